@@ -1,0 +1,288 @@
+//! Which one? Every identifier is its own type, parsed once at the edge.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// Text that is not the identifier it was taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("not a valid {0}")]
+pub struct InvalidId(pub &'static str);
+
+/// A file's public name: a random UUID, so that it cannot be guessed and spreads over partitions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FileId(Uuid);
+
+impl FileId {
+    /// `random` is a version 4 UUID that the caller drew.
+    pub const fn from_random(random: Uuid) -> Self {
+        Self(random)
+    }
+
+    /// Accepts one spelling only (hyphenated, lower case), so that an id has one URL, one key and one ledger item.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let id = Uuid::try_parse(text).map(Self).map_err(|_| InvalidId("file id"))?;
+        if id.to_string() == text { Ok(id) } else { Err(InvalidId("file id")) }
+    }
+
+    /// The last four bits: which of the sixteen shards of the `attention` index the file is in.
+    pub fn shard(self) -> u8 {
+        self.0.as_bytes()[15] & 0x0f
+    }
+}
+
+impl fmt::Display for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "file#{self}")
+    }
+}
+
+/// Where a file's bytes are in the bucket: `uploads/{file_id}`, and nothing else.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ObjectKey(FileId);
+
+impl ObjectKey {
+    pub const PREFIX: &'static str = "uploads/";
+
+    pub const fn of(file: FileId) -> Self {
+        Self(file)
+    }
+
+    /// Reads a decoded key. A key that the API never issued is an error; it never makes a record.
+    pub fn parse(key: &str) -> Result<Self, InvalidId> {
+        let id = key.strip_prefix(Self::PREFIX).ok_or(InvalidId("object key"))?;
+        FileId::parse(id).map(Self).map_err(|_| InvalidId("object key"))
+    }
+
+    pub const fn file_id(self) -> FileId {
+        self.0
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", Self::PREFIX, self.0)
+    }
+}
+
+impl fmt::Debug for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key#{self}")
+    }
+}
+
+macro_rules! bounded_text_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $prefix:literal, $max_bytes:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
+                let text = text.into();
+                let acceptable = !text.is_empty() && text.len() <= $max_bytes && !text.chars().any(char::is_control);
+                if acceptable { Ok(Self(text)) } else { Err(InvalidId($what)) }
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::parse(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "#{}"), self.0)
+            }
+        }
+    };
+}
+
+bounded_text_id!(
+    /// Who a file belongs to: the `sub` of a verified token, or `local`. At most 255 bytes, no control characters.
+    OwnerId, "owner id", "owner", 255
+);
+bounded_text_id!(
+    /// Which version of an object, as the store named it. S3 allows up to 1,024 bytes.
+    VersionId, "version id", "version", 1024
+);
+bounded_text_id!(
+    /// The store's entity tag, without its quotes.
+    ETag, "etag", "etag", 256
+);
+
+impl OwnerId {
+    /// The only user of a local service without tokens.
+    pub fn local() -> Self {
+        Self("local".to_owned())
+    }
+}
+
+/// Exactly which bytes: one version of one object. A verdict names one of these and no other.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Version {
+    pub version_id: VersionId,
+    pub etag: ETag,
+    pub size_bytes: u64,
+}
+
+/// One attempt to scan; fences its writes together with the lease's epoch.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScanId(Uuid);
+
+impl ScanId {
+    pub const fn from_random(random: Uuid) -> Self {
+        Self(random)
+    }
+}
+
+impl fmt::Display for ScanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for ScanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "scan#{self}")
+    }
+}
+
+/// The SHA-256 of a file's bytes. Text form: 64 lower-case hexadecimal digits; S3's form: base64.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Sha256([u8; 32]);
+
+impl Sha256 {
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads the 64 hexadecimal digits or the 44 base64 characters (with padding) of a digest.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let bytes = if text.len() == 64 { from_hex(text) } else { from_base64(text) };
+        bytes.map(Self).ok_or(InvalidId("SHA-256"))
+    }
+
+    /// The form of the `x-amz-checksum-sha256` header.
+    pub fn to_base64(self) -> String {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(self.0)
+    }
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    let mut bytes = [0u8; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let high = char::from(pair[0]).to_digit(16)?;
+        let low = char::from(pair[1]).to_digit(16)?;
+        *byte = u8::try_from(high * 16 + low).ok()?;
+    }
+    Some(bytes)
+}
+
+fn from_base64(text: &str) -> Option<[u8; 32]> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()?.try_into().ok()
+}
+
+impl TryFrom<String> for Sha256 {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Sha256> for String {
+    fn from(digest: Sha256) -> String {
+        digest.to_string()
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256#{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "123e4567-e89b-42d3-a456-426614174000";
+
+    #[test]
+    fn a_file_id_has_one_spelling() {
+        assert_eq!(FileId::parse(ID).map(|id| id.to_string()), Ok(ID.to_owned()));
+        let others = ["", "x", &ID.to_uppercase(), &ID.replace('-', ""), &format!("{{{ID}}}"), &format!("{ID}/..")];
+        for other in others {
+            assert_eq!(FileId::parse(other), Err(InvalidId("file id")), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_our_keys_are_keys() {
+        let key = ObjectKey::parse(&format!("uploads/{ID}")).unwrap();
+        assert_eq!(key.to_string(), format!("uploads/{ID}"));
+        for other in [ID, "uploads/", "uploads/../x", "uploads//", &format!("uploads/{ID}/a"), &format!("/uploads/{ID}")] {
+            assert!(ObjectKey::parse(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_digest_reads_both_spellings() {
+        let hex = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        let digest = Sha256::parse(hex).unwrap();
+        assert_eq!(digest.to_string(), hex);
+        assert_eq!(Sha256::parse(&digest.to_base64()), Ok(digest));
+        for bad in ["", "abc", &hex[1..], &hex.replace('9', "g"), "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCg"] {
+            assert!(Sha256::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn text_ids_are_bounded() {
+        assert!(OwnerId::parse("auth0|123").is_ok());
+        for bad in ["", "a\nb", &"x".repeat(256)] {
+            assert!(OwnerId::parse(bad).is_err());
+        }
+    }
+}

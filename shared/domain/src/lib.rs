@@ -1,0 +1,19 @@
+//! What Airlock promises, as values and pure functions.
+//!
+//! Nothing here waits, reads a clock, the environment, a file or the network, or makes a random number:
+//! time and new ids are arguments. So every promise can be tested by calling a function.
+//!
+//! Invariant: a download is presigned only with a [`access::DownloadGrant`], and only [`access::grant`] makes one.
+//! Invariant: only [`verdict::judge`] makes [`verdict::Verdict::Clean`], and only from evidence that is whole.
+//! Invariant: a record changes only by [`machine::step`] or by the owner's edits in [`record`].
+
+pub mod access;
+pub mod content_type;
+pub mod file_name;
+pub mod freshness;
+pub mod id;
+pub mod machine;
+pub mod record;
+pub mod timestamp;
+pub mod upload;
+pub mod verdict;

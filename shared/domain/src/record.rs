@@ -1,0 +1,282 @@
+//! What do we know about a file? One record per file; the ledger stores it whole.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::content_type::ContentType;
+use crate::file_name::{FileName, InvalidName};
+use crate::id::{FileId, OwnerId, ScanId, Sha256, Version};
+use crate::timestamp::Timestamp;
+use crate::upload::{Upload, UploadPolicy};
+use crate::verdict::{Judgement, Verdict};
+
+/// The most tags a file can have, and the longest key and value in bytes: S3's own limits for object tags.
+pub const MAX_TAGS: usize = 10;
+const MAX_TAG_KEY_BYTES: usize = 128;
+const MAX_TAG_VALUE_BYTES: usize = 256;
+
+/// A file's whole story.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Record {
+    pub file_id: FileId,
+    pub owner: OwnerId,
+    pub filename: FileName,
+    pub content_type: ContentType,
+    pub declared_size: Option<u64>,
+    pub declared_sha256: Option<Sha256>,
+    pub upload_method: UploadMethod,
+    pub created_at: Timestamp,
+    /// After this moment no presigned upload for the file is valid any more.
+    pub upload_deadline: Timestamp,
+    /// After this moment the file is gone.
+    pub expires_at: Timestamp,
+    pub tags: BTreeMap<String, String>,
+    pub max_downloads: Option<u32>,
+    /// Counted by the ledger, atomically and apart from `revision`.
+    pub download_count: u32,
+    pub state: State,
+    /// Versions other than the bound one were seen under the key and are not removed yet.
+    pub has_surplus: bool,
+    /// When the sweep must look at the file next; `None` when nothing is left to do.
+    pub due_at: Option<Timestamp>,
+    /// Grows by one with every committed change; commits are conditional on it.
+    pub revision: u64,
+}
+
+/// How the bytes come in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadMethod {
+    /// A presigned PUT; `if-none-match: *` makes it work once.
+    Put,
+    /// A presigned POST; its policy cannot forbid a replay, so later versions are swept.
+    Post,
+    /// Through the service itself.
+    Form,
+}
+
+/// Where a file is on its way. A version is bound from `Queued` on, and never changes after that.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(tag = "at", rename_all = "snake_case")]
+pub enum State {
+    /// Nothing has arrived, as far as we know.
+    Awaiting,
+    /// Bytes are bound; nobody is scanning them.
+    Queued {
+        version: Version,
+        n_attempts: u32,
+    },
+    Scanning {
+        version: Version,
+        lease: Lease,
+    },
+    Judged {
+        version: Version,
+        judgement: Judgement,
+    },
+    Expired,
+    Deleted,
+}
+
+/// Who may write the verdict, and until when nobody else may try.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Lease {
+    pub holder: ScanId,
+    /// Which attempt this is, from 1: the fencing token.
+    pub epoch: u32,
+    pub until: Timestamp,
+}
+
+/// The state in one word, as the API shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Pending,
+    Scanning,
+    Clean,
+    Infected,
+    Unscannable,
+    Error,
+    Expired,
+    Deleted,
+}
+
+impl Status {
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Scanning,
+        Self::Clean,
+        Self::Infected,
+        Self::Unscannable,
+        Self::Error,
+        Self::Expired,
+        Self::Deleted,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Scanning => "scanning",
+            Self::Clean => "clean",
+            Self::Infected => "infected",
+            Self::Unscannable => "unscannable",
+            Self::Error => "error",
+            Self::Expired => "expired",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// Whether the file has ended: nothing but deletion, expiry or a rescan changes it any more.
+    pub const fn is_terminal(self) -> bool {
+        !matches!(self, Self::Pending | Self::Scanning)
+    }
+}
+
+impl State {
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Awaiting | Self::Queued { .. } => Status::Pending,
+            Self::Scanning { .. } => Status::Scanning,
+            Self::Judged { judgement, .. } => match judgement.verdict {
+                Verdict::Clean(_) => Status::Clean,
+                Verdict::Infected { .. } => Status::Infected,
+                Verdict::Unscannable { .. } => Status::Unscannable,
+                Verdict::Error { .. } => Status::Error,
+            },
+            Self::Expired => Status::Expired,
+            Self::Deleted => Status::Deleted,
+        }
+    }
+
+    /// The bytes that the file is, once they are bound.
+    pub fn version(&self) -> Option<&Version> {
+        match self {
+            Self::Queued { version, .. } | Self::Scanning { version, .. } | Self::Judged { version, .. } => Some(version),
+            Self::Awaiting | Self::Expired | Self::Deleted => None,
+        }
+    }
+}
+
+impl Record {
+    /// A file that is expected. `first_look` is when the sweep looks whether it arrived without an event.
+    pub fn new(
+        file_id: FileId,
+        owner: OwnerId,
+        upload: Upload,
+        upload_method: UploadMethod,
+        policy: &UploadPolicy,
+        first_look: Duration,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            file_id,
+            owner,
+            filename: upload.filename,
+            content_type: upload.content_type,
+            declared_size: upload.declared_size,
+            declared_sha256: upload.declared_sha256,
+            upload_method,
+            created_at: now,
+            upload_deadline: now + policy.upload_ttl,
+            expires_at: now + policy.retention,
+            tags: BTreeMap::new(),
+            max_downloads: upload.max_downloads,
+            download_count: 0,
+            state: State::Awaiting,
+            has_surplus: false,
+            due_at: Some(now + first_look),
+            revision: 1,
+        }
+    }
+
+    pub fn status(&self) -> Status {
+        self.state.status()
+    }
+
+    /// The measured size once bytes are bound, else the declared one.
+    pub fn size_bytes(&self) -> Option<u64> {
+        self.state.version().map(|version| version.size_bytes).or(self.declared_size)
+    }
+
+    pub fn judgement(&self) -> Option<&Judgement> {
+        match &self.state {
+            State::Judged { judgement, .. } => Some(judgement),
+            _ => None,
+        }
+    }
+
+    /// The record with the owner's changes. `revision` is the caller's to advance, as with [`crate::machine::step`].
+    pub fn edited(&self, edit: &Edit, policy: &UploadPolicy, now: Timestamp) -> Result<Self, EditRejected> {
+        if matches!(self.state, State::Expired | State::Deleted) {
+            return Err(EditRejected::Gone);
+        }
+        let mut next = self.clone();
+        if let Some(name) = &edit.filename {
+            let renamed = FileName::sanitize(name)?;
+            if renamed.extension() != self.filename.extension() {
+                return Err(EditRejected::ExtensionChanged);
+            }
+            next.filename = renamed;
+        }
+        if let Some(tags) = &edit.tags {
+            check_tags(tags)?;
+            next.tags.clone_from(tags);
+        }
+        if let Some(limit) = edit.max_downloads {
+            if limit == 0 {
+                return Err(EditRejected::InvalidMaxDownloads);
+            }
+            next.max_downloads = Some(limit);
+        }
+        if let Some(expires_at) = edit.expires_at {
+            let latest = self.created_at + policy.retention;
+            if expires_at <= now || expires_at > latest {
+                return Err(EditRejected::ExpiryOutOfRange { latest });
+            }
+            next.expires_at = expires_at;
+            next.due_at = Some(next.due_at.map_or(expires_at, |due_at| due_at.min(expires_at)));
+        }
+        Ok(next)
+    }
+}
+
+/// What an owner can change; `None` leaves a field as it is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Edit {
+    pub filename: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub max_downloads: Option<u32>,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Why an edit is refused.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Error)]
+pub enum EditRejected {
+    #[error("the file is gone")]
+    Gone,
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    #[error("a rename cannot change the extension")]
+    ExtensionChanged,
+    #[error("at most {MAX_TAGS} tags, keys of 1 to {MAX_TAG_KEY_BYTES} bytes, values of at most {MAX_TAG_VALUE_BYTES} bytes, no control characters")]
+    InvalidTags,
+    #[error("`max_downloads` must be at least 1")]
+    InvalidMaxDownloads,
+    #[error("`expires_at` must be in the future and not after {latest}")]
+    ExpiryOutOfRange { latest: Timestamp },
+}
+
+fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), EditRejected> {
+    let fits = |text: &str, max: usize| text.len() <= max && !text.chars().any(char::is_control);
+    let all_fit = tags
+        .iter()
+        .all(|(key, value)| !key.is_empty() && fits(key, MAX_TAG_KEY_BYTES) && fits(value, MAX_TAG_VALUE_BYTES));
+    if all_fit && tags.len() <= MAX_TAGS { Ok(()) } else { Err(EditRejected::InvalidTags) }
+}

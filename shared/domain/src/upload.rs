@@ -1,0 +1,176 @@
+//! May this be uploaded?
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::content_type::ContentType;
+use crate::file_name::{FileName, InvalidName};
+use crate::id::Sha256;
+
+/// What is accepted, and for how long it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadPolicy {
+    pub max_file_size: u64,
+    pub allowed_extensions: AllowedExtensions,
+    /// How long a presigned upload can be used.
+    pub upload_ttl: Duration,
+    /// How long after the upload's start the file is kept.
+    pub retention: Duration,
+}
+
+impl UploadPolicy {
+    /// 100 MiB, as the original service had it.
+    pub const DEFAULT_MAX_FILE_SIZE: u64 = 104_857_600;
+    /// The engine skips, without an error, what is larger than 2 GiB - 1 (clamav `others.c`, INT_MAX).
+    pub const LARGEST_SCANNABLE: u64 = (1 << 31) - 1;
+    /// Long enough for a slow line, short enough that a leaked URL is soon worthless.
+    pub const UPLOAD_TTL: Duration = Duration::from_mins(15);
+    pub const DEFAULT_RETENTION_DAYS: u64 = 7;
+}
+
+/// Which file name extensions are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedExtensions {
+    All,
+    Only(BTreeSet<String>),
+}
+
+/// Documents, pictures, sound, film and archives; nothing that runs when it is opened.
+pub const DEFAULT_EXTENSIONS: &str = "pdf,doc,docx,xls,xlsx,ppt,pptx,odt,ods,odp,rtf,txt,md,csv,tsv,json,xml,yaml,log,\
+eml,msg,epub,png,jpg,jpeg,gif,webp,bmp,tif,tiff,heic,svg,mp3,wav,flac,ogg,m4a,mp4,mov,avi,mkv,webm,zip,gz,tgz,tar,bz2,xz,7z,bin";
+
+impl AllowedExtensions {
+    /// Reads a comma-separated list; `*` alone allows every name, also one without an extension.
+    pub fn parse(list: &str) -> Self {
+        if list.trim() == "*" {
+            return Self::All;
+        }
+        let extensions = list.split(',').map(|item| item.trim().trim_start_matches('.').to_lowercase());
+        Self::Only(extensions.filter(|extension| !extension.is_empty()).collect())
+    }
+
+    fn allows(&self, name: &FileName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(extensions) => name.extension().is_some_and(|extension| extensions.contains(&extension)),
+        }
+    }
+}
+
+impl Default for AllowedExtensions {
+    fn default() -> Self {
+        Self::parse(DEFAULT_EXTENSIONS)
+    }
+}
+
+/// What a client says about the file it wants to upload, before anything is checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UploadRequest<'a> {
+    pub filename: &'a str,
+    pub size_bytes: Option<u64>,
+    pub content_type: Option<&'a str>,
+    pub checksum_sha256: Option<&'a str>,
+    pub max_downloads: Option<u32>,
+}
+
+/// An upload that the policy accepts. The sizes and digests are still claims: the verdict measures them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    pub filename: FileName,
+    pub content_type: ContentType,
+    pub declared_size: Option<u64>,
+    pub declared_sha256: Option<Sha256>,
+    pub max_downloads: Option<u32>,
+}
+
+/// Why an upload is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Rejected {
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    #[error("files of this type are not accepted: `{}`", .0.as_deref().unwrap_or("no extension"))]
+    ExtensionNotAllowed(Option<String>),
+    #[error("the file is empty")]
+    EmptyFile,
+    #[error("the file is larger than the limit of {limit_bytes} bytes")]
+    TooLarge { limit_bytes: u64 },
+    #[error("`content_type` is not a media type")]
+    InvalidContentType,
+    #[error("`checksum_sha256` is not a SHA-256 in hexadecimal or base64")]
+    InvalidChecksum,
+    #[error("`max_downloads` must be at least 1")]
+    InvalidMaxDownloads,
+}
+
+/// Checks a request against the policy.
+pub fn accept(request: &UploadRequest<'_>, policy: &UploadPolicy) -> Result<Upload, Rejected> {
+    let filename = FileName::sanitize(request.filename)?;
+    if !policy.allowed_extensions.allows(&filename) {
+        return Err(Rejected::ExtensionNotAllowed(filename.extension()));
+    }
+    match request.size_bytes {
+        Some(0) => return Err(Rejected::EmptyFile),
+        Some(size) if size > policy.max_file_size => {
+            return Err(Rejected::TooLarge { limit_bytes: policy.max_file_size });
+        }
+        Some(_) | None => {}
+    }
+    if request.max_downloads == Some(0) {
+        return Err(Rejected::InvalidMaxDownloads);
+    }
+    let content_type = match request.content_type {
+        Some(text) => ContentType::parse(text).map_err(|_| Rejected::InvalidContentType)?,
+        None => ContentType::octet_stream(),
+    };
+    let declared_sha256 = request.checksum_sha256.map(Sha256::parse).transpose().map_err(|_| Rejected::InvalidChecksum)?;
+    Ok(Upload {
+        filename,
+        content_type,
+        declared_size: request.size_bytes,
+        declared_sha256,
+        max_downloads: request.max_downloads,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> UploadPolicy {
+        UploadPolicy {
+            max_file_size: 1000,
+            allowed_extensions: AllowedExtensions::parse(" .PDF, txt ,"),
+            upload_ttl: UploadPolicy::UPLOAD_TTL,
+            retention: Duration::from_hours(24),
+        }
+    }
+
+    fn request(filename: &str) -> UploadRequest<'_> {
+        UploadRequest { filename, ..UploadRequest::default() }
+    }
+
+    #[test]
+    fn what_fits_the_policy_is_accepted() {
+        let upload = accept(&UploadRequest { size_bytes: Some(1000), ..request("a.PDF") }, &policy()).unwrap();
+        assert_eq!(upload.filename.as_str(), "a.PDF");
+        assert_eq!(upload.content_type, ContentType::octet_stream());
+        let all = UploadPolicy { allowed_extensions: AllowedExtensions::parse("*"), ..policy() };
+        assert!(accept(&request("noext"), &all).is_ok());
+    }
+
+    #[test]
+    fn each_refusal_has_its_reason() {
+        let check = |request: UploadRequest<'_>, expected: Rejected| assert_eq!(accept(&request, &policy()), Err(expected));
+        check(request(""), Rejected::Name(InvalidName::Empty));
+        check(request(&"x".repeat(300)), Rejected::Name(InvalidName::TooLong));
+        check(request("a.exe"), Rejected::ExtensionNotAllowed(Some("exe".into())));
+        check(request("noext"), Rejected::ExtensionNotAllowed(None));
+        check(UploadRequest { size_bytes: Some(0), ..request("a.txt") }, Rejected::EmptyFile);
+        check(UploadRequest { size_bytes: Some(1001), ..request("a.txt") }, Rejected::TooLarge { limit_bytes: 1000 });
+        check(UploadRequest { content_type: Some("text"), ..request("a.txt") }, Rejected::InvalidContentType);
+        check(UploadRequest { checksum_sha256: Some("abc"), ..request("a.txt") }, Rejected::InvalidChecksum);
+        check(UploadRequest { max_downloads: Some(0), ..request("a.txt") }, Rejected::InvalidMaxDownloads);
+    }
+}
