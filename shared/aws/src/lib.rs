@@ -1,1 +1,29 @@
+//! How the domain's decisions reach AWS: objects in S3, records in DynamoDB, scan requests in SQS.
+//!
+//! These are structs around the SDK's own clients, not traits: the local mode points them at stand-ins that speak the
+//! same wire protocols. Nothing here decides; every policy is an argument or a domain value.
+//!
+//! Invariant: [`Objects::presign_get`] takes a [`domain::access::DownloadGrant`].
+//! Invariant: every write of the [`Ledger`] states its condition.
 
+pub mod clock;
+pub mod env;
+mod error;
+pub mod events;
+mod item;
+mod ledger;
+mod object_writer;
+mod objects;
+mod post_policy;
+mod queue;
+mod sdk;
+mod transition;
+
+pub use error::{Kind, StoreError};
+pub use ledger::{Committed, Created, Heartbeat, IdempotencyKey, Ledger, Listing, PageStart};
+pub use object_writer::ObjectWriter;
+pub use objects::{Objects, OpenObject, PresignedUpload};
+pub use post_policy::PostPolicy;
+pub use queue::ScanQueue;
+pub use sdk::{Endpoints, Sdk, StaticKeys};
+pub use transition::Applied;

@@ -1,1 +1,19 @@
+//! How is the virus scanner asked, and when is its answer worth anything?
+//!
+//! clamd runs in its own process behind a private Unix socket, supervised. Its reply alone is not evidence: an `OK`
+//! counts only between two canaries, without an error line on its stderr, and with room in its temporary directory
+//! (`LibClamAV Error` lines are the only trace when temporary space runs out).
 
+pub mod canary;
+mod client;
+mod conf;
+mod daemon;
+pub mod definitions;
+mod engine;
+pub mod protocol;
+mod stderr;
+
+pub use client::{Client, ClientError};
+pub use conf::{ClamdConf, Limits};
+pub use daemon::{Daemon, DaemonConfig, StartError};
+pub use engine::{Engine, EngineError, Scan, Transport};

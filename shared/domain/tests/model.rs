@@ -5,6 +5,8 @@
 //! that are lost, duplicated and reordered, two scanners that load and commit in separate moments and may crash, an
 //! engine that may fail, two downloaders of a limit-1 link, an owner who may delete, and a sweep at every tick.
 
+#![expect(clippy::unwrap_used, reason = "a test helper that fails is a failed test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,17 +125,17 @@ enum Action {
 /// How big the world is. Two smaller worlds reach what one big one would, in seconds instead of hours.
 #[derive(Clone, Copy)]
 struct Size {
-    n_scanners: usize,
-    n_downloaders: usize,
-    n_losses: u8,
-    n_copies: u8,
-    n_faults: u8,
+    scanners: usize,
+    downloaders: usize,
+    losses: u8,
+    copies: u8,
+    faults: u8,
 }
 
 /// Everything that can go wrong between an upload and its verdict.
-const SCANNING: Size = Size { n_scanners: 2, n_downloaders: 0, n_losses: 1, n_copies: 1, n_faults: 1 };
+const SCANNING: Size = Size { scanners: 2, downloaders: 0, losses: 1, copies: 1, faults: 1 };
 /// Everything that can go wrong between a verdict and a download.
-const DOWNLOADING: Size = Size { n_scanners: 1, n_downloaders: 2, n_losses: 0, n_copies: 1, n_faults: 0 };
+const DOWNLOADING: Size = Size { scanners: 1, downloaders: 2, losses: 0, copies: 1, faults: 0 };
 
 struct Airlock {
     bug: Option<Bug>,
@@ -273,11 +275,11 @@ impl Model for Airlock {
             stored: vec![],
             n_uploads: 0,
             messages: vec![],
-            losses_left: self.size.n_losses,
-            copies_left: self.size.n_copies,
-            faults_left: self.size.n_faults,
-            scanners: vec![Scanner::Idle; self.size.n_scanners],
-            downloaders: vec![Downloader::Idle; self.size.n_downloaders],
+            losses_left: self.size.losses,
+            copies_left: self.size.copies,
+            faults_left: self.size.faults,
+            scanners: vec![Scanner::Idle; self.size.scanners],
+            downloaders: vec![Downloader::Idle; self.size.downloaders],
             urls: vec![],
             was_deleted: false,
             was_infected: false,
@@ -460,8 +462,7 @@ impl Model for Airlock {
                     State::Judged { version, .. } => {
                         world.stored.iter().all(|stored| *stored == number(&version.version_id))
                     }
-                    State::Expired | State::Deleted => world.stored.is_empty(),
-                    State::Awaiting => world.stored.is_empty(),
+                    State::Awaiting | State::Expired | State::Deleted => world.stored.is_empty(),
                     State::Queued { .. } | State::Scanning { .. } => false,
                 };
                 !(is_over && is_quiet) || only_the_file_is_left

@@ -1,6 +1,8 @@
 //! Throws long random histories at the status machine: duplicated, reordered and lost events, two scanners, two
 //! versions, any clock. What must never happen is checked after every step.
 
+#![expect(clippy::unwrap_used, reason = "a test helper that fails is a failed test")]
+
 use std::time::Duration;
 
 use domain::access::{LinkClaims, grant};

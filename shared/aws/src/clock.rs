@@ -1,0 +1,24 @@
+//! What time is it, and what is a new id? Entry points ask here, once per event; everything below takes arguments.
+
+use std::time::SystemTime;
+
+use domain::timestamp::Timestamp;
+use uuid::Uuid;
+
+/// The current time.
+#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+pub fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The same moment in the SDK's type.
+pub(crate) fn system_time(moment: Timestamp) -> SystemTime {
+    SystemTime::UNIX_EPOCH + moment.since(Timestamp::from_millis(0))
+}
+
+/// A new random UUID.
+#[expect(clippy::disallowed_methods, reason = "the one place where ids are drawn")]
+pub fn random_uuid() -> Uuid {
+    Uuid::new_v4()
+}

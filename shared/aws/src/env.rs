@@ -1,0 +1,77 @@
+//! What does the environment say? Every setting is read through [`Env`], so that it is listed, parsed and refused alike.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// The environment as it was at start.
+#[derive(Clone, Debug, Default)]
+pub struct Env(BTreeMap<String, String>);
+
+/// Why a setting is refused. Configuration errors end the start, never a request.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    #[error("`{0}` is not set")]
+    Missing(&'static str),
+    #[error("`{name}` is `{value}`: {why}")]
+    Invalid { name: &'static str, value: String, why: String },
+    #[error("`{0}` is not a setting of Airlock; see the configuration table in the README")]
+    Unknown(String),
+    #[error("{0}")]
+    Unsafe(String),
+}
+
+impl Env {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+    pub fn read() -> Self {
+        Self(std::env::vars().collect())
+    }
+
+    pub fn from_pairs<const N: usize>(pairs: [(&str, &str); N]) -> Self {
+        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    /// The value of `name`; an empty one counts as absent, as `.env` files write it.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    pub fn required(&self, name: &'static str) -> Result<&str, ConfigError> {
+        self.get(name).ok_or(ConfigError::Missing(name))
+    }
+
+    /// Parses `name`, or gives `default` when it is absent.
+    pub fn parsed<T: FromStr>(&self, name: &'static str, default: T) -> Result<T, ConfigError> {
+        match self.get(name) {
+            None => Ok(default),
+            Some(value) => value.parse().map_err(|_| ConfigError::Invalid {
+                name,
+                value: value.to_owned(),
+                why: format!("not a {}", std::any::type_name::<T>()),
+            }),
+        }
+    }
+
+    /// Refuses misspelt settings: every `AIRLOCK_*` variable must be one of `known`.
+    pub fn refuse_unknown(&self, known: &[&str]) -> Result<(), ConfigError> {
+        let unknown = self.0.keys().find(|name| name.starts_with("AIRLOCK_") && !known.contains(&name.as_str()));
+        unknown.map_or(Ok(()), |name| Err(ConfigError::Unknown(name.clone())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_parsed_defaulted_or_refused() {
+        let env = Env::from_pairs([("A", " 7 "), ("B", ""), ("C", "x"), ("AIRLOCK_TABEL", "t")]);
+        assert_eq!(env.parsed("A", 1u32), Ok(7));
+        assert_eq!(env.parsed("B", 1u32), Ok(1));
+        assert!(matches!(env.parsed("C", 1u32), Err(ConfigError::Invalid { name: "C", .. })));
+        assert_eq!(env.required("D"), Err(ConfigError::Missing("D")));
+        assert_eq!(env.refuse_unknown(&["AIRLOCK_TABLE"]), Err(ConfigError::Unknown("AIRLOCK_TABEL".into())));
+        assert_eq!(env.refuse_unknown(&["AIRLOCK_TABEL"]), Ok(()));
+    }
+}

@@ -1,0 +1,102 @@
+//! What went wrong at AWS, in the few kinds that callers tell apart.
+
+use std::fmt;
+
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use thiserror::Error;
+
+/// A storage, ledger or queue operation failed. `Display` names the operation; the source chain has the details.
+#[derive(Debug, Error)]
+#[error("{operation}: {kind}")]
+pub struct StoreError {
+    pub operation: &'static str,
+    pub kind: Kind,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What a caller can do about it. These are the errors that any reasonable implementation could have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// There is no such object or version.
+    NotFound,
+    /// Somebody else was there first (412, or a failed condition).
+    PreconditionFailed,
+    /// Not now: throttled, timed out, unreachable. Try again later.
+    Unavailable,
+    /// What was read is not what we write.
+    Corrupt,
+    /// Anything else: a bug or a wrong permission.
+    Unexpected,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "not found",
+            Self::PreconditionFailed => "precondition failed",
+            Self::Unavailable => "unavailable",
+            Self::Corrupt => "unreadable",
+            Self::Unexpected => "unexpected error",
+        })
+    }
+}
+
+impl StoreError {
+    pub(crate) fn new(operation: &'static str, kind: Kind) -> Self {
+        Self { operation, kind, source: None }
+    }
+
+    pub(crate) fn caused(
+        operation: &'static str,
+        kind: Kind,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { operation, kind, source: Some(source.into()) }
+    }
+
+    /// Classifies an SDK error, once, by its transport and its code.
+    #[expect(clippy::needless_pass_by_value, reason = "the error ends here; callers map it")]
+    pub(crate) fn of_sdk<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        let kind = match &error {
+            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => Kind::Unavailable,
+            SdkError::ServiceError(service) => kind_of_code(service.err().code().unwrap_or_default()),
+            _ => Kind::Unexpected,
+        };
+        let text = DisplayErrorContext(&error).to_string();
+        Self::caused(operation, kind, text)
+    }
+}
+
+fn kind_of_code(code: &str) -> Kind {
+    match code {
+        "NoSuchKey" | "NoSuchVersion" | "NotFound" | "NoSuchUpload" => Kind::NotFound,
+        "PreconditionFailed" | "ConditionalRequestConflict" | "ConditionalCheckFailedException" => Kind::PreconditionFailed,
+        "SlowDown" | "ServiceUnavailable" | "InternalError" | "InternalServerError" | "RequestTimeout"
+        | "ThrottlingException" | "ProvisionedThroughputExceededException" | "RequestLimitExceeded"
+        | "TransactionConflictException" => Kind::Unavailable,
+        _ => Kind::Unexpected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_kinds() {
+        for (code, kind) in [
+            ("NoSuchVersion", Kind::NotFound),
+            ("PreconditionFailed", Kind::PreconditionFailed),
+            ("SlowDown", Kind::Unavailable),
+            ("AccessDenied", Kind::Unexpected),
+            ("", Kind::Unexpected),
+        ] {
+            assert_eq!(kind_of_code(code), kind, "{code}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What does a queue message say? S3 event notifications, read strictly and written by the sweep.
+//!
+//! Only the fields that are used are read. Keys arrive form-url-encoded: `+` is a space and `%2B` a plus
+//! (AWS, "Event message structure").
+
+use domain::id::{ETag, InvalidId, ObjectKey, Version, VersionId};
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::json;
+use thiserror::Error;
+
+/// One thing that a message tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// These bytes were stored under one of our keys.
+    Stored { key: ObjectKey, version: Version },
+    /// Not for us: S3's own test event, another kind of event, or a key that the API never issued.
+    Ignored(Ignored),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    TestEvent,
+    OtherEvent,
+    ForeignKey,
+    /// The bucket is not versioned: no verdict could name these bytes.
+    NoVersion,
+}
+
+/// A message that is not an S3 event. It is retried and ends in the dead-letter queue, never swallowed.
+#[derive(Debug, Error)]
+pub enum BadMessage {
+    #[error("the body is not an S3 event")]
+    NotAnEvent(#[source] serde_json::Error),
+    #[error("the object's key cannot be decoded")]
+    BadKey,
+    #[error(transparent)]
+    BadField(#[from] InvalidId),
+}
+
+/// Reads one message body. It may hold several records, or none.
+pub fn read_body(body: &str) -> Result<Vec<Notice>, BadMessage> {
+    let body: Body = serde_json::from_str(body).map_err(BadMessage::NotAnEvent)?;
+    match body {
+        Body::Test { event } if event == "s3:TestEvent" => Ok(vec![Notice::Ignored(Ignored::TestEvent)]),
+        Body::Test { .. } => Ok(vec![Notice::Ignored(Ignored::OtherEvent)]),
+        Body::Records { records } => records.into_iter().map(read_record).collect(),
+    }
+}
+
+fn read_record(record: RecordBody) -> Result<Notice, BadMessage> {
+    if !record.event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
+        return Ok(Notice::Ignored(Ignored::OtherEvent));
+    }
+    let object = record.s3.object;
+    let Ok(key) = ObjectKey::parse(&decode_key(&object.key)?) else {
+        return Ok(Notice::Ignored(Ignored::ForeignKey));
+    };
+    let Some(version_id) = object.version_id.filter(|id| id != "null") else {
+        return Ok(Notice::Ignored(Ignored::NoVersion));
+    };
+    let version = Version {
+        version_id: VersionId::parse(version_id)?,
+        etag: ETag::parse(object.e_tag.trim_matches('"'))?,
+        size_bytes: object.size,
+    };
+    Ok(Notice::Stored { key, version })
+}
+
+/// Decodes a key exactly once. A stray `%` or bytes that are not UTF-8 are errors, not characters.
+pub fn decode_key(key: &str) -> Result<String, BadMessage> {
+    let bytes = key.as_bytes();
+    let is_escape = |at: usize| bytes.get(at + 1..at + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+    let has_stray_percent = bytes.iter().enumerate().any(|(at, byte)| *byte == b'%' && !is_escape(at));
+    if has_stray_percent {
+        return Err(BadMessage::BadKey);
+    }
+    let spaced = key.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().map(String::from).map_err(|_| BadMessage::BadKey)
+}
+
+/// The body that S3 would send for this version.
+pub(crate) fn stored_body(bucket: &str, key: ObjectKey, version: &Version) -> String {
+    json!({ "Records": [{
+        "eventSource": "airlock:sweep",
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "bucket": { "name": bucket },
+            // Our keys need no encoding: `[a-z0-9/-]` only.
+            "object": {
+                "key": key.to_string(),
+                "size": version.size_bytes,
+                "eTag": version.etag.as_str(),
+                "versionId": version.version_id.as_str(),
+            },
+        },
+    }]})
+    .to_string()
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Body {
+    Records {
+        #[serde(rename = "Records")]
+        records: Vec<RecordBody>,
+    },
+    Test {
+        #[serde(rename = "Event")]
+        event: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct RecordBody {
+    #[serde(rename = "eventName")]
+    event_name: String,
+    s3: S3Body,
+}
+
+#[derive(Deserialize)]
+struct S3Body {
+    object: ObjectBody,
+}
+
+#[derive(Deserialize)]
+struct ObjectBody {
+    key: String,
+    #[serde(default)]
+    size: u64,
+    #[serde(default, rename = "eTag")]
+    e_tag: String,
+    #[serde(rename = "versionId")]
+    version_id: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ID: &str = "123e4567-e89b-42d3-a456-426614174000";
+
+    fn record(key: &str, event_name: &str) -> serde_json::Value {
+        json!({ "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": event_name, "s3": {
+            "s3SchemaVersion": "1.0", "bucket": { "name": "b" },
+            "object": { "key": key, "size": 5, "eTag": "abc", "versionId": "v1", "sequencer": "0055" } } })
+    }
+
+    fn notices(body: &serde_json::Value) -> Vec<Notice> {
+        read_body(&body.to_string()).unwrap()
+    }
+
+    #[test]
+    fn every_shape_of_body_is_told_apart() {
+        let ours = format!("uploads/{ID}");
+        let stored = notices(&json!({ "Records": [record(&ours, "ObjectCreated:Post")] }));
+        assert!(matches!(&stored[..], [Notice::Stored { key, version }]
+            if key.to_string() == ours && version.size_bytes == 5 && version.version_id.as_str() == "v1"));
+        let many = json!({ "Records": [record(&ours, "ObjectCreated:Put"), record("other", "ObjectCreated:Put")] });
+        assert_eq!(notices(&many)[1], Notice::Ignored(Ignored::ForeignKey));
+        let test = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b" });
+        assert_eq!(notices(&test), [Notice::Ignored(Ignored::TestEvent)]);
+        assert_eq!(notices(&json!({ "Records": [] })), []);
+        let removed = json!({ "Records": [record(&ours, "ObjectRemoved:Delete")] });
+        assert_eq!(notices(&removed), [Notice::Ignored(Ignored::OtherEvent)]);
+        let mut unversioned = record(&ours, "ObjectCreated:Put");
+        unversioned["s3"]["object"]["versionId"] = serde_json::Value::Null;
+        assert_eq!(notices(&json!({ "Records": [unversioned] })), [Notice::Ignored(Ignored::NoVersion)]);
+    }
+
+    #[test]
+    fn what_is_not_an_event_is_an_error() {
+        for body in ["", "{}", "[]", "null", "\"x\"", "{\"Records\":1}", "{\"Records\":[{}]}", "{\"Records\":[{\"eventName\":\"ObjectCreated:Put\"}]}"] {
+            assert!(read_body(body).is_err(), "{body}");
+        }
+        let bad_key = json!({ "Records": [record("uploads/%zz", "ObjectCreated:Put")] });
+        assert!(matches!(read_body(&bad_key.to_string()), Err(BadMessage::BadKey)));
+    }
+
+    #[test]
+    fn keys_are_decoded_once() {
+        for (key, decoded) in [("red+flower.jpg", "red flower.jpg"), ("a%2Bb", "a+b"), ("a%252Bb", "a%2Bb"), ("%C3%A4", "\u{e4}")] {
+            assert_eq!(decode_key(key).unwrap(), decoded);
+        }
+        for bad in ["%", "%z", "a%2", "%ff"] {
+            assert!(decode_key(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_sweeps_body_reads_back() {
+        let key = ObjectKey::parse(&format!("uploads/{ID}")).unwrap();
+        let version = Version {
+            version_id: VersionId::parse("v 1").unwrap(),
+            etag: ETag::parse("e").unwrap(),
+            size_bytes: 7,
+        };
+        assert_eq!(read_body(&stored_body("b", key, &version)).unwrap(), [Notice::Stored { key, version }]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_survives_the_trip(key in any::<String>()) {
+            let encoded = utf8_percent_encode(&key, NON_ALPHANUMERIC).to_string().replace("%20", "+");
+            prop_assert_eq!(decode_key(&encoded).unwrap(), key);
+        }
+
+        #[test]
+        fn no_body_panics(body in any::<String>()) {
+            let _ = read_body(&body);
+            let _ = decode_key(&body);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! How do we reach AWS? The SDK's clients, built once per process.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+
+/// The configuration that all clients share, and S3's own endpoints.
+#[derive(Clone, Debug)]
+pub struct Sdk {
+    pub(crate) shared: SdkConfig,
+    pub(crate) s3: aws_sdk_s3::Config,
+    /// The same, with the address that browsers use.
+    pub(crate) s3_public: aws_sdk_s3::Config,
+}
+
+/// Where the services are, when they are not AWS's own.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    pub s3: Option<String>,
+    /// Where browsers reach S3, if that is another address.
+    pub s3_public: Option<String>,
+    pub dynamodb: Option<String>,
+    pub sqs: Option<String>,
+}
+
+/// Credentials that are given, not looked up: those of the stand-ins.
+#[derive(Clone)]
+pub struct StaticKeys {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+}
+
+impl std::fmt::Debug for StaticKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StaticKeys").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+impl Sdk {
+    /// AWS as the environment describes it: region, credentials, `AWS_ENDPOINT_URL*`.
+    pub async fn from_environment() -> Self {
+        Self::with_s3(loader().load().await, &Endpoints::default())
+    }
+
+    /// Everything at the given endpoints, with the given keys.
+    pub async fn at(endpoints: &Endpoints, keys: &StaticKeys, region: &str) -> Self {
+        let credentials =
+            Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "airlock-local");
+        let shared = loader().credentials_provider(credentials).region(Region::new(region.to_owned())).load().await;
+        Self::with_s3(shared, endpoints)
+    }
+
+    fn with_s3(shared: SdkConfig, endpoints: &Endpoints) -> Self {
+        let at = |endpoint: Option<&String>| {
+            let builder = aws_sdk_s3::config::Builder::from(&shared);
+            match endpoint {
+                Some(url) => builder.endpoint_url(url).force_path_style(true),
+                None => builder,
+            }
+        };
+        let s3 = at(endpoints.s3.as_ref()).build();
+        let s3_public = at(endpoints.s3_public.as_ref().or(endpoints.s3.as_ref())).build();
+        Self { shared, s3, s3_public }
+    }
+
+    pub(crate) fn credentials(&self) -> Option<SharedCredentialsProvider> {
+        self.shared.credentials_provider()
+    }
+
+    pub(crate) fn region(&self) -> String {
+        self.shared.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string)
+    }
+
+    /// A DynamoDB client; `endpoint` is `None` on AWS.
+    pub fn dynamodb(&self, endpoint: Option<&str>) -> aws_sdk_dynamodb::Client {
+        let mut builder = aws_sdk_dynamodb::config::Builder::from(&self.shared);
+        builder.set_endpoint_url(endpoint.map(ToOwned::to_owned));
+        aws_sdk_dynamodb::Client::from_conf(builder.build())
+    }
+
+    /// An SQS client; `endpoint` is `None` on AWS.
+    pub fn sqs(&self, endpoint: Option<&str>) -> aws_sdk_sqs::Client {
+        let mut builder = aws_sdk_sqs::config::Builder::from(&self.shared);
+        builder.set_endpoint_url(endpoint.map(ToOwned::to_owned));
+        aws_sdk_sqs::Client::from_conf(builder.build())
+    }
+}
+
+fn loader() -> aws_config::ConfigLoader {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .read_timeout(Duration::from_secs(20))
+        .build();
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(3))
+}

@@ -1,0 +1,125 @@
+//! Which definitions are in a directory?
+//!
+//! Official sets are read from the header that every ClamAV database begins with (clamav-faq, "CVD file format"):
+//! 512 bytes, `ClamAV-VDB:build time:version:signatures:level:md5:dsig:builder:build time in seconds`.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use domain::freshness::{Definitions, DefinitionsKind};
+use domain::timestamp::Timestamp;
+use thiserror::Error;
+
+use crate::canary;
+
+/// Why a directory holds no usable set.
+#[derive(Debug, Error)]
+pub enum DefinitionsError {
+    #[error("`{0}` cannot be read")]
+    Unreadable(PathBuf, #[source] io::Error),
+    #[error("`{0}` holds no definitions")]
+    None(PathBuf),
+    #[error("`{0}` is not a ClamAV database")]
+    BadHeader(PathBuf),
+}
+
+/// The test set's only file. Its name marks the set.
+const TEST_SET_FILE: &str = "airlock-test.ndb";
+const TEST_HASHES_FILE: &str = "airlock-test.hdb";
+/// The MD5 and size of `clam.exe`, which every one of ClamAV's own 44 test files contains.
+const CLAM_EXE: &str = "aa15bcf478d165efd2065190eb473bcb:544:Clamav.Test.File";
+
+/// Reads which set is in `directory`: its kind, version, age and size.
+pub fn read(directory: &Path) -> Result<Definitions, DefinitionsError> {
+    let has = |name: &str| {
+        let path = directory.join(name);
+        path.try_exists().map_err(|error| DefinitionsError::Unreadable(path, error))
+    };
+    if has(TEST_SET_FILE)? {
+        return Ok(test_set());
+    }
+    let (mut daily, mut n_signatures) = (None, 0);
+    for name in ["main", "daily", "bytecode"] {
+        for extension in ["cld", "cvd"] {
+            let path = directory.join(format!("{name}.{extension}"));
+            if !path.try_exists().map_err(|error| DefinitionsError::Unreadable(path.clone(), error))? {
+                continue;
+            }
+            let header = read_header(&path)?;
+            n_signatures += header.n_signatures;
+            if name == "daily" {
+                daily = Some(header);
+            }
+            break;
+        }
+    }
+    let daily = daily.ok_or_else(|| DefinitionsError::None(directory.to_owned()))?;
+    Ok(Definitions { kind: DefinitionsKind::Official, version: daily.version, built_at: daily.built_at, n_signatures })
+}
+
+/// Writes the set that knows EICAR and ClamAV's own harmless test files, and nothing else.
+pub fn write_test_set(directory: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    let eicar = canary::eicar().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    std::fs::write(directory.join(TEST_SET_FILE), format!("Eicar-Test-Signature:0:*:{eicar}\n"))?;
+    std::fs::write(directory.join(TEST_HASHES_FILE), format!("{CLAM_EXE}\n"))
+}
+
+fn test_set() -> Definitions {
+    Definitions {
+        kind: DefinitionsKind::TestSet,
+        version: "test".to_owned(),
+        built_at: Timestamp::from_secs(0),
+        n_signatures: 2,
+    }
+}
+
+struct Header {
+    version: String,
+    n_signatures: u64,
+    built_at: Timestamp,
+}
+
+fn read_header(path: &Path) -> Result<Header, DefinitionsError> {
+    let mut header = [0; 512];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.map_err(|error| DefinitionsError::Unreadable(path.to_owned(), error))?;
+    parse_header(&header).ok_or_else(|| DefinitionsError::BadHeader(path.to_owned()))
+}
+
+fn parse_header(header: &[u8]) -> Option<Header> {
+    let text = std::str::from_utf8(header).ok()?;
+    let fields: Vec<&str> = text.trim_end().split(':').collect();
+    let [magic, _, version, n_signatures, .., built_at] = fields[..] else { return None };
+    if magic != "ClamAV-VDB" {
+        return None;
+    }
+    let built_at = Timestamp::from_secs(built_at.trim().parse().ok()?);
+    version.parse::<u32>().ok()?;
+    Some(Header { version: version.to_owned(), n_signatures: n_signatures.parse().ok()?, built_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read() {
+        let text = "ClamAV-VDB:23 Nov 2026 09-45 +0000:27900:2076928:90:md5:dsig:raynman:1795427100";
+        let header = parse_header(format!("{text:<512}").as_bytes()).unwrap();
+        assert_eq!((header.version.as_str(), header.n_signatures), ("27900", 2_076_928));
+        assert_eq!(header.built_at, Timestamp::from_secs(1_795_427_100));
+        for bad in ["", "ClamAV-VDB", "ClamAV-VDB:x:y:z:90:m:d:b:1", "Other-VDB:x:1:2:90:m:d:b:1"] {
+            assert!(parse_header(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_test_set_says_so_and_an_empty_directory_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(matches!(read(directory.path()), Err(DefinitionsError::None(_))));
+        write_test_set(directory.path()).unwrap();
+        assert_eq!(read(directory.path()).unwrap().kind, DefinitionsKind::TestSet);
+    }
+}

@@ -1,0 +1,166 @@
+//! Is the engine's answer evidence? One scan at a time, between two canaries, by one process.
+
+use std::fs::File;
+use std::io::{self, Seek as _};
+use std::os::fd::AsFd as _;
+use std::time::Duration;
+
+use domain::verdict::{Engine as EngineStamp, EngineReply};
+use thiserror::Error;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::canary;
+use crate::client::{Client, ClientError};
+use crate::daemon::{Daemon, DaemonConfig, StartError};
+
+/// A supervised clamd: started when it is needed, killed when it fails.
+#[derive(Debug)]
+pub struct Engine {
+    config: DaemonConfig,
+    transport: Transport,
+    daemon: Mutex<Option<Daemon>>,
+}
+
+/// How bytes are given to clamd.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Transport {
+    /// clamd copies them first, and says so when it has no room: the safer one, and the default.
+    #[default]
+    Stream,
+    /// clamd reads our descriptor. With its temporary directory gone it answers `OK` to plain EICAR (seen on 1.4.6).
+    Descriptor,
+}
+
+/// What one scan showed. Whether it amounts to a verdict is decided in `domain::verdict::judge`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Scan {
+    pub reply: EngineReply,
+    /// Bytes that the engine took.
+    pub n_bytes: u64,
+    pub canary_found_before: bool,
+    pub canary_found_after: bool,
+    pub n_engine_errors: usize,
+    pub engine: EngineStamp,
+}
+
+/// There is no scan to speak of. The engine has been killed where it was at fault; the next scan starts another.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    #[error("the engine could not be started")]
+    Start(#[from] StartError),
+    #[error("the engine failed")]
+    Client(#[from] ClientError),
+    #[error("the engine has {free_bytes} bytes of temporary space and may need {needed_bytes}")]
+    NoSpace { free_bytes: u64, needed_bytes: u64 },
+    #[error("the engine's temporary directory cannot be used")]
+    TemporaryDirectory(#[source] io::Error),
+    #[error("the time for this scan was over before the engine was free")]
+    Busy,
+}
+
+/// Kept free beside what a scan may unpack: reports, small members, rounding.
+const SPACE_MARGIN_BYTES: u64 = 64 * 1024 * 1024;
+/// The canary is 68 bytes; an engine that needs longer than this for it is not well.
+const CANARY_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Engine {
+    pub fn new(config: DaemonConfig, transport: Transport) -> Self {
+        Self { config, transport, daemon: Mutex::new(None) }
+    }
+
+    /// Starts clamd if it is not running, and says what runs. Tried twice: a socket or a lock may have been left behind.
+    pub async fn ensure_running(&self) -> Result<EngineStamp, StartError> {
+        let mut slot = self.daemon.lock().await;
+        Ok(self.running(&mut slot).await?.stamp.clone())
+    }
+
+    /// The running clamd's process id, for tests that break it.
+    pub async fn pid(&self) -> Option<u32> {
+        self.daemon.lock().await.as_ref().and_then(Daemon::pid)
+    }
+
+    /// Ends clamd; the next scan starts another.
+    pub async fn stop(&self) {
+        if let Some(daemon) = self.daemon.lock().await.take() {
+            daemon.kill().await;
+        }
+    }
+
+    /// Scans `file` from its start, within `budget` (waiting for other scans included).
+    ///
+    /// On any error the engine is killed and its temporary files are wiped, so that no scan inherits from another.
+    pub async fn scan(&self, file: &File, size_bytes: u64, budget: Duration) -> Result<Scan, EngineError> {
+        let deadline = Instant::now() + budget;
+        let mut slot = tokio::time::timeout_at(deadline, self.daemon.lock()).await.map_err(|_| EngineError::Busy)?;
+        let daemon = self.running(&mut slot).await?;
+        let scanned = self.scan_with(daemon, file, size_bytes, deadline).await;
+        let is_sound = scanned.as_ref().is_ok_and(|scan| {
+            scan.canary_found_before && scan.canary_found_after && scan.n_engine_errors == 0
+        });
+        if !is_sound && let Some(daemon) = slot.take() {
+            daemon.kill().await;
+        }
+        scanned
+    }
+
+    async fn scan_with(
+        &self,
+        daemon: &Daemon,
+        file: &File,
+        size_bytes: u64,
+        deadline: Instant,
+    ) -> Result<Scan, EngineError> {
+        daemon.wipe().map_err(EngineError::TemporaryDirectory)?;
+        let free_bytes = daemon.free_bytes().map_err(EngineError::TemporaryDirectory)?;
+        let needed_bytes = size_bytes + self.config.limits.max_scan_size() + SPACE_MARGIN_BYTES;
+        if free_bytes < needed_bytes {
+            return Err(EngineError::NoSpace { free_bytes, needed_bytes });
+        }
+        daemon.complaints.take();
+        let canary_found_before = finds_canary(&daemon.client).await?;
+        let budget = deadline.saturating_duration_since(Instant::now());
+        let (reply, n_bytes) = self.ask(&daemon.client, file, size_bytes, budget).await?;
+        let canary_found_after = finds_canary(&daemon.client).await?;
+        let n_engine_errors = daemon.complaints.take();
+        daemon.wipe().map_err(EngineError::TemporaryDirectory)?;
+        let engine = daemon.stamp.clone();
+        Ok(Scan { reply, n_bytes, canary_found_before, canary_found_after, n_engine_errors, engine })
+    }
+
+    async fn ask(
+        &self,
+        client: &Client,
+        file: &File,
+        size_bytes: u64,
+        budget: Duration,
+    ) -> Result<(EngineReply, u64), ClientError> {
+        let mut handle = file.try_clone().map_err(ClientError::Source)?;
+        handle.rewind().map_err(ClientError::Source)?;
+        match self.transport {
+            Transport::Stream => client.scan_stream(tokio::fs::File::from_std(handle), budget).await,
+            Transport::Descriptor => Ok((client.scan_descriptor(handle.as_fd(), budget).await?, size_bytes)),
+        }
+    }
+
+    async fn running<'a>(&self, slot: &'a mut Option<Daemon>) -> Result<&'a Daemon, StartError> {
+        let is_running = slot.as_mut().is_some_and(Daemon::is_alive);
+        if !is_running {
+            *slot = None;
+            let first = Daemon::start(&self.config).await;
+            *slot = Some(match first {
+                Ok(daemon) => daemon,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "clamd did not start; trying once more");
+                    Daemon::start(&self.config).await?
+                }
+            });
+        }
+        slot.as_ref().ok_or(StartError::NotReady(Duration::ZERO))
+    }
+}
+
+async fn finds_canary(client: &Client) -> Result<bool, ClientError> {
+    let (reply, _) = client.scan_stream(canary::eicar().as_slice(), CANARY_TIMEOUT).await?;
+    Ok(matches!(reply, EngineReply::Found(_)))
+}

@@ -1,0 +1,75 @@
+//! One SQLite file for objects and messages, so that an object and its event are committed together.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use thiserror::Error;
+
+/// The stand-ins' own storage failed.
+#[derive(Debug, Error)]
+pub enum StandinError {
+    #[error("the database failed")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("`{0}` failed")]
+    Io(PathBuf, #[source] io::Error),
+    #[error("DynamoDB's stand-in failed: {0}")]
+    DynamoDb(String),
+    #[error("a database task was cancelled")]
+    Cancelled,
+}
+
+/// A connection that is used from a thread pool. `synchronous=FULL`: what is committed survives a power cut.
+#[derive(Clone, Debug)]
+pub(crate) struct Database(Arc<Mutex<Connection>>);
+
+const SCHEMA: &str = "
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+CREATE TABLE IF NOT EXISTS objects (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, version TEXT NOT NULL UNIQUE, is_marker INTEGER NOT NULL,
+  size INTEGER NOT NULL, etag TEXT NOT NULL, blob TEXT, meta TEXT NOT NULL, tags TEXT NOT NULL, modified_at INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS objects_by_key ON objects (key, seq);
+CREATE TABLE IF NOT EXISTS uploads (
+  id TEXT PRIMARY KEY, key TEXT NOT NULL, meta TEXT NOT NULL, started_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS parts (
+  upload TEXT NOT NULL REFERENCES uploads (id) ON DELETE CASCADE, number INTEGER NOT NULL, size INTEGER NOT NULL,
+  md5 BLOB NOT NULL, blob TEXT NOT NULL, PRIMARY KEY (upload, number));
+CREATE TABLE IF NOT EXISTS messages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL, body TEXT NOT NULL, sent_at INTEGER NOT NULL,
+  n_received INTEGER NOT NULL DEFAULT 0, visible_at INTEGER NOT NULL, receipt TEXT);
+CREATE INDEX IF NOT EXISTS messages_by_visibility ON messages (visible_at, id);
+CREATE TABLE IF NOT EXISTS dead_letters (
+  id INTEGER PRIMARY KEY, message_id TEXT NOT NULL, body TEXT NOT NULL, n_received INTEGER NOT NULL, died_at INTEGER NOT NULL);
+";
+
+impl Database {
+    pub(crate) fn open(path: &Path) -> Result<Self, StandinError> {
+        let connection = Connection::open(path)?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self(Arc::new(Mutex::new(connection))))
+    }
+
+    /// Runs one immediate transaction, committed when `work` succeeds. `work` may refuse with an error of its own.
+    pub(crate) async fn transact<T, E>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StandinError> + Send + 'static,
+    {
+        let connection = Arc::clone(&self.0);
+        let task = tokio::task::spawn_blocking(move || {
+            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let sqlite = |error| E::from(StandinError::Sqlite(error));
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
+            let done = work(&transaction)?;
+            transaction.commit().map_err(sqlite)?;
+            Ok(done)
+        });
+        task.await.unwrap_or_else(|_| Err(E::from(StandinError::Cancelled)))
+    }
+}

@@ -1,0 +1,118 @@
+//! Lambda's event source mapping for SQS: receives, invokes, acknowledges what succeeded, releases what failed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use serde_json::json;
+
+use crate::queue::{Queue, Received};
+
+/// How messages are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    pub visibility: Duration,
+    pub max_receives: u32,
+    /// How long a failed message waits before it is delivered again; grows with every receive.
+    pub retry_delay: Duration,
+    pub n_workers: usize,
+    pub mischief: Mischief,
+}
+
+/// What a test makes go wrong between S3 and the function. Nothing, by default. There is no setting for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mischief {
+    #[default]
+    None,
+    /// Every message is acknowledged and never delivered.
+    DropAll,
+    /// Every message is delivered this many times, at the same time.
+    Duplicate(usize),
+    /// Messages are delivered late, each by another amount, so that their order is lost.
+    Shuffle,
+}
+
+/// Runs until the task is dropped. `invoke` is the function's handler; an `Err` is a failed invocation, after which the
+/// whole batch is delivered again.
+pub async fn run<F, E>(queue: Queue, delivery: Delivery, invoke: impl Fn(SqsEvent) -> F + Send + Sync + 'static)
+where
+    F: Future<Output = Result<SqsBatchResponse, E>> + Send + 'static,
+    E: std::fmt::Display + Send + 'static,
+{
+    let invoke = Arc::new(invoke);
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..delivery.n_workers.max(1) {
+        let (queue, invoke) = (queue.clone(), Arc::clone(&invoke));
+        workers.spawn(async move {
+            loop {
+                match queue.receive(delivery.visibility, delivery.max_receives).await {
+                    Ok(Some(received)) => {
+                        queue.wake(); // There may be more: let another worker look.
+                        deliver(&queue, delivery, &*invoke, received).await;
+                    }
+                    Ok(None) => queue.wait(Duration::from_millis(250)).await,
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "the queue failed");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            }
+        });
+    }
+    while workers.join_next().await.is_some() {}
+}
+
+async fn deliver<F, E>(queue: &Queue, delivery: Delivery, invoke: &(impl Fn(SqsEvent) -> F + Sync), received: Received)
+where
+    F: Future<Output = Result<SqsBatchResponse, E>> + Send + 'static,
+    E: std::fmt::Display + Send + 'static,
+{
+    let n_copies = match delivery.mischief {
+        Mischief::DropAll => 0,
+        Mischief::Duplicate(n_copies) => n_copies,
+        Mischief::Shuffle => {
+            let lateness = received.message_id.bytes().map(u64::from).sum::<u64>() % 200;
+            tokio::time::sleep(Duration::from_millis(lateness)).await;
+            1
+        }
+        Mischief::None => 1,
+    };
+    let copies: Vec<_> = (0..n_copies).map(|_| invoke(event(&received))).map(tokio::spawn).collect();
+    let mut has_failed = false;
+    for copy in copies {
+        has_failed |= match copy.await {
+            Ok(Ok(response)) => !response.batch_item_failures.is_empty(),
+            Ok(Err(error)) => {
+                tracing::warn!(message.id = received.message_id, %error, "the invocation failed");
+                true
+            }
+            Err(error) => {
+                tracing::error!(message.id = received.message_id, %error, "the invocation panicked");
+                true
+            }
+        };
+    }
+    let settled = if has_failed {
+        queue.release(&received, delivery.retry_delay * received.n_received).await
+    } else {
+        queue.acknowledge(&received).await
+    };
+    if let Err(error) = settled {
+        tracing::error!(error = &error as &dyn std::error::Error, "a message could not be settled");
+    }
+}
+
+/// The event as Lambda would hand it over, through JSON, so that the function decodes what it would decode on AWS.
+fn event(received: &Received) -> SqsEvent {
+    let record = json!({
+        "messageId": received.message_id,
+        "receiptHandle": received.message_id,
+        "body": received.body,
+        "attributes": { "ApproximateReceiveCount": received.n_received.to_string() },
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:airlock-scan",
+        "awsRegion": "us-east-1",
+    });
+    serde_json::from_value(json!({ "Records": [record] })).unwrap_or_default()
+}

@@ -1,0 +1,210 @@
+//! SQS's promises, kept in SQLite: durable, at least once, visibility timeout, maximum receives, dead letters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension as _, Transaction, params};
+use tokio::sync::Notify;
+
+use crate::clock::{now_millis, random_id};
+use crate::database::{Database, StandinError};
+
+/// A queue and its dead-letter queue.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    database: Database,
+    arrived: Arc<Notify>,
+}
+
+/// A message that was received and not yet acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    pub message_id: String,
+    pub body: String,
+    /// From 1.
+    pub n_received: u32,
+    row: i64,
+    receipt: String,
+}
+
+/// A message that was received too often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub message_id: String,
+    pub body: String,
+    pub n_received: u32,
+}
+
+impl Queue {
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database, arrived: Arc::new(Notify::new()) }
+    }
+
+    /// Makes every message in flight visible again: whoever received it is gone.
+    pub(crate) async fn rearm(&self) -> Result<(), StandinError> {
+        self.database
+            .transact(|tx| {
+                tx.execute("UPDATE messages SET visible_at = 0, receipt = NULL WHERE receipt IS NOT NULL", [])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Stores a message; it is durable when this returns.
+    pub async fn send(&self, body: String) -> Result<String, StandinError> {
+        let message_id = self.database.transact(move |tx| insert(tx, &body)).await?;
+        self.wake();
+        Ok(message_id)
+    }
+
+    /// Takes the oldest visible message and hides it for `visibility`. After `max_receives` receives a message goes to the
+    /// dead letters instead.
+    pub async fn receive(&self, visibility: Duration, max_receives: u32) -> Result<Option<Received>, StandinError> {
+        let visibility = i64::try_from(visibility.as_millis()).unwrap_or(i64::MAX);
+        self.database
+            .transact(move |tx| {
+                bury(tx, max_receives)?;
+                let receipt = random_id();
+                let received = tx
+                    .query_row(
+                        "UPDATE messages SET n_received = n_received + 1, visible_at = ?1, receipt = ?2 WHERE id =
+                           (SELECT id FROM messages WHERE visible_at <= ?3 ORDER BY visible_at, id LIMIT 1)
+                         RETURNING id, message_id, body, n_received",
+                        params![now_millis().saturating_add(visibility), receipt, now_millis()],
+                        |row| {
+                            Ok(Received {
+                                row: row.get(0)?,
+                                message_id: row.get(1)?,
+                                body: row.get(2)?,
+                                n_received: row.get(3)?,
+                                receipt: receipt.clone(),
+                            })
+                        },
+                    )
+                    .optional()?;
+                Ok(received)
+            })
+            .await
+    }
+
+    /// Removes a message. A receipt that has been superseded does nothing, as with SQS.
+    pub async fn acknowledge(&self, received: &Received) -> Result<(), StandinError> {
+        let (row, receipt) = (received.row, received.receipt.clone());
+        self.database
+            .transact(move |tx| {
+                tx.execute("DELETE FROM messages WHERE id = ? AND receipt = ?", params![row, receipt])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Makes a message visible again after `delay`, without waiting for its visibility timeout.
+    pub async fn release(&self, received: &Received, delay: Duration) -> Result<(), StandinError> {
+        let (row, receipt) = (received.row, received.receipt.clone());
+        let visible_at = now_millis().saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
+        self.database
+            .transact(move |tx| {
+                tx.execute(
+                    "UPDATE messages SET visible_at = ?, receipt = NULL WHERE id = ? AND receipt = ?",
+                    params![visible_at, row, receipt],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// How many messages wait, in flight or not.
+    pub async fn depth(&self) -> Result<u64, StandinError> {
+        self.database
+            .transact(|tx| Ok(tx.query_row("SELECT COUNT(*) FROM messages", [], |row| row.get::<_, u64>(0))?))
+            .await
+    }
+
+    pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, StandinError> {
+        self.database
+            .transact(|tx| {
+                let mut statement = tx.prepare("SELECT message_id, body, n_received FROM dead_letters ORDER BY id")?;
+                let rows = statement.query_map([], |row| {
+                    Ok(DeadLetter { message_id: row.get(0)?, body: row.get(1)?, n_received: row.get(2)? })
+                })?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    /// Waits until something may have arrived, at most `limit`.
+    pub async fn wait(&self, limit: Duration) {
+        let _ = tokio::time::timeout(limit, self.arrived.notified()).await;
+    }
+
+    pub(crate) fn wake(&self) {
+        self.arrived.notify_one();
+    }
+}
+
+/// Adds a message within the caller's transaction: an object and its event are committed together.
+pub(crate) fn insert(tx: &Transaction<'_>, body: &str) -> Result<String, StandinError> {
+    let message_id = random_id();
+    tx.execute(
+        "INSERT INTO messages (message_id, body, sent_at, visible_at) VALUES (?, ?, ?, 0)",
+        params![message_id, body, now_millis()],
+    )?;
+    Ok(message_id)
+}
+
+fn bury(tx: &Transaction<'_>, max_receives: u32) -> Result<(), StandinError> {
+    let now = now_millis();
+    tx.execute(
+        "INSERT INTO dead_letters (id, message_id, body, n_received, died_at)
+         SELECT id, message_id, body, n_received, ?1 FROM messages WHERE visible_at <= ?1 AND n_received >= ?2",
+        params![now, max_receives],
+    )?;
+    tx.execute("DELETE FROM messages WHERE visible_at <= ? AND n_received >= ?", params![now, max_receives])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    fn queue(directory: &std::path::Path) -> Queue {
+        Queue::new(Database::open(&directory.join("q.db")).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_message_is_delivered_until_it_is_acknowledged() {
+        let directory = tempfile::tempdir().unwrap();
+        let queue = queue(directory.path());
+        queue.send("a".into()).await.unwrap();
+        let first = queue.receive(LONG, 5).await.unwrap().unwrap();
+        assert_eq!((first.body.as_str(), first.n_received), ("a", 1));
+        assert_eq!(queue.receive(LONG, 5).await.unwrap(), None, "it is hidden");
+        queue.release(&first, Duration::ZERO).await.unwrap();
+        let second = queue.receive(Duration::ZERO, 5).await.unwrap().unwrap();
+        assert_eq!(second.n_received, 2);
+        queue.acknowledge(&first).await.unwrap();
+        assert_eq!(queue.depth().await.unwrap(), 1, "an old receipt acknowledges nothing");
+        let third = queue.receive(LONG, 5).await.unwrap().unwrap();
+        assert_eq!(third.n_received, 3, "its visibility timed out");
+        queue.acknowledge(&third).await.unwrap();
+        assert_eq!(queue.depth().await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_message_dies_after_its_last_receive_and_survives_a_restart_before() {
+        let directory = tempfile::tempdir().unwrap();
+        {
+            let queue = queue(directory.path());
+            queue.send("poison".into()).await.unwrap();
+            queue.receive(LONG, 2).await.unwrap().unwrap();
+        }
+        let queue = queue(directory.path());
+        queue.rearm().await.unwrap();
+        assert_eq!(queue.receive(Duration::ZERO, 2).await.unwrap().unwrap().n_received, 2);
+        assert_eq!(queue.receive(LONG, 2).await.unwrap(), None);
+        let dead = queue.dead_letters().await.unwrap();
+        assert_eq!((dead.len(), dead[0].body.as_str(), dead[0].n_received), (1, "poison", 2));
+    }
+}

@@ -1,0 +1,166 @@
+//! S3 on the file system: one versioned bucket, durable, with signatures verified.
+//!
+//! `s3s` speaks the protocol (SigV4, presigned URLs, POST policies, XML); this module keeps the objects. What AWS S3
+//! refuses and `s3s` 0.14 does not is refused in front of it, in [`guard`].
+
+mod api;
+mod blobs;
+mod guard;
+mod multipart;
+mod put;
+mod rows;
+mod versions;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
+use http_body_util::BodyExt as _;
+use s3s::auth::SimpleAuth;
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::service::{S3Service, S3ServiceBuilder};
+
+use crate::database::{Database, StandinError};
+use crate::queue::Queue;
+use blobs::Blobs;
+
+/// The bucket, and the queue that its events go to.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) bucket: String,
+    pub(crate) database: Database,
+    pub(crate) blobs: Blobs,
+    pub(crate) queue: Queue,
+}
+
+impl Store {
+    /// Opens or makes the store in `directory`. Bytes that no row names are left-overs of a crash and are removed;
+    /// messages in flight are delivered again.
+    pub async fn open(directory: &Path, bucket: &str) -> Result<Self, StandinError> {
+        let failed = |error| StandinError::Io(directory.to_owned(), error);
+        std::fs::create_dir_all(directory).map_err(failed)?;
+        let database = Database::open(&directory.join("s3.db"))?;
+        let queue = Queue::new(database.clone());
+        queue.rearm().await?;
+        let blobs = Blobs::open(directory).map_err(failed)?;
+        let store = Self { bucket: bucket.to_owned(), database, blobs, queue };
+        let named = store.database.transact(|tx| rows::named_blobs(tx)).await?;
+        store.blobs.remove_unnamed(&named).map_err(failed)?;
+        Ok(store)
+    }
+
+    pub fn queue(&self) -> Queue {
+        self.queue.clone()
+    }
+}
+
+/// Who may sign, who may read across origins, and how large a form may be.
+#[derive(Clone, Debug)]
+pub struct Access {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub allowed_origins: Vec<String>,
+    /// POSTed forms are held in memory by `s3s`; PUTs and parts are streamed.
+    pub max_form_bytes: u64,
+}
+
+#[derive(Clone)]
+struct Frontend {
+    service: S3Service,
+    allowed_origins: Arc<[String]>,
+}
+
+/// The HTTP service. Bind it to the address that its URLs name.
+pub fn router(store: Store, access: Access) -> Router {
+    let mut builder = S3ServiceBuilder::new(store);
+    builder.set_auth(SimpleAuth::from_single(access.access_key_id, access.secret_access_key));
+    let mut config = S3Config::default();
+    config.post_object_max_file_size = access.max_form_bytes;
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    let frontend = Frontend { service: builder.build(), allowed_origins: access.allowed_origins.into() };
+    Router::new().fallback(answer).with_state(frontend)
+}
+
+async fn answer(State(frontend): State<Frontend>, request: Request) -> Response {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let allowed_origin = origin.filter(|origin| {
+        frontend.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+    });
+    let is_preflight =
+        request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if is_preflight {
+        preflight(request.headers(), allowed_origin.is_some())
+    } else {
+        match guard::check(&request) {
+            Ok(()) => serve(&frontend.service, request).await,
+            Err(refusal) => refusal,
+        }
+    };
+    let headers = response.headers_mut();
+    if let Some(origin) = allowed_origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("ETag, Location, x-amz-version-id, x-amz-request-id"),
+        );
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    // Nothing that a stranger uploaded may run in this origin, whatever it claims to be.
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+fn preflight(asked: &HeaderMap, is_allowed: bool) -> Response {
+    if !is_allowed {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let mut response = StatusCode::OK.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, PUT, POST"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3000"));
+    if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    response
+}
+
+async fn serve(service: &S3Service, request: Request) -> Response {
+    let is_form = request.method() == Method::POST
+        && request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let request = request.map(|body| if is_form { rechunked(body) } else { s3s::Body::http_body_unsync(body) });
+    match service.call(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(error) => {
+            tracing::error!(?error, "the S3 stand-in failed");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// `s3s` 0.14 refuses a form when a frame of over 64 KiB follows one that ends with the beginning of a boundary (any
+/// carriage return will do). Small frames never meet that limit.
+fn rechunked(body: Body) -> s3s::Body {
+    const FRAME_BYTES: usize = 16 * 1024;
+    let frames = body.into_data_stream().flat_map(|chunk| {
+        let frames: Vec<_> = match chunk {
+            Ok(mut bytes) => {
+                let mut frames = Vec::with_capacity(bytes.len() / FRAME_BYTES + 1);
+                while !bytes.is_empty() {
+                    let frame = bytes.split_to(bytes.len().min(FRAME_BYTES));
+                    frames.push(Ok(http_body::Frame::data(frame)));
+                }
+                frames
+            }
+            Err(error) => vec![Err(error)],
+        };
+        futures_util::stream::iter(frames)
+    });
+    s3s::Body::http_body_unsync(http_body_util::StreamBody::new(frames))
+}

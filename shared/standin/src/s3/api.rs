@@ -1,0 +1,201 @@
+//! Which operations does the stand-in offer? These; `s3s` answers `NotImplemented` to all others.
+
+use std::io;
+
+use futures_util::TryStreamExt as _;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, BucketVersioningStatus, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput,
+    DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, ETag, ETagCondition, GetBucketVersioningInput,
+    GetBucketVersioningOutput, GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
+    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput,
+    ListObjectVersionsOutput, PutObjectInput, PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput,
+    StreamingBlob, Tag, UploadPartInput, UploadPartOutput,
+};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+
+use super::Store;
+use super::rows::{self, ObjectRow, internal};
+
+/// Large enough that system calls do not count (81 MiB/s at 4 KiB, 814 MiB/s at this).
+const READ_BYTES: usize = 256 * 1024;
+
+impl Store {
+    async fn find(&self, bucket: &str, key: &str, version: Option<&str>) -> S3Result<ObjectRow> {
+        self.check_bucket(bucket)?;
+        let (key, version) = (key.to_owned(), version.map(ToOwned::to_owned));
+        self.database.transact(move |tx| rows::find(tx, &key, version.as_deref())).await
+    }
+}
+
+/// S3's conditional reads: 304 and 412.
+fn check_conditions(
+    row: &ObjectRow,
+    if_match: Option<&ETagCondition>,
+    if_none_match: Option<&ETagCondition>,
+) -> S3Result<()> {
+    let is_this = |condition: &ETagCondition| {
+        condition.is_any() || condition.as_etag().is_some_and(|etag| etag.value() == row.etag)
+    };
+    if if_match.is_some_and(|condition| !is_this(condition)) {
+        return Err(s3_error!(PreconditionFailed));
+    }
+    if if_none_match.is_some_and(is_this) { Err(s3_error!(NotModified)) } else { Ok(()) }
+}
+
+#[async_trait::async_trait]
+impl S3 for Store {
+    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.check_bucket(&request.input.bucket)?;
+        Ok(S3Response::new(HeadBucketOutput::default()))
+    }
+
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        self.check_bucket(&request.input.bucket)?;
+        let status = Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED));
+        Ok(S3Response::new(GetBucketVersioningOutput { status, ..Default::default() }))
+    }
+
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        self.put(request).await.map(S3Response::new)
+    }
+
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let input = request.input;
+        let row = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
+        check_conditions(&row, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let shows_checksums = input.checksum_mode.is_some();
+        Ok(S3Response::new(HeadObjectOutput {
+            accept_ranges: Some("bytes".into()),
+            content_length: row.size.try_into().ok(),
+            content_type: row.meta.content_type,
+            content_disposition: row.meta.content_disposition,
+            content_encoding: row.meta.content_encoding,
+            cache_control: row.meta.cache_control,
+            e_tag: Some(ETag::Strong(row.etag)),
+            last_modified: Some(rows::timestamp(row.modified_at)),
+            metadata: row.meta.user,
+            version_id: Some(row.version),
+            checksum_crc32: row.meta.crc32.filter(|_| shows_checksums),
+            checksum_sha256: row.meta.sha256.filter(|_| shows_checksums),
+            ..Default::default()
+        }))
+    }
+
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = request.input;
+        let row = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
+        check_conditions(&row, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let path = self.blobs.path(row.blob.as_deref().unwrap_or_default());
+        let mut file = tokio::fs::File::open(path).await.map_err(internal)?;
+        let range = input.range.map(|range| range.check(row.size)).transpose()?;
+        let (start, length) = range.as_ref().map_or((0, row.size), |range| (range.start, range.end - range.start));
+        if start > 0 {
+            file.seek(io::SeekFrom::Start(start)).await.map_err(internal)?;
+        }
+        let bytes = tokio_util::io::ReaderStream::with_capacity(file.take(length), READ_BYTES);
+        let shows_checksums = input.checksum_mode.is_some() && range.is_none();
+        Ok(S3Response::new(GetObjectOutput {
+            body: Some(StreamingBlob::wrap(bytes.map_err(io::Error::other))),
+            accept_ranges: Some("bytes".into()),
+            content_length: length.try_into().ok(),
+            content_range: range.map(|range| format!("bytes {}-{}/{}", range.start, range.end - 1, row.size)),
+            content_type: row.meta.content_type,
+            content_disposition: row.meta.content_disposition,
+            content_encoding: row.meta.content_encoding,
+            cache_control: row.meta.cache_control,
+            e_tag: Some(ETag::Strong(row.etag)),
+            last_modified: Some(rows::timestamp(row.modified_at)),
+            metadata: row.meta.user,
+            version_id: Some(row.version),
+            checksum_crc32: row.meta.crc32.filter(|_| shows_checksums),
+            checksum_sha256: row.meta.sha256.filter(|_| shows_checksums),
+            ..Default::default()
+        }))
+    }
+
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let input = request.input;
+        self.check_bucket(&input.bucket)?;
+        let deleted = self.delete(input.key, input.version_id).await?;
+        Ok(S3Response::new(DeleteObjectOutput {
+            delete_marker: deleted.delete_marker,
+            version_id: deleted.version_id.or(deleted.delete_marker_version_id),
+            ..Default::default()
+        }))
+    }
+
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        self.delete_many(request.input).await.map(S3Response::new)
+    }
+
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        self.list_versions(request.input).await.map(S3Response::new)
+    }
+
+    async fn put_object_tagging(
+        &self,
+        request: S3Request<PutObjectTaggingInput>,
+    ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
+        let input = request.input;
+        let row = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
+        let pairs = input.tagging.tag_set.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()));
+        let tags: Vec<(String, String)> = pairs.collect();
+        if tags.len() > 10 {
+            return Err(s3_error!(InvalidTag));
+        }
+        let (tags, version) = (rows::to_json(&tags)?, row.version.clone());
+        self.database
+            .transact(move |tx| {
+                let row = rusqlite::params![tags, version];
+                tx.execute("UPDATE objects SET tags = ? WHERE version = ?", row).map_err(rows::sqlite)
+            })
+            .await?;
+        Ok(S3Response::new(PutObjectTaggingOutput { version_id: Some(row.version) }))
+    }
+
+    async fn get_object_tagging(
+        &self,
+        request: S3Request<GetObjectTaggingInput>,
+    ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
+        let input = request.input;
+        let row = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
+        let tag_set = row.tags.into_iter().map(|(key, value)| Tag { key: Some(key), value: Some(value) }).collect();
+        Ok(S3Response::new(GetObjectTaggingOutput { tag_set, version_id: Some(row.version) }))
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        self.begin(request.input).await.map(S3Response::new)
+    }
+
+    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        self.put_part(request).await.map(S3Response::new)
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        self.complete(request.input).await.map(S3Response::new)
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.abort(request.input).await.map(S3Response::new)
+    }
+}

@@ -1,0 +1,197 @@
+//! How are large objects put together? Parts are durable on their own; nothing shows before the last step.
+
+use rusqlite::{OptionalExtension as _, params};
+use s3s::crypto::{Checksum as _, Md5};
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
+    CompletedPart, CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag, UploadPartInput, UploadPartOutput,
+};
+use s3s::{S3Error, S3Request, S3Result, s3_error};
+
+use super::Store;
+use super::put::{NewVersion, Wanted, hex, only_if_absent};
+use super::rows::{self, Meta, internal};
+use crate::clock::{now_millis, random_id};
+
+/// Every part but the last must have this much.
+const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
+
+#[derive(Clone)]
+struct PartRow {
+    number: i32,
+    size: u64,
+    md5: Vec<u8>,
+    blob: String,
+}
+
+impl Store {
+    pub(super) async fn begin(&self, input: CreateMultipartUploadInput) -> S3Result<CreateMultipartUploadOutput> {
+        self.check_bucket(&input.bucket)?;
+        let meta = Meta {
+            content_type: input.content_type,
+            content_disposition: input.content_disposition,
+            content_encoding: input.content_encoding,
+            cache_control: input.cache_control,
+            user: input.metadata,
+            ..Meta::default()
+        };
+        let (id, key, meta) = (random_id(), input.key.clone(), rows::to_json(&meta)?);
+        let upload_id = id.clone();
+        self.database
+            .transact(move |tx| {
+                let row = params![id, key, meta, now_millis()];
+                tx.execute("INSERT INTO uploads (id, key, meta, started_at) VALUES (?, ?, ?, ?)", row).map_err(rows::sqlite)
+            })
+            .await?;
+        Ok(CreateMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(upload_id),
+            ..Default::default()
+        })
+    }
+
+    pub(super) async fn put_part(&self, request: S3Request<UploadPartInput>) -> S3Result<UploadPartOutput> {
+        let trailers = request.trailing_headers;
+        let mut input = request.input;
+        self.check_bucket(&input.bucket)?;
+        self.upload_meta(input.upload_id.clone()).await?;
+        let wanted = Wanted::new(input.checksum_crc32.clone(), input.checksum_sha256.clone(), trailers.is_some());
+        let announced = input.content_length.filter(|_| trailers.is_none()).and_then(|length| length.try_into().ok());
+        let staged = self.blobs.stage(input.body.take(), announced, wanted.hasher()).await?;
+        wanted.with_trailers(trailers).check(&staged.checksums)?;
+        let part = PartRow {
+            number: input.part_number,
+            size: staged.size,
+            md5: staged.md5.to_vec(),
+            blob: self.blobs.keep(&staged)?,
+        };
+        let (upload, row, blob) = (input.upload_id, part.clone(), part.blob.clone());
+        let stored = self.database.transact(move |tx| replace_part(tx, &upload, &row)).await;
+        match stored {
+            Ok(Some(replaced)) => self.blobs.remove(&replaced),
+            Ok(None) => {}
+            Err(error) => {
+                self.blobs.remove(&blob);
+                return Err(error);
+            }
+        }
+        Ok(UploadPartOutput {
+            e_tag: Some(ETag::Strong(hex(&part.md5))),
+            checksum_crc32: staged.checksums.checksum_crc32.clone(),
+            checksum_sha256: staged.checksums.checksum_sha256.clone(),
+            ..Default::default()
+        })
+    }
+
+    pub(super) async fn complete(&self, input: CompleteMultipartUploadInput) -> S3Result<CompleteMultipartUploadOutput> {
+        self.check_bucket(&input.bucket)?;
+        let only_if_absent = only_if_absent(input.if_none_match.as_ref(), input.if_match.as_ref())?;
+        let meta = self.upload_meta(input.upload_id.clone()).await?;
+        let stored = self.parts(input.upload_id.clone()).await?;
+        let wanted = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+        let chosen = choose_parts(&wanted, &stored)?;
+        let blobs: Vec<String> = chosen.iter().map(|part| part.blob.clone()).collect();
+        let store = self.clone();
+        let joined = tokio::task::spawn_blocking(move || store.blobs.join(&blobs)).await.map_err(internal)??;
+        let etag = multipart_etag(&chosen);
+        let new = NewVersion {
+            key: input.key.clone(),
+            blob: self.blobs.keep(&joined)?,
+            size: joined.size,
+            etag: etag.clone(),
+            meta,
+            tags: vec![],
+            only_if_absent,
+            event: "ObjectCreated:CompleteMultipartUpload",
+            upload: Some(input.upload_id),
+        };
+        let version = self.commit(new).await?;
+        stored.iter().for_each(|part| self.blobs.remove(&part.blob));
+        Ok(CompleteMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: Some(ETag::Strong(etag)),
+            version_id: Some(version),
+            ..Default::default()
+        })
+    }
+
+    pub(super) async fn abort(&self, input: AbortMultipartUploadInput) -> S3Result<AbortMultipartUploadOutput> {
+        self.check_bucket(&input.bucket)?;
+        let parts = self.parts(input.upload_id.clone()).await?;
+        let n_removed = self
+            .database
+            .transact(move |tx| tx.execute("DELETE FROM uploads WHERE id = ?", [input.upload_id]).map_err(rows::sqlite))
+            .await?;
+        if n_removed == 0 {
+            return Err(s3_error!(NoSuchUpload));
+        }
+        parts.iter().for_each(|part| self.blobs.remove(&part.blob));
+        Ok(AbortMultipartUploadOutput::default())
+    }
+
+    async fn upload_meta(&self, upload: String) -> S3Result<Meta> {
+        self.database
+            .transact(move |tx| {
+                let read = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+                let meta = tx.query_row("SELECT meta FROM uploads WHERE id = ?", [upload], read);
+                let meta = meta.optional().map_err(rows::sqlite)?.ok_or_else(|| s3_error!(NoSuchUpload))?;
+                serde_json::from_str(&meta).map_err(internal)
+            })
+            .await
+    }
+
+    async fn parts(&self, upload: String) -> S3Result<Vec<PartRow>> {
+        self.database
+            .transact(move |tx| {
+                let sql = "SELECT number, size, md5, blob FROM parts WHERE upload = ? ORDER BY number";
+                let mut statement = tx.prepare(sql).map_err(rows::sqlite)?;
+                let read = |row: &rusqlite::Row<'_>| {
+                    Ok(PartRow { number: row.get(0)?, size: row.get(1)?, md5: row.get(2)?, blob: row.get(3)? })
+                };
+                let parts = statement.query_map([upload], read).map_err(rows::sqlite)?;
+                parts.collect::<Result<Vec<_>, _>>().map_err(rows::sqlite)
+            })
+            .await
+    }
+}
+
+/// Stores a part in place of one with the same number, whose file it returns.
+fn replace_part(tx: &rusqlite::Transaction<'_>, upload: &str, part: &PartRow) -> Result<Option<String>, S3Error> {
+    let same = "DELETE FROM parts WHERE upload = ? AND number = ? RETURNING blob";
+    let replaced = tx.query_row(same, params![upload, part.number], |row| row.get(0)).optional().map_err(rows::sqlite)?;
+    tx.execute(
+        "INSERT INTO parts (upload, number, size, md5, blob) VALUES (?, ?, ?, ?, ?)",
+        params![upload, part.number, part.size, part.md5, part.blob],
+    )
+    .map_err(rows::sqlite)?;
+    Ok(replaced)
+}
+
+/// The listed parts, in order, each with the ETag that it has.
+fn choose_parts(wanted: &[CompletedPart], stored: &[PartRow]) -> S3Result<Vec<PartRow>> {
+    let mut chosen: Vec<PartRow> = Vec::with_capacity(wanted.len());
+    for part in wanted {
+        let is_it = |row: &&PartRow| {
+            Some(row.number) == part.part_number && part.e_tag.as_ref().is_some_and(|etag| etag.value() == hex(&row.md5))
+        };
+        chosen.push(stored.iter().find(is_it).ok_or_else(|| s3_error!(InvalidPart))?.clone());
+    }
+    let is_ascending = chosen.windows(2).all(|pair| pair[0].number < pair[1].number);
+    if chosen.is_empty() || !is_ascending {
+        return Err(s3_error!(InvalidPartOrder));
+    }
+    let all_but_last = &chosen[..chosen.len() - 1];
+    if all_but_last.iter().any(|part| part.size < MIN_PART_BYTES) {
+        return Err(s3_error!(EntityTooSmall));
+    }
+    Ok(chosen)
+}
+
+/// S3's form: the MD5 of the parts' MD5s, and their number.
+fn multipart_etag(parts: &[PartRow]) -> String {
+    let mut md5 = Md5::new();
+    parts.iter().for_each(|part| md5.update(&part.md5));
+    format!("{}-{}", hex(md5.finalize().as_ref()), parts.len())
+}

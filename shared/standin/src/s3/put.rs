@@ -1,0 +1,217 @@
+//! How does an object come to be? Staged, flushed, renamed, then named by a row in the same transaction as its event.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use s3s::checksum::ChecksumHasher;
+use s3s::dto::{Checksum, ETag, ETagCondition, PutObjectInput, PutObjectOutput};
+use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
+use serde_json::json;
+
+use super::Store;
+use super::rows::{self, Meta, ObjectRow};
+use crate::clock::{now_millis, random_id};
+use crate::queue;
+
+/// What is about to become a version.
+pub(super) struct NewVersion {
+    pub(super) key: String,
+    pub(super) blob: String,
+    pub(super) size: u64,
+    pub(super) etag: String,
+    pub(super) meta: Meta,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) only_if_absent: bool,
+    pub(super) event: &'static str,
+    /// The multipart upload that this ends.
+    pub(super) upload: Option<String>,
+}
+
+impl Store {
+    pub(super) async fn put(&self, request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
+        let event = if request.method == "POST" { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
+        let trailers = request.trailing_headers;
+        let mut input = request.input;
+        self.check_bucket(&input.bucket)?;
+        let only_if_absent = only_if_absent(input.if_none_match.as_ref(), input.if_match.as_ref())?;
+        let wanted = Wanted::of(&input, trailers.is_some());
+        let announced = input.content_length.filter(|_| trailers.is_none()).and_then(|length| length.try_into().ok());
+        let staged = self.blobs.stage(input.body.take(), announced, wanted.hasher()).await?;
+        let wanted = wanted.with_trailers(trailers);
+        wanted.check(&staged.checksums)?;
+        if let Some(md5) = &input.content_md5 {
+            check_md5(md5, staged.md5)?;
+        }
+        let meta = Meta {
+            content_type: input.content_type,
+            content_disposition: input.content_disposition,
+            content_encoding: input.content_encoding,
+            cache_control: input.cache_control,
+            user: input.metadata,
+            crc32: staged.checksums.checksum_crc32.clone(),
+            sha256: staged.checksums.checksum_sha256.clone(),
+        };
+        let etag = hex(&staged.md5);
+        let new = NewVersion {
+            key: input.key,
+            blob: self.blobs.keep(&staged)?,
+            size: staged.size,
+            etag: etag.clone(),
+            meta: meta.clone(),
+            tags: parse_tags(input.tagging.as_deref()),
+            only_if_absent,
+            event,
+            upload: None,
+        };
+        let version = self.commit(new).await?;
+        Ok(PutObjectOutput {
+            e_tag: Some(ETag::Strong(etag)),
+            version_id: Some(version),
+            checksum_crc32: meta.crc32,
+            checksum_sha256: meta.sha256,
+            ..Default::default()
+        })
+    }
+
+    /// Makes the version visible and its event durable, in one transaction; or neither, and the bytes go.
+    pub(super) async fn commit(&self, new: NewVersion) -> S3Result<String> {
+        let (bucket, blob) = (self.bucket.clone(), new.blob.clone());
+        let committed = self
+            .database
+            .transact(move |tx| {
+                let is_there = rows::current(tx, &new.key)?.is_some_and(|current| !current.is_marker);
+                if new.only_if_absent && is_there {
+                    return Err(s3_error!(PreconditionFailed));
+                }
+                let version = random_id();
+                let row = ObjectRow {
+                    key: new.key.clone(),
+                    version: version.clone(),
+                    is_marker: false,
+                    size: new.size,
+                    etag: new.etag.clone(),
+                    blob: Some(new.blob),
+                    meta: new.meta,
+                    tags: new.tags,
+                    modified_at: now_millis(),
+                };
+                let seq = rows::insert(tx, &row)?;
+                if let Some(upload) = new.upload {
+                    tx.execute("DELETE FROM uploads WHERE id = ?", [upload]).map_err(rows::sqlite)?;
+                }
+                queue::insert(tx, &notification(&bucket, &row, new.event, seq))?;
+                Ok(version)
+            })
+            .await;
+        match &committed {
+            Ok(_) => self.queue.wake(),
+            Err(_) => self.blobs.remove(&blob),
+        }
+        committed
+    }
+
+    pub(super) fn check_bucket(&self, bucket: &str) -> S3Result<()> {
+        if bucket == self.bucket { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
+    }
+}
+
+/// `If-None-Match: *` is the only condition that a write here knows; any other is refused, not ignored.
+pub(super) fn only_if_absent(if_none_match: Option<&ETagCondition>, if_match: Option<&ETagCondition>) -> S3Result<bool> {
+    match (if_none_match, if_match) {
+        (None, None) => Ok(false),
+        (Some(condition), None) if condition.is_any() => Ok(true),
+        _ => Err(s3_error!(NotImplemented)),
+    }
+}
+
+/// The checksums that the client announced, in headers or in trailers.
+pub(super) struct Wanted {
+    crc32: Option<String>,
+    sha256: Option<String>,
+    may_be_in_trailers: bool,
+}
+
+impl Wanted {
+    fn of(input: &PutObjectInput, may_be_in_trailers: bool) -> Self {
+        Self { crc32: input.checksum_crc32.clone(), sha256: input.checksum_sha256.clone(), may_be_in_trailers }
+    }
+
+    pub(super) fn new(crc32: Option<String>, sha256: Option<String>, may_be_in_trailers: bool) -> Self {
+        Self { crc32, sha256, may_be_in_trailers }
+    }
+
+    pub(super) fn hasher(&self) -> ChecksumHasher {
+        ChecksumHasher {
+            crc32: (self.crc32.is_some() || self.may_be_in_trailers).then(Default::default),
+            sha256: (self.sha256.is_some() || self.may_be_in_trailers).then(Default::default),
+            ..Default::default()
+        }
+    }
+
+    pub(super) fn with_trailers(mut self, trailers: Option<TrailingHeaders>) -> Self {
+        if let Some(trailers) = trailers.and_then(|trailers| trailers.take()) {
+            let text = |name: &str| trailers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+            self.crc32 = self.crc32.or_else(|| text("x-amz-checksum-crc32"));
+            self.sha256 = self.sha256.or_else(|| text("x-amz-checksum-sha256"));
+        }
+        self
+    }
+
+    pub(super) fn check(&self, found: &Checksum) -> S3Result<()> {
+        let agrees = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
+        let all_agree =
+            agrees(&self.crc32, &found.checksum_crc32) && agrees(&self.sha256, &found.checksum_sha256);
+        if all_agree { Ok(()) } else { Err(s3_error!(BadDigest)) }
+    }
+}
+
+fn check_md5(wanted: &str, found: [u8; 16]) -> S3Result<()> {
+    use base64::Engine as _;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(wanted);
+    if decoded.is_ok_and(|wanted| wanted == found) { Ok(()) } else { Err(s3_error!(BadDigest)) }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn parse_tags(header: Option<&str>) -> Vec<(String, String)> {
+    let decode = |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let pairs = header.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(key, value)| (decode(key), decode(value))).collect()
+}
+
+/// Keys arrive form-url-encoded in events, with slashes left as they are.
+const EVENT_KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*');
+
+/// What S3 would send (AWS, "Event message structure").
+fn notification(bucket: &str, row: &ObjectRow, event: &str, seq: i64) -> String {
+    let key = utf8_percent_encode(&row.key, EVENT_KEY).to_string().replace("%20", "+");
+    json!({ "Records": [{
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": "us-east-1",
+        "eventTime": event_time(row.modified_at),
+        "eventName": event,
+        "userIdentity": { "principalId": "local" },
+        "requestParameters": { "sourceIPAddress": "127.0.0.1" },
+        "responseElements": {},
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": "airlock",
+            "bucket": { "name": bucket, "ownerIdentity": { "principalId": "local" }, "arn": format!("arn:aws:s3:::{bucket}") },
+            "object": {
+                "key": key,
+                "size": row.size,
+                "eTag": row.etag,
+                "versionId": row.version,
+                "sequencer": format!("{seq:016X}"),
+            },
+        },
+    }]})
+    .to_string()
+}
+
+fn event_time(millis: i64) -> String {
+    let moment = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
+    let text = moment.ok().and_then(|moment| moment.format(&time::format_description::well_known::Rfc3339).ok());
+    text.unwrap_or_default()
+}

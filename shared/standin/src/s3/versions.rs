@@ -1,0 +1,139 @@
+//! Which versions are there, and how do they go away?
+
+use rusqlite::{OptionalExtension as _, params};
+use s3s::dto::{
+    DeleteMarkerEntry, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, ListObjectVersionsInput,
+    ListObjectVersionsOutput, ObjectVersion,
+};
+use s3s::{S3Error, S3Result, s3_error};
+
+use super::Store;
+use super::rows::{self, Meta, ObjectRow};
+use crate::clock::{now_millis, random_id};
+
+/// As many versions as S3 lists at a time.
+const PAGE: usize = 1000;
+
+impl Store {
+    /// Removes one version for good, or without an id puts a delete marker on top. Removing what is not there succeeds.
+    pub(super) async fn delete(&self, key: String, version: Option<String>) -> S3Result<DeletedObject> {
+        let named = key.clone();
+        let (blob, deleted) = self
+            .database
+            .transact(move |tx| match version {
+                Some(version) => {
+                    let sql = "DELETE FROM objects WHERE key = ? AND version = ? RETURNING blob, is_marker";
+                    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, bool>(1)?));
+                    let gone = tx.query_row(sql, params![key, version], read).optional().map_err(rows::sqlite)?;
+                    let (blob, was_marker) = gone.unwrap_or((None, false));
+                    let deleted = DeletedObject {
+                        version_id: Some(version),
+                        delete_marker: was_marker.then_some(true),
+                        ..Default::default()
+                    };
+                    Ok::<_, S3Error>((blob, deleted))
+                }
+                None => {
+                    let marker = delete_marker(key);
+                    rows::insert(tx, &marker)?;
+                    let deleted = DeletedObject {
+                        delete_marker: Some(true),
+                        delete_marker_version_id: Some(marker.version),
+                        ..Default::default()
+                    };
+                    Ok((None, deleted))
+                }
+            })
+            .await?;
+        if let Some(blob) = blob {
+            self.blobs.remove(&blob);
+        }
+        Ok(DeletedObject { key: Some(named), ..deleted })
+    }
+
+    pub(super) async fn delete_many(&self, input: DeleteObjectsInput) -> S3Result<DeleteObjectsOutput> {
+        self.check_bucket(&input.bucket)?;
+        let mut deleted = Vec::new();
+        for object in input.delete.objects {
+            deleted.push(self.delete(object.key, object.version_id).await?);
+        }
+        let is_quiet = input.delete.quiet == Some(true);
+        Ok(DeleteObjectsOutput { deleted: (!is_quiet).then_some(deleted), ..Default::default() })
+    }
+
+    /// The versions and markers under a prefix, newest first within a key. One page: the rest is `NotImplemented`.
+    pub(super) async fn list_versions(&self, input: ListObjectVersionsInput) -> S3Result<ListObjectVersionsOutput> {
+        self.check_bucket(&input.bucket)?;
+        if input.key_marker.is_some() || input.version_id_marker.is_some() || input.delimiter.is_some() {
+            return Err(s3_error!(NotImplemented));
+        }
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let mut found = self
+            .database
+            .transact(move |tx| {
+                let sql = format!(
+                    "SELECT {} FROM objects WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key, seq DESC LIMIT ?2",
+                    rows::COLUMNS
+                );
+                let mut statement = tx.prepare(&sql).map_err(rows::sqlite)?;
+                let found = statement.query_map(params![prefix, PAGE + 1], rows::read_row).map_err(rows::sqlite)?;
+                found.collect::<Result<Vec<_>, _>>().map_err(rows::sqlite)
+            })
+            .await?;
+        let is_truncated = found.len() > PAGE;
+        found.truncate(PAGE);
+        let (mut versions, mut markers, mut newest_of) = (vec![], vec![], None);
+        for row in found {
+            let is_latest = Some(newest_of.replace(row.key.clone())) != Some(Some(row.key.clone()));
+            if row.is_marker {
+                markers.push(marker_entry(row, is_latest));
+            } else {
+                versions.push(version_entry(row, is_latest));
+            }
+        }
+        Ok(ListObjectVersionsOutput {
+            name: Some(input.bucket),
+            prefix: input.prefix,
+            versions: Some(versions),
+            delete_markers: Some(markers),
+            is_truncated: Some(is_truncated),
+            ..Default::default()
+        })
+    }
+}
+
+fn delete_marker(key: String) -> ObjectRow {
+    ObjectRow {
+        key,
+        version: random_id(),
+        is_marker: true,
+        size: 0,
+        etag: String::new(),
+        blob: None,
+        meta: Meta::default(),
+        tags: vec![],
+        modified_at: now_millis(),
+    }
+}
+
+fn version_entry(row: ObjectRow, is_latest: bool) -> ObjectVersion {
+    ObjectVersion {
+        key: Some(row.key),
+        version_id: Some(row.version),
+        size: row.size.try_into().ok(),
+        is_latest: Some(is_latest),
+        e_tag: Some(ETag::Strong(row.etag)),
+        last_modified: Some(rows::timestamp(row.modified_at)),
+        ..Default::default()
+    }
+}
+
+fn marker_entry(row: ObjectRow, is_latest: bool) -> DeleteMarkerEntry {
+    DeleteMarkerEntry {
+        key: Some(row.key),
+        version_id: Some(row.version),
+        is_latest: Some(is_latest),
+        last_modified: Some(rows::timestamp(row.modified_at)),
+        ..Default::default()
+    }
+}
