@@ -1,1 +1,84 @@
+//! "May I have it?" A link token becomes a redirect to the bytes that were judged, if they still may be had.
+//!
+//! Invariant: the status is read at that moment, and counted in one atomic write that repeats the conditions; only then
+//! is a URL presigned.
 
+mod config;
+
+use std::sync::Arc;
+
+use aws::Stores;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+use domain::access::{DOWNLOAD_URL_TTL, Denied, DownloadGrant, LinkClaims, grant};
+use serde::Serialize;
+use web::{ApiError, LoopbackOnly, TokenSigner};
+
+pub use config::Config;
+
+/// What downloads need. Built once per process.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub stores: Stores,
+    pub signer: TokenSigner,
+    pub allowed_origins: Vec<String>,
+    pub loopback_only: LoopbackOnly,
+}
+
+/// The address, for clients that ask for JSON.
+#[derive(Clone, Debug, Serialize)]
+struct DownloadAddress {
+    url: String,
+    expires_at: String,
+}
+
+/// The whole HTTP interface of this function.
+pub fn router(context: Context) -> Router {
+    let (cors, loopback) = (web::cors(&context.allowed_origins), context.loopback_only);
+    Router::new()
+        .route("/download/{token}", get(follow))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .with_state(Arc::new(context))
+        .layer(middleware::from_fn_with_state(loopback, web::loopback_only))
+        .layer(cors)
+        .layer(middleware::from_fn(web::problems))
+}
+
+async fn follow(
+    State(context): State<Arc<Context>>,
+    Path(token): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let claims = context.signer.read_link(&token)?;
+    let now = aws::clock::now();
+    let grant = granted(&context, &claims).await?;
+    // A HEAD is a preview, not a download: it says that there is something, counts nothing and gives no address.
+    if method == Method::HEAD {
+        return Ok(StatusCode::OK.into_response());
+    }
+    if context.stores.ledger.count_download(&grant).await?.is_none() {
+        // Something changed between the look and the count; look again to say what.
+        granted(&context, &claims).await?;
+        return Err(Denied::LimitReached.into());
+    }
+    let (url, expires_at) = context.stores.objects.presign_get(&grant, DOWNLOAD_URL_TTL, now).await?;
+    let wants_json = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
+    let mut response = if wants_json {
+        axum::Json(DownloadAddress { url, expires_at: expires_at.to_string() }).into_response()
+    } else {
+        (StatusCode::FOUND, [(header::LOCATION, url)]).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    Ok(response)
+}
+
+async fn granted(context: &Context, claims: &LinkClaims) -> Result<DownloadGrant, ApiError> {
+    let record = context.stores.ledger.load(claims.file_id).await?.ok_or(Denied::Gone)?;
+    Ok(grant(&record, claims, aws::clock::now())?)
+}

@@ -1,1 +1,97 @@
+//! "What is this object?" SQS batches of S3 events become verdicts.
+//!
+//! Invariant: an event never makes a record; a key that the API did not issue is acknowledged and forgotten.
+//! Invariant: failures are reported per message, so that one bad record never repeats nine good scans.
 
+mod config;
+mod process;
+mod spool;
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use aws::events::{self, Notice};
+use aws::{Heartbeat, StoreError, Stores};
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use clamd::Engine;
+use domain::freshness::FreshnessPolicy;
+use domain::machine::MachinePolicy;
+use futures_util::FutureExt as _;
+use thiserror::Error;
+use tokio::time::Instant;
+
+pub use config::Config;
+pub use spool::SpoolDirectory;
+
+/// What a scan needs. Built once per process.
+#[derive(Debug)]
+pub struct Context {
+    pub stores: Stores,
+    pub engine: Engine,
+    pub spool: SpoolDirectory,
+    pub machine: MachinePolicy,
+    pub freshness: FreshnessPolicy,
+    /// For one scan, waiting for the engine included.
+    pub scan_timeout: Duration,
+}
+
+/// Why a message must be delivered again.
+#[derive(Debug, Error)]
+enum Retry {
+    #[error(transparent)]
+    BadMessage(#[from] events::BadMessage),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the scan was inconclusive")]
+    Inconclusive,
+    #[error("the time for this batch is over")]
+    OutOfTime,
+    #[error("handling the message panicked")]
+    Panicked,
+}
+
+/// Kept back from the invocation's time, to report failures before the platform ends it.
+const RESERVE: Duration = Duration::from_secs(10);
+
+/// Handles one batch within `time_left`. Never fails as a whole: each message that must come again is named.
+pub async fn handle(context: &Context, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
+    let deadline = Instant::now() + time_left.saturating_sub(RESERVE);
+    let mut response = SqsBatchResponse::default();
+    for message in event.records {
+        let message_id = message.message_id.clone().unwrap_or_default();
+        let handled = AssertUnwindSafe(handle_message(context, &message, deadline)).catch_unwind().await;
+        if let Err(retry) = handled.unwrap_or(Err(Retry::Panicked)) {
+            tracing::warn!(message.id = message_id, error = &retry as &dyn std::error::Error, "message comes again");
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = message_id;
+            response.batch_item_failures.push(failure);
+        }
+    }
+    response
+}
+
+async fn handle_message(context: &Context, message: &SqsMessage, deadline: Instant) -> Result<(), Retry> {
+    for notice in events::read_body(message.body.as_deref().unwrap_or_default())? {
+        match notice {
+            Notice::Ignored(why) => tracing::info!(?why, "event ignored"),
+            Notice::Stored { key, version } => {
+                let time_left = deadline.saturating_duration_since(Instant::now());
+                if time_left.is_zero() {
+                    return Err(Retry::OutOfTime);
+                }
+                process::judge_version(context, key, version, time_left.min(context.scan_timeout)).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Context {
+    /// Makes sure that the engine runs, and says so in the ledger, for `GET /health`.
+    pub async fn beat(&self) -> anyhow::Result<Heartbeat> {
+        let engine = self.engine.ensure_running().await?;
+        let heartbeat = Heartbeat { engine, at: aws::clock::now() };
+        self.stores.ledger.beat(heartbeat.clone()).await?;
+        Ok(heartbeat)
+    }
+}

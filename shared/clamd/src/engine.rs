@@ -72,7 +72,8 @@ impl Engine {
     /// Starts clamd if it is not running, and says what runs. Tried twice: a socket or a lock may have been left behind.
     pub async fn ensure_running(&self) -> Result<EngineStamp, StartError> {
         let mut slot = self.daemon.lock().await;
-        Ok(self.running(&mut slot).await?.stamp.clone())
+        let daemon = self.take_running(&mut slot).await?;
+        Ok(slot.insert(daemon).stamp.clone())
     }
 
     /// The running clamd's process id, for tests that break it.
@@ -89,16 +90,20 @@ impl Engine {
 
     /// Scans `file` from its start, within `budget` (waiting for other scans included).
     ///
-    /// On any error the engine is killed and its temporary files are wiped, so that no scan inherits from another.
+    /// On any error the engine is killed and its temporary files are wiped, so that no scan inherits from another. So it
+    /// is when the future is dropped before its end.
     pub async fn scan(&self, file: &File, size_bytes: u64, budget: Duration) -> Result<Scan, EngineError> {
         let deadline = Instant::now() + budget;
         let mut slot = tokio::time::timeout_at(deadline, self.daemon.lock()).await.map_err(|_| EngineError::Busy)?;
-        let daemon = self.running(&mut slot).await?;
-        let scanned = self.scan_with(daemon, file, size_bytes, deadline).await;
+        // Out of its slot during the scan, back only when the scan is sound: dropped, it is killed.
+        let daemon = self.take_running(&mut slot).await?;
+        let scanned = self.scan_with(&daemon, file, size_bytes, deadline).await;
         let is_sound = scanned.as_ref().is_ok_and(|scan| {
             scan.canary_found_before && scan.canary_found_after && scan.n_engine_errors == 0
         });
-        if !is_sound && let Some(daemon) = slot.take() {
+        if is_sound {
+            *slot = Some(daemon);
+        } else {
             daemon.kill().await;
         }
         scanned
@@ -143,20 +148,19 @@ impl Engine {
         }
     }
 
-    async fn running<'a>(&self, slot: &'a mut Option<Daemon>) -> Result<&'a Daemon, StartError> {
-        let is_running = slot.as_mut().is_some_and(Daemon::is_alive);
-        if !is_running {
-            *slot = None;
-            let first = Daemon::start(&self.config).await;
-            *slot = Some(match first {
-                Ok(daemon) => daemon,
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "clamd did not start; trying once more");
-                    Daemon::start(&self.config).await?
-                }
-            });
+    async fn take_running(&self, slot: &mut Option<Daemon>) -> Result<Daemon, StartError> {
+        if let Some(mut daemon) = slot.take()
+            && daemon.is_alive()
+        {
+            return Ok(daemon);
         }
-        slot.as_ref().ok_or(StartError::NotReady(Duration::ZERO))
+        match Daemon::start(&self.config).await {
+            Ok(daemon) => Ok(daemon),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "clamd did not start; trying once more");
+                Daemon::start(&self.config).await
+            }
+        }
     }
 }
 

@@ -26,11 +26,16 @@ pub struct MachinePolicy {
     pub max_file_size: u64,
 }
 
-impl MachinePolicy {
-    pub const LEASE: Duration = Duration::from_secs(30);
-    pub const MAX_ATTEMPTS: u32 = 5;
-    pub const LOOK_AGAIN: Duration = Duration::from_mins(5);
-    pub const UPLOAD_GRACE: Duration = Duration::from_mins(5);
+impl Default for MachinePolicy {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            max_attempts: 5,
+            look_again: Duration::from_mins(5),
+            upload_grace: Duration::from_mins(5),
+            max_file_size: crate::upload::UploadPolicy::DEFAULT_MAX_FILE_SIZE,
+        }
+    }
 }
 
 /// What has happened.

@@ -20,7 +20,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
-use http_body_util::BodyExt as _;
 use s3s::auth::SimpleAuth;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -49,7 +48,7 @@ impl Store {
         queue.rearm().await?;
         let blobs = Blobs::open(directory).map_err(failed)?;
         let store = Self { bucket: bucket.to_owned(), database, blobs, queue };
-        let named = store.database.transact(|tx| rows::named_blobs(tx)).await?;
+        let named = store.database.transact(rows::named_blobs).await?;
         store.blobs.remove_unnamed(&named).map_err(failed)?;
         Ok(store)
     }
@@ -96,9 +95,9 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
     let mut response = if is_preflight {
         preflight(request.headers(), allowed_origin.is_some())
     } else {
-        match guard::check(&request) {
-            Ok(()) => serve(&frontend.service, request).await,
-            Err(refusal) => refusal,
+        match guard::refusal(&request) {
+            Some(refusal) => refusal,
+            None => serve(&frontend.service, request).await,
         }
     };
     let headers = response.headers_mut();

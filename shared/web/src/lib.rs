@@ -1,1 +1,18 @@
+//! What do the HTTP functions have in common? Errors, identities, tokens, and the rules for loopback.
 
+mod cors;
+mod error;
+mod extract;
+mod identity;
+mod jwks;
+mod loopback;
+mod problem;
+mod token;
+
+pub use cors::cors;
+pub use error::ApiError;
+pub use extract::{Json, Query};
+pub use identity::{Caller, Identity, IdentityConfig, JwtSettings, Verifier};
+pub use loopback::{LoopbackOnly, loopback_only};
+pub use problem::{Problem, problems};
+pub use token::{KeyTooShort, TokenSigner};

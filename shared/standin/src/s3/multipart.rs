@@ -107,7 +107,9 @@ impl Store {
             upload: Some(input.upload_id),
         };
         let version = self.commit(new).await?;
-        stored.iter().for_each(|part| self.blobs.remove(&part.blob));
+        for part in &stored {
+            self.blobs.remove(&part.blob);
+        }
         Ok(CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
@@ -127,7 +129,9 @@ impl Store {
         if n_removed == 0 {
             return Err(s3_error!(NoSuchUpload));
         }
-        parts.iter().for_each(|part| self.blobs.remove(&part.blob));
+        for part in &parts {
+            self.blobs.remove(&part.blob);
+        }
         Ok(AbortMultipartUploadOutput::default())
     }
 
@@ -192,6 +196,8 @@ fn choose_parts(wanted: &[CompletedPart], stored: &[PartRow]) -> S3Result<Vec<Pa
 /// S3's form: the MD5 of the parts' MD5s, and their number.
 fn multipart_etag(parts: &[PartRow]) -> String {
     let mut md5 = Md5::new();
-    parts.iter().for_each(|part| md5.update(&part.md5));
+    for part in parts {
+        md5.update(&part.md5);
+    }
     format!("{}-{}", hex(md5.finalize().as_ref()), parts.len())
 }

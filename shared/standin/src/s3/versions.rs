@@ -20,20 +20,8 @@ impl Store {
         let named = key.clone();
         let (blob, deleted) = self
             .database
-            .transact(move |tx| match version {
-                Some(version) => {
-                    let sql = "DELETE FROM objects WHERE key = ? AND version = ? RETURNING blob, is_marker";
-                    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, bool>(1)?));
-                    let gone = tx.query_row(sql, params![key, version], read).optional().map_err(rows::sqlite)?;
-                    let (blob, was_marker) = gone.unwrap_or((None, false));
-                    let deleted = DeletedObject {
-                        version_id: Some(version),
-                        delete_marker: was_marker.then_some(true),
-                        ..Default::default()
-                    };
-                    Ok::<_, S3Error>((blob, deleted))
-                }
-                None => {
+            .transact(move |tx| {
+                let Some(version) = version else {
                     let marker = delete_marker(key);
                     rows::insert(tx, &marker)?;
                     let deleted = DeletedObject {
@@ -41,8 +29,14 @@ impl Store {
                         delete_marker_version_id: Some(marker.version),
                         ..Default::default()
                     };
-                    Ok((None, deleted))
-                }
+                    return Ok::<_, S3Error>((None, deleted));
+                };
+                let sql = "DELETE FROM objects WHERE key = ? AND version = ? RETURNING blob, is_marker";
+                let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, bool>(1)?));
+                let gone = tx.query_row(sql, params![key, version], read).optional().map_err(rows::sqlite)?;
+                let (blob, was_marker) = gone.unwrap_or((None, false));
+                let delete_marker = was_marker.then_some(true);
+                Ok((blob, DeletedObject { version_id: Some(version), delete_marker, ..Default::default() }))
             })
             .await?;
         if let Some(blob) = blob {

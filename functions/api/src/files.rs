@@ -1,0 +1,171 @@
+//! `GET /files`, and one file: show, edit, delete.
+
+use std::collections::BTreeMap;
+
+use aws::{Committed, PageStart};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use domain::machine::Event;
+use domain::record::{Edit, Record, Status};
+use domain::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use web::{ApiError, Caller, Json, Problem, Query};
+
+use crate::App;
+use crate::view::{FileInfo, StatusName};
+
+/// Which files.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    /// Only files with this status.
+    #[param(value_type = Option<StatusName>)]
+    status: Option<String>,
+    /// At most this many, 1 to 100.
+    #[param(default = 20, minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// One page of files, newest first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct FileList {
+    files: Vec<FileInfo>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+const DEFAULT_LIMIT: u32 = 20;
+const MAX_LIMIT: u32 = 100;
+/// With a filter, a page of the ledger may hold few matches; this many are read before the client is asked to go on.
+const MAX_PAGES: usize = 10;
+
+/// List your files
+#[utoipa::path(get, path = "/files", tag = "files", params(ListQuery),
+    responses(
+        (status = 200, description = "One page", body = FileList),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<FileList>, ApiError> {
+    let invalid = |what: &str| ApiError::InvalidQuery(what.to_owned());
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(invalid("`limit` must be 1 to 100"));
+    }
+    let status = query.status.as_deref().map(|text| Status::parse(text).ok_or_else(|| invalid("unknown `status`")));
+    let status = status.transpose()?;
+    let start = query.cursor.as_deref().map(|cursor| app.signer.read_cursor(&caller.0, cursor)).transpose()?;
+    let (records, next) = page(&app, &caller, status, limit, start).await?;
+    let next_cursor = next.map(|next| app.signer.sign_cursor(&caller.0, &next)).transpose()?;
+    Ok(axum::Json(FileList { files: records.iter().map(FileInfo::from).collect(), next_cursor }))
+}
+
+async fn page(
+    app: &App,
+    caller: &Caller,
+    status: Option<Status>,
+    limit: u32,
+    mut start: Option<PageStart>,
+) -> Result<(Vec<Record>, Option<PageStart>), ApiError> {
+    let mut records: Vec<Record> = Vec::new();
+    for _ in 0..MAX_PAGES {
+        let wanted = i32::try_from(limit).unwrap_or(1) - i32::try_from(records.len()).unwrap_or(0);
+        let listing = app.stores.ledger.list(&caller.0, status, wanted, start).await?;
+        records.extend(listing.records);
+        start = listing.next;
+        if start.is_none() || records.len() >= limit as usize {
+            break;
+        }
+    }
+    Ok((records, start))
+}
+
+/// Show a file
+#[utoipa::path(get, path = "/files/{file_id}", tag = "files",
+    responses(
+        (status = 200, description = "What is known", body = FileInfo),
+        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+) -> Result<axum::Json<FileInfo>, ApiError> {
+    Ok(axum::Json(FileInfo::from(&app.record_of(&caller, &file_id).await?)))
+}
+
+/// Changes to a file; what is absent stays.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileEdit {
+    /// A new name with the same extension.
+    filename: Option<String>,
+    /// Replaces all tags.
+    tags: Option<BTreeMap<String, String>>,
+    max_downloads: Option<u32>,
+    /// RFC 3339; not later than the retention allows.
+    expires_at: Option<String>,
+}
+
+/// Rename a file, set its tags, its expiry or its download limit
+#[utoipa::path(patch, path = "/files/{file_id}", tag = "files", request_body = FileEdit,
+    responses(
+        (status = 200, description = "Changed", body = FileInfo),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn edit(
+    State(app): State<App>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+    Json(body): Json<FileEdit>,
+) -> Result<axum::Json<FileInfo>, ApiError> {
+    let expires_at = body.expires_at.as_deref().map(|text| {
+        Timestamp::parse_rfc3339(text).ok_or_else(|| ApiError::InvalidBody("`expires_at` must be RFC 3339".to_owned()))
+    });
+    let edit = Edit {
+        filename: body.filename,
+        tags: body.tags,
+        max_downloads: body.max_downloads,
+        expires_at: expires_at.transpose()?,
+    };
+    loop {
+        let record = app.record_of(&caller, &file_id).await?;
+        let mut next = record.edited(&edit, &app.uploads, aws::clock::now())?;
+        next.revision += 1;
+        match app.stores.ledger.commit(&next, &aws::clock::random_uuid().to_string()).await? {
+            Committed::Yes => return Ok(axum::Json(FileInfo::from(&next))),
+            // Each conflict is another writer's progress, so this ends.
+            Committed::Conflict => {}
+        }
+    }
+}
+
+/// Delete a file, all its versions and its links
+#[utoipa::path(delete, path = "/files/{file_id}", tag = "files",
+    responses(
+        (status = 204, description = "Gone"),
+        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let record = app.record_of(&caller, &file_id).await?;
+    let now = aws::clock::now();
+    let ledger = &app.stores.ledger;
+    let applied = ledger.apply(record.file_id, &Event::OwnerDeleted, &app.machine, now).await?;
+    let applied = applied.ok_or(ApiError::FileNotFound)?;
+    // From here on the file is gone for everybody; if removing the bytes fails, the sweep does it.
+    if let Err(error) = app.stores.settle(record.file_id, &applied.effects, &app.machine, now).await {
+        tracing::warn!(file.id = %record.file_id, error = &error as &dyn std::error::Error, "bytes are left to the sweep");
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

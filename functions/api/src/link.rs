@@ -1,0 +1,49 @@
+//! `GET /files/{id}/download-link`: a link to the bytes that were judged clean.
+
+use axum::extract::{Path, State};
+use domain::access::{LinkClaims, downloadable};
+use domain::timestamp::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::{ApiError, Caller, Problem};
+
+use crate::App;
+use crate::view::FileInfo;
+
+/// The original service's answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct DownloadLink {
+    /// Relative to this API. Whoever has it can download the file.
+    #[schema(example = "/download/eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9...")]
+    download_url: String,
+    expires_at: String,
+    file_info: FileInfo,
+}
+
+/// Make a download link for a clean file
+#[utoipa::path(get, path = "/files/{file_id}/download-link", tag = "download",
+    responses(
+        (status = 200, description = "The link", body = DownloadLink),
+        (status = 403, description = "Infected, unscannable, or the scan failed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Not scanned yet; `Retry-After` says when to ask again", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+) -> Result<axum::Json<DownloadLink>, ApiError> {
+    let record = app.record_of(&caller, &file_id).await?;
+    let now = aws::clock::now();
+    let version = downloadable(&record, now)?;
+    // Whole seconds, as the token has them; a link never outlives its file.
+    let expires_at = Timestamp::from_secs((now + app.settings.link_ttl).min(record.expires_at).as_secs());
+    let claims = LinkClaims { file_id: record.file_id, version_id: version.version_id.clone(), expires_at };
+    let token = app.signer.sign_link(&claims, now)?;
+    Ok(axum::Json(DownloadLink {
+        download_url: format!("/download/{token}"),
+        expires_at: expires_at.to_string(),
+        file_info: FileInfo::from(&record),
+    }))
+}

@@ -1,0 +1,92 @@
+//! `GET /files/{id}/status`: now, or with `Prefer: wait=20` when it changes.
+
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use domain::record::Record;
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+use utoipa::ToSchema;
+use web::{ApiError, Caller, Problem};
+
+use crate::App;
+use crate::view::{FileInfo, message};
+
+/// The original service's answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct FileStatus {
+    file_info: FileInfo,
+    #[schema(example = "File is clean and safe to download.")]
+    message: String,
+}
+
+/// API Gateway gives up after 30 seconds.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+/// Often enough that a person does not notice, seldom enough for the ledger.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Ask for a file's status, or wait for it to change
+#[utoipa::path(get, path = "/files/{file_id}/status", tag = "files",
+    params(("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the status changes or is final, at the latest after N seconds, N up to 20 (RFC 7240)")),
+    responses(
+        (status = 200, description = "The status", body = FileStatus),
+        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let wait = preferred_wait(&headers);
+    let first = app.record_of(&caller, &file_id).await?;
+    let record = match wait {
+        Some(wait) => changed(&app, &caller, &file_id, first, wait.min(MAX_WAIT)).await?,
+        None => first,
+    };
+    let body = FileStatus { message: message(&record), file_info: FileInfo::from(&record) };
+    let mut response = axum::Json(body).into_response();
+    if let Some(wait) = wait
+        && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.min(MAX_WAIT).as_secs()))
+    {
+        response.headers_mut().insert(HeaderName::from_static("preference-applied"), applied);
+    }
+    Ok(response)
+}
+
+/// The record as soon as it shows something else than `first`, or as it is when the wait is over.
+async fn changed(app: &App, caller: &Caller, file_id: &str, first: Record, wait: Duration) -> Result<Record, ApiError> {
+    let (deadline, mut record) = (Instant::now() + wait, first.clone());
+    let shown = |record: &Record| (record.status(), record.state.version().is_some());
+    while !record.status().is_terminal() && shown(&record) == shown(&first) && Instant::now() < deadline {
+        sleep(LOOK_EVERY.min(deadline.saturating_duration_since(Instant::now()))).await;
+        record = app.record_of(caller, file_id).await?;
+    }
+    Ok(record)
+}
+
+fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut items = preferences.flat_map(|value| value.split(&[',', ';'][..]));
+    items.find_map(|item| item.trim().strip_prefix("wait=")?.parse().ok()).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preference_is_read() {
+        let wait = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("prefer", value.parse().unwrap());
+            preferred_wait(&headers).map(|wait| wait.as_secs())
+        };
+        assert_eq!(wait("wait=5"), Some(5));
+        assert_eq!(wait("respond-async, wait=7"), Some(7));
+        assert_eq!(wait("wait=x"), None);
+        assert_eq!(wait("return=minimal"), None);
+    }
+}

@@ -1,0 +1,151 @@
+//! `POST /files`: permission to upload straight to storage.
+
+use std::collections::BTreeMap;
+
+use aws::{Created, IdempotencyKey, PresignedUpload};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::id::{FileId, ObjectKey, Sha256};
+use domain::record::{Record, UploadMethod};
+use domain::timestamp::Timestamp;
+use domain::upload::{Upload, UploadRequest, accept};
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+use utoipa::ToSchema;
+use web::{ApiError, Caller, Json, Problem};
+
+use crate::App;
+use crate::view::Accepted;
+
+/// What the client is about to upload.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewFile {
+    #[schema(example = "example.pdf")]
+    filename: String,
+    /// Bytes. When given, storage accepts exactly this many.
+    #[schema(example = 1024000)]
+    size: Option<u64>,
+    #[schema(example = "application/pdf")]
+    content_type: Option<String>,
+    /// Hexadecimal or base64. When given, storage accepts only these bytes.
+    checksum_sha256: Option<String>,
+    #[serde(default)]
+    method: Method,
+    /// How often the file can be downloaded; without it, any number of times.
+    max_downloads: Option<u32>,
+}
+
+/// How the client wants to upload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Method {
+    /// A presigned PUT, which works once.
+    #[default]
+    Put,
+    /// A form for a presigned POST, whose size storage limits even when it is not known beforehand.
+    Post,
+}
+
+/// The new file, and how to upload it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct AcceptedDirect {
+    #[serde(flatten)]
+    accepted: Accepted,
+    upload: UploadInstructions,
+}
+
+/// Send this, as it stands.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct UploadInstructions {
+    #[schema(example = "PUT")]
+    method: &'static str,
+    url: String,
+    /// For PUT: headers to send. They are signed; browsers set `content-length` themselves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, String>,
+    /// For POST: form fields to send before the field `file`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fields: BTreeMap<String, String>,
+    expires_at: String,
+}
+
+/// Ask for an upload straight to storage
+#[utoipa::path(post, path = "/files", tag = "files", request_body = NewFile,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats of the same request with the same key give the same file")),
+    responses(
+        (status = 201, description = "Upload to `upload.url`", body = AcceptedDirect, headers(("Location" = String))),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(body): Json<NewFile>,
+) -> Result<Response, ApiError> {
+    let now = aws::clock::now();
+    let upload = accept(&request(&body), &app.uploads)?;
+    let once = idempotency_key(&caller, &headers, &body)?;
+    let method = match body.method {
+        Method::Put => UploadMethod::Put,
+        Method::Post => UploadMethod::Post,
+    };
+    let file = FileId::from_random(aws::clock::random_uuid());
+    let new = Record::new(file, caller.0, upload.clone(), method, &app.uploads, app.settings.first_look, now);
+    let write_id = aws::clock::random_uuid().to_string();
+    let record = match app.stores.ledger.create(&new, &write_id, once.as_ref()).await? {
+        Created::New => new,
+        Created::Replay(earlier) => app.stores.ledger.load(earlier).await?.ok_or(ApiError::FileNotFound)?,
+        Created::KeyReused => return Err(ApiError::IdempotencyKeyReused),
+    };
+    let presigned = presign(&app, &record, &upload, now).await?;
+    let location = format!("/files/{}", record.file_id);
+    let body = AcceptedDirect { accepted: Accepted::from(&record), upload: presigned.into() };
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(body)).into_response())
+}
+
+fn request(body: &NewFile) -> UploadRequest<'_> {
+    UploadRequest {
+        filename: &body.filename,
+        size_bytes: body.size,
+        content_type: body.content_type.as_deref(),
+        checksum_sha256: body.checksum_sha256.as_deref(),
+        max_downloads: body.max_downloads,
+    }
+}
+
+/// The key and a digest of what it was sent with (draft-ietf-httpapi-idempotency-key-header-07).
+fn idempotency_key(caller: &Caller, headers: &HeaderMap, body: &NewFile) -> Result<Option<IdempotencyKey>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().map_err(|_| ApiError::InvalidIdempotencyKey)?;
+    if key.is_empty() || key.len() > 255 {
+        return Err(ApiError::InvalidIdempotencyKey);
+    }
+    let request = serde_json::to_vec(body).map_err(|_| ApiError::Internal)?;
+    let request_hash = Sha256::from_bytes(sha2::Sha256::digest(&request).into()).to_string();
+    Ok(Some(IdempotencyKey { owner: caller.0.clone(), key: key.to_owned(), request_hash }))
+}
+
+async fn presign(app: &App, record: &Record, upload: &Upload, now: Timestamp) -> Result<PresignedUpload, ApiError> {
+    let key = ObjectKey::of(record.file_id);
+    // A replayed request gets a URL that ends when the first one's did: the record's deadline must hold.
+    let ttl = record.upload_deadline.since(now);
+    let objects = &app.stores.objects;
+    Ok(match record.upload_method {
+        UploadMethod::Post => objects.presign_post(key, upload, app.uploads.max_file_size, ttl, now).await?,
+        UploadMethod::Put | UploadMethod::Form => objects.presign_put(key, upload, ttl, now).await?,
+    })
+}
+
+impl From<PresignedUpload> for UploadInstructions {
+    fn from(upload: PresignedUpload) -> Self {
+        Self {
+            method: upload.method,
+            url: upload.url,
+            headers: upload.headers,
+            fields: upload.fields,
+            expires_at: upload.expires_at.to_string(),
+        }
+    }
+}

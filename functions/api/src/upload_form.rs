@@ -1,0 +1,132 @@
+//! `POST /upload`: the original upload, a form through the service, streamed to storage.
+
+use aws::ObjectWriter;
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::id::{FileId, ObjectKey, Sha256};
+use domain::record::{Record, UploadMethod};
+use domain::upload::{Rejected, Upload, UploadRequest, accept};
+use sha2::Digest as _;
+use utoipa::ToSchema;
+use web::{ApiError, Caller, Problem};
+
+use crate::App;
+use crate::view::Accepted;
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only describes the form")]
+pub(crate) struct UploadForm {
+    #[schema(format = Binary, content_media_type = "application/octet-stream")]
+    file: String,
+}
+
+/// Upload a file through the service
+///
+/// Streamed to storage; the size is limited while it streams. Larger files go directly to storage: see `POST /files`.
+#[utoipa::path(post, path = "/upload", tag = "files",
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "Stored; the scan follows", body = Accepted, headers(("Location" = String))),
+        (status = "4XX", description = "Refused; nothing is stored", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn upload(State(app): State<App>, caller: Caller, request: Request) -> Result<Response, ApiError> {
+    refuse_announced_excess(&app, &request)?;
+    let expected = "multipart/form-data";
+    let form = Multipart::from_request(request, &app).await;
+    let mut form = form.map_err(|_| ApiError::UnsupportedMediaType { expected })?;
+    while let Some(field) = form.next_field().await.map_err(|error| malformed(&error))? {
+        let is_file = field.name() == Some("file") && field.file_name().is_some();
+        if is_file {
+            let record = store(&app, caller, field).await?;
+            let location = format!("/files/{}", record.file_id);
+            let body = axum::Json(Accepted::from(&record));
+            return Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response());
+        }
+    }
+    Err(ApiError::FileFieldMissing)
+}
+
+/// What the content length alone rules out is not read. The form around the file is small; 64 KiB are allowed for it.
+fn refuse_announced_excess(app: &App, request: &Request) -> Result<(), ApiError> {
+    const FORM_BYTES: u64 = 64 * 1024;
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    match length {
+        Some(length) if length > app.settings.max_form_size.saturating_add(FORM_BYTES) => Err(too_large(app)),
+        _ => Ok(()),
+    }
+}
+
+fn too_large(app: &App) -> ApiError {
+    let (form, file) = (app.settings.max_form_size, app.uploads.max_file_size);
+    if form < file {
+        ApiError::UseDirectUpload { limit_bytes: form }
+    } else {
+        ApiError::Upload(Rejected::TooLarge { limit_bytes: file })
+    }
+}
+
+/// Streams the field to storage; the record appears just before the object does. On any failure neither is there.
+async fn store(app: &App, caller: Caller, mut field: Field<'_>) -> Result<Record, ApiError> {
+    let (name, content_type) = (field.file_name().unwrap_or_default().to_owned(), field.content_type().map(ToOwned::to_owned));
+    let mut upload = accept(
+        &UploadRequest { filename: &name, content_type: content_type.as_deref(), ..UploadRequest::default() },
+        &app.uploads,
+    )?;
+    let file = FileId::from_random(aws::clock::random_uuid());
+    let mut writer = ObjectWriter::new(&app.stores.objects, ObjectKey::of(file), upload.content_type.clone());
+    match copy(app, &mut field, &mut writer).await {
+        Ok((size_bytes, sha256)) => {
+            upload.declared_size = Some(size_bytes);
+            upload.declared_sha256 = Some(sha256);
+        }
+        Err(error) => {
+            abandon(writer).await;
+            return Err(error);
+        }
+    }
+    let record = record(app, caller, file, upload);
+    let write_id = aws::clock::random_uuid().to_string();
+    if let Err(error) = app.stores.ledger.create(&record, &write_id, None).await {
+        abandon(writer).await;
+        return Err(error.into());
+    }
+    // If this fails, or the process dies here, the sweep finds a record without an object and expires it.
+    writer.complete().await?;
+    Ok(record)
+}
+
+fn record(app: &App, caller: Caller, file: FileId, upload: Upload) -> Record {
+    let first_look = app.settings.first_look;
+    Record::new(file, caller.0, upload, UploadMethod::Form, &app.uploads, first_look, aws::clock::now())
+}
+
+/// Size and digest of what was copied. The digest is what the scan must find again.
+async fn copy(app: &App, field: &mut Field<'_>, writer: &mut ObjectWriter<'_>) -> Result<(u64, Sha256), ApiError> {
+    let limit_bytes = app.settings.max_form_size.min(app.uploads.max_file_size);
+    let (mut size_bytes, mut hasher) = (0u64, sha2::Sha256::new());
+    while let Some(chunk) = field.chunk().await.map_err(|error| malformed(&error))? {
+        size_bytes += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        if size_bytes > limit_bytes {
+            return Err(too_large(app));
+        }
+        hasher.update(&chunk);
+        writer.write(&chunk).await?;
+    }
+    if size_bytes == 0 {
+        return Err(Rejected::EmptyFile.into());
+    }
+    Ok((size_bytes, Sha256::from_bytes(hasher.finalize().into())))
+}
+
+async fn abandon(writer: ObjectWriter<'_>) {
+    if let Err(error) = writer.abort().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "an unfinished upload is left to the bucket's lifecycle");
+    }
+}
+
+fn malformed(error: &MultipartError) -> ApiError {
+    tracing::debug!(%error, "form refused");
+    ApiError::MalformedForm
+}

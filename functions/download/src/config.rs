@@ -1,0 +1,34 @@
+//! How is the download function set up on AWS?
+
+use aws::env::{ConfigError, Env};
+use aws::{Sdk, Stores};
+use web::{LoopbackOnly, TokenSigner};
+
+use crate::Context;
+
+/// The download function's settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    env: Env,
+}
+
+impl Config {
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        env.refuse_unknown(&Stores::SETTINGS)?;
+        Ok(Self { env: env.clone() })
+    }
+}
+
+impl Context {
+    /// Connects to AWS. Anything wrong fails the init phase.
+    pub async fn connect(config: Config) -> anyhow::Result<Self> {
+        let sdk = Sdk::from_environment().await;
+        let origins = config.env.get("ALLOWED_ORIGINS").unwrap_or_default().split(',').map(|origin| origin.trim().to_owned());
+        Ok(Self {
+            stores: Stores::from_env(&config.env, &sdk)?,
+            signer: TokenSigner::new(config.env.required("SECRET_KEY")?.as_bytes())?,
+            allowed_origins: origins.filter(|origin| !origin.is_empty()).collect(),
+            loopback_only: LoopbackOnly::No,
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! One version: claimed under a lease, read once, scanned, judged, and the verdict committed.
+
+use std::time::Duration;
+
+use clamd::EngineError;
+use domain::id::{FileId, ObjectKey, ScanId, Version};
+use domain::machine::{Effect, Event, Report};
+use domain::record::{Lease, Record, State};
+use domain::verdict::{Evidence, Outcome, ScanError, judge};
+use tokio::time::{Instant, interval_at};
+
+use crate::spool::SpoolError;
+use crate::{Context, Retry};
+
+/// Judges a stored version, if it is ours to judge. Safe to call twice, and by two processes, for one version.
+pub(crate) async fn judge_version(
+    context: &Context,
+    key: ObjectKey,
+    version: Version,
+    budget: Duration,
+) -> Result<(), Retry> {
+    let (file, holder) = (key.file_id(), ScanId::from_random(aws::clock::random_uuid()));
+    let claimed = Event::Claimed { version, holder };
+    let ledger = &context.stores.ledger;
+    let Some(applied) = ledger.apply(file, &claimed, &context.machine, aws::clock::now()).await? else {
+        tracing::info!(file.id = %file, "event for an unknown file ignored");
+        return Ok(());
+    };
+    if let Some(why) = applied.kept {
+        tracing::debug!(file.id = %file, ?why, "nothing to scan");
+    }
+    let to_scan = applied.effects.iter().find_map(|effect| match effect {
+        Effect::Scan { version, lease } => Some((version.clone(), *lease)),
+        _ => None,
+    });
+    match to_scan {
+        Some((version, lease)) => scan_under_lease(context, &applied.record, &version, lease, budget).await,
+        None => Ok(context.stores.settle(file, &applied.effects, &context.machine, aws::clock::now()).await?),
+    }
+}
+
+/// Scans while renewing the lease. When the lease is lost the scan is dropped: somebody else is at it.
+async fn scan_under_lease(
+    context: &Context,
+    record: &Record,
+    version: &Version,
+    lease: Lease,
+    budget: Duration,
+) -> Result<(), Retry> {
+    let (file, every) = (record.file_id, context.machine.lease / 3);
+    let mut scan = std::pin::pin!(scan(context, record, version, budget));
+    let mut renewals = interval_at(Instant::now() + every, every);
+    let report = loop {
+        tokio::select! {
+            report = &mut scan => break report,
+            _ = renewals.tick() => {
+                let renewed = Event::Renewed { holder: lease.holder };
+                match context.stores.ledger.apply(file, &renewed, &context.machine, aws::clock::now()).await {
+                    Ok(Some(applied)) if applied.kept.is_none() => {}
+                    Ok(_) => {
+                        tracing::info!(file.id = %file, "lease lost; scan dropped");
+                        return Ok(());
+                    }
+                    // The lease may run out: then the verdict is fenced off, and nothing worse.
+                    Err(error) => tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "lease not renewed"),
+                }
+            }
+        }
+    };
+    conclude(context, file, version, lease, report).await
+}
+
+async fn conclude(
+    context: &Context,
+    file: FileId,
+    version: &Version,
+    lease: Lease,
+    report: Report,
+) -> Result<(), Retry> {
+    let (version_id, holder, now) = (version.version_id.clone(), lease.holder, aws::clock::now());
+    tracing::info!(
+        file.id = %file, scan.outcome = ?report.outcome, scan.duration_ms = report.duration.as_millis(), scan.attempt = lease.epoch,
+        "scanned"
+    );
+    let scanned = Event::Scanned { version_id, holder, report };
+    let Some(applied) = context.stores.ledger.apply(file, &scanned, &context.machine, now).await? else {
+        return Ok(());
+    };
+    context.stores.settle(file, &applied.effects, &context.machine, now).await?;
+    let comes_again = applied.kept.is_none() && matches!(applied.record.state, State::Queued { .. });
+    if comes_again { Err(Retry::Inconclusive) } else { Ok(()) }
+}
+
+async fn scan(context: &Context, record: &Record, version: &Version, budget: Duration) -> Report {
+    let began = Instant::now();
+    let inconclusive = |error: ScanError| Report {
+        outcome: Outcome::Inconclusive(error),
+        duration: began.elapsed(),
+        sha256: None,
+        engine: None,
+    };
+    match tokio::time::timeout(budget, gather(context, record, version, budget)).await {
+        Err(_) => inconclusive(ScanError::EngineTrouble),
+        Ok(Err(trouble)) => {
+            tracing::warn!(file.id = %record.file_id, error = &trouble as &dyn std::error::Error, "scan failed");
+            inconclusive(trouble.reason())
+        }
+        Ok(Ok(evidence)) => Report {
+            outcome: judge(&evidence, context.freshness, aws::clock::now()),
+            duration: began.elapsed(),
+            sha256: Some(evidence.sha256),
+            engine: Some(evidence.engine),
+        },
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Store(#[from] aws::StoreError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("the engine took {taken} bytes of {size}")]
+    NotAllTaken { taken: u64, size: u64 },
+}
+
+impl Trouble {
+    fn reason(&self) -> ScanError {
+        match self {
+            Self::Store(_) | Self::Spool(_) => ScanError::StorageTrouble,
+            Self::Engine(_) | Self::NotAllTaken { .. } => ScanError::EngineTrouble,
+        }
+    }
+}
+
+async fn gather(context: &Context, record: &Record, version: &Version, budget: Duration) -> Result<Evidence, Trouble> {
+    let began = Instant::now();
+    let object = context.stores.objects.open(ObjectKey::of(record.file_id), version).await?;
+    let stored_size = object.size_bytes;
+    let spooled = context.spool.take(object).await?;
+    let time_left = budget.saturating_sub(began.elapsed());
+    let scan = context.engine.scan(&spooled.file, spooled.size_bytes, time_left).await?;
+    if scan.n_bytes != spooled.size_bytes {
+        return Err(Trouble::NotAllTaken { taken: scan.n_bytes, size: spooled.size_bytes });
+    }
+    Ok(Evidence {
+        announced_size: version.size_bytes,
+        stored_size,
+        streamed_size: spooled.size_bytes,
+        sha256: spooled.sha256,
+        declared_sha256: record.declared_sha256,
+        reply: scan.reply,
+        canary_found_before: scan.canary_found_before,
+        canary_found_after: scan.canary_found_after,
+        n_engine_errors: scan.n_engine_errors,
+        engine: scan.engine,
+    })
+}

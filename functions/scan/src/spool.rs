@@ -1,0 +1,55 @@
+//! The object is read once: into a descriptor that only we can see, hashed on the way.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use domain::id::Sha256;
+use rustix::fs::MemfdFlags;
+use sha2::Digest as _;
+use thiserror::Error;
+
+use aws::OpenObject;
+
+/// Where objects that are too large for memory are kept while they are scanned.
+#[derive(Clone, Debug)]
+pub struct SpoolDirectory(pub PathBuf);
+
+/// An object's bytes, and what they are.
+#[derive(Debug)]
+pub(crate) struct Spooled {
+    pub(crate) file: File,
+    pub(crate) size_bytes: u64,
+    pub(crate) sha256: Sha256,
+}
+
+#[derive(Debug, Error)]
+pub(crate) enum SpoolError {
+    #[error("the object's bytes did not arrive")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the object could not be kept")]
+    Disk(#[from] std::io::Error),
+}
+
+/// Up to here memory is used: it saves the disk, and a handful of scans at a time stay below 100 MB.
+const MAX_IN_MEMORY: u64 = 16 * 1024 * 1024;
+
+impl SpoolDirectory {
+    /// Reads the whole object. The file has no name anywhere, so nothing is left behind whatever happens.
+    pub(crate) async fn take(&self, mut object: OpenObject) -> Result<Spooled, SpoolError> {
+        let mut file = if object.size_bytes <= MAX_IN_MEMORY {
+            File::from(rustix::fs::memfd_create("airlock-spool", MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?)
+        } else {
+            tempfile::tempfile_in(&self.0)?
+        };
+        let (mut hasher, mut size_bytes) = (sha2::Sha256::new(), 0u64);
+        while let Some(chunk) = object.body.next().await {
+            let chunk = chunk.map_err(|error| SpoolError::Body(error.into()))?;
+            size_bytes += u64::try_from(chunk.len()).unwrap_or(0);
+            // A chunk is at most a few hundred KiB: shorter than a trip to a thread for blocking work.
+            hasher.update(&chunk);
+            file.write_all(&chunk)?;
+        }
+        Ok(Spooled { file, size_bytes, sha256: Sha256::from_bytes(hasher.finalize().into()) })
+    }
+}

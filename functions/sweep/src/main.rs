@@ -1,0 +1,23 @@
+//! Sweep function: runs on a schedule; the event says nothing.
+
+use std::time::Duration;
+
+use aws::env::Env;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde::de::IgnoredAny;
+
+/// Kept back from the invocation's time.
+const RESERVE: Duration = Duration::from_secs(5);
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    aws::log::to_cloudwatch();
+    let context = sweep::Context::connect(sweep::Config::from_env(&Env::read())?).await?;
+    let context = &context;
+    run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
+        let now_millis = u64::try_from(aws::clock::now().as_millis()).unwrap_or(u64::MAX);
+        let time_left = Duration::from_millis(event.context.deadline.saturating_sub(now_millis));
+        sweep::sweep(context, time_left.saturating_sub(RESERVE)).await.map_err(Error::from)
+    }))
+    .await
+}

@@ -1,0 +1,27 @@
+//! How do functions log? One JSON object per line, with `level` and an RFC 3339 `timestamp`, as Lambda's log-level
+//! filter needs (AWS, "Log-level filtering"). Levels: `AWS_LAMBDA_LOG_LEVEL`, or `debug` with `DEBUG=true`.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::env::Env;
+
+/// Chatty libraries, and `s3s`, which calls every client's mistake an error.
+const QUIET: &str = "hyper=warn,aws_config=warn,aws_smithy_runtime=warn,aws_sdk=warn,s3s=off,dynoxide=warn,h2=warn,rustls=warn";
+
+/// For the functions: JSON on stdout.
+pub fn to_cloudwatch() {
+    let env = Env::read();
+    let level = if env.get("DEBUG") == Some("true") { "debug" } else { env.get("AWS_LAMBDA_LOG_LEVEL").unwrap_or("info") };
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    let _ = subscriber.with_env_filter(filter(level)).try_init();
+}
+
+/// For a terminal: text on stderr.
+pub fn to_terminal(is_debug: bool) {
+    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    let _ = subscriber.with_env_filter(filter(if is_debug { "debug" } else { "warn" })).try_init();
+}
+
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::try_new(format!("{},{QUIET}", level.to_lowercase())).unwrap_or_else(|_| EnvFilter::new("info"))
+}

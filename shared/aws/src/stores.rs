@@ -1,0 +1,72 @@
+//! The two stores together, and the effects that concern both.
+
+use domain::id::{FileId, ObjectKey};
+use domain::machine::{Effect, Event, MachinePolicy};
+use domain::timestamp::Timestamp;
+
+use crate::env::{ConfigError, Env};
+use crate::error::StoreError;
+use crate::ledger::Ledger;
+use crate::objects::Objects;
+use crate::sdk::Sdk;
+
+/// Objects and their records.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    pub objects: Objects,
+    pub ledger: Ledger,
+}
+
+/// The tag that shows a version's status to people and bucket policies. It is written after the verdict, never read.
+const STATUS_TAG: &str = "scan-status";
+
+impl Stores {
+    /// Environment variables that name the stores on AWS.
+    pub const SETTINGS: [&'static str; 1] = ["AIRLOCK_TABLE"];
+
+    /// AWS's stores, as the environment names them.
+    pub fn from_env(env: &Env, sdk: &Sdk) -> Result<Self, ConfigError> {
+        let objects = Objects::new(sdk, env.required("S3_BUCKET_NAME")?.to_owned());
+        let ledger = Ledger::new(sdk.dynamodb(None), env.required("AIRLOCK_TABLE")?.to_owned());
+        Ok(Self { objects, ledger })
+    }
+
+    /// Runs the effects that need nothing but the stores: purging and tagging. Idempotent. A tag that cannot be written
+    /// is logged and forgotten; bytes that cannot be removed are an error, and stay due for the sweep.
+    pub async fn settle(
+        &self,
+        file: FileId,
+        effects: &[Effect],
+        policy: &MachinePolicy,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = ObjectKey::of(file);
+        for effect in effects {
+            match effect {
+                Effect::Purge => {
+                    self.objects.purge(key, None).await?;
+                    self.ledger.apply(file, &Event::Purged, policy, now).await?;
+                }
+                Effect::PurgeOthers { keep } => {
+                    self.objects.purge(key, Some(&keep.version_id)).await?;
+                    self.ledger.apply(file, &Event::Purged, policy, now).await?;
+                }
+                Effect::Tag { version } => self.tag(file, version).await,
+                Effect::Scan { .. } | Effect::QueueScan { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn tag(&self, file: FileId, version: &domain::id::Version) {
+        let status = match self.ledger.load(file).await {
+            Ok(Some(record)) => record.status(),
+            Ok(None) => return,
+            Err(error) => return tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "not tagged"),
+        };
+        let value = status.as_str().to_uppercase();
+        if let Err(error) = self.objects.tag(ObjectKey::of(file), &version.version_id, STATUS_TAG, &value).await {
+            tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "not tagged");
+        }
+    }
+}

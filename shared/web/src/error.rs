@@ -1,0 +1,283 @@
+//! The one table from errors to HTTP.
+//!
+//! `message`, `code` and `error` repeat what `detail` and `type` say, because upload clients look there.
+
+use std::time::Duration;
+
+use aws::{Kind, StoreError};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use domain::access::Denied;
+use domain::file_name::InvalidName;
+use domain::record::EditRejected;
+use domain::upload::Rejected;
+
+use crate::problem::Parts;
+
+/// Everything that a request can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    // What the client sent.
+    #[error("the body is not valid JSON: {0}")]
+    InvalidJson(String),
+    #[error("the body does not have the expected fields: {0}")]
+    InvalidBody(String),
+    #[error("the query is not valid: {0}")]
+    InvalidQuery(String),
+    #[error("the content type must be `{expected}`")]
+    UnsupportedMediaType { expected: &'static str },
+    #[error("the request body is larger than {limit_bytes} bytes")]
+    BodyTooLarge { limit_bytes: u64 },
+    #[error("uploads through this endpoint are limited to {limit_bytes} bytes; larger files go directly to storage: see `POST /files`")]
+    UseDirectUpload { limit_bytes: u64 },
+    #[error("the form is damaged or incomplete")]
+    MalformedForm,
+    #[error("the form has no field `file` with a file name")]
+    FileFieldMissing,
+    #[error("`cursor` is not one that this service gave you")]
+    InvalidCursor,
+    #[error("`Idempotency-Key` must be 1 to 255 visible ASCII characters")]
+    InvalidIdempotencyKey,
+    #[error("this `Idempotency-Key` was used for another request")]
+    IdempotencyKeyReused,
+    #[error(transparent)]
+    Upload(#[from] Rejected),
+    #[error(transparent)]
+    Edit(#[from] EditRejected),
+    // Who the client is.
+    #[error("a valid bearer token is required")]
+    Unauthorized,
+    #[error("this service answers on loopback addresses only")]
+    HostNotAllowed,
+    #[error("requests from other origins are not accepted")]
+    CrossOrigin,
+    // What the client asked for.
+    #[error("there is no such file")]
+    FileNotFound,
+    #[error("this link is not valid")]
+    InvalidLink,
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("there is nothing here")]
+    RouteNotFound,
+    #[error("this method is not allowed here")]
+    MethodNotAllowed,
+    // What went wrong on our side.
+    #[error("storage failed")]
+    Store(#[from] StoreError),
+    #[error("something went wrong")]
+    Internal,
+}
+
+/// How long a client waits before it asks for a verdict again.
+const RETRY_JUDGEMENT: Duration = Duration::from_secs(2);
+/// How long a client waits when a dependency does not answer.
+const RETRY_DEPENDENCY: Duration = Duration::from_secs(5);
+
+impl ApiError {
+    /// Status, code and title. Exhaustive on purpose: a new error must find its row here.
+    pub fn row(&self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::InvalidJson(_) => (S::BAD_REQUEST, "invalid_json", "Invalid JSON"),
+            Self::InvalidBody(_) => (S::UNPROCESSABLE_ENTITY, "invalid_body", "Invalid body"),
+            Self::InvalidQuery(_) => (S::BAD_REQUEST, "invalid_query", "Invalid query"),
+            Self::UnsupportedMediaType { .. } => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
+            }
+            Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large", "Body too large"),
+            Self::UseDirectUpload { .. } => (S::PAYLOAD_TOO_LARGE, "use_direct_upload", "Use a direct upload"),
+            Self::MalformedForm => (S::BAD_REQUEST, "malformed_form", "Malformed form"),
+            Self::FileFieldMissing => (S::UNPROCESSABLE_ENTITY, "file_field_missing", "File field missing"),
+            Self::InvalidCursor => (S::BAD_REQUEST, "invalid_cursor", "Invalid cursor"),
+            Self::InvalidIdempotencyKey => (S::BAD_REQUEST, "invalid_idempotency_key", "Invalid idempotency key"),
+            Self::IdempotencyKeyReused => {
+                (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused")
+            }
+            Self::Upload(rejected) => upload_row(rejected),
+            Self::Edit(rejected) => edit_row(rejected),
+            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "Unauthorized"),
+            Self::HostNotAllowed => (S::FORBIDDEN, "host_not_allowed", "Host not allowed"),
+            Self::CrossOrigin => (S::FORBIDDEN, "cross_origin", "Cross-origin request refused"),
+            Self::FileNotFound => (S::NOT_FOUND, "file_not_found", "File not found"),
+            Self::InvalidLink => (S::NOT_FOUND, "invalid_link", "Invalid link"),
+            Self::Denied(denied) => denied_row(denied),
+            Self::RouteNotFound => (S::NOT_FOUND, "route_not_found", "Not found"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
+            Self::Store(error) => match error.kind {
+                Kind::Unavailable | Kind::NotFound | Kind::PreconditionFailed => {
+                    (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable")
+                }
+                Kind::Corrupt | Kind::Unexpected => (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error"),
+            },
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error"),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Denied(Denied::NotJudged) => Some(RETRY_JUDGEMENT),
+            Self::Store(error) if error.kind == Kind::Unavailable => Some(RETRY_DEPENDENCY),
+            _ => None,
+        }
+    }
+
+    /// What the client is told. For our own failures it is constant; the log has the rest.
+    fn detail(&self, status: StatusCode) -> String {
+        if status.is_server_error() {
+            return "The service could not answer. Please try again later.".to_owned();
+        }
+        if let Self::Denied(Denied::Unscannable(reason)) = self {
+            return reason.sentence().to_owned();
+        }
+        if let Self::Denied(Denied::Error(reason)) = self {
+            return reason.sentence().to_owned();
+        }
+        let text = self.to_string();
+        let mut letters = text.chars();
+        letters.next().map_or(text.clone(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+    }
+
+    /// A machine-readable reason beside the code, where there is one.
+    fn reason(&self) -> Option<String> {
+        match self {
+            Self::Denied(Denied::Unscannable(reason)) => Some(reason.code().to_owned()),
+            Self::Denied(Denied::Error(reason)) => Some(reason.code().to_owned()),
+            Self::Denied(Denied::Infected { signature }) => Some(signature.clone()),
+            _ => None,
+        }
+    }
+}
+
+fn upload_row(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match rejected {
+        Rejected::Name(name) => name_row(*name),
+        Rejected::ExtensionNotAllowed(_) => (S::UNPROCESSABLE_ENTITY, "extension_not_allowed", "File type not accepted"),
+        Rejected::EmptyFile => (S::UNPROCESSABLE_ENTITY, "file_empty", "Empty file"),
+        Rejected::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large"),
+        Rejected::InvalidContentType => (S::UNPROCESSABLE_ENTITY, "invalid_content_type", "Invalid content type"),
+        Rejected::InvalidChecksum => (S::UNPROCESSABLE_ENTITY, "invalid_checksum", "Invalid checksum"),
+        Rejected::InvalidMaxDownloads => (S::UNPROCESSABLE_ENTITY, "invalid_max_downloads", "Invalid download limit"),
+    }
+}
+
+fn name_row(name: InvalidName) -> (StatusCode, &'static str, &'static str) {
+    match name {
+        InvalidName::Empty => (StatusCode::UNPROCESSABLE_ENTITY, "filename_empty", "Empty file name"),
+        InvalidName::TooLong => (StatusCode::UNPROCESSABLE_ENTITY, "filename_too_long", "File name too long"),
+    }
+}
+
+fn edit_row(rejected: &EditRejected) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match rejected {
+        EditRejected::Gone => (S::GONE, "file_gone", "File gone"),
+        EditRejected::Name(name) => name_row(*name),
+        EditRejected::ExtensionChanged => (S::UNPROCESSABLE_ENTITY, "extension_changed", "Extension changed"),
+        EditRejected::InvalidTags => (S::UNPROCESSABLE_ENTITY, "invalid_tags", "Invalid tags"),
+        EditRejected::InvalidMaxDownloads => (S::UNPROCESSABLE_ENTITY, "invalid_max_downloads", "Invalid download limit"),
+        EditRejected::ExpiryOutOfRange { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_expiry", "Invalid expiry"),
+    }
+}
+
+fn denied_row(denied: &Denied) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match denied {
+        Denied::LinkExpired => (S::GONE, "link_expired", "Link expired"),
+        Denied::Gone => (S::GONE, "file_gone", "File gone"),
+        Denied::NotJudged => (S::CONFLICT, "not_scanned_yet", "Not scanned yet"),
+        Denied::Infected { .. } => (S::FORBIDDEN, "infected", "File is infected"),
+        Denied::Unscannable(_) => (S::FORBIDDEN, "unscannable", "File could not be checked"),
+        Denied::Error(_) => (S::FORBIDDEN, "scan_failed", "Scan failed"),
+        Denied::OtherVersion => (S::NOT_FOUND, "invalid_link", "Invalid link"),
+        Denied::LimitReached => (S::GONE, "download_limit_reached", "Download limit reached"),
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, title) = self.row();
+        if status.is_server_error() {
+            tracing::error!(error = &self as &dyn std::error::Error, "request failed");
+        }
+        let parts = Parts {
+            status,
+            code,
+            title,
+            detail: self.detail(status),
+            reason: self.reason(),
+            retry_after: self.retry_after(),
+        };
+        parts.into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::timestamp::Timestamp;
+    use domain::verdict::{ScanError, Unscannable};
+
+    use super::*;
+
+    /// Every row. A changed status or code is a changed API.
+    #[test]
+    fn each_error_has_its_status_and_code() {
+        let text = String::new;
+        for (error, status, code) in [
+            (ApiError::InvalidJson(text()), 400, "invalid_json"),
+            (ApiError::InvalidBody(text()), 422, "invalid_body"),
+            (ApiError::InvalidQuery(text()), 400, "invalid_query"),
+            (ApiError::UnsupportedMediaType { expected: "x" }, 415, "unsupported_media_type"),
+            (ApiError::BodyTooLarge { limit_bytes: 1 }, 413, "body_too_large"),
+            (ApiError::UseDirectUpload { limit_bytes: 1 }, 413, "use_direct_upload"),
+            (ApiError::MalformedForm, 400, "malformed_form"),
+            (ApiError::FileFieldMissing, 422, "file_field_missing"),
+            (ApiError::InvalidCursor, 400, "invalid_cursor"),
+            (ApiError::InvalidIdempotencyKey, 400, "invalid_idempotency_key"),
+            (ApiError::IdempotencyKeyReused, 422, "idempotency_key_reused"),
+            (ApiError::Upload(Rejected::Name(InvalidName::Empty)), 422, "filename_empty"),
+            (ApiError::Upload(Rejected::Name(InvalidName::TooLong)), 422, "filename_too_long"),
+            (ApiError::Upload(Rejected::ExtensionNotAllowed(None)), 422, "extension_not_allowed"),
+            (ApiError::Upload(Rejected::EmptyFile), 422, "file_empty"),
+            (ApiError::Upload(Rejected::TooLarge { limit_bytes: 1 }), 413, "file_too_large"),
+            (ApiError::Upload(Rejected::InvalidContentType), 422, "invalid_content_type"),
+            (ApiError::Upload(Rejected::InvalidChecksum), 422, "invalid_checksum"),
+            (ApiError::Upload(Rejected::InvalidMaxDownloads), 422, "invalid_max_downloads"),
+            (ApiError::Edit(EditRejected::Gone), 410, "file_gone"),
+            (ApiError::Edit(EditRejected::Name(InvalidName::Empty)), 422, "filename_empty"),
+            (ApiError::Edit(EditRejected::ExtensionChanged), 422, "extension_changed"),
+            (ApiError::Edit(EditRejected::InvalidTags), 422, "invalid_tags"),
+            (ApiError::Edit(EditRejected::InvalidMaxDownloads), 422, "invalid_max_downloads"),
+            (ApiError::Edit(EditRejected::ExpiryOutOfRange { latest: Timestamp::from_secs(0) }), 422, "invalid_expiry"),
+            (ApiError::Unauthorized, 401, "unauthorized"),
+            (ApiError::HostNotAllowed, 403, "host_not_allowed"),
+            (ApiError::CrossOrigin, 403, "cross_origin"),
+            (ApiError::FileNotFound, 404, "file_not_found"),
+            (ApiError::InvalidLink, 404, "invalid_link"),
+            (ApiError::Denied(Denied::LinkExpired), 410, "link_expired"),
+            (ApiError::Denied(Denied::Gone), 410, "file_gone"),
+            (ApiError::Denied(Denied::NotJudged), 409, "not_scanned_yet"),
+            (ApiError::Denied(Denied::Infected { signature: text() }), 403, "infected"),
+            (ApiError::Denied(Denied::Unscannable(Unscannable::Encrypted)), 403, "unscannable"),
+            (ApiError::Denied(Denied::Error(ScanError::EngineTrouble)), 403, "scan_failed"),
+            (ApiError::Denied(Denied::OtherVersion), 404, "invalid_link"),
+            (ApiError::Denied(Denied::LimitReached), 410, "download_limit_reached"),
+            (ApiError::RouteNotFound, 404, "route_not_found"),
+            (ApiError::MethodNotAllowed, 405, "method_not_allowed"),
+            (ApiError::Internal, 500, "internal_error"),
+        ] {
+            let (found_status, found_code, _) = error.row();
+            assert_eq!((found_status.as_u16(), found_code), (status, code), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn details_are_sentences_and_our_failures_say_nothing() {
+        let detail = |error: ApiError| error.detail(error.row().0);
+        assert_eq!(detail(ApiError::FileNotFound), "There is no such file.");
+        let encrypted = ApiError::Denied(Denied::Unscannable(Unscannable::Encrypted));
+        assert_eq!(detail(encrypted), "We could not check this file because it is password-protected.");
+        assert_eq!(detail(ApiError::Internal), "The service could not answer. Please try again later.");
+    }
+}

@@ -1,0 +1,48 @@
+//! Request parts, with our own errors where axum's would be plain text.
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::error::ApiError;
+
+/// A JSON body. Larger than [`MAX_JSON_BYTES`], it is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+/// The largest JSON body: ten tags of the largest size fit many times over.
+pub(crate) const MAX_JSON_BYTES: u64 = 64 * 1024;
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, ApiError> {
+        let limit = usize::try_from(MAX_JSON_BYTES).unwrap_or(usize::MAX);
+        axum::extract::DefaultBodyLimit::apply(axum::extract::DefaultBodyLimit::max(limit), &mut request);
+        match axum::Json::from_request(request, state).await {
+            Ok(axum::Json(value)) => Ok(Self(value)),
+            Err(JsonRejection::JsonSyntaxError(error)) => Err(ApiError::InvalidJson(error.body_text())),
+            Err(JsonRejection::JsonDataError(error)) => Err(ApiError::InvalidBody(error.body_text())),
+            Err(JsonRejection::MissingJsonContentType(_)) => {
+                Err(ApiError::UnsupportedMediaType { expected: "application/json" })
+            }
+            Err(_) => Err(ApiError::BodyTooLarge { limit_bytes: MAX_JSON_BYTES }),
+        }
+    }
+}
+
+/// The query string.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(error) => Err(ApiError::InvalidQuery(error.body_text())),
+        }
+    }
+}

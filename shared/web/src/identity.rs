@@ -1,0 +1,172 @@
+//! Who is calling? A verified user token, or, on a loopback service without tokens, the user `local`.
+
+use std::collections::HashSet;
+
+use aws::env::{ConfigError, Env};
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::header;
+use axum::http::request::Parts;
+use domain::id::OwnerId;
+use domain::timestamp::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+
+use crate::error::ApiError;
+use crate::jwks::Jwks;
+
+/// How callers are told apart. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Identity {
+    /// Everybody is `local`. For loopback only.
+    Local,
+    Jwt(std::sync::Arc<Verifier>),
+}
+
+/// What user tokens must look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwtSettings {
+    pub issuer: String,
+    pub audience: String,
+}
+
+/// Where the keys for user tokens come from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum IdentityConfig {
+    Secret(JwtSettings, Vec<u8>),
+    Jwks(JwtSettings, String),
+}
+
+impl std::fmt::Debug for IdentityConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Secret(settings, _) => f.debug_tuple("Secret").field(settings).finish_non_exhaustive(),
+            Self::Jwks(settings, url) => f.debug_tuple("Jwks").field(settings).field(url).finish(),
+        }
+    }
+}
+
+impl IdentityConfig {
+    /// `JWT_ISSUER`, `JWT_AUDIENCE`, and one of `JWKS_URL` and `JWT_SECRET`.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let settings = JwtSettings {
+            issuer: env.required("JWT_ISSUER")?.to_owned(),
+            audience: env.required("JWT_AUDIENCE")?.to_owned(),
+        };
+        match (env.get("JWKS_URL"), env.get("JWT_SECRET")) {
+            (Some(url), None) => Ok(Self::Jwks(settings, url.to_owned())),
+            (None, Some(secret)) if secret.len() >= 32 => Ok(Self::Secret(settings, secret.as_bytes().to_vec())),
+            (None, Some(_)) => Err(ConfigError::Unsafe("`JWT_SECRET` must have at least 32 bytes".to_owned())),
+            _ => Err(ConfigError::Unsafe("set exactly one of `JWKS_URL` and `JWT_SECRET`".to_owned())),
+        }
+    }
+}
+
+/// Verifies user tokens: the algorithm belongs to the key, never to the token's header.
+#[derive(Debug)]
+pub struct Verifier {
+    settings: JwtSettings,
+    keys: Keys,
+}
+
+#[derive(Debug)]
+enum Keys {
+    Secret(DecodingKey),
+    Jwks(Box<Jwks>),
+}
+
+/// The most that a clock may differ.
+const LEEWAY_SECS: u64 = 30;
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+#[derive(Deserialize)]
+struct UserClaims {
+    sub: String,
+    iat: i64,
+}
+
+impl Verifier {
+    pub fn new(config: IdentityConfig) -> Result<Self, ConfigError> {
+        Ok(match config {
+            IdentityConfig::Secret(settings, secret) => {
+                Self { settings, keys: Keys::Secret(DecodingKey::from_secret(&secret)) }
+            }
+            IdentityConfig::Jwks(settings, url) => Self { settings, keys: Keys::Jwks(Box::new(Jwks::new(&url)?)) },
+        })
+    }
+
+    /// The token's subject. Every failure is the same [`ApiError::Unauthorized`].
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<OwnerId, ApiError> {
+        self.verified(token, now).await.ok_or(ApiError::Unauthorized)
+    }
+
+    async fn verified(&self, token: &str, now: Timestamp) -> Option<OwnerId> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
+        let token_header = jsonwebtoken::decode_header(token).ok()?;
+        // A token may say which of our keys it is for; it may not bring or point to a key of its own.
+        let brings_key = token_header.jku.is_some()
+            || token_header.jwk.is_some()
+            || token_header.x5u.is_some()
+            || token_header.x5c.is_some();
+        if brings_key || has_crit(token) {
+            return None;
+        }
+        let (key, algorithm) = match &self.keys {
+            Keys::Secret(key) => (key.clone(), Algorithm::HS256),
+            Keys::Jwks(jwks) => jwks.key(token_header.kid.as_deref()?, now).await?,
+        };
+        let claims = jsonwebtoken::decode::<UserClaims>(token, &key, &self.validation(algorithm)).ok()?.claims;
+        let latest = now.as_secs().saturating_add(i64::try_from(LEEWAY_SECS).ok()?);
+        if claims.iat > latest {
+            return None;
+        }
+        OwnerId::parse(claims.sub).ok()
+    }
+
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = LEEWAY_SECS;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&self.settings.issuer]);
+        validation.set_audience(&[&self.settings.audience]);
+        validation.required_spec_claims =
+            ["iss", "aud", "exp", "iat", "sub"].into_iter().map(ToOwned::to_owned).collect::<HashSet<_>>();
+        validation
+    }
+}
+
+/// We know no critical extension, so a token that has one is not for us (RFC 7515, 4.1.11).
+fn has_crit(token: &str) -> bool {
+    use base64::Engine as _;
+    let header = token.split('.').next().unwrap_or_default();
+    let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+    let header: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(&decoded);
+    header.map_or(true, |header| header.contains_key("crit"))
+}
+
+/// The verified caller of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller(pub OwnerId);
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    Identity: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Identity::from_ref(state) {
+            Identity::Local => Ok(Self(OwnerId::local())),
+            Identity::Jwt(verifier) => {
+                let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+                let (scheme, token) = value.and_then(|value| value.split_once(' ')).ok_or(ApiError::Unauthorized)?;
+                if !scheme.eq_ignore_ascii_case("bearer") {
+                    return Err(ApiError::Unauthorized);
+                }
+                verifier.verify(token.trim(), aws::clock::now()).await.map(Self)
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What does an error look like on the wire? `application/problem+json` (RFC 9457), with the members that upload clients
+//! read: Uppy shows `message`, better-upload `error.message`.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An error body.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// A URN that ends with `code`.
+    #[schema(example = "urn:airlock:error:file_not_found")]
+    pub r#type: String,
+    #[schema(example = "File not found")]
+    pub title: &'static str,
+    #[schema(example = 404)]
+    pub status: u16,
+    pub detail: String,
+    /// The path of the request.
+    pub instance: String,
+    /// The same as `detail`.
+    pub message: String,
+    /// Stable, for programs.
+    #[schema(example = "file_not_found")]
+    pub code: &'static str,
+    /// Why, where a code has several reasons: `encrypted`, a signature's name, ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(rename = "requestId")]
+    pub request_id: String,
+    pub error: ProblemError,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProblemError {
+    pub r#type: &'static str,
+    pub message: String,
+}
+
+/// An error on its way out, before it knows which request it answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) detail: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl IntoResponse for Parts {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Middleware: names every request, and writes the body of every error.
+pub async fn problems(request: Request, next: Next) -> Response {
+    let request_id = aws::clock::random_uuid().to_string();
+    let instance = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    if let Some(parts) = response.extensions_mut().remove::<Parts>() {
+        tracing::debug!(request.id = request_id, problem.code = parts.code, "request refused");
+        response = render(parts, &instance, &request_id);
+    }
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}
+
+fn render(parts: Parts, instance: &str, request_id: &str) -> Response {
+    let problem = Problem {
+        r#type: format!("urn:airlock:error:{}", parts.code),
+        title: parts.title,
+        status: parts.status.as_u16(),
+        // The token of a download link is a secret; it is not repeated.
+        instance: if instance.starts_with("/download/") { "/download".to_owned() } else { instance.to_owned() },
+        message: parts.detail.clone(),
+        code: parts.code,
+        reason: parts.reason,
+        request_id: request_id.to_owned(),
+        error: ProblemError { r#type: parts.code, message: parts.detail.clone() },
+        detail: parts.detail,
+    };
+    let mut response = (parts.status, axum::Json(problem)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if parts.status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(after) = parts.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));
+    }
+    response
+}

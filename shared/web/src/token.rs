@@ -1,0 +1,162 @@
+//! What do the tokens say that we sign ourselves? Download links and listing cursors: one key, an audience for each, so
+//! that neither is ever taken for the other, nor for a user's token.
+
+use domain::access::LinkClaims;
+use domain::id::{FileId, OwnerId, VersionId};
+use domain::timestamp::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::error::ApiError;
+
+const ISSUER: &str = "airlock";
+const LINK_AUDIENCE: &str = "airlock:download";
+const CURSOR_AUDIENCE: &str = "airlock:cursor";
+/// As long as the output of the hash (RFC 7518, 3.2).
+const MIN_KEY_BYTES: usize = 32;
+/// Ours are below 500 bytes; a longer one is not ours.
+const MAX_TOKEN_BYTES: usize = 4096;
+
+/// Signs and verifies our own tokens with the service's secret.
+#[derive(Clone)]
+pub struct TokenSigner {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+/// A secret that is too short to sign with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the key must have at least {MIN_KEY_BYTES} bytes")]
+pub struct KeyTooShort;
+
+#[derive(Serialize, Deserialize)]
+struct LinkToken {
+    iss: String,
+    aud: String,
+    sub: FileId,
+    ver: VersionId,
+    iat: i64,
+    exp: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CursorToken<T> {
+    iss: String,
+    aud: String,
+    sub: OwnerId,
+    at: T,
+}
+
+impl std::fmt::Debug for TokenSigner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenSigner([redacted])")
+    }
+}
+
+impl TokenSigner {
+    pub fn new(secret: &[u8]) -> Result<Self, KeyTooShort> {
+        if secret.len() < MIN_KEY_BYTES {
+            return Err(KeyTooShort);
+        }
+        Ok(Self { encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret) })
+    }
+
+    /// A link to exactly these bytes, until `expires_at`.
+    pub fn sign_link(&self, claims: &LinkClaims, now: Timestamp) -> Result<String, ApiError> {
+        self.sign(&LinkToken {
+            iss: ISSUER.to_owned(),
+            aud: LINK_AUDIENCE.to_owned(),
+            sub: claims.file_id,
+            ver: claims.version_id.clone(),
+            iat: now.as_secs(),
+            exp: claims.expires_at.as_secs(),
+        })
+    }
+
+    /// Reads a link. Its expiry is judged later, by `access::grant`, with everything else.
+    pub fn read_link(&self, token: &str) -> Result<LinkClaims, ApiError> {
+        let link: LinkToken = self.read(token, LINK_AUDIENCE).ok_or(ApiError::InvalidLink)?;
+        Ok(LinkClaims { file_id: link.sub, version_id: link.ver, expires_at: Timestamp::from_secs(link.exp) })
+    }
+
+    /// An opaque cursor that is good for one owner only.
+    pub fn sign_cursor(&self, owner: &OwnerId, at: &impl Serialize) -> Result<String, ApiError> {
+        self.sign(&CursorToken { iss: ISSUER.to_owned(), aud: CURSOR_AUDIENCE.to_owned(), sub: owner.clone(), at })
+    }
+
+    pub fn read_cursor<T: DeserializeOwned>(&self, owner: &OwnerId, token: &str) -> Result<T, ApiError> {
+        let cursor: Option<CursorToken<T>> = self.read(token, CURSOR_AUDIENCE);
+        cursor.filter(|cursor| cursor.sub == *owner).map(|cursor| cursor.at).ok_or(ApiError::InvalidCursor)
+    }
+
+    fn sign(&self, claims: &impl Serialize) -> Result<String, ApiError> {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding).map_err(|_| ApiError::Internal)
+    }
+
+    fn read<T: DeserializeOwned>(&self, token: &str, audience: &str) -> Option<T> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[audience]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub"]);
+        validation.validate_exp = false;
+        jsonwebtoken::decode(token, &self.decoding, &validation).ok().map(|data| data.claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    fn claims() -> LinkClaims {
+        LinkClaims {
+            file_id: FileId::from_random(Uuid::from_u128(1)),
+            version_id: VersionId::parse("v1").unwrap(),
+            expires_at: Timestamp::from_secs(1_700_003_600),
+        }
+    }
+
+    #[test]
+    fn a_link_reads_back_and_nothing_else_is_a_link() {
+        let signer = TokenSigner::new(&[7; 32]).unwrap();
+        let link = signer.sign_link(&claims(), NOW).unwrap();
+        assert_eq!(signer.read_link(&link).unwrap(), claims());
+
+        let other = TokenSigner::new(&[8; 32]).unwrap();
+        assert!(other.read_link(&link).is_err(), "another key");
+        let cursor = signer.sign_cursor(&OwnerId::local(), &claims().file_id).unwrap();
+        assert!(signer.read_link(&cursor).is_err(), "another audience");
+        for at in 0..link.len() {
+            let mut tampered = link.clone().into_bytes();
+            tampered[at] = if tampered[at] == b'A' { b'B' } else { b'A' };
+            let tampered = String::from_utf8(tampered).unwrap();
+            assert!(signer.read_link(&tampered).map_or(true, |read| read == claims()), "byte {at}");
+        }
+        for bad in ["", "a.b.c", &"x".repeat(5000), "eyJhbGciOiJub25lIn0.e30."] {
+            assert!(signer.read_link(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_its_owners_alone() {
+        let signer = TokenSigner::new(&[7; 32]).unwrap();
+        let cursor = signer.sign_cursor(&OwnerId::local(), &5u32).unwrap();
+        assert_eq!(signer.read_cursor::<u32>(&OwnerId::local(), &cursor).unwrap(), 5);
+        assert!(signer.read_cursor::<u32>(&OwnerId::parse("eve").unwrap(), &cursor).is_err());
+        let link = signer.sign_link(&claims(), NOW).unwrap();
+        assert!(signer.read_cursor::<u32>(&OwnerId::local(), &link).is_err());
+    }
+
+    #[test]
+    fn short_keys_are_refused() {
+        assert_eq!(TokenSigner::new(&[7; 31]).unwrap_err(), KeyTooShort);
+    }
+}
