@@ -10,7 +10,7 @@ use domain::record::{Edit, Record, Status};
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use web::{ApiError, Caller, Json, Problem, Query};
+use web::{ApiError, Caller, Json, Problem, QueryString};
 
 use crate::App;
 use crate::view::{FileInfo, StatusName};
@@ -52,7 +52,7 @@ const MAX_PAGES: usize = 10;
 pub(crate) async fn list(
     State(app): State<App>,
     caller: Caller,
-    Query(query): Query<ListQuery>,
+    QueryString(query): QueryString<ListQuery>,
 ) -> Result<axum::Json<FileList>, ApiError> {
     let invalid = |what: &str| ApiError::InvalidQuery(what.to_owned());
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);

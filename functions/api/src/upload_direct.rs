@@ -25,7 +25,7 @@ pub(crate) struct NewFile {
     #[schema(example = "example.pdf")]
     filename: String,
     /// Bytes. When given, storage accepts exactly this many.
-    #[schema(example = 1024000)]
+    #[schema(example = 1_024_000)]
     size: Option<u64>,
     #[schema(example = "application/pdf")]
     content_type: Option<String>,

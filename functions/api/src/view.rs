@@ -16,7 +16,7 @@ pub(crate) struct FileInfo {
     #[schema(example = "example.pdf")]
     filename: String,
     /// Bytes: as declared while nothing has arrived, as measured afterwards.
-    #[schema(example = 1024000)]
+    #[schema(example = 1_024_000)]
     file_size: Option<u64>,
     #[schema(example = "application/pdf")]
     content_type: String,

@@ -1,1 +1,20 @@
+//! All functions on one machine: the same routers and handlers, on stand-ins that speak the real protocols.
+//!
+//! One process, one data directory, no account and no network. Killing it at any moment loses nothing that was
+//! acknowledged: objects, events and records are flushed before they are, and everything in flight is found again.
 
+pub mod cli;
+mod data_dir;
+mod definitions;
+mod page;
+mod parts;
+mod report;
+mod service;
+mod settings;
+mod storage;
+mod tasks;
+
+pub use definitions::Source as DefinitionsSource;
+pub use report::Report;
+pub use service::Local;
+pub use settings::{Auth, Settings, Tuning};

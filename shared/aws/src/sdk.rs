@@ -17,14 +17,12 @@ pub struct Sdk {
     pub(crate) s3_public: aws_sdk_s3::Config,
 }
 
-/// Where the services are, when they are not AWS's own.
+/// Where S3 is, when it is not AWS's own.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoints {
     pub s3: Option<String>,
     /// Where browsers reach S3, if that is another address.
     pub s3_public: Option<String>,
-    pub dynamodb: Option<String>,
-    pub sqs: Option<String>,
 }
 
 /// Credentials that are given, not looked up: those of the stand-ins.

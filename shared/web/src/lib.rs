@@ -11,7 +11,7 @@ mod token;
 
 pub use cors::cors;
 pub use error::ApiError;
-pub use extract::{Json, Query};
+pub use extract::{Json, QueryString};
 pub use identity::{Caller, Identity, IdentityConfig, JwtSettings, Verifier};
 pub use loopback::{LoopbackOnly, loopback_only};
 pub use problem::{Problem, problems};

@@ -1,0 +1,91 @@
+//! What can be said on the command line?
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use aws::env::Env;
+use clap::{Parser, ValueEnum};
+
+use crate::definitions::Source;
+use crate::service::Local;
+use crate::settings::{Auth, Settings, Tuning};
+
+/// Airlock on one machine: uploads, virus scans and gated downloads
+#[derive(Clone, Debug, Parser)]
+#[command(name = "airlock", version)]
+pub struct Cli {
+    /// Where everything is kept
+    #[arg(long, default_value = "data")]
+    data_dir: PathBuf,
+    /// Address of the page and the API
+    #[arg(long, default_value = "127.0.0.1:8000")]
+    listen: SocketAddr,
+    /// Address of the storage that browsers upload to
+    #[arg(long, default_value = "127.0.0.1:8001")]
+    s3_listen: SocketAddr,
+    /// How browsers reach that storage, if not by its address
+    #[arg(long)]
+    s3_url: Option<String>,
+    /// Who may use the API: everybody on this machine, or holders of a token
+    #[arg(long, value_enum, default_value = "none")]
+    auth: AuthMode,
+    /// Virus definitions: `auto` (freshclam, else the test set), `test`, or a directory
+    #[arg(long, default_value = "auto", value_parser = parse_source)]
+    definitions: Source,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AuthMode {
+    /// Loopback only: every caller is the user `local`
+    None,
+    /// `JWT_ISSUER`, `JWT_AUDIENCE`, and `JWT_SECRET` or `JWKS_URL`
+    Jwt,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape that clap wants")]
+fn parse_source(text: &str) -> Result<Source, std::convert::Infallible> {
+    Ok(match text {
+        "auto" => Source::Auto,
+        "test" => Source::TestSet,
+        directory => Source::Directory(directory.into()),
+    })
+}
+
+impl Cli {
+    fn into_settings(self) -> Settings {
+        Settings {
+            data_dir: self.data_dir,
+            listen: self.listen,
+            s3_listen: self.s3_listen,
+            s3_url: self.s3_url,
+            auth: match self.auth {
+                AuthMode::None => Auth::Nobody,
+                AuthMode::Jwt => Auth::Jwt,
+            },
+            definitions: self.definitions,
+            tuning: Tuning::default(),
+        }
+    }
+}
+
+/// Starts everything, says what runs where, and runs until it is told to stop.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    let env = Env::read();
+    aws::log::to_terminal(env.get("DEBUG") == Some("true"));
+    let local = Local::start(cli.into_settings(), &env).await?;
+    println!("{}", local.report());
+    wait_for_signal().await?;
+    println!("Stopping ...");
+    local.stop().await;
+    Ok(())
+}
+
+async fn wait_for_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.context("cannot listen for Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+    }
+}

@@ -1,0 +1,73 @@
+//! What is in the data directory, and who may use it? One process at a time; secrets readable by their owner only.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+
+/// The directory, locked for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    pub(crate) path: PathBuf,
+    _lock: File,
+}
+
+/// Made on the first start.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Secrets {
+    /// Signs download links and cursors.
+    pub(crate) secret_key: String,
+    /// Signs requests to the storage on this machine.
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: String,
+}
+
+impl DataDir {
+    /// Opens or makes the directory. A second process on the same one is refused.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.with_context(|| format!("cannot make the data directory `{}`", path.display()))?;
+        let path = path.canonicalize().with_context(|| format!("cannot open `{}`", path.display()))?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
+        let lock = lock.with_context(|| format!("cannot open `{}`", lock_path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another airlock is running on `{}`; stop it first, or choose another directory with --data-dir",
+                path.display()
+            ),
+            Err(TryLockError::Error(error)) => Err(error).context("cannot lock the data directory"),
+        }
+    }
+
+    /// The secrets of this directory. They are written whole or not at all, and readable by their owner only.
+    pub(crate) fn secrets(&self) -> anyhow::Result<Secrets> {
+        let path = self.path.join("secrets.json");
+        if path.try_exists()? {
+            let mut text = String::new();
+            File::open(&path)?.read_to_string(&mut text)?;
+            return serde_json::from_str(&text).with_context(|| format!("`{}` is damaged", path.display()));
+        }
+        let secrets = Secrets {
+            secret_key: random_text() + &random_text(),
+            access_key_id: format!("AKIA{}", random_text().to_uppercase()),
+            secret_access_key: random_text() + &random_text(),
+        };
+        let unfinished = path.with_extension("new");
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
+        file.write_all(serde_json::to_string_pretty(&secrets)?.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&unfinished, &path)?;
+        File::open(&self.path)?.sync_all()?;
+        Ok(secrets)
+    }
+}
+
+/// 122 random bits from the operating system, as text.
+fn random_text() -> String {
+    aws::clock::random_uuid().simple().to_string()
+}

@@ -1,0 +1,124 @@
+//! How is each part of the service made from the settings?
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use aws::env::Env;
+use aws::{ScanQueue, Stores};
+use axum::Router;
+use clamd::{DaemonConfig, Engine};
+use domain::freshness::FreshnessPolicy;
+use domain::machine::MachinePolicy;
+use tokio::net::TcpListener;
+use web::{Identity, IdentityConfig, LoopbackOnly, TokenSigner, Verifier};
+
+use crate::data_dir::{DataDir, Secrets};
+use crate::page;
+use crate::settings::{Auth, Settings};
+
+/// Without tokens, everybody who can connect is the owner of every file.
+pub(crate) fn refuse_open_service(settings: &Settings) -> anyhow::Result<()> {
+    if settings.auth == Auth::Nobody && !settings.listen.ip().is_loopback() {
+        bail!("`--listen {}` is not a loopback address: it needs `--auth jwt`", settings.listen);
+    }
+    Ok(())
+}
+
+pub(crate) async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}; is another service there? choose another with {option}"))
+}
+
+pub(crate) fn url_of(listener: &TcpListener) -> anyhow::Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
+}
+
+/// The page's origin, by address and by name.
+pub(crate) fn page_origins(listener: &TcpListener) -> anyhow::Result<Vec<String>> {
+    let address = listener.local_addr()?;
+    Ok(vec![format!("http://{address}"), format!("http://localhost:{}", address.port())])
+}
+
+pub(crate) async fn serve(listener: TcpListener, router: Router) {
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(%error, "a server ended");
+    }
+}
+
+/// clamd with our configuration, on a socket that only we can reach, which ends when this process does.
+pub(crate) fn engine(
+    settings: &Settings,
+    data_dir: &DataDir,
+    definitions: PathBuf,
+    max_file_size: u64,
+    scan_timeout: Duration,
+) -> anyhow::Result<Engine> {
+    let run_directory = data_dir.path.join("run");
+    std::fs::create_dir_all(&run_directory)?;
+    let longest = run_directory.join("clamd.sock");
+    if longest.as_os_str().len() > 107 {
+        bail!("the data directory's path is too long for a Unix socket: `{}`", longest.display());
+    }
+    let launcher = ["setpriv", "--pdeathsig", "KILL", "--no-new-privs", "--"];
+    let config = DaemonConfig {
+        program: settings.tuning.clamd.clone(),
+        launcher: launcher.map(ToOwned::to_owned).to_vec(),
+        run_directory,
+        definitions_directory: definitions,
+        limits: scan::Config::limits(max_file_size, scan_timeout),
+        start_timeout: Duration::from_mins(2),
+    };
+    Ok(Engine::new(config, settings.tuning.transport))
+}
+
+/// What the HTTP functions are made from.
+pub(crate) struct Functions<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) env: &'a Env,
+    pub(crate) secrets: &'a Secrets,
+    pub(crate) stores: &'a Stores,
+    pub(crate) queue: ScanQueue,
+    pub(crate) machine: MachinePolicy,
+}
+
+impl Functions<'_> {
+    /// The page, the API and the download function at one address.
+    pub(crate) fn router(&self, config: api::Config, s3_url: &str) -> anyhow::Result<Router> {
+        let (identity, loopback_only) = match self.settings.auth {
+            Auth::Nobody => (Identity::Local, LoopbackOnly::Yes),
+            Auth::Jwt => {
+                let verifier = Verifier::new(IdentityConfig::from_env(self.env)?)?;
+                (Identity::Jwt(verifier.into()), LoopbackOnly::No)
+            }
+        };
+        let secret = self.env.get("SECRET_KEY").unwrap_or(&self.secrets.secret_key);
+        let signer = TokenSigner::new(secret.as_bytes()).context("`SECRET_KEY`")?;
+        let download = download::Context {
+            stores: self.stores.clone(),
+            signer: signer.clone(),
+            allowed_origins: config.allowed_origins.clone(),
+            loopback_only,
+        };
+        let api = api::Context {
+            stores: self.stores.clone(),
+            queue: self.queue.clone(),
+            identity,
+            signer,
+            settings: api::Settings {
+                link_ttl: config.link_ttl,
+                max_form_size: config.uploads.max_file_size,
+                first_look: self.machine.look_again,
+                engine_silence: Some(Duration::from_mins(2)),
+                allowed_origins: config.allowed_origins,
+                loopback_only,
+            },
+            uploads: config.uploads,
+            machine: self.machine,
+            freshness: FreshnessPolicy::default(),
+        };
+        // The page's own routes need no guard: they hold nothing but the page.
+        Ok(api::router(api).merge(download::router(download)).merge(page::router(s3_url)))
+    }
+}

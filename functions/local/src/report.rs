@@ -1,0 +1,49 @@
+//! What runs where? Printed at start.
+
+use std::fmt;
+
+use domain::freshness::{Definitions, DefinitionsKind};
+
+use crate::settings::Auth;
+
+/// The addresses and the state of a running service.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub url: String,
+    pub s3_url: String,
+    pub dynamodb_url: String,
+    pub storage: String,
+    pub data_dir: String,
+    pub engine_version: String,
+    pub definitions: Definitions,
+    pub auth: Auth,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let definitions = &self.definitions;
+        writeln!(f, "\nAirlock is running: {}\n", self.url)?;
+        writeln!(f, "  page and API   {}   (reference: {}/docs)", self.url, self.url)?;
+        writeln!(f, "  storage        {}   ({})", self.s3_url, self.storage)?;
+        writeln!(f, "  ledger         {}", self.dynamodb_url)?;
+        writeln!(f, "  data           {}", self.data_dir)?;
+        let auth = match self.auth {
+            Auth::Nobody => "none: everybody on this machine is the user `local`",
+            Auth::Jwt => "bearer tokens",
+        };
+        writeln!(f, "  access         {auth}")?;
+        match definitions.kind {
+            DefinitionsKind::Official => writeln!(
+                f,
+                "  scanner        {}, definitions {} of {}, {} signatures",
+                self.engine_version, definitions.version, definitions.built_at, definitions.n_signatures
+            )?,
+            DefinitionsKind::TestSet => {
+                writeln!(f, "  scanner        {}, TEST DEFINITIONS", self.engine_version)?;
+                writeln!(f, "\n  WARNING: the virus definitions could not be downloaded. This service knows only the EICAR")?;
+                writeln!(f, "  test file and ClamAV's own test files. Do not rely on its verdicts.")?;
+            }
+        }
+        write!(f, "\nCtrl-C stops it.")
+    }
+}

@@ -1,0 +1,155 @@
+//! One machine's service: started part by part, stopped as a whole.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws::env::Env;
+use aws::{Endpoints, Ledger, Objects, ScanQueue, Sdk, StaticKeys, Stores};
+use clamd::Engine;
+use domain::freshness::FreshnessPolicy;
+use domain::machine::MachinePolicy;
+use standin::dynamodb::DynamoDb;
+use standin::queue::Queue;
+use standin::s3::{Access, Store};
+use tokio::task::JoinSet;
+
+use crate::data_dir::DataDir;
+use crate::definitions;
+use crate::parts::{Functions, bind, engine, page_origins, refuse_open_service, serve, url_of};
+use crate::report::Report;
+use crate::settings::Settings;
+use crate::storage::{LOCAL_BUCKET, Storage, remote_bucket};
+use crate::tasks;
+
+const TABLE: &str = "airlock";
+const REGION: &str = "us-east-1";
+/// `s3s` holds POSTed forms in memory; PUTs are streamed and have no such limit.
+const MAX_POST_FORM: u64 = 128 * 1024 * 1024;
+
+/// A running service. Dropping it stops its tasks and kills its engine.
+#[derive(Debug)]
+pub struct Local {
+    report: Report,
+    scan: Arc<scan::Context>,
+    queue: Queue,
+    tasks: JoinSet<()>,
+    _data_dir: DataDir,
+}
+
+impl Local {
+    /// Starts everything, or nothing: an error ends what was started before it.
+    pub async fn start(settings: Settings, env: &Env) -> anyhow::Result<Self> {
+        env.refuse_unknown(&[])?;
+        refuse_open_service(&settings)?;
+        let (config, storage) = (api::Config::common(env)?, Storage::from_env(env)?);
+        let scan_timeout = Duration::from_secs(env.parsed("VIRUS_SCAN_TIMEOUT", 300)?);
+        let data_dir = DataDir::open(&settings.data_dir)?;
+        let secrets = data_dir.secrets()?;
+        let mut tasks = JoinSet::new();
+
+        let api_listener = bind(settings.listen, "--listen").await?;
+        let s3_listener = bind(settings.s3_listen, "--s3-listen").await?;
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (dynamodb_listener, sqs_listener) = (bind(any_port, "").await?, bind(any_port, "").await?);
+        let (url, s3_url) = (url_of(&api_listener)?, url_of(&s3_listener)?);
+        let (dynamodb_url, sqs_url) = (url_of(&dynamodb_listener)?, url_of(&sqs_listener)?);
+        let s3_public_url = settings.s3_url.clone().unwrap_or_else(|| s3_url.clone());
+        let chosen = definitions::choose(&settings.definitions, &data_dir.path).await?;
+
+        let store = Store::open(&data_dir.path.join("s3"), LOCAL_BUCKET).await?;
+        let queue = store.queue();
+        let dynamodb = DynamoDb::open(&data_dir.path.join("dynamodb.db"), TABLE)?;
+        tasks.spawn(dynamodb.clone().serve(dynamodb_listener));
+        tasks.spawn(dynamodb.expire_items(Duration::from_hours(1)));
+        tasks.spawn(serve(sqs_listener, standin::sqs::router(queue.clone())));
+
+        let access = Access {
+            access_key_id: secrets.access_key_id.clone(),
+            secret_access_key: secrets.secret_access_key.clone(),
+            allowed_origins: [page_origins(&api_listener)?, config.allowed_origins.clone()].concat(),
+            max_form_bytes: MAX_POST_FORM,
+        };
+        let keys = StaticKeys {
+            access_key_id: secrets.access_key_id.clone(),
+            secret_access_key: secrets.secret_access_key.clone(),
+        };
+        let endpoints = Endpoints { s3: Some(s3_url), s3_public: Some(s3_public_url.clone()) };
+        let sdk = Sdk::at(&endpoints, &keys, REGION).await;
+        let objects = match &storage {
+            Storage::Directory => {
+                tasks.spawn(serve(s3_listener, standin::s3::router(store, access)));
+                Objects::new(&sdk, LOCAL_BUCKET.to_owned())
+            }
+            Storage::Bucket(bucket) => remote_bucket(bucket).await?,
+        };
+        let ledger = Ledger::new(sdk.dynamodb(Some(&dynamodb_url)), TABLE.to_owned());
+        let stores = Stores { objects, ledger };
+        let scan_queue = ScanQueue::new(sdk.sqs(Some(&sqs_url)), format!("{sqs_url}/airlock-scan"), storage.bucket());
+        let max_file_size = config.uploads.max_file_size;
+        let machine = storage.machine(MachinePolicy { max_file_size, ..settings.tuning.machine });
+
+        let scan = Arc::new(scan::Context {
+            stores: stores.clone(),
+            engine: engine(&settings, &data_dir, chosen.directory.clone(), max_file_size, scan_timeout)?,
+            spool: scan::SpoolDirectory(data_dir.path.join("run")),
+            machine,
+            freshness: FreshnessPolicy::default(),
+            scan_timeout,
+        });
+        let heartbeat = scan.beat().await.context("the virus scanner does not start")?;
+
+        let functions = Functions {
+            settings: &settings,
+            env,
+            secrets: &secrets,
+            stores: &stores,
+            queue: scan_queue.clone(),
+            machine,
+        };
+        tasks.spawn(serve(api_listener, functions.router(config, &s3_public_url)?));
+        tasks.spawn(tasks::deliver(queue.clone(), settings.tuning.delivery, Arc::clone(&scan)));
+        let sweeper = sweep::Context { stores, queue: scan_queue, machine };
+        tasks.spawn(tasks::sweep(storage.sweep_every(settings.tuning.sweep_every), sweeper));
+        tasks.spawn(tasks::beat(Arc::clone(&scan)));
+        tasks.spawn(definitions::keep_current(chosen.clone(), settings.definitions.clone(), Arc::clone(&scan)));
+
+        let report = Report {
+            url,
+            s3_url: s3_public_url,
+            dynamodb_url,
+            storage: storage.describe(),
+            data_dir: data_dir.path.display().to_string(),
+            engine_version: heartbeat.engine.version,
+            definitions: chosen.definitions,
+            auth: settings.auth,
+        };
+        Ok(Self { report, scan, queue, tasks, _data_dir: data_dir })
+    }
+
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The engine, for tests that break it.
+    pub fn engine(&self) -> &Engine {
+        &self.scan.engine
+    }
+
+    /// The scan queue and its dead letters, for tests that look at them.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Objects and records, for tests that look behind the API.
+    pub fn stores(&self) -> &Stores {
+        &self.scan.stores
+    }
+
+    /// Stops everything and waits for the end of the engine.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        self.scan.engine.stop().await;
+    }
+}

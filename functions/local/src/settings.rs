@@ -1,0 +1,61 @@
+//! How is one machine set up? What people choose, and what only tests choose.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clamd::Transport;
+use domain::machine::MachinePolicy;
+use standin::pump::{Delivery, Mischief};
+
+use crate::definitions::Source;
+
+/// What a person chooses on the command line.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    pub listen: SocketAddr,
+    pub s3_listen: SocketAddr,
+    pub s3_url: Option<String>,
+    pub auth: Auth,
+    pub definitions: Source,
+    pub tuning: Tuning,
+}
+
+/// Who may call the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Everybody who reaches a loopback address is the user `local`.
+    Nobody,
+    /// Holders of a token that the environment's settings verify.
+    Jwt,
+}
+
+/// What only tests change. None of it is a setting, so none of it can be wrong in production.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    pub delivery: Delivery,
+    pub machine: MachinePolicy,
+    pub transport: Transport,
+    pub sweep_every: Duration,
+    pub clamd: PathBuf,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            delivery: Delivery {
+                visibility: Duration::from_mins(10),
+                max_receives: 5,
+                retry_delay: Duration::from_secs(1),
+                // One scan runs at a time; the others read, hash and write meanwhile.
+                n_workers: 4,
+                mischief: Mischief::None,
+            },
+            machine: MachinePolicy { look_again: Duration::from_secs(30), ..MachinePolicy::default() },
+            transport: Transport::Stream,
+            sweep_every: Duration::from_secs(5),
+            clamd: "clamd".into(),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Where are objects kept: in the data directory, or in a bucket elsewhere?
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use aws::env::{ConfigError, Env};
+use aws::{Objects, Sdk};
+use domain::machine::MachinePolicy;
+
+/// The bucket of the stand-in.
+pub(crate) const LOCAL_BUCKET: &str = "airlock";
+
+/// `STORAGE_TYPE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// `local`: the stand-in, in the data directory.
+    Directory,
+    /// `s3`: a versioned bucket at AWS or at an S3-compatible store (`AWS_ENDPOINT_URL_S3`). Its events do not reach this
+    /// machine, so the sweep looks for uploads itself.
+    Bucket(String),
+}
+
+impl Storage {
+    pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        match env.get("STORAGE_TYPE").unwrap_or("local") {
+            "local" => Ok(Self::Directory),
+            "s3" => Ok(Self::Bucket(env.required("S3_BUCKET_NAME")?.to_owned())),
+            other => Err(ConfigError::Invalid {
+                name: "STORAGE_TYPE",
+                value: other.to_owned(),
+                why: "must be `local` or `s3`".to_owned(),
+            }),
+        }
+    }
+
+    pub(crate) fn bucket(&self) -> String {
+        match self {
+            Self::Directory => LOCAL_BUCKET.to_owned(),
+            Self::Bucket(name) => name.clone(),
+        }
+    }
+
+    /// Without events, the sweep must look sooner.
+    pub(crate) fn machine(&self, machine: MachinePolicy) -> MachinePolicy {
+        match self {
+            Self::Directory => machine,
+            Self::Bucket(_) => MachinePolicy { look_again: machine.look_again.min(Duration::from_secs(3)), ..machine },
+        }
+    }
+
+    pub(crate) fn sweep_every(&self, every: Duration) -> Duration {
+        match self {
+            Self::Directory => every,
+            Self::Bucket(_) => every.min(Duration::from_secs(1)),
+        }
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Directory => "data directory".to_owned(),
+            Self::Bucket(name) => format!("S3 bucket `{name}`"),
+        }
+    }
+}
+
+/// A bucket that is not ours: it must answer and keep versions, or no verdict could name its bytes.
+pub(crate) async fn remote_bucket(name: &str) -> anyhow::Result<Objects> {
+    let objects = Objects::new(&Sdk::from_environment().await, name.to_owned());
+    let is_versioned = objects.is_versioned().await.with_context(|| format!("the bucket `{name}` does not answer"))?;
+    if !is_versioned {
+        bail!("the bucket `{name}` does not keep versions; turn on bucket versioning first");
+    }
+    Ok(objects)
+}

@@ -1,0 +1,43 @@
+//! What goes on in the background? Everything that AWS would do for us.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use standin::pump::{self, Delivery};
+use standin::queue::Queue;
+
+/// Delivers scan requests to the scan function.
+pub(crate) async fn deliver(queue: Queue, delivery: Delivery, scan: Arc<scan::Context>) {
+    // As on AWS: the function has more time than one scan, the message is hidden for longer than that.
+    let time_left = scan.scan_timeout + Duration::from_secs(30);
+    pump::run(queue, delivery, move |event: SqsEvent| {
+        let scan = Arc::clone(&scan);
+        async move { Ok::<_, std::convert::Infallible>(scan::handle(&scan, event, time_left).await) }
+    })
+    .await;
+}
+
+/// Sweeps on a schedule.
+pub(crate) async fn sweep(every: Duration, sweep: sweep::Context) {
+    loop {
+        tokio::time::sleep(every).await;
+        match sweep::sweep(&sweep, Duration::from_mins(1)).await {
+            Ok(swept) if swept.n_failed > 0 => tracing::warn!(sweep.failed = swept.n_failed, "some files were not moved on"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the sweep failed"),
+        }
+    }
+}
+
+/// Keeps the engine running and its heartbeat fresh, so that `/health` tells the truth.
+pub(crate) async fn beat(scan: Arc<scan::Context>) {
+    /// Several beats fit into the silence that `/health` allows.
+    const EVERY: Duration = Duration::from_secs(15);
+    loop {
+        tokio::time::sleep(EVERY).await;
+        if let Err(error) = scan.beat().await {
+            tracing::error!(error = format!("{error:#}"), "the engine does not run");
+        }
+    }
+}
