@@ -37,19 +37,26 @@ impl Config {
         let max_file_size = env.parsed("MAX_FILE_SIZE", UploadPolicy::DEFAULT_MAX_FILE_SIZE)?;
         if max_file_size > UploadPolicy::LARGEST_SCANNABLE {
             let limit = UploadPolicy::LARGEST_SCANNABLE;
-            return Err(ConfigError::Unsafe(format!("`MAX_FILE_SIZE` is over {limit} bytes: the engine skips larger files")));
+            return Err(ConfigError::Unsafe(format!(
+                "`MAX_FILE_SIZE` is over {limit} bytes: the engine skips larger files"
+            )));
         }
         let retention_days = env.parsed("FILE_RETENTION_DAYS", UploadPolicy::DEFAULT_RETENTION_DAYS)?;
         let uploads = UploadPolicy {
             max_file_size,
-            allowed_extensions: env.get("ALLOWED_EXTENSIONS").map_or_else(AllowedExtensions::default, AllowedExtensions::parse),
+            allowed_extensions: env
+                .get("ALLOWED_EXTENSIONS")
+                .map_or_else(AllowedExtensions::default, AllowedExtensions::parse),
             upload_ttl: UploadPolicy::UPLOAD_TTL,
             retention: hours(retention_days.saturating_mul(24)),
         };
         let origins = env.get("ALLOWED_ORIGINS").unwrap_or_default().split(',').map(str::trim);
-        let allowed_origins: Vec<String> = origins.filter(|origin| !origin.is_empty()).map(ToOwned::to_owned).collect();
+        let allowed_origins: Vec<String> =
+            origins.filter(|origin| !origin.is_empty()).map(ToOwned::to_owned).collect();
         if allowed_origins.iter().any(|origin| origin == "*") {
-            return Err(ConfigError::Unsafe("`ALLOWED_ORIGINS` lists exact origins; `*` is not one".to_owned()));
+            return Err(ConfigError::Unsafe(
+                "`ALLOWED_ORIGINS` lists exact origins; `*` is not one".to_owned(),
+            ));
         }
         let link_ttl = hours(env.parsed("DOWNLOAD_LINK_EXPIRE_HOURS", 24)?);
         Ok(Self { uploads, link_ttl, allowed_origins, env: env.clone() })
@@ -63,7 +70,8 @@ impl Context {
         let env = &config.env;
         let queue_url = env.required("AIRLOCK_SCAN_QUEUE_URL")?.to_owned();
         let bucket = env.required("S3_BUCKET_NAME")?.to_owned();
-        let machine = MachinePolicy { max_file_size: config.uploads.max_file_size, ..MachinePolicy::default() };
+        let machine =
+            MachinePolicy { max_file_size: config.uploads.max_file_size, ..MachinePolicy::default() };
         Ok(Self {
             stores: Stores::from_env(env, &sdk)?,
             queue: ScanQueue::new(sdk.sqs(None), queue_url, bucket),

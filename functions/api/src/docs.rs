@@ -31,7 +31,10 @@ struct BearerToken;
 impl Modify for BearerToken {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-        openapi.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
 }
 
@@ -48,7 +51,10 @@ impl Modify for BearerToken {
         (status = 404, description = "Not a link of this service", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "Expired, deleted, or downloaded often enough", body = Problem, content_type = "application/problem+json"),
     ))]
-#[expect(dead_code, reason = "describes the download function's route, so that there is one reference for all")]
+#[expect(
+    dead_code,
+    reason = "describes the download function's route, so that there is one reference for all"
+)]
 fn download() {}
 
 /// Swagger UI is embedded: no CDN, nothing is fetched.

@@ -59,9 +59,11 @@ pub(crate) async fn list(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(invalid("`limit` must be 1 to 100"));
     }
-    let status = query.status.as_deref().map(|text| Status::parse(text).ok_or_else(|| invalid("unknown `status`")));
+    let status =
+        query.status.as_deref().map(|text| Status::parse(text).ok_or_else(|| invalid("unknown `status`")));
     let status = status.transpose()?;
-    let start = query.cursor.as_deref().map(|cursor| app.signer.read_cursor(&caller.0, cursor)).transpose()?;
+    let start =
+        query.cursor.as_deref().map(|cursor| app.signer.read_cursor(&caller.0, cursor)).transpose()?;
     let (records, next) = page(&app, &caller, status, limit, start).await?;
     let next_cursor = next.map(|next| app.signer.sign_cursor(&caller.0, &next)).transpose()?;
     Ok(axum::Json(FileList { files: records.iter().map(FileInfo::from).collect(), next_cursor }))
@@ -127,7 +129,8 @@ pub(crate) async fn edit(
     Json(body): Json<FileEdit>,
 ) -> Result<axum::Json<FileInfo>, ApiError> {
     let expires_at = body.expires_at.as_deref().map(|text| {
-        Timestamp::parse_rfc3339(text).ok_or_else(|| ApiError::InvalidBody("`expires_at` must be RFC 3339".to_owned()))
+        Timestamp::parse_rfc3339(text)
+            .ok_or_else(|| ApiError::InvalidBody("`expires_at` must be RFC 3339".to_owned()))
     });
     let edit = Edit {
         filename: body.filename,

@@ -65,7 +65,7 @@ pub(crate) struct QueueHealth {
 }
 
 /// Ask whether the service works
-#[utoipa::path(get, path = "/health", tag = "service",
+#[utoipa::path(get, path = "/health", tag = "service", security(()),
     responses((status = 200, description = "All parts work", body = Health), (status = 503, description = "A part is down", body = Health)))]
 pub(crate) async fn show(State(app): State<App>) -> (StatusCode, axum::Json<Health>) {
     let (engine, storage, queue) =

@@ -57,7 +57,13 @@ pub(crate) async fn show(
 }
 
 /// The record as soon as it shows something else than `first`, or as it is when the wait is over.
-async fn changed(app: &App, caller: &Caller, file_id: &str, first: Record, wait: Duration) -> Result<Record, ApiError> {
+async fn changed(
+    app: &App,
+    caller: &Caller,
+    file_id: &str,
+    first: Record,
+    wait: Duration,
+) -> Result<Record, ApiError> {
     let (deadline, mut record) = (Instant::now() + wait, first.clone());
     let shown = |record: &Record| (record.status(), record.state.version().is_some());
     while !record.status().is_terminal() && shown(&record) == shown(&first) && Instant::now() < deadline {

@@ -116,7 +116,11 @@ fn request(body: &NewFile) -> UploadRequest<'_> {
 }
 
 /// The key and a digest of what it was sent with (draft-ietf-httpapi-idempotency-key-header-07).
-fn idempotency_key(caller: &Caller, headers: &HeaderMap, body: &NewFile) -> Result<Option<IdempotencyKey>, ApiError> {
+fn idempotency_key(
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &NewFile,
+) -> Result<Option<IdempotencyKey>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().map_err(|_| ApiError::InvalidIdempotencyKey)?;
     if key.is_empty() || key.len() > 255 {
@@ -127,7 +131,12 @@ fn idempotency_key(caller: &Caller, headers: &HeaderMap, body: &NewFile) -> Resu
     Ok(Some(IdempotencyKey { owner: caller.0.clone(), key: key.to_owned(), request_hash }))
 }
 
-async fn presign(app: &App, record: &Record, upload: &Upload, now: Timestamp) -> Result<PresignedUpload, ApiError> {
+async fn presign(
+    app: &App,
+    record: &Record,
+    upload: &Upload,
+    now: Timestamp,
+) -> Result<PresignedUpload, ApiError> {
     let key = ObjectKey::of(record.file_id);
     // A replayed request gets a URL that ends when the first one's did: the record's deadline must hold.
     let ttl = record.upload_deadline.since(now);

@@ -31,7 +31,11 @@ pub(crate) struct UploadForm {
         (status = 201, description = "Stored; the scan follows", body = Accepted, headers(("Location" = String))),
         (status = "4XX", description = "Refused; nothing is stored", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(crate) async fn upload(State(app): State<App>, caller: Caller, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn upload(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
     refuse_announced_excess(&app, &request)?;
     let expected = "multipart/form-data";
     let form = Multipart::from_request(request, &app).await;
@@ -51,7 +55,10 @@ pub(crate) async fn upload(State(app): State<App>, caller: Caller, request: Requ
 /// What the content length alone rules out is not read. The form around the file is small; 64 KiB are allowed for it.
 fn refuse_announced_excess(app: &App, request: &Request) -> Result<(), ApiError> {
     const FORM_BYTES: u64 = 64 * 1024;
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     match length {
         Some(length) if length > app.settings.max_form_size.saturating_add(FORM_BYTES) => Err(too_large(app)),
         _ => Ok(()),
@@ -69,7 +76,8 @@ fn too_large(app: &App) -> ApiError {
 
 /// Streams the field to storage; the record appears just before the object does. On any failure neither is there.
 async fn store(app: &App, caller: Caller, mut field: Field<'_>) -> Result<Record, ApiError> {
-    let (name, content_type) = (field.file_name().unwrap_or_default().to_owned(), field.content_type().map(ToOwned::to_owned));
+    let (name, content_type) =
+        (field.file_name().unwrap_or_default().to_owned(), field.content_type().map(ToOwned::to_owned));
     let mut upload = accept(
         &UploadRequest { filename: &name, content_type: content_type.as_deref(), ..UploadRequest::default() },
         &app.uploads,
@@ -103,7 +111,11 @@ fn record(app: &App, caller: Caller, file: FileId, upload: Upload) -> Record {
 }
 
 /// Size and digest of what was copied. The digest is what the scan must find again.
-async fn copy(app: &App, field: &mut Field<'_>, writer: &mut ObjectWriter<'_>) -> Result<(u64, Sha256), ApiError> {
+async fn copy(
+    app: &App,
+    field: &mut Field<'_>,
+    writer: &mut ObjectWriter<'_>,
+) -> Result<(u64, Sha256), ApiError> {
     let limit_bytes = app.settings.max_form_size.min(app.uploads.max_file_size);
     let (mut size_bytes, mut hasher) = (0u64, sha2::Sha256::new());
     while let Some(chunk) = field.chunk().await.map_err(|error| malformed(&error))? {
@@ -122,7 +134,10 @@ async fn copy(app: &App, field: &mut Field<'_>, writer: &mut ObjectWriter<'_>) -
 
 async fn abandon(writer: ObjectWriter<'_>) {
     if let Err(error) = writer.abort().await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "an unfinished upload is left to the bucket's lifecycle");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "an unfinished upload is left to the bucket's lifecycle"
+        );
     }
 }
 

@@ -115,7 +115,9 @@ pub(crate) enum DefinitionsKindName {
 impl From<&domain::freshness::Definitions> for DefinitionsInfo {
     fn from(definitions: &domain::freshness::Definitions) -> Self {
         let (kind, built_at) = match definitions.kind {
-            DefinitionsKind::Official => (DefinitionsKindName::Official, Some(definitions.built_at.to_string())),
+            DefinitionsKind::Official => {
+                (DefinitionsKindName::Official, Some(definitions.built_at.to_string()))
+            }
             DefinitionsKind::TestSet => (DefinitionsKindName::TestSet, None),
         };
         Self { version: definitions.version.clone(), built_at, kind, signatures: definitions.n_signatures }

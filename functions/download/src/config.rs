@@ -23,7 +23,12 @@ impl Context {
     /// Connects to AWS. Anything wrong fails the init phase.
     pub async fn connect(config: Config) -> anyhow::Result<Self> {
         let sdk = Sdk::from_environment().await;
-        let origins = config.env.get("ALLOWED_ORIGINS").unwrap_or_default().split(',').map(|origin| origin.trim().to_owned());
+        let origins = config
+            .env
+            .get("ALLOWED_ORIGINS")
+            .unwrap_or_default()
+            .split(',')
+            .map(|origin| origin.trim().to_owned());
         Ok(Self {
             stores: Stores::from_env(&config.env, &sdk)?,
             signer: TokenSigner::new(config.env.required("SECRET_KEY")?.as_bytes())?,

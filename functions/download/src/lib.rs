@@ -66,7 +66,8 @@ async fn follow(
         return Err(Denied::LimitReached.into());
     }
     let (url, expires_at) = context.stores.objects.presign_get(&grant, DOWNLOAD_URL_TTL, now).await?;
-    let wants_json = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
+    let wants_json =
+        headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
     let mut response = if wants_json {
         axum::Json(DownloadAddress { url, expires_at: expires_at.to_string() }).into_response()
     } else {

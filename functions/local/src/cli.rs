@@ -13,7 +13,7 @@ use crate::settings::{Auth, Settings, Tuning};
 
 /// Airlock on one machine: uploads, virus scans and gated downloads
 #[derive(Clone, Debug, Parser)]
-#[command(name = "airlock", version)]
+#[command(name = "airlock", version, args_override_self = true)]
 pub struct Cli {
     /// Where everything is kept
     #[arg(long, default_value = "data")]

@@ -58,7 +58,8 @@ impl DataDir {
             secret_access_key: random_text() + &random_text(),
         };
         let unfinished = path.with_extension("new");
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
+        let mut file =
+            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
         file.write_all(serde_json::to_string_pretty(&secrets)?.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&unfinished, &path)?;

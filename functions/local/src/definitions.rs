@@ -38,7 +38,10 @@ pub(crate) async fn choose(source: &Source, data_dir: &Path) -> anyhow::Result<C
         Source::Directory(directory) => directory.clone(),
         Source::TestSet => write_test_set(test)?,
         Source::Auto => {
-            println!("Updating virus definitions with freshclam (at most {} minutes) ...", UPDATE_TIMEOUT.as_secs() / 60);
+            println!(
+                "Updating virus definitions with freshclam (at most {} minutes) ...",
+                UPDATE_TIMEOUT.as_secs() / 60
+            );
             update(&official, Verbosity::Shown).await?;
             match clamd::definitions::read(&official) {
                 Ok(_) => official,
@@ -47,7 +50,8 @@ pub(crate) async fn choose(source: &Source, data_dir: &Path) -> anyhow::Result<C
         }
     };
     let definitions = clamd::definitions::read(&directory);
-    let definitions = definitions.with_context(|| format!("no virus definitions in `{}`", directory.display()))?;
+    let definitions =
+        definitions.with_context(|| format!("no virus definitions in `{}`", directory.display()))?;
     Ok(Chosen { directory, definitions })
 }
 

@@ -28,7 +28,9 @@ pub(crate) fn refuse_open_service(settings: &Settings) -> anyhow::Result<()> {
 
 pub(crate) async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
     let bound = TcpListener::bind(address).await;
-    bound.with_context(|| format!("cannot listen on {address}; is another service there? choose another with {option}"))
+    bound.with_context(|| {
+        format!("cannot listen on {address}; is another service there? choose another with {option}")
+    })
 }
 
 pub(crate) fn url_of(listener: &TcpListener) -> anyhow::Result<String> {

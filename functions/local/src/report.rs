@@ -40,7 +40,10 @@ impl fmt::Display for Report {
             )?,
             DefinitionsKind::TestSet => {
                 writeln!(f, "  scanner        {}, TEST DEFINITIONS", self.engine_version)?;
-                writeln!(f, "\n  WARNING: the virus definitions could not be downloaded. This service knows only the EICAR")?;
+                writeln!(
+                    f,
+                    "\n  WARNING: the virus definitions could not be downloaded. This service knows only the EICAR"
+                )?;
                 writeln!(f, "  test file and ClamAV's own test files. Do not rely on its verdicts.")?;
             }
         }

@@ -86,7 +86,8 @@ impl Local {
         };
         let ledger = Ledger::new(sdk.dynamodb(Some(&dynamodb_url)), TABLE.to_owned());
         let stores = Stores { objects, ledger };
-        let scan_queue = ScanQueue::new(sdk.sqs(Some(&sqs_url)), format!("{sqs_url}/airlock-scan"), storage.bucket());
+        let scan_queue =
+            ScanQueue::new(sdk.sqs(Some(&sqs_url)), format!("{sqs_url}/airlock-scan"), storage.bucket());
         let max_file_size = config.uploads.max_file_size;
         let machine = storage.machine(MachinePolicy { max_file_size, ..settings.tuning.machine });
 
@@ -113,7 +114,11 @@ impl Local {
         let sweeper = sweep::Context { stores, queue: scan_queue, machine };
         tasks.spawn(tasks::sweep(storage.sweep_every(settings.tuning.sweep_every), sweeper));
         tasks.spawn(tasks::beat(Arc::clone(&scan)));
-        tasks.spawn(definitions::keep_current(chosen.clone(), settings.definitions.clone(), Arc::clone(&scan)));
+        tasks.spawn(definitions::keep_current(
+            chosen.clone(),
+            settings.definitions.clone(),
+            Arc::clone(&scan),
+        ));
 
         let report = Report {
             url,

@@ -44,7 +44,9 @@ impl Storage {
     pub(crate) fn machine(&self, machine: MachinePolicy) -> MachinePolicy {
         match self {
             Self::Directory => machine,
-            Self::Bucket(_) => MachinePolicy { look_again: machine.look_again.min(Duration::from_secs(3)), ..machine },
+            Self::Bucket(_) => {
+                MachinePolicy { look_again: machine.look_again.min(Duration::from_secs(3)), ..machine }
+            }
         }
     }
 
@@ -66,7 +68,8 @@ impl Storage {
 /// A bucket that is not ours: it must answer and keep versions, or no verdict could name its bytes.
 pub(crate) async fn remote_bucket(name: &str) -> anyhow::Result<Objects> {
     let objects = Objects::new(&Sdk::from_environment().await, name.to_owned());
-    let is_versioned = objects.is_versioned().await.with_context(|| format!("the bucket `{name}` does not answer"))?;
+    let is_versioned =
+        objects.is_versioned().await.with_context(|| format!("the bucket `{name}` does not answer"))?;
     if !is_versioned {
         bail!("the bucket `{name}` does not keep versions; turn on bucket versioning first");
     }

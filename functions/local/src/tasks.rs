@@ -23,7 +23,9 @@ pub(crate) async fn sweep(every: Duration, sweep: sweep::Context) {
     loop {
         tokio::time::sleep(every).await;
         match sweep::sweep(&sweep, Duration::from_mins(1)).await {
-            Ok(swept) if swept.n_failed > 0 => tracing::warn!(sweep.failed = swept.n_failed, "some files were not moved on"),
+            Ok(swept) if swept.n_failed > 0 => {
+                tracing::warn!(sweep.failed = swept.n_failed, "some files were not moved on");
+            }
             Ok(_) => {}
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the sweep failed"),
         }

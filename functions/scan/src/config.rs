@@ -30,7 +30,9 @@ impl Config {
         let max_file_size = env.parsed("MAX_FILE_SIZE", UploadPolicy::DEFAULT_MAX_FILE_SIZE)?;
         if max_file_size > UploadPolicy::LARGEST_SCANNABLE {
             let limit = UploadPolicy::LARGEST_SCANNABLE;
-            return Err(ConfigError::Unsafe(format!("`MAX_FILE_SIZE` is over {limit} bytes: the engine skips larger files")));
+            return Err(ConfigError::Unsafe(format!(
+                "`MAX_FILE_SIZE` is over {limit} bytes: the engine skips larger files"
+            )));
         }
         Ok(Self {
             max_file_size,

@@ -35,7 +35,9 @@ pub(crate) async fn judge_version(
     });
     match to_scan {
         Some((version, lease)) => scan_under_lease(context, &applied.record, &version, lease, budget).await,
-        None => Ok(context.stores.settle(file, &applied.effects, &context.machine, aws::clock::now()).await?),
+        None => {
+            Ok(context.stores.settle(file, &applied.effects, &context.machine, aws::clock::now()).await?)
+        }
     }
 }
 
@@ -135,7 +137,12 @@ impl Trouble {
     }
 }
 
-async fn gather(context: &Context, record: &Record, version: &Version, budget: Duration) -> Result<Evidence, Trouble> {
+async fn gather(
+    context: &Context,
+    record: &Record,
+    version: &Version,
+    budget: Duration,
+) -> Result<Evidence, Trouble> {
     let began = Instant::now();
     let object = context.stores.objects.open(ObjectKey::of(record.file_id), version).await?;
     let stored_size = object.size_bytes;

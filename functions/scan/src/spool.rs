@@ -38,7 +38,10 @@ impl SpoolDirectory {
     /// Reads the whole object. The file has no name anywhere, so nothing is left behind whatever happens.
     pub(crate) async fn take(&self, mut object: OpenObject) -> Result<Spooled, SpoolError> {
         let mut file = if object.size_bytes <= MAX_IN_MEMORY {
-            File::from(rustix::fs::memfd_create("airlock-spool", MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?)
+            File::from(
+                rustix::fs::memfd_create("airlock-spool", MemfdFlags::CLOEXEC)
+                    .map_err(std::io::Error::from)?,
+            )
         } else {
             tempfile::tempfile_in(&self.0)?
         };

@@ -44,7 +44,12 @@ pub async fn sweep(context: &Context, time_left: Duration) -> Result<Swept, Stor
     Ok(swept)
 }
 
-async fn sweep_shard(context: &Context, shard: u8, deadline: Instant, swept: &mut Swept) -> Result<(), StoreError> {
+async fn sweep_shard(
+    context: &Context,
+    shard: u8,
+    deadline: Instant,
+    swept: &mut Swept,
+) -> Result<(), StoreError> {
     while Instant::now() < deadline {
         let due = context.stores.ledger.due(shard, aws::clock::now(), PAGE).await?;
         let mut n_moved = 0;
@@ -73,7 +78,9 @@ async fn move_on(context: &Context, file: FileId, now: Timestamp) -> Result<(), 
         _ => None,
     };
     let due = Event::Due { found };
-    let Some(applied) = context.stores.ledger.apply(file, &due, &context.machine, now).await? else { return Ok(()) };
+    let Some(applied) = context.stores.ledger.apply(file, &due, &context.machine, now).await? else {
+        return Ok(());
+    };
     if applied.kept.is_none() {
         tracing::info!(file.id = %file, file.status = applied.record.status().as_str(), "swept");
     }

@@ -28,7 +28,7 @@ impl Env {
         Self(std::env::vars().collect())
     }
 
-    pub fn from_pairs<const N: usize>(pairs: [(&str, &str); N]) -> Self {
+    pub fn from_pairs(pairs: &[(&str, &str)]) -> Self {
         Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
@@ -55,7 +55,8 @@ impl Env {
 
     /// Refuses misspelt settings: every `AIRLOCK_*` variable must be one of `known`.
     pub fn refuse_unknown(&self, known: &[&str]) -> Result<(), ConfigError> {
-        let unknown = self.0.keys().find(|name| name.starts_with("AIRLOCK_") && !known.contains(&name.as_str()));
+        let unknown =
+            self.0.keys().find(|name| name.starts_with("AIRLOCK_") && !known.contains(&name.as_str()));
         unknown.map_or(Ok(()), |name| Err(ConfigError::Unknown(name.clone())))
     }
 }
@@ -66,7 +67,7 @@ mod tests {
 
     #[test]
     fn settings_are_parsed_defaulted_or_refused() {
-        let env = Env::from_pairs([("A", " 7 "), ("B", ""), ("C", "x"), ("AIRLOCK_TABEL", "t")]);
+        let env = Env::from_pairs(&[("A", " 7 "), ("B", ""), ("C", "x"), ("AIRLOCK_TABEL", "t")]);
         assert_eq!(env.parsed("A", 1u32), Ok(7));
         assert_eq!(env.parsed("B", 1u32), Ok(1));
         assert!(matches!(env.parsed("C", 1u32), Err(ConfigError::Invalid { name: "C", .. })));

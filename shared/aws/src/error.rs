@@ -63,7 +63,9 @@ impl StoreError {
         R: fmt::Debug + Send + Sync + 'static,
     {
         let kind = match &error {
-            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => Kind::Unavailable,
+            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
+                Kind::Unavailable
+            }
             SdkError::ServiceError(service) => kind_of_code(service.err().code().unwrap_or_default()),
             _ => Kind::Unexpected,
         };
@@ -75,9 +77,17 @@ impl StoreError {
 fn kind_of_code(code: &str) -> Kind {
     match code {
         "NoSuchKey" | "NoSuchVersion" | "NotFound" | "NoSuchUpload" => Kind::NotFound,
-        "PreconditionFailed" | "ConditionalRequestConflict" | "ConditionalCheckFailedException" => Kind::PreconditionFailed,
-        "SlowDown" | "ServiceUnavailable" | "InternalError" | "InternalServerError" | "RequestTimeout"
-        | "ThrottlingException" | "ProvisionedThroughputExceededException" | "RequestLimitExceeded"
+        "PreconditionFailed" | "ConditionalRequestConflict" | "ConditionalCheckFailedException" => {
+            Kind::PreconditionFailed
+        }
+        "SlowDown"
+        | "ServiceUnavailable"
+        | "InternalError"
+        | "InternalServerError"
+        | "RequestTimeout"
+        | "ThrottlingException"
+        | "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
         | "TransactionConflictException" => Kind::Unavailable,
         _ => Kind::Unexpected,
     }

@@ -70,7 +70,8 @@ fn read_record(record: RecordBody) -> Result<Notice, BadMessage> {
 /// Decodes a key exactly once. A stray `%` or bytes that are not UTF-8 are errors, not characters.
 pub fn decode_key(key: &str) -> Result<String, BadMessage> {
     let bytes = key.as_bytes();
-    let is_escape = |at: usize| bytes.get(at + 1..at + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+    let is_escape =
+        |at: usize| bytes.get(at + 1..at + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
     let has_stray_percent = bytes.iter().enumerate().any(|(at, byte)| *byte == b'%' && !is_escape(at));
     if has_stray_percent {
         return Err(BadMessage::BadKey);
@@ -159,7 +160,8 @@ mod tests {
         let stored = notices(&json!({ "Records": [record(&ours, "ObjectCreated:Post")] }));
         assert!(matches!(&stored[..], [Notice::Stored { key, version }]
             if key.to_string() == ours && version.size_bytes == 5 && version.version_id.as_str() == "v1"));
-        let many = json!({ "Records": [record(&ours, "ObjectCreated:Put"), record("other", "ObjectCreated:Put")] });
+        let many =
+            json!({ "Records": [record(&ours, "ObjectCreated:Put"), record("other", "ObjectCreated:Put")] });
         assert_eq!(notices(&many)[1], Notice::Ignored(Ignored::ForeignKey));
         let test = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b" });
         assert_eq!(notices(&test), [Notice::Ignored(Ignored::TestEvent)]);
@@ -173,7 +175,16 @@ mod tests {
 
     #[test]
     fn what_is_not_an_event_is_an_error() {
-        for body in ["", "{}", "[]", "null", "\"x\"", "{\"Records\":1}", "{\"Records\":[{}]}", "{\"Records\":[{\"eventName\":\"ObjectCreated:Put\"}]}"] {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            "null",
+            "\"x\"",
+            "{\"Records\":1}",
+            "{\"Records\":[{}]}",
+            "{\"Records\":[{\"eventName\":\"ObjectCreated:Put\"}]}",
+        ] {
             assert!(read_body(body).is_err(), "{body}");
         }
         let bad_key = json!({ "Records": [record("uploads/%zz", "ObjectCreated:Put")] });
@@ -182,7 +193,12 @@ mod tests {
 
     #[test]
     fn keys_are_decoded_once() {
-        for (key, decoded) in [("red+flower.jpg", "red flower.jpg"), ("a%2Bb", "a+b"), ("a%252Bb", "a%2Bb"), ("%C3%A4", "\u{e4}")] {
+        for (key, decoded) in [
+            ("red+flower.jpg", "red flower.jpg"),
+            ("a%2Bb", "a+b"),
+            ("a%252Bb", "a%2Bb"),
+            ("%C3%A4", "\u{e4}"),
+        ] {
             assert_eq!(decode_key(key).unwrap(), decoded);
         }
         for bad in ["%", "%z", "a%2", "%ff"] {

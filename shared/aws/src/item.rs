@@ -130,18 +130,21 @@ impl Item {
     }
 
     pub(crate) fn into_attributes(self) -> Result<Attributes, StoreError> {
-        serde_dynamo::to_item(self).map_err(|error| StoreError::caused("write a record", Kind::Unexpected, error))
+        serde_dynamo::to_item(self)
+            .map_err(|error| StoreError::caused("write a record", Kind::Unexpected, error))
     }
 
     pub(crate) fn from_attributes(attributes: Attributes) -> Result<Self, StoreError> {
-        serde_dynamo::from_item(attributes).map_err(|error| StoreError::caused("read a record", Kind::Corrupt, error))
+        serde_dynamo::from_item(attributes)
+            .map_err(|error| StoreError::caused("read a record", Kind::Corrupt, error))
     }
 }
 
 /// Attributes that a commit leaves alone: the key, and the count, which has its own atomic write.
 const NOT_COMMITTED: [&str; 2] = ["pk", "download_count"];
 /// Attributes that a commit removes when the record no longer has them.
-const OPTIONAL: [&str; 6] = ["version_id", "by_owner", "attention", "due_at", "max_downloads", "declared_size"];
+const OPTIONAL: [&str; 6] =
+    ["version_id", "by_owner", "attention", "due_at", "max_downloads", "declared_size"];
 
 /// An update expression that makes the stored item equal to `attributes`.
 pub(crate) struct Replacement {
@@ -152,7 +155,11 @@ pub(crate) struct Replacement {
 
 pub(crate) fn replacement(attributes: Attributes) -> Replacement {
     let (mut sets, mut names, mut values) = (vec![], HashMap::new(), HashMap::new());
-    let gone: Vec<String> = OPTIONAL.iter().filter(|name| !attributes.contains_key(**name)).map(|name| format!("#{name}")).collect();
+    let gone: Vec<String> = OPTIONAL
+        .iter()
+        .filter(|name| !attributes.contains_key(**name))
+        .map(|name| format!("#{name}"))
+        .collect();
     for name in &OPTIONAL {
         if !attributes.contains_key(*name) {
             names.insert(format!("#{name}"), (*name).to_owned());
@@ -192,22 +199,39 @@ mod tests {
             upload_ttl: UploadPolicy::UPLOAD_TTL,
             retention: Duration::from_hours(1),
         };
-        let request = UploadRequest { filename: "na\u{ef}ve.txt", size_bytes: Some(5), ..UploadRequest::default() };
+        let request =
+            UploadRequest { filename: "na\u{ef}ve.txt", size_bytes: Some(5), ..UploadRequest::default() };
         let upload = accept(&request, &policy).unwrap();
         let (id, now) = (FileId::from_random(Uuid::from_u128(5)), Timestamp::from_millis(1_700_000_000_123));
-        let new = Record::new(id, OwnerId::local(), upload, UploadMethod::Put, &policy, Duration::from_mins(1), now);
+        let new = Record::new(
+            id,
+            OwnerId::local(),
+            upload,
+            UploadMethod::Put,
+            &policy,
+            Duration::from_mins(1),
+            now,
+        );
         Record { state, tags: BTreeMap::from([("k".into(), String::new())]), ..new }
     }
 
     #[test]
     fn every_state_survives_the_ledger() {
-        let version =
-            Version { version_id: VersionId::parse("v1").unwrap(), etag: ETag::parse("e").unwrap(), size_bytes: 5 };
+        let version = Version {
+            version_id: VersionId::parse("v1").unwrap(),
+            etag: ETag::parse("e").unwrap(),
+            size_bytes: 5,
+        };
         let now = Timestamp::from_millis(1_700_000_000_456);
-        let definitions =
-            Definitions { kind: DefinitionsKind::Official, version: "27900".into(), built_at: now, n_signatures: 3_600_000 };
+        let definitions = Definitions {
+            kind: DefinitionsKind::Official,
+            version: "27900".into(),
+            built_at: now,
+            n_signatures: 3_600_000,
+        };
         let clean: Verdict =
-            serde_json::from_value(serde_json::json!({ "status": "clean", "sha256": "0".repeat(64) })).unwrap();
+            serde_json::from_value(serde_json::json!({ "status": "clean", "sha256": "0".repeat(64) }))
+                .unwrap();
         let judged = |verdict| State::Judged {
             version: version.clone(),
             judgement: Judgement {
@@ -241,6 +265,10 @@ mod tests {
         let deleted = Record { due_at: None, ..record(State::Deleted) };
         let replacement = replacement(Item::of(&deleted, "w").into_attributes().unwrap());
         assert!(!replacement.expression.contains("download_count"));
-        assert!(replacement.expression.contains("REMOVE #version_id, #by_owner, #attention, #due_at, #max_downloads"));
+        assert!(
+            replacement
+                .expression
+                .contains("REMOVE #version_id, #by_owner, #attention, #due_at, #max_downloads")
+        );
     }
 }

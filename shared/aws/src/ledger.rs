@@ -7,7 +7,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 use domain::access::DownloadGrant;
 use domain::id::{FileId, OwnerId};
 use domain::record::{Record, Status};
@@ -122,7 +124,8 @@ impl Ledger {
                 ttl: (record.created_at + IDEMPOTENCY_TTL).as_secs(),
             };
             let attributes = serde_dynamo::to_item(item);
-            let attributes = attributes.map_err(|error| StoreError::caused("create a record", Kind::Unexpected, error))?;
+            let attributes =
+                attributes.map_err(|error| StoreError::caused("create a record", Kind::Unexpected, error))?;
             puts.push(self.put_if_absent(attributes)?);
         }
         let written = self.client.transact_write_items().set_transact_items(Some(puts)).send().await;
@@ -199,7 +202,8 @@ impl Ledger {
             .await;
         match written {
             Ok(output) => {
-                let count = output.attributes.and_then(|new| new.get("download_count")?.as_n().ok()?.parse().ok());
+                let count =
+                    output.attributes.and_then(|new| new.get("download_count")?.as_n().ok()?.parse().ok());
                 Ok(Some(count.unwrap_or(0)))
             }
             Err(error) if condition_failure(&error).is_some() => Ok(None),
@@ -239,7 +243,8 @@ impl Ledger {
         let page = query.send().await.map_err(|error| StoreError::of_sdk("list files", error))?;
         let next = page.last_evaluated_key.map(page_start).transpose()?;
         let items = page.items.unwrap_or_default().into_iter();
-        let records = items.map(|item| Item::from_attributes(item).map(Item::into_record)).collect::<Result<_, _>>()?;
+        let records =
+            items.map(|item| Item::from_attributes(item).map(Item::into_record)).collect::<Result<_, _>>()?;
         Ok(Listing { records, next })
     }
 
@@ -280,7 +285,8 @@ impl Ledger {
     }
 
     async fn get(&self, pk: String, operation: &'static str) -> Result<Option<Attributes>, StoreError> {
-        let request = self.client.get_item().table_name(&self.table).key("pk", text(pk)).consistent_read(true);
+        let request =
+            self.client.get_item().table_name(&self.table).key("pk", text(pk)).consistent_read(true);
         let output = request.send().await.map_err(|error| StoreError::of_sdk(operation, error))?;
         Ok(output.item)
     }
@@ -316,7 +322,9 @@ fn page_start(key: HashMap<String, AttributeValue>) -> Result<PageStart, StoreEr
 /// The stored item, when `error` is a failed condition.
 fn condition_failure<R>(error: &SdkError<UpdateItemError, R>) -> Option<Attributes> {
     match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Some(failed.item.clone().unwrap_or_default()),
+        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+            Some(failed.item.clone().unwrap_or_default())
+        }
         _ => None,
     }
 }

@@ -11,8 +11,13 @@ const QUIET: &str = "hyper=warn,aws_config=warn,aws_smithy_runtime=warn,aws_sdk=
 /// For the functions: JSON on stdout.
 pub fn to_cloudwatch() {
     let env = Env::read();
-    let level = if env.get("DEBUG") == Some("true") { "debug" } else { env.get("AWS_LAMBDA_LOG_LEVEL").unwrap_or("info") };
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    let level = if env.get("DEBUG") == Some("true") {
+        "debug"
+    } else {
+        env.get("AWS_LAMBDA_LOG_LEVEL").unwrap_or("info")
+    };
+    let subscriber =
+        tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
     let _ = subscriber.with_env_filter(filter(level)).try_init();
 }
 

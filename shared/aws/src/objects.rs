@@ -115,7 +115,13 @@ impl Objects {
         let length_range = upload.declared_size.map_or((1, max_size), |size| (size, size));
         let policy = PostPolicy { bucket: &self.bucket, fields, length_range, expires_at };
         let fields = policy.sign(&self.credentials_now("presign a form").await?, &self.region, now);
-        Ok(PresignedUpload { method: "POST", url: self.bucket_url(now).await?, headers: BTreeMap::new(), fields, expires_at })
+        Ok(PresignedUpload {
+            method: "POST",
+            url: self.bucket_url(now).await?,
+            headers: BTreeMap::new(),
+            fields,
+            expires_at,
+        })
     }
 
     /// A GET of exactly the granted version, as an attachment of a harmless type, for at most `ttl`.
@@ -185,21 +191,30 @@ impl Objects {
     async fn delete_versions(&self, key: ObjectKey, version_ids: &[&str]) -> Result<(), StoreError> {
         let identify = |id: &&str| ObjectIdentifier::builder().key(key.to_string()).version_id(*id).build();
         let objects: Result<Vec<_>, _> = version_ids.iter().map(identify).collect();
-        let delete = objects.and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build());
-        let delete = delete.map_err(|error| StoreError::caused("remove versions", Kind::Unexpected, error))?;
+        let delete =
+            objects.and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build());
+        let delete =
+            delete.map_err(|error| StoreError::caused("remove versions", Kind::Unexpected, error))?;
         let removed = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
         let removed = removed.map_err(|error| StoreError::of_sdk("remove versions", error))?;
         match removed.errors().first() {
             None => Ok(()),
             Some(error) => {
-                let text = format!("{}: {}", error.code().unwrap_or_default(), error.message().unwrap_or_default());
+                let text =
+                    format!("{}: {}", error.code().unwrap_or_default(), error.message().unwrap_or_default());
                 Err(StoreError::caused("remove versions", Kind::Unavailable, text))
             }
         }
     }
 
     /// Tags one version for people and policies to see; nothing of ours reads tags. Replaces the tag set.
-    pub async fn tag(&self, key: ObjectKey, version: &VersionId, name: &str, value: &str) -> Result<(), StoreError> {
+    pub async fn tag(
+        &self,
+        key: ObjectKey,
+        version: &VersionId,
+        name: &str,
+        value: &str,
+    ) -> Result<(), StoreError> {
         let failed = |error| StoreError::caused("tag an object", Kind::Unexpected, error);
         let tag = Tag::builder().key(name).value(value).build().map_err(failed)?;
         let tagging = Tagging::builder().tag_set(tag).build().map_err(failed)?;
@@ -217,7 +232,8 @@ impl Objects {
     /// Whether the bucket keeps versions. Without them no verdict could name its bytes.
     pub async fn is_versioned(&self) -> Result<bool, StoreError> {
         let asked = self.client.get_bucket_versioning().bucket(&self.bucket).send().await;
-        let versioning = asked.map_err(|error| StoreError::of_sdk("look at the bucket's versioning", error))?;
+        let versioning =
+            asked.map_err(|error| StoreError::of_sdk("look at the bucket's versioning", error))?;
         Ok(versioning.status == Some(BucketVersioningStatus::Enabled))
     }
 
@@ -226,8 +242,12 @@ impl Objects {
     }
 
     async fn credentials_now(&self, operation: &'static str) -> Result<Credentials, StoreError> {
-        let provider = self.credentials.as_ref().ok_or_else(|| StoreError::new(operation, Kind::Unexpected))?;
-        provider.provide_credentials().await.map_err(|error| StoreError::caused(operation, Kind::Unavailable, error))
+        let provider =
+            self.credentials.as_ref().ok_or_else(|| StoreError::new(operation, Kind::Unexpected))?;
+        provider
+            .provide_credentials()
+            .await
+            .map_err(|error| StoreError::caused(operation, Kind::Unavailable, error))
     }
 
     /// `wanted`, or the moment when the credentials that sign would end it.

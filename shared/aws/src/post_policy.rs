@@ -28,7 +28,12 @@ pub struct PostPolicy<'a> {
 
 impl PostPolicy<'_> {
     /// The form's fields, all but the file. Every one of them is covered by a condition of the signed policy.
-    pub(crate) fn sign(&self, credentials: &Credentials, region: &str, now: Timestamp) -> BTreeMap<String, String> {
+    pub(crate) fn sign(
+        &self,
+        credentials: &Credentials,
+        region: &str,
+        now: Timestamp,
+    ) -> BTreeMap<String, String> {
         let signed_at = crate::clock::system_time(now);
         let (date, moment) = (utc_date(now), utc_moment(now));
         let mut fields = self.fields.clone();
@@ -93,7 +98,10 @@ mod tests {
         let credentials = Credentials::new("AKID", "secret", Some("token".into()), None, "test");
         let policy = PostPolicy {
             bucket: "b",
-            fields: BTreeMap::from([("key".into(), "uploads/x".into()), ("content-type".into(), "text/plain".into())]),
+            fields: BTreeMap::from([
+                ("key".into(), "uploads/x".into()),
+                ("content-type".into(), "text/plain".into()),
+            ]),
             length_range: (1, 10),
             expires_at: now,
         };

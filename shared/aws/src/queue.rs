@@ -28,7 +28,13 @@ impl ScanQueue {
     /// About how many messages wait.
     pub async fn depth(&self) -> Result<u64, StoreError> {
         let name = aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
-        let asked = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone()).send().await;
+        let asked = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(name.clone())
+            .send()
+            .await;
         let attributes = asked.map_err(|error| StoreError::of_sdk("measure the queue", error))?.attributes;
         Ok(attributes.and_then(|found| found.get(&name)?.parse().ok()).unwrap_or(0))
     }

@@ -48,7 +48,8 @@ impl Sdk {
     pub async fn at(endpoints: &Endpoints, keys: &StaticKeys, region: &str) -> Self {
         let credentials =
             Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "airlock-local");
-        let shared = loader().credentials_provider(credentials).region(Region::new(region.to_owned())).load().await;
+        let shared =
+            loader().credentials_provider(credentials).region(Region::new(region.to_owned())).load().await;
         Self::with_s3(shared, endpoints)
     }
 

@@ -62,10 +62,14 @@ impl Stores {
         let status = match self.ledger.load(file).await {
             Ok(Some(record)) => record.status(),
             Ok(None) => return,
-            Err(error) => return tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "not tagged"),
+            Err(error) => {
+                return tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "not tagged");
+            }
         };
         let value = status.as_str().to_uppercase();
-        if let Err(error) = self.objects.tag(ObjectKey::of(file), &version.version_id, STATUS_TAG, &value).await {
+        if let Err(error) =
+            self.objects.tag(ObjectKey::of(file), &version.version_id, STATUS_TAG, &value).await
+        {
             tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "not tagged");
         }
     }

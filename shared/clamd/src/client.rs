@@ -45,7 +45,11 @@ impl Client {
     /// Whether clamd has loaded its definitions and serves: the socket file alone appears earlier.
     pub async fn ping(&self, deadline: Duration) -> Result<(), ClientError> {
         let reply = within(deadline, self.ask(protocol::PING)).await?;
-        if reply == b"PONG\0" { Ok(()) } else { Err(BadReply(String::from_utf8_lossy(&reply).into_owned()).into()) }
+        if reply == b"PONG\0" {
+            Ok(())
+        } else {
+            Err(BadReply(String::from_utf8_lossy(&reply).into_owned()).into())
+        }
     }
 
     pub async fn version(&self, deadline: Duration) -> Result<EngineVersion, ClientError> {
@@ -63,7 +67,11 @@ impl Client {
     }
 
     /// Scans an open file from its start, handing over the descriptor (FILDES).
-    pub async fn scan_descriptor(&self, file: BorrowedFd<'_>, deadline: Duration) -> Result<EngineReply, ClientError> {
+    pub async fn scan_descriptor(
+        &self,
+        file: BorrowedFd<'_>,
+        deadline: Duration,
+    ) -> Result<EngineReply, ClientError> {
         within(deadline, self.fildes(file)).await
     }
 
@@ -105,7 +113,10 @@ async fn within<T>(
     timeout(deadline, answer).await.unwrap_or(Err(ClientError::TimedOut(deadline)))
 }
 
-async fn send_chunks(socket: &mut UnixStream, source: &mut (impl AsyncRead + Unpin)) -> Result<u64, ClientError> {
+async fn send_chunks(
+    socket: &mut UnixStream,
+    source: &mut (impl AsyncRead + Unpin),
+) -> Result<u64, ClientError> {
     socket.write_all(protocol::INSTREAM).await.map_err(ClientError::Socket)?;
     let (mut chunk, mut n_sent) = (vec![0; CHUNK_BYTES], 0u64);
     loop {

@@ -55,7 +55,12 @@ pub fn read(directory: &Path) -> Result<Definitions, DefinitionsError> {
         }
     }
     let daily = daily.ok_or_else(|| DefinitionsError::None(directory.to_owned()))?;
-    Ok(Definitions { kind: DefinitionsKind::Official, version: daily.version, built_at: daily.built_at, n_signatures })
+    Ok(Definitions {
+        kind: DefinitionsKind::Official,
+        version: daily.version,
+        built_at: daily.built_at,
+        n_signatures,
+    })
 }
 
 /// Writes the set that knows EICAR and ClamAV's own harmless test files, and nothing else.

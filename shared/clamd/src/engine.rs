@@ -94,7 +94,8 @@ impl Engine {
     /// is when the future is dropped before its end.
     pub async fn scan(&self, file: &File, size_bytes: u64, budget: Duration) -> Result<Scan, EngineError> {
         let deadline = Instant::now() + budget;
-        let mut slot = tokio::time::timeout_at(deadline, self.daemon.lock()).await.map_err(|_| EngineError::Busy)?;
+        let mut slot =
+            tokio::time::timeout_at(deadline, self.daemon.lock()).await.map_err(|_| EngineError::Busy)?;
         // Out of its slot during the scan, back only when the scan is sound: dropped, it is killed.
         let daemon = self.take_running(&mut slot).await?;
         let scanned = self.scan_with(&daemon, file, size_bytes, deadline).await;
@@ -157,7 +158,10 @@ impl Engine {
         match Daemon::start(&self.config).await {
             Ok(daemon) => Ok(daemon),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "clamd did not start; trying once more");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "clamd did not start; trying once more"
+                );
                 Daemon::start(&self.config).await
             }
         }

@@ -85,14 +85,36 @@ mod tests {
     #[test]
     fn only_the_exact_replies_are_replies() {
         assert_eq!(parse("stream: OK\0"), Ok(EngineReply::Ok));
-        assert_eq!(parse("stream: Win.Test.EICAR_HDB-1 FOUND\0"), Ok(EngineReply::Found("Win.Test.EICAR_HDB-1".into())));
+        assert_eq!(
+            parse("stream: Win.Test.EICAR_HDB-1 FOUND\0"),
+            Ok(EngineReply::Found("Win.Test.EICAR_HDB-1".into()))
+        );
         assert_eq!(parse("stream: (null) FOUND\0"), Ok(EngineReply::Found("(null)".into())));
         for bad in [
-            "", "\0", "stream: OK", "stream: OK\n", "stream: OK\n\0", "stream:OK\0", "Stream: OK\0", " stream: OK\0",
-            "stream: OK \0", "stream: ok\0", "stream: OK\0stream: OK\0", "stream: \0", "stream:  FOUND\0", "OK\0",
-            "stream: FOUND\0", "stream: a b FOUND\0", "stream: OK FOUND OK\0", "INSTREAM size limit exceeded. ERROR\0",
-            "stream: Can't allocate memory ERROR\0", "/tmp/BOOK.zip: lstat() failed: No such file. ERROR\0", "fd[5]: OK\0",
-            "stream: a\nFOUND\0", "UNKNOWN COMMAND\0", "PONG\0",
+            "",
+            "\0",
+            "stream: OK",
+            "stream: OK\n",
+            "stream: OK\n\0",
+            "stream:OK\0",
+            "Stream: OK\0",
+            " stream: OK\0",
+            "stream: OK \0",
+            "stream: ok\0",
+            "stream: OK\0stream: OK\0",
+            "stream: \0",
+            "stream:  FOUND\0",
+            "OK\0",
+            "stream: FOUND\0",
+            "stream: a b FOUND\0",
+            "stream: OK FOUND OK\0",
+            "INSTREAM size limit exceeded. ERROR\0",
+            "stream: Can't allocate memory ERROR\0",
+            "/tmp/BOOK.zip: lstat() failed: No such file. ERROR\0",
+            "fd[5]: OK\0",
+            "stream: a\nFOUND\0",
+            "UNKNOWN COMMAND\0",
+            "PONG\0",
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
@@ -114,7 +136,10 @@ mod tests {
     #[test]
     fn versions_are_read() {
         let official = parse_version(b"ClamAV 1.4.6/27900/Mon Nov 23 09:45:00 2026\0").unwrap();
-        assert_eq!(official, EngineVersion { engine: "ClamAV 1.4.6".into(), definitions: Some("27900".into()) });
+        assert_eq!(
+            official,
+            EngineVersion { engine: "ClamAV 1.4.6".into(), definitions: Some("27900".into()) }
+        );
         assert_eq!(parse_version(b"ClamAV 1.4.6\0").unwrap().definitions, None);
         assert!(parse_version(b"PONG\0").is_err());
     }

@@ -16,7 +16,8 @@ pub struct ContentType(String);
 impl ContentType {
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let essence = text.split(';').next().unwrap_or_default().trim();
-        let well_formed = essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
+        let well_formed =
+            essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
         let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
         let acceptable = well_formed && printable && text.len() <= 127;
         if acceptable { Ok(Self(text.trim().to_owned())) } else { Err(InvalidId("content type")) }
@@ -58,7 +59,8 @@ const INERT: [&str; 14] = [
 
 /// RFC 9110 `token`.
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 impl TryFrom<String> for ContentType {
@@ -96,7 +98,16 @@ mod tests {
         for good in ["text/plain", "application/vnd.ms-excel", "text/plain; charset=utf-8", "image/svg+xml"] {
             assert!(ContentType::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "text", "/", "a/b/c", "text/", "te xt/plain", "text/plain\r\nx: y", &format!("a/{}", "b".repeat(126))] {
+        for bad in [
+            "",
+            "text",
+            "/",
+            "a/b/c",
+            "text/",
+            "te xt/plain",
+            "text/plain\r\nx: y",
+            &format!("a/{}", "b".repeat(126)),
+        ] {
             assert!(ContentType::parse(bad).is_err(), "{bad:?}");
         }
     }

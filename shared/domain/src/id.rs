@@ -252,7 +252,8 @@ mod tests {
     #[test]
     fn a_file_id_has_one_spelling() {
         assert_eq!(FileId::parse(ID).map(|id| id.to_string()), Ok(ID.to_owned()));
-        let others = ["", "x", &ID.to_uppercase(), &ID.replace('-', ""), &format!("{{{ID}}}"), &format!("{ID}/..")];
+        let others =
+            ["", "x", &ID.to_uppercase(), &ID.replace('-', ""), &format!("{{{ID}}}"), &format!("{ID}/..")];
         for other in others {
             assert_eq!(FileId::parse(other), Err(InvalidId("file id")), "{other}");
         }
@@ -262,7 +263,14 @@ mod tests {
     fn only_our_keys_are_keys() {
         let key = ObjectKey::parse(&format!("uploads/{ID}")).unwrap();
         assert_eq!(key.to_string(), format!("uploads/{ID}"));
-        for other in [ID, "uploads/", "uploads/../x", "uploads//", &format!("uploads/{ID}/a"), &format!("/uploads/{ID}")] {
+        for other in [
+            ID,
+            "uploads/",
+            "uploads/../x",
+            "uploads//",
+            &format!("uploads/{ID}/a"),
+            &format!("/uploads/{ID}"),
+        ] {
             assert!(ObjectKey::parse(other).is_err(), "{other}");
         }
     }
@@ -273,7 +281,9 @@ mod tests {
         let digest = Sha256::parse(hex).unwrap();
         assert_eq!(digest.to_string(), hex);
         assert_eq!(Sha256::parse(&digest.to_base64()), Ok(digest));
-        for bad in ["", "abc", &hex[1..], &hex.replace('9', "g"), "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCg"] {
+        for bad in
+            ["", "abc", &hex[1..], &hex.replace('9', "g"), "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCg"]
+        {
             assert!(Sha256::parse(bad).is_err(), "{bad}");
         }
     }

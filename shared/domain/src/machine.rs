@@ -107,7 +107,9 @@ pub fn step(record: &Record, event: &Event, policy: &MachinePolicy, now: Timesta
     match event {
         Event::Claimed { version, holder } => claimed(record, version, *holder, policy, now),
         Event::Renewed { holder } => renewed(record, *holder, policy, now),
-        Event::Scanned { version_id, holder, report } => scanned(record, version_id, *holder, report, policy, now),
+        Event::Scanned { version_id, holder, report } => {
+            scanned(record, version_id, *holder, report, policy, now)
+        }
         Event::Due { found } => due(record, found.as_ref(), policy, now),
         Event::Purged => purged(record, policy, now),
         Event::OwnerDeleted => match record.state {
@@ -117,19 +119,30 @@ pub fn step(record: &Record, event: &Event, policy: &MachinePolicy, now: Timesta
     }
 }
 
-fn claimed(record: &Record, version: &Version, holder: ScanId, policy: &MachinePolicy, now: Timestamp) -> Step {
+fn claimed(
+    record: &Record,
+    version: &Version,
+    holder: ScanId,
+    policy: &MachinePolicy,
+    now: Timestamp,
+) -> Step {
     let n_attempts = match &record.state {
         // Somebody stored bytes under a dead key: the sweep removes them.
         State::Expired | State::Deleted => return surplus(record, now),
         State::Awaiting => 0,
         // The first version bound is the file; any other is removed by the sweep.
-        State::Queued { version: bound, .. } | State::Scanning { version: bound, .. } | State::Judged { version: bound, .. }
+        State::Queued { version: bound, .. }
+        | State::Scanning { version: bound, .. }
+        | State::Judged { version: bound, .. }
             if bound.version_id != version.version_id =>
         {
             return surplus(record, now);
         }
         State::Judged { version, .. } => {
-            return Step::Keep { why: Why::AlreadyJudged, effects: vec![Effect::Tag { version: version.clone() }] };
+            return Step::Keep {
+                why: Why::AlreadyJudged,
+                effects: vec![Effect::Tag { version: version.clone() }],
+            };
         }
         State::Scanning { lease, .. } if lease.until > now => return keep(Why::Leased),
         State::Scanning { lease, .. } => lease.epoch,
@@ -192,8 +205,13 @@ fn scanned(
     };
     // A finding counts whoever made it and whatever was said before: infected is absorbing.
     if let Outcome::Decided(verdict @ Verdict::Infected { .. }) = &report.outcome {
-        let already = record.judgement().is_some_and(|judgement| matches!(judgement.verdict, Verdict::Infected { .. }));
-        return if already { keep(Why::AlreadyJudged) } else { conclude(record, version, judged(verdict.clone()), policy, now) };
+        let already =
+            record.judgement().is_some_and(|judgement| matches!(judgement.verdict, Verdict::Infected { .. }));
+        return if already {
+            keep(Why::AlreadyJudged)
+        } else {
+            conclude(record, version, judged(verdict.clone()), policy, now)
+        };
     }
     let lease = match &record.state {
         State::Scanning { lease, .. } if lease.holder == holder => lease,
@@ -227,7 +245,8 @@ fn due(record: &Record, found: Option<&Version>, policy: &MachinePolicy, now: Ti
             None if record.upload_deadline + policy.upload_grace <= now => end(record, State::Expired, now),
             None => {
                 let mut next = advanced(record);
-                next.due_at = Some((now + policy.look_again).min(record.upload_deadline + policy.upload_grace));
+                next.due_at =
+                    Some((now + policy.look_again).min(record.upload_deadline + policy.upload_grace));
                 Step::Commit { next: Box::new(next), effects: vec![] }
             }
         },
@@ -241,7 +260,13 @@ fn due(record: &Record, found: Option<&Version>, policy: &MachinePolicy, now: Ti
 }
 
 /// Asks for a scan of a version that nobody is scanning, or gives up on it.
-fn queue(record: &Record, version: &Version, n_attempts: u32, policy: &MachinePolicy, now: Timestamp) -> Step {
+fn queue(
+    record: &Record,
+    version: &Version,
+    n_attempts: u32,
+    policy: &MachinePolicy,
+    now: Timestamp,
+) -> Step {
     if n_attempts >= policy.max_attempts {
         return conclude(record, version, gave_up(ScanError::EngineTrouble, now), policy, now);
     }
@@ -268,7 +293,13 @@ fn purged(record: &Record, policy: &MachinePolicy, now: Timestamp) -> Step {
 }
 
 /// The file has a verdict.
-fn conclude(record: &Record, version: &Version, judgement: Judgement, policy: &MachinePolicy, now: Timestamp) -> Step {
+fn conclude(
+    record: &Record,
+    version: &Version,
+    judgement: Judgement,
+    policy: &MachinePolicy,
+    now: Timestamp,
+) -> Step {
     let mut next = advanced(record);
     next.state = State::Judged { version: version.clone(), judgement };
     let last_arrival = record.upload_deadline + policy.upload_grace;

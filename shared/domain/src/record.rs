@@ -158,7 +158,9 @@ impl State {
     /// The bytes that the file is, once they are bound.
     pub fn version(&self) -> Option<&Version> {
         match self {
-            Self::Queued { version, .. } | Self::Scanning { version, .. } | Self::Judged { version, .. } => Some(version),
+            Self::Queued { version, .. } | Self::Scanning { version, .. } | Self::Judged { version, .. } => {
+                Some(version)
+            }
             Self::Awaiting | Self::Expired | Self::Deleted => None,
         }
     }
@@ -265,7 +267,9 @@ pub enum EditRejected {
     Name(#[from] InvalidName),
     #[error("a rename cannot change the extension")]
     ExtensionChanged,
-    #[error("at most {MAX_TAGS} tags, keys of 1 to {MAX_TAG_KEY_BYTES} bytes, values of at most {MAX_TAG_VALUE_BYTES} bytes, no control characters")]
+    #[error(
+        "at most {MAX_TAGS} tags, keys of 1 to {MAX_TAG_KEY_BYTES} bytes, values of at most {MAX_TAG_VALUE_BYTES} bytes, no control characters"
+    )]
     InvalidTags,
     #[error("`max_downloads` must be at least 1")]
     InvalidMaxDownloads,
@@ -275,8 +279,8 @@ pub enum EditRejected {
 
 fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), EditRejected> {
     let fits = |text: &str, max: usize| text.len() <= max && !text.chars().any(char::is_control);
-    let all_fit = tags
-        .iter()
-        .all(|(key, value)| !key.is_empty() && fits(key, MAX_TAG_KEY_BYTES) && fits(value, MAX_TAG_VALUE_BYTES));
+    let all_fit = tags.iter().all(|(key, value)| {
+        !key.is_empty() && fits(key, MAX_TAG_KEY_BYTES) && fits(value, MAX_TAG_VALUE_BYTES)
+    });
     if all_fit && tags.len() <= MAX_TAGS { Ok(()) } else { Err(EditRejected::InvalidTags) }
 }

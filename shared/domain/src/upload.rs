@@ -54,7 +54,9 @@ impl AllowedExtensions {
     fn allows(&self, name: &FileName) -> bool {
         match self {
             Self::All => true,
-            Self::Only(extensions) => name.extension().is_some_and(|extension| extensions.contains(&extension)),
+            Self::Only(extensions) => {
+                name.extension().is_some_and(|extension| extensions.contains(&extension))
+            }
         }
     }
 }
@@ -124,7 +126,8 @@ pub fn accept(request: &UploadRequest<'_>, policy: &UploadPolicy) -> Result<Uplo
         Some(text) => ContentType::parse(text).map_err(|_| Rejected::InvalidContentType)?,
         None => ContentType::octet_stream(),
     };
-    let declared_sha256 = request.checksum_sha256.map(Sha256::parse).transpose().map_err(|_| Rejected::InvalidChecksum)?;
+    let declared_sha256 =
+        request.checksum_sha256.map(Sha256::parse).transpose().map_err(|_| Rejected::InvalidChecksum)?;
     Ok(Upload {
         filename,
         content_type,
@@ -153,7 +156,8 @@ mod tests {
 
     #[test]
     fn what_fits_the_policy_is_accepted() {
-        let upload = accept(&UploadRequest { size_bytes: Some(1000), ..request("a.PDF") }, &policy()).unwrap();
+        let upload =
+            accept(&UploadRequest { size_bytes: Some(1000), ..request("a.PDF") }, &policy()).unwrap();
         assert_eq!(upload.filename.as_str(), "a.PDF");
         assert_eq!(upload.content_type, ContentType::octet_stream());
         let all = UploadPolicy { allowed_extensions: AllowedExtensions::parse("*"), ..policy() };
@@ -162,13 +166,18 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_reason() {
-        let check = |request: UploadRequest<'_>, expected: Rejected| assert_eq!(accept(&request, &policy()), Err(expected));
+        let check = |request: UploadRequest<'_>, expected: Rejected| {
+            assert_eq!(accept(&request, &policy()), Err(expected));
+        };
         check(request(""), Rejected::Name(InvalidName::Empty));
         check(request(&"x".repeat(300)), Rejected::Name(InvalidName::TooLong));
         check(request("a.exe"), Rejected::ExtensionNotAllowed(Some("exe".into())));
         check(request("noext"), Rejected::ExtensionNotAllowed(None));
         check(UploadRequest { size_bytes: Some(0), ..request("a.txt") }, Rejected::EmptyFile);
-        check(UploadRequest { size_bytes: Some(1001), ..request("a.txt") }, Rejected::TooLarge { limit_bytes: 1000 });
+        check(
+            UploadRequest { size_bytes: Some(1001), ..request("a.txt") },
+            Rejected::TooLarge { limit_bytes: 1000 },
+        );
         check(UploadRequest { content_type: Some("text"), ..request("a.txt") }, Rejected::InvalidContentType);
         check(UploadRequest { checksum_sha256: Some("abc"), ..request("a.txt") }, Rejected::InvalidChecksum);
         check(UploadRequest { max_downloads: Some(0), ..request("a.txt") }, Rejected::InvalidMaxDownloads);

@@ -90,7 +90,9 @@ impl Unscannable {
             Self::ExpandsTooMuch => "We could not check this file because it unpacks to too much data.",
             Self::Malformed => "We could not check this file because it is damaged or not in a valid format.",
             Self::ScanTimeout => "We could not check this file because checking it takes too long.",
-            Self::StaleDefinitions => "We could not check this file because our virus definitions are out of date.",
+            Self::StaleDefinitions => {
+                "We could not check this file because our virus definitions are out of date."
+            }
             Self::TooDeep => "We could not check this file because it contains archives nested too deeply.",
             Self::TooLarge => "We could not check this file because it, or something in it, is too large.",
             Self::TooManyFiles => "We could not check this file because it contains too many files.",
@@ -124,8 +126,12 @@ impl ScanError {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::ContentMismatch => "What arrived is not what was announced: its size or checksum differs.",
-            Self::EngineTrouble => "We could not check this file because the virus scanner failed. Please upload it again.",
-            Self::StorageTrouble => "We could not check this file because it could not be read. Please upload it again.",
+            Self::EngineTrouble => {
+                "We could not check this file because the virus scanner failed. Please upload it again."
+            }
+            Self::StorageTrouble => {
+                "We could not check this file because it could not be read. Please upload it again."
+            }
         }
     }
 }
@@ -292,7 +298,10 @@ mod tests {
     #[test]
     fn whole_evidence_is_clean() {
         assert!(matches!(outcome(|_| {}), Outcome::Decided(Verdict::Clean(_))));
-        assert!(matches!(outcome(|e| e.declared_sha256 = Some(e.sha256)), Outcome::Decided(Verdict::Clean(_))));
+        assert!(matches!(
+            outcome(|e| e.declared_sha256 = Some(e.sha256)),
+            Outcome::Decided(Verdict::Clean(_))
+        ));
     }
 
     #[test]

@@ -65,7 +65,8 @@ impl Database {
         let task = tokio::task::spawn_blocking(move || {
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
             let sqlite = |error| E::from(StandinError::Sqlite(error));
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
             let done = work(&transaction)?;
             transaction.commit().map_err(sqlite)?;
             Ok(done)

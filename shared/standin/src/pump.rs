@@ -26,6 +26,8 @@ pub enum Mischief {
     None,
     /// Every message is acknowledged and never delivered.
     DropAll,
+    /// So are S3's own events; what the sweep sends is delivered.
+    DropFromS3,
     /// Every message is delivered this many times, at the same time.
     Duplicate(usize),
     /// Messages are delivered late, each by another amount, so that their order is lost.
@@ -34,8 +36,11 @@ pub enum Mischief {
 
 /// Runs until the task is dropped. `invoke` is the function's handler; an `Err` is a failed invocation, after which the
 /// whole batch is delivered again.
-pub async fn run<F, E>(queue: Queue, delivery: Delivery, invoke: impl Fn(SqsEvent) -> F + Send + Sync + 'static)
-where
+pub async fn run<F, E>(
+    queue: Queue,
+    delivery: Delivery,
+    invoke: impl Fn(SqsEvent) -> F + Send + Sync + 'static,
+) where
     F: Future<Output = Result<SqsBatchResponse, E>> + Send + 'static,
     E: std::fmt::Display + Send + 'static,
 {
@@ -62,13 +67,18 @@ where
     while workers.join_next().await.is_some() {}
 }
 
-async fn deliver<F, E>(queue: &Queue, delivery: Delivery, invoke: &(impl Fn(SqsEvent) -> F + Sync), received: Received)
-where
+async fn deliver<F, E>(
+    queue: &Queue,
+    delivery: Delivery,
+    invoke: &(impl Fn(SqsEvent) -> F + Sync),
+    received: Received,
+) where
     F: Future<Output = Result<SqsBatchResponse, E>> + Send + 'static,
     E: std::fmt::Display + Send + 'static,
 {
     let n_copies = match delivery.mischief {
         Mischief::DropAll => 0,
+        Mischief::DropFromS3 => usize::from(!received.body.contains("\"aws:s3\"")),
         Mischief::Duplicate(n_copies) => n_copies,
         Mischief::Shuffle => {
             let lateness = received.message_id.bytes().map(u64::from).sum::<u64>() % 200;

@@ -44,7 +44,10 @@ impl Queue {
     pub(crate) async fn rearm(&self) -> Result<(), StandinError> {
         self.database
             .transact(|tx| {
-                tx.execute("UPDATE messages SET visible_at = 0, receipt = NULL WHERE receipt IS NOT NULL", [])?;
+                tx.execute(
+                    "UPDATE messages SET visible_at = 0, receipt = NULL WHERE receipt IS NOT NULL",
+                    [],
+                )?;
                 Ok(())
             })
             .await
@@ -59,7 +62,11 @@ impl Queue {
 
     /// Takes the oldest visible message and hides it for `visibility`. After `max_receives` receives a message goes to the
     /// dead letters instead.
-    pub async fn receive(&self, visibility: Duration, max_receives: u32) -> Result<Option<Received>, StandinError> {
+    pub async fn receive(
+        &self,
+        visibility: Duration,
+        max_receives: u32,
+    ) -> Result<Option<Received>, StandinError> {
         let visibility = i64::try_from(visibility.as_millis()).unwrap_or(i64::MAX);
         self.database
             .transact(move |tx| {
@@ -123,7 +130,8 @@ impl Queue {
     pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, StandinError> {
         self.database
             .transact(|tx| {
-                let mut statement = tx.prepare("SELECT message_id, body, n_received FROM dead_letters ORDER BY id")?;
+                let mut statement =
+                    tx.prepare("SELECT message_id, body, n_received FROM dead_letters ORDER BY id")?;
                 let rows = statement.query_map([], |row| {
                     Ok(DeadLetter { message_id: row.get(0)?, body: row.get(1)?, n_received: row.get(2)? })
                 })?;

@@ -90,8 +90,8 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
     let allowed_origin = origin.filter(|origin| {
         frontend.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
     });
-    let is_preflight =
-        request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let is_preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if is_preflight {
         preflight(request.headers(), allowed_origin.is_some())
     } else {
@@ -132,8 +132,12 @@ fn preflight(asked: &HeaderMap, is_allowed: bool) -> Response {
 
 async fn serve(service: &S3Service, request: Request) -> Response {
     let is_form = request.method() == Method::POST
-        && request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
-    let request = request.map(|body| if is_form { rechunked(body) } else { s3s::Body::http_body_unsync(body) });
+        && request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let request =
+        request.map(|body| if is_form { rechunked(body) } else { s3s::Body::http_body_unsync(body) });
     match service.call(request).await {
         Ok(response) => response.map(Body::new),
         Err(error) => {

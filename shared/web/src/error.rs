@@ -28,7 +28,9 @@ pub enum ApiError {
     UnsupportedMediaType { expected: &'static str },
     #[error("the request body is larger than {limit_bytes} bytes")]
     BodyTooLarge { limit_bytes: u64 },
-    #[error("uploads through this endpoint are limited to {limit_bytes} bytes; larger files go directly to storage: see `POST /files`")]
+    #[error(
+        "uploads through this endpoint are limited to {limit_bytes} bytes; larger files go directly to storage: see `POST /files`"
+    )]
     UseDirectUpload { limit_bytes: u64 },
     #[error("the form is damaged or incomplete")]
     MalformedForm,
@@ -86,11 +88,15 @@ impl ApiError {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
             }
             Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large", "Body too large"),
-            Self::UseDirectUpload { .. } => (S::PAYLOAD_TOO_LARGE, "use_direct_upload", "Use a direct upload"),
+            Self::UseDirectUpload { .. } => {
+                (S::PAYLOAD_TOO_LARGE, "use_direct_upload", "Use a direct upload")
+            }
             Self::MalformedForm => (S::BAD_REQUEST, "malformed_form", "Malformed form"),
             Self::FileFieldMissing => (S::UNPROCESSABLE_ENTITY, "file_field_missing", "File field missing"),
             Self::InvalidCursor => (S::BAD_REQUEST, "invalid_cursor", "Invalid cursor"),
-            Self::InvalidIdempotencyKey => (S::BAD_REQUEST, "invalid_idempotency_key", "Invalid idempotency key"),
+            Self::InvalidIdempotencyKey => {
+                (S::BAD_REQUEST, "invalid_idempotency_key", "Invalid idempotency key")
+            }
             Self::IdempotencyKeyReused => {
                 (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused")
             }
@@ -108,7 +114,9 @@ impl ApiError {
                 Kind::Unavailable | Kind::NotFound | Kind::PreconditionFailed => {
                     (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable")
                 }
-                Kind::Corrupt | Kind::Unexpected => (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error"),
+                Kind::Corrupt | Kind::Unexpected => {
+                    (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error")
+                }
             },
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error"),
         }
@@ -153,12 +161,18 @@ fn upload_row(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;
     match rejected {
         Rejected::Name(name) => name_row(*name),
-        Rejected::ExtensionNotAllowed(_) => (S::UNPROCESSABLE_ENTITY, "extension_not_allowed", "File type not accepted"),
+        Rejected::ExtensionNotAllowed(_) => {
+            (S::UNPROCESSABLE_ENTITY, "extension_not_allowed", "File type not accepted")
+        }
         Rejected::EmptyFile => (S::UNPROCESSABLE_ENTITY, "file_empty", "Empty file"),
         Rejected::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large"),
-        Rejected::InvalidContentType => (S::UNPROCESSABLE_ENTITY, "invalid_content_type", "Invalid content type"),
+        Rejected::InvalidContentType => {
+            (S::UNPROCESSABLE_ENTITY, "invalid_content_type", "Invalid content type")
+        }
         Rejected::InvalidChecksum => (S::UNPROCESSABLE_ENTITY, "invalid_checksum", "Invalid checksum"),
-        Rejected::InvalidMaxDownloads => (S::UNPROCESSABLE_ENTITY, "invalid_max_downloads", "Invalid download limit"),
+        Rejected::InvalidMaxDownloads => {
+            (S::UNPROCESSABLE_ENTITY, "invalid_max_downloads", "Invalid download limit")
+        }
     }
 }
 
@@ -176,8 +190,12 @@ fn edit_row(rejected: &EditRejected) -> (StatusCode, &'static str, &'static str)
         EditRejected::Name(name) => name_row(*name),
         EditRejected::ExtensionChanged => (S::UNPROCESSABLE_ENTITY, "extension_changed", "Extension changed"),
         EditRejected::InvalidTags => (S::UNPROCESSABLE_ENTITY, "invalid_tags", "Invalid tags"),
-        EditRejected::InvalidMaxDownloads => (S::UNPROCESSABLE_ENTITY, "invalid_max_downloads", "Invalid download limit"),
-        EditRejected::ExpiryOutOfRange { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_expiry", "Invalid expiry"),
+        EditRejected::InvalidMaxDownloads => {
+            (S::UNPROCESSABLE_ENTITY, "invalid_max_downloads", "Invalid download limit")
+        }
+        EditRejected::ExpiryOutOfRange { .. } => {
+            (S::UNPROCESSABLE_ENTITY, "invalid_expiry", "Invalid expiry")
+        }
     }
 }
 
@@ -249,7 +267,11 @@ mod tests {
             (ApiError::Edit(EditRejected::ExtensionChanged), 422, "extension_changed"),
             (ApiError::Edit(EditRejected::InvalidTags), 422, "invalid_tags"),
             (ApiError::Edit(EditRejected::InvalidMaxDownloads), 422, "invalid_max_downloads"),
-            (ApiError::Edit(EditRejected::ExpiryOutOfRange { latest: Timestamp::from_secs(0) }), 422, "invalid_expiry"),
+            (
+                ApiError::Edit(EditRejected::ExpiryOutOfRange { latest: Timestamp::from_secs(0) }),
+                422,
+                "invalid_expiry",
+            ),
             (ApiError::Unauthorized, 401, "unauthorized"),
             (ApiError::HostNotAllowed, 403, "host_not_allowed"),
             (ApiError::CrossOrigin, 403, "cross_origin"),

@@ -54,8 +54,12 @@ impl IdentityConfig {
         };
         match (env.get("JWKS_URL"), env.get("JWT_SECRET")) {
             (Some(url), None) => Ok(Self::Jwks(settings, url.to_owned())),
-            (None, Some(secret)) if secret.len() >= 32 => Ok(Self::Secret(settings, secret.as_bytes().to_vec())),
-            (None, Some(_)) => Err(ConfigError::Unsafe("`JWT_SECRET` must have at least 32 bytes".to_owned())),
+            (None, Some(secret)) if secret.len() >= 32 => {
+                Ok(Self::Secret(settings, secret.as_bytes().to_vec()))
+            }
+            (None, Some(_)) => {
+                Err(ConfigError::Unsafe("`JWT_SECRET` must have at least 32 bytes".to_owned()))
+            }
             _ => Err(ConfigError::Unsafe("set exactly one of `JWKS_URL` and `JWT_SECRET`".to_owned())),
         }
     }
@@ -90,7 +94,9 @@ impl Verifier {
             IdentityConfig::Secret(settings, secret) => {
                 Self { settings, keys: Keys::Secret(DecodingKey::from_secret(&secret)) }
             }
-            IdentityConfig::Jwks(settings, url) => Self { settings, keys: Keys::Jwks(Box::new(Jwks::new(&url)?)) },
+            IdentityConfig::Jwks(settings, url) => {
+                Self { settings, keys: Keys::Jwks(Box::new(Jwks::new(&url)?)) }
+            }
         })
     }
 
@@ -116,7 +122,8 @@ impl Verifier {
             Keys::Secret(key) => (key.clone(), Algorithm::HS256),
             Keys::Jwks(jwks) => jwks.key(token_header.kid.as_deref()?, now).await?,
         };
-        let claims = jsonwebtoken::decode::<UserClaims>(token, &key, &self.validation(algorithm)).ok()?.claims;
+        let claims =
+            jsonwebtoken::decode::<UserClaims>(token, &key, &self.validation(algorithm)).ok()?.claims;
         let latest = now.as_secs().saturating_add(i64::try_from(LEEWAY_SECS).ok()?);
         if claims.iat > latest {
             return None;
@@ -161,7 +168,8 @@ where
             Identity::Local => Ok(Self(OwnerId::local())),
             Identity::Jwt(verifier) => {
                 let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-                let (scheme, token) = value.and_then(|value| value.split_once(' ')).ok_or(ApiError::Unauthorized)?;
+                let (scheme, token) =
+                    value.and_then(|value| value.split_once(' ')).ok_or(ApiError::Unauthorized)?;
                 if !scheme.eq_ignore_ascii_case("bearer") {
                     return Err(ApiError::Unauthorized);
                 }

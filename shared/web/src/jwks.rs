@@ -41,7 +41,8 @@ struct Cache {
 impl Jwks {
     /// `http` is accepted for loopback addresses only.
     pub(crate) fn new(url: &str) -> Result<Self, ConfigError> {
-        let invalid = |why: &str| ConfigError::Invalid { name: "JWKS_URL", value: url.to_owned(), why: why.to_owned() };
+        let invalid =
+            |why: &str| ConfigError::Invalid { name: "JWKS_URL", value: url.to_owned(), why: why.to_owned() };
         let uri: Uri = url.parse().map_err(|_| invalid("not a URL"))?;
         let is_loopback = matches!(uri.host(), Some("127.0.0.1" | "localhost" | "[::1]"));
         if uri.scheme_str() != Some("https") && !is_loopback {
@@ -49,7 +50,8 @@ impl Jwks {
         }
         let connector = HttpsConnectorBuilder::new().with_native_roots();
         let connector = connector.map_err(|_| invalid("this machine has no certificate store"))?;
-        let client = Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build());
+        let client =
+            Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build());
         Ok(Self { url: uri, client, cache: Mutex::default() })
     }
 
@@ -91,7 +93,9 @@ fn algorithm(key: &Jwk) -> Option<Algorithm> {
     }
     let stated = key.common.key_algorithm.as_ref().map(ToString::to_string);
     let (default, allowed): (Algorithm, &[Algorithm]) = match &key.algorithm {
-        AlgorithmParameters::RSA(_) => (Algorithm::RS256, &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256]),
+        AlgorithmParameters::RSA(_) => {
+            (Algorithm::RS256, &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256])
+        }
         AlgorithmParameters::EllipticCurve(parameters) if parameters.curve == EllipticCurve::P256 => {
             (Algorithm::ES256, &[Algorithm::ES256])
         }

@@ -28,7 +28,8 @@ pub async fn loopback_only(State(rule): State<LoopbackOnly>, request: Request, n
 }
 
 fn check(headers: &HeaderMap, authority: Option<&Authority>, is_safe: bool) -> Result<(), ApiError> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse().ok());
+    let host =
+        headers.get(header::HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse().ok());
     let host: Authority = host.or_else(|| authority.cloned()).ok_or(ApiError::HostNotAllowed)?;
     if !is_loopback(host.host()) {
         return Err(ApiError::HostNotAllowed);
@@ -59,15 +60,30 @@ mod tests {
 
     #[test]
     fn only_loopback_names_and_same_origins_pass() {
-        for host in ["127.0.0.1:8000", "localhost:8000", "LOCALHOST", "[::1]:8000", "127.9.9.9", "a.localhost:1"] {
+        for host in
+            ["127.0.0.1:8000", "localhost:8000", "LOCALHOST", "[::1]:8000", "127.9.9.9", "a.localhost:1"]
+        {
             assert_eq!(verdict(host, None, false), "ok", "{host}");
         }
-        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "0.0.0.0:8000", "localhostx"] {
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "10.0.0.1",
+            "0.0.0.0:8000",
+            "localhostx",
+        ] {
             assert_eq!(verdict(host, None, true), "host_not_allowed", "{host}");
         }
         let host = "127.0.0.1:8000";
         assert_eq!(verdict(host, Some("http://127.0.0.1:8000"), false), "ok");
-        for origin in ["http://evil.example", "http://127.0.0.1:9000", "https://127.0.0.1:8000", "http://localhost:8000", "null"] {
+        for origin in [
+            "http://evil.example",
+            "http://127.0.0.1:9000",
+            "https://127.0.0.1:8000",
+            "http://localhost:8000",
+            "null",
+        ] {
             assert_eq!(verdict(host, Some(origin), false), "cross_origin", "{origin}");
             assert_eq!(verdict(host, Some(origin), true), "ok", "{origin}");
         }

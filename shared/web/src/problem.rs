@@ -82,7 +82,11 @@ fn render(parts: Parts, instance: &str, request_id: &str) -> Response {
         title: parts.title,
         status: parts.status.as_u16(),
         // The token of a download link is a secret; it is not repeated.
-        instance: if instance.starts_with("/download/") { "/download".to_owned() } else { instance.to_owned() },
+        instance: if instance.starts_with("/download/") {
+            "/download".to_owned()
+        } else {
+            instance.to_owned()
+        },
         message: parts.detail.clone(),
         code: parts.code,
         reason: parts.reason,

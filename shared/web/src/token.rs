@@ -83,7 +83,12 @@ impl TokenSigner {
 
     /// An opaque cursor that is good for one owner only.
     pub fn sign_cursor(&self, owner: &OwnerId, at: &impl Serialize) -> Result<String, ApiError> {
-        self.sign(&CursorToken { iss: ISSUER.to_owned(), aud: CURSOR_AUDIENCE.to_owned(), sub: owner.clone(), at })
+        self.sign(&CursorToken {
+            iss: ISSUER.to_owned(),
+            aud: CURSOR_AUDIENCE.to_owned(),
+            sub: owner.clone(),
+            at,
+        })
     }
 
     pub fn read_cursor<T: DeserializeOwned>(&self, owner: &OwnerId, token: &str) -> Result<T, ApiError> {
@@ -92,7 +97,8 @@ impl TokenSigner {
     }
 
     fn sign(&self, claims: &impl Serialize) -> Result<String, ApiError> {
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding).map_err(|_| ApiError::Internal)
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding)
+            .map_err(|_| ApiError::Internal)
     }
 
     fn read<T: DeserializeOwned>(&self, token: &str, audience: &str) -> Option<T> {

@@ -4,13 +4,14 @@ use std::io;
 
 use futures_util::TryStreamExt as _;
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, BucketVersioningStatus, CompleteMultipartUploadInput,
-    CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput,
-    DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, ETag, ETagCondition, GetBucketVersioningInput,
-    GetBucketVersioningOutput, GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
-    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput,
-    ListObjectVersionsOutput, PutObjectInput, PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput,
-    StreamingBlob, Tag, UploadPartInput, UploadPartOutput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, BucketVersioningStatus,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, ETag, ETagCondition, GetBucketVersioningInput, GetBucketVersioningOutput,
+    GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput, HeadBucketInput,
+    HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput, ListObjectVersionsOutput,
+    PutObjectInput, PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput, StreamingBlob, Tag,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
@@ -46,7 +47,10 @@ fn check_conditions(
 
 #[async_trait::async_trait]
 impl S3 for Store {
-    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+    async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
         self.check_bucket(&request.input.bucket)?;
         Ok(S3Response::new(HeadBucketOutput::default()))
     }
@@ -64,7 +68,10 @@ impl S3 for Store {
         self.put(request).await.map(S3Response::new)
     }
 
-    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = request.input;
         let row = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
         check_conditions(&row, input.if_match.as_ref(), input.if_none_match.as_ref())?;
@@ -93,7 +100,8 @@ impl S3 for Store {
         let path = self.blobs.path(row.blob.as_deref().unwrap_or_default());
         let mut file = tokio::fs::File::open(path).await.map_err(internal)?;
         let range = input.range.map(|range| range.check(row.size)).transpose()?;
-        let (start, length) = range.as_ref().map_or((0, row.size), |range| (range.start, range.end - range.start));
+        let (start, length) =
+            range.as_ref().map_or((0, row.size), |range| (range.start, range.end - range.start));
         if start > 0 {
             file.seek(io::SeekFrom::Start(start)).await.map_err(internal)?;
         }
@@ -118,7 +126,10 @@ impl S3 for Store {
         }))
     }
 
-    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+    async fn delete_object(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
         self.check_bucket(&input.bucket)?;
         let deleted = self.delete(input.key, input.version_id).await?;
@@ -149,7 +160,11 @@ impl S3 for Store {
     ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
         let input = request.input;
         let row = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
-        let pairs = input.tagging.tag_set.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()));
+        let pairs = input
+            .tagging
+            .tag_set
+            .into_iter()
+            .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()));
         let tags: Vec<(String, String)> = pairs.collect();
         if tags.len() > 10 {
             return Err(s3_error!(InvalidTag));
@@ -170,7 +185,8 @@ impl S3 for Store {
     ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
         let input = request.input;
         let row = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
-        let tag_set = row.tags.into_iter().map(|(key, value)| Tag { key: Some(key), value: Some(value) }).collect();
+        let tag_set =
+            row.tags.into_iter().map(|(key, value)| Tag { key: Some(key), value: Some(value) }).collect();
         Ok(S3Response::new(GetObjectTaggingOutput { tag_set, version_id: Some(row.version) }))
     }
 
@@ -181,7 +197,10 @@ impl S3 for Store {
         self.begin(request.input).await.map(S3Response::new)
     }
 
-    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+    async fn upload_part(
+        &self,
+        request: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
         self.put_part(request).await.map(S3Response::new)
     }
 

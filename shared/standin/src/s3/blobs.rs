@@ -71,7 +71,8 @@ impl Blobs {
         let mut md5 = Md5::new();
         if let Some(mut body) = body {
             while let Some(chunk) = body.next().await {
-                let chunk = chunk.map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
+                let chunk =
+                    chunk.map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
                 staged.size += chunk.len() as u64;
                 md5.update(&chunk);
                 checksums.update(&chunk);

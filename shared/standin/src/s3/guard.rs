@@ -13,15 +13,20 @@ use percent_encoding::percent_decode_str;
 /// The answer to a request that carries an unsigned `x-amz-*` header; `None` when there is no such header.
 pub(super) fn refusal(request: &Request) -> Option<Response> {
     let signed = signed_headers(request.uri(), request.headers());
-    let unsigned = request.headers().keys().find(|name| name.as_str().starts_with("x-amz-") && !signed.contains(name.as_str()));
+    let unsigned = request
+        .headers()
+        .keys()
+        .find(|name| name.as_str().starts_with("x-amz-") && !signed.contains(name.as_str()));
     unsigned.map(|_| access_denied("There were headers present in the request which were not signed"))
 }
 
 /// The names that the signature covers: from the query of a presigned URL, or from the authorization header.
 fn signed_headers(uri: &Uri, headers: &HeaderMap) -> BTreeSet<String> {
-    let in_query = uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("X-Amz-SignedHeaders="));
+    let in_query =
+        uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("X-Amz-SignedHeaders="));
     let in_query = in_query.map(|list| percent_decode_str(list).decode_utf8_lossy().into_owned());
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let authorization =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let in_header = authorization.split(&[',', ' '][..]).find_map(|part| part.strip_prefix("SignedHeaders="));
     let list = in_query.or_else(|| in_header.map(ToOwned::to_owned)).unwrap_or_default();
     list.split(';').map(str::to_lowercase).collect()
@@ -41,7 +46,9 @@ mod tests {
     use super::*;
 
     fn is_refused(uri: &str, headers: &[(&str, &str)]) -> bool {
-        let request = headers.iter().fold(Request::builder().uri(uri), |request, (name, value)| request.header(*name, *value));
+        let request = headers
+            .iter()
+            .fold(Request::builder().uri(uri), |request, (name, value)| request.header(*name, *value));
         refusal(&request.body(Body::empty()).unwrap()).is_some()
     }
 
@@ -50,9 +57,18 @@ mod tests {
         let presigned = "/b/k?X-Amz-SignedHeaders=host%3Bx-amz-checksum-sha256&X-Amz-Signature=0";
         assert!(!is_refused(presigned, &[("x-amz-checksum-sha256", "x"), ("content-type", "a/b")]));
         for name in [
-            "x-amz-copy-source", "x-amz-tagging", "x-amz-acl", "x-amz-website-redirect-location", "x-amz-storage-class",
-            "x-amz-meta-a", "x-amz-grant-read", "x-amz-object-lock-mode", "x-amz-server-side-encryption",
-            "x-amz-copy-source-range", "x-amz-security-token", "x-amz-expected-bucket-owner",
+            "x-amz-copy-source",
+            "x-amz-tagging",
+            "x-amz-acl",
+            "x-amz-website-redirect-location",
+            "x-amz-storage-class",
+            "x-amz-meta-a",
+            "x-amz-grant-read",
+            "x-amz-object-lock-mode",
+            "x-amz-server-side-encryption",
+            "x-amz-copy-source-range",
+            "x-amz-security-token",
+            "x-amz-expected-bucket-owner",
         ] {
             assert!(is_refused(presigned, &[(name, "x")]), "{name}");
             assert!(is_refused("/b", &[(name, "x")]), "{name} without a signature");

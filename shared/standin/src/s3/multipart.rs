@@ -3,8 +3,9 @@
 use rusqlite::{OptionalExtension as _, params};
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
-    CompletedPart, CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag, UploadPartInput, UploadPartOutput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CompletedPart, CreateMultipartUploadInput, CreateMultipartUploadOutput,
+    ETag, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3Error, S3Request, S3Result, s3_error};
 
@@ -25,7 +26,10 @@ struct PartRow {
 }
 
 impl Store {
-    pub(super) async fn begin(&self, input: CreateMultipartUploadInput) -> S3Result<CreateMultipartUploadOutput> {
+    pub(super) async fn begin(
+        &self,
+        input: CreateMultipartUploadInput,
+    ) -> S3Result<CreateMultipartUploadOutput> {
         self.check_bucket(&input.bucket)?;
         let meta = Meta {
             content_type: input.content_type,
@@ -40,7 +44,8 @@ impl Store {
         self.database
             .transact(move |tx| {
                 let row = params![id, key, meta, now_millis()];
-                tx.execute("INSERT INTO uploads (id, key, meta, started_at) VALUES (?, ?, ?, ?)", row).map_err(rows::sqlite)
+                tx.execute("INSERT INTO uploads (id, key, meta, started_at) VALUES (?, ?, ?, ?)", row)
+                    .map_err(rows::sqlite)
             })
             .await?;
         Ok(CreateMultipartUploadOutput {
@@ -56,8 +61,10 @@ impl Store {
         let mut input = request.input;
         self.check_bucket(&input.bucket)?;
         self.upload_meta(input.upload_id.clone()).await?;
-        let wanted = Wanted::new(input.checksum_crc32.clone(), input.checksum_sha256.clone(), trailers.is_some());
-        let announced = input.content_length.filter(|_| trailers.is_none()).and_then(|length| length.try_into().ok());
+        let wanted =
+            Wanted::new(input.checksum_crc32.clone(), input.checksum_sha256.clone(), trailers.is_some());
+        let announced =
+            input.content_length.filter(|_| trailers.is_none()).and_then(|length| length.try_into().ok());
         let staged = self.blobs.stage(input.body.take(), announced, wanted.hasher()).await?;
         wanted.with_trailers(trailers).check(&staged.checksums)?;
         let part = PartRow {
@@ -84,7 +91,10 @@ impl Store {
         })
     }
 
-    pub(super) async fn complete(&self, input: CompleteMultipartUploadInput) -> S3Result<CompleteMultipartUploadOutput> {
+    pub(super) async fn complete(
+        &self,
+        input: CompleteMultipartUploadInput,
+    ) -> S3Result<CompleteMultipartUploadOutput> {
         self.check_bucket(&input.bucket)?;
         let only_if_absent = only_if_absent(input.if_none_match.as_ref(), input.if_match.as_ref())?;
         let meta = self.upload_meta(input.upload_id.clone()).await?;
@@ -93,7 +103,8 @@ impl Store {
         let chosen = choose_parts(&wanted, &stored)?;
         let blobs: Vec<String> = chosen.iter().map(|part| part.blob.clone()).collect();
         let store = self.clone();
-        let joined = tokio::task::spawn_blocking(move || store.blobs.join(&blobs)).await.map_err(internal)??;
+        let joined =
+            tokio::task::spawn_blocking(move || store.blobs.join(&blobs)).await.map_err(internal)??;
         let etag = multipart_etag(&chosen);
         let new = NewVersion {
             key: input.key.clone(),
@@ -119,12 +130,17 @@ impl Store {
         })
     }
 
-    pub(super) async fn abort(&self, input: AbortMultipartUploadInput) -> S3Result<AbortMultipartUploadOutput> {
+    pub(super) async fn abort(
+        &self,
+        input: AbortMultipartUploadInput,
+    ) -> S3Result<AbortMultipartUploadOutput> {
         self.check_bucket(&input.bucket)?;
         let parts = self.parts(input.upload_id.clone()).await?;
         let n_removed = self
             .database
-            .transact(move |tx| tx.execute("DELETE FROM uploads WHERE id = ?", [input.upload_id]).map_err(rows::sqlite))
+            .transact(move |tx| {
+                tx.execute("DELETE FROM uploads WHERE id = ?", [input.upload_id]).map_err(rows::sqlite)
+            })
             .await?;
         if n_removed == 0 {
             return Err(s3_error!(NoSuchUpload));
@@ -152,7 +168,12 @@ impl Store {
                 let sql = "SELECT number, size, md5, blob FROM parts WHERE upload = ? ORDER BY number";
                 let mut statement = tx.prepare(sql).map_err(rows::sqlite)?;
                 let read = |row: &rusqlite::Row<'_>| {
-                    Ok(PartRow { number: row.get(0)?, size: row.get(1)?, md5: row.get(2)?, blob: row.get(3)? })
+                    Ok(PartRow {
+                        number: row.get(0)?,
+                        size: row.get(1)?,
+                        md5: row.get(2)?,
+                        blob: row.get(3)?,
+                    })
                 };
                 let parts = statement.query_map([upload], read).map_err(rows::sqlite)?;
                 parts.collect::<Result<Vec<_>, _>>().map_err(rows::sqlite)
@@ -162,9 +183,16 @@ impl Store {
 }
 
 /// Stores a part in place of one with the same number, whose file it returns.
-fn replace_part(tx: &rusqlite::Transaction<'_>, upload: &str, part: &PartRow) -> Result<Option<String>, S3Error> {
+fn replace_part(
+    tx: &rusqlite::Transaction<'_>,
+    upload: &str,
+    part: &PartRow,
+) -> Result<Option<String>, S3Error> {
     let same = "DELETE FROM parts WHERE upload = ? AND number = ? RETURNING blob";
-    let replaced = tx.query_row(same, params![upload, part.number], |row| row.get(0)).optional().map_err(rows::sqlite)?;
+    let replaced = tx
+        .query_row(same, params![upload, part.number], |row| row.get(0))
+        .optional()
+        .map_err(rows::sqlite)?;
     tx.execute(
         "INSERT INTO parts (upload, number, size, md5, blob) VALUES (?, ?, ?, ?, ?)",
         params![upload, part.number, part.size, part.md5, part.blob],
@@ -178,7 +206,8 @@ fn choose_parts(wanted: &[CompletedPart], stored: &[PartRow]) -> S3Result<Vec<Pa
     let mut chosen: Vec<PartRow> = Vec::with_capacity(wanted.len());
     for part in wanted {
         let is_it = |row: &&PartRow| {
-            Some(row.number) == part.part_number && part.e_tag.as_ref().is_some_and(|etag| etag.value() == hex(&row.md5))
+            Some(row.number) == part.part_number
+                && part.e_tag.as_ref().is_some_and(|etag| etag.value() == hex(&row.md5))
         };
         chosen.push(stored.iter().find(is_it).ok_or_else(|| s3_error!(InvalidPart))?.clone());
     }

@@ -32,8 +32,13 @@ impl Store {
         let mut input = request.input;
         self.check_bucket(&input.bucket)?;
         let only_if_absent = only_if_absent(input.if_none_match.as_ref(), input.if_match.as_ref())?;
+        if only_if_absent {
+            // Answered before the body is read; decided in the transaction that would make the version.
+            self.check_absent(input.key.clone()).await?;
+        }
         let wanted = Wanted::of(&input, trailers.is_some());
-        let announced = input.content_length.filter(|_| trailers.is_none()).and_then(|length| length.try_into().ok());
+        let announced =
+            input.content_length.filter(|_| trailers.is_none()).and_then(|length| length.try_into().ok());
         let staged = self.blobs.stage(input.body.take(), announced, wanted.hasher()).await?;
         let wanted = wanted.with_trailers(trailers);
         wanted.check(&staged.checksums)?;
@@ -108,13 +113,25 @@ impl Store {
         committed
     }
 
+    async fn check_absent(&self, key: String) -> S3Result<()> {
+        self.database
+            .transact(move |tx| {
+                let is_there = rows::current(tx, &key)?.is_some_and(|current| !current.is_marker);
+                if is_there { Err(s3_error!(PreconditionFailed)) } else { Ok(()) }
+            })
+            .await
+    }
+
     pub(super) fn check_bucket(&self, bucket: &str) -> S3Result<()> {
         if bucket == self.bucket { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
     }
 }
 
 /// `If-None-Match: *` is the only condition that a write here knows; any other is refused, not ignored.
-pub(super) fn only_if_absent(if_none_match: Option<&ETagCondition>, if_match: Option<&ETagCondition>) -> S3Result<bool> {
+pub(super) fn only_if_absent(
+    if_none_match: Option<&ETagCondition>,
+    if_match: Option<&ETagCondition>,
+) -> S3Result<bool> {
     match (if_none_match, if_match) {
         (None, None) => Ok(false),
         (Some(condition), None) if condition.is_any() => Ok(true),
@@ -131,7 +148,11 @@ pub(super) struct Wanted {
 
 impl Wanted {
     fn of(input: &PutObjectInput, may_be_in_trailers: bool) -> Self {
-        Self { crc32: input.checksum_crc32.clone(), sha256: input.checksum_sha256.clone(), may_be_in_trailers }
+        Self {
+            crc32: input.checksum_crc32.clone(),
+            sha256: input.checksum_sha256.clone(),
+            may_be_in_trailers,
+        }
     }
 
     pub(super) fn new(crc32: Option<String>, sha256: Option<String>, may_be_in_trailers: bool) -> Self {
@@ -148,7 +169,8 @@ impl Wanted {
 
     pub(super) fn with_trailers(mut self, trailers: Option<TrailingHeaders>) -> Self {
         if let Some(trailers) = trailers.and_then(|trailers| trailers.take()) {
-            let text = |name: &str| trailers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+            let text =
+                |name: &str| trailers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
             self.crc32 = self.crc32.or_else(|| text("x-amz-checksum-crc32"));
             self.sha256 = self.sha256.or_else(|| text("x-amz-checksum-sha256"));
         }
@@ -174,13 +196,19 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 fn parse_tags(header: Option<&str>) -> Vec<(String, String)> {
-    let decode = |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let decode = |text: &str| {
+        percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+    };
     let pairs = header.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(key, value)| (decode(key), decode(value))).collect()
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(key, value)| (decode(key), decode(value)))
+        .collect()
 }
 
 /// Keys arrive form-url-encoded in events, with slashes left as they are.
-const EVENT_KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*');
+const EVENT_KEY: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*');
 
 /// What S3 would send (AWS, "Event message structure").
 fn notification(bucket: &str, row: &ObjectRow, event: &str, seq: i64) -> String {
@@ -212,6 +240,7 @@ fn notification(bucket: &str, row: &ObjectRow, event: &str, seq: i64) -> String 
 
 fn event_time(millis: i64) -> String {
     let moment = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
-    let text = moment.ok().and_then(|moment| moment.format(&time::format_description::well_known::Rfc3339).ok());
+    let text =
+        moment.ok().and_then(|moment| moment.format(&time::format_description::well_known::Rfc3339).ok());
     text.unwrap_or_default()
 }

@@ -63,7 +63,8 @@ pub(super) fn find(tx: &Transaction<'_>, key: &str, version: Option<&str>) -> S3
             tx.query_row(&sql, params![key, version], read_row).optional().map_err(sqlite)?
         }
     };
-    let row = row.ok_or_else(|| if version.is_some() { s3_error!(NoSuchVersion) } else { s3_error!(NoSuchKey) })?;
+    let row =
+        row.ok_or_else(|| if version.is_some() { s3_error!(NoSuchVersion) } else { s3_error!(NoSuchKey) })?;
     match (row.is_marker, version) {
         (false, _) => Ok(row),
         (true, None) => Err(s3_error!(NoSuchKey)),
@@ -94,7 +95,8 @@ pub(super) fn to_json(value: &impl Serialize) -> S3Result<String> {
 
 /// Every file that a row names.
 pub(super) fn named_blobs(tx: &Transaction<'_>) -> Result<HashSet<String>, StandinError> {
-    let mut statement = tx.prepare("SELECT blob FROM objects WHERE blob IS NOT NULL UNION SELECT blob FROM parts")?;
+    let mut statement =
+        tx.prepare("SELECT blob FROM objects WHERE blob IS NOT NULL UNION SELECT blob FROM parts")?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
 }

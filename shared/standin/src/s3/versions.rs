@@ -32,7 +32,8 @@ impl Store {
                     return Ok::<_, S3Error>((None, deleted));
                 };
                 let sql = "DELETE FROM objects WHERE key = ? AND version = ? RETURNING blob, is_marker";
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, bool>(1)?));
+                let read =
+                    |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, bool>(1)?));
                 let gone = tx.query_row(sql, params![key, version], read).optional().map_err(rows::sqlite)?;
                 let (blob, was_marker) = gone.unwrap_or((None, false));
                 let delete_marker = was_marker.then_some(true);
@@ -56,7 +57,10 @@ impl Store {
     }
 
     /// The versions and markers under a prefix, newest first within a key. One page: the rest is `NotImplemented`.
-    pub(super) async fn list_versions(&self, input: ListObjectVersionsInput) -> S3Result<ListObjectVersionsOutput> {
+    pub(super) async fn list_versions(
+        &self,
+        input: ListObjectVersionsInput,
+    ) -> S3Result<ListObjectVersionsOutput> {
         self.check_bucket(&input.bucket)?;
         if input.key_marker.is_some() || input.version_id_marker.is_some() || input.delimiter.is_some() {
             return Err(s3_error!(NotImplemented));

@@ -1,0 +1,30 @@
+# Each recipe is one or two lines; what is longer is in tools/.
+.PHONY: run test check soak bench openapi build fmt
+
+run: ## Install what is missing, build, start everything, print the address
+	@tools/install run
+	cargo run --quiet --package local
+
+test: ## Install what the tests need, run them all
+	@tools/install test
+	tools/test && tests/browser/run
+
+check: ## Format, lints, documentation, licences
+	tools/check
+
+soak: ## The long versions: 100 kills, 1 GB uploads, more faults
+	@tools/install test
+	SOAK=1 tools/test --no-capture -E 'test(/crash|start|engine_faults/)'
+
+bench: ## What we claim about speed
+	@tools/install run
+	cargo run --quiet --package bench
+
+openapi: ## Write openapi.json anew
+	UPDATE=1 tools/test -E 'test(the_committed_description)'
+
+build: ## Build everything
+	cargo build --workspace
+
+fmt: ## Format everything
+	cargo fmt --all

@@ -1,0 +1,110 @@
+//! The adapters and what is under them agree: conditional writes, versions, pages, as AWS documents them.
+
+use std::time::Duration;
+
+use aws::{Committed, Created, Kind, ObjectWriter};
+use domain::content_type::ContentType;
+use domain::id::{FileId, ObjectKey, OwnerId};
+use domain::record::{Record, State, UploadMethod};
+use domain::upload::{AllowedExtensions, UploadPolicy, UploadRequest, accept};
+
+use crate::support::Service;
+
+fn record() -> Record {
+    let policy = UploadPolicy {
+        max_file_size: 100,
+        allowed_extensions: AllowedExtensions::All,
+        upload_ttl: UploadPolicy::UPLOAD_TTL,
+        retention: Duration::from_hours(1),
+    };
+    let upload = accept(&UploadRequest { filename: "a", ..UploadRequest::default() }, &policy).unwrap();
+    let (file, now) = (FileId::from_random(aws::clock::random_uuid()), aws::clock::now());
+    Record::new(file, OwnerId::local(), upload, UploadMethod::Put, &policy, Duration::from_hours(1), now)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_keeps_its_conditions() {
+    let service = Service::start().await;
+    let ledger = &service.local.stores().ledger;
+    let first = record();
+    assert_eq!(ledger.load(first.file_id).await.unwrap(), None);
+    assert_eq!(ledger.create(&first, "w1", None).await.unwrap(), Created::New);
+    let twice = ledger.create(&first, "w2", None).await.unwrap_err();
+    assert_eq!(twice.kind, Kind::PreconditionFailed, "{twice}");
+    assert_eq!(ledger.load(first.file_id).await.unwrap(), Some(first.clone()));
+
+    let next = Record { state: State::Expired, due_at: None, revision: 2, ..first.clone() };
+    assert_eq!(ledger.commit(&next, "w3").await.unwrap(), Committed::Yes);
+    assert_eq!(ledger.commit(&next, "w3").await.unwrap(), Committed::Yes, "its own retry");
+    assert_eq!(ledger.commit(&next, "w4").await.unwrap(), Committed::Conflict, "somebody else's");
+    assert_eq!(ledger.load(first.file_id).await.unwrap(), Some(next));
+    assert_eq!(
+        ledger.commit(&Record { revision: 2, ..record() }, "w5").await.unwrap(),
+        Committed::Conflict,
+        "no such record"
+    );
+
+    let due = record();
+    let later = Record { due_at: Some(due.created_at + Duration::from_mins(1)), ..due.clone() };
+    ledger.create(&later, "w6", None).await.unwrap();
+    let shard = due.file_id.shard();
+    assert!(!ledger.due(shard, due.created_at, 100).await.unwrap().contains(&due.file_id));
+    let at = due.created_at + Duration::from_mins(1);
+    assert!(ledger.due(shard, at, 100).await.unwrap().contains(&due.file_id));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_commits_have_one_winner() {
+    let service = Service::start().await;
+    let ledger = service.local.stores().ledger.clone();
+    let first = record();
+    ledger.create(&first, "w", None).await.unwrap();
+    let next = Record { state: State::Expired, revision: 2, ..first };
+    let racers: Vec<_> = (0..20)
+        .map(|n| {
+            let (ledger, next) = (ledger.clone(), next.clone());
+            tokio::spawn(async move { ledger.commit(&next, &format!("racer {n}")).await.unwrap() })
+        })
+        .collect();
+    let mut n_winners = 0;
+    for racer in racers {
+        n_winners += usize::from(racer.await.unwrap() == Committed::Yes);
+    }
+    assert_eq!(n_winners, 1);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_keeps_versions_and_its_conditions() {
+    let service = Service::start().await;
+    let objects = &service.local.stores().objects;
+    assert!(objects.is_versioned().await.unwrap());
+    let key = ObjectKey::of(FileId::from_random(aws::clock::random_uuid()));
+    let put = async |bytes: &[u8]| {
+        let mut writer = ObjectWriter::new(objects, key, ContentType::octet_stream());
+        writer.write(bytes).await.unwrap();
+        writer.complete().await
+    };
+    assert_eq!(objects.current_version(key).await.unwrap(), None);
+    put(b"first").await.unwrap();
+    assert_eq!(put(b"second").await.unwrap_err().kind, Kind::PreconditionFailed, "if-none-match: *");
+    assert_eq!(put(&vec![0; 20_000_000]).await.unwrap_err().kind, Kind::PreconditionFailed, "also for parts");
+    let version = objects.current_version(key).await.unwrap().unwrap();
+    assert_eq!(version.size_bytes, 5);
+    let open = objects.open(key, &version).await.unwrap();
+    assert_eq!(open.body.collect().await.unwrap().into_bytes().as_ref(), b"first");
+
+    objects.tag(key, &version.version_id, "scan-status", "CLEAN").await.unwrap();
+    objects.purge(key, Some(&version.version_id)).await.unwrap();
+    assert_eq!(objects.current_version(key).await.unwrap(), Some(version.clone()), "the kept version stays");
+    objects.purge(key, None).await.unwrap();
+    objects.purge(key, None).await.unwrap();
+    assert_eq!(objects.current_version(key).await.unwrap(), None);
+    assert_eq!(objects.open(key, &version).await.unwrap_err().kind, Kind::NotFound);
+
+    let racers = (0..8u8).map(async |n| put(&[n; 10]).await.is_ok());
+    let winners = futures_util::future::join_all(racers).await.into_iter().filter(|won| *won).count();
+    assert_eq!(winners, 1, "of eight writers at once, one");
+    service.stop().await;
+}

@@ -1,0 +1,141 @@
+//! An engine that dies, hangs or lies gives no verdict but a retry, and in the end `error`. Never clean.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Service, eicar};
+
+fn signal(pid: u32, signal: Signal) {
+    let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal);
+}
+
+/// Sends `kind` to every clamd that this process starts, until it is told to stop. Returns how many were hit.
+async fn harass(kind: Signal, stop: Arc<AtomicBool>, n_hit: Arc<AtomicUsize>) {
+    let mut hit = std::collections::HashSet::new();
+    while !stop.load(Ordering::Relaxed) {
+        for pid in clamds() {
+            if hit.insert(pid) {
+                signal(pid, kind);
+                n_hit.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Every clamd that is a child of this process, whichever of its threads started it.
+fn clamds() -> Vec<u32> {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return vec![] };
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
+    let pids = lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>());
+    pids.filter(|pid| crate::support::process::is_clamd(*pid)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_killed_once_is_started_again_and_the_verdict_is_right() {
+    let service = Service::start().await;
+    for round in 0..crate::support::rounds(6, 40) {
+        let pids = clamds();
+        let file_id = service.upload("a.txt", &[eicar(), vec![b' '; 2_000_000]].concat()).await;
+        tokio::time::sleep(Duration::from_millis(u64::try_from(round % 6).unwrap() * 7)).await;
+        for pid in pids {
+            signal(pid, Signal::KILL);
+        }
+        service.ends_as(&file_id, "infected").await;
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_dies_in_every_scan_ends_in_error() {
+    ends_in_error(Signal::KILL).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_hangs_in_every_scan_ends_in_error() {
+    ends_in_error(Signal::STOP).await;
+}
+
+async fn ends_in_error(kind: Signal) {
+    let service = Service::start_with(&[("VIRUS_SCAN_TIMEOUT", "2")], |settings| {
+        settings.tuning.machine.max_attempts = 3;
+    })
+    .await;
+    let (stop, n_hit) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let harassment = tokio::spawn(harass(kind, Arc::clone(&stop), Arc::clone(&n_hit)));
+    let bytes = vec![b'x'; 30_000_000];
+    let (bad, good) = (service.upload("a.txt", &eicar()).await, service.upload("b.txt", &bytes).await);
+    for file_id in [&bad, &good] {
+        let info = service.ended(file_id).await;
+        // EICAR may be found in a moment when the engine is well; what must never happen is clean.
+        let is_honest = matches!(info["scan_status"].as_str().unwrap(), "error" | "infected");
+        assert!(is_honest, "{info}");
+        if info["scan_status"] == "error" {
+            assert_eq!(info["scan_result"]["reason"], "engine_trouble");
+        }
+        let (status, problem) = service.get(&format!("/files/{file_id}/download-link")).await;
+        assert_eq!(status, 403, "{problem}");
+    }
+    assert!(n_hit.load(Ordering::Relaxed) >= 3, "the engine was started again for every attempt");
+    stop.store(true, Ordering::Relaxed);
+    harassment.await.unwrap();
+    let after = service.upload("a.txt", b"once the engine is well again").await;
+    // A clamd that was stopped a moment ago costs one attempt.
+    service.ends_as(&after, "clean").await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_temporary_directory_is_never_clean() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let service = {
+        let data_dir = data_dir.clone();
+        Service::start_with(&[], move |settings| settings.data_dir = data_dir).await
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let vandal = {
+        let (tmp, stop) = (data_dir.join("run/tmp"), Arc::clone(&stop));
+        tokio::task::spawn_blocking(move || {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = std::fs::remove_dir_all(&tmp);
+            }
+        })
+    };
+    let files = [service.upload("a.txt", &eicar()).await, service.upload("b.txt", &eicar()).await];
+    for file_id in &files {
+        let info = service.ended(file_id).await;
+        assert_ne!(info["scan_status"], "clean", "{info}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    vandal.await.unwrap();
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clamd_gets_no_secrets_and_no_port() {
+    let service = Service::start().await;
+    let pid = service.local.engine().pid().await.unwrap();
+    let environ = std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+    let names: Vec<&str> = environ
+        .split('\0')
+        .filter_map(|pair| pair.split('=').next())
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert_eq!(names, ["PATH"]);
+    let tcp = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|fd| std::fs::read_link(fd.unwrap().path()).ok());
+    let sockets: Vec<String> =
+        tcp.map(|target| target.display().to_string()).filter(|name| name.starts_with("socket:")).collect();
+    let listening = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
+    for socket in sockets {
+        let inode = socket.trim_start_matches("socket:[").trim_end_matches(']');
+        assert!(!listening.contains(&format!(" {inode} ")), "clamd has a TCP socket");
+    }
+    service.stop().await;
+}

@@ -1,0 +1,84 @@
+//! Events may be duplicated, reordered and lost: every file ends, with one right verdict. A message that cannot be read
+//! ends in the dead letters and harms nobody.
+
+use std::time::Duration;
+
+use serde_json::json;
+use standin::pump::Mischief;
+
+use crate::support::{Service, eicar};
+
+async fn every_file_ends_right(mischief: Mischief) {
+    let service = Service::start_with(&[], |settings| settings.tuning.delivery.mischief = mischief).await;
+    let mut expected = Vec::new();
+    for n in 0..6 {
+        let (bytes, status) = if n % 2 == 0 { (eicar(), "infected") } else { (vec![b'a' + n; 100], "clean") };
+        expected.push((service.upload("a.txt", &bytes).await, status));
+    }
+    for (file_id, status) in &expected {
+        service.ends_as(file_id, status).await;
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn duplicated_events_give_one_verdict() {
+    every_file_ends_right(Mischief::Duplicate(4)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reordered_events_give_the_right_verdicts() {
+    every_file_ends_right(Mischief::Shuffle).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_events_are_made_up_for_by_the_sweep() {
+    every_file_ends_right(Mischief::DropFromS3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_can_never_be_scanned_still_ends() {
+    // Not even the sweep's own messages arrive.
+    let service =
+        Service::start_with(&[], |settings| settings.tuning.delivery.mischief = Mischief::DropAll).await;
+    let file_id = service.upload("a.txt", b"never scanned").await;
+    let expires_at = (aws::clock::now() + Duration::from_secs(3)).to_string();
+    let request = service.request(reqwest::Method::PATCH, &format!("/files/{file_id}"));
+    let edited = request.json(&json!({ "expires_at": expires_at })).send().await.unwrap();
+    assert_eq!(edited.status(), 200);
+    service.ends_as(&file_id, "expired").await;
+    let (status, problem) = service.get(&format!("/files/{file_id}/download-link")).await;
+    assert_eq!((status.as_u16(), problem["code"].as_str()), (410, Some("file_gone")));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_message_dies_alone() {
+    let service = Service::start().await;
+    let queue = service.local.queue().clone();
+    let poison = "{\"Records\":[{\"eventName\":\"ObjectCreated:Put\"}]}";
+    queue.send(poison.to_owned()).await.unwrap();
+    let test_event = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b" });
+    queue.send(test_event.to_string()).await.unwrap();
+    let foreign = json!({ "Records": [{ "eventName": "ObjectCreated:Put", "s3": { "object": {
+        "key": "uploads/123e4567-e89b-42d3-a456-426614174000", "size": 1, "eTag": "e", "versionId": "v" } } }] });
+    queue.send(foreign.to_string()).await.unwrap();
+    let file_id = service.upload("a.txt", b"beside the poison").await;
+    service.ends_as(&file_id, "clean").await;
+    for _ in 0..100 {
+        let dead = queue.dead_letters().await.unwrap();
+        if let [letter] = &dead[..] {
+            assert_eq!(
+                (letter.body.as_str(), letter.n_received),
+                (poison, 5),
+                "after exactly the maximum of receives"
+            );
+            assert_eq!(queue.depth().await.unwrap(), 0);
+            let unknown = service.get("/files/123e4567-e89b-42d3-a456-426614174000").await.0;
+            assert_eq!(unknown, 404, "an event makes no record");
+            return service.stop().await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("the poison is not among the dead letters");
+}

@@ -1,0 +1,21 @@
+//! The promises, each in its own file, kept by the whole service on real parts: ClamAV, the AWS SDK, real protocols.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
+mod bad_input;
+mod conformance;
+mod crash;
+mod direct_upload;
+mod downloads;
+mod engine_faults;
+mod events;
+mod form_upload;
+mod identity;
+mod lifecycle;
+mod openapi;
+mod original_calls;
+mod overwrite;
+mod remote_bucket;
+mod start;
+mod support;
+mod tidy;

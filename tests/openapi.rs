@@ -1,0 +1,41 @@
+//! The committed description is the one that this code gives, and the reference needs nobody else's server.
+
+use crate::support::Service;
+
+#[test]
+fn the_committed_description_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.json");
+    let current = api::openapi().to_pretty_json().unwrap() + "\n";
+    if crate::support::is_update() {
+        std::fs::write(path, &current).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == current,
+        "openapi.json is out of date: run `make openapi`, and look at what changed"
+    );
+    assert!(current.contains("\"openapi\": \"3.1"), "{}", &current[..60]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reference_is_served_without_a_cdn() {
+    let service = Service::start().await;
+    let (status, spec) = service.get("/openapi.json").await;
+    assert_eq!(status, 200);
+    let paths: Vec<&String> = spec["paths"].as_object().unwrap().keys().collect();
+    let expected = [
+        "/download/{token}",
+        "/files",
+        "/files/{file_id}",
+        "/files/{file_id}/download-link",
+        "/files/{file_id}/status",
+        "/health",
+        "/upload",
+    ];
+    assert_eq!(paths, expected);
+    let docs = service.http.get(service.url("/docs/")).send().await.unwrap();
+    assert_eq!(docs.status(), 200);
+    let html = docs.text().await.unwrap();
+    assert!(html.contains("swagger-ui") && !html.contains("//cdn") && !html.contains("https://"), "{html}");
+    service.stop().await;
+}

@@ -1,0 +1,58 @@
+//! `STORAGE_TYPE=s3`: objects in somebody else's bucket, whose events do not reach this machine. The bucket here is another
+//! service's storage, over the same wire.
+
+use crate::support::process::{Process, free_ports};
+use crate::support::{Service, client, eicar};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_in_another_bucket_are_found_judged_and_served() {
+    let storage = tempfile::tempdir().unwrap();
+    let owner = {
+        let data_dir = storage.path().join("owner");
+        Service::start_with(&[], move |settings| settings.data_dir = data_dir).await
+    };
+    let secrets: Value =
+        serde_json::from_str(&std::fs::read_to_string(storage.path().join("owner/secrets.json")).unwrap())
+            .unwrap();
+    let env = [
+        ("STORAGE_TYPE", "s3"),
+        ("S3_BUCKET_NAME", "airlock"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL_S3", owner.local.report().s3_url.as_str()),
+        ("AWS_ACCESS_KEY_ID", secrets["access_key_id"].as_str().unwrap()),
+        ("AWS_SECRET_ACCESS_KEY", secrets["secret_access_key"].as_str().unwrap()),
+    ];
+    let process = Process::start(&storage.path().join("renter"), free_ports(), &env).await;
+    let http = client();
+    for (bytes, expected) in [(b"clean".to_vec(), "clean"), (eicar(), "infected")] {
+        let body = json!({ "filename": "a.txt", "size": bytes.len() });
+        let accepted: Value = http
+            .post(format!("{}/files", process.url))
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        let mut put = http.put(accepted["upload"]["url"].as_str().unwrap());
+        for name in ["content-type", "if-none-match"] {
+            put = put.header(name, accepted["upload"]["headers"][name].as_str().unwrap());
+        }
+        assert_eq!(put.body(bytes.clone()).send().await.unwrap().status(), 200);
+        let url = format!("{}/files/{}/status", process.url, accepted["file_id"].as_str().unwrap());
+        let mut info = Value::Null;
+        for _ in 0..4 {
+            let answer: Value =
+                http.get(&url).header("prefer", "wait=10").send().await.unwrap().json().await.unwrap();
+            info = answer["file_info"].clone();
+            if info["scan_status"] == expected {
+                break;
+            }
+        }
+        assert_eq!(info["scan_status"], expected, "{info}");
+    }
+    process.kill_9().await;
+    owner.stop().await;
+}

@@ -1,0 +1,129 @@
+//! A service starts with what it needs or says what is missing; it ends with everything that it started; and a large
+//! upload does not make it large.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+
+use crate::support::process::{Process, command, free_ports, is_clamd};
+use crate::support::{client, is_soak, settings};
+
+async fn refusal(env: &[(&str, &str)], args: &[&str]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = command(directory.path(), free_ports(), env);
+    let mut child = command.args(args).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let (mut text, mut stderr) = (String::new(), child.stderr.take().unwrap());
+    stderr.read_to_string(&mut text).await.unwrap();
+    assert!(!child.wait().await.unwrap().success(), "it started with {env:?} {args:?}");
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unsafe_or_unknown_settings_are_refused() {
+    for (env, args, expected) in [
+        (vec![("AIRLOCK_TYPO", "x")], vec![], "`AIRLOCK_TYPO` is not a setting"),
+        (vec![("MAX_FILE_SIZE", "2147483648")], vec![], "the engine skips larger files"),
+        (vec![("MAX_FILE_SIZE", "large")], vec![], "`MAX_FILE_SIZE` is `large`"),
+        (vec![("ALLOWED_ORIGINS", "*")], vec![], "`*` is not one"),
+        (vec![("STORAGE_TYPE", "ftp")], vec![], "must be `local` or `s3`"),
+        (vec![("STORAGE_TYPE", "s3")], vec![], "`S3_BUCKET_NAME` is not set"),
+        (vec![("SECRET_KEY", "short")], vec![], "at least 32 bytes"),
+        (vec![], vec!["--auth", "jwt"], "`JWT_ISSUER` is not set"),
+        (
+            vec![("JWT_ISSUER", "i"), ("JWT_AUDIENCE", "a"), ("JWT_SECRET", "short")],
+            vec!["--auth", "jwt"],
+            "at least 32 bytes",
+        ),
+        (
+            vec![("JWT_ISSUER", "i"), ("JWT_AUDIENCE", "a"), ("JWKS_URL", "http://x.example/")],
+            vec!["--auth", "jwt"],
+            "must be https",
+        ),
+        (vec![], vec!["--definitions", "/nonexistent"], "no virus definitions in `/nonexistent`"),
+    ] {
+        let text = refusal(&env, &args).await;
+        assert!(text.contains(expected), "{env:?} {args:?}: {text}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut open = settings(directory.path());
+    open.listen = "0.0.0.0:0".parse().unwrap();
+    let refused = local::Local::start(open, &aws::env::Env::default()).await.unwrap_err();
+    assert!(refused.to_string().contains("--auth jwt"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_start_on_the_same_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Process::start(directory.path(), free_ports(), &[]).await;
+    let mut second = command(directory.path(), free_ports(), &[]);
+    let output = second.stderr(std::process::Stdio::piped()).output().await.unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("another airlock is running on"), "{text}");
+    first.kill_9().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_takes_clamd_along_however_it_comes() {
+    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut process = Process::start(directory.path(), free_ports(), &[]).await;
+        let clamds: Vec<u32> = process.children().into_iter().filter(|pid| is_clamd(*pid)).collect();
+        assert_eq!(clamds.len(), 1, "one clamd");
+        process.signal(signal);
+        process.child.wait().await.unwrap();
+        for _ in 0..40 {
+            if !is_clamd(clamds[0]) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(!is_clamd(clamds[0]), "clamd outlived {signal:?}");
+    }
+}
+
+/// 1 GB in `make soak`; the same path with less in `make test`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_upload_does_not_make_the_service_large() {
+    let n_chunks = if is_soak() { 1000 } else { 250 };
+    let (chunk, size) = (vec![b'x'; 1_000_000], n_chunks * 1_000_000);
+    let directory = tempfile::tempdir().unwrap();
+    let limit = size.to_string();
+    let process = Process::start(directory.path(), free_ports(), &[("MAX_FILE_SIZE", &limit)]).await;
+    let body = json!({ "filename": "large.bin", "size": size });
+    let http = reqwest::Client::new();
+    let accepted: serde_json::Value = client()
+        .post(format!("{}/files", process.url))
+        .json(&body)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let chunks = (0..n_chunks).map(move |_| Ok::<_, std::io::Error>(chunk.clone()));
+    let mut put = http.put(accepted["upload"]["url"].as_str().unwrap());
+    for (name, value) in accepted["upload"]["headers"].as_object().unwrap() {
+        put = put.header(name, value.as_str().unwrap());
+    }
+    let stored =
+        put.body(reqwest::Body::wrap_stream(futures_util::stream::iter(chunks))).send().await.unwrap();
+    assert_eq!(stored.status(), 200, "{}", stored.text().await.unwrap());
+    let status_url = format!("{}/files/{}/status", process.url, accepted["file_id"].as_str().unwrap());
+    let mut status = String::new();
+    for _ in 0..600 {
+        let answer: serde_json::Value = client().get(&status_url).send().await.unwrap().json().await.unwrap();
+        status = answer["file_info"]["scan_status"].as_str().unwrap().to_owned();
+        if !matches!(status.as_str(), "pending" | "scanning") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    assert_eq!(status, "clean");
+    let megabytes = process.peak_memory() / 1_000_000;
+    println!("{size} bytes uploaded and scanned; peak memory of the service {megabytes} MB");
+    assert!(megabytes < 200, "{megabytes} MB");
+    process.kill_9().await;
+}

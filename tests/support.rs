@@ -1,0 +1,219 @@
+//! What every promise needs: a service of its own, and a client that speaks to it as a person's program would.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aws::env::Env;
+use local::{Auth, DefinitionsSource, Local, Settings, Tuning};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use sha2::Digest as _;
+use tempfile::TempDir;
+
+pub(crate) mod process;
+
+/// A service in this process, on ports of its own, with the test definitions.
+pub(crate) struct Service {
+    pub(crate) local: Local,
+    pub(crate) http: Client,
+    token: Option<String>,
+    _directory: TempDir,
+}
+
+/// A file that was accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) file_id: String,
+    pub(crate) upload: Value,
+}
+
+pub(crate) fn settings(data_dir: &Path) -> Settings {
+    let any_port = "127.0.0.1:0".parse().unwrap();
+    Settings {
+        data_dir: data_dir.to_owned(),
+        listen: any_port,
+        s3_listen: any_port,
+        s3_url: None,
+        auth: Auth::Nobody,
+        definitions: DefinitionsSource::TestSet,
+        tuning: tuning(),
+    }
+}
+
+/// As a service is, but impatient, so that what takes minutes takes seconds.
+fn tuning() -> Tuning {
+    let mut tuning = Tuning { sweep_every: Duration::from_millis(300), ..Tuning::default() };
+    tuning.machine.look_again = Duration::from_secs(2);
+    tuning.machine.lease = Duration::from_secs(3);
+    tuning.delivery.retry_delay = Duration::from_millis(100);
+    tuning
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[], |_| {}).await
+    }
+
+    /// With these environment variables, and with settings changed by `change`.
+    pub(crate) async fn start_with(env: &[(&str, &str)], change: impl FnOnce(&mut Settings)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut settings = settings(directory.path());
+        change(&mut settings);
+        let local = Local::start(settings, &Env::from_pairs(env)).await.unwrap();
+        Self { local, http: client(), token: None, _directory: directory }
+    }
+
+    /// The same service, called with this bearer token.
+    pub(crate) fn with_token(mut self, token: String) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.local.report().url)
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, self.url(path));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
+        answer(self.request(Method::GET, path).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        answer(self.request(Method::POST, path).json(body).send().await.unwrap()).await
+    }
+
+    /// `POST /files`, which must succeed.
+    pub(crate) async fn announce(&self, body: &Value) -> Accepted {
+        let (status, answer) = self.post("/files", body).await;
+        assert_eq!(status, 201, "{answer}");
+        Accepted { file_id: text(&answer["file_id"]), upload: answer["upload"].clone() }
+    }
+
+    /// Announces, uploads and returns the id.
+    pub(crate) async fn upload(&self, filename: &str, bytes: &[u8]) -> String {
+        let accepted = self.announce(&json!({ "filename": filename, "size": bytes.len() })).await;
+        let stored = self.put(&accepted, bytes).await;
+        assert_eq!(stored.status(), 200, "{}", stored.text().await.unwrap());
+        accepted.file_id
+    }
+
+    /// The presigned PUT, as it was given.
+    pub(crate) async fn put(&self, accepted: &Accepted, bytes: &[u8]) -> Response {
+        let mut request = self.http.put(accepted.upload["url"].as_str().unwrap());
+        for (name, value) in accepted.upload["headers"].as_object().unwrap() {
+            if name != "content-length" {
+                request = request.header(name, value.as_str().unwrap());
+            }
+        }
+        request.body(bytes.to_vec()).send().await.unwrap()
+    }
+
+    /// The presigned form, as it was given.
+    pub(crate) async fn post_form(&self, accepted: &Accepted, bytes: &[u8]) -> Response {
+        let mut form = reqwest::multipart::Form::new();
+        for (name, value) in accepted.upload["fields"].as_object().unwrap() {
+            form = form.text(name.clone(), text(value));
+        }
+        let file = reqwest::multipart::Part::bytes(bytes.to_vec()).file_name("f");
+        let url = accepted.upload["url"].as_str().unwrap();
+        self.http.post(url).multipart(form.part("file", file)).send().await.unwrap()
+    }
+
+    /// `POST /upload`.
+    pub(crate) async fn form(&self, filename: &str, bytes: &[u8]) -> (StatusCode, Value) {
+        let file = reqwest::multipart::Part::bytes(bytes.to_vec()).file_name(filename.to_owned());
+        let form = reqwest::multipart::Form::new().part("file", file);
+        answer(self.request(Method::POST, "/upload").multipart(form).send().await.unwrap()).await
+    }
+
+    /// Waits until the file has ended and returns its status document's `file_info`.
+    pub(crate) async fn ended(&self, file_id: &str) -> Value {
+        for _ in 0..240 {
+            let (status, answer) = self.get(&format!("/files/{file_id}/status")).await;
+            assert_eq!(status, 200, "{answer}");
+            let info = &answer["file_info"];
+            if !matches!(info["scan_status"].as_str().unwrap(), "pending" | "scanning") {
+                return info.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        panic!("{file_id} has not ended in a minute");
+    }
+
+    pub(crate) async fn ends_as(&self, file_id: &str, status: &str) -> Value {
+        let info = self.ended(file_id).await;
+        assert_eq!(info["scan_status"], status, "{info}");
+        info
+    }
+
+    /// The link's path, which there must be.
+    pub(crate) async fn link(&self, file_id: &str) -> String {
+        let (status, answer) = self.get(&format!("/files/{file_id}/download-link")).await;
+        assert_eq!(status, 200, "{answer}");
+        text(&answer["download_url"])
+    }
+
+    /// Follows a link to the bytes.
+    pub(crate) async fn download(&self, link: &str) -> Response {
+        let answer = self.request(Method::GET, link).send().await.unwrap();
+        assert_eq!(answer.status(), 302);
+        let url = answer.headers()["location"].to_str().unwrap().to_owned();
+        self.http.get(url).send().await.unwrap()
+    }
+
+    /// Stops the service, whose tasks must all have ended well.
+    pub(crate) async fn stop(self) {
+        self.local.stop().await;
+    }
+}
+
+/// Does not follow redirects: where they lead is what is tested.
+pub(crate) fn client() -> Client {
+    Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_mins(2))
+        .build()
+        .unwrap()
+}
+
+pub(crate) async fn answer(response: Response) -> (StatusCode, Value) {
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    domain::id::Sha256::from_bytes(sha2::Sha256::digest(bytes).into()).to_string()
+}
+
+/// The EICAR test file.
+pub(crate) fn eicar() -> Vec<u8> {
+    clamd::canary::eicar()
+}
+
+/// How many times a long test repeats: more in `make soak`.
+pub(crate) fn rounds(in_tests: usize, in_soak: usize) -> usize {
+    if is_soak() { in_soak } else { in_tests }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one switch of the test suite")]
+pub(crate) fn is_soak() -> bool {
+    std::env::var("SOAK").is_ok()
+}
+
+/// Whether committed files are to be written anew: `make openapi`.
+#[expect(clippy::disallowed_methods, reason = "set by the Makefile")]
+pub(crate) fn is_update() -> bool {
+    std::env::var("UPDATE").is_ok()
+}

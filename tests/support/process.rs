@@ -1,0 +1,101 @@
+//! A service in a process of its own, for what only a process can show: being killed, its memory, its children.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+use super::client;
+
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    pub(crate) url: String,
+}
+
+/// Two ports that were free a moment ago.
+pub(crate) fn free_ports() -> (u16, u16) {
+    let bound = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (one, two) = (bound(), bound());
+    (one.local_addr().unwrap().port(), two.local_addr().unwrap().port())
+}
+
+pub(crate) fn command(data_dir: &Path, ports: (u16, u16), env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .arg("--data-dir")
+        .arg(data_dir)
+        .args([
+            "--listen",
+            &format!("127.0.0.1:{}", ports.0),
+            "--s3-listen",
+            &format!("127.0.0.1:{}", ports.1),
+        ])
+        .args(["--definitions", "test"])
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .envs(env.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true);
+    command
+}
+
+/// The binary stands beside this test's own; `cargo nextest run --workspace` builds both.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let binary = test.parent().and_then(Path::parent).unwrap().join("airlock");
+    assert!(binary.try_exists().unwrap(), "build the whole workspace: `{}` is missing", binary.display());
+    binary
+}
+
+impl Process {
+    /// Starts and waits until the service answers.
+    pub(crate) async fn start(data_dir: &Path, ports: (u16, u16), env: &[(&str, &str)]) -> Self {
+        let child = command(data_dir, ports, env).spawn().unwrap();
+        let process = Self { child, url: format!("http://127.0.0.1:{}", ports.0) };
+        for _ in 0..300 {
+            let health = client().get(format!("{}/health", process.url)).send().await;
+            if health.is_ok_and(|health| health.status() == 200) {
+                return process;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the service did not start");
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
+    pub(crate) async fn kill_9(mut self) {
+        self.signal(Signal::KILL);
+        self.child.wait().await.unwrap();
+    }
+
+    /// The most memory that was resident at any time, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// The process ids of its children.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let id = self.child.id().unwrap();
+        let tasks = std::fs::read_dir(format!("/proc/{id}/task")).unwrap();
+        let lists = tasks
+            .map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default());
+        lists
+            .flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<u32>>())
+            .collect()
+    }
+}
+
+/// Whether a process with this id runs and is clamd.
+pub(crate) fn is_clamd(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "clamd")
+}
