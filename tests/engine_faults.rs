@@ -80,6 +80,11 @@ async fn ends_in_error(kind: Signal) {
         let (status, problem) = service.get(&format!("/files/{file_id}/download-link")).await;
         assert_eq!(status, 403, "{problem}");
     }
+    assert_eq!(
+        service.ended(&good).await["scan_status"],
+        "error",
+        "nothing is found in it, so nothing can be said of it"
+    );
     assert!(n_hit.load(Ordering::Relaxed) >= 3, "the engine was started again for every attempt");
     stop.store(true, Ordering::Relaxed);
     harassment.await.unwrap();

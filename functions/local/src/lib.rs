@@ -2,6 +2,8 @@
 //!
 //! One process, one data directory, no account and no network. Killing it at any moment loses nothing that was
 //! acknowledged: objects, events and records are flushed before they are, and everything in flight is found again.
+#![doc = ""]
+#![doc = include_str!("../../../docs/architecture.md")]
 
 pub mod cli;
 mod data_dir;

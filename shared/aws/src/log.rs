@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 use crate::env::Env;
 
 /// Chatty libraries, and `s3s`, which calls every client's mistake an error.
-const QUIET: &str = "hyper=warn,aws_config=warn,aws_smithy_runtime=warn,aws_sdk=warn,s3s=off,dynoxide=warn,h2=warn,rustls=warn";
+const QUIET: &str = "hyper=warn,aws_config=warn,aws_smithy_runtime=error,aws_sdk=error,s3s=off,dynoxide=error,h2=warn,rustls=warn";
 
 /// For the functions: JSON on stdout.
 pub fn to_cloudwatch() {

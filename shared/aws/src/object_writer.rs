@@ -2,6 +2,9 @@
 //!
 //! Small bodies are one PUT. Larger ones are a multipart upload, which shows nothing in the bucket until it completes.
 
+use std::time::Duration;
+
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
@@ -13,6 +16,8 @@ use crate::objects::Objects;
 
 /// Held in memory at a time. S3 wants at least 5 MiB for every part but the last, and at most 10,000 parts.
 const PART_BYTES: usize = 8 * 1024 * 1024;
+
+const COMPLETE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// One upload in progress. Drop is not enough to undo it: call [`ObjectWriter::abort`], or leave it to the bucket's
 /// lifecycle rule for unfinished multipart uploads.
@@ -67,7 +72,11 @@ impl<'a> ObjectWriter<'a> {
             .upload_id(&multipart.upload_id)
             .if_none_match("*")
             .multipart_upload(parts);
-        request.send().await.map(drop).map_err(|error| StoreError::of_sdk("complete an upload", error))
+        // Storage joins the parts before it answers; a retry would find the upload gone.
+        let patience = TimeoutConfig::builder().read_timeout(COMPLETE_TIMEOUT).build();
+        let patient = aws_sdk_s3::Config::builder().timeout_config(patience);
+        let completed = request.customize().config_override(patient).send().await;
+        completed.map(drop).map_err(|error| StoreError::of_sdk("complete an upload", error))
     }
 
     /// Forgets what was sent. Nothing of it was ever visible.

@@ -1,0 +1,180 @@
+//! A real clamd, asked in both ways; and a scripted one that answers as a broken one would.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clamd::{
+    Client, DaemonConfig, Engine, EngineError, Limits, Scan, StartError, Transport, canary, definitions,
+};
+use domain::verdict::EngineReply;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixListener;
+
+const BUDGET: Duration = Duration::from_secs(20);
+const MAX_FILE_SIZE: u64 = 5_000_000;
+
+fn config(directory: &Path) -> DaemonConfig {
+    let definitions_directory = directory.join("definitions");
+    definitions::write_test_set(&definitions_directory).unwrap();
+    DaemonConfig {
+        program: "clamd".into(),
+        launcher: vec![],
+        run_directory: directory.to_owned(),
+        definitions_directory,
+        limits: Limits { max_file_size: MAX_FILE_SIZE, max_scan_time: BUDGET },
+        start_timeout: BUDGET,
+    }
+}
+
+async fn scan(engine: &Engine, bytes: &[u8]) -> Result<Scan, EngineError> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    engine.scan(&file, bytes.len().try_into().unwrap(), BUDGET).await
+}
+
+fn found(scan: &Scan) -> &str {
+    match &scan.reply {
+        EngineReply::Found(name) => name,
+        EngineReply::Ok => "",
+    }
+}
+
+#[tokio::test]
+async fn both_transports_give_the_same_answers() {
+    for transport in [Transport::Stream, Transport::Descriptor] {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::new(config(directory.path()), transport);
+        let clean = scan(&engine, b"nothing to see").await.unwrap();
+        assert_eq!((found(&clean), clean.n_bytes, clean.n_engine_errors), ("", 14, 0), "{transport:?}");
+        assert!(clean.canary_found_before && clean.canary_found_after);
+        assert!(clean.engine.version.starts_with("ClamAV "), "{}", clean.engine.version);
+        let bad = scan(&engine, &canary::eicar()).await.unwrap();
+        assert!(found(&bad).starts_with("Eicar-Test-Signature"), "{transport:?}: {bad:?}");
+        let pid = engine.pid().await;
+        assert_eq!(found(&scan(&engine, b"").await.unwrap()), "", "{transport:?}");
+        assert_eq!(engine.pid().await, pid, "a sound engine is kept");
+        engine.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn limits_are_findings_and_not_silence() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::new(config(directory.path()), Transport::Descriptor);
+    let large = vec![b'x'; usize::try_from(MAX_FILE_SIZE).unwrap() + 1];
+    assert_eq!(found(&scan(&engine, &large).await.unwrap()), "Heuristics.Limits.Exceeded.MaxFileSize");
+    engine.stop().await;
+    let engine = Engine::new(config(directory.path()), Transport::Stream);
+    // clamd says so and hangs up; which of the two we see first depends on the moment.
+    let refused = scan(&engine, &large).await;
+    assert!(matches!(refused, Err(EngineError::Client(_))), "{refused:?}");
+    assert_eq!(engine.pid().await, None, "an engine that failed is not kept");
+    assert_eq!(found(&scan(&engine, b"the next one").await.unwrap()), "");
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_of_a_scan_is_left_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::new(config(directory.path()), Transport::Stream);
+    scan(&engine, &vec![b'x'; 3_000_000]).await.unwrap();
+    assert_eq!(std::fs::read_dir(directory.path().join("tmp")).unwrap().count(), 0);
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn an_engine_that_cannot_start_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = DaemonConfig { program: "/nonexistent/clamd".into(), ..config(directory.path()) };
+    assert!(matches!(
+        Engine::new(missing, Transport::Stream).ensure_running().await,
+        Err(StartError::Spawn(..))
+    ));
+    let empty =
+        DaemonConfig { definitions_directory: directory.path().join("empty"), ..config(directory.path()) };
+    assert!(matches!(
+        Engine::new(empty, Transport::Stream).ensure_running().await,
+        Err(StartError::Definitions(_))
+    ));
+    let other = DaemonConfig { program: "/bin/false".into(), ..config(directory.path()) };
+    assert!(matches!(
+        Engine::new(other, Transport::Stream).ensure_running().await,
+        Err(StartError::Ended(_))
+    ));
+}
+
+/// A clamd that reads `n_read` bytes, answers `reply`, and closes, or with no reply hangs.
+fn scripted(directory: &Path, n_read: usize, reply: Option<&'static [u8]>) -> PathBuf {
+    let path = directory.join("scripted.sock");
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut taken = vec![0; n_read];
+        let _ = socket.read_exact(&mut taken).await;
+        match reply {
+            Some(reply) => {
+                let _ = socket.write_all(reply).await;
+                let _ = socket.shutdown().await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            None => tokio::time::sleep(BUDGET).await,
+        }
+    });
+    path
+}
+
+#[tokio::test]
+async fn no_broken_answer_is_an_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let broken: [&[u8]; 10] = [
+        b"",
+        b"stream: OK",
+        b"stream: O",
+        b"OK\0",
+        b"stream: OK\0stream: OK\0",
+        b"INSTREAM size limit exceeded. ERROR\0",
+        b"stream: Can't create temporary file. ERROR\0",
+        b"\xff\xfe\0",
+        b"stream:  FOUND\0",
+        b"fd[3]: OK\0",
+    ];
+    for reply in broken {
+        // After everything, and in the middle of the stream.
+        for n_read in [10 + 4 + 5 + 4, 12] {
+            let client = Client::new(scripted(directory.path(), n_read, Some(reply)));
+            let answer = client.scan_stream(&b"bytes"[..], BUDGET).await;
+            assert!(answer.is_err(), "{:?}: {answer:?}", String::from_utf8_lossy(reply));
+        }
+    }
+    let client = Client::new(scripted(directory.path(), 23, Some(b"stream: OK\0")));
+    assert_eq!(
+        client.scan_stream(&b"bytes"[..], BUDGET).await.unwrap(),
+        (EngineReply::Ok, 5),
+        "the script itself works"
+    );
+}
+
+#[tokio::test]
+async fn an_ok_before_everything_was_sent_is_not_an_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let client = Client::new(scripted(directory.path(), 12, Some(b"stream: OK\0")));
+    let endless = tokio::io::repeat(b'x').take(500_000_000);
+    assert!(client.scan_stream(endless, BUDGET).await.is_err());
+}
+
+#[tokio::test]
+async fn silence_ends_at_the_deadline() {
+    let directory = tempfile::tempdir().unwrap();
+    let (deadline, began) = (Duration::from_millis(300), Instant::now());
+    let path = scripted(directory.path(), 23, None);
+    assert!(Client::new(path.clone()).scan_stream(&b"bytes"[..], deadline).await.is_err());
+    let file = File::open("/dev/null").unwrap();
+    let path = scripted(directory.path(), 8, None);
+    assert!(Client::new(path).scan_descriptor(std::os::fd::AsFd::as_fd(&file), deadline).await.is_err());
+    assert!(began.elapsed() < BUDGET / 2);
+}
