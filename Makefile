@@ -1,9 +1,9 @@
 # Each recipe is one or two lines; what is longer is in tools/.
 .PHONY: run test check soak bench openapi build fmt
 
-run: ## Install what is missing, build, start everything, print the address
+run: ## Install what is missing, build, start everything, print the address; ARGS="--help" shows the options
 	@tools/install run
-	cargo run --quiet --package local
+	cargo run --package local -- $(ARGS)
 
 test: ## Install what the tests need, run them all
 	@tools/install test

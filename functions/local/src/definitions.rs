@@ -110,7 +110,7 @@ pub(crate) async fn update(directory: &Path, verbosity: Verbosity) -> anyhow::Re
 
 fn freshclam_conf(directory: &Path) -> String {
     let mut conf = format!(
-        "DatabaseDirectory {}\nDatabaseMirror database.clamav.net\nForeground yes\nMaxAttempts 2\n\
+        "DatabaseDirectory {}\nDatabaseMirror database.clamav.net\nForeground yes\nMaxAttempts 1\n\
          ConnectTimeout 10\nReceiveTimeout 60\nTestDatabases no\n",
         directory.display()
     );

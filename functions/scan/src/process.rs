@@ -35,9 +35,7 @@ pub(crate) async fn judge_version(
     });
     match to_scan {
         Some((version, lease)) => scan_under_lease(context, &applied.record, &version, lease, budget).await,
-        None => {
-            Ok(context.stores.settle(file, &applied.effects, &context.machine, aws::clock::now()).await?)
-        }
+        None => Ok(context.stores.settle(&applied, &context.machine, aws::clock::now()).await?),
     }
 }
 
@@ -88,7 +86,7 @@ async fn conclude(
     let Some(applied) = context.stores.ledger.apply(file, &scanned, &context.machine, now).await? else {
         return Ok(());
     };
-    context.stores.settle(file, &applied.effects, &context.machine, now).await?;
+    context.stores.settle(&applied, &context.machine, now).await?;
     let comes_again = applied.kept.is_none() && matches!(applied.record.state, State::Queued { .. });
     if comes_again { Err(Retry::Inconclusive) } else { Ok(()) }
 }

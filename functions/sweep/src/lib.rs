@@ -89,5 +89,5 @@ async fn move_on(context: &Context, file: FileId, now: Timestamp) -> Result<(), 
             context.queue.request_scan(ObjectKey::of(file), version).await?;
         }
     }
-    context.stores.settle(file, &applied.effects, &context.machine, now).await
+    context.stores.settle(&applied, &context.machine, now).await
 }

@@ -1,7 +1,8 @@
 //! The two stores together, and the effects that concern both.
 
-use domain::id::{FileId, ObjectKey};
+use domain::id::{ObjectKey, Version};
 use domain::machine::{Effect, Event, MachinePolicy};
+use domain::record::Status;
 use domain::timestamp::Timestamp;
 
 use crate::env::{ConfigError, Env};
@@ -9,6 +10,7 @@ use crate::error::StoreError;
 use crate::ledger::Ledger;
 use crate::objects::Objects;
 use crate::sdk::Sdk;
+use crate::transition::Applied;
 
 /// Objects and their records.
 #[derive(Clone, Debug)]
@@ -35,13 +37,13 @@ impl Stores {
     /// is logged and forgotten; bytes that cannot be removed are an error, and stay due for the sweep.
     pub async fn settle(
         &self,
-        file: FileId,
-        effects: &[Effect],
+        applied: &Applied,
         policy: &MachinePolicy,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let (file, status) = (applied.record.file_id, applied.record.status());
         let key = ObjectKey::of(file);
-        for effect in effects {
+        for effect in &applied.effects {
             match effect {
                 Effect::Purge => {
                     self.objects.purge(key, None).await?;
@@ -51,25 +53,17 @@ impl Stores {
                     self.objects.purge(key, Some(&keep.version_id)).await?;
                     self.ledger.apply(file, &Event::Purged, policy, now).await?;
                 }
-                Effect::Tag { version } => self.tag(file, version).await,
+                Effect::Tag { version } => self.tag(key, version, status).await,
                 Effect::Scan { .. } | Effect::QueueScan { .. } => {}
             }
         }
         Ok(())
     }
 
-    async fn tag(&self, file: FileId, version: &domain::id::Version) {
-        let status = match self.ledger.load(file).await {
-            Ok(Some(record)) => record.status(),
-            Ok(None) => return,
-            Err(error) => {
-                return tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "not tagged");
-            }
-        };
+    async fn tag(&self, key: ObjectKey, version: &Version, status: Status) {
         let value = status.as_str().to_uppercase();
-        if let Err(error) =
-            self.objects.tag(ObjectKey::of(file), &version.version_id, STATUS_TAG, &value).await
-        {
+        if let Err(error) = self.objects.tag(key, &version.version_id, STATUS_TAG, &value).await {
+            let file = key.file_id();
             tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "not tagged");
         }
     }
