@@ -1,5 +1,11 @@
 //! A presigned upload is good for exactly what it was given for: these bytes' length, type, key and checksum, once.
 
+use std::time::Duration;
+
+use domain::content_type::ContentType;
+use domain::file_name::FileName;
+use domain::id::{FileId, ObjectKey};
+use domain::upload::Upload;
 use serde_json::json;
 
 use crate::support::{Accepted, Service, eicar, sha256, text};
@@ -162,5 +168,34 @@ async fn an_idempotency_key_gives_one_file() {
         (other_body.0.as_u16(), text(&other_body.1["code"])),
         (422, "idempotency_key_reused".to_owned())
     );
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_has_expired_is_refused() {
+    let service = Service::start().await;
+    let objects = &service.local.stores().objects;
+    let upload = Upload {
+        filename: FileName::sanitize("a.txt").unwrap(),
+        content_type: ContentType::octet_stream(),
+        declared_size: None,
+        declared_sha256: None,
+        max_downloads: None,
+    };
+    let (key, now) = (ObjectKey::of(FileId::from_random(aws::clock::random_uuid())), aws::clock::now());
+    let ttl = Duration::from_mins(1);
+    for (presigned_at, put_status, post_status) in [(now - Duration::from_mins(2), 403, 403), (now, 200, 201)]
+    {
+        let put = objects.presign_put(key, &upload, ttl, presigned_at).await.unwrap();
+        let post = objects.presign_post(key, &upload, 100, ttl, presigned_at).await.unwrap();
+        let accepted = |upload: &aws::PresignedUpload| Accepted {
+            file_id: key.file_id().to_string(),
+            upload: json!({ "url": upload.url, "headers": upload.headers, "fields": upload.fields }),
+        };
+        assert_eq!(service.put(&accepted(&put), b"x").await.status(), put_status);
+        assert_eq!(service.post_form(&accepted(&post), b"x").await.status(), post_status);
+    }
+    // Nobody announced this file: its events make no record.
+    assert_eq!(service.get(&format!("/files/{}", key.file_id())).await.0, 404);
     service.stop().await;
 }

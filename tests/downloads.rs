@@ -22,6 +22,12 @@ async fn a_hundred_parallel_downloads_of_a_limit_5_link_give_exactly_5() {
     assert_eq!(statuses.iter().filter(|status| **status == 410).count(), 95, "{statuses:?}");
     let (_, info) = service.get(&format!("/files/{}", accepted.file_id)).await;
     assert_eq!(info["download_count"], 5);
+    let (status, problem) = service.get(&format!("/files/{}/download-link", accepted.file_id)).await;
+    assert_eq!(
+        (status.as_u16(), problem["code"].as_str()),
+        (410, Some("download_limit_reached")),
+        "no new link either"
+    );
     service.stop().await;
 }
 

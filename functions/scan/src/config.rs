@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws::env::{ConfigError, Env};
 use aws::{Sdk, Stores};
 use clamd::{DaemonConfig, Engine, Limits, Transport};
-use domain::freshness::FreshnessPolicy;
+use domain::freshness::{DefinitionsKind, FreshnessPolicy};
 use domain::machine::MachinePolicy;
 use domain::upload::UploadPolicy;
 
@@ -72,7 +72,12 @@ impl Context {
             freshness: FreshnessPolicy::default(),
             scan_timeout: config.scan_timeout,
         };
-        context.beat().await?;
+        let loaded = context.beat().await?.engine.definitions;
+        if loaded.kind == DefinitionsKind::TestSet {
+            anyhow::bail!(
+                "the test definitions are for trying Airlock out on one machine; they protect nobody"
+            );
+        }
         Ok(context)
     }
 }

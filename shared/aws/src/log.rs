@@ -23,7 +23,9 @@ pub fn to_cloudwatch() {
 
 /// For a terminal: text on stderr.
 pub fn to_terminal(is_debug: bool) {
-    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(is_terminal);
     let _ = subscriber.with_env_filter(filter(if is_debug { "debug" } else { "warn" })).try_init();
 }
 

@@ -84,9 +84,6 @@ pub fn grant(record: &Record, claims: &LinkClaims, now: Timestamp) -> Result<Dow
     if version.version_id != claims.version_id {
         return Err(Denied::OtherVersion);
     }
-    if record.max_downloads.is_some_and(|limit| record.download_count >= limit) {
-        return Err(Denied::LimitReached);
-    }
     Ok(DownloadGrant {
         key: ObjectKey::of(record.file_id),
         version: version.clone(),
@@ -103,7 +100,7 @@ pub fn may_count(record: &Record, grant: &DownloadGrant) -> bool {
     still_clean && record.max_downloads.is_none_or(|limit| record.download_count < limit)
 }
 
-/// The version whose verdict is clean, if the record has one at `now`: what a new link is made for.
+/// The version whose verdict is clean and which may still be downloaded at `now`: what a new link is made for.
 pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, Denied> {
     if record.expires_at <= now {
         return Err(Denied::Gone);
@@ -112,6 +109,9 @@ pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, Denied>
         State::Awaiting | State::Queued { .. } | State::Scanning { .. } => Err(Denied::NotJudged),
         State::Expired | State::Deleted => Err(Denied::Gone),
         State::Judged { version, judgement } => match &judgement.verdict {
+            Verdict::Clean(_) if record.max_downloads.is_some_and(|limit| record.download_count >= limit) => {
+                Err(Denied::LimitReached)
+            }
             Verdict::Clean(_) => Ok(version),
             Verdict::Infected { signature } => Err(Denied::Infected { signature: signature.clone() }),
             Verdict::Unscannable { reason } => Err(Denied::Unscannable(*reason)),
