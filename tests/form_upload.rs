@@ -32,6 +32,10 @@ async fn what_does_not_fit_is_refused() {
         );
         stored_nothing(&service, code).await;
     }
+    for _ in 0..10 {
+        let (status, _) = service.form("a.txt", &vec![b'x'; 10_000_000]).await;
+        assert_eq!(status.as_u16(), 413, "the answer arrives though the body was not read");
+    }
     let long = format!("{}.txt", "x".repeat(296));
     assert_eq!(service.form(&long, b"x").await.1["code"], "filename_too_long");
 

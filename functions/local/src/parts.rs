@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use web::{Identity, IdentityConfig, LoopbackOnly, TokenSigner, Verifier};
 
 use crate::data_dir::{DataDir, Secrets};
+use crate::linger;
 use crate::page;
 use crate::settings::{Auth, Settings};
 
@@ -44,6 +45,7 @@ pub(crate) fn page_origins(listener: &TcpListener) -> anyhow::Result<Vec<String>
 }
 
 pub(crate) async fn serve(listener: TcpListener, router: Router) {
+    let router = router.layer(axum::middleware::from_fn(linger::read_on));
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "a server ended");
     }
