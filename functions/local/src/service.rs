@@ -91,15 +91,20 @@ impl Local {
         let max_file_size = config.uploads.max_file_size;
         let machine = storage.machine(MachinePolicy { max_file_size, ..settings.tuning.machine });
 
+        let run_directory = data_dir.path.join("run");
+        let engine = engine(&settings, &data_dir, chosen.directory.clone(), max_file_size, scan_timeout)?;
+        let limits = scan::Config::limits(max_file_size, scan_timeout);
+        let gate = scan::gate_for(&engine, limits, run_directory.clone()).await;
         let scan = Arc::new(scan::Context {
             stores: stores.clone(),
-            engine: engine(&settings, &data_dir, chosen.directory.clone(), max_file_size, scan_timeout)?,
-            spool: scan::SpoolDirectory(data_dir.path.join("run")),
+            engine,
+            gate: gate.context("the virus scanner does not start")?,
+            spool: scan::SpoolDirectory(run_directory),
             machine,
             freshness: FreshnessPolicy::default(),
             scan_timeout,
         });
-        let heartbeat = scan.beat().await.context("the virus scanner does not start")?;
+        let heartbeat = scan.beat().await?;
 
         let functions = Functions {
             settings: &settings,

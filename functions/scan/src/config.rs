@@ -10,7 +10,7 @@ use domain::freshness::{DefinitionsKind, FreshnessPolicy};
 use domain::machine::MachinePolicy;
 use domain::upload::UploadPolicy;
 
-use crate::{Context, SpoolDirectory};
+use crate::{Context, SpoolDirectory, gate_for};
 
 /// The scan function's settings.
 #[derive(Clone, Debug)]
@@ -64,9 +64,12 @@ impl Context {
             limits: Config::limits(config.max_file_size, config.scan_timeout),
             start_timeout: Duration::from_mins(1),
         };
+        let engine = Engine::new(daemon, Transport::Stream);
+        let limits = Config::limits(config.max_file_size, config.scan_timeout);
         let context = Self {
             stores,
-            engine: Engine::new(daemon, Transport::Stream),
+            gate: gate_for(&engine, limits, run_directory.clone()).await?,
+            engine,
             spool: SpoolDirectory(run_directory),
             machine: MachinePolicy { max_file_size: config.max_file_size, ..MachinePolicy::default() },
             freshness: FreshnessPolicy::default(),

@@ -4,6 +4,7 @@
 //! Invariant: failures are reported per message, so that one bad record never repeats nine good scans.
 
 mod config;
+mod inspection;
 mod process;
 mod spool;
 
@@ -17,10 +18,12 @@ use clamd::Engine;
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
 use futures_util::FutureExt as _;
+use gate::Gate;
 use thiserror::Error;
 use tokio::time::Instant;
 
 pub use config::Config;
+pub use inspection::gate_for;
 pub use spool::SpoolDirectory;
 
 /// What a scan needs. Built once per process.
@@ -28,6 +31,7 @@ pub use spool::SpoolDirectory;
 pub struct Context {
     pub stores: Stores,
     pub engine: Engine,
+    pub gate: Gate,
     pub spool: SpoolDirectory,
     pub machine: MachinePolicy,
     pub freshness: FreshnessPolicy,

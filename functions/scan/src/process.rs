@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use clamd::EngineError;
-use domain::id::{FileId, ObjectKey, ScanId, Version};
+use clamd::{EngineError, Part};
+use domain::id::{FileId, ObjectKey, ScanId, Sha256, Version};
 use domain::machine::{Effect, Event, Report};
 use domain::record::{Lease, Record, State};
-use domain::verdict::{Evidence, Outcome, ScanError, judge};
+use domain::verdict::{Evidence, Outcome, ScanError, Structure, Unscannable, Verdict, judge};
 use tokio::time::{Instant, interval_at};
 
 use crate::spool::SpoolError;
-use crate::{Context, Retry};
+use crate::{Context, Retry, inspection};
 
 /// Judges a stored version, if it is ours to judge. Safe to call twice, and by two processes, for one version.
 pub(crate) async fn judge_version(
@@ -93,25 +93,32 @@ async fn conclude(
 
 async fn scan(context: &Context, record: &Record, version: &Version, budget: Duration) -> Report {
     let began = Instant::now();
-    let inconclusive = |error: ScanError| Report {
-        outcome: Outcome::Inconclusive(error),
-        duration: began.elapsed(),
-        sha256: None,
-        engine: None,
-    };
-    match tokio::time::timeout(budget, gather(context, record, version, budget)).await {
-        Err(_) => inconclusive(ScanError::EngineTrouble),
+    let gathered = tokio::time::timeout(budget, gather(context, record, version, budget)).await;
+    let (outcome, sha256, engine) = match gathered {
+        Err(_) => (Outcome::Inconclusive(ScanError::EngineTrouble), None, None),
         Ok(Err(trouble)) => {
             tracing::warn!(file.id = %record.file_id, error = &trouble as &dyn std::error::Error, "scan failed");
-            inconclusive(trouble.reason())
+            (Outcome::Inconclusive(trouble.reason()), None, None)
         }
-        Ok(Ok(evidence)) => Report {
-            outcome: judge(&evidence, context.freshness, aws::clock::now()),
-            duration: began.elapsed(),
-            sha256: Some(evidence.sha256),
-            engine: Some(evidence.engine),
-        },
-    }
+        Ok(Ok(Gathered::Evidence(evidence))) => {
+            let outcome = judge(&evidence, context.freshness, aws::clock::now());
+            (outcome, Some(evidence.sha256), Some(evidence.engine))
+        }
+        Ok(Ok(Gathered::Unscannable { reason, sha256 })) => {
+            (Outcome::Decided(Verdict::Unscannable { reason }), Some(sha256), None)
+        }
+    };
+    Report { outcome, duration: began.elapsed(), sha256, engine }
+}
+
+/// What there is to judge by.
+enum Gathered {
+    Evidence(Evidence),
+    /// The engine was not asked, or was stopped: the file costs more than it may.
+    Unscannable {
+        reason: Unscannable,
+        sha256: Sha256,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +127,8 @@ enum Trouble {
     Store(#[from] aws::StoreError),
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    #[error("the file's structure could not be looked at")]
+    Gate(#[source] std::io::Error),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("the engine took {taken} bytes of {size}")]
@@ -129,7 +138,7 @@ enum Trouble {
 impl Trouble {
     fn reason(&self) -> ScanError {
         match self {
-            Self::Store(_) | Self::Spool(_) => ScanError::StorageTrouble,
+            Self::Store(_) | Self::Spool(_) | Self::Gate(_) => ScanError::StorageTrouble,
             Self::Engine(_) | Self::NotAllTaken { .. } => ScanError::EngineTrouble,
         }
     }
@@ -140,26 +149,50 @@ async fn gather(
     record: &Record,
     version: &Version,
     budget: Duration,
-) -> Result<Evidence, Trouble> {
+) -> Result<Gathered, Trouble> {
     let began = Instant::now();
     let object = context.stores.objects.open(ObjectKey::of(record.file_id), version).await?;
     let stored_size = object.size_bytes;
     let spooled = context.spool.take(object).await?;
+    let inspection = inspection::inspect(&context.gate, &spooled.file).await.map_err(Trouble::Gate)?;
+    let structure = match inspection.refusal {
+        None => Structure::Sound,
+        Some(refusal) => {
+            tracing::info!(file.id = %record.file_id, %refusal, "refused by the structure gate");
+            let (reason, sha256) = (refusal.reason, spooled.sha256);
+            if !refusal.may_ask_engine() {
+                return Ok(Gathered::Unscannable { reason, sha256 });
+            }
+            Structure::Refused(reason)
+        }
+    };
+    let parts = inspection.handed.iter().map(|blob| Box::new(blob.reader()) as Part).collect();
     let time_left = budget.saturating_sub(began.elapsed());
-    let scan = context.engine.scan(&spooled.file, spooled.size_bytes, time_left).await?;
+    let scan = match context.engine.scan(&spooled.file, spooled.size_bytes, parts, time_left).await {
+        Err(error @ EngineError::TooCostly { .. }) => {
+            tracing::info!(file.id = %record.file_id, %error, "scan stopped");
+            let reason = match structure {
+                Structure::Refused(reason) => reason,
+                Structure::Sound => Unscannable::ScanTimeout,
+            };
+            return Ok(Gathered::Unscannable { reason, sha256: spooled.sha256 });
+        }
+        scanned => scanned?,
+    };
     if scan.n_bytes != spooled.size_bytes {
         return Err(Trouble::NotAllTaken { taken: scan.n_bytes, size: spooled.size_bytes });
     }
-    Ok(Evidence {
+    Ok(Gathered::Evidence(Evidence {
         announced_size: version.size_bytes,
         stored_size,
         streamed_size: spooled.size_bytes,
         sha256: spooled.sha256,
         declared_sha256: record.declared_sha256,
-        reply: scan.reply,
+        structure,
+        replies: scan.replies,
         canary_found_before: scan.canary_found_before,
         canary_found_after: scan.canary_found_after,
         n_engine_errors: scan.n_engine_errors,
         engine: scan.engine,
-    })
+    }))
 }

@@ -121,6 +121,29 @@ impl Daemon {
         Ok(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
+    /// Returns when the process has spent `limit` of processor time from now on. Time on the wall says little on a busy machine.
+    pub(crate) async fn spend(&self, limit: Duration) -> Duration {
+        let begin = self.cpu_time();
+        loop {
+            sleep(Duration::from_millis(100)).await;
+            // A process that is gone spends nothing; whoever asks it something notices.
+            if let (Some(begin), Some(now)) = (begin, self.cpu_time())
+                && now.saturating_sub(begin) > limit
+            {
+                return limit;
+            }
+        }
+    }
+
+    /// Fields 14 and 15 of `/proc/[pid]/stat`, user and system time in clock ticks (proc_pid_stat(5)). The second field is the name, which
+    /// may hold anything, in parentheses.
+    fn cpu_time(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()?)).ok()?;
+        let fields = stat.rsplit_once(") ")?.1.split(' ').skip(11).take(2);
+        let ticks = fields.map(|field| field.parse::<u64>().ok()).sum::<Option<u64>>()?;
+        Some(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
+    }
+
     /// Kills the process group and waits for the end, so that nothing of it outlives this call.
     pub(crate) async fn kill(mut self) {
         kill_group(&self.child);

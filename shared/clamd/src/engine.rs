@@ -35,14 +35,19 @@ pub enum Transport {
 /// What one scan showed. Whether it amounts to a verdict is decided in `domain::verdict::judge`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scan {
-    pub reply: EngineReply,
-    /// Bytes that the engine took.
+    /// About the file, then about each part.
+    pub replies: Vec<EngineReply>,
+    /// Bytes of the file that the engine took.
     pub n_bytes: u64,
     pub canary_found_before: bool,
     pub canary_found_after: bool,
     pub n_engine_errors: usize,
     pub engine: EngineStamp,
 }
+
+/// A member of the file that the engine must be given as a stream of its own. Reading it must not block for long: it is in memory, or
+/// in the page cache.
+pub type Part = Box<dyn io::Read + Send>;
 
 /// There is no scan to speak of. The engine has been killed where it was at fault; the next scan starts another.
 #[derive(Debug, Error)]
@@ -57,6 +62,9 @@ pub enum EngineError {
     TemporaryDirectory(#[source] io::Error),
     #[error("the time for this scan was over before the engine was free")]
     Busy,
+    /// Says something about the file, and nothing about the engine: another attempt would end the same way.
+    #[error("the scan took more than {limit:?} of processor time")]
+    TooCostly { limit: Duration },
 }
 
 /// Kept free beside what a scan may unpack: reports, small members, rounding.
@@ -88,17 +96,28 @@ impl Engine {
         }
     }
 
-    /// Scans `file` from its start, within `budget` (waiting for other scans included).
+    /// Scans `file` from its start, and each part, within `budget` (waiting for other scans included).
     ///
     /// On any error the engine is killed and its temporary files are wiped, so that no scan inherits from another. So it
     /// is when the future is dropped before its end.
-    pub async fn scan(&self, file: &File, size_bytes: u64, budget: Duration) -> Result<Scan, EngineError> {
+    pub async fn scan(
+        &self,
+        file: &File,
+        size_bytes: u64,
+        parts: Vec<Part>,
+        budget: Duration,
+    ) -> Result<Scan, EngineError> {
         let deadline = Instant::now() + budget;
         let mut slot =
             tokio::time::timeout_at(deadline, self.daemon.lock()).await.map_err(|_| EngineError::Busy)?;
         // Out of its slot during the scan, back only when the scan is sound: dropped, it is killed.
         let daemon = self.take_running(&mut slot).await?;
-        let scanned = self.scan_with(&daemon, file, size_bytes, deadline).await;
+        let scanned = tokio::select! {
+            scanned = self.scan_with(&daemon, file, size_bytes, parts, deadline) => scanned,
+            limit = daemon.spend(self.config.limits.max_cpu_time(size_bytes)) => {
+                Err(EngineError::TooCostly { limit })
+            }
+        };
         let is_sound = scanned.as_ref().is_ok_and(|scan| {
             scan.canary_found_before && scan.canary_found_after && scan.n_engine_errors == 0
         });
@@ -115,6 +134,7 @@ impl Engine {
         daemon: &Daemon,
         file: &File,
         size_bytes: u64,
+        parts: Vec<Part>,
         deadline: Instant,
     ) -> Result<Scan, EngineError> {
         daemon.wipe().map_err(EngineError::TemporaryDirectory)?;
@@ -125,13 +145,17 @@ impl Engine {
         }
         daemon.complaints.take();
         let canary_found_before = finds_canary(&daemon.client).await?;
-        let budget = deadline.saturating_duration_since(Instant::now());
-        let (reply, n_bytes) = self.ask(&daemon.client, file, size_bytes, budget).await?;
+        let time_left = || deadline.saturating_duration_since(Instant::now());
+        let (reply, n_bytes) = self.ask(&daemon.client, file, size_bytes, time_left()).await?;
+        let mut replies = vec![reply];
+        for part in parts {
+            replies.push(daemon.client.scan_stream(Immediate(part), time_left()).await?.0);
+        }
         let canary_found_after = finds_canary(&daemon.client).await?;
         let n_engine_errors = daemon.complaints.take();
         daemon.wipe().map_err(EngineError::TemporaryDirectory)?;
         let engine = daemon.stamp.clone();
-        Ok(Scan { reply, n_bytes, canary_found_before, canary_found_after, n_engine_errors, engine })
+        Ok(Scan { replies, n_bytes, canary_found_before, canary_found_after, n_engine_errors, engine })
     }
 
     async fn ask(
@@ -165,6 +189,20 @@ impl Engine {
                 Daemon::start(&self.config).await
             }
         }
+    }
+}
+
+/// A part, read where the scan runs.
+struct Immediate(Part);
+
+impl tokio::io::AsyncRead for Immediate {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        let n_bytes = self.0.read(buffer.initialize_unfilled());
+        std::task::Poll::Ready(n_bytes.map(|n_bytes| buffer.advance(n_bytes)))
     }
 }
 

@@ -16,4 +16,4 @@ mod stderr;
 pub use client::{Client, ClientError};
 pub use conf::{ClamdConf, Limits};
 pub use daemon::{Daemon, DaemonConfig, StartError};
-pub use engine::{Engine, EngineError, Scan, Transport};
+pub use engine::{Engine, EngineError, Part, Scan, Transport};

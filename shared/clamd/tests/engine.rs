@@ -33,13 +33,13 @@ fn config(directory: &Path) -> DaemonConfig {
 async fn scan(engine: &Engine, bytes: &[u8]) -> Result<Scan, EngineError> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
-    engine.scan(&file, bytes.len().try_into().unwrap(), BUDGET).await
+    engine.scan(&file, bytes.len().try_into().unwrap(), vec![], BUDGET).await
 }
 
 fn found(scan: &Scan) -> &str {
-    match &scan.reply {
-        EngineReply::Found(name) => name,
-        EngineReply::Ok => "",
+    match scan.replies.as_slice() {
+        [EngineReply::Found(name)] => name,
+        _ => "",
     }
 }
 

@@ -13,6 +13,7 @@ pub mod file_name;
 pub mod freshness;
 pub mod id;
 pub mod machine;
+pub mod reason;
 pub mod record;
 pub mod timestamp;
 pub mod upload;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::freshness::{Definitions, Freshness, FreshnessPolicy, freshness};
 use crate::id::Sha256;
+pub use crate::reason::{ScanError, Unscannable};
 use crate::timestamp::Timestamp;
 
 /// What was decided about the bytes of one version.
@@ -40,102 +41,6 @@ impl WholeAndClean {
     }
 }
 
-/// Why a file could not be checked as a whole.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unscannable {
-    Empty,
-    Encrypted,
-    ExpandsTooMuch,
-    Malformed,
-    ScanTimeout,
-    StaleDefinitions,
-    TooDeep,
-    TooLarge,
-    TooManyFiles,
-}
-
-impl Unscannable {
-    pub const ALL: [Self; 9] = [
-        Self::Empty,
-        Self::Encrypted,
-        Self::ExpandsTooMuch,
-        Self::Malformed,
-        Self::ScanTimeout,
-        Self::StaleDefinitions,
-        Self::TooDeep,
-        Self::TooLarge,
-        Self::TooManyFiles,
-    ];
-
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Encrypted => "encrypted",
-            Self::ExpandsTooMuch => "expands_too_much",
-            Self::Malformed => "malformed",
-            Self::ScanTimeout => "scan_timeout",
-            Self::StaleDefinitions => "stale_definitions",
-            Self::TooDeep => "too_deep",
-            Self::TooLarge => "too_large",
-            Self::TooManyFiles => "too_many_files",
-        }
-    }
-
-    /// A sentence for the person who uploaded the file.
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::Empty => "We could not check this file because it is empty.",
-            Self::Encrypted => "We could not check this file because it is password-protected.",
-            Self::ExpandsTooMuch => "We could not check this file because it unpacks to too much data.",
-            Self::Malformed => "We could not check this file because it is damaged or not in a valid format.",
-            Self::ScanTimeout => "We could not check this file because checking it takes too long.",
-            Self::StaleDefinitions => {
-                "We could not check this file because our virus definitions are out of date."
-            }
-            Self::TooDeep => "We could not check this file because it contains archives nested too deeply.",
-            Self::TooLarge => "We could not check this file because it, or something in it, is too large.",
-            Self::TooManyFiles => "We could not check this file because it contains too many files.",
-        }
-    }
-}
-
-/// Why checking failed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScanError {
-    /// What arrived is not what was announced: another size, or another SHA-256.
-    ContentMismatch,
-    /// The engine died, hung, reported an internal error, or missed the canary, and so did the retries.
-    EngineTrouble,
-    /// The stored bytes could not be read.
-    StorageTrouble,
-}
-
-impl ScanError {
-    pub const ALL: [Self; 3] = [Self::ContentMismatch, Self::EngineTrouble, Self::StorageTrouble];
-
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::ContentMismatch => "content_mismatch",
-            Self::EngineTrouble => "engine_trouble",
-            Self::StorageTrouble => "storage_trouble",
-        }
-    }
-
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::ContentMismatch => "What arrived is not what was announced: its size or checksum differs.",
-            Self::EngineTrouble => {
-                "We could not check this file because the virus scanner failed. Please upload it again."
-            }
-            Self::StorageTrouble => {
-                "We could not check this file because it could not be read. Please upload it again."
-            }
-        }
-    }
-}
-
 /// A verdict and what it rests on.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Judgement {
@@ -163,6 +68,13 @@ pub enum EngineReply {
     Found(String),
 }
 
+/// Whether the engine's answers cover everything that a reader could get out of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Structure {
+    Sound,
+    Refused(Unscannable),
+}
+
 /// Everything that was observed while one version was scanned.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Evidence {
@@ -173,7 +85,10 @@ pub struct Evidence {
     pub streamed_size: u64,
     pub sha256: Sha256,
     pub declared_sha256: Option<Sha256>,
-    pub reply: EngineReply,
+    /// What the structure gate saw.
+    pub structure: Structure,
+    /// The engine's answer about the whole, then one about each member that the gate handed to it.
+    pub replies: Vec<EngineReply>,
     /// A known-bad sample was found by the same engine process, before and after.
     pub canary_found_before: bool,
     pub canary_found_after: bool,
@@ -192,16 +107,20 @@ pub enum Outcome {
 
 /// Turns evidence into an outcome. [`Verdict::Clean`] needs every single condition; a finding needs none of them.
 pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Outcome {
-    let signature = match &evidence.reply {
-        EngineReply::Found(name) => Some(name.as_str()),
+    let findings = evidence.replies.iter().filter_map(|reply| match reply {
+        EngineReply::Found(name) => Some((classify(name), name)),
         EngineReply::Ok => None,
-    };
-    if let Some(name) = signature {
-        return match classify(name) {
+    });
+    // The worst counts: malware in any part, before a part that was not looked at.
+    if let Some((finding, name)) = findings.min_by_key(|(finding, _)| *finding) {
+        return match finding {
             Finding::Malware => Outcome::Decided(Verdict::Infected { signature: name.to_owned() }),
-            Finding::NotScanned(reason) => Outcome::Decided(Verdict::Unscannable { reason }),
             Finding::Nameless => Outcome::Inconclusive(ScanError::EngineTrouble),
+            Finding::NotScanned(reason) => refuse(&evidence.structure, reason),
         };
+    }
+    if let Structure::Refused(reason) = evidence.structure {
+        return Outcome::Decided(Verdict::Unscannable { reason });
     }
     let sizes_agree =
         evidence.announced_size == evidence.stored_size && evidence.stored_size == evidence.streamed_size;
@@ -209,8 +128,10 @@ pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Ou
     if !sizes_agree || !digest_agrees {
         return Outcome::Decided(Verdict::Error { reason: ScanError::ContentMismatch });
     }
-    let engine_is_sound =
-        evidence.canary_found_before && evidence.canary_found_after && evidence.n_engine_errors == 0;
+    let engine_is_sound = !evidence.replies.is_empty()
+        && evidence.canary_found_before
+        && evidence.canary_found_after
+        && evidence.n_engine_errors == 0;
     if !engine_is_sound {
         return Outcome::Inconclusive(ScanError::EngineTrouble);
     }
@@ -222,11 +143,22 @@ pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Ou
     }
 }
 
+/// The gate knows better than the engine why something cannot be looked at.
+fn refuse(structure: &Structure, reason: Unscannable) -> Outcome {
+    let reason = match structure {
+        Structure::Refused(reason) => *reason,
+        Structure::Sound => reason,
+    };
+    Outcome::Decided(Verdict::Unscannable { reason })
+}
+
+/// Worst first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Finding {
     Malware,
-    NotScanned(Unscannable),
     /// `(null) FOUND` (clamav issue 720): something was found and its name was lost, or nothing was.
     Nameless,
+    NotScanned(Unscannable),
 }
 
 /// ClamAV reports "I did not look at all of it" as a finding whose name begins with `Heuristics.`.
@@ -269,7 +201,8 @@ mod tests {
             streamed_size: 10,
             sha256: Sha256::from_bytes([7; 32]),
             declared_sha256: None,
-            reply: EngineReply::Ok,
+            structure: Structure::Sound,
+            replies: vec![EngineReply::Ok],
             canary_found_before: true,
             canary_found_after: true,
             n_engine_errors: 0,
@@ -292,7 +225,7 @@ mod tests {
     }
 
     fn found(name: &str) -> Outcome {
-        outcome(|e| e.reply = EngineReply::Found(name.to_owned()))
+        outcome(|e| e.replies = vec![EngineReply::Found(name.to_owned())])
     }
 
     #[test]
@@ -316,6 +249,7 @@ mod tests {
         assert_eq!(outcome(|e| e.canary_found_before = false), trouble);
         assert_eq!(outcome(|e| e.canary_found_after = false), trouble);
         assert_eq!(outcome(|e| e.n_engine_errors = 1), trouble);
+        assert_eq!(outcome(|e| e.replies = vec![]), trouble);
         assert_eq!(outcome(|e| e.engine.definitions.built_at = Timestamp::from_secs(0)), stale);
     }
 
@@ -337,21 +271,50 @@ mod tests {
         assert_eq!(found("(null)"), Outcome::Inconclusive(ScanError::EngineTrouble));
     }
 
+    #[test]
+    fn a_refused_structure_is_never_clean_and_never_hides_malware() {
+        let refused = |e: &mut Evidence| e.structure = Structure::Refused(Unscannable::Encrypted);
+        let encrypted = Outcome::Decided(Verdict::Unscannable { reason: Unscannable::Encrypted });
+        assert_eq!(outcome(refused), encrypted);
+        let replies = |names: &[&str]| {
+            names.iter().map(|name| EngineReply::Found((*name).to_owned())).collect::<Vec<_>>()
+        };
+        let mixed = replies(&["Heuristics.Broken.Media.GIF", "Eicar", "(null)"]);
+        let found =
+            outcome(|e| (e.structure, e.replies) = (Structure::Refused(Unscannable::Encrypted), mixed));
+        assert_eq!(found, Outcome::Decided(Verdict::Infected { signature: "Eicar".into() }));
+        let broken = replies(&["Heuristics.Broken.Media.GIF"]);
+        assert_eq!(
+            outcome(|e| (e.structure, e.replies) = (Structure::Refused(Unscannable::Encrypted), broken)),
+            encrypted
+        );
+    }
+
+    #[test]
+    fn malware_in_a_handed_member_counts() {
+        let replies = vec![EngineReply::Ok, EngineReply::Ok, EngineReply::Found("Eicar".into())];
+        let infected = Outcome::Decided(Verdict::Infected { signature: "Eicar".into() });
+        assert_eq!(outcome(|e| e.replies = replies), infected);
+    }
+
     proptest! {
         #[test]
         fn clean_implies_every_condition(
             sizes in prop::array::uniform3(0u64..3), reply in prop_oneof![Just(EngineReply::Ok), "[A-Za-z.()]{0,12}".prop_map(EngineReply::Found)],
             before: bool, after: bool, n_engine_errors in 0usize..2, declared in prop::option::of(0u8..2), age_days in 0u64..20,
+            second in prop::option::of(Just(EngineReply::Found("Heuristics.Encrypted.PDF".into()))), sound: bool,
         ) {
             let outcome = outcome(|e| {
                 [e.announced_size, e.stored_size, e.streamed_size] = sizes;
-                (e.reply, e.canary_found_before, e.canary_found_after) = (reply.clone(), before, after);
+                e.replies = std::iter::once(reply.clone()).chain(second.clone()).collect();
+                (e.canary_found_before, e.canary_found_after) = (before, after);
+                e.structure = if sound { Structure::Sound } else { Structure::Refused(Unscannable::Malformed) };
                 e.n_engine_errors = n_engine_errors;
                 e.declared_sha256 = declared.map(|d| Sha256::from_bytes([7 + d; 32]));
                 e.engine.definitions.built_at = NOW - Duration::from_hours(24 * age_days);
             });
             let all_hold = sizes[0] == sizes[1] && sizes[1] == sizes[2] && reply == EngineReply::Ok && before && after
-                && n_engine_errors == 0 && declared != Some(1) && age_days <= 7;
+                && n_engine_errors == 0 && second.is_none() && sound && declared != Some(1) && age_days <= 7;
             prop_assert_eq!(matches!(outcome, Outcome::Decided(Verdict::Clean(_))), all_hold);
         }
     }

@@ -10,7 +10,7 @@ use domain::machine::{Effect, Event, MachinePolicy, Report, Step, step};
 use domain::record::{Lease, Record, State, Status};
 use domain::timestamp::Timestamp;
 use domain::upload::{AllowedExtensions, UploadPolicy};
-use domain::verdict::{Engine, EngineReply, Evidence, Outcome, judge};
+use domain::verdict::{Engine, EngineReply, Evidence, Outcome, Structure, judge};
 
 const START: i64 = 1_700_000_000;
 /// Ticks of one second. Nothing is uploaded, lost or broken from this one on,
@@ -172,7 +172,8 @@ pub(crate) fn report(version: u8, at: Timestamp) -> Report {
         streamed_size: 10,
         sha256: Sha256::from_bytes([version; 32]),
         declared_sha256: None,
-        reply,
+        structure: Structure::Sound,
+        replies: vec![reply],
         canary_found_before: true,
         canary_found_after: true,
         n_engine_errors: 0,

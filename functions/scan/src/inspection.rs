@@ -1,0 +1,53 @@
+//! The gate at work: what it needs to know about the engine, and where it runs.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clamd::{Engine, EngineError, Limits};
+use domain::verdict::EngineReply;
+use gate::{Capabilities, Gate, Inspection, Sample};
+
+/// For one sample: a few kilobytes.
+const SAMPLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A gate for this engine: every kind of container is tried once. Starts the engine.
+pub async fn gate_for(
+    engine: &Engine,
+    limits: Limits,
+    scratch_directory: PathBuf,
+) -> Result<Gate, EngineError> {
+    let mut opened = Vec::new();
+    for sample in Sample::ALL {
+        let bytes = sample.unmasked();
+        let mut file = tempfile::tempfile_in(&scratch_directory).map_err(EngineError::TemporaryDirectory)?;
+        file.write_all(&bytes).map_err(EngineError::TemporaryDirectory)?;
+        let size_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if size_bytes > limits.max_file_size {
+            continue; // No file of this kind is small enough to be scanned.
+        }
+        let scan = engine.scan(&file, size_bytes, vec![], SAMPLE_TIMEOUT).await?;
+        if scan.replies.iter().any(|reply| matches!(reply, EngineReply::Found(_))) {
+            opened.push(sample.method);
+        }
+    }
+    let capabilities = opened.into_iter().collect::<Capabilities>();
+    let missing = capabilities.missing();
+    if !missing.is_empty() {
+        tracing::warn!(?missing, "the engine does not open these; files of these kinds are unscannable");
+    }
+    let limits = gate::Limits {
+        max_member_bytes: limits.max_file_size,
+        max_total_bytes: limits.max_scan_size(),
+        max_members: Limits::MAX_FILES,
+        max_depth: Limits::MAX_RECURSION - 1,
+    };
+    Ok(Gate { limits, capabilities, scratch_directory })
+}
+
+/// Runs the gate where blocking is allowed.
+pub(crate) async fn inspect(gate: &Gate, file: &File) -> io::Result<Inspection> {
+    let (gate, file) = (gate.clone(), file.try_clone()?);
+    tokio::task::spawn_blocking(move || gate.inspect(&file)).await.map_err(io::Error::other)?
+}

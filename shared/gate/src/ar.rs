@@ -1,0 +1,27 @@
+//! ar, and with it Debian packages. The engine does not open it; the members are handed over.
+
+use crate::blob::Blob;
+use crate::fields::Fields as _;
+use crate::walk::{Reach, Walk, Walked, malformed};
+
+const MAGIC_BYTES: u64 = 8;
+const HEADER_BYTES: usize = 60;
+
+pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    let mut at = MAGIC_BYTES;
+    while at < blob.size_bytes() {
+        let header = blob.bytes_at(at, HEADER_BYTES)?;
+        let size =
+            std::str::from_utf8(header.at(48, 10)).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        let Some(size) = size.filter(|_| header.at(58, 2) == b"`\n") else {
+            return malformed("ar: a header that is none");
+        };
+        let data = blob.slice(at + HEADER_BYTES as u64, size);
+        if data.size_bytes() != size {
+            return malformed("ar: a member behind the end");
+        }
+        walk.stored_member(data, depth, Reach::Handed)?;
+        at += HEADER_BYTES as u64 + size.next_multiple_of(2);
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! Bytes that can be read at any place, in memory or in a file without a name.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A range of bytes. Cheap to clone and to slice.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    store: Store,
+    offset: u64,
+    size_bytes: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Store {
+    Memory(Arc<Vec<u8>>),
+    File(Arc<File>),
+}
+
+/// The file system failed, as opposed to the bytes being odd. Travels inside `io::Error` through the decompressors.
+#[derive(Debug, thiserror::Error)]
+#[error("stored bytes could not be read")]
+pub(crate) struct StorageTrouble(#[source] io::Error);
+
+impl Blob {
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        let size_bytes = to_u64(bytes.len());
+        Self { store: Store::Memory(Arc::new(bytes)), offset: 0, size_bytes }
+    }
+
+    /// The whole of a file, whatever its position.
+    pub fn from_file(file: File) -> io::Result<Self> {
+        let size_bytes = file.metadata()?.len();
+        Ok(Self { store: Store::File(Arc::new(file)), offset: 0, size_bytes })
+    }
+
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// `n_bytes` from `offset` on, cut at the blob's end.
+    pub(crate) fn slice(&self, offset: u64, n_bytes: u64) -> Self {
+        let start = offset.min(self.size_bytes);
+        let size_bytes = n_bytes.min(self.size_bytes - start);
+        Self { store: self.store.clone(), offset: self.offset + start, size_bytes }
+    }
+
+    pub(crate) fn from_offset(&self, offset: u64) -> Self {
+        self.slice(offset, u64::MAX)
+    }
+
+    /// Up to `n_bytes` at `offset`; fewer only where the blob ends.
+    pub(crate) fn bytes_at(&self, offset: u64, n_bytes: usize) -> io::Result<Vec<u8>> {
+        let slice = self.slice(offset, to_u64(n_bytes));
+        let mut bytes = vec![0; to_usize(slice.size_bytes)];
+        slice.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match &self.store {
+            Store::Memory(bytes) => {
+                let start = to_usize(self.offset + offset);
+                let range = bytes.get(start..start + buffer.len());
+                buffer.copy_from_slice(range.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+            Store::File(file) => file
+                .read_exact_at(buffer, self.offset + offset)
+                .map_err(|error| io::Error::other(StorageTrouble(error))),
+        }
+    }
+
+    pub(crate) fn bytes_in_memory(&self) -> u64 {
+        match &self.store {
+            Store::Memory(bytes) => to_u64(bytes.len()),
+            Store::File(_) => 0,
+        }
+    }
+
+    /// A buffered reader from the start.
+    pub fn reader(&self) -> BlobReader {
+        BlobReader { blob: self.clone(), position: 0, buffer: Vec::new(), buffer_start: 0 }
+    }
+}
+
+/// Reads a [`Blob`], buffered. It knows how far it has really been read, which the decompressors' own buffers hide.
+#[derive(Debug)]
+pub struct BlobReader {
+    blob: Blob,
+    position: u64,
+    buffer: Vec<u8>,
+    buffer_start: u64,
+}
+
+const BUFFER_BYTES: usize = 64 * 1024;
+
+impl BlobReader {
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+}
+
+impl io::BufRead for BlobReader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let buffer_end = self.buffer_start + to_u64(self.buffer.len());
+        if self.position < self.buffer_start || self.position >= buffer_end {
+            self.buffer = self.blob.bytes_at(self.position, BUFFER_BYTES)?;
+            self.buffer_start = self.position;
+        }
+        let start = to_usize(self.position - self.buffer_start).min(self.buffer.len());
+        Ok(&self.buffer[start..])
+    }
+
+    fn consume(&mut self, n_bytes: usize) {
+        self.position += to_u64(n_bytes);
+    }
+}
+
+impl Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = io::BufRead::fill_buf(self)?;
+        let n_bytes = available.len().min(buffer.len());
+        buffer[..n_bytes].copy_from_slice(&available[..n_bytes]);
+        io::BufRead::consume(self, n_bytes);
+        Ok(n_bytes)
+    }
+}
+
+impl Seek for BlobReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(offset) => Some(offset),
+            SeekFrom::End(delta) => self.blob.size_bytes.checked_add_signed(delta),
+            SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
+        };
+        self.position = target.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}
+
+/// Collects a member: in memory while it is small, then in a file without a name.
+#[derive(Debug)]
+pub(crate) struct BlobWriter<'a> {
+    directory: &'a Path,
+    memory: Vec<u8>,
+    file: Option<File>,
+    size_bytes: u64,
+}
+
+const MAX_IN_MEMORY: usize = 4 * 1024 * 1024;
+
+impl<'a> BlobWriter<'a> {
+    pub(crate) fn new(directory: &'a Path) -> Self {
+        Self { directory, memory: Vec::new(), file: None, size_bytes: 0 }
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.size_bytes += to_u64(bytes.len());
+        if self.file.is_none() && self.memory.len() + bytes.len() > MAX_IN_MEMORY {
+            let mut file = tempfile::tempfile_in(self.directory)?;
+            file.write_all(&std::mem::take(&mut self.memory))?;
+            self.file = Some(file);
+        }
+        match &mut self.file {
+            Some(file) => file.write_all(bytes),
+            None => {
+                self.memory.extend_from_slice(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    pub(crate) fn finish(self) -> Blob {
+        match self.file {
+            Some(file) => Blob { store: Store::File(Arc::new(file)), offset: 0, size_bytes: self.size_bytes },
+            None => Blob::from_bytes(self.memory),
+        }
+    }
+}
+
+/// One file without a name for many blobs.
+#[derive(Debug)]
+pub(crate) struct Overflow {
+    file: Arc<File>,
+    size_bytes: u64,
+}
+
+impl Overflow {
+    pub(crate) fn new(directory: &Path) -> io::Result<Self> {
+        Ok(Self { file: Arc::new(tempfile::tempfile_in(directory)?), size_bytes: 0 })
+    }
+
+    pub(crate) fn keep(&mut self, blob: &Blob) -> io::Result<Blob> {
+        let n_bytes = io::copy(&mut blob.reader(), &mut &*self.file)?;
+        let kept =
+            Blob { store: Store::File(Arc::clone(&self.file)), offset: self.size_bytes, size_bytes: n_bytes };
+        self.size_bytes += n_bytes;
+        Ok(kept)
+    }
+}
+
+pub(crate) fn to_u64(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+/// For offsets into memory: what does not fit is out of every slice's range.
+pub(crate) fn to_usize(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}

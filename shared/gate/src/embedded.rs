@@ -1,0 +1,153 @@
+//! Containers that begin in the middle of other data: self-extracting programs, installers, pictures with an archive behind them.
+//!
+//! 7-Zip finds them anywhere, and every zip reader goes by the file's end. ClamAV finds some. What unpacks is handed to the engine;
+//! four bytes of a signature are not taken for a container, since programs that read archives hold them.
+
+use std::io;
+
+use domain::verdict::Unscannable;
+
+use crate::blob::{Blob, to_u64, to_usize};
+use crate::fields::Fields as _;
+use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
+use crate::format::{cabinet_size, is_arj, is_bzip2, is_rar};
+use crate::walk::{Damage, Reach, Walk, Walked, refuse};
+use crate::{cabinet, seven_zip, stream, tar, zip};
+
+const WINDOW: usize = 1024 * 1024;
+/// The longest header that is looked at behind a signature: an ARJ header, a tar block.
+const HEADER: usize = 4 * 1024;
+/// `ustar` stands this far into a tar header.
+const USTAR_AT: u64 = 257;
+
+const SIGNATURES: &[(&[u8], Kind)] = &[
+    (ZIP_LOCAL, Kind::Zip),
+    (SEVEN_ZIP, Kind::SevenZip),
+    (CABINET, Kind::Cabinet),
+    (XZ, Kind::Xz),
+    (GZIP_DEFLATE, Kind::Gzip),
+    (b"BZh", Kind::Bzip2),
+    (b"ustar", Kind::Tar),
+    (RAR, Kind::Rar),
+    (b"\x60\xea", Kind::Arj),
+    (b"MSWIM\0\0\0", Kind::Wim),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Zip,
+    SevenZip,
+    Cabinet,
+    Xz,
+    Gzip,
+    Bzip2,
+    Tar,
+    Rar,
+    Arj,
+    Wim,
+}
+
+/// Follows every plausible signature behind the blob's start.
+pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    let (mut at, mut done_to) = (1u64, 1u64);
+    while at < blob.size_bytes() {
+        let window = blob.bytes_at(at, WINDOW + HEADER)?;
+        let mut finds = Vec::new();
+        for (signature, kind) in SIGNATURES {
+            let hits = memchr::memmem::find_iter(&window, signature).take_while(|hit| *hit < WINDOW);
+            finds.extend(hits.map(|hit| (at + to_u64(hit), *kind)));
+        }
+        finds.sort_by_key(|(found_at, _)| *found_at);
+        for (found_at, kind) in finds {
+            if found_at >= done_to {
+                let n_bytes = follow(walk, blob, found_at, kind, depth)?;
+                done_to = done_to.max(found_at + n_bytes);
+            }
+        }
+        at = (at + to_u64(WINDOW)).max(done_to);
+    }
+    Ok(())
+}
+
+/// Returns how many bytes the container takes; 0 when there is none.
+fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, kind: Kind, depth: u32) -> Walked<u64> {
+    let rest = blob.from_offset(at);
+    let head = rest.bytes_at(0, HEADER)?;
+    match kind {
+        Kind::Zip => zip::walk_streamed(walk, &rest, depth),
+        Kind::SevenZip => match seven_zip::announced_size(&head).filter(|size| *size <= rest.size_bytes()) {
+            Some(size) => seven_zip::walk(walk, &rest.slice(0, size), depth, Reach::Handed).map(|()| size),
+            None => Ok(0),
+        },
+        Kind::Cabinet => match cabinet_size(&head).filter(|size| *size <= rest.size_bytes()) {
+            Some(size) => cabinet::walk(walk, &rest.slice(0, size), depth, Reach::Handed).map(|()| size),
+            None => Ok(0),
+        },
+        Kind::Xz => follow_stream(walk, &rest, depth, stream::xz),
+        Kind::Gzip if head.u8_at(3) & 0xe0 == 0 => follow_stream(walk, &rest, depth, stream::gzip),
+        Kind::Bzip2 if is_bzip2(&head) => follow_stream(walk, &rest, depth, stream::bzip2),
+        Kind::Tar => match at.checked_sub(USTAR_AT).filter(|start| *start > 0) {
+            Some(start) if tar::is_header(&blob.bytes_at(start, 512)?) => {
+                let n_bytes = tar::walk_embedded(walk, &blob.from_offset(start), depth)?;
+                Ok(n_bytes.saturating_sub(USTAR_AT))
+            }
+            _ => Ok(0),
+        },
+        Kind::Rar if is_rar(&head) => unsupported("RAR in other data"),
+        Kind::Arj if is_arj(&head) => unsupported("ARJ in other data"),
+        Kind::Wim if head.u32_le(8) == 208 => unsupported("WIM in other data"),
+        Kind::Gzip | Kind::Bzip2 | Kind::Rar | Kind::Arj | Kind::Wim => Ok(0),
+    }
+}
+
+fn unsupported(seen: &'static str) -> Walked<u64> {
+    refuse(Unscannable::UnsupportedContainer, seen)
+}
+
+/// Decodes what decodes. Random bytes end after a few; whatever a tool would write to disk is looked at.
+fn follow_stream(
+    walk: &mut Walk<'_>,
+    rest: &Blob,
+    depth: u32,
+    decoder: fn(&mut crate::BlobReader) -> stream::Decoder<'_>,
+) -> Walked<u64> {
+    const LEAST: u64 = 32;
+    let (mut reader, mut writer) = (rest.reader(), walk.writer());
+    walk.fill(&mut writer, &mut *decoder(&mut reader), Damage::CutOff)?;
+    if writer.size_bytes() < LEAST {
+        return walk.count_attempt().map(|()| 0);
+    }
+    walk.count_member()?;
+    walk.visit(writer.finish(), depth, Reach::Handed)?;
+    Ok(reader.position())
+}
+
+/// Every zip reader looks for the end record in the last 64 KiB, whatever comes before it. Returns the rest of the blob.
+pub(crate) fn walk_zip_at_end(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Blob> {
+    let Some(ends_at) = zip_at_end(blob)? else { return Ok(blob.clone()) };
+    let starts_at = zip::walk_behind(walk, &blob.slice(0, ends_at), depth)?;
+    Ok(blob.slice(0, starts_at))
+}
+
+/// Where a plausible zip ends: an end record that points at a directory. Programs that read zips hold the signature alone.
+fn zip_at_end(blob: &Blob) -> io::Result<Option<u64>> {
+    const TAIL: u64 = 22 + 64 * 1024;
+    let tail_at = blob.size_bytes().saturating_sub(TAIL);
+    let tail = blob.bytes_at(tail_at, to_usize(TAIL))?;
+    for hit in memchr::memmem::rfind_iter(&tail, ZIP_END) {
+        let record = &tail[hit..];
+        let at = tail_at + to_u64(hit);
+        let directory_bytes = u64::from(record.u32_le(12));
+        let begins = |n_bytes_before: u64, magic: &[u8]| match at.checked_sub(n_bytes_before) {
+            Some(at) => blob.bytes_at(at, 4).map(|bytes| bytes == magic),
+            None => Ok(false),
+        };
+        let has_directory = directory_bytes > 0 && begins(directory_bytes, b"PK\x01\x02")?;
+        let has_locator = begins(20, b"PK\x06\x07")?;
+        if record.len() >= 22 && (has_directory || has_locator) {
+            let comment = u64::from(record.u16_le(20));
+            return Ok(Some((at + 22 + comment).min(blob.size_bytes())));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,223 @@
+//! What does a blob claim to be, by its first bytes?
+
+use std::io;
+
+use crate::blob::{Blob, to_usize};
+use crate::fields::Fields as _;
+use crate::{mail, tar};
+
+/// What a reader would take a blob for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Format {
+    Zip,
+    Gzip,
+    Bzip2,
+    Xz,
+    Tar,
+    SevenZip,
+    Cabinet,
+    Iso,
+    Ar,
+    /// Compound File Binary: old Office documents, MSI, Outlook messages.
+    Compound,
+    Mail,
+    Pdf,
+    /// A container that the gate cannot walk, by its name.
+    Unsupported(&'static str),
+    Other,
+}
+
+impl Format {
+    pub(crate) fn is_container(self) -> bool {
+        !matches!(self, Self::Pdf | Self::Other)
+    }
+
+    /// Whether bytes that the walk did not account for may be there: 7-Zip finds archives anywhere in them.
+    pub(crate) fn may_hide_containers(self) -> bool {
+        matches!(self, Self::Other | Self::Pdf | Self::Compound | Self::Mail)
+    }
+}
+
+pub(crate) const ZIP_LOCAL: &[u8] = b"PK\x03\x04";
+pub(crate) const ZIP_END: &[u8] = b"PK\x05\x06";
+pub(crate) const SEVEN_ZIP: &[u8] = b"7z\xbc\xaf\x27\x1c";
+pub(crate) const XZ: &[u8] = b"\xfd7zXZ\0";
+pub(crate) const GZIP_DEFLATE: &[u8] = b"\x1f\x8b\x08";
+pub(crate) const CABINET: &[u8] = b"MSCF\0\0\0\0";
+pub(crate) const RAR: &[u8] = b"Rar!\x1a\x07";
+const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+
+/// Signatures of containers that the gate refuses, and where they stand. The engine opens a few of these (ARJ, CHM, cpio, DMG,
+/// TNEF, XAR), but nothing here could say whether it saw all of one.
+const UNSUPPORTED: &[(usize, &[u8], &str)] = &[
+    (0, b"PK\x07\x08PK\x03\x04", "split zip"),
+    (0, b"PK00PK\x03\x04", "split zip"),
+    (0, RAR, "RAR"),
+    (0, b"RE~^", "RAR 1"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (1, b"\x2a\x4d\x18", "zstd or lz4, skippable frame"),
+    (0, b"\x04\x22\x4d\x18", "lz4"),
+    (0, b"\x02\x21\x4c\x18", "lz4, legacy"),
+    (0, b"LZIP", "lzip"),
+    (0, b"LRZI", "lrzip"),
+    (0, b"\x89LZO\0\r\n\x1a\n", "lzop"),
+    (0, b"\x1f\x9d", "compress"),
+    (0, b"\x1f\xa0", "compress, LZH"),
+    (0, b"bvx2", "LZFSE"),
+    (7, b"**ACE**", "ACE"),
+    (20, b"\xdc\xa7\xc4\xfd", "ZOO"),
+    (0, b"ALZ\x01", "ALZ"),
+    (0, b"EGGA", "EGG"),
+    (0, b"7kSt", "ZPAQ"),
+    (0, b"zPQ", "ZPAQ"),
+    (0, b"SIT!", "StuffIt"),
+    (0, b"StuffIt", "StuffIt"),
+    (0, b"MSWIM\0\0\0", "WIM"),
+    (0, b"\xed\xab\xee\xdb", "RPM"),
+    (0, b"xar!", "XAR"),
+    (0, b"ITSF", "CHM"),
+    (0, b"\x78\x9f\x3e\x22", "TNEF"),
+    (0, b"070701", "cpio"),
+    (0, b"070702", "cpio"),
+    (0, b"070707", "cpio"),
+    (0, b"\xc7\x71", "cpio"),
+    (0, b"\x71\xc7", "cpio"),
+    (0, b"WARC/1.", "WARC"),
+    (0, b"hsqs", "SquashFS"),
+    (0, b"sqsh", "SquashFS"),
+    (0, b"\x45\x3d\xcd\x28", "cramfs"),
+    (0, b"conectix", "VHD"),
+    (0, b"vhdxfile", "VHDX"),
+    (0, b"KDMV", "VMDK"),
+    (0, b"QFI\xfb", "QCOW"),
+    (0x40, b"\x7f\x10\xda\xbe", "VDI"),
+    (3, b"NTFS    ", "NTFS image"),
+    (54, b"FAT1", "FAT image"),
+    (82, b"FAT32", "FAT image"),
+    (32, b"NXSB", "APFS image"),
+    (512, b"EFI PART", "disk image"),
+    (1024, b"H+\0\x04", "HFS+ image"),
+    (1080, b"\x53\xef\x01\0", "ext image"),
+    (32769, b"BEA01", "UDF image"),
+    (0x9311, b"CD001", "raw CD image"),
+];
+
+/// The last 512 bytes of an Apple disk image, or of a fixed virtual disk, begin with these.
+const UNSUPPORTED_TRAILERS: &[(&[u8], &str)] = &[(b"koly", "DMG"), (b"conectix", "VHD")];
+
+/// Enough for every signature above, and for a mail's header.
+const HEAD_BYTES: usize = 40 * 1024;
+
+pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
+    let head = blob.bytes_at(0, HEAD_BYTES)?;
+    let starts = |magic: &[u8]| head.starts_with(magic);
+    let by_magic = [
+        (starts(ZIP_LOCAL) || starts(ZIP_END), Format::Zip),
+        (starts(GZIP_DEFLATE), Format::Gzip),
+        (is_bzip2(&head), Format::Bzip2),
+        (starts(XZ), Format::Xz),
+        (starts(SEVEN_ZIP), Format::SevenZip),
+        (starts(b"MSCF"), Format::Cabinet),
+        (starts(b"!<arch>\n"), Format::Ar),
+        (starts(COMPOUND), Format::Compound),
+        (tar::is_header(head.at(0, 512)), Format::Tar),
+        (head.at(32769, 5) == b"CD001", Format::Iso),
+    ];
+    let mut claims = by_magic.into_iter().filter_map(|(is_it, format)| is_it.then_some(format));
+    if let Some(format) = claims.next() {
+        // Readers would choose by the file's name, or by what they look for first.
+        return Ok(if claims.next().is_some() { Format::Unsupported("two formats at once") } else { format });
+    }
+    if let Some(name) = unsupported(&head, blob)? {
+        return Ok(Format::Unsupported(name));
+    }
+    if memchr::memmem::find(&head[..head.len().min(1024)], b"%PDF-").is_some() {
+        return Ok(Format::Pdf);
+    }
+    Ok(if mail::is_header(&head) { Format::Mail } else { Format::Other })
+}
+
+pub(crate) fn is_bzip2(bytes: &[u8]) -> bool {
+    let block = bytes.at(4, 6);
+    bytes.starts_with(b"BZh")
+        && (b'1'..=b'9').contains(&bytes.u8_at(3))
+        && (block == b"\x31\x41\x59\x26\x53\x59" || block == b"\x17\x72\x45\x38\x50\x90")
+}
+
+fn unsupported(head: &[u8], blob: &Blob) -> io::Result<Option<&'static str>> {
+    let by_magic = UNSUPPORTED.iter().find(|(offset, magic, _)| head.at(*offset, magic.len()) == *magic);
+    if let Some((_, _, name)) = by_magic {
+        return Ok(Some(name));
+    }
+    if is_arj(head) {
+        return Ok(Some("ARJ"));
+    }
+    if is_lha(head) {
+        return Ok(Some("LHA"));
+    }
+    if is_lzma_alone(head) {
+        return Ok(Some("LZMA"));
+    }
+    let trailer = blob.bytes_at(blob.size_bytes().saturating_sub(512), 8)?;
+    Ok(UNSUPPORTED_TRAILERS.iter().find(|(magic, _)| trailer.starts_with(magic)).map(|(_, name)| *name))
+}
+
+/// `60 EA`, the size of the basic header, the header, its CRC-32. Two bytes alone would hit ordinary files.
+pub(crate) fn is_arj(bytes: &[u8]) -> bool {
+    let n_header = usize::from(bytes.u16_le(2));
+    let header = bytes.at(4, n_header);
+    bytes.starts_with(b"\x60\xea")
+        && (30..=2600).contains(&n_header)
+        && header.len() == n_header
+        && crc32fast::hash(header) == bytes.u32_le(4 + n_header)
+}
+
+fn is_lha(bytes: &[u8]) -> bool {
+    let method = bytes.at(2, 5);
+    method.len() == 5
+        && method.ends_with(b"-")
+        && [&b"-lh"[..], b"-lz", b"-pm"].iter().any(|start| method.starts_with(start))
+}
+
+/// `.lzma` has no signature. These are the encoders' property byte, a dictionary of 2^n or 3 * 2^n bytes, a size that is unknown or
+/// below 256 GiB, and the zero with which every LZMA stream begins (as `file` and xz tell it, too).
+fn is_lzma_alone(bytes: &[u8]) -> bool {
+    let (dictionary, size) = (bytes.u32_le(1), bytes.u64_le(5));
+    let is_power =
+        dictionary.is_power_of_two() || (dictionary.is_multiple_of(3) && (dictionary / 3).is_power_of_two());
+    bytes.len() > 18
+        && bytes.u8_at(0) == 0x5d
+        && is_power
+        && dictionary >= 4096
+        && (size == u64::MAX || size < 1 << 38)
+        && bytes.u8_at(13) == 0
+}
+
+/// Whether a RAR header with a right checksum follows the signature. Programs that read RAR hold the signature alone.
+pub(crate) fn is_rar(bytes: &[u8]) -> bool {
+    let version_4 = bytes.at(6, 1) == [0] && bytes.u8_at(9) == 0x73 && {
+        let n_header = usize::from(bytes.u16_le(12));
+        let header = bytes.at(9, n_header.saturating_sub(2));
+        let [low, high, ..] = crc32fast::hash(header).to_le_bytes();
+        !header.is_empty() && u16::from_le_bytes([low, high]) == bytes.u16_le(7)
+    };
+    // Version 5: CRC-32, then the header's size as a variable number of one or two bytes here.
+    let version_5 = bytes.at(6, 2) == [1, 0] && {
+        let (first, second) = (usize::from(bytes.u8_at(12)), usize::from(bytes.u8_at(13)));
+        let (n_size, n_header) = if first < 0x80 { (1, first) } else { (2, (first & 0x7f) | (second << 7)) };
+        let header = bytes.at(12, n_size + n_header);
+        header.len() > 1 && crc32fast::hash(header) == bytes.u32_le(8)
+    };
+    bytes.starts_with(RAR) && (version_4 || version_5)
+}
+
+/// How much of a cabinet its own header says it is; `None` when the header is not one.
+pub(crate) fn cabinet_size(bytes: &[u8]) -> Option<u64> {
+    let size = u64::from(bytes.u32_le(8));
+    let is_header = bytes.starts_with(CABINET)
+        && bytes.at(12, 4).len() == 4
+        && bytes.u32_le(20) == 0
+        && bytes.at(24, 2) == [3, 1]
+        && to_usize(size) > 36;
+    is_header.then_some(size)
+}

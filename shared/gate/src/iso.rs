@@ -1,0 +1,128 @@
+//! ISO 9660: every directory tree of the image (plain, and Joliet beside it), and the extents that they name (ECMA-119).
+
+use std::collections::BTreeSet;
+
+use domain::verdict::Unscannable;
+
+use crate::blob::{Blob, to_u64, to_usize};
+use crate::capability::Method;
+use crate::fields::Fields as _;
+use crate::walk::{Reach, Walk, Walked, malformed, refuse};
+
+const SECTOR: u64 = 2048;
+const FIRST_DESCRIPTOR: u64 = 16;
+const MAX_DESCRIPTORS: u64 = 64;
+const MAX_DIRECTORY_BYTES: u64 = 16 * 1024 * 1024;
+
+type Extent = (u64, u64);
+
+pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    walk.require(Method::Iso)?;
+    let mut trees = Vec::new();
+    for root in read_roots(blob)? {
+        let files = read_tree(blob, root)?;
+        walk.expect(to_u64(files.len()), 0)?;
+        trees.push(files);
+    }
+    // Readers show one tree or another; the engine reads one.
+    let agree = trees.windows(2).all(|pair| pair[0] == pair[1]);
+    let reach = if agree { Reach::Followed } else { Reach::Handed };
+    for (sector, n_bytes) in trees.into_iter().flatten().collect::<BTreeSet<_>>() {
+        let data = blob.slice(sector * SECTOR, n_bytes);
+        if data.size_bytes() != n_bytes {
+            return malformed("iso: a file behind the end");
+        }
+        walk.stored_member(data, depth, reach)?;
+    }
+    Ok(())
+}
+
+/// The root directories of all volume descriptors.
+fn read_roots(blob: &Blob) -> Walked<Vec<Extent>> {
+    const PRIMARY: u8 = 1;
+    const SUPPLEMENTARY: u8 = 2;
+    const TERMINATOR: u8 = 255;
+    let (mut roots, mut is_terminated) = (Vec::new(), false);
+    for index in FIRST_DESCRIPTOR..FIRST_DESCRIPTOR + MAX_DESCRIPTORS {
+        let descriptor = blob.bytes_at(index * SECTOR, to_usize(SECTOR))?;
+        match (descriptor.at(1, 5), descriptor.u8_at(0)) {
+            (b"CD001", PRIMARY | SUPPLEMENTARY) => {
+                if u64::from(descriptor.u16_le(128)) != SECTOR {
+                    return malformed("iso: blocks of an unusual size");
+                }
+                roots.push(extent(descriptor.at(156, 34)));
+            }
+            (b"CD001", TERMINATOR) => is_terminated = true,
+            (b"CD001", _) => {}
+            (b"BEA01" | b"NSR02" | b"NSR03", _) => {
+                return refuse(Unscannable::UnsupportedContainer, "iso: an UDF image as well");
+            }
+            _ => break,
+        }
+    }
+    if is_terminated && !roots.is_empty() { Ok(roots) } else { malformed("iso: no volume descriptors") }
+}
+
+fn extent(record: &[u8]) -> Extent {
+    (record.u32_le(2).into(), record.u32_le(10).into())
+}
+
+/// The extents of all files below a root. Each directory is read once.
+fn read_tree(blob: &Blob, root: Extent) -> Walked<BTreeSet<Extent>> {
+    let (mut files, mut seen, mut to_read) = (BTreeSet::new(), BTreeSet::new(), vec![root]);
+    let mut n_bytes_read = 0u64;
+    while let Some(directory) = to_read.pop() {
+        if !seen.insert(directory) {
+            continue;
+        }
+        n_bytes_read = n_bytes_read.saturating_add(directory.1);
+        if n_bytes_read > MAX_DIRECTORY_BYTES {
+            return refuse(Unscannable::TooManyFiles, "iso: directories larger than the limit");
+        }
+        let bytes = blob.bytes_at(directory.0 * SECTOR, to_usize(directory.1))?;
+        if to_u64(bytes.len()) != directory.1 {
+            return malformed("iso: a directory behind the end");
+        }
+        // Records do not cross sectors; a length of zero ends a sector.
+        for sector in bytes.chunks(to_usize(SECTOR)) {
+            read_sector(sector, &mut files, &mut to_read)?;
+        }
+    }
+    Ok(files)
+}
+
+fn read_sector(sector: &[u8], files: &mut BTreeSet<Extent>, directories: &mut Vec<Extent>) -> Walked {
+    const IS_DIRECTORY: u8 = 0x02;
+    const IS_ASSOCIATED: u8 = 0x04;
+    const HAS_MORE_EXTENTS: u8 = 0x80;
+    let mut rest = sector;
+    while rest.u8_at(0) != 0 {
+        let n_record = usize::from(rest.u8_at(0));
+        let record = rest.at(0, n_record);
+        let n_name = usize::from(record.u8_at(32));
+        if n_record < 34 || record.len() != n_record || 33 + n_name > n_record {
+            return malformed("iso: a directory record that is none");
+        }
+        let is_both_endian = record.at(2, 4).iter().rev().eq(record.at(6, 4))
+            && record.at(10, 4).iter().rev().eq(record.at(14, 4));
+        let flags = record.u8_at(25);
+        let is_unusual = flags & (HAS_MORE_EXTENTS | IS_ASSOCIATED) != 0
+            || record.u8_at(26) != 0
+            || record.u8_at(27) != 0
+            || record.u8_at(1) != 0
+            || !is_both_endian;
+        if is_unusual {
+            return malformed("iso: a file of several extents, or numbers that disagree");
+        }
+        let is_self_or_parent = n_name == 1 && record.u8_at(33) <= 1;
+        if !is_self_or_parent {
+            if flags & IS_DIRECTORY != 0 {
+                directories.push(extent(record));
+            } else if extent(record).1 > 0 {
+                files.insert(extent(record));
+            }
+        }
+        rest = &rest[n_record..];
+    }
+    Ok(())
+}

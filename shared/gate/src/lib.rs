@@ -1,0 +1,97 @@
+//! Would the engine look at all of it? What archives and containers really hold, before the engine is asked.
+//!
+//! ClamAV 1.4 answers `OK` for much that it never unpacked, even with every alert on: concatenated and hidden zips,
+//! headers that disagree, second streams, methods and formats that it does not know, members cut at a limit. The gate walks
+//! every container that it knows, down to the innermost, and comes to one of three conclusions about each:
+//!
+//! - the engine **follows** it: every byte is accounted for, in the one way that all readers agree on;
+//! - it is sound, but the engine may not follow it (a zip behind a program, ZIP64, a second gzip stream): its members are
+//!   **handed** to the engine, each as a stream of its own;
+//! - it is **refused**: nobody could say that the whole of it was scanned.
+//!
+//! Invariant: a container that the gate cannot walk to its end is refused, never passed.
+//! Invariant: memory is bounded by constants; bytes, members and depth by [`Limits`], across the whole file.
+//!
+//! Decompressors are kept crates; the structure around them is read here, because they normalise away what matters.
+
+mod ar;
+mod blob;
+mod cabinet;
+mod capability;
+mod compound;
+mod embedded;
+mod encrypted;
+mod fields;
+mod format;
+mod iso;
+mod mail;
+mod mszip;
+mod refusal;
+mod seven_zip;
+mod stream;
+mod tar;
+mod walk;
+mod zip;
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+pub use blob::{Blob, BlobReader};
+pub use capability::{Capabilities, Method, Sample};
+pub use refusal::Refusal;
+
+use walk::{Stop, Walk};
+
+/// What the engine is allowed to unpack; the gate refuses what would go beyond.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Bytes of one member. The engine cuts larger ones without a word.
+    pub max_member_bytes: u64,
+    /// Bytes that all members of one file unpack to, at all depths.
+    pub max_total_bytes: u64,
+    /// Members of one file, at all depths.
+    pub max_members: u64,
+    /// Containers within containers.
+    pub max_depth: u32,
+}
+
+/// The gate for one engine: its limits, and what it was seen to open.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    pub limits: Limits,
+    pub capabilities: Capabilities,
+    /// Where members too large for memory are kept while they are looked at, in files without a name.
+    pub scratch_directory: PathBuf,
+}
+
+/// What the gate makes of one file.
+#[derive(Debug)]
+pub struct Inspection {
+    pub refusal: Option<Refusal>,
+    /// Members that the engine must be given by themselves: without them its answer covers only a part.
+    pub handed: Vec<Blob>,
+}
+
+impl Gate {
+    /// Inspects `file` from its start. An error means that the file or the scratch directory could not be read or written;
+    /// whatever the bytes are is an [`Inspection`].
+    pub fn inspect(&self, file: &File) -> io::Result<Inspection> {
+        self.inspect_blob(&Blob::from_file(file.try_clone()?)?)
+    }
+
+    /// The same for bytes in memory.
+    pub fn inspect_bytes(&self, bytes: &[u8]) -> io::Result<Inspection> {
+        self.inspect_blob(&Blob::from_bytes(bytes.to_vec()))
+    }
+
+    fn inspect_blob(&self, blob: &Blob) -> io::Result<Inspection> {
+        let mut walk = Walk::new(self);
+        let refusal = match walk.look(blob, 0) {
+            Ok(()) => None,
+            Err(Stop::Refused(refusal)) => Some(refusal),
+            Err(Stop::Trouble(error)) => return Err(error),
+        };
+        Ok(Inspection { refusal, handed: walk.into_handed() })
+    }
+}

@@ -1,0 +1,38 @@
+//! Why is a file not passed on?
+
+use std::fmt;
+
+use domain::verdict::Unscannable;
+
+/// A reason for the uploader, and the observation behind it for the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    pub reason: Unscannable,
+    /// What was seen, in a few words. Fixed texts only: nothing of the file's own.
+    pub seen: &'static str,
+}
+
+impl Refusal {
+    /// Whether the engine should be asked all the same, because it may know the file as malware. Not for what unpacks to too much: the
+    /// refusal is there to save that.
+    pub fn may_ask_engine(&self) -> bool {
+        match self.reason {
+            Unscannable::Encrypted
+            | Unscannable::Malformed
+            | Unscannable::TooDeep
+            | Unscannable::UnsupportedContainer => true,
+            Unscannable::Empty
+            | Unscannable::ExpandsTooMuch
+            | Unscannable::ScanTimeout
+            | Unscannable::StaleDefinitions
+            | Unscannable::TooLarge
+            | Unscannable::TooManyFiles => false,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason.code(), self.seen)
+    }
+}

@@ -1,0 +1,90 @@
+//! gzip, bzip2 and xz: one stream that ends where the file ends, or else its whole content is handed to the engine.
+//!
+//! ClamAV reads the first stream and is silent about the rest; parallel compressors and `cat` make files of several.
+
+use std::io::{self, BufRead as _, Read};
+
+use crate::blob::{Blob, BlobReader};
+use crate::capability::Method;
+use crate::fields::Fields as _;
+use crate::format::{GZIP_DEFLATE, XZ, is_bzip2};
+use crate::walk::{Damage, Reach, Walk, Walked, malformed};
+
+/// A dictionary larger than this is refused: 64 MiB is what `xz -9` and `7z -mx=9` use.
+pub(crate) const MAX_DICTIONARY_KIB: u32 = 96 * 1024;
+
+pub(crate) fn walk_gzip(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    walk.require(Method::Gzip)?;
+    walk_streams(walk, blob, depth, |bytes| bytes.starts_with(GZIP_DEFLATE), gzip, Reach::Followed)
+}
+
+pub(crate) fn walk_bzip2(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    walk.require(Method::Bzip2)?;
+    walk_streams(walk, blob, depth, is_bzip2, bzip2, Reach::Followed)
+}
+
+pub(crate) fn walk_xz(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    walk.require(Method::Xz)?;
+    let reach = if xz_is_plain(blob)? { Reach::Followed } else { Reach::Handed };
+    walk_streams(walk, blob, depth, |bytes| bytes.starts_with(XZ), xz, reach)
+}
+
+pub(crate) type Decoder<'a> = Box<dyn Read + 'a>;
+
+pub(crate) fn gzip(reader: &mut BlobReader) -> Decoder<'_> {
+    Box::new(flate2::bufread::GzDecoder::new(reader))
+}
+
+pub(crate) fn bzip2(reader: &mut BlobReader) -> Decoder<'_> {
+    Box::new(bzip2::bufread::BzDecoder::new(reader))
+}
+
+pub(crate) fn xz(reader: &mut BlobReader) -> Decoder<'_> {
+    Box::new(lzma_rust2::XzReader::new_mem_limit(reader, false, MAX_DICTIONARY_KIB))
+}
+
+/// Decodes stream after stream as one member, the way the compressors' own tools do. Zeros between them and at the end are
+/// padding.
+fn walk_streams(
+    walk: &mut Walk<'_>,
+    blob: &Blob,
+    depth: u32,
+    is_stream: fn(&[u8]) -> bool,
+    decoder: fn(&mut BlobReader) -> Decoder<'_>,
+    one_stream: Reach,
+) -> Walked {
+    let (mut reader, mut writer, mut n_streams) = (blob.reader(), walk.new_member()?, 0u64);
+    loop {
+        skip_zeros(&mut reader)?;
+        if reader.position() >= blob.size_bytes() {
+            break;
+        }
+        if !is_stream(&blob.bytes_at(reader.position(), 16)?) {
+            return malformed("data behind the compressed stream");
+        }
+        walk.fill(&mut writer, &mut *decoder(&mut reader), Damage::Refused)?;
+        n_streams += 1;
+    }
+    let reach = if n_streams > 1 { Reach::Handed } else { one_stream };
+    walk.visit(writer.finish(), depth, reach)
+}
+
+fn skip_zeros(reader: &mut BlobReader) -> io::Result<()> {
+    loop {
+        let buffer = reader.fill_buf()?;
+        let n_zeros = buffer.iter().take_while(|byte| **byte == 0).count();
+        let is_done = n_zeros < buffer.len() || buffer.is_empty();
+        reader.consume(n_zeros);
+        if is_done {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether the first block has LZMA2 as its only filter, the one chain that the engine is known to follow. (The block header stands
+/// behind the stream header of 12 bytes: its size, flags with the number of filters, optional sizes, the filters.)
+fn xz_is_plain(blob: &Blob) -> io::Result<bool> {
+    let head = blob.bytes_at(12, 2)?;
+    let has_block = head.u8_at(0) != 0;
+    Ok(!has_block || head.u8_at(1) & 0x03 == 0)
+}

@@ -1,0 +1,232 @@
+//! The way through a file: every container, every member, within one budget.
+
+use std::io::{self, Read};
+
+use domain::verdict::Unscannable;
+
+use crate::blob::{Blob, BlobWriter, Overflow, StorageTrouble, to_u64};
+use crate::capability::Method;
+use crate::format::{Format, sniff};
+use crate::refusal::Refusal;
+use crate::{Gate, ar, cabinet, compound, embedded, encrypted, iso, mail, seven_zip, stream, tar, zip};
+
+/// Why a walk ends before its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Refused(Refusal),
+    /// The file system failed. Says nothing about the bytes.
+    Trouble(io::Error),
+}
+
+pub(crate) type Walked<T = ()> = Result<T, Stop>;
+
+pub(crate) fn refuse<T>(reason: Unscannable, seen: &'static str) -> Walked<T> {
+    Err(Stop::Refused(Refusal { reason, seen }))
+}
+
+pub(crate) fn malformed<T>(seen: &'static str) -> Walked<T> {
+    refuse(Unscannable::Malformed, seen)
+}
+
+/// For direct reads of a blob: every failure is the file system's.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Trouble(error)
+    }
+}
+
+/// Whether the engine finds a container's members by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reach {
+    /// It does: the container is of the plain form that it reads.
+    Followed,
+    /// It may not: each member is given to it as a stream of its own.
+    Handed,
+}
+
+/// What becomes of a member whose decompressor reports damage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Damage {
+    Refused,
+    /// What came out before the damage counts: tools extract it too. For finds in the middle of other data.
+    CutOff,
+}
+
+pub(crate) struct Walk<'a> {
+    pub(crate) gate: &'a Gate,
+    n_members: u64,
+    n_bytes: u64,
+    n_attempts: u32,
+    handed: Handed,
+}
+
+/// What the engine must be given, kept within bounded memory.
+#[derive(Default)]
+struct Handed {
+    blobs: Vec<Blob>,
+    n_bytes_in_memory: u64,
+    overflow: Option<Overflow>,
+}
+
+/// Signatures that may be followed in vain in one file before it counts as made to waste time.
+const MAX_ATTEMPTS: u32 = 2_000;
+const MAX_HANDED_IN_MEMORY: u64 = 16 * 1024 * 1024;
+const COPY_BYTES: usize = 64 * 1024;
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(gate: &'a Gate) -> Self {
+        Self { gate, n_members: 0, n_bytes: 0, n_attempts: 0, handed: Handed::default() }
+    }
+
+    pub(crate) fn into_handed(self) -> Vec<Blob> {
+        self.handed.blobs
+    }
+
+    /// Looks at a file or a member, `depth` containers down.
+    pub(crate) fn look(&mut self, blob: &Blob, depth: u32) -> Walked {
+        let format = sniff(blob)?;
+        if format.is_container() && depth >= self.gate.limits.max_depth {
+            return refuse(Unscannable::TooDeep, "containers nested too deeply");
+        }
+        match format {
+            Format::Zip => return zip::walk(self, blob, depth),
+            Format::Gzip => stream::walk_gzip(self, blob, depth)?,
+            Format::Bzip2 => stream::walk_bzip2(self, blob, depth)?,
+            Format::Xz => stream::walk_xz(self, blob, depth)?,
+            Format::Tar => tar::walk(self, blob, depth)?,
+            Format::SevenZip => seven_zip::walk(self, blob, depth, Reach::Followed)?,
+            Format::Cabinet => cabinet::walk(self, blob, depth, Reach::Followed)?,
+            Format::Iso => iso::walk(self, blob, depth)?,
+            Format::Ar => ar::walk(self, blob, depth)?,
+            Format::Compound => compound::walk(self, blob, depth)?,
+            Format::Mail => mail::walk(self, blob, depth)?,
+            Format::Pdf => encrypted::refuse_encrypted_pdf(blob)?,
+            Format::Unsupported(name) => return refuse(Unscannable::UnsupportedContainer, name),
+            Format::Other => {}
+        }
+        let rest = embedded::walk_zip_at_end(self, blob, depth)?;
+        if format.may_hide_containers() { embedded::walk(self, &rest, depth) } else { Ok(()) }
+    }
+
+    /// Unpacks one member, looks into it, and gives it to the engine where that is needed.
+    pub(crate) fn member(&mut self, source: &mut dyn Read, depth: u32, reach: Reach) -> Walked {
+        let mut writer = self.new_member()?;
+        self.fill(&mut writer, source, Damage::Refused)?;
+        self.visit(writer.finish(), depth, reach)
+    }
+
+    /// The same for a member that is stored as it is: nothing is copied.
+    pub(crate) fn stored_member(&mut self, blob: Blob, depth: u32, reach: Reach) -> Walked {
+        self.count_member()?;
+        self.count_bytes(blob.size_bytes(), blob.size_bytes())?;
+        self.visit(blob, depth, reach)
+    }
+
+    pub(crate) fn new_member(&mut self) -> Walked<BlobWriter<'a>> {
+        self.count_member()?;
+        Ok(self.writer())
+    }
+
+    /// For what may turn out not to be a member.
+    pub(crate) fn writer(&self) -> BlobWriter<'a> {
+        BlobWriter::new(&self.gate.scratch_directory)
+    }
+
+    /// Unpacks `source` to its end into `writer`, counting every byte.
+    pub(crate) fn fill(
+        &mut self,
+        writer: &mut BlobWriter<'_>,
+        source: &mut dyn Read,
+        damage: Damage,
+    ) -> Walked {
+        let mut buffer = vec![0; COPY_BYTES];
+        loop {
+            let n_bytes = match source.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(n_bytes) => n_bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if is_storage_trouble(&error) => return Err(Stop::Trouble(error)),
+                Err(_) if damage == Damage::CutOff => return Ok(()),
+                Err(_) => return malformed("a member cannot be unpacked"),
+            };
+            self.count_bytes(to_u64(n_bytes), writer.size_bytes() + to_u64(n_bytes))?;
+            writer.write(&buffer[..n_bytes])?;
+        }
+    }
+
+    /// Looks into a member that is unpacked, and gives it to the engine where that is needed.
+    pub(crate) fn visit(&mut self, blob: Blob, depth: u32, reach: Reach) -> Walked {
+        self.look(&blob, depth + 1)?;
+        if reach == Reach::Handed && blob.size_bytes() > 0 {
+            self.hand(blob)?;
+        }
+        Ok(())
+    }
+
+    fn hand(&mut self, blob: Blob) -> io::Result<()> {
+        let n_bytes_in_memory = self.handed.n_bytes_in_memory + blob.bytes_in_memory();
+        let blob = if n_bytes_in_memory <= MAX_HANDED_IN_MEMORY {
+            self.handed.n_bytes_in_memory = n_bytes_in_memory;
+            blob
+        } else {
+            let overflow = match self.handed.overflow.take() {
+                Some(overflow) => overflow,
+                None => Overflow::new(&self.gate.scratch_directory)?,
+            };
+            self.handed.overflow.insert(overflow).keep(&blob)?
+        };
+        self.handed.blobs.push(blob);
+        Ok(())
+    }
+
+    /// Refuses what this engine was not seen to open.
+    pub(crate) fn require(&self, method: Method) -> Walked {
+        if self.gate.capabilities.has(method) {
+            return Ok(());
+        }
+        refuse(Unscannable::UnsupportedContainer, "the engine cannot open this kind of container")
+    }
+
+    /// Refuses by what a container declares, before a byte of it is unpacked.
+    pub(crate) fn expect(&self, n_members: u64, n_bytes: u64) -> Walked {
+        let limits = &self.gate.limits;
+        if self.n_members.saturating_add(n_members) > limits.max_members {
+            return refuse(Unscannable::TooManyFiles, "more members than the limit");
+        }
+        if self.n_bytes.saturating_add(n_bytes) > limits.max_total_bytes {
+            return refuse(Unscannable::ExpandsTooMuch, "declares to unpack to more than the limit");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn expect_member(&self, size_bytes: u64) -> Walked {
+        if size_bytes > self.gate.limits.max_member_bytes {
+            return refuse(Unscannable::TooLarge, "a member is larger than the limit");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn count_member(&mut self) -> Walked {
+        self.n_members += 1;
+        self.expect(0, 0)
+    }
+
+    fn count_bytes(&mut self, n_bytes: u64, member_bytes: u64) -> Walked {
+        self.n_bytes = self.n_bytes.saturating_add(n_bytes);
+        self.expect_member(member_bytes)?;
+        self.expect(0, 0)
+    }
+
+    /// One more signature in the middle of other data turned out to be none.
+    pub(crate) fn count_attempt(&mut self) -> Walked {
+        self.n_attempts += 1;
+        if self.n_attempts > MAX_ATTEMPTS {
+            return refuse(Unscannable::TooManyFiles, "more signatures without containers than the limit");
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn is_storage_trouble(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<StorageTrouble>())
+}
