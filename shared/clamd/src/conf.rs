@@ -66,6 +66,12 @@ impl ClamdConf {
             ("AlertBrokenMedia", "yes".to_owned()),
             ("MaxFileSize", size.clone()),
             ("StreamMaxLength", size.clone()),
+            // Beyond these ClamAV skips a way of looking, and says nothing.
+            ("MaxEmbeddedPE", size.clone()),
+            ("MaxHTMLNormalize", size.clone()),
+            ("MaxHTMLNoTags", size.clone()),
+            ("MaxScriptNormalize", size.clone()),
+            ("MaxZipTypeRcg", size.clone()),
             ("PCREMaxFileSize", size),
             ("MaxScanSize", self.limits.max_scan_size().to_string()),
             ("MaxRecursion", Limits::MAX_RECURSION.to_string()),

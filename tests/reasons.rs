@@ -1,0 +1,53 @@
+//! What cannot be scanned as a whole says why, through the API, and does not come back.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use crate::support::Service;
+
+async fn reason_of(service: &Service, name: &str, bytes: &[u8]) -> String {
+    let file_id = service.upload(name, bytes).await;
+    let info = service.ends_as(&file_id, "unscannable").await;
+    let explanation = info["scan_result"]["explanation"].as_str().unwrap();
+    assert!(explanation.starts_with("We could not check this file because"), "{info}");
+    let (status, problem) = service.get(&format!("/files/{file_id}/download-link")).await;
+    assert_eq!((status.as_u16(), problem["code"].as_str()), (403, Some("unscannable")), "{problem}");
+    info["scan_result"]["reason"].as_str().unwrap().to_owned()
+}
+
+/// Writes the files that cannot be scanned.
+fn limits() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let written = Command::new("python3").arg("evasion/limits.py").arg(directory.path()).status();
+    assert!(written.unwrap().success());
+    directory
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_says_why() {
+    let directory = limits();
+    let env = [("ALLOWED_EXTENSIONS", "*"), ("MAX_FILE_SIZE", "1000000")];
+    let service = Service::start_with(&env, |_| {}).await;
+    let mut n_files = BTreeMap::new();
+    let files = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().path());
+    for path in files.filter(|path| path.is_file()) {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let expected = name.split('.').next().unwrap().to_owned();
+        let reason = reason_of(&service, &name, &std::fs::read(&path).unwrap()).await;
+        assert_eq!(reason, expected, "{name}");
+        *n_files.entry(expected).or_insert(0) += 1;
+    }
+    println!("{n_files:?}");
+    assert_eq!(n_files.len(), 7, "{n_files:?}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_that_takes_too_long_is_given_up() {
+    let directory = limits();
+    let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;
+    let slow = std::fs::read(directory.path().join("slow/scan_timeout.zip")).unwrap();
+    assert!(slow.len() < 1_000_000, "a small file, that the engine would look at for half a minute");
+    assert_eq!(reason_of(&service, "slow.zip", &slow).await, "scan_timeout");
+    service.stop().await;
+}
