@@ -14,6 +14,7 @@ mod form_upload;
 mod identity;
 mod lifecycle;
 mod openapi;
+mod ordinary;
 mod original_calls;
 mod overwrite;
 mod reasons;

@@ -26,7 +26,7 @@ fn limits() -> tempfile::TempDir {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_says_why() {
     let directory = limits();
-    let env = [("ALLOWED_EXTENSIONS", "*"), ("MAX_FILE_SIZE", "1000000")];
+    let env = [("ALLOWED_EXTENSIONS", "*"), ("MAX_FILE_SIZE", "2000000")];
     let service = Service::start_with(&env, |_| {}).await;
     let mut n_files = BTreeMap::new();
     let files = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().path());

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes files that cannot be scanned as a whole: limits.py DIRECTORY. Each name is `REASON.WHAT`.
 
-For a service whose MAX_FILE_SIZE is 1,000,000 bytes. Needs 7z for the encrypted archives.
+For a service whose MAX_FILE_SIZE is 2,000,000 bytes. Needs 7z for the encrypted archives.
 """
 
 import bz2, gzip, io, lzma, os, struct, subprocess, sys, tarfile, zipfile, zlib
@@ -75,11 +75,12 @@ write("unsupported_container", "lzma", lzma.compress(SECRET, format=lzma.FORMAT_
 write("unsupported_container", "lzma.zip", zip_of([("a", SECRET)], zipfile.ZIP_LZMA))
 rar_main = b"\x73\0\0\x0d\0" + bytes(6)
 write("unsupported_container", "rar", b"Rar!\x1a\x07\0" + struct.pack("<H", zlib.crc32(rar_main) & 0xFFFF) + rar_main)
-write("too_large", "trimmed.zip", zip_of([("a", bytes(2_000_000))]))
-write("too_large", "trimmed.gz", gzip.compress(bytes(2_000_000)))
-write("expands_too_much", "zip", zip_of([(f"{n}", bytes(900_000)) for n in range(5)]))
-write("expands_too_much", "nested.zip", zip_of([(f"{n}.zip", zip_of([(f"{m}", bytes(900_000)) for m in range(3)])) for n in range(3)]))
-write("too_many_files", "zip", zip_of([(f"{n}", b"") for n in range(10_001)], zipfile.ZIP_STORED)[:1_000_000])
+write("too_large", "trimmed.zip", zip_of([("a", bytes(3_000_000))]))
+write("too_large", "trimmed.gz", gzip.compress(bytes(3_000_000)))
+write("expands_too_much", "zip", zip_of([(f"{n}", bytes(1_900_000)) for n in range(5)]))
+write("expands_too_much", "nested.zip", zip_of([(f"{n}.zip", zip_of([(f"{m}", bytes(1_900_000)) for m in range(3)])) for n in range(3)]))
+many = zip_of([(f"{n}", b"") for n in range(10_000)], zipfile.ZIP_STORED)
+write("too_many_files", "zip", zip_of([(f"{n}.zip", many) for n in range(7)]))
 nested = SECRET
 for level in range(20):
     nested = zip_of([(f"{level}.zip", nested)])

@@ -14,8 +14,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Members of one file.
-    pub const MAX_FILES: u64 = 10_000;
+    /// Members of one file. Programs packed as one jar hold tens of thousands; what a file may cost is limited by processor time.
+    pub const MAX_FILES: u64 = 65_536;
     /// Containers within containers, the file itself included.
     pub const MAX_RECURSION: u32 = 17;
 

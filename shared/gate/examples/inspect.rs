@@ -5,7 +5,7 @@ fn main() {
     let limits = gate::Limits {
         max_member_bytes: 100 << 20,
         max_total_bytes: 400 << 20,
-        max_members: 10_000,
+        max_members: 65_536,
         max_depth: 16,
     };
     let gate = gate::Gate { limits, capabilities: all, scratch_directory: std::env::temp_dir() };

@@ -71,6 +71,7 @@ struct Handed {
 /// Signatures that may be followed in vain in one file before it counts as made to waste time.
 const MAX_ATTEMPTS: u32 = 2_000;
 const MAX_HANDED_IN_MEMORY: u64 = 16 * 1024 * 1024;
+const BYTE_BY_BYTE: u64 = 64 * 1024;
 const COPY_BYTES: usize = 64 * 1024;
 
 impl<'a> Walk<'a> {
@@ -141,7 +142,13 @@ impl<'a> Walk<'a> {
     ) -> Walked {
         let mut buffer = vec![0; COPY_BYTES];
         loop {
-            let n_bytes = match source.read(&mut buffer) {
+            // A decompressor that reports damage drops what it wrote into the buffer until then. Tools that do not care keep it.
+            let n_wanted = match damage {
+                Damage::Refused => COPY_BYTES,
+                Damage::CutOff if writer.size_bytes() < BYTE_BY_BYTE => 1,
+                Damage::CutOff => 256,
+            };
+            let n_bytes = match source.read(&mut buffer[..n_wanted]) {
                 Ok(0) => return Ok(()),
                 Ok(n_bytes) => n_bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
