@@ -27,7 +27,7 @@ async fn harass(kind: Signal, stop: Arc<AtomicBool>, n_hit: Arc<AtomicUsize>) {
 }
 
 /// Every clamd that is a child of this process, whichever of its threads started it.
-fn clamds() -> Vec<u32> {
+pub(crate) fn clamds() -> Vec<u32> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return vec![] };
     let lists = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
     let pids = lists

@@ -46,6 +46,8 @@ fn tuning() -> Tuning {
     tuning.machine.look_again = Duration::from_secs(2);
     tuning.machine.lease = Duration::from_secs(3);
     tuning.delivery.retry_delay = Duration::from_millis(100);
+    // Tests send the same bytes again and again to see them scanned.
+    tuning.recall = false;
     tuning
 }
 

@@ -101,6 +101,7 @@ impl Local {
             gate: gate.context("the virus scanner does not start")?,
             spool: scan::SpoolDirectory(run_directory),
             machine,
+            recall: settings.tuning.recall,
             freshness: FreshnessPolicy::default(),
             scan_timeout,
         });

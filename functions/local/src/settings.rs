@@ -39,6 +39,8 @@ pub struct Tuning {
     pub transport: Transport,
     pub sweep_every: Duration,
     pub clamd: PathBuf,
+    /// Whether bytes that were judged before keep their verdict.
+    pub recall: bool,
 }
 
 impl Default for Tuning {
@@ -56,6 +58,7 @@ impl Default for Tuning {
             transport: Transport::Stream,
             sweep_every: Duration::from_secs(5),
             clamd: "clamd".into(),
+            recall: true,
         }
     }
 }

@@ -72,6 +72,7 @@ impl Context {
             engine,
             spool: SpoolDirectory(run_directory),
             machine: MachinePolicy { max_file_size: config.max_file_size, ..MachinePolicy::default() },
+            recall: true,
             freshness: FreshnessPolicy::default(),
             scan_timeout: config.scan_timeout,
         };

@@ -6,6 +6,7 @@
 mod config;
 mod inspection;
 mod process;
+mod recall;
 mod spool;
 
 use std::panic::AssertUnwindSafe;
@@ -35,6 +36,8 @@ pub struct Context {
     pub spool: SpoolDirectory,
     pub machine: MachinePolicy,
     pub freshness: FreshnessPolicy,
+    /// Whether bytes that were judged before keep their verdict.
+    pub recall: bool,
     /// For one scan, waiting for the engine included.
     pub scan_timeout: Duration,
 }

@@ -6,11 +6,11 @@ use clamd::{EngineError, Part};
 use domain::id::{FileId, ObjectKey, ScanId, Sha256, Version};
 use domain::machine::{Effect, Event, Report};
 use domain::record::{Lease, Record, State};
-use domain::verdict::{Evidence, Outcome, ScanError, Structure, Unscannable, Verdict, judge};
+use domain::verdict::{Engine, Evidence, Outcome, ScanError, Structure, Unscannable, Verdict, judge};
 use tokio::time::{Instant, interval_at};
 
 use crate::spool::SpoolError;
-use crate::{Context, Retry, inspection};
+use crate::{Context, Retry, inspection, recall};
 
 /// Judges a stored version, if it is ours to judge. Safe to call twice, and by two processes, for one version.
 pub(crate) async fn judge_version(
@@ -102,7 +102,14 @@ async fn scan(context: &Context, record: &Record, version: &Version, budget: Dur
         }
         Ok(Ok(Gathered::Evidence(evidence))) => {
             let outcome = judge(&evidence, context.freshness, aws::clock::now());
+            if let Outcome::Decided(verdict) = &outcome {
+                let (sha256, size_bytes) = (evidence.sha256, evidence.streamed_size);
+                recall::remember(context, record, verdict, sha256, size_bytes, &evidence.engine).await;
+            }
             (outcome, Some(evidence.sha256), Some(evidence.engine))
+        }
+        Ok(Ok(Gathered::Known { verdict, sha256, engine })) => {
+            (Outcome::Decided(verdict), Some(sha256), Some(engine))
         }
         Ok(Ok(Gathered::Unscannable { reason, sha256 })) => {
             (Outcome::Decided(Verdict::Unscannable { reason }), Some(sha256), None)
@@ -114,6 +121,12 @@ async fn scan(context: &Context, record: &Record, version: &Version, budget: Dur
 /// What there is to judge by.
 enum Gathered {
     Evidence(Evidence),
+    /// The same bytes were judged before.
+    Known {
+        verdict: Verdict,
+        sha256: Sha256,
+        engine: Engine,
+    },
     /// The engine was not asked, or was stopped: the file costs more than it may.
     Unscannable {
         reason: Unscannable,
@@ -153,13 +166,30 @@ async fn gather(
     let began = Instant::now();
     let object = context.stores.objects.open(ObjectKey::of(record.file_id), version).await?;
     let stored_size = object.size_bytes;
+    let is_announced_size = stored_size == version.size_bytes;
+    // The store measured the declared digest when the bytes arrived: they need not be read to be known.
+    if let Some(sha256) =
+        object.sha256.filter(|_| is_announced_size && object.sha256 == record.declared_sha256)
+        && let Some((verdict, engine)) = recall::recall(context, record, sha256, stored_size).await
+    {
+        return Ok(Gathered::Known { verdict, sha256, engine });
+    }
     let spooled = context.spool.take(object).await?;
+    let sha256 = spooled.sha256;
+    let is_as_announced = is_announced_size
+        && spooled.size_bytes == stored_size
+        && record.declared_sha256.is_none_or(|declared| declared == sha256);
+    if is_as_announced
+        && let Some((verdict, engine)) = recall::recall(context, record, sha256, stored_size).await
+    {
+        return Ok(Gathered::Known { verdict, sha256, engine });
+    }
     let inspection = inspection::inspect(&context.gate, &spooled.file).await.map_err(Trouble::Gate)?;
     let structure = match inspection.refusal {
         None => Structure::Sound,
         Some(refusal) => {
             tracing::info!(file.id = %record.file_id, %refusal, "refused by the structure gate");
-            let (reason, sha256) = (refusal.reason, spooled.sha256);
+            let reason = refusal.reason;
             if !refusal.may_ask_engine() {
                 return Ok(Gathered::Unscannable { reason, sha256 });
             }
@@ -175,7 +205,7 @@ async fn gather(
                 Structure::Refused(reason) => reason,
                 Structure::Sound => Unscannable::ScanTimeout,
             };
-            return Ok(Gathered::Unscannable { reason, sha256: spooled.sha256 });
+            return Ok(Gathered::Unscannable { reason, sha256 });
         }
         scanned => scanned?,
     };
@@ -186,7 +216,7 @@ async fn gather(
         announced_size: version.size_bytes,
         stored_size,
         streamed_size: spooled.size_bytes,
-        sha256: spooled.sha256,
+        sha256,
         declared_sha256: record.declared_sha256,
         structure,
         replies: scan.replies,

@@ -23,8 +23,8 @@ use crate::item::{Attributes, Item, file_pk, number, replacement, shard_name, te
 /// The records of all files, and the few other things that are remembered.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 /// What became of a commit.
@@ -284,7 +284,11 @@ impl Ledger {
         Ok(item.map(|item| item.heartbeat))
     }
 
-    async fn get(&self, pk: String, operation: &'static str) -> Result<Option<Attributes>, StoreError> {
+    pub(crate) async fn get(
+        &self,
+        pk: String,
+        operation: &'static str,
+    ) -> Result<Option<Attributes>, StoreError> {
         let request =
             self.client.get_item().table_name(&self.table).key("pk", text(pk)).consistent_read(true);
         let output = request.send().await.map_err(|error| StoreError::of_sdk(operation, error))?;

@@ -11,6 +11,7 @@ pub mod env;
 mod error;
 pub mod events;
 mod item;
+mod known;
 mod ledger;
 pub mod log;
 mod object_writer;

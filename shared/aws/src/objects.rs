@@ -9,9 +9,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, Delete, ObjectIdentifier, Tag, Tagging};
+use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, Tag, Tagging};
 use domain::access::DownloadGrant;
-use domain::id::{ETag, ObjectKey, Version, VersionId};
+use domain::id::{ETag, ObjectKey, Sha256, Version, VersionId};
 use domain::timestamp::Timestamp;
 use domain::upload::Upload;
 
@@ -46,6 +46,8 @@ pub struct PresignedUpload {
 #[derive(Debug)]
 pub struct OpenObject {
     pub size_bytes: u64,
+    /// What the store measured of the whole object when it arrived; only when the uploader declared it.
+    pub sha256: Option<Sha256>,
     pub body: ByteStream,
 }
 
@@ -148,11 +150,14 @@ impl Objects {
 
     /// Opens one version for reading. [`Kind::NotFound`] when it is gone.
     pub async fn open(&self, key: ObjectKey, version: &Version) -> Result<OpenObject, StoreError> {
-        let request = self.get(key).version_id(version.version_id.as_str());
+        let request =
+            self.get(key).version_id(version.version_id.as_str()).checksum_mode(ChecksumMode::Enabled);
         let output = request.send().await.map_err(|error| StoreError::of_sdk("open an object", error))?;
         let size_bytes = output.content_length.and_then(|length| length.try_into().ok());
         let size_bytes = size_bytes.ok_or_else(|| StoreError::new("open an object", Kind::Corrupt))?;
-        Ok(OpenObject { size_bytes, body: output.body })
+        // Of an object in parts it is a digest of digests, which does not parse.
+        let sha256 = output.checksum_sha256.and_then(|text| Sha256::parse(&text).ok());
+        Ok(OpenObject { size_bytes, sha256, body: output.body })
     }
 
     /// The current version under a key; `None` when there is none or it is a delete marker.

@@ -32,6 +32,8 @@ pub struct DaemonConfig {
     pub start_timeout: Duration,
 }
 
+type Fingerprint = Vec<(std::ffi::OsString, [i64; 4])>;
+
 /// A running clamd that has answered. Dropping it kills it.
 #[derive(Debug)]
 pub struct Daemon {
@@ -39,6 +41,8 @@ pub struct Daemon {
     pub(crate) client: Client,
     pub(crate) complaints: Complaints,
     pub(crate) stamp: EngineStamp,
+    definitions_directory: PathBuf,
+    definitions_fingerprint: Fingerprint,
     temporary_directory: PathBuf,
 }
 
@@ -66,7 +70,10 @@ impl Daemon {
     ///
     /// Call it from a thread that lives as long as the process: `setpriv --pdeathsig` fires when the *thread* ends.
     pub async fn start(config: &DaemonConfig) -> Result<Self, StartError> {
-        let definitions = definitions::read(&config.definitions_directory)?;
+        let definitions_directory = config.definitions_directory.clone();
+        let unreadable = |error| DefinitionsError::Unreadable(config.definitions_directory.clone(), error);
+        let definitions_fingerprint = definitions::fingerprint(&definitions_directory).map_err(unreadable)?;
+        let definitions = definitions::read(&definitions_directory)?;
         let directory = |path: &Path, error| StartError::Directory(path.to_owned(), error);
         let temporary_directory = config.run_directory.join("tmp");
         empty_directory(&temporary_directory).map_err(|error| directory(&temporary_directory, error))?;
@@ -97,7 +104,15 @@ impl Daemon {
         }
         let stamp = EngineStamp { version: version.engine, definitions };
         complaints.take();
-        Ok(Self { child: starting.child, client: starting.client, complaints, stamp, temporary_directory })
+        Ok(Self {
+            child: starting.child,
+            client: starting.client,
+            complaints,
+            stamp,
+            definitions_directory,
+            definitions_fingerprint,
+            temporary_directory,
+        })
     }
 
     /// The process id, while it runs.
@@ -108,6 +123,13 @@ impl Daemon {
     /// Whether the process is still there.
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Whether the definitions on disk are still those that were loaded. A clamd that was told to reload says nothing when it then knows
+    /// less than before.
+    pub(crate) fn has_its_definitions(&self) -> bool {
+        definitions::fingerprint(&self.definitions_directory)
+            .is_ok_and(|found| found == self.definitions_fingerprint)
     }
 
     /// Removes what a scan left behind; a killed clamd leaves the user's bytes.
@@ -214,6 +236,7 @@ fn empty_directory(path: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => std::fs::remove_file(path)?,
         Err(error) => return Err(error),
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)

@@ -3,8 +3,10 @@
 //! Official sets are read from the header that every ClamAV database begins with (clamav-faq, "CVD file format"):
 //! 512 bytes, `ClamAV-VDB:build time:version:signatures:level:md5:dsig:builder:build time in seconds`.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use domain::freshness::{Definitions, DefinitionsKind};
@@ -63,11 +65,25 @@ pub fn read(directory: &Path) -> Result<Definitions, DefinitionsError> {
     })
 }
 
+/// What a directory's files are, short of reading them: a file that is changed or replaced has another inode or another change time.
+pub(crate) fn fingerprint(directory: &Path) -> io::Result<Vec<(OsString, [i64; 4])>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        let (inode, size) = (metadata.ino().cast_signed(), metadata.size().cast_signed());
+        files.push((entry.file_name(), [inode, size, metadata.ctime(), metadata.ctime_nsec()]));
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Writes the set that knows EICAR and ClamAV's own harmless test files, and nothing else.
 pub fn write_test_set(directory: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
     let eicar = canary::eicar().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    std::fs::write(directory.join(TEST_SET_FILE), format!("Eicar-Test-Signature:0:*:{eicar}\n"))?;
+    // At the start of a file only, as the test file is defined: a scanner must unpack an archive to find it.
+    std::fs::write(directory.join(TEST_SET_FILE), format!("Eicar-Test-Signature:0:0:{eicar}\n"))?;
     std::fs::write(directory.join(TEST_HASHES_FILE), format!("{CLAM_EXE}\n"))
 }
 

@@ -62,6 +62,8 @@ pub enum EngineError {
     TemporaryDirectory(#[source] io::Error),
     #[error("the time for this scan was over before the engine was free")]
     Busy,
+    #[error("the definitions were changed under the engine")]
+    DefinitionsChanged,
     /// Says something about the file, and nothing about the engine: another attempt would end the same way.
     #[error("the scan took more than {limit:?} of processor time")]
     TooCostly { limit: Duration },
@@ -153,6 +155,9 @@ impl Engine {
         }
         let canary_found_after = finds_canary(&daemon.client).await?;
         let n_engine_errors = daemon.complaints.take();
+        if !daemon.has_its_definitions() {
+            return Err(EngineError::DefinitionsChanged);
+        }
         daemon.wipe().map_err(EngineError::TemporaryDirectory)?;
         let engine = daemon.stamp.clone();
         Ok(Scan { replies, n_bytes, canary_found_before, canary_found_after, n_engine_errors, engine })

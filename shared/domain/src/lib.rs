@@ -12,6 +12,7 @@ pub mod content_type;
 pub mod file_name;
 pub mod freshness;
 pub mod id;
+pub mod known;
 pub mod machine;
 pub mod reason;
 pub mod record;

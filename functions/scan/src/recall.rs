@@ -1,0 +1,50 @@
+//! Have these bytes been judged before? Then the engine need not look again, or the object need not even be read.
+
+use domain::id::Sha256;
+use domain::known::{Known, Question};
+use domain::record::Record;
+use domain::verdict::{Engine, Verdict};
+
+use crate::Context;
+
+/// Verdicts of another release of this program are not given again.
+const RELEASE: &str = env!("CARGO_PKG_VERSION");
+
+/// The stored verdict about these bytes for this owner, and the engine that it rests on, if it still counts. A failure is no reason not to
+/// scan.
+pub(crate) async fn recall(
+    context: &Context,
+    record: &Record,
+    sha256: Sha256,
+    size_bytes: u64,
+) -> Option<(Verdict, Engine)> {
+    if !context.recall {
+        return None;
+    }
+    let recalled = context.stores.ledger.recall(&record.owner, sha256).await;
+    let known = recalled.unwrap_or_else(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "no verdict was recalled");
+        None
+    })?;
+    let engine = context.engine.ensure_running().await.ok()?;
+    let question = Question { sha256, size_bytes, engine: &engine, release: RELEASE };
+    let verdict = known.answer(question, context.freshness, aws::clock::now())?;
+    tracing::info!(file.id = %record.file_id, "the same bytes were judged before");
+    Some((verdict, engine))
+}
+
+/// Keeps a verdict for the next time.
+pub(crate) async fn remember(
+    context: &Context,
+    record: &Record,
+    verdict: &Verdict,
+    sha256: Sha256,
+    size_bytes: u64,
+    engine: &Engine,
+) {
+    let question = Question { sha256, size_bytes, engine, release: RELEASE };
+    let Some(known) = Known::of(question, verdict).filter(|_| context.recall) else { return };
+    if let Err(error) = context.stores.ledger.remember(&record.owner, known, aws::clock::now()).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "a verdict was not remembered");
+    }
+}

@@ -1,0 +1,121 @@
+//! May bytes have the verdict that the same bytes had before?
+//!
+//! Only where nothing could have changed: the same digest and size, the same engine with the same definitions, the same release of
+//! this program. Per owner, so that nobody learns what others have uploaded from how fast a verdict comes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::freshness::{Freshness, FreshnessPolicy, freshness};
+use crate::id::Sha256;
+use crate::reason::Unscannable;
+use crate::timestamp::Timestamp;
+use crate::verdict::{Engine, Verdict};
+
+/// A verdict about bytes, and everything that it rests on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Known {
+    pub sha256: Sha256,
+    size_bytes: u64,
+    verdict: Verdict,
+    engine: Engine,
+    /// Which release of this program judged: a later one may look closer.
+    release: String,
+}
+
+/// Bytes, and what would judge them now.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    pub sha256: Sha256,
+    pub size_bytes: u64,
+    pub engine: &'a Engine,
+    pub release: &'a str,
+}
+
+impl Known {
+    /// `None` for what says nothing lasting about the bytes: errors, and refusals that are the moment's fault.
+    pub fn of(question: Question<'_>, verdict: &Verdict) -> Option<Self> {
+        let is_lasting = match verdict {
+            // The proof of a clean verdict names its bytes: it proves nothing about others.
+            Verdict::Clean(proof) => proof.sha256() == question.sha256,
+            Verdict::Infected { .. } => true,
+            Verdict::Unscannable { reason } => {
+                !matches!(reason, Unscannable::ScanTimeout | Unscannable::StaleDefinitions)
+            }
+            Verdict::Error { .. } => false,
+        };
+        is_lasting.then(|| Self {
+            sha256: question.sha256,
+            size_bytes: question.size_bytes,
+            verdict: verdict.clone(),
+            engine: question.engine.clone(),
+            release: question.release.to_owned(),
+        })
+    }
+
+    /// The verdict, if a scan could not come to another one now.
+    pub fn answer(&self, question: Question<'_>, policy: FreshnessPolicy, now: Timestamp) -> Option<Verdict> {
+        let is_same = self.sha256 == question.sha256
+            && self.size_bytes == question.size_bytes
+            && self.engine == *question.engine
+            && self.release == question.release;
+        let is_stale = freshness(&question.engine.definitions, policy, now) == Freshness::Stale;
+        (is_same && !is_stale).then(|| self.verdict.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::freshness::{Definitions, DefinitionsKind};
+    use crate::reason::ScanError;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    fn engine(version: &str) -> Engine {
+        let definitions = Definitions {
+            kind: DefinitionsKind::Official,
+            version: version.into(),
+            built_at: NOW,
+            n_signatures: 1,
+        };
+        Engine { version: "ClamAV 1.4.6".into(), definitions }
+    }
+
+    #[test]
+    fn only_the_same_bytes_engine_definitions_and_release_have_it() {
+        let (today, tomorrow) = (engine("1"), engine("2"));
+        let other_engine = Engine { version: "ClamAV 1.5.0".into(), ..today.clone() };
+        let digest = |byte| Sha256::from_bytes([byte; 32]);
+        let question = Question { sha256: digest(1), size_bytes: 10, engine: &today, release: "1" };
+        let infected = Verdict::Infected { signature: "Eicar".into() };
+        let known = Known::of(question, &infected).unwrap();
+        let answer = |question, now| known.answer(question, FreshnessPolicy::default(), now);
+        assert_eq!(answer(question, NOW), Some(infected));
+        for other in [
+            Question { sha256: digest(2), ..question },
+            Question { size_bytes: 11, ..question },
+            Question { engine: &tomorrow, ..question },
+            Question { engine: &other_engine, ..question },
+            Question { release: "2", ..question },
+        ] {
+            assert_eq!(answer(other, NOW), None, "{other:?}");
+        }
+        assert_eq!(answer(question, NOW + Duration::from_hours(24 * 8)), None, "stale definitions");
+    }
+
+    #[test]
+    fn what_the_moment_decided_is_not_remembered() {
+        let engine = engine("1");
+        let question =
+            Question { sha256: Sha256::from_bytes([1; 32]), size_bytes: 10, engine: &engine, release: "1" };
+        let unscannable = |reason| Verdict::Unscannable { reason };
+        assert!(Known::of(question, &unscannable(Unscannable::Encrypted)).is_some());
+        assert!(Known::of(question, &unscannable(Unscannable::ScanTimeout)).is_none());
+        assert!(Known::of(question, &unscannable(Unscannable::StaleDefinitions)).is_none());
+        for reason in ScanError::ALL {
+            assert!(Known::of(question, &Verdict::Error { reason }).is_none());
+        }
+    }
+}

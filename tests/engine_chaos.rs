@@ -1,0 +1,211 @@
+//! Whatever happens to the engine, at whatever moment, known-bad files are never clean, and one fault costs one more attempt at most.
+
+use std::collections::BTreeMap;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+
+use crate::engine_faults::clamds;
+use crate::support::{Service, eicar, rounds};
+
+/// What can happen to an engine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Fault {
+    Kill,
+    Stop,
+    Terminate,
+    SocketDeleted,
+    TemporaryDirectoryGone,
+    TemporaryDirectoryReadOnly,
+    NoRoomForFiles,
+    NoMemory,
+    NoDescriptors,
+    ReloadedWithLess,
+    ReloadedBroken,
+}
+
+impl Fault {
+    const ALL: [Self; 11] = [
+        Self::Kill,
+        Self::Stop,
+        Self::Terminate,
+        Self::SocketDeleted,
+        Self::TemporaryDirectoryGone,
+        Self::TemporaryDirectoryReadOnly,
+        Self::NoRoomForFiles,
+        Self::NoMemory,
+        Self::NoDescriptors,
+        Self::ReloadedWithLess,
+        Self::ReloadedBroken,
+    ];
+
+    fn strike(self, pid: u32, data_dir: &Path) {
+        let run = data_dir.join("run");
+        let process = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        let limit = |resource, limit| {
+            let _ = prlimit(Some(process), resource, Rlimit { current: Some(limit), maximum: Some(limit) });
+        };
+        match self {
+            Self::Kill => drop(kill_process(process, Signal::KILL)),
+            Self::Stop => drop(kill_process(process, Signal::STOP)),
+            Self::Terminate => drop(kill_process(process, Signal::TERM)),
+            Self::SocketDeleted => drop(std::fs::remove_file(run.join("clamd.sock"))),
+            Self::TemporaryDirectoryGone => drop(std::fs::remove_dir_all(run.join("tmp"))),
+            // Not even root writes to what is no directory.
+            Self::TemporaryDirectoryReadOnly => {
+                let _ = std::fs::remove_dir_all(run.join("tmp"));
+                drop(std::fs::write(run.join("tmp"), b""));
+            }
+            Self::NoRoomForFiles => limit(Resource::Fsize, 100),
+            Self::NoMemory => limit(Resource::As, 1024 * 1024),
+            Self::NoDescriptors => limit(Resource::Nofile, 3),
+            Self::ReloadedWithLess => reload_with(data_dir, "EICAR-is-known.ndb", &eicar_signature()),
+            Self::ReloadedBroken => reload_with(data_dir, "airlock-test.ndb", "this is no signature\n"),
+        }
+    }
+}
+
+fn eicar_signature() -> String {
+    let hex = eicar().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    format!("Eicar-Test-Signature:0:0:{hex}\n")
+}
+
+/// Replaces the definitions, tells clamd to load them, and puts the right ones back.
+fn reload_with(data_dir: &Path, name: &str, content: &str) {
+    use std::io::{Read as _, Write as _};
+    let directory = data_dir.join("definitions-test");
+    for entry in std::fs::read_dir(&directory).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    std::fs::write(directory.join(name), content).unwrap();
+    if let Ok(mut socket) = UnixStream::connect(data_dir.join("run/clamd.sock")) {
+        let _ = socket.set_read_timeout(Some(Duration::from_secs(1)));
+        let _ = socket.write_all(b"zRELOAD\0");
+        let _ = socket.read(&mut [0; 64]);
+    }
+    std::thread::sleep(Duration::from_millis(20));
+    std::fs::remove_file(directory.join(name)).unwrap();
+    clamd::definitions::write_test_set(&directory).unwrap();
+}
+
+/// EICAR in every kind of container, ClamAV's own test files, and EICAR with much behind it, so that faults strike in mid-stream.
+fn known_bad() -> Vec<Vec<u8>> {
+    let mut files = gate::Sample::ALL.iter().map(gate::Sample::unmasked).collect::<Vec<_>>();
+    for entry in std::fs::read_dir("/usr/share/clamav-testfiles").unwrap() {
+        files.push(std::fs::read(entry.unwrap().path()).unwrap());
+    }
+    for n_bytes in [0, 100_000, 3_000_000, 8_000_000] {
+        files.push([eicar(), vec![b' '; n_bytes]].concat());
+    }
+    files
+}
+
+/// Counts the attempts that were concluded, from the log line of each.
+#[derive(Default)]
+struct CountAttempts;
+
+static N_ATTEMPTS: AtomicUsize = AtomicUsize::new(0);
+
+impl tracing::Subscriber for CountAttempts {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "scan::process" && metadata.fields().field("scan.attempt").is_some()
+    }
+    fn event(&self, _: &tracing::Event<'_>) {
+        N_ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// Strikes at moments without a pattern until `n_faults` have hit a running engine. Returns how many of each.
+async fn chaos(data_dir: PathBuf, n_faults: usize) -> BTreeMap<Fault, usize> {
+    let (mut struck, mut state) = (BTreeMap::new(), 0x2545_f491_4f6c_dd1d_u64);
+    for index in 0..n_faults {
+        // xorshift: the same moments in every run.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let fault = Fault::ALL[index % Fault::ALL.len()];
+        tokio::time::sleep(Duration::from_millis(state % 400)).await;
+        let pid = loop {
+            match clamds().first() {
+                Some(pid) => break *pid,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
+        let data_dir = data_dir.clone();
+        tokio::task::spawn_blocking(move || fault.strike(pid, &data_dir)).await.unwrap();
+        *struck.entry(fault).or_insert(0) += 1;
+        // The next one is for an engine that is well again: this one ends, unless it does not mind.
+        for _ in 0..40 {
+            if !clamds().contains(&pid) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    struck
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_fault_makes_a_known_bad_file_clean() {
+    tracing::subscriber::set_global_default(CountAttempts).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let env = [("ALLOWED_EXTENSIONS", "*"), ("VIRUS_SCAN_TIMEOUT", "3")];
+    let service = {
+        let data_dir = data_dir.clone();
+        Service::start_with(&env, move |settings| {
+            settings.data_dir = data_dir;
+            settings.tuning.machine.max_attempts = 50;
+        })
+        .await
+    };
+    let (n_scans, n_faults) = (rounds(150, 1_100), rounds(22, 220));
+    let files = known_bad();
+    // As many as are wanted, and on until the last fault has struck: without files there is no engine to strike.
+    let is_over = AtomicBool::new(false);
+    let uploads = stream::iter(0..)
+        .take_while(|index| {
+            let goes_on = *index < n_scans || !is_over.load(Ordering::Relaxed);
+            async move { goes_on }
+        })
+        .map(|index| {
+            let (service, bytes) = (&service, &files[index % files.len()]);
+            async move {
+                let file_id = service.upload("sample", bytes).await;
+                (index, service.ended(&file_id).await)
+            }
+        })
+        .buffer_unordered(3)
+        .collect::<Vec<_>>();
+    let chaos = async {
+        let struck = chaos(data_dir, n_faults).await;
+        is_over.store(true, Ordering::Relaxed);
+        struck
+    };
+    let (verdicts, struck) = tokio::join!(uploads, chaos);
+    let n_scans = verdicts.len();
+    let mut counts = BTreeMap::new();
+    for (index, info) in &verdicts {
+        let status = info["scan_status"].as_str().unwrap();
+        assert_ne!(status, "clean", "known-bad file {} came out clean: {info}", index % files.len());
+        *counts.entry(status.to_owned()).or_insert(0) += 1;
+    }
+    let n_attempts = N_ATTEMPTS.load(Ordering::Relaxed);
+    println!("{n_scans} files, {n_faults} faults: {counts:?} in {n_attempts} attempts; {struck:?}");
+    assert!(
+        n_attempts <= n_scans + n_faults,
+        "{n_attempts} attempts for {n_scans} files and {n_faults} faults"
+    );
+    service.stop().await;
+}
