@@ -51,7 +51,7 @@ fn ask_oracle(files: &[PathBuf]) -> Vec<(PathBuf, String)> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = files.iter().map(|path| format!("{}\n", path.display())).collect::<String>();
+    let lines = files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n");
     let mut stdin = oracle.stdin.take().unwrap();
     let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
     let output = oracle.wait_with_output().unwrap();

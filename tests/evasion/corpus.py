@@ -9,6 +9,7 @@ import base64, bz2, gzip, io, lzma, os, random, struct, sys, tarfile, zipfile, z
 
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}" + b"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 HARMLESS = b"This text is harmless.\n" * 40
+NOISE = random.Random(0).randbytes(9000)
 END, LISTED, LOCAL = b"PK\5\6", b"PK\1\2", b"PK\3\4"
 
 
@@ -119,7 +120,7 @@ def named():
     both = zip_of(good, bad)
     jpeg = b"\xff\xd8\xff\xe0\x00\x10JFIF\0\1\1\0\0\1\0\1\0\0" + b"x" * 3000
     script = b"#!/bin/sh\nexit 0\n"
-    sfx = [("script", script), ("jpeg", jpeg), ("elf", open("/bin/true", "rb").read())]
+    sfx = [("script", script), ("jpeg", jpeg), ("elf", b"\x7fELF\2\1\1" + bytes(9) + NOISE[:3000])]
     yield "zip-plain", plain
     yield "zip-good-then-bad", innocent + plain
     yield "zip-bad-then-good", plain + innocent
@@ -197,13 +198,13 @@ def named():
         yield f"{name}-third-stream", other + none + one
         yield f"{name}-padded-second-stream", other + bytes(8) + one
         yield f"{name}-junk-behind", one + b"junk"
-        yield f"{name}-cut", pack(EICAR + os.urandom(5000))[:-600]
+        yield f"{name}-cut", pack(EICAR + NOISE)[:-600]
         yield f"{name}-zip-behind", other + plain
         yield f"{name}-tar-inside-second", other + pack(tar_of())
         for what, prefix in sfx:
             yield f"behind-{what}-{name}", prefix + one
             yield f"behind-{what}-tar-{name}", prefix + pack(tar_of())
-            yield f"behind-{what}-tar-{name}-broken", prefix + pack(tar_of(EICAR + os.urandom(9000)))[:-5]
+            yield f"behind-{what}-tar-{name}-broken", prefix + pack(tar_of(EICAR + NOISE))[:-5]
     yield "gz-zip-in-extra", b"\x1f\x8b\x08\x04" + bytes(6) + struct.pack("<H", len(plain)) + plain + gzip.compress(HARMLESS)[10:]
     yield "xz-delta", lzma.compress(EICAR, filters=[{"id": lzma.FILTER_DELTA, "dist": 1}, {"id": lzma.FILTER_LZMA2}])
     yield "xz-x86", lzma.compress(EICAR, filters=[{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2}])

@@ -116,7 +116,7 @@ pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Ou
         return match finding {
             Finding::Malware => Outcome::Decided(Verdict::Infected { signature: name.to_owned() }),
             Finding::Nameless => Outcome::Inconclusive(ScanError::EngineTrouble),
-            Finding::NotScanned(reason) => refuse(&evidence.structure, reason),
+            Finding::NotScanned(reason) => refuse(evidence.structure, reason),
         };
     }
     if let Structure::Refused(reason) = evidence.structure {
@@ -144,9 +144,9 @@ pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Ou
 }
 
 /// The gate knows better than the engine why something cannot be looked at.
-fn refuse(structure: &Structure, reason: Unscannable) -> Outcome {
+fn refuse(structure: Structure, reason: Unscannable) -> Outcome {
     let reason = match structure {
-        Structure::Refused(reason) => *reason,
+        Structure::Refused(reason) => reason,
         Structure::Sound => reason,
     };
     Outcome::Decided(Verdict::Unscannable { reason })

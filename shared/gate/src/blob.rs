@@ -48,7 +48,7 @@ impl Blob {
         Self { store: self.store.clone(), offset: self.offset + start, size_bytes }
     }
 
-    pub(crate) fn from_offset(&self, offset: u64) -> Self {
+    pub(crate) fn tail(&self, offset: u64) -> Self {
         self.slice(offset, u64::MAX)
     }
 
@@ -165,13 +165,11 @@ impl<'a> BlobWriter<'a> {
             file.write_all(&std::mem::take(&mut self.memory))?;
             self.file = Some(file);
         }
-        match &mut self.file {
-            Some(file) => file.write_all(bytes),
-            None => {
-                self.memory.extend_from_slice(bytes);
-                Ok(())
-            }
+        if let Some(file) = &mut self.file {
+            return file.write_all(bytes);
         }
+        self.memory.extend_from_slice(bytes);
+        Ok(())
     }
 
     pub(crate) fn size_bytes(&self) -> u64 {

@@ -12,11 +12,8 @@ use crate::walk::{Reach, Stop, Walk, Walked, is_storage_trouble, malformed};
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     walk.require(Method::Compound)?;
     let mut file = CompoundFile::open(blob.reader()).or_else(damaged)?;
-    let streams = file
-        .walk()
-        .filter(|entry| entry.is_stream())
-        .map(|entry| entry.path().to_owned())
-        .collect::<Vec<_>>();
+    let streams =
+        file.walk().filter(cfb::Entry::is_stream).map(|entry| entry.path().to_owned()).collect::<Vec<_>>();
     walk.expect(to_u64(streams.len()), 0)?;
     for path in streams {
         let head = read_head(&mut file, &path).or_else(damaged)?;

@@ -71,7 +71,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 
 /// Returns how many bytes the container takes; 0 when there is none.
 fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, kind: Kind, depth: u32) -> Walked<u64> {
-    let rest = blob.from_offset(at);
+    let rest = blob.tail(at);
     let head = rest.bytes_at(0, HEADER)?;
     match kind {
         Kind::Zip => zip::walk_streamed(walk, &rest, depth),
@@ -88,7 +88,7 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, kind: Kind, depth: u32) -> 
         Kind::Bzip2 if is_bzip2(&head) => follow_stream(walk, &rest, depth, stream::bzip2),
         Kind::Tar => match at.checked_sub(USTAR_AT).filter(|start| *start > 0) {
             Some(start) if tar::is_header(&blob.bytes_at(start, 512)?) => {
-                let n_bytes = tar::walk_embedded(walk, &blob.from_offset(start), depth)?;
+                let n_bytes = tar::walk_embedded(walk, &blob.tail(start), depth)?;
                 Ok(n_bytes.saturating_sub(USTAR_AT))
             }
             _ => Ok(0),

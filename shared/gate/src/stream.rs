@@ -86,5 +86,6 @@ fn skip_zeros(reader: &mut BlobReader) -> io::Result<()> {
 fn xz_is_plain(blob: &Blob) -> io::Result<bool> {
     let head = blob.bytes_at(12, 2)?;
     let has_block = head.u8_at(0) != 0;
-    Ok(!has_block || head.u8_at(1) & 0x03 == 0)
+    let n_more_filters = head.u8_at(1) % 4;
+    Ok(!has_block || n_more_filters == 0)
 }

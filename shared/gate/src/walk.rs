@@ -235,5 +235,5 @@ impl<'a> Walk<'a> {
 }
 
 pub(crate) fn is_storage_trouble(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<StorageTrouble>())
+    error.get_ref().and_then(|inner| inner.downcast_ref::<StorageTrouble>()).is_some()
 }

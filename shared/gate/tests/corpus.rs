@@ -1,0 +1,74 @@
+//! What the gate makes of every named way to hide something, line by line: `corpus.golden`. `UPDATE=1` writes it anew.
+//!
+//! That nothing in it is clean after the engine's answer is shown in the workspace's `tests/evasion.rs`. Here any change of the gate's mind
+//! shows, within a second.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use gate::{Capabilities, Gate, Limits, Sample};
+
+fn gate() -> Gate {
+    let limits = Limits { max_member_bytes: 20_000, max_total_bytes: 200_000, max_members: 40, max_depth: 5 };
+    let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
+    Gate { limits, capabilities, scratch_directory: std::env::temp_dir() }
+}
+
+fn described(gate: &Gate, bytes: &[u8]) -> String {
+    let inspection = gate.inspect_bytes(bytes).unwrap();
+    let refusal = inspection.refusal.map_or("pass".to_owned(), |refusal| refusal.to_string());
+    // Their number, not their sizes: how small a compressor makes something differs from one release to the next.
+    match inspection.handed.len() {
+        0 => refusal,
+        n_handed => format!("{refusal}; handed {n_handed}"),
+    }
+}
+
+#[test]
+fn nothing_changes_its_mind_unseen() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (directory, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let script = here.join("../../tests/evasion/corpus.py");
+    let written =
+        Command::new("python3").arg(script).args([directory.path(), empty.path()]).args(["0", "0"]).status();
+    assert!(written.unwrap().success());
+    let gate = gate();
+    let mut files =
+        std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    files.sort();
+    let mut lines = String::new();
+    for path in files {
+        let name = path.file_name().unwrap().to_str().unwrap()[6..].to_owned();
+        writeln!(lines, "{name}: {}", described(&gate, &std::fs::read(path).unwrap())).unwrap();
+    }
+    for sample in Sample::ALL {
+        writeln!(lines, "sample {:?}: {}", sample.method, described(&gate, &sample.unmasked())).unwrap();
+    }
+    let golden = here.join("tests/corpus.golden");
+    if is_update() {
+        std::fs::write(&golden, &lines).unwrap();
+    }
+    let expected = std::fs::read_to_string(&golden).unwrap();
+    let changed = lines.lines().zip(expected.lines()).filter(|(now, then)| now != then).collect::<Vec<_>>();
+    assert!(changed.is_empty() && lines.len() == expected.len(), "{changed:#?}");
+}
+
+#[test]
+fn an_engine_that_opens_less_makes_the_gate_refuse_more() {
+    for missing in Sample::ALL {
+        let others =
+            Sample::ALL.iter().map(|sample| sample.method).filter(|method| *method != missing.method);
+        let blind = Gate { capabilities: others.collect(), ..gate() };
+        let refusal = blind.inspect_bytes(&missing.unmasked()).unwrap().refusal;
+        let reason = refusal.map(|refusal| refusal.reason);
+        assert_eq!(reason, Some(domain::verdict::Unscannable::UnsupportedContainer), "{:?}", missing.method);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "set by hand when a change of mind is meant")]
+fn is_update() -> bool {
+    std::env::var_os("UPDATE").is_some()
+}
