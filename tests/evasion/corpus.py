@@ -227,6 +227,43 @@ def named():
         yield f"tar-size-{size!r}", tar_header(tar, size=size)
     for what, prefix in sfx:
         yield f"behind-{what}-tar", prefix + tar
+    yield "tar-no-name", (lambda block: tar_header(block, name=b"") + tar[512:])(tar[:345] + b"directory".ljust(155, b"\0") + tar[500:512])
+    for kind, data in [("cpio-newc", cpio_newc()), ("cpio-odc", cpio_odc()), ("ar", ar_of()), ("ar-bsd", ar_of(b"#1/5", b"e.com" + EICAR)),
+                       ("ar-bsd-long", ar_of(b"#1/20", b"e.com".ljust(20, b"\0") + EICAR)), ("disk", partitioned())]:
+        yield kind, data
+        for what, prefix in sfx:
+            yield f"behind-{what}-{kind}", prefix + data
+        yield f"amid-{kind}", script + data + b"y" * 70000
+        yield f"gz-of-{kind}", gzip.compress(data)
+    for kind, data in [("raw", EICAR), ("tar", tar), ("tgz", gzip.compress(tar)), ("zip", plain), ("hidden-zip", zip_of(bad, good, listed=[good]))]:
+        for what, prefix in [("", b""), ("-behind-text", b"some text\n" * 20)]:
+            yield f"uuencoded-{kind}{what}", uuencoded(data, prefix=prefix)
+            yield f"base64-begun-{kind}{what}", base64_begun(data, prefix=prefix)
+    for lc, lp, pb in ((0, 0, 0), (4, 0, 0), (3, 1, 1), (0, 2, 4)):
+        for size in (4096, 65536, 3 << 20):
+            packed = lzma.compress(EICAR, format=lzma.FORMAT_ALONE, filters=[{"id": lzma.FILTER_LZMA1, "lc": lc, "lp": lp, "pb": pb, "dict_size": size}])
+            yield f"lzma-alone-{lc}{lp}{pb}-{size}", packed
+            yield f"lzma-alone-{lc}{lp}{pb}-{size}-sized", packed[:5] + struct.pack("<Q", len(EICAR)) + packed[13:]
+    yield "lzma-alone-no-dictionary", packed[:1] + bytes(4) + packed[5:]
+    yield "lzma-alone-odd-dictionary", packed[:1] + b"\xff" * 4 + packed[5:]
+    yield "szdd-signature", b"SZDD\x88\xf0\x27\x33A\0" + struct.pack("<I", len(EICAR)) + b"".join(b"\xff" + EICAR[i:i + 8] for i in range(0, len(EICAR), 8))
+    for version in (64, 100, 127, 128, 255):
+        yield f"amid-zip-version-{version}", script + Member(local_version=version).local() + b"y" * 70000
+    for name in (b"\1", b"a\nb", b"x" * 5000, b"\x80\x81", b"a\0b"):
+        yield f"amid-zip-name-{name[:4]!r}-{len(name)}", script + Member(local_name=name).local() + b"y" * 70000
+        yield f"amid-zip-name-{name[:4]!r}-{len(name)}-streamed", script + Member(local_name=name, flags=8).local() + b"y" * 70000
+    for flags in (1, 0x10, 0x20, 0x1000, 0x4000, 0x8000):
+        yield f"amid-zip-flags-{flags}", script + Member(local_flags=flags).local() + b"y" * 70000
+    for method in (1, 6, 10, 14, 20, 21, 50, 93, 98, 100):
+        yield f"amid-zip-method-{method}", script + Member(local_method=method).local() + b"y" * 70000
+    signing = EICAR + plain
+    pairs = struct.pack("<QI", len(signing) + 4, 0x7109871A) + signing
+    block = struct.pack("<Q", len(pairs) + 24) + pairs + struct.pack("<Q", len(pairs) + 24) + b"APK Sig Block 42"
+    yield "apk-zip-in-signing-block", (lambda z: z[:z.find(LISTED)] + block + z[z.find(LISTED):-6] + struct.pack("<IH", z.find(LISTED) + len(block), 0))(innocent)
+    yield "mail-pdf-in-subject", mail(base64.encodebytes(zip_of(bad, good, listed=[good])).decode()).replace(b"Subject: x", b"Subject: %PDF-1.4")
+    yield "mail-uuencoded", mail(uuencoded(EICAR).decode(), encoding="x-uuencode")
+    yield "mail-uuencoded-hidden-zip", mail(uuencoded(zip_of(bad, good, listed=[good])).decode(), encoding="uuencode")
+    yield "mail-quoted-hidden-zip", mail("".join(f"={byte:02X}" + "=\r\n" * (i % 20 == 19) for i, byte in enumerate(zip_of(bad, good, listed=[good]))) + "\r\n", encoding="quoted-printable")
     yield "mail-plain", mail()
     yield "mail-no-close", mail(close=False)
     yield "mail-mbox", mail(prefix="From a@example.org Mon Jan  1 00:00:00 2024\r\n")
@@ -259,6 +296,58 @@ def named():
     yield "mail-one-part", b"MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n" + payload.encode() + b"\r\n"
 
 
+def cpio_newc(data=EICAR, name=b"e.com"):
+    def entry(name, data):
+        fields = [1, 0o100644 if data else 0, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+        head = b"070701" + b"".join(b"%08X" % field for field in fields) + name + b"\0"
+        return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+    return entry(name, data) + entry(b"TRAILER!!!", b"")
+
+
+def cpio_odc(data=EICAR, name=b"e.com"):
+    def entry(name, data):
+        return b"070707" + b"%06o%06o%06o%06o%06o%06o%06o%011o%06o%011o" % (0, 1, 0o100644 if data else 0, 0, 0, 1, 0, 0, len(name) + 1, len(data)) + name + b"\0" + data
+    return entry(name, data) + entry(b"TRAILER!!!", b"")
+
+
+def ar_of(name=b"e.com/", data=EICAR):
+    return b"!<arch>\n" + b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (name, 0, 0, 0, b"100644", len(data)) + data + b"\n" * (len(data) % 2)
+
+
+def uuencoded(data, name="e.com", prefix=b""):
+    import binascii
+    lines = [binascii.b2a_uu(data[i:i + 45]) for i in range(0, len(data), 45)]
+    return prefix + b"begin 644 " + name.encode() + b"\n" + b"".join(lines) + b"`\nend\n"
+
+
+def base64_begun(data, name="e.com", prefix=b""):
+    return prefix + b"begin-base64 644 " + name.encode() + b"\n" + base64.encodebytes(data) + b"====\n"
+
+
+def partitioned(data=EICAR):
+    """A disk with one partition."""
+    table = bytes(446) + struct.pack("<B3sB3sII", 0x80, b"\0\2\0", 0x83, b"\0\3\0", 1, 8) + bytes(48) + b"\x55\xaa"
+    return table + data.ljust(4096, b" ")
+
+
+def bootable(image, at_sector=200):
+    """The image with EICAR as its boot program (El Torito)."""
+    image = bytearray(image.ljust((at_sector + 4) * 2048, b"\0"))
+    for sector in range(16, 40):
+        if image[sector * 2048] == 255 and image[sector * 2048 + 1:sector * 2048 + 6] == b"CD001":
+            image[(sector + 1) * 2048:(sector + 2) * 2048] = image[sector * 2048:(sector + 1) * 2048]
+            record = b"\0CD001\1" + b"EL TORITO SPECIFICATION".ljust(32, b"\0") + bytes(32) + struct.pack("<I", at_sector + 1)
+            image[sector * 2048:(sector + 1) * 2048] = record.ljust(2048, b"\0")
+            break
+    check = struct.pack("<BBH24sHBB", 1, 0, 0, b"x", 0, 0x55, 0xAA)
+    total = -sum(struct.unpack("<16H", check)) & 0xFFFF
+    check = struct.pack("<BBH24sHBB", 1, 0, 0, b"x", total, 0x55, 0xAA)
+    catalog = check + struct.pack("<BBHBBHI20s", 0x88, 0, 0, 0, 0, 4, at_sector, b"")
+    image[(at_sector + 1) * 2048:(at_sector + 1) * 2048 + len(catalog)] = catalog
+    image[at_sector * 2048:at_sector * 2048 + 2048] = EICAR.ljust(2048, b" ")
+    return bytes(image)
+
+
 def mutated(data, rng):
     """One to three changes, most of them where headers stand: at the start, at the end, near signatures."""
     data = bytearray(data)
@@ -289,7 +378,11 @@ def main():
     good = Member("a.txt", HARMLESS)
     seeds |= {"zip-two": zip_of(good, Member()), "zip-streamed": zip_of(Member(flags=8), good), "mail-plain": mail(),
               "tar-pax": variants["tar-pax"], "tar-gnu": variants["tar-gnu-long"], "tgz": gzip.compress(tar_of()),
-              "txz": lzma.compress(tar_of()), "sfx": variants["behind-script-zip-deflated"], "zip64": with_zip64_end(zip_of(Member(), good))}
+              "txz": lzma.compress(tar_of()), "sfx": variants["behind-script-zip-deflated"], "zip64": with_zip64_end(zip_of(Member(), good)), "ar": ar_of()}
+    script = b"#!/bin/sh\nexit 0\n"
+    seeds |= {f"amid-{name}": script + seeds[name] + b"y" * 70000 for name in sorted(seeds) if len(seeds[name]) < 50_000}
+    for name, data in [(name, data) for name, data in seeds.items() if "Iso" in name]:
+        variants["iso-bootable"] = bootable(data)
     # A mutation of stored bytes that spoils EICAR itself proves nothing; compressed kinds are worth more tries.
     for index in range(n_mutations):
         name = rng.choice(sorted(seeds))

@@ -20,7 +20,10 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
         if data.size_bytes() != size {
             return malformed("ar: a member behind the end");
         }
-        walk.stored_member(data, depth, Reach::Handed)?;
+        // BSD's long names stand in front of the data, and count as part of it.
+        let name = header.at(0, 16).trim_ascii_end();
+        let n_name = name.strip_prefix(b"#1/").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        walk.stored_member(data.tail(n_name.unwrap_or(0)), depth, Reach::Handed)?;
         at += HEADER_BYTES as u64 + size.next_multiple_of(2);
     }
     Ok(())

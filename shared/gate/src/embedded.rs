@@ -10,9 +10,9 @@ use domain::verdict::Unscannable;
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::fields::Fields as _;
 use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
-use crate::format::{cabinet_size, is_arj, is_bzip2, is_rar};
+use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_rar};
 use crate::walk::{Damage, Reach, Walk, Walked, refuse};
-use crate::{cabinet, seven_zip, stream, tar, zip};
+use crate::{cabinet, seven_zip, stream, tar, text_encoding, zip};
 
 const WINDOW: usize = 1024 * 1024;
 /// The longest header that is looked at behind a signature: an ARJ header, a tar block.
@@ -31,6 +31,9 @@ const SIGNATURES: &[(&[u8], Kind)] = &[
     (RAR, Kind::Rar),
     (b"\x60\xea", Kind::Arj),
     (b"MSWIM\0\0\0", Kind::Wim),
+    (b"07070", Kind::Cpio),
+    (b"!<arch>\n", Kind::Ar),
+    (b"begin", Kind::TextEncoded),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,11 +48,14 @@ enum Kind {
     Rar,
     Arj,
     Wim,
+    Cpio,
+    Ar,
+    TextEncoded,
 }
 
-/// Follows every plausible signature behind the blob's start.
+/// Follows every plausible signature.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    let (mut at, mut done_to) = (1u64, 1u64);
+    let (mut at, mut done_to) = (0u64, 0u64);
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, WINDOW + HEADER)?;
         let mut finds = Vec::new();
@@ -60,7 +66,9 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
         finds.sort_by_key(|(found_at, _)| *found_at);
         for (found_at, kind) in finds {
             if found_at >= done_to {
-                let n_bytes = follow(walk, blob, found_at, kind, depth)?;
+                let start = to_usize(found_at - at);
+                let head = &window[start..(start + HEADER).min(window.len())];
+                let n_bytes = follow(walk, blob, found_at, head, kind, depth)?;
                 done_to = done_to.max(found_at + n_bytes);
             }
         }
@@ -70,33 +78,35 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 }
 
 /// Returns how many bytes the container takes; 0 when there is none.
-fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, kind: Kind, depth: u32) -> Walked<u64> {
+fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, depth: u32) -> Walked<u64> {
     let rest = blob.tail(at);
-    let head = rest.bytes_at(0, HEADER)?;
     match kind {
         Kind::Zip => zip::walk_streamed(walk, &rest, depth),
-        Kind::SevenZip => match seven_zip::announced_size(&head).filter(|size| *size <= rest.size_bytes()) {
+        Kind::SevenZip => match seven_zip::announced_size(head).filter(|size| *size <= rest.size_bytes()) {
             Some(size) => seven_zip::walk(walk, &rest.slice(0, size), depth, Reach::Handed).map(|()| size),
             None => Ok(0),
         },
-        Kind::Cabinet => match cabinet_size(&head).filter(|size| *size <= rest.size_bytes()) {
+        Kind::Cabinet => match cabinet_size(head).filter(|size| *size <= rest.size_bytes()) {
             Some(size) => cabinet::walk(walk, &rest.slice(0, size), depth, Reach::Handed).map(|()| size),
             None => Ok(0),
         },
         Kind::Xz => follow_stream(walk, &rest, depth, stream::xz),
         Kind::Gzip if head.u8_at(3) & 0xe0 == 0 => follow_stream(walk, &rest, depth, stream::gzip),
-        Kind::Bzip2 if is_bzip2(&head) => follow_stream(walk, &rest, depth, stream::bzip2),
-        Kind::Tar => match at.checked_sub(USTAR_AT).filter(|start| *start > 0) {
+        Kind::Bzip2 if is_bzip2(head) => follow_stream(walk, &rest, depth, stream::bzip2),
+        Kind::Tar => match at.checked_sub(USTAR_AT) {
             Some(start) if tar::is_header(&blob.bytes_at(start, 512)?) => {
                 let n_bytes = tar::walk_embedded(walk, &blob.tail(start), depth)?;
                 Ok(n_bytes.saturating_sub(USTAR_AT))
             }
             _ => Ok(0),
         },
-        Kind::Rar if is_rar(&head) => unsupported("RAR in other data"),
-        Kind::Arj if is_arj(&head) => unsupported("ARJ in other data"),
+        Kind::Rar if is_rar(head) => unsupported("RAR in other data"),
+        Kind::Arj if is_arj(head) => unsupported("ARJ in other data"),
         Kind::Wim if head.u32_le(8) == 208 => unsupported("WIM in other data"),
-        Kind::Gzip | Kind::Bzip2 | Kind::Rar | Kind::Arj | Kind::Wim => Ok(0),
+        Kind::Cpio if is_cpio(head) => unsupported("cpio in other data"),
+        Kind::Ar if head.at(66, 2) == b"`\n" => unsupported("ar in other data"),
+        Kind::TextEncoded => follow_text(walk, &rest, head, depth),
+        Kind::Gzip | Kind::Bzip2 | Kind::Rar | Kind::Arj | Kind::Wim | Kind::Cpio | Kind::Ar => Ok(0),
     }
 }
 
@@ -120,6 +130,20 @@ fn follow_stream(
     walk.count_member()?;
     walk.visit(writer.finish(), depth, Reach::Handed)?;
     Ok(reader.position())
+}
+
+/// uuencode and its base64 form (POSIX.1-2024, `uuencode`): bsdtar decodes both in front of any archive.
+fn follow_text(walk: &mut Walk<'_>, rest: &Blob, head: &[u8], depth: u32) -> Walked<u64> {
+    let Some(encoding) = text_encoding::of_line(head) else { return Ok(0) };
+    let mut decoder = text_encoding::Decoder::new(rest.reader(), encoding);
+    let mut writer = walk.writer();
+    walk.fill(&mut writer, &mut decoder, Damage::CutOff)?;
+    if writer.size_bytes() == 0 {
+        return walk.count_attempt().map(|()| 0);
+    }
+    walk.count_member()?;
+    walk.visit(writer.finish(), depth, Reach::Handed)?;
+    Ok(0)
 }
 
 /// Every zip reader looks for the end record in the last 64 KiB, whatever comes before it. Returns the rest of the blob.

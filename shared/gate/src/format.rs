@@ -4,7 +4,7 @@ use std::io;
 
 use crate::blob::{Blob, to_usize};
 use crate::fields::Fields as _;
-use crate::{mail, tar};
+use crate::{mail, stream, tar};
 
 /// What a reader would take a blob for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +73,13 @@ const UNSUPPORTED: &[(usize, &[u8], &str)] = &[
     (0, b"SIT!", "StuffIt"),
     (0, b"StuffIt", "StuffIt"),
     (0, b"MSWIM\0\0\0", "WIM"),
+    (0, b"SZDD\x88\xf0\x27\x33", "SZDD"),
+    (0, b"KWAJ\x88\xf0\x27\xd1", "KWAJ"),
+    (0, b"\x8f\xaf\xac\x84", "PPMd"),
+    (0, b"ITOLITLS", "HxS"),
+    (0, b"qshs", "SquashFS"),
+    (0, b"shsq", "SquashFS"),
+    (512, b"PM\0\0", "disk image"),
     (0, b"\xed\xab\xee\xdb", "RPM"),
     (0, b"xar!", "XAR"),
     (0, b"ITSF", "CHM"),
@@ -131,10 +138,13 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
     if let Some(name) = unsupported(&head, blob)? {
         return Ok(Format::Unsupported(name));
     }
-    if memchr::memmem::find(&head[..head.len().min(1024)], b"%PDF-").is_some() {
-        return Ok(Format::Pdf);
-    }
-    Ok(if mail::is_header(&head) { Format::Mail } else { Format::Other })
+    // A mail may speak of PDF in its header; a PDF has no header fields before it.
+    let is_pdf = memchr::memmem::find(&head[..head.len().min(1024)], b"%PDF-").is_some();
+    Ok(match (mail::is_header(&head), is_pdf) {
+        (true, _) => Format::Mail,
+        (false, true) => Format::Pdf,
+        (false, false) => Format::Other,
+    })
 }
 
 pub(crate) fn is_bzip2(bytes: &[u8]) -> bool {
@@ -152,10 +162,13 @@ fn unsupported(head: &[u8], blob: &Blob) -> io::Result<Option<&'static str>> {
     if is_arj(head) {
         return Ok(Some("ARJ"));
     }
+    if is_partitioned(head) {
+        return Ok(Some("disk image"));
+    }
     if is_lha(head) {
         return Ok(Some("LHA"));
     }
-    if is_lzma_alone(head) {
+    if stream::is_lzma_alone(blob)? {
         return Ok(Some("LZMA"));
     }
     let trailer = blob.bytes_at(blob.size_bytes().saturating_sub(512), 8)?;
@@ -172,25 +185,39 @@ pub(crate) fn is_arj(bytes: &[u8]) -> bool {
         && crc32fast::hash(header) == bytes.u32_le(4 + n_header)
 }
 
+/// A master boot record: its signature, and four entries that are empty or sensible, one of them not empty.
+fn is_partitioned(head: &[u8]) -> bool {
+    let entries = [446, 462, 478, 494].map(|at| head.at(at, 16));
+    let is_empty = |entry: &&[u8]| entry.iter().all(|byte| *byte == 0);
+    let is_sensible = |entry: &[u8]| {
+        matches!(entry.u8_at(0), 0 | 0x80)
+            && entry.u8_at(4) != 0
+            && entry.u32_le(8) > 0
+            && entry.u32_le(12) > 0
+    };
+    head.at(510, 2) == [0x55, 0xaa]
+        && entries.iter().all(|entry| is_empty(entry) || is_sensible(entry))
+        && !entries.iter().all(is_empty)
+}
+
+/// A cpio header in one of its two text forms, which are all digits.
+pub(crate) fn is_cpio(bytes: &[u8]) -> bool {
+    let all = |n_digits: usize, is_digit: fn(&u8) -> bool| {
+        let digits = bytes.at(6, n_digits);
+        digits.len() == n_digits && digits.iter().all(is_digit)
+    };
+    match bytes.at(0, 6) {
+        b"070701" | b"070702" => all(104, u8::is_ascii_hexdigit),
+        b"070707" => all(70, |byte| matches!(byte, b'0'..=b'7')),
+        _ => false,
+    }
+}
+
 fn is_lha(bytes: &[u8]) -> bool {
     let method = bytes.at(2, 5);
     method.len() == 5
         && method.ends_with(b"-")
         && [&b"-lh"[..], b"-lz", b"-pm"].iter().any(|start| method.starts_with(start))
-}
-
-/// `.lzma` has no signature. These are the encoders' property byte, a dictionary of 2^n or 3 * 2^n bytes, a size that is unknown or
-/// below 256 GiB, and the zero with which every LZMA stream begins (as `file` and xz tell it, too).
-fn is_lzma_alone(bytes: &[u8]) -> bool {
-    let (dictionary, size) = (bytes.u32_le(1), bytes.u64_le(5));
-    let is_power =
-        dictionary.is_power_of_two() || (dictionary.is_multiple_of(3) && (dictionary / 3).is_power_of_two());
-    bytes.len() > 18
-        && bytes.u8_at(0) == 0x5d
-        && is_power
-        && dictionary >= 4096
-        && (size == u64::MAX || size < 1 << 38)
-        && bytes.u8_at(13) == 0
 }
 
 /// Whether a RAR header with a right checksum follows the signature. Programs that read RAR hold the signature alone.

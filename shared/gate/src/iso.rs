@@ -19,7 +19,11 @@ type Extent = (u64, u64);
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     walk.require(Method::Iso)?;
     let mut trees = Vec::new();
-    for root in read_roots(blob)? {
+    let volume = read_volume(blob)?;
+    for image in boot_images(blob, volume.boot_catalog)? {
+        walk.stored_member(image, depth, Reach::Handed)?;
+    }
+    for root in volume.roots {
         let files = read_tree(blob, root)?;
         walk.expect(to_u64(files.len()), 0)?;
         trees.push(files);
@@ -37,12 +41,18 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     Ok(())
 }
 
-/// The root directories of all volume descriptors.
-fn read_roots(blob: &Blob) -> Walked<Vec<Extent>> {
+struct Volume {
+    /// The root directories of all volume descriptors.
+    roots: Vec<Extent>,
+    boot_catalog: Option<u64>,
+}
+
+fn read_volume(blob: &Blob) -> Walked<Volume> {
+    const BOOT: u8 = 0;
     const PRIMARY: u8 = 1;
     const SUPPLEMENTARY: u8 = 2;
     const TERMINATOR: u8 = 255;
-    let (mut roots, mut is_terminated) = (Vec::new(), false);
+    let (mut roots, mut boot_catalog, mut is_terminated) = (Vec::new(), None, false);
     for index in FIRST_DESCRIPTOR..FIRST_DESCRIPTOR + MAX_DESCRIPTORS {
         let descriptor = blob.bytes_at(index * SECTOR, to_usize(SECTOR))?;
         match (descriptor.at(1, 5), descriptor.u8_at(0)) {
@@ -52,6 +62,9 @@ fn read_roots(blob: &Blob) -> Walked<Vec<Extent>> {
                 }
                 roots.push(extent(descriptor.at(156, 34)));
             }
+            (b"CD001", BOOT) if descriptor.at(7, 23) == b"EL TORITO SPECIFICATION" => {
+                boot_catalog = Some(descriptor.u32_le(71).into());
+            }
             (b"CD001", TERMINATOR) => is_terminated = true,
             (b"CD001", _) => {}
             (b"BEA01" | b"NSR02" | b"NSR03", _) => {
@@ -60,7 +73,30 @@ fn read_roots(blob: &Blob) -> Walked<Vec<Extent>> {
             _ => break,
         }
     }
-    if is_terminated && !roots.is_empty() { Ok(roots) } else { malformed("iso: no volume descriptors") }
+    if is_terminated && !roots.is_empty() {
+        Ok(Volume { roots, boot_catalog })
+    } else {
+        malformed("iso: no volume descriptors")
+    }
+}
+
+/// The programs that a computer starts from the image; no directory need name them, and 7-Zip shows them as files. (El Torito
+/// 1.0: entries of 32 bytes; where each begins is plain, how long it is depends on what it pretends to be.)
+fn boot_images(blob: &Blob, catalog: Option<u64>) -> Walked<Vec<Blob>> {
+    const ENTRY: usize = 32;
+    const BOOTABLE: u8 = 0x88;
+    const NOT_BOOTABLE: u8 = 0x00;
+    const MAX_BYTES: u64 = 65_535 * 512;
+    let Some(catalog) = catalog else { return Ok(Vec::new()) };
+    let catalog = blob.bytes_at(catalog.saturating_mul(SECTOR), to_usize(SECTOR))?;
+    let entries =
+        catalog.chunks(ENTRY).skip(1).filter(|entry| matches!(entry.u8_at(0), BOOTABLE | NOT_BOOTABLE));
+    let starts = entries.map(|entry| u64::from(entry.u32_le(8))).filter(|start| *start > 0);
+    Ok(starts
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .map(|start| blob.slice(start * SECTOR, MAX_BYTES))
+        .collect())
 }
 
 fn extent(record: &[u8]) -> Extent {

@@ -30,6 +30,7 @@ mod refusal;
 mod seven_zip;
 mod stream;
 mod tar;
+mod text_encoding;
 mod walk;
 mod zip;
 

@@ -2,14 +2,12 @@
 //!
 //! Readers of MIME differ in a hundred small ways (RFC 2045 to 2049). The runs make most of those differences irrelevant.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use base64::engine::{DecodePaddingMode, general_purpose::NO_PAD};
 use domain::verdict::Unscannable;
 use mail_parser::{MessageParser, PartType};
 
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::capability::Method;
+use crate::text_encoding::decode_base64;
 use crate::walk::{Reach, Walk, Walked, malformed, refuse};
 
 /// A message is parsed in memory.
@@ -85,16 +83,11 @@ fn has_several_messages(text: &[u8]) -> bool {
 /// Decodes every run of lines that are nothing but base64.
 fn base64_runs(text: &[u8]) -> Vec<Vec<u8>> {
     const LEAST: usize = 24;
-    const LENIENT: GeneralPurposeConfig =
-        NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true);
-    let decoder = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
     let (mut runs, mut run) = (Vec::new(), Vec::new());
     let mut end_run = |run: &mut Vec<u8>| {
         let digits = std::mem::take(run);
-        // A digit too many cannot be decoded by anyone.
-        let whole = digits.len() - usize::from(digits.len() % 4 == 1);
         if digits.len() >= LEAST
-            && let Ok(bytes) = decoder.decode(&digits[..whole])
+            && let Some(bytes) = decode_base64(&digits)
         {
             runs.push(bytes);
         }

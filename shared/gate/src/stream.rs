@@ -81,11 +81,43 @@ fn skip_zeros(reader: &mut BlobReader) -> io::Result<()> {
     }
 }
 
-/// Whether the first block has LZMA2 as its only filter, the one chain that the engine is known to follow. (The block header stands
-/// behind the stream header of 12 bytes: its size, flags with the number of filters, optional sizes, the filters.)
+/// Whether there is one block, and LZMA2 is its only filter: the one chain that the engine is known to follow. (xz file format 1.2: a block
+/// header stands behind the stream header of 12 bytes, its size first, then flags with the number of filters; the index, a zero and the
+/// number of blocks, stands before the footer of 12 bytes, which has its size in units of four bytes, less one.)
 fn xz_is_plain(blob: &Blob) -> io::Result<bool> {
-    let head = blob.bytes_at(12, 2)?;
-    let has_block = head.u8_at(0) != 0;
-    let n_more_filters = head.u8_at(1) % 4;
-    Ok(!has_block || n_more_filters == 0)
+    const FOOTER: u64 = 12;
+    let first = blob.bytes_at(12, 2)?;
+    let is_empty = first.u8_at(0) == 0;
+    let n_more_filters = first.u8_at(1) % 4;
+    let footer_at = blob.size_bytes().saturating_sub(FOOTER);
+    let n_index = (u64::from(blob.bytes_at(footer_at, 12)?.u32_le(4)) + 1) * 4;
+    let index = blob.bytes_at(footer_at.saturating_sub(n_index), 2)?;
+    let has_one_block = index == [0, 1];
+    Ok(is_empty || (has_one_block && n_more_filters == 0))
+}
+
+/// Whether the bytes are an LZMA stream without a container. There is no signature, so liblzma's own conditions are asked first (a
+/// property byte, a dictionary of 2^n or 2^n + 2^(n-1) bytes, an unknown size or one below 256 GiB, the zero with which every stream begins),
+/// and then the decoder: other bytes end after a few.
+pub(crate) fn is_lzma_alone(blob: &Blob) -> io::Result<bool> {
+    const LEAST: usize = 32;
+    let head = blob.bytes_at(0, 19)?;
+    let (dictionary, size) = (head.u32_le(1), head.u64_le(5));
+    let is_dictionary = matches!(dictionary, 0 | u32::MAX)
+        || dictionary.is_power_of_two()
+        || (dictionary.is_multiple_of(3) && (dictionary / 3).is_power_of_two());
+    let is_size = size == u64::MAX || (size > 0 && size < 1 << 38);
+    if head.len() < 19 || head.u8_at(0) >= 225 || !is_dictionary || !is_size || head.u8_at(13) != 0 {
+        return Ok(false);
+    }
+    // The dictionary matters only beyond its size, and so not to the first bytes.
+    let mut start = head[..13].to_vec();
+    start[1..5].copy_from_slice(&(64u32 * 1024).to_le_bytes());
+    let source = io::Cursor::new(start).chain(blob.tail(13).reader());
+    let Ok(mut decoder) = lzma_rust2::LzmaReader::new_mem_limit(source, MAX_DICTIONARY_KIB, None) else {
+        return Ok(false);
+    };
+    // One by one: what comes with an error is lost.
+    let n_bytes = (0..LEAST).take_while(|_| matches!(decoder.read(&mut [0]), Ok(1))).count();
+    Ok(n_bytes == LEAST)
 }

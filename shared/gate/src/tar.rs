@@ -20,7 +20,7 @@ pub(crate) fn is_header(header: &[u8]) -> bool {
     };
     let stored = i64::try_from(stored).unwrap_or(-1);
     let agrees = sum(i64::from) == stored || sum(|byte| i64::from(byte.cast_signed())) == stored;
-    header.len() == 512 && header.u8_at(0) != 0 && agrees
+    header.len() == 512 && agrees
 }
 
 /// A number field: octal digits, padded with spaces or zeros, ended by a space or a zero byte.
@@ -67,6 +67,10 @@ fn walk_member(
 ) -> Walked<u64> {
     if !is_header(header) {
         return malformed("tar: a header that is none");
+    }
+    // To some readers an empty name is the end; to others the directory field is name enough.
+    if header.u8_at(0) == 0 {
+        return malformed("tar: a member without a name");
     }
     // Sizes in base 256 are for members beyond 8 GiB; the engine reads octal.
     let Some(size_bytes) = octal(header.at(124, 12)) else {

@@ -14,8 +14,8 @@ use domain::verdict::Unscannable;
 
 use crate::blob::Blob;
 use crate::capability::Method;
-use crate::encrypted;
 use crate::walk::{Damage, Reach, Walk, Walked, malformed, refuse};
+use crate::{embedded, encrypted};
 
 use directory::{Directory, Listed};
 use entry::Local;
@@ -70,12 +70,14 @@ fn walk_members(
         let reach = if local.is_zip64 { Reach::Handed } else { reach };
         walk_entry(walk, blob, listed, &local, depth, reach)?;
     }
-    let is_covered = is_padding(blob, covered_to, directory.begins_at)?
-        || is_apk_signing_block(&blob.slice(covered_to, directory.begins_at.saturating_sub(covered_to)))?;
-    if !is_covered {
+    if is_padding(blob, covered_to, directory.begins_at)? {
+        return Ok(());
+    }
+    let gap = blob.slice(covered_to, directory.begins_at.saturating_sub(covered_to));
+    if !is_apk_signing_block(&gap)? {
         return malformed("zip: bytes that belong to no member");
     }
-    Ok(())
+    embedded::walk(walk, &gap, depth)
 }
 
 /// Whether a range is empty or holds zeros only: some tools align members so. It must not run backwards.

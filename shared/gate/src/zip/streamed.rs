@@ -14,18 +14,16 @@ use super::{DEFLATED, STORED, require_method, unpack};
 
 const LOCAL_BYTES: usize = 30;
 
-/// Whether a header stands here that a reader would follow. Four bytes alone occur in every program that reads zips.
+/// Whether a header stands here that 7-Zip would follow. Four bytes alone occur in every program that reads zips.
 pub(crate) fn is_plausible(header: &[u8]) -> bool {
-    const KNOWN_FLAGS: u16 = 0x28ff;
     let n_name = usize::from(header.u16_le(26));
     let name = header.at(LOCAL_BYTES, n_name.min(32));
     header.starts_with(ZIP_LOCAL)
-        && header.u8_at(4) <= 63
-        && header.u16_le(6) & !KNOWN_FLAGS == 0
+        && header.u8_at(4) < 128
+        && header.u8_at(5) < 128
         && matches!(header.u16_le(8), 0..=20 | 93..=99)
-        && (1..=4096).contains(&n_name)
         && !name.is_empty()
-        && name.iter().all(|byte| *byte >= 0x20)
+        && !name.contains(&0)
 }
 
 /// Unpacks members one behind the other, as far as they go, and hands them to the engine. Returns where they end.
