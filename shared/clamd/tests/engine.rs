@@ -178,3 +178,47 @@ async fn silence_ends_at_the_deadline() {
     assert!(Client::new(path).scan_descriptor(std::os::fd::AsFd::as_fd(&file), deadline).await.is_err());
     assert!(began.elapsed() < BUDGET / 2);
 }
+
+/// Two files of 128 bytes with one MD5 (Wang, Feng, Lai and Yu, 2004).
+fn collision() -> [Vec<u8>; 2] {
+    const FIRST: &str = "d131dd02c5e6eec4693d9a0698aff95c2fcab58712467eab4004583eb8fb7f8955ad340609f4b30283e488832571415a\
+        085125e8f7cdc99fd91dbdf280373c5bd8823e3156348f5bae6dacd436c919c6dd53e2b487da03fd02396306d248cda0\
+        e99f33420f577ee8ce54b67080a80d1ec69821bcb6a8839396f9652b6ff72a70";
+    let byte = |at: usize| u8::from_str_radix(&FIRST[at * 2..at * 2 + 2], 16).unwrap();
+    let first = (0..128).map(byte).collect::<Vec<_>>();
+    let mut second = first.clone();
+    for differing in [19, 45, 59, 83, 109, 123] {
+        second[differing] ^= 0x80;
+    }
+    [first, second]
+}
+
+#[tokio::test]
+async fn a_file_does_not_inherit_the_verdict_of_another_with_the_same_md5() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path());
+    let [good, bad] = collision();
+    let hex = bad.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    std::fs::write(config.definitions_directory.join("collision.ndb"), format!("Collision:0:0:{hex}\n"))
+        .unwrap();
+    let engine = Engine::new(config, Transport::Stream);
+    assert_eq!(found(&scan(&engine, &good).await.unwrap()), "");
+    assert!(found(&scan(&engine, &bad).await.unwrap()).starts_with("Collision"));
+    assert_eq!(found(&scan(&engine, &good).await.unwrap()), "");
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn an_engine_whose_definitions_were_replaced_is_not_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path());
+    let definitions_directory = config.definitions_directory.clone();
+    let engine = Engine::new(config, Transport::Stream);
+    scan(&engine, b"fine").await.unwrap();
+    let pid = engine.pid().await;
+    definitions::write_test_set(&definitions_directory).unwrap();
+    assert!(matches!(scan(&engine, b"fine").await, Err(EngineError::DefinitionsChanged)));
+    scan(&engine, b"fine").await.unwrap();
+    assert_ne!(engine.pid().await, pid, "another engine loaded what is there now");
+    engine.stop().await;
+}

@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn lines_are_decoded_until_one_is_not() {
         assert_eq!(decode_uu(b"#0V%T").unwrap(), b"Cat");
-        assert_eq!(decode_uu(b"#0V%").unwrap(), b"Ca\0", "a stripped space");
+        assert_eq!(decode_uu(b"#0V%").unwrap(), b"Ca@", "a stripped space counts as zero");
         assert_eq!(decode_uu(b"`").unwrap(), b"");
         assert_eq!(decode_uu(b"end"), None);
         assert_eq!(decode_base64(b"Q2F0").unwrap(), b"Cat");
