@@ -76,7 +76,7 @@ async fn judge(service: &Service, bytes: &[u8]) -> (String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_a_tool_unpacks_is_clean() {
     let directory = tempfile::tempdir().unwrap();
-    let files = corpus(directory.path(), rounds(400, 4_000), rounds(1, 2));
+    let files = corpus(directory.path(), rounds(400, 4_000), rounds(1, 3));
     let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;
     let verdicts = stream::iter(files.clone())
         .map(|path| async {

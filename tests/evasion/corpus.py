@@ -256,6 +256,9 @@ def named():
         yield f"amid-zip-flags-{flags}", script + Member(local_flags=flags).local() + b"y" * 70000
     for method in (1, 6, 10, 14, 20, 21, 50, 93, 98, 100):
         yield f"amid-zip-method-{method}", script + Member(local_method=method).local() + b"y" * 70000
+    # With a directory, which is what readers that look for the end record go by; beyond the last 64 KiB, where unzip still finds it.
+    yield "amid-whole-zip-version-255", script + zip_of(Member(flags=8, local_version=255), good) + b"y" * 70000
+    yield "amid-whole-zip-local-flags", script + zip_of(Member(local_version=0xffff, local_flags=0xffff)) + b"y" * 70000
     signing = EICAR + plain
     pairs = struct.pack("<QI", len(signing) + 4, 0x7109871A) + signing
     block = struct.pack("<Q", len(pairs) + 24) + pairs + struct.pack("<Q", len(pairs) + 24) + b"APK Sig Block 42"

@@ -22,6 +22,7 @@ const USTAR_AT: u64 = 257;
 
 const SIGNATURES: &[(&[u8], Kind)] = &[
     (ZIP_LOCAL, Kind::Zip),
+    (ZIP_END, Kind::ZipEnd),
     (SEVEN_ZIP, Kind::SevenZip),
     (CABINET, Kind::Cabinet),
     (XZ, Kind::Xz),
@@ -39,6 +40,7 @@ const SIGNATURES: &[(&[u8], Kind)] = &[
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Zip,
+    ZipEnd,
     SevenZip,
     Cabinet,
     Xz,
@@ -82,6 +84,10 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
     let rest = blob.tail(at);
     match kind {
         Kind::Zip => zip::walk_streamed(walk, &rest, depth),
+        Kind::ZipEnd => match zip_end(blob, at, head)? {
+            Some(ends_at) => zip::walk_behind(walk, &blob.slice(0, ends_at), depth).map(|_| ends_at - at),
+            None => Ok(0),
+        },
         Kind::SevenZip => match seven_zip::announced_size(head).filter(|size| *size <= rest.size_bytes()) {
             Some(size) => seven_zip::walk(walk, &rest.slice(0, size), depth, Reach::Handed).map(|()| size),
             None => Ok(0),
@@ -146,32 +152,37 @@ fn follow_text(walk: &mut Walk<'_>, rest: &Blob, head: &[u8], depth: u32) -> Wal
     Ok(0)
 }
 
-/// Every zip reader looks for the end record in the last 64 KiB, whatever comes before it. Returns the rest of the blob.
+/// Every zip reader looks for the end record near the end, whatever comes before it. Returns the rest of the blob.
 pub(crate) fn walk_zip_at_end(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Blob> {
     let Some(ends_at) = zip_at_end(blob)? else { return Ok(blob.clone()) };
     let starts_at = zip::walk_behind(walk, &blob.slice(0, ends_at), depth)?;
     Ok(blob.slice(0, starts_at))
 }
 
-/// Where a plausible zip ends: an end record that points at a directory. Programs that read zips hold the signature alone.
 fn zip_at_end(blob: &Blob) -> io::Result<Option<u64>> {
-    const TAIL: u64 = 22 + 64 * 1024;
+    // The longest comment is 64 KiB; unzip looks some buffers further.
+    const TAIL: u64 = 128 * 1024;
     let tail_at = blob.size_bytes().saturating_sub(TAIL);
     let tail = blob.bytes_at(tail_at, to_usize(TAIL))?;
     for hit in memchr::memmem::rfind_iter(&tail, ZIP_END) {
-        let record = &tail[hit..];
-        let at = tail_at + to_u64(hit);
-        let directory_bytes = u64::from(record.u32_le(12));
-        let begins = |n_bytes_before: u64, magic: &[u8]| match at.checked_sub(n_bytes_before) {
-            Some(at) => blob.bytes_at(at, 4).map(|bytes| bytes == magic),
-            None => Ok(false),
-        };
-        let has_directory = directory_bytes > 0 && begins(directory_bytes, b"PK\x01\x02")?;
-        let has_locator = begins(20, b"PK\x06\x07")?;
-        if record.len() >= 22 && (has_directory || has_locator) {
-            let comment = u64::from(record.u16_le(20));
-            return Ok(Some((at + 22 + comment).min(blob.size_bytes())));
+        let ends_at = zip_end(blob, tail_at + to_u64(hit), &tail[hit..])?;
+        if ends_at.is_some() {
+            return Ok(ends_at);
         }
     }
     Ok(None)
+}
+
+/// Where the zip ends whose end record stands at `at`, if that points at a directory. Programs that read zips hold the signature alone.
+fn zip_end(blob: &Blob, at: u64, record: &[u8]) -> io::Result<Option<u64>> {
+    let begins = |n_bytes_before: u64, magic: &[u8]| match at.checked_sub(n_bytes_before) {
+        Some(at) => blob.bytes_at(at, 4).map(|bytes| bytes == magic),
+        None => Ok(false),
+    };
+    let directory_bytes = u64::from(record.u32_le(12));
+    let has_directory = directory_bytes > 0 && begins(directory_bytes, b"PK\x01\x02")?;
+    let has_locator = begins(20, b"PK\x06\x07")?;
+    let comment = u64::from(record.u16_le(20));
+    let is_end = record.len() >= 22 && (has_directory || has_locator);
+    Ok(is_end.then(|| (at + 22 + comment).min(blob.size_bytes())))
 }
