@@ -68,9 +68,7 @@ async fn every_clamav_test_file_is_infected_and_none_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ordinary_files_are_clean() {
     let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;
-    for path in
-        ["/bin/ls", "/usr/share/clamav-testfiles/../doc/clamav/copyright", "/usr/sbin/clamd", "/etc/passwd"]
-    {
+    for path in ["/bin/ls", "/etc/passwd", "/usr/sbin/clamd", "/etc/os-release"] {
         let (info, bytes) = four_calls(&service, "ordinary", &std::fs::read(path).unwrap()).await;
         assert_eq!(info["scan_status"], "clean", "{path}: {info}");
         assert_eq!(bytes.unwrap(), std::fs::read(path).unwrap());

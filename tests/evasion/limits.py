@@ -71,7 +71,6 @@ raw_frame = b"\x28\xb5\x2f\xfd\x20\x05" + struct.pack("<I", 1 | 5 << 3)[:3] + b"
 write("unsupported_container", "zst", raw_frame)
 write("unsupported_container", "in.zip", zip_of([("a.zst", raw_frame)]))
 write("unsupported_container", "lz4", b"\x04\x22\x4d\x18\x60\x40\x82\x05\0\0\x80hello\0\0\0\0")
-write("unsupported_container", "lzma", lzma.compress(SECRET, format=lzma.FORMAT_ALONE))
 write("unsupported_container", "lzma.zip", zip_of([("a", SECRET)], zipfile.ZIP_LZMA))
 rar_main = b"\x73\0\0\x0d\0" + bytes(6)
 write("unsupported_container", "rar", b"Rar!\x1a\x07\0" + struct.pack("<H", zlib.crc32(rar_main) & 0xFFFF) + rar_main)

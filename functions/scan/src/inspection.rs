@@ -28,7 +28,7 @@ pub async fn gate_for(
             continue; // No file of this kind is small enough to be scanned.
         }
         let scan = engine.scan(&file, size_bytes, vec![], SAMPLE_TIMEOUT).await?;
-        if scan.replies.iter().any(|reply| matches!(reply, EngineReply::Found(_))) {
+        if scan.replies.iter().any(EngineReply::names_malware) {
             opened.push(sample.method);
         }
     }

@@ -213,5 +213,5 @@ impl tokio::io::AsyncRead for Immediate {
 
 async fn finds_canary(client: &Client) -> Result<bool, ClientError> {
     let (reply, _) = client.scan_stream(canary::eicar().as_slice(), CANARY_TIMEOUT).await?;
-    Ok(matches!(reply, EngineReply::Found(_)))
+    Ok(reply.names_malware())
 }

@@ -68,6 +68,13 @@ pub enum EngineReply {
     Found(String),
 }
 
+impl EngineReply {
+    /// Whether the engine looked inside and found something, as opposed to saying that it did not look.
+    pub fn names_malware(&self) -> bool {
+        matches!(self, Self::Found(name) if classify(name) == Finding::Malware)
+    }
+}
+
 /// Whether the engine's answers cover everything that a reader could get out of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Structure {
@@ -269,6 +276,16 @@ mod tests {
         assert_eq!(found("Heuristics.Encrypted.Zip"), unscannable(Unscannable::Encrypted));
         assert_eq!(found("Heuristics.Broken.Media.JPEG"), unscannable(Unscannable::Malformed));
         assert_eq!(found("(null)"), Outcome::Inconclusive(ScanError::EngineTrouble));
+    }
+
+    #[test]
+    fn a_canary_counts_only_by_a_name_of_its_own() {
+        let names_malware = |name: &str| EngineReply::Found(name.to_owned()).names_malware();
+        assert!(names_malware("Eicar-Test-Signature.UNOFFICIAL"));
+        for name in ["Heuristics.Limits.Exceeded.MaxScanTime", "Heuristics.Encrypted.Zip", "(null)", ""] {
+            assert!(!names_malware(name), "{name}");
+        }
+        assert!(!EngineReply::Ok.names_malware());
     }
 
     #[test]

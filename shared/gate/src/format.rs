@@ -4,7 +4,7 @@ use std::io;
 
 use crate::blob::{Blob, to_usize};
 use crate::fields::Fields as _;
-use crate::{mail, stream, tar};
+use crate::{mail, tar};
 
 /// What a reader would take a blob for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,9 +167,6 @@ fn unsupported(head: &[u8], blob: &Blob) -> io::Result<Option<&'static str>> {
     }
     if is_lha(head) {
         return Ok(Some("LHA"));
-    }
-    if stream::is_lzma_alone(blob)? {
-        return Ok(Some("LZMA"));
     }
     let trailer = blob.bytes_at(blob.size_bytes().saturating_sub(512), 8)?;
     Ok(UNSUPPORTED_TRAILERS.iter().find(|(magic, _)| trailer.starts_with(magic)).map(|(_, name)| *name))

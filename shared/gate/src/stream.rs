@@ -4,11 +4,14 @@
 
 use std::io::{self, BufRead as _, Read};
 
+use domain::verdict::Unscannable;
+use lzma_rust2::LzmaReader;
+
 use crate::blob::{Blob, BlobReader};
 use crate::capability::Method;
 use crate::fields::Fields as _;
 use crate::format::{GZIP_DEFLATE, XZ, is_bzip2};
-use crate::walk::{Damage, Reach, Walk, Walked, malformed};
+use crate::walk::{Damage, Reach, Walk, Walked, malformed, refuse};
 
 /// A dictionary larger than this is refused: 64 MiB is what `xz -9` and `7z -mx=9` use.
 pub(crate) const MAX_DICTIONARY_KIB: u32 = 96 * 1024;
@@ -96,10 +99,23 @@ fn xz_is_plain(blob: &Blob) -> io::Result<bool> {
     Ok(is_empty || (has_one_block && n_more_filters == 0))
 }
 
-/// Whether the bytes are an LZMA stream without a container. There is no signature, so liblzma's own conditions are asked first (a
-/// property byte, a dictionary of 2^n or 2^n + 2^(n-1) bytes, an unknown size or one below 256 GiB, the zero with which every stream begins),
-/// and then the decoder: other bytes end after a few.
-pub(crate) fn is_lzma_alone(blob: &Blob) -> io::Result<bool> {
+/// What other tools unpack from an LZMA stream without a container (`.lzma`), if the bytes may be one. There is no signature: data with many
+/// zeros may look like it. So whatever decodes is handed to the engine, and the bytes themselves stay what they are.
+pub(crate) fn walk_lzma_alone(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    if !may_be_lzma_alone(blob)? {
+        return Ok(());
+    }
+    let Ok(mut decoder) = LzmaReader::new_mem_limit(blob.reader(), MAX_DICTIONARY_KIB, None) else {
+        return refuse(Unscannable::ExpandsTooMuch, "LZMA: needs more memory than the limit");
+    };
+    let mut writer = walk.new_member()?;
+    walk.fill(&mut writer, &mut decoder, Damage::CutOff)?;
+    walk.visit(writer.finish(), depth, Reach::Handed)
+}
+
+/// liblzma's own conditions come first (a property byte, a dictionary of 2^n or 2^n + 2^(n-1) bytes, an unknown size or one below 256 GiB, the
+/// zero with which every stream begins), and then the decoder: most other bytes end after a few.
+fn may_be_lzma_alone(blob: &Blob) -> io::Result<bool> {
     const LEAST: usize = 32;
     let head = blob.bytes_at(0, 19)?;
     let (dictionary, size) = (head.u32_le(1), head.u64_le(5));
@@ -114,7 +130,7 @@ pub(crate) fn is_lzma_alone(blob: &Blob) -> io::Result<bool> {
     let mut start = head[..13].to_vec();
     start[1..5].copy_from_slice(&(64u32 * 1024).to_le_bytes());
     let source = io::Cursor::new(start).chain(blob.tail(13).reader());
-    let Ok(mut decoder) = lzma_rust2::LzmaReader::new_mem_limit(source, MAX_DICTIONARY_KIB, None) else {
+    let Ok(mut decoder) = LzmaReader::new_mem_limit(source, MAX_DICTIONARY_KIB, None) else {
         return Ok(false);
     };
     // One by one: what comes with an error is lost.

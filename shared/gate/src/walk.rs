@@ -1,8 +1,10 @@
 //! The way through a file: every container, every member, within one budget.
 
-use std::io::{self, Read};
+use std::collections::HashSet;
+use std::io::{self, BufRead as _, Read};
 
 use domain::verdict::Unscannable;
+use sha2::{Digest as _, Sha256};
 
 use crate::blob::{Blob, BlobWriter, Overflow, StorageTrouble, to_u64};
 use crate::capability::Method;
@@ -64,6 +66,8 @@ pub(crate) struct Walk<'a> {
 #[derive(Default)]
 struct Handed {
     blobs: Vec<Blob>,
+    /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
+    digests: HashSet<[u8; 32]>,
     n_bytes_in_memory: u64,
     overflow: Option<Overflow>,
 }
@@ -86,7 +90,9 @@ impl<'a> Walk<'a> {
     /// Looks at a file or a member, `depth` containers down.
     pub(crate) fn look(&mut self, blob: &Blob, depth: u32) -> Walked {
         let format = sniff(blob)?;
-        if format.is_container() && depth >= self.gate.limits.max_depth {
+        // Containers are found in other data as well: what is too deep to hold one is not looked at, whatever it is.
+        let max_depth = self.gate.limits.max_depth;
+        if depth > max_depth || (format.is_container() && depth == max_depth) {
             return refuse(Unscannable::TooDeep, "containers nested too deeply");
         }
         match format {
@@ -103,7 +109,7 @@ impl<'a> Walk<'a> {
             Format::Mail => mail::walk(self, blob, depth)?,
             Format::Pdf => encrypted::refuse_encrypted_pdf(blob)?,
             Format::Unsupported(name) => return refuse(Unscannable::UnsupportedContainer, name),
-            Format::Other => {}
+            Format::Other => stream::walk_lzma_alone(self, blob, depth)?,
         }
         let rest = embedded::walk_zip_at_end(self, blob, depth)?;
         if format.may_hide_containers() { embedded::walk(self, &rest, depth) } else { Ok(()) }
@@ -171,6 +177,9 @@ impl<'a> Walk<'a> {
     }
 
     fn hand(&mut self, blob: Blob) -> io::Result<()> {
+        if !self.handed.digests.insert(digest(&blob)?) {
+            return Ok(());
+        }
         let n_bytes_in_memory = self.handed.n_bytes_in_memory + blob.bytes_in_memory();
         let blob = if n_bytes_in_memory <= MAX_HANDED_IN_MEMORY {
             self.handed.n_bytes_in_memory = n_bytes_in_memory;
@@ -231,6 +240,20 @@ impl<'a> Walk<'a> {
             return refuse(Unscannable::TooManyFiles, "more signatures without containers than the limit");
         }
         Ok(())
+    }
+}
+
+/// SHA-256: nobody can make other bytes that pass for ones that were given already.
+fn digest(blob: &Blob) -> io::Result<[u8; 32]> {
+    let (mut hasher, mut reader) = (Sha256::new(), blob.reader());
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(hasher.finalize().into());
+        }
+        hasher.update(bytes);
+        let n_bytes = bytes.len();
+        reader.consume(n_bytes);
     }
 }
 

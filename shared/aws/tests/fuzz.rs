@@ -1,0 +1,62 @@
+//! Whatever a queue message holds, it is read or refused, and a key that is not ours never becomes one. A short run here, a long one with
+//! `make fuzz`.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+use aws::events::{Notice, decode_key, read_body};
+use bolero::TypeGenerator;
+use domain::id::{FileId, ObjectKey};
+use serde_json::json;
+
+/// A record as S3 could send it, with hostile values.
+#[derive(Clone, Debug, TypeGenerator)]
+struct Record {
+    /// Ours, or something that was put into the bucket by other means.
+    key: Result<u128, String>,
+    is_created: bool,
+    size_bytes: u64,
+    etag: String,
+    version_id: Option<String>,
+}
+
+impl Record {
+    fn key(&self) -> String {
+        match &self.key {
+            Ok(id) => ObjectKey::of(FileId::from_random(uuid::Uuid::from_u128(*id))).to_string(),
+            Err(text) => text.clone(),
+        }
+    }
+
+    fn body(&self) -> serde_json::Value {
+        let event = if self.is_created { "ObjectCreated:Put" } else { "ObjectRemoved:Delete" };
+        json!({ "eventName": event, "s3": { "object": {
+            "key": self.key(), "size": self.size_bytes, "eTag": self.etag, "versionId": self.version_id } } })
+    }
+}
+
+#[test]
+fn any_text_is_read_or_refused() {
+    bolero::check!().with_iterations(50_000).for_each(|bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        let _ = read_body(&text);
+        if let Ok(key) = decode_key(&text) {
+            assert!(key.len() <= text.len());
+        }
+    });
+}
+
+#[test]
+fn only_created_objects_under_our_keys_are_noticed() {
+    bolero::check!().with_iterations(20_000).with_type::<Vec<Record>>().for_each(|records| {
+        let body = json!({ "Records": records.iter().map(Record::body).collect::<Vec<_>>() }).to_string();
+        let Ok(notices) = read_body(&body) else { return };
+        assert_eq!(notices.len(), records.len());
+        for (record, notice) in records.iter().zip(notices) {
+            let Notice::Stored { key, version } = notice else { continue };
+            assert!(record.is_created);
+            assert_eq!(key.to_string(), decode_key(&record.key()).unwrap());
+            assert_eq!(version.size_bytes, record.size_bytes);
+            assert_eq!(Some(version.version_id.as_str()), record.version_id.as_deref());
+        }
+    });
+}

@@ -1,0 +1,26 @@
+//! What does the gate make of these files? `cargo run -p gate --example inspect -- FILE...`
+//!
+//! For an engine that opens everything and the service's usual limits; says why a file is refused, and how much is handed over.
+
+use std::fs::File;
+use std::path::Path;
+
+use gate::{Capabilities, Gate, Limits, Sample};
+
+fn main() -> std::io::Result<()> {
+    let limits = Limits {
+        max_member_bytes: 104_857_600,
+        max_total_bytes: 4 * 104_857_600,
+        max_members: 65_536,
+        max_depth: 16,
+    };
+    let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
+    let gate = Gate { limits, capabilities, scratch_directory: std::env::temp_dir() };
+    for path in std::env::args_os().skip(1) {
+        let inspection = gate.inspect(&File::open(&path)?)?;
+        let refusal = inspection.refusal.map_or("pass".to_owned(), |refusal| refusal.to_string());
+        let sizes = inspection.handed.iter().map(gate::Blob::size_bytes).collect::<Vec<_>>();
+        println!("{}: {refusal}; handed {sizes:?}", Path::new(&path).display());
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! However deep containers are nested, and wherever they begin, the gate's own stack stays small.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+use std::io::Write as _;
+
+use domain::verdict::Unscannable;
+use flate2::{Compression, write::GzEncoder};
+use gate::{Capabilities, Gate, Limits, Sample};
+
+fn gate() -> Gate {
+    let limits = Limits {
+        max_member_bytes: 10_000_000,
+        max_total_bytes: 1_000_000_000,
+        max_members: 65_536,
+        max_depth: 16,
+    };
+    let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
+    Gate { limits, capabilities, scratch_directory: std::env::temp_dir() }
+}
+
+/// A gzip file behind a line of text, in a gzip file behind a line of text, and so on: none of them is a container by its first bytes.
+fn nested_in_text(n_levels: usize) -> Vec<u8> {
+    (0..n_levels).fold(vec![b'x'; 100], |inner, level| {
+        let mut packer = GzEncoder::new(format!("level {level}\n").into_bytes(), Compression::none());
+        packer.write_all(&inner).unwrap();
+        packer.finish().unwrap()
+    })
+}
+
+#[test]
+fn containers_in_the_middle_of_other_data_count_as_levels() {
+    let refusal = |n_levels| gate().inspect_bytes(&nested_in_text(n_levels)).unwrap().refusal;
+    assert_eq!(refusal(16), None);
+    for n_levels in [17, 4_000] {
+        assert_eq!(refusal(n_levels).unwrap().reason, Unscannable::TooDeep, "{n_levels}");
+    }
+}
