@@ -1,85 +1,18 @@
-//! How fast is the whole pipeline on one machine? 1,000 files of 10 KB, 32 at a time, from a client's announcement to the
-//! verdict that it sees. Reproduce with `make bench`.
+//! What we say about speed, measured: `bench pipeline`, `bench gate`. Reproduce with `make bench`.
 
-use std::time::{Duration, Instant};
+mod archives;
+mod cpu;
+mod definitions;
+mod gate_share;
+mod pipeline;
 
-use anyhow::{Context as _, bail};
-use aws::env::Env;
-use futures_util::StreamExt as _;
-use local::{Auth, DefinitionsSource, Local, Settings, Tuning};
-use serde_json::{Value, json};
-
-const N_FILES: usize = 1000;
-const FILE_BYTES: usize = 10_000;
-const AT_A_TIME: usize = 32;
-
-/// One file's way, in the client's time.
-struct Timing {
-    uploaded_after: Duration,
-    /// From the end of the upload to the moment when a long poll shows the verdict.
-    judged_after: Duration,
-}
+use anyhow::bail;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let directory = tempfile::tempdir()?;
-    let any_port = "127.0.0.1:0".parse()?;
-    let settings = Settings {
-        data_dir: directory.path().to_owned(),
-        listen: any_port,
-        s3_listen: any_port,
-        s3_url: None,
-        auth: Auth::Nobody,
-        definitions: DefinitionsSource::TestSet,
-        tuning: Tuning::default(),
-    };
-    let local = Local::start(settings, &Env::default()).await?;
-    let (http, url) = (reqwest::Client::new(), local.report().url.clone());
-    let began = Instant::now();
-    let files = futures_util::stream::iter(0..N_FILES).map(|n| follow(http.clone(), url.clone(), n));
-    let timings: Vec<anyhow::Result<Timing>> = files.buffer_unordered(AT_A_TIME).collect().await;
-    let elapsed = began.elapsed();
-    local.stop().await;
-
-    let timings: Vec<Timing> = timings.into_iter().collect::<anyhow::Result<_>>()?;
-    let n_judged = u32::try_from(timings.len())?;
-    println!(
-        "{N_FILES} files of {FILE_BYTES} bytes, {AT_A_TIME} at a time, test definitions: {} judged, none lost",
-        timings.len()
-    );
-    println!("  throughput          {:.0} files/s", f64::from(n_judged) / elapsed.as_secs_f64());
-    report("announce and upload", timings.iter().map(|timing| timing.uploaded_after).collect());
-    report("upload to verdict", timings.iter().map(|timing| timing.judged_after).collect());
-    Ok(())
-}
-
-fn report(what: &str, mut spans: Vec<Duration>) {
-    spans.sort_unstable();
-    let percentile = |percent: usize| spans[(spans.len() - 1) * percent / 100];
-    println!("  {what:<19} p50 {:?}   p99 {:?}", percentile(50), percentile(99));
-}
-
-async fn follow(http: reqwest::Client, url: String, n: usize) -> anyhow::Result<Timing> {
-    let bytes: Vec<u8> = n.to_be_bytes().into_iter().cycle().take(FILE_BYTES).collect();
-    let began = Instant::now();
-    let body = json!({ "filename": "a.bin", "size": bytes.len() });
-    let accepted: Value =
-        http.post(format!("{url}/files")).json(&body).send().await?.error_for_status()?.json().await?;
-    let text = |value: &Value| value.as_str().map(ToOwned::to_owned).context("an incomplete answer");
-    let mut put = http.put(text(&accepted["upload"]["url"])?);
-    for name in ["content-type", "if-none-match"] {
-        put = put.header(name, text(&accepted["upload"]["headers"][name])?);
+    match std::env::args().nth(1).as_deref() {
+        Some("pipeline") => pipeline::run().await,
+        Some("gate") => gate_share::run().await,
+        _ => bail!("say which: `pipeline` or `gate`"),
     }
-    put.body(bytes).send().await?.error_for_status()?;
-    let uploaded = Instant::now();
-    let status_url = format!("{url}/files/{}/status", text(&accepted["file_id"])?);
-    loop {
-        let answer: Value = http.get(&status_url).header("prefer", "wait=20").send().await?.json().await?;
-        match answer["file_info"]["scan_status"].as_str() {
-            Some("pending" | "scanning") => {}
-            Some("clean") => break,
-            _ => bail!("an unexpected end: {answer}"),
-        }
-    }
-    Ok(Timing { uploaded_after: uploaded - began, judged_after: uploaded.elapsed() })
 }

@@ -1,0 +1,140 @@
+//! What does the structure gate cost, beside an engine with a full-size set of definitions? And how fast are bytes hashed and kept, beside how
+//! fast they are scanned?
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clamd::{DaemonConfig, Engine, Limits, Transport};
+use gate::Gate;
+use sha2::Digest as _;
+
+use crate::archives::{self, Sample};
+use crate::{cpu, definitions};
+
+const LIMITS: Limits = Limits { max_file_size: 104_857_600, max_scan_time: Duration::from_mins(20) };
+/// A measurement is repeated until it has taken this long: the engine's clock ticks every 10 ms.
+const LONG_ENOUGH: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let in_directory = |name: &str| {
+        let path = directory.path().join(name);
+        std::fs::create_dir(&path).map(|()| path)
+    };
+    let (set, run_directory, files) =
+        (in_directory("definitions")?, in_directory("run")?, in_directory("files")?);
+    println!("Writing 3.63 million signatures ...");
+    definitions::write_full_size_set(&set)?;
+    let engine = Engine::new(
+        DaemonConfig {
+            program: "clamd".into(),
+            launcher: vec![],
+            run_directory: run_directory.clone(),
+            definitions_directory: set,
+            limits: LIMITS,
+            start_timeout: Duration::from_mins(3),
+        },
+        Transport::Stream,
+    );
+    let began = Instant::now();
+    engine.ensure_running().await?;
+    let loading = cpu::of_process(pid(&engine).await?)?;
+    println!(
+        "Loaded in {:.1} s ({:.1} s of processor time)\n",
+        began.elapsed().as_secs_f64(),
+        loading.as_secs_f64()
+    );
+    let gate = scan::gate_for(&engine, LIMITS, run_directory).await?;
+    println!("Processor time, medians; an archive unpacks to the bytes named\n");
+    println!("| what | bytes | engine | gate | gate to engine |\n|---|---|---|---|---|");
+    for sample in archives::make(&files)? {
+        let (engine_time, gate_time) = compare(&engine, &gate, &sample).await?;
+        let percent = 100.0 * gate_time.as_secs_f64() / engine_time.as_secs_f64();
+        println!(
+            "| {} | {} | {:.1} ms | {:.2} ms | {percent:.1} % |",
+            sample.what,
+            sample.n_bytes,
+            engine_time.as_secs_f64() * 1e3,
+            gate_time.as_secs_f64() * 1e3
+        );
+    }
+    let noise = files.join("100000000.noise");
+    let scanning = engine_cost(&engine, &noise).await?;
+    let keeping = hash_and_keep(&noise, directory.path())?;
+    let megabytes_per_second = |spent: Duration| 100.0 / spent.as_secs_f64();
+    println!(
+        "\nHashing and keeping: {:.0} MB per second of processor time; scanning: {:.1} MB (noise)",
+        megabytes_per_second(keeping),
+        megabytes_per_second(scanning)
+    );
+    engine.stop().await;
+    Ok(())
+}
+
+/// Turn and turn about, so that whatever else the machine does is in both.
+async fn compare(engine: &Engine, gate: &Gate, sample: &Sample) -> anyhow::Result<(Duration, Duration)> {
+    let n_rounds = if sample.n_bytes > 10_000_000 { 3 } else { 5 };
+    let (mut engine_times, mut gate_times) = (vec![], vec![]);
+    for _ in 0..n_rounds {
+        engine_times.push(engine_cost(engine, &sample.path).await?);
+        gate_times.push(gate_cost(gate, &sample.path)?);
+    }
+    Ok((cpu::median(engine_times), cpu::median(gate_times)))
+}
+
+async fn pid(engine: &Engine) -> anyhow::Result<u32> {
+    engine.pid().await.context("the engine does not run")
+}
+
+/// The engine's own time for one scan, with the two canaries around it.
+async fn engine_cost(engine: &Engine, path: &Path) -> anyhow::Result<Duration> {
+    let (file, pid) = (File::open(path)?, pid(engine).await?);
+    let size_bytes = file.metadata()?.len();
+    let (began, mut n_scans) = (cpu::of_process(pid)?, 0);
+    loop {
+        engine.scan(&file, size_bytes, vec![], LIMITS.max_scan_time).await?;
+        n_scans += 1;
+        let spent = cpu::of_process(pid)?.saturating_sub(began);
+        if spent >= LONG_ENOUGH {
+            return Ok(spent / n_scans);
+        }
+    }
+}
+
+/// The gate's time for one look; this process does nothing else meanwhile.
+fn gate_cost(gate: &Gate, path: &Path) -> anyhow::Result<Duration> {
+    let file = File::open(path)?;
+    let (began, mut n_looks) = (cpu::own(), 0);
+    loop {
+        let inspection = gate.inspect(&file)?;
+        anyhow::ensure!(inspection.refusal.is_none(), "{} is refused", path.display());
+        n_looks += 1;
+        let spent = cpu::own().saturating_sub(began);
+        if spent >= LONG_ENOUGH {
+            return Ok(spent / n_looks);
+        }
+    }
+}
+
+/// What is done with an object's bytes on their way in.
+fn hash_and_keep(path: &Path, directory: &Path) -> anyhow::Result<Duration> {
+    let mut times = vec![];
+    for _ in 0..3 {
+        let (mut source, mut kept) = (File::open(path)?, tempfile::tempfile_in(directory)?);
+        let (mut hasher, mut chunk, began) = (sha2::Sha256::new(), vec![0; 256 * 1024], cpu::own());
+        loop {
+            let n_bytes = source.read(&mut chunk)?;
+            if n_bytes == 0 {
+                break;
+            }
+            hasher.update(&chunk[..n_bytes]);
+            kept.write_all(&chunk[..n_bytes])?;
+        }
+        std::hint::black_box(hasher.finalize());
+        times.push(cpu::own().saturating_sub(began));
+    }
+    Ok(cpu::median(times))
+}
