@@ -1,7 +1,7 @@
 //! A set of definitions of the size and shape of ClamAV's own, made up: loading and matching cost what they cost in production.
 //!
 //! 3.63 million signatures. How many of each kind is an estimate (ClamAV does not publish it); their sum is what clamd reports for the
-//! official set. Byte patterns are taken from programs of this machine, one byte changed, so that their first bytes are as frequent in real
+//! official set. Byte patterns are taken from programs of this machine, their ends changed, so that their first bytes are as frequent in real
 //! files as those of real signatures. It detects nothing but the test files.
 
 use std::fs::File;
@@ -92,7 +92,7 @@ pub(crate) fn programs(n_bytes: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// 24 to 63 bytes of a program with one changed, in hexadecimal. Runs of few different bytes are no signatures.
+/// 24 to 63 bytes of a program, the last eight of them changed, in hexadecimal. Runs of few different bytes are no signatures.
 fn pattern(numbers: &mut Numbers, programs: &[u8]) -> String {
     loop {
         let length = 24 + numbers.below(40);
@@ -102,7 +102,8 @@ fn pattern(numbers: &mut Numbers, programs: &[u8]) -> String {
         if n_different < length / 2 || window[..4].contains(&0) {
             continue;
         }
-        window[length - 8] ^= 0x55;
+        let (_, end) = window.split_at_mut(length - 8);
+        end.copy_from_slice(&numbers.next().to_le_bytes());
         return window.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     }
 }

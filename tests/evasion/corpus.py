@@ -235,6 +235,8 @@ def named():
             yield f"behind-{what}-{kind}", prefix + data
         yield f"amid-{kind}", script + data + b"y" * 70000
         yield f"gz-of-{kind}", gzip.compress(data)
+    # A signature that begins within another.
+    yield "cpio-behind-its-start", script + b"07" + cpio_newc()
     for kind, data in [("raw", EICAR), ("tar", tar), ("tgz", gzip.compress(tar)), ("zip", plain), ("hidden-zip", zip_of(bad, good, listed=[good]))]:
         for what, prefix in [("", b""), ("-behind-text", b"some text\n" * 20)]:
             yield f"uuencoded-{kind}{what}", uuencoded(data, prefix=prefix)

@@ -4,7 +4,9 @@
 //! four bytes of a signature are not taken for a container, since programs that read archives hold them.
 
 use std::io;
+use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 use domain::verdict::Unscannable;
 
 use crate::blob::{Blob, to_u64, to_usize};
@@ -60,23 +62,29 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let (mut at, mut done_to) = (0u64, 0u64);
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, WINDOW + HEADER)?;
-        let mut finds = Vec::new();
-        for (signature, kind) in SIGNATURES {
-            let hits = memchr::memmem::find_iter(&window, signature).take_while(|hit| *hit < WINDOW);
-            finds.extend(hits.map(|hit| (at + to_u64(hit), *kind)));
-        }
-        finds.sort_by_key(|(found_at, _)| *found_at);
-        for (found_at, kind) in finds {
-            if found_at >= done_to {
-                let start = to_usize(found_at - at);
-                let head = &window[start..(start + HEADER).min(window.len())];
-                let n_bytes = follow(walk, blob, found_at, head, kind, depth)?;
-                done_to = done_to.max(found_at + n_bytes);
-            }
+        let mut from = 0;
+        while let Some((start, kind)) = next_signature(&window, from).filter(|(start, _)| *start < WINDOW) {
+            let found_at = at + to_u64(start);
+            let head = &window[start..(start + HEADER).min(window.len())];
+            let n_bytes = follow(walk, blob, found_at, head, kind, depth)?;
+            done_to = done_to.max(found_at + n_bytes);
+            // From the next byte on: one signature can begin within another, as in `07070701`.
+            from = start + to_usize(n_bytes.max(1));
         }
         at = (at + to_u64(WINDOW)).max(done_to);
     }
     Ok(())
+}
+
+fn next_signature(window: &[u8], from: usize) -> Option<(usize, Kind)> {
+    #[expect(clippy::expect_used, reason = "it fails for more patterns than memory holds, or never")]
+    static SEARCHER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        let signatures = SIGNATURES.iter().map(|(signature, _)| signature);
+        let searcher = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(signatures);
+        searcher.expect("a handful of short patterns")
+    });
+    let hit = SEARCHER.find(Input::new(window).span(from.min(window.len())..window.len()))?;
+    Some((hit.start(), SIGNATURES[hit.pattern().as_usize()].1))
 }
 
 /// Returns how many bytes the container takes; 0 when there is none.
@@ -129,7 +137,10 @@ fn follow_stream(
 ) -> Walked<u64> {
     const LEAST: u64 = 32;
     let (mut reader, mut writer) = (rest.reader(), walk.writer());
-    walk.fill(&mut writer, &mut *decoder(&mut reader), Damage::CutOff)?;
+    if !walk.fill_whole(&mut writer, &mut *decoder(&mut reader))? {
+        (reader, writer) = (rest.reader(), walk.writer());
+        walk.fill(&mut writer, &mut *decoder(&mut reader), Damage::CutOff)?;
+    }
     if writer.size_bytes() < LEAST {
         return walk.count_attempt().map(|()| 0);
     }

@@ -167,6 +167,19 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The same for what may be damaged: quickly, but `false` and nothing counted if it is.
+    pub(crate) fn fill_whole(&mut self, writer: &mut BlobWriter<'_>, source: &mut dyn Read) -> Walked<bool> {
+        let n_bytes = self.n_bytes;
+        match self.fill(writer, source, Damage::Refused) {
+            Ok(()) => Ok(true),
+            Err(Stop::Refused(refusal)) if refusal.reason == Unscannable::Malformed => {
+                self.n_bytes = n_bytes;
+                Ok(false)
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
     /// Looks into a member that is unpacked, and gives it to the engine where that is needed.
     pub(crate) fn visit(&mut self, blob: Blob, depth: u32, reach: Reach) -> Walked {
         self.look(&blob, depth + 1)?;
