@@ -1,5 +1,5 @@
 # Each recipe is one or two lines; what is longer is in tools/.
-.PHONY: run test check soak bench openapi build fmt
+.PHONY: run test check soak fuzz mutants bench openapi build fmt
 
 run: ## Install what is missing, build, start everything, print the address; ARGS="--help" shows the options
 	@tools/install run
@@ -15,6 +15,12 @@ check: ## Format, lints, documentation, licences
 soak: ## The long versions: 100 kills, 1 GB uploads, 220 engine faults, 4,500 evasions, every ordinary file
 	@tools/install test
 	SOAK=1 tools/test --no-capture -E 'test(/crash|start|engine|evasion|ordinary/)'
+
+fuzz: ## The gate, the engine's replies and the queue's messages, fed with any bytes, ten minutes each
+	tools/fuzz
+
+mutants: ## Would a test notice? Changes the gate, the codec, the verdict and the event decoder in every way that cargo-mutants knows
+	tools/mutants
 
 bench: ## What we claim about speed
 	@tools/install test

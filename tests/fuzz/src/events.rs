@@ -1,7 +1,4 @@
-//! Whatever a queue message holds, it is read or refused, and a key that is not ours never becomes one. A short run here, a long one with
-//! `make fuzz`.
-
-#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+//! Whatever a queue message holds, it is read or refused, and a key that is not ours never becomes one.
 
 use aws::events::{Notice, decode_key, read_body};
 use bolero::TypeGenerator;
@@ -36,7 +33,7 @@ impl Record {
 
 #[test]
 fn any_text_is_read_or_refused() {
-    bolero::check!().with_iterations(50_000).for_each(|bytes: &[u8]| {
+    bolero::check!().with_iterations(20_000).for_each(|bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         let _ = read_body(&text);
         if let Ok(key) = decode_key(&text) {
@@ -47,7 +44,7 @@ fn any_text_is_read_or_refused() {
 
 #[test]
 fn only_created_objects_under_our_keys_are_noticed() {
-    bolero::check!().with_iterations(20_000).with_type::<Vec<Record>>().for_each(|records| {
+    bolero::check!().with_iterations(4_000).with_type::<Vec<Record>>().for_each(|records| {
         let body = json!({ "Records": records.iter().map(Record::body).collect::<Vec<_>>() }).to_string();
         let Ok(notices) = read_body(&body) else { return };
         assert_eq!(notices.len(), records.len());

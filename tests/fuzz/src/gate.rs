@@ -1,7 +1,4 @@
-//! Whatever the bytes are, the gate comes to an end, within its limits, and to the same end again. A short run here, a long one with
-//! `make fuzz`.
-
-#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+//! Whatever the bytes are, the gate comes to an end, within its limits, and to the same end again.
 
 use bolero::TypeGenerator;
 use gate::{Blob, Capabilities, Gate, Limits, Sample};

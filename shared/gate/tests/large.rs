@@ -1,0 +1,110 @@
+//! What is larger than one buffer: members in files instead of memory, containers across the edges of what is read at a time.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+use std::io::{Read as _, Write as _};
+
+use domain::verdict::Unscannable;
+use flate2::{Compression, write::GzEncoder};
+use gate::{Blob, Capabilities, Gate, Inspection, Limits, Sample};
+
+const MIB: usize = 1024 * 1024;
+
+fn gate(limits: Limits) -> Gate {
+    let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
+    Gate { limits, capabilities, scratch_directory: std::env::temp_dir() }
+}
+
+fn usual_limits() -> Limits {
+    Limits {
+        max_member_bytes: 100 * 1024 * 1024,
+        max_total_bytes: 400 * 1024 * 1024,
+        max_members: 1_000,
+        max_depth: 16,
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
+}
+
+fn content(blob: &Blob) -> Vec<u8> {
+    let mut bytes = vec![];
+    blob.reader().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Text that no two places of are alike, so that a byte from a wrong place shows.
+fn text(seed: u64, n_bytes: usize) -> Vec<u8> {
+    let mut lines = (seed..).step_by(1_000_003).flat_map(|number| format!("{number:020} ").into_bytes());
+    lines.by_ref().take(n_bytes).collect()
+}
+
+/// From memory and from a file, which must not differ.
+fn inspect(bytes: &[u8], limits: Limits) -> Inspection {
+    let gate = gate(limits);
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    let (from_file, from_memory) = (gate.inspect(&file).unwrap(), gate.inspect_bytes(bytes).unwrap());
+    assert_eq!(from_file.refusal, from_memory.refusal);
+    let contents = |inspection: &Inspection| inspection.handed.iter().map(content).collect::<Vec<_>>();
+    assert!(contents(&from_file) == contents(&from_memory));
+    from_file
+}
+
+#[test]
+fn members_are_the_same_in_memory_and_in_files() {
+    // Two streams make the content a member to be handed over. 4 MiB stay in memory, 16 MiB of all; 30 in one go do not.
+    for n_bytes in [1, 100_000, 4 * MIB - 1, 4 * MIB, 4 * MIB + 1, 30 * MIB] {
+        let (first, second) = (text(1, n_bytes), text(2, 70_000));
+        let inspection = inspect(&[gzip(&first), gzip(&second)].concat(), usual_limits());
+        assert_eq!(inspection.refusal, None);
+        assert_eq!(inspection.handed.len(), 1, "{n_bytes}");
+        assert!(content(&inspection.handed[0]) == [first, second].concat(), "{n_bytes}");
+    }
+}
+
+#[test]
+fn many_members_keep_their_content_when_memory_is_full() {
+    let members = (0..9).map(|seed| text(seed, 3 * MIB)).collect::<Vec<_>>();
+    let mut bytes = b"other data\n".to_vec();
+    for member in &members {
+        bytes.extend(gzip(member));
+        bytes.extend_from_slice(b"\nin between\n");
+    }
+    let inspection = inspect(&bytes, usual_limits());
+    assert_eq!(inspection.refusal, None);
+    assert!(inspection.handed.iter().map(content).eq(members));
+}
+
+#[test]
+fn containers_are_found_across_the_edges_of_a_window() {
+    let member = text(3, 2_000);
+    let packed = gzip(&member);
+    for edge in [MIB, 2 * MIB] {
+        for start in (edge - packed.len() - 3..edge + 3).step_by(97).chain(edge - 4..edge + 3) {
+            let bytes = [vec![b'-'; start], packed.clone(), vec![b'-'; 5_000]].concat();
+            let inspection = inspect(&bytes, usual_limits());
+            assert_eq!(inspection.handed.len(), 1, "at {start}");
+            assert!(content(&inspection.handed[0]) == member, "at {start}");
+        }
+    }
+}
+
+#[test]
+fn limits_are_exact() {
+    let refusal = |bytes: &[u8], limits| inspect(bytes, limits).refusal.map(|refusal| refusal.reason);
+    let member = |max_member_bytes| Limits { max_member_bytes, ..usual_limits() };
+    let total = |max_total_bytes| Limits { max_total_bytes, ..usual_limits() };
+    let members = |max_members| Limits { max_members, ..usual_limits() };
+    let one = gzip(&text(1, 100_000));
+    assert_eq!(refusal(&one, member(100_000)), None);
+    assert_eq!(refusal(&one, member(99_999)), Some(Unscannable::TooLarge));
+    let two = [b"- ".as_slice(), &one, b" -- ", &gzip(&text(2, 50_000))].concat();
+    assert_eq!(refusal(&two, total(150_000)), None);
+    assert_eq!(refusal(&two, total(149_999)), Some(Unscannable::ExpandsTooMuch));
+    assert_eq!(refusal(&two, members(2)), None);
+    assert_eq!(refusal(&two, members(1)), Some(Unscannable::TooManyFiles));
+}
