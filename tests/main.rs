@@ -13,6 +13,7 @@ mod evasion;
 mod events;
 mod form_upload;
 mod identity;
+mod layer;
 mod lifecycle;
 mod openapi;
 mod ordinary;

@@ -378,7 +378,7 @@ def mutated(data, rng):
 def main():
     directory, samples, n_mutations, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     rng = random.Random(seed)
-    seeds = {name: open(os.path.join(samples, name), "rb").read() for name in sorted(os.listdir(samples))}
+    seeds = {name: open(os.path.join(samples, name), "rb").read() for name in (sorted(os.listdir(samples)) if os.path.isdir(samples) else [])}
     variants = dict(named())
     good = Member("a.txt", HARMLESS)
     seeds |= {"zip-two": zip_of(good, Member()), "zip-streamed": zip_of(Member(flags=8), good), "mail-plain": mail(),

@@ -3,20 +3,17 @@
 //! That nothing in it is clean after the engine's answer is shown in the workspace's `tests/evasion.rs`. Here any change of the gate's mind
 //! shows, within a second.
 
-#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
-
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
-use std::process::Command;
 
-use gate::{Capabilities, Gate, Limits, Sample};
+use gate::{Gate, Limits, Sample};
 
-fn gate() -> Gate {
-    let limits = Limits { max_member_bytes: 20_000, max_total_bytes: 200_000, max_members: 40, max_depth: 5 };
-    let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
-    Gate { limits, capabilities, scratch_directory: std::env::temp_dir() }
-}
+use crate::{files, gate, written_by};
+
+/// Small ones, so that they are met.
+const LIMITS: Limits =
+    Limits { max_member_bytes: 20_000, max_total_bytes: 200_000, max_members: 40, max_depth: 5 };
 
 /// Assembled, so that no scanner mistakes this file for it.
 fn eicar() -> Vec<u8> {
@@ -39,25 +36,17 @@ fn described(gate: &Gate, bytes: &[u8]) -> String {
 
 #[test]
 fn nothing_changes_its_mind_unseen() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (directory, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let script = here.join("../../tests/evasion/corpus.py");
-    let written =
-        Command::new("python3").arg(script).args([directory.path(), empty.path()]).args(["0", "0"]).status();
-    assert!(written.unwrap().success());
-    let gate = gate();
-    let mut files =
-        std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    files.sort();
+    let gate = gate(LIMITS);
+    let corpus = written_by("evasion/corpus.py", &["/dev/null", "0", "0"]);
     let mut lines = String::new();
-    for path in files {
-        let name = path.file_name().unwrap().to_str().unwrap()[6..].to_owned();
-        writeln!(lines, "{name}: {}", described(&gate, &std::fs::read(path).unwrap())).unwrap();
+    for (name, path) in files(&corpus) {
+        // A number stands before each name.
+        writeln!(lines, "{}: {}", &name[6..], described(&gate, &std::fs::read(path).unwrap())).unwrap();
     }
     for sample in Sample::ALL {
         writeln!(lines, "sample {:?}: {}", sample.method, described(&gate, &sample.unmasked())).unwrap();
     }
-    let golden = here.join("tests/corpus.golden");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus.golden");
     if is_update() {
         std::fs::write(&golden, &lines).unwrap();
     }
@@ -71,7 +60,7 @@ fn an_engine_that_opens_less_makes_the_gate_refuse_more() {
     for missing in Sample::ALL {
         let others =
             Sample::ALL.iter().map(|sample| sample.method).filter(|method| *method != missing.method);
-        let blind = Gate { capabilities: others.collect(), ..gate() };
+        let blind = Gate { capabilities: others.collect(), ..gate(LIMITS) };
         let refusal = blind.inspect_bytes(&missing.unmasked()).unwrap().refusal;
         let reason = refusal.map(|refusal| refusal.reason);
         assert_eq!(reason, Some(domain::verdict::Unscannable::UnsupportedContainer), "{:?}", missing.method);

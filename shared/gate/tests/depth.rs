@@ -1,23 +1,11 @@
 //! However deep containers are nested, and wherever they begin, the gate's own stack stays small.
 
-#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
-
 use std::io::Write as _;
 
 use domain::verdict::Unscannable;
 use flate2::{Compression, write::GzEncoder};
-use gate::{Capabilities, Gate, Limits, Sample};
 
-fn gate() -> Gate {
-    let limits = Limits {
-        max_member_bytes: 10_000_000,
-        max_total_bytes: 1_000_000_000,
-        max_members: 65_536,
-        max_depth: 16,
-    };
-    let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
-    Gate { limits, capabilities, scratch_directory: std::env::temp_dir() }
-}
+use crate::{USUAL_LIMITS, gate};
 
 /// A gzip file behind a line of text, in a gzip file behind a line of text, and so on: none of them is a container by its first bytes.
 fn nested_in_text(n_levels: usize) -> Vec<u8> {
@@ -30,7 +18,7 @@ fn nested_in_text(n_levels: usize) -> Vec<u8> {
 
 #[test]
 fn containers_in_the_middle_of_other_data_count_as_levels() {
-    let refusal = |n_levels| gate().inspect_bytes(&nested_in_text(n_levels)).unwrap().refusal;
+    let refusal = |n_levels| gate(USUAL_LIMITS).inspect_bytes(&nested_in_text(n_levels)).unwrap().refusal;
     assert_eq!(refusal(16), None);
     for n_levels in [17, 4_000] {
         assert_eq!(refusal(n_levels).unwrap().reason, Unscannable::TooDeep, "{n_levels}");

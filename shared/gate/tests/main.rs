@@ -1,0 +1,54 @@
+//! The gate, by what it makes of whole files.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+mod corpus;
+mod depth;
+mod large;
+mod made;
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use gate::{Capabilities, Gate, Limits, Sample};
+
+const USUAL_LIMITS: Limits = Limits {
+    max_member_bytes: 100 * 1024 * 1024,
+    max_total_bytes: 400 * 1024 * 1024,
+    max_members: 65_536,
+    max_depth: 16,
+};
+
+/// For an engine that opens everything.
+fn gate(limits: Limits) -> Gate {
+    let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
+    Gate { limits, capabilities, scratch_directory: std::env::temp_dir() }
+}
+
+/// The directory that one of the workspace's generators writes: `PROGRAM DIRECTORY ARGUMENTS`. Written once for each version of it.
+fn written_by(program: &str, arguments: &[&str]) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(program);
+    let mut version = DefaultHasher::new();
+    (std::fs::read(&path).unwrap(), arguments).hash(&mut version);
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let directory = kept.join(format!("{}-{:x}", program.replace('/', "-"), version.finish()));
+    if !directory.is_dir() {
+        let unfinished = tempfile::tempdir_in(kept).unwrap();
+        let written = Command::new(path).arg(unfinished.path()).args(arguments).status();
+        assert!(written.unwrap().success(), "{program}");
+        // Somebody else may have been quicker.
+        let _ = std::fs::rename(unfinished.path(), &directory);
+    }
+    directory
+}
+
+/// The files in a directory, by name.
+fn files(directory: &Path) -> Vec<(String, PathBuf)> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
+    let mut files =
+        files.map(|entry| (entry.file_name().into_string().unwrap(), entry.path())).collect::<Vec<_>>();
+    files.sort();
+    files
+}

@@ -1,0 +1,158 @@
+//! The ClamAV layer works where there is nothing else: in an empty root, with `/opt`, `/tmp` and `/dev`, for both architectures.
+//!
+//! What is for another architecture than this machine's runs under qemu's user emulation.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use clamd::{DaemonConfig, Engine, Limits, Transport};
+use domain::verdict::EngineReply;
+
+use crate::support::eicar;
+
+/// Lambda's limit for a function and all its layers, unzipped, less what our largest function may take.
+const LARGEST_LAYER_BYTES: u64 = 250_000_000 - 40_000_000;
+
+/// Builds the layer, unless it is built, and returns where it is.
+fn layer(arch: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let directory = root.join("target/layer").join(arch);
+    let built =
+        Command::new(root.join("clamav-layer/build.py")).args(["build", arch]).arg(&directory).status();
+    assert!(built.unwrap().success(), "the layer for {arch} could not be built");
+    directory
+}
+
+/// A root directory with nothing in it but the layer and `/tmp`.
+struct EmptyRoot {
+    directory: tempfile::TempDir,
+    emulator: Option<&'static str>,
+}
+
+impl EmptyRoot {
+    fn with_layer(arch: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        for name in ["tmp/run", "dev"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let copied = Command::new("cp").arg("-a").arg(layer(arch)).arg(root.join("opt")).status();
+        assert!(copied.unwrap().success());
+        // A path outside is the same path inside: what follows the root's own path leads back to the root.
+        let inside = root.join(root.strip_prefix("/").unwrap());
+        std::fs::create_dir_all(inside.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink("/", inside).unwrap();
+        let emulator = (arch == "arm64" && cfg!(target_arch = "x86_64")).then_some("/qemu-aarch64-static");
+        if let Some(emulator) = emulator {
+            let program = format!("/usr/bin{emulator}");
+            std::fs::copy(program, root.join(&emulator[1..])).expect("`make test` installs qemu-user-static");
+        }
+        Self { directory, emulator }
+    }
+
+    /// The words that run a program inside.
+    fn launcher(&self) -> Vec<String> {
+        let mut words = vec!["chroot".to_owned(), self.directory.path().display().to_string()];
+        if !rustix::process::geteuid().is_root() {
+            words.splice(0..0, ["unshare", "--map-root-user"].map(ToOwned::to_owned));
+        }
+        words.extend(self.emulator.map(ToOwned::to_owned));
+        words
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn output_of(&self, words: &[&str]) -> String {
+        let launcher = self.launcher();
+        let mut command = Command::new(&launcher[0]);
+        command.args(&launcher[1..]).args(words).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+async fn the_engine_runs(arch: &str) {
+    let root = EmptyRoot::with_layer(arch);
+    let definitions_directory = root.path("tmp/definitions");
+    clamd::definitions::write_test_set(&definitions_directory).unwrap();
+    let limits = Limits { max_file_size: 10_000_000, max_scan_time: Duration::from_mins(2) };
+    let config = DaemonConfig {
+        program: "/opt/bin/clamd".into(),
+        launcher: root.launcher(),
+        run_directory: root.path("tmp/run"),
+        definitions_directory,
+        limits,
+        start_timeout: Duration::from_mins(1),
+    };
+    let engine = Engine::new(config, Transport::Stream);
+    let gate = scan::gate_for(&engine, limits, root.path("tmp")).await.unwrap();
+    assert_eq!(gate.capabilities.missing(), [], "{arch}: the engine opens less than the distribution's");
+    let mut bad = vec![eicar()];
+    for entry in std::fs::read_dir("/usr/share/clamav-testfiles").unwrap() {
+        bad.push(std::fs::read(entry.unwrap().path()).unwrap());
+    }
+    assert_eq!(bad.len(), 45);
+    for bytes in bad {
+        let replies = replies(&engine, &bytes).await;
+        assert!(replies.iter().any(EngineReply::names_malware), "{arch}: {replies:?}");
+    }
+    assert_eq!(replies(&engine, b"nothing bad").await, [EngineReply::Ok]);
+    engine.stop().await;
+    assert!(root.output_of(&["/opt/bin/freshclam", "--version"]).starts_with("ClamAV 1."));
+}
+
+async fn replies(engine: &Engine, bytes: &[u8]) -> Vec<EngineReply> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    let size_bytes = u64::try_from(bytes.len()).unwrap();
+    engine.scan(&file, size_bytes, vec![], Duration::from_mins(1)).await.unwrap().replies
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_engine_runs_in_an_empty_root_on_x86_64() {
+    the_engine_runs("x86_64").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_engine_runs_in_an_empty_root_on_arm64() {
+    the_engine_runs("arm64").await;
+}
+
+#[test]
+fn the_layer_fits_and_says_what_it_is_made_of() {
+    for arch in ["x86_64", "arm64"] {
+        let directory = layer(arch);
+        let mut n_bytes = 0;
+        for entry in walk(&directory) {
+            n_bytes += std::fs::symlink_metadata(&entry).unwrap().len();
+            // Lambda searches `/opt/lib` for every function's libraries: no libc of another system may be there.
+            let is_library = entry.parent() == Some(&directory.join("lib"));
+            assert!(!is_library, "{}", entry.display());
+        }
+        assert!(n_bytes < LARGEST_LAYER_BYTES, "{arch}: {n_bytes} bytes");
+        let documents = directory.join("share/doc");
+        let bill = std::fs::read_to_string(documents.join("sbom.cdx.json")).unwrap();
+        let bill: serde_json::Value = serde_json::from_str(&bill).unwrap();
+        assert_eq!(bill["bomFormat"], "CycloneDX");
+        let components = bill["components"].as_array().unwrap();
+        assert!(components.len() > 30);
+        for component in components {
+            let name = component["name"].as_str().unwrap();
+            assert!(component["hashes"][0]["content"].as_str().unwrap().len() == 64, "{name}");
+            assert!(documents.join(name).join("copyright").try_exists().unwrap(), "{name} has no licence");
+        }
+        assert!(directory.with_extension("zip").try_exists().unwrap());
+    }
+}
+
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() && !path.is_symlink() { walk(&path) } else { vec![path] })
+        .collect()
+}
