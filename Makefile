@@ -1,5 +1,5 @@
 # Each recipe is one or two lines; what is longer is in tools/.
-.PHONY: run test check soak fuzz mutants bench openapi build fmt
+.PHONY: run test check soak fuzz mutants bench openapi layer layer-update build fmt
 
 run: ## Install what is missing, build, start everything, print the address; ARGS="--help" shows the options
 	@tools/install run
@@ -28,6 +28,14 @@ bench: ## What we claim about speed
 
 openapi: ## Write openapi.json anew
 	UPDATE=1 tools/test -E 'test(the_committed_description)'
+
+layer: ## The ClamAV layer for Lambda, for both architectures, below target/layer
+	@tools/install layer
+	for arch in x86_64 arm64; do clamav-layer/build.py build $$arch target/layer/$$arch; done
+
+layer-update: ## Write clamav-layer/packages.lock anew, with the newest packages of Debian 12
+	@tools/install layer
+	clamav-layer/build.py lock
 
 build: ## Build everything
 	cargo build --workspace

@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Builds the ClamAV layer from Debian's packages, without a container engine.
+
+    build.py lock [ARCH...]         resolve the newest packages and write packages.lock
+    build.py build ARCH DIRECTORY   put the layer together in DIRECTORY, as it will stand in /opt, and as DIRECTORY.zip
+
+ARCH is x86_64 or arm64. Packages come through this machine's own apt sources, which must include Debian 12 and its security updates; APT_SOURCES
+names another file or directory of sources. Needs apt-get, dpkg-deb, readelf and patchelf; no root. The result depends on packages.lock and
+on nothing else: names, versions and SHA-256 are checked.
+"""
+
+import argparse, fcntl, hashlib, io, json, os, re, shutil, subprocess, sys, tarfile, tempfile, time, zipfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ARCHITECTURES = {"x86_64": ("amd64", "ld-linux-x86-64.so.2"), "arm64": ("arm64", "ld-linux-aarch64.so.1")}
+WANTED = ["clamav-daemon", "clamav-freshclam", "ca-certificates"]
+PROGRAMS = ["usr/sbin/clamd", "usr/bin/freshclam"]
+CERTIFICATES = "usr/share/ca-certificates/mozilla"
+# Not /opt/lib: Lambda puts that on every function's library path, and this directory holds a libc.
+LIBRARIES = "lib/clamav"
+RELEASE = "bookworm"
+
+
+# The exit status when a locked version is not to be had any more.
+SUPERSEDED = 3
+
+
+def run(*command, text=True, **options):
+    return subprocess.run(command, check=True, text=text, **options)
+
+
+class Apt:
+    """apt with a state of its own, for any architecture, as if nothing were installed."""
+
+    def __init__(self, debian_arch, directory):
+        self.directory = directory
+        for name in ("lists/partial", "archives/partial"):
+            os.makedirs(os.path.join(directory, name), exist_ok=True)
+        status = os.path.join(directory, "status")
+        open(status, "a").close()
+        sources = os.environ.get("APT_SOURCES")
+        where = [f"Dir::Etc::SourceParts={sources}", "Dir::Etc::SourceList=/dev/null"] if sources and os.path.isdir(sources) else (
+            [f"Dir::Etc::SourceList={sources}", "Dir::Etc::SourceParts=/dev/null"] if sources else [])
+        options = [f"APT::Architecture={debian_arch}", f"APT::Architectures::={debian_arch}", f"Dir::State={directory}", f"Dir::State::status={status}",
+                   f"Dir::Cache={directory}", f"APT::Default-Release={RELEASE}", *where]
+        self.options = [word for option in options for word in ("-o", option)]
+
+    def __call__(self, *words, **options):
+        return run("apt-get", "-qq", *self.options, *words, **options)
+
+    def update(self):
+        # A source that does not have this architecture, or does not answer, is no reason to stop: what is missing shows at the download.
+        subprocess.run(["apt-get", "-qq", *self.options, "update"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+    def download(self, packages, into):
+        """Where each of the packages, by name and version, now is."""
+        os.makedirs(into)
+        wanted = [f"{package['name']}={package['version']}" for package in packages]
+        try:
+            # `apt-get download` drops to another user where it can, who may not write here.
+            self("-o", "APT::Sandbox::User=root", "download", *wanted, cwd=into, stderr=subprocess.PIPE)
+        except subprocess.CalledProcessError as error:
+            print(f"{error.stderr.strip()}\nThese packages must be in this machine's package sources: add Debian 12 ({RELEASE}) and its security "
+                  "updates to them, or name a file of sources in APT_SOURCES. If a version was superseded there, run `make layer-update`.", file=sys.stderr)
+            sys.exit(SUPERSEDED)
+        found = {file.split("_")[0]: os.path.join(into, file) for file in os.listdir(into)}
+        return [found[package["name"]] for package in packages]
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def elf(path):
+    """The sonames that a program or library needs; None when it is neither."""
+    with open(path, "rb") as file:
+        if file.read(4) != b"\x7fELF":
+            return None
+    text = run("readelf", "-d", path, capture_output=True).stdout
+    return re.findall(r"\(NEEDED\)\s+Shared library: \[(.+)\]", text)
+
+
+def libraries(root):
+    """Where each library of the unpacked packages is."""
+    found = {}
+    for directory, _, files in os.walk(root):
+        for file in files:
+            if ".so" in file and ("/lib/" in directory + "/" or directory.endswith("/lib")):
+                found.setdefault(file, os.path.join(directory, file))
+    return found
+
+
+def closure(root, loader):
+    """The programs' libraries, and theirs, by name."""
+    available, needed, to_read = libraries(root), {}, [os.path.join(root, program) for program in PROGRAMS]
+    while to_read:
+        for soname in elf(to_read.pop()) or []:
+            if soname not in needed:
+                if soname not in available:
+                    sys.exit(f"no package has {soname}")
+                needed[soname] = os.path.realpath(available[soname])
+                to_read.append(needed[soname])
+    needed.setdefault(loader, os.path.realpath(available[loader]))
+    return needed
+
+
+def lock(lock_file, architectures):
+    locked = {}
+    for arch in architectures:
+        debian_arch, loader = ARCHITECTURES[arch]
+        with tempfile.TemporaryDirectory() as work:
+            apt = Apt(debian_arch, os.path.join(work, "apt"))
+            apt.update()
+            lines = apt("install", "--print-uris", "--no-install-recommends", "-y", *WANTED, capture_output=True).stdout.splitlines()
+            packages = [dict(zip(("name", "version"), line.split()[1].replace("%3a", ":").split("_"))) for line in lines]
+            root, owners = os.path.join(work, "root"), {}
+            for package, deb in zip(packages, apt.download(packages, os.path.join(work, "debs"))):
+                package["sha256"] = sha256(deb)
+                run("dpkg-deb", "-x", deb, root)
+                listed = run("dpkg-deb", "--fsys-tarfile", deb, capture_output=True, text=False).stdout
+                with tarfile.open(fileobj=io.BytesIO(listed)) as members:
+                    owners |= {os.path.normpath(member.name): package for member in members if not member.isdir()}
+            used = [*PROGRAMS, *(os.path.relpath(path, root) for path in closure(root, loader).values())]
+            chosen = {owners[path]["name"]: owners[path] for path in used}
+            chosen |= {package["name"]: package for path, package in owners.items() if path.startswith(CERTIFICATES)}
+            # Some packages' licences are in another one.
+            licences = [os.path.realpath(os.path.join(root, licence_of(name))) for name in chosen]
+            chosen |= {owners[path]["name"]: owners[path] for path in (os.path.relpath(licence, root) for licence in licences)}
+            locked[arch] = [chosen[name] for name in sorted(chosen)]
+    with open(lock_file, "w") as file:
+        json.dump(locked, file, indent=1)
+        file.write("\n")
+
+
+def unpack(lock_file, arch, work):
+    """All locked packages in one tree, each checked."""
+    apt, root = Apt(ARCHITECTURES[arch][0], os.path.join(work, "apt")), os.path.join(work, "root")
+    with open(lock_file) as file:
+        packages = json.load(file)[arch]
+    apt.update()
+    for package, deb in zip(packages, apt.download(packages, os.path.join(work, "debs"))):
+        if sha256(deb) != package["sha256"]:
+            sys.exit(f"{os.path.basename(deb)} is not the package that was locked")
+        run("dpkg-deb", "-x", deb, root)
+    return packages, root
+
+
+def copy(source, target, mode):
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    shutil.copyfile(source, target)
+    os.chmod(target, mode)
+
+
+def build(lock_file, arch, directory):
+    loader = ARCHITECTURES[arch][1]
+    shutil.rmtree(directory, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as work:
+        packages, root = unpack(lock_file, arch, work)
+        at = lambda *parts: os.path.join(directory, *parts)
+        for soname, path in closure(root, loader).items():
+            copy(path, at(LIBRARIES, soname), 0o755)
+        for program in PROGRAMS:
+            target = at("bin", os.path.basename(program))
+            copy(os.path.join(root, program), target, 0o755)
+            # RPATH, not RUNPATH: it comes before LD_LIBRARY_PATH and holds for the libraries' own libraries.
+            run("patchelf", "--set-interpreter", f"/opt/{LIBRARIES}/{loader}", "--force-rpath", "--set-rpath", f"/opt/{LIBRARIES}", target)
+        certificates = os.path.join(root, CERTIFICATES)
+        os.makedirs(at("etc/ssl"))
+        with open(at("etc/ssl/ca-certificates.crt"), "wb") as bundle:
+            for name in sorted(os.listdir(certificates)):
+                bundle.write(open(os.path.join(certificates, name), "rb").read())
+        document(arch, packages, root, at)
+    pack(directory)
+
+
+def document(arch, packages, root, at):
+    """Every package's copyright file, and a bill of materials (CycloneDX 1.6)."""
+    components = []
+    for package in packages:
+        licence = os.path.join(root, licence_of(package["name"]))
+        copy(licence, at("share/doc", package["name"], "copyright"), 0o644)
+        with open(licence, errors="replace") as text:
+            names = sorted(set(re.findall(r"^License: *(\S.*?) *$", text.read(), re.MULTILINE)))
+        components.append({
+            "type": "library", "name": package["name"], "version": package["version"],
+            "purl": f"pkg:deb/debian/{package['name']}@{package['version']}?arch={ARCHITECTURES[arch][0]}&distro={RELEASE}",
+            "hashes": [{"alg": "SHA-256", "content": package["sha256"]}],
+            "licenses": [{"license": {"name": name}} for name in names],
+        })
+    bill = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1,
+            "metadata": {"component": {"type": "application", "name": "airlock-clamav-layer", "version": arch}}, "components": components}
+    with open(at("share/doc/sbom.cdx.json"), "w") as file:
+        json.dump(bill, file, indent=1)
+
+
+def licence_of(package):
+    return f"usr/share/doc/{package}/copyright"
+
+
+def pack(directory):
+    """The same bytes for the same files: sorted, of one date."""
+    with zipfile.ZipFile(directory + ".zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for parent, directories, files in os.walk(directory):
+            directories.sort()
+            for name in sorted(files):
+                path = os.path.join(parent, name)
+                info = zipfile.ZipInfo(os.path.relpath(path, directory), (1980, 1, 1, 0, 0, 0))
+                info.external_attr = (os.stat(path).st_mode & 0xFFFF) << 16
+                info.compress_type = zipfile.ZIP_DEFLATED
+                with open(path, "rb") as file:
+                    archive.writestr(info, file.read())
+
+
+def build_once(lock_file, arch, directory):
+    """Builds what is not built yet; others may be at it."""
+    recipe = f"{sha256(lock_file)} {sha256(os.path.abspath(__file__))}"
+    os.makedirs(os.path.dirname(directory), exist_ok=True)
+    with open(directory + ".lock", "w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        stamp = directory + ".stamp"
+        if os.path.exists(stamp) and open(stamp).read() == recipe:
+            return
+        began = time.monotonic()
+        build(lock_file, arch, directory)
+        with open(stamp, "w") as file:
+            file.write(recipe)
+    n_bytes = sum(os.path.getsize(os.path.join(parent, name)) for parent, _, files in os.walk(directory) for name in files)
+    print(f"{directory}: {n_bytes / 1e6:.1f} MB, {os.path.getsize(directory + '.zip') / 1e6:.1f} MB zipped, in {time.monotonic() - began:.0f} s")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lock-file", default=os.path.join(HERE, "packages.lock"))
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("lock").add_argument("arch", nargs="*", default=list(ARCHITECTURES))
+    building = commands.add_parser("build")
+    building.add_argument("arch", choices=ARCHITECTURES)
+    building.add_argument("directory")
+    asked = parser.parse_args()
+    if asked.command == "lock":
+        lock(asked.lock_file, asked.arch)
+    else:
+        build_once(asked.lock_file, asked.arch, os.path.abspath(asked.directory))
+
+
+main()
