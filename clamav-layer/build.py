@@ -42,7 +42,7 @@ class Apt:
         where = [f"Dir::Etc::SourceParts={sources}", "Dir::Etc::SourceList=/dev/null"] if sources and os.path.isdir(sources) else (
             [f"Dir::Etc::SourceList={sources}", "Dir::Etc::SourceParts=/dev/null"] if sources else [])
         options = [f"APT::Architecture={debian_arch}", f"APT::Architectures::={debian_arch}", f"Dir::State={directory}", f"Dir::State::status={status}",
-                   f"Dir::Cache={directory}", f"APT::Default-Release={RELEASE}", *where]
+                   f"Dir::Cache={directory}", f"APT::Default-Release=/^{RELEASE}(|-security|-updates)$/", *where]
         self.options = [word for option in options for word in ("-o", option)]
 
     def __call__(self, *words, **options):
