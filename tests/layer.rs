@@ -24,8 +24,8 @@ fn layer(arch: &str) -> PathBuf {
     let recipe = |arguments: &[&std::ffi::OsStr]| {
         Command::new(root.join("clamav-layer/build.py")).args(arguments).status().unwrap()
     };
-    let build = ["build".as_ref(), arch.as_ref(), directory.as_os_str()];
-    let mut built = recipe(&build);
+    let command = ["build".as_ref(), arch.as_ref(), directory.as_os_str()];
+    let mut built = recipe(&command);
     if built.code() == Some(SUPERSEDED) {
         // A day's security updates are no fault of the code: the same recipe must do with them.
         println!("packages.lock is out of date: run `make layer-update`");
@@ -34,7 +34,7 @@ fn layer(arch: &str) -> PathBuf {
         if !newest.try_exists().unwrap() {
             assert!(recipe(&[&lock_file[..], &["lock".as_ref(), arch.as_ref()]].concat()).success());
         }
-        built = recipe(&[&lock_file[..], &build].concat());
+        built = recipe(&[&lock_file[..], &command].concat());
     }
     assert!(built.success(), "the layer for {arch} could not be built");
     directory
@@ -62,7 +62,8 @@ impl EmptyRoot {
         let emulator = (arch == "arm64" && cfg!(target_arch = "x86_64")).then_some("/qemu-aarch64-static");
         if let Some(emulator) = emulator {
             let program = format!("/usr/bin{emulator}");
-            std::fs::copy(program, root.join(&emulator[1..])).expect("`make test` installs qemu-user-static");
+            let copied = std::fs::copy(program, root.join(&emulator[1..]));
+            assert!(copied.is_ok(), "`make test` installs qemu-user-static");
         }
         Self { directory, emulator }
     }

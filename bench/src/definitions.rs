@@ -28,12 +28,8 @@ impl Numbers {
     }
 
     fn hex(&mut self, n_digits: usize) -> String {
-        let mut digits = String::new();
-        while digits.len() < n_digits {
-            digits += &format!("{:016x}", self.next());
-        }
-        digits.truncate(n_digits);
-        digits
+        let words = std::iter::repeat_with(|| format!("{:016x}", self.next()));
+        words.take(n_digits.div_ceil(16)).collect::<String>()[..n_digits].to_owned()
     }
 }
 
