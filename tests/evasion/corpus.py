@@ -7,6 +7,8 @@ SAMPLES (a directory with one sample of each) and from the plain archives built 
 
 import base64, bz2, gzip, io, lzma, os, random, struct, sys, tarfile, zipfile, zlib
 
+import packers
+
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}" + b"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 HARMLESS = b"This text is harmless.\n" * 40
 NOISE = random.Random(0).randbytes(9000)
@@ -14,8 +16,7 @@ END, LISTED, LOCAL = b"PK\5\6", b"PK\1\2", b"PK\3\4"
 
 
 def deflate(data):
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return packer.compress(data) + packer.flush()
+    return zlib.compress(data, 9)[2:-4] # without zlib's own header and checksum
 
 
 class Member:
@@ -228,15 +229,15 @@ def named():
     for what, prefix in sfx:
         yield f"behind-{what}-tar", prefix + tar
     yield "tar-no-name", (lambda block: tar_header(block, name=b"") + tar[512:])(tar[:345] + b"directory".ljust(155, b"\0") + tar[500:512])
-    for kind, data in [("cpio-newc", cpio_newc()), ("cpio-odc", cpio_odc()), ("ar", ar_of()), ("ar-bsd", ar_of(b"#1/5", b"e.com" + EICAR)),
+    for kind, data in [("cpio-newc", packers.cpio_newc(EICAR)), ("cpio-odc", packers.cpio_odc(EICAR)), ("ar", ar_of()), ("ar-bsd", ar_of(b"#1/5", b"e.com" + EICAR)),
                        ("ar-bsd-long", ar_of(b"#1/20", b"e.com".ljust(20, b"\0") + EICAR)), ("disk", partitioned())]:
         yield kind, data
         for what, prefix in sfx:
             yield f"behind-{what}-{kind}", prefix + data
         yield f"amid-{kind}", script + data + b"y" * 70000
         yield f"gz-of-{kind}", gzip.compress(data)
-    # A signature that begins within another.
-    yield "cpio-behind-its-start", script + b"07" + cpio_newc()
+    yield "cpio-behind-its-start", script + b"07" + packers.cpio_newc(EICAR) # one signature within another
+    yield from packers.cabinets(EICAR)
     for kind, data in [("raw", EICAR), ("tar", tar), ("tgz", gzip.compress(tar)), ("zip", plain), ("hidden-zip", zip_of(bad, good, listed=[good]))]:
         for what, prefix in [("", b""), ("-behind-text", b"some text\n" * 20)]:
             yield f"uuencoded-{kind}{what}", uuencoded(data, prefix=prefix)
@@ -299,20 +300,6 @@ def named():
     yield "mail-nested-multipart", mail("--c\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n"
                                         + payload + "\r\n--c--\r\n", encoding="7bit").replace(b'application/octet-stream; name="e.com"', b'multipart/mixed; boundary="c"')
     yield "mail-one-part", b"MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n" + payload.encode() + b"\r\n"
-
-
-def cpio_newc(data=EICAR, name=b"e.com"):
-    def entry(name, data):
-        fields = [1, 0o100644 if data else 0, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
-        head = b"070701" + b"".join(b"%08X" % field for field in fields) + name + b"\0"
-        return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
-    return entry(name, data) + entry(b"TRAILER!!!", b"")
-
-
-def cpio_odc(data=EICAR, name=b"e.com"):
-    def entry(name, data):
-        return b"070707" + b"%06o%06o%06o%06o%06o%06o%06o%011o%06o%011o" % (0, 1, 0o100644 if data else 0, 0, 0, 1, 0, 0, len(name) + 1, len(data)) + name + b"\0" + data
-    return entry(name, data) + entry(b"TRAILER!!!", b"")
 
 
 def ar_of(name=b"e.com/", data=EICAR):

@@ -56,20 +56,21 @@ impl Blob {
     pub(crate) fn bytes_at(&self, offset: u64, n_bytes: usize) -> io::Result<Vec<u8>> {
         let slice = self.slice(offset, to_u64(n_bytes));
         let mut bytes = vec![0; to_usize(slice.size_bytes)];
-        slice.read_exact_at(&mut bytes, 0)?;
+        slice.read_exact(&mut bytes)?;
         Ok(bytes)
     }
 
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    /// From the start.
+    fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
         match &self.store {
             Store::Memory(bytes) => {
-                let start = to_usize(self.offset + offset);
+                let start = to_usize(self.offset);
                 let range = bytes.get(start..start + buffer.len());
                 buffer.copy_from_slice(range.ok_or(io::ErrorKind::UnexpectedEof)?);
                 Ok(())
             }
             Store::File(file) => file
-                .read_exact_at(buffer, self.offset + offset)
+                .read_exact_at(buffer, self.offset)
                 .map_err(|error| io::Error::other(StorageTrouble(error))),
         }
     }

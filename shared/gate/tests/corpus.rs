@@ -9,7 +9,7 @@ use std::path::Path;
 
 use gate::{Gate, Limits, Sample};
 
-use crate::{files, gate, written_by};
+use crate::{files, gate, is_update, written_by};
 
 /// Small ones, so that they are met.
 const LIMITS: Limits =
@@ -65,9 +65,4 @@ fn an_engine_that_opens_less_makes_the_gate_refuse_more() {
         let reason = refusal.map(|refusal| refusal.reason);
         assert_eq!(reason, Some(domain::verdict::Unscannable::UnsupportedContainer), "{:?}", missing.method);
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "set by hand when a change of mind is meant")]
-fn is_update() -> bool {
-    std::env::var_os("UPDATE").is_some()
 }

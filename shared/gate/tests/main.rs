@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod bytes;
 mod corpus;
 mod depth;
 mod large;
@@ -30,7 +31,10 @@ fn gate(limits: Limits) -> Gate {
 fn written_by(program: &str, arguments: &[&str]) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(program);
     let mut version = DefaultHasher::new();
-    (std::fs::read(&path).unwrap(), arguments).hash(&mut version);
+    arguments.hash(&mut version);
+    for (_, path) in files(path.parent().unwrap()) {
+        std::fs::read(path).unwrap().hash(&mut version);
+    }
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let directory = kept.join(format!("{}-{:x}", program.replace('/', "-"), version.finish()));
     if !directory.is_dir() {
@@ -51,4 +55,10 @@ fn files(directory: &Path) -> Vec<(String, PathBuf)> {
         files.map(|entry| (entry.file_name().into_string().unwrap(), entry.path())).collect::<Vec<_>>();
     files.sort();
     files
+}
+
+/// Whether the golden files are to be written anew.
+#[expect(clippy::disallowed_methods, reason = "set by hand when a change of mind is meant")]
+fn is_update() -> bool {
+    std::env::var_os("UPDATE").is_some()
 }
