@@ -230,7 +230,7 @@ def named():
         yield f"behind-{what}-tar", prefix + tar
     yield "tar-no-name", (lambda block: tar_header(block, name=b"") + tar[512:])(tar[:345] + b"directory".ljust(155, b"\0") + tar[500:512])
     for kind, data in [("cpio-newc", packers.cpio_newc(EICAR)), ("cpio-odc", packers.cpio_odc(EICAR)), ("ar", ar_of()), ("ar-bsd", ar_of(b"#1/5", b"e.com" + EICAR)),
-                       ("ar-bsd-long", ar_of(b"#1/20", b"e.com".ljust(20, b"\0") + EICAR)), ("disk", partitioned())]:
+                       ("ar-two", ar_of(b"a.txt/", HARMLESS[:21]) + ar_of()[8:]), ("ar-bsd-long", ar_of(b"#1/20", b"e.com".ljust(20, b"\0") + EICAR)), ("disk", partitioned())]:
         yield kind, data
         for what, prefix in sfx:
             yield f"behind-{what}-{kind}", prefix + data
@@ -238,6 +238,10 @@ def named():
         yield f"gz-of-{kind}", gzip.compress(data)
     yield "cpio-behind-its-start", script + b"07" + packers.cpio_newc(EICAR) # one signature within another
     yield from packers.cabinets(EICAR)
+    yield from packers.signatures(EICAR)
+    yield "amid-zip-then-gz", script + zip_of(good) + b"text" + gzip.compress(EICAR, mtime=0) + b"y" * 70000
+    for n_bytes in (31, 32):
+        yield f"amid-gz-{n_bytes}", script + gzip.compress(HARMLESS[:n_bytes], mtime=0) + b"y" * 70000
     for kind, data in [("raw", EICAR), ("tar", tar), ("tgz", gzip.compress(tar)), ("zip", plain), ("hidden-zip", zip_of(bad, good, listed=[good]))]:
         for what, prefix in [("", b""), ("-behind-text", b"some text\n" * 20)]:
             yield f"uuencoded-{kind}{what}", uuencoded(data, prefix=prefix)

@@ -18,8 +18,14 @@ def mszip(data):
     return b"CK" + packer.compress(data) + packer.flush()
 
 
+def lzx(data):
+    """One uncompressed block: no translation (1 bit), type 3 (3 bits), its size (24 bits), in words of 16 bits; three distances; the bytes."""
+    head = 3 << 28 | len(data) << 4
+    return struct.pack("<HHIII", head >> 16, head & 0xFFFF, 1, 1, 1) + data + bytes(len(data) % 2)
+
+
 def block(data, method, reserve=b""):
-    packed = mszip(data) if method == 1 else data
+    packed = {0: lambda data: data, 1: mszip, 3: lzx}[method & 0xFF](data)
     sizes = struct.pack("<HH", len(packed), len(data))
     return struct.pack("<I", checksum(sizes + reserve, checksum(packed))) + sizes + reserve + packed
 
@@ -73,5 +79,31 @@ def cabinets(bad):
     yield "cab-stored-blocks", cabinet([(0, two)], block_bytes=50)
     yield "cab-reserves", cabinet([(0, two), (0, [good])], header_reserve=b"header", folder_reserve=b"folder", data_reserve=b"data")
     yield "cab-signed", cabinet([(0, two)], header_reserve=bytes(20), signature=b"signature" * 5)
+    for window in range(14, 23):
+        yield f"cab-lzx-{window}", cabinet([(3 | window << 8, two)])
+    yield "cab-long-name", cabinet([(0, [(b"x" * 300, bad)])])
     yield "cab-empty-member", cabinet([(0, [(b"nothing", b""), (b"e.com", bad)])])
     yield "cab-behind", b"MZ" + b"program" * 20 + cabinet([(0, [good]), (1, [(b"e.com", bad)])])
+
+
+def signatures(bad):
+    """Archives that nothing here can make, by their headers, and programs that hold signatures without archives."""
+    rar = b"\x73\0\0\x0d\0" + bytes(6)
+    rar5 = b"\x0b\x01\x05\x07\x80\x80\x80\x80\x80\x80\0\0"
+    arj = bytes(range(34))
+    whole = {
+        "rar": b"Rar!\x1a\x07\0" + struct.pack("<H", zlib.crc32(rar) & 0xFFFF) + rar,
+        "rar5": b"Rar!\x1a\x07\x01\0" + struct.pack("<I", zlib.crc32(rar5)) + rar5,
+        "arj": b"\x60\xea" + struct.pack("<H", len(arj)) + arj + struct.pack("<I", zlib.crc32(arj)),
+        "wim": b"MSWIM\0\0\0" + struct.pack("<I", 208) + bytes(200),
+    }
+    for name, header in whole.items():
+        yield f"signature-{name}", header + bad
+        yield f"signature-behind-{name}", b"#!/bin/sh\nexit 0\n" + header + bad
+        # A number that is wrong makes it no header: no tool follows it.
+        spoilt = header[:8] + bytes([header[8] ^ 0x40]) + header[9:]
+        yield f"signature-spoilt-{name}", b"#!/bin/sh\nexit 0\n" + spoilt + b"\n"
+    alone = [b"Rar!\x1a\x07\0", b"Rar!\x1a\x07\1\0", b"\x60\xea", b"MSWIM\0\0\0", b"070701", b"070707", b"!<arch>\n", b"BZh", b"BZh9", b"\x1f\x8b\x08",
+             b"\x1f\x8b\x08\xff", b"7z\xbc\xaf\x27\x1c", b"MSCF\0\0\0\0", b"\xfd7zXZ\0", b"PK\3\4", b"PK\5\6", b"begin", b"begin 644", b"ustar"]
+    for index, signature in enumerate(alone):
+        yield f"signature-alone-{index}", b"a program that knows of archives " * 20 + signature + b"\nand goes on like this " * 20

@@ -104,9 +104,6 @@ fn read_folders(blob: &Blob, header: &Header) -> Walked<Vec<Folder>> {
     let mut folders = Vec::new();
     for index in 0..u64::from(header.n_folders) {
         let bytes = blob.bytes_at(header.folders_at + index * each, 8)?;
-        if bytes.len() < 8 {
-            return malformed("cab: a folder behind the end");
-        }
         folders.push(Folder {
             data_at: bytes.u32_le(0).into(),
             n_blocks: bytes.u16_le(4),
@@ -186,8 +183,7 @@ impl FolderReader {
             return Err(damaged());
         }
         self.ready = match &mut self.method {
-            Decompressor::None if n_packed == n_bytes => packed,
-            Decompressor::None => return Err(damaged()),
+            Decompressor::None => packed,
             Decompressor::MsZip(decoder) => decoder.unpack(&packed, n_bytes)?.to_vec(),
             Decompressor::Lzx(decoder) => {
                 decoder.decompress_next(&packed, n_bytes).map_err(|_| damaged())?.to_vec()

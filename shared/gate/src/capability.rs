@@ -104,4 +104,11 @@ mod tests {
             assert!(memchr::memmem::find(sample.masked, b"EICAR").is_none());
         }
     }
+
+    #[test]
+    fn what_was_not_seen_to_open_is_missing() {
+        let all_but_two = Sample::ALL.iter().map(|sample| sample.method).skip(2).collect::<Capabilities>();
+        assert_eq!(all_but_two.missing(), [Method::Bzip2, Method::Cabinet]);
+        assert!(!all_but_two.has(Method::Bzip2) && all_but_two.has(Method::Gzip));
+    }
 }

@@ -163,11 +163,11 @@ fn follow_text(walk: &mut Walk<'_>, rest: &Blob, head: &[u8], depth: u32) -> Wal
     Ok(0)
 }
 
-/// Every zip reader looks for the end record near the end, whatever comes before it. Returns the rest of the blob.
-pub(crate) fn walk_zip_at_end(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Blob> {
-    let Some(ends_at) = zip_at_end(blob)? else { return Ok(blob.clone()) };
+/// Every zip reader looks for the end record near the end, whatever comes before it. Returns what is not part of the zip.
+pub(crate) fn walk_zip_at_end(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Vec<Blob>> {
+    let Some(ends_at) = zip_at_end(blob)? else { return Ok(vec![blob.clone()]) };
     let starts_at = zip::walk_behind(walk, &blob.slice(0, ends_at), depth)?;
-    Ok(blob.slice(0, starts_at))
+    Ok(vec![blob.slice(0, starts_at), blob.tail(ends_at)])
 }
 
 fn zip_at_end(blob: &Blob) -> io::Result<Option<u64>> {
@@ -191,7 +191,7 @@ fn zip_end(blob: &Blob, at: u64, record: &[u8]) -> io::Result<Option<u64>> {
         None => Ok(false),
     };
     let directory_bytes = u64::from(record.u32_le(12));
-    let has_directory = directory_bytes > 0 && begins(directory_bytes, b"PK\x01\x02")?;
+    let has_directory = begins(directory_bytes, b"PK\x01\x02")?;
     let has_locator = begins(20, b"PK\x06\x07")?;
     let comment = u64::from(record.u16_le(20));
     let is_end = record.len() >= 22 && (has_directory || has_locator);

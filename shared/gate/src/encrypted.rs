@@ -77,9 +77,8 @@ fn has_encrypt_entry(blob: &Blob) -> io::Result<bool> {
     let mut at = 0;
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, WINDOW + KEY.len() + BEHIND)?;
-        if memchr::memmem::find_iter(&window, KEY)
-            .any(|hit| points_somewhere(window.at_most(hit + KEY.len(), BEHIND)))
-        {
+        let mut values = memchr::memmem::find_iter(&window, KEY).map(|hit| &window[hit + KEY.len()..]);
+        if values.any(|value| points_somewhere(value.get(..BEHIND).unwrap_or(value))) {
             return Ok(true);
         }
         at += to_u64(WINDOW);
@@ -96,13 +95,82 @@ fn points_somewhere(text: &[u8]) -> bool {
         || (is_number() && is_number() && words.next().is_some_and(|word| word.starts_with(b"R")))
 }
 
-trait AtMost {
-    fn at_most(&self, offset: usize, n_bytes: usize) -> &[u8];
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl AtMost for Vec<u8> {
-    fn at_most(&self, offset: usize, n_bytes: usize) -> &[u8] {
-        let start = offset.min(self.len());
-        &self[start..(start + n_bytes).min(self.len())]
+    #[test]
+    fn old_office_documents_say_it_in_their_first_bytes() {
+        let refuses = |path: &str, head: &[u8]| refuse_protected_stream(Path::new(path), head).is_err();
+        let word =
+            |magic: u16, flags: u16| [magic.to_le_bytes().as_slice(), &[0; 8], &flags.to_le_bytes()].concat();
+        assert!(refuses("/WordDocument", &word(0xa5ec, 0x0100)));
+        assert!(!refuses("/WordDocument", &word(0xa5ec, 0xfeff)));
+        assert!(!refuses("/WordDocument", &word(0xa5dc, 0x0100)));
+        let user = |token: u32| [[0; 12].as_slice(), &token.to_le_bytes()].concat();
+        assert!(refuses("/Current User", &user(0xf3d1_c4df)));
+        assert!(!refuses("/Current User", &user(0xe391_c05f)));
+        assert!(refuses("/EncryptedPackage", b"") && refuses("/EncryptedSummary", b""));
+        assert!(!refuses("/Data", &word(0xa5ec, 0x0100)));
+    }
+
+    #[test]
+    fn a_workbook_says_it_in_its_first_part() {
+        let record = |kind: u16, n_bytes: u16| {
+            [kind.to_le_bytes(), n_bytes.to_le_bytes()].concat().into_iter().chain((0..n_bytes).map(|_| 0x2f))
+        };
+        let book =
+            |kinds: &[(u16, u16)]| kinds.iter().flat_map(|(kind, n)| record(*kind, *n)).collect::<Vec<_>>();
+        let (begin, pass, end) = ((0x0809, 16), (0x002f, 54), (0x000a, 0));
+        for path in ["/Workbook", "/Book"] {
+            let refuses =
+                |records: &[(u16, u16)]| refuse_protected_stream(Path::new(path), &book(records)).is_err();
+            assert!(refuses(&[begin, pass, end]));
+            assert!(refuses(&[begin, (0x0086, 0), pass]));
+            assert!(!refuses(&[begin, end, pass]));
+            assert!(!refuses(&[begin, (0x0086, 0)]));
+            assert!(!refuses(&[]));
+        }
+        assert!(!has_file_pass(&[0x2f, 0, 0]), "a cut record");
+        assert!(has_file_pass(&[0x2f, 0, 0, 0]));
+    }
+
+    #[test]
+    fn an_encryption_dictionary_is_found_wherever_it_stands() {
+        const MIB: usize = 1024 * 1024;
+        let is_encrypted = |text: Vec<u8>| has_encrypt_entry(&Blob::from_bytes(text)).unwrap();
+        let entry = b"/Encrypt 12 0 R".as_slice();
+        for n_before in [0, 100, MIB - 15, MIB - 8, MIB - 1, MIB, 2 * MIB - 3, 2 * MIB + 5] {
+            assert!(is_encrypted([vec![b' '; n_before].as_slice(), entry].concat()), "{n_before}");
+        }
+        assert!(!is_encrypted(vec![b' '; 2 * MIB]));
+        assert!(!is_encrypted(b"/EncryptMetadata false".to_vec()));
+        assert!(!is_encrypted(b"/Encrypt".to_vec()));
+        let far = [b"/Encrypt".as_slice(), &[b' '; 60], b"12 0 R"].concat();
+        assert!(!is_encrypted(far), "nothing reads that far");
+    }
+
+    #[test]
+    fn only_a_reference_or_a_dictionary_is_an_encryption_dictionary() {
+        for value in [" 12 0 R", "12 0 R/Root", "\n12\n0\nR>>", "<< /Filter", "  <</V 1"] {
+            assert!(points_somewhere(value.as_bytes()), "{value}");
+        }
+        for value in ["", " 12", " 12 0", " 12 0 X", " x 0 R", " 12 x R", " (R)", " R", "Metadata << /V"] {
+            assert!(!points_somewhere(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn obfuscated_fonts_are_no_rights_management() {
+        let method =
+            |uri: &str| format!("<EncryptedData><EncryptionMethod Algorithm=\"{uri}\"/></EncryptedData>");
+        let (fonts, rights) =
+            ("http://www.idpf.org/2008/embedding", "http://www.w3.org/2001/04/xmlenc#aes128-cbc");
+        let encrypts = |text: String| encrypts_more_than_fonts(text.as_bytes());
+        assert!(!encrypts(method(fonts)));
+        assert!(!encrypts(method("http://ns.adobe.com/pdf/enc#RC")));
+        assert!(!encrypts("<e><EncryptionMethod>fonts</EncryptionMethod></e>".to_owned()));
+        assert!(encrypts(method(rights)));
+        assert!(encrypts(method(fonts) + &method(rights)));
     }
 }

@@ -111,8 +111,12 @@ impl<'a> Walk<'a> {
             Format::Unsupported(name) => return refuse(Unscannable::UnsupportedContainer, name),
             Format::Other => stream::walk_lzma_alone(self, blob, depth)?,
         }
-        let rest = embedded::walk_zip_at_end(self, blob, depth)?;
-        if format.may_hide_containers() { embedded::walk(self, &rest, depth) } else { Ok(()) }
+        for rest in embedded::walk_zip_at_end(self, blob, depth)? {
+            if format.may_hide_containers() {
+                embedded::walk(self, &rest, depth)?;
+            }
+        }
+        Ok(())
     }
 
     /// Unpacks one member, looks into it, and gives it to the engine where that is needed.

@@ -44,7 +44,10 @@ fn nothing_changes_its_mind_unseen() {
         writeln!(lines, "{}: {}", &name[6..], described(&gate, &std::fs::read(path).unwrap())).unwrap();
     }
     for sample in Sample::ALL {
-        writeln!(lines, "sample {:?}: {}", sample.method, described(&gate, &sample.unmasked())).unwrap();
+        let bytes = sample.unmasked();
+        writeln!(lines, "sample {:?}: {}", sample.method, described(&gate, &bytes)).unwrap();
+        let amid = [b"#!/bin/sh\nexit 0\n", bytes.as_slice(), &[b'y'; 70_000]].concat();
+        writeln!(lines, "sample {:?} amid: {}", sample.method, described(&gate, &amid)).unwrap();
     }
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus.golden");
     if is_update() {
