@@ -378,7 +378,7 @@ def main():
     script = b"#!/bin/sh\nexit 0\n"
     seeds |= {f"amid-{name}": script + seeds[name] + b"y" * 70000 for name in sorted(seeds) if len(seeds[name]) < 50_000}
     for name, data in [(name, data) for name, data in seeds.items() if "Iso" in name]:
-        variants["iso-bootable"] = bootable(data)
+        variants |= {"iso-bootable": bootable(data), "iso-behind-script": script + data, "iso-amid": script + data + b"y" * 70000}
     # A mutation of stored bytes that spoils EICAR itself proves nothing; compressed kinds are worth more tries.
     for index in range(n_mutations):
         name = rng.choice(sorted(seeds))

@@ -86,6 +86,26 @@ def cabinets(bad):
     yield "cab-behind", b"MZ" + b"program" * 20 + cabinet([(0, [good]), (1, [(b"e.com", bad)])])
 
 
+def crc16(data):
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+    return crc
+
+
+def lha(data, level, method=b"-lh0-", name=b"e.com"):
+    """One stored member, with a header of level 0, 1 or 2."""
+    fields = method + struct.pack("<III", len(data), len(data), 0x21 << 16) + bytes([0x20, level])
+    if level == 2:
+        extension = b"\x01" + name + struct.pack("<H", 0)
+        rest = fields + struct.pack("<HBH", crc16(data), ord("U"), len(extension)) + extension
+        return struct.pack("<H", 2 + len(rest)) + rest + data + b"\0"
+    rest = fields + bytes([len(name)]) + name + struct.pack("<H", crc16(data)) + (b"U" + struct.pack("<H", 0) if level == 1 else b"")
+    return bytes([len(rest), sum(rest) & 0xFF]) + rest + data + b"\0"
+
+
 def signatures(bad):
     """Archives that nothing here can make, by their headers, and programs that hold signatures without archives."""
     rar = b"\x73\0\0\x0d\0" + bytes(6)
@@ -103,7 +123,14 @@ def signatures(bad):
         # A number that is wrong makes it no header: no tool follows it.
         spoilt = header[:8] + bytes([header[8] ^ 0x40]) + header[9:]
         yield f"signature-spoilt-{name}", b"#!/bin/sh\nexit 0\n" + spoilt + b"\n"
+    for name, archive in [*((f"lha-level-{level}", lha(bad, level)) for level in range(3)), ("lzs", lha(bad, 0, b"-lzs-")), ("pma", lha(bad, 0, b"-pm2-"))]:
+        yield f"signature-{name}", archive
+        yield f"signature-behind-{name}", b"#!/bin/sh\nexit 0\n" + archive
+        yield f"signature-amid-{name}", b"#!/bin/sh\nexit 0\n" + archive + b"y" * 70000
+    yield "signature-spoilt-lha", b"#!/bin/sh\nexit 0\n" + lha(bad, 0).replace(b"e.com", b"f.com")
+    for index, start in enumerate((b"\x1c\x5b-lh5+", b"\x1c\x5b-xx5-", b"\x1c\x5b-lh5")):
+        yield f"signature-no-lha-{index}", start + b" is what this text begins with" * (index < 2)
     alone = [b"Rar!\x1a\x07\0", b"Rar!\x1a\x07\1\0", b"\x60\xea", b"MSWIM\0\0\0", b"070701", b"070707", b"!<arch>\n", b"BZh", b"BZh9", b"\x1f\x8b\x08",
-             b"\x1f\x8b\x08\xff", b"7z\xbc\xaf\x27\x1c", b"MSCF\0\0\0\0", b"\xfd7zXZ\0", b"PK\3\4", b"PK\5\6", b"begin", b"begin 644", b"ustar"]
+             b"\x1f\x8b\x08\xff", b"7z\xbc\xaf\x27\x1c", b"MSCF\0\0\0\0", b"\xfd7zXZ\0", b"PK\3\4", b"PK\5\6", b"begin", b"begin 644", b"ustar", b"-lh5-", b"-lzs-", b"-pm2-", b"CD001", b"\1CD001\1\0"]
     for index, signature in enumerate(alone):
         yield f"signature-alone-{index}", b"a program that knows of archives " * 20 + signature + b"\nand goes on like this " * 20

@@ -12,15 +12,17 @@ use domain::verdict::Unscannable;
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::fields::Fields as _;
 use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
-use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_rar};
+use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_lha_member, is_rar};
 use crate::walk::{Damage, Reach, Walk, Walked, refuse};
-use crate::{cabinet, seven_zip, stream, tar, text_encoding, zip};
+use crate::{cabinet, iso, seven_zip, stream, tar, text_encoding, zip};
 
 const WINDOW: usize = 1024 * 1024;
 /// The longest header that is looked at behind a signature: an ARJ header, a tar block.
 const HEADER: usize = 4 * 1024;
-/// `ustar` stands this far into a tar header.
+/// `ustar` stands this far into a tar header, the method this far into an LHA header, the volume descriptor this far into an image.
 const USTAR_AT: u64 = 257;
+const LHA_METHOD_AT: u64 = 2;
+const DESCRIPTOR_AT: u64 = 16 * 2048;
 
 const SIGNATURES: &[(&[u8], Kind)] = &[
     (ZIP_LOCAL, Kind::Zip),
@@ -37,6 +39,10 @@ const SIGNATURES: &[(&[u8], Kind)] = &[
     (b"07070", Kind::Cpio),
     (b"!<arch>\n", Kind::Ar),
     (b"begin", Kind::TextEncoded),
+    (b"-lh", Kind::Lha),
+    (b"-lz", Kind::Lha),
+    (b"-pm", Kind::Lha),
+    (b"\x01CD001\x01\0", Kind::Iso),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +61,8 @@ enum Kind {
     Cpio,
     Ar,
     TextEncoded,
+    Lha,
+    Iso,
 }
 
 /// Follows every plausible signature.
@@ -119,6 +127,14 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
         Kind::Wim if head.u32_le(8) == 208 => unsupported("WIM in other data"),
         Kind::Cpio if is_cpio(head) => unsupported("cpio in other data"),
         Kind::Ar if head.at(66, 2) == b"`\n" => unsupported("ar in other data"),
+        Kind::Lha => match at.checked_sub(LHA_METHOD_AT) {
+            Some(start) if is_lha_member(&blob.bytes_at(start, HEADER)?) => unsupported("LHA in other data"),
+            _ => Ok(0),
+        },
+        Kind::Iso => match at.checked_sub(DESCRIPTOR_AT) {
+            Some(start) => iso::walk_embedded(walk, &blob.tail(start), depth).map(|()| 0),
+            None => Ok(0),
+        },
         Kind::TextEncoded => follow_text(walk, &rest, head, depth),
         Kind::Gzip | Kind::Bzip2 | Kind::Rar | Kind::Arj | Kind::Wim | Kind::Cpio | Kind::Ar => Ok(0),
     }

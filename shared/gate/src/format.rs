@@ -217,6 +217,22 @@ fn is_lha(bytes: &[u8]) -> bool {
         && [&b"-lh"[..], b"-lz", b"-pm"].iter().any(|start| method.starts_with(start))
 }
 
+/// Whether the header of an LHA member stands here: its length, the sum of its bytes, the method, and in its place the header's level. (Levels
+/// 0 and 1; level 2 has a longer length instead of the sum, level 3 a word size of 4.)
+pub(crate) fn is_lha_member(bytes: &[u8]) -> bool {
+    let n_header = usize::from(bytes.u8_at(0));
+    let header = bytes.at(2, n_header);
+    let has_sum =
+        header.len() > 20 && header.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte)) == bytes.u8_at(1);
+    let is_level = match bytes.u8_at(20) {
+        0 | 1 => has_sum,
+        2 => (26..=4096).contains(&bytes.u16_le(0)),
+        3 => bytes.u16_le(0) == 4,
+        _ => false,
+    };
+    is_lha(bytes) && is_level
+}
+
 /// Whether a RAR header with a right checksum follows the signature. Programs that read RAR hold the signature alone.
 pub(crate) fn is_rar(bytes: &[u8]) -> bool {
     let version_4 = bytes.at(6, 1) == [0] && bytes.u8_at(9) == 0x73 && {
@@ -244,4 +260,77 @@ pub(crate) fn cabinet_size(bytes: &[u8]) -> Option<u64> {
         && bytes.at(24, 2) == [3, 1]
         && to_usize(size) > 36;
     is_header.then_some(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A boot sector with one partition of this kind, start and length.
+    fn boot_sector(active: u8, kind: u8, start: u32, length: u32) -> Vec<u8> {
+        let mut sector = vec![0; 512];
+        sector[446] = active;
+        sector[450] = kind;
+        sector[454..458].copy_from_slice(&start.to_le_bytes());
+        sector[458..462].copy_from_slice(&length.to_le_bytes());
+        sector[510..].copy_from_slice(&[0x55, 0xaa]);
+        sector
+    }
+
+    #[test]
+    fn a_partition_makes_a_disk_image() {
+        assert!(is_partitioned(&boot_sector(0x80, 0x83, 2048, 100)));
+        assert!(is_partitioned(&boot_sector(0, 7, 1, 1)));
+        for (active, kind, start, length) in
+            [(0x81, 0x83, 1, 1), (0x80, 0, 1, 1), (0x80, 0x83, 0, 1), (0x80, 0x83, 1, 0), (0, 0, 0, 0)]
+        {
+            assert!(
+                !is_partitioned(&boot_sector(active, kind, start, length)),
+                "{active} {kind} {start} {length}"
+            );
+        }
+        assert!(!is_partitioned(&boot_sector(0x80, 0x83, 1, 1)[..511]));
+    }
+
+    #[test]
+    fn cpio_headers_are_digits_to_their_end() {
+        let (newc, odc) =
+            ([b"070701".as_slice(), &[b'f'; 104]].concat(), [b"070707".as_slice(), &[b'7'; 70]].concat());
+        for header in [&newc, &odc] {
+            assert!(is_cpio(header));
+            assert!(!is_cpio(&header[..header.len() - 1]));
+            let mut spoilt = header.clone();
+            *spoilt.last_mut().unwrap() = b'g';
+            assert!(!is_cpio(&spoilt));
+        }
+        assert!(is_cpio(&[b"070702".as_slice(), &newc[6..]].concat()));
+        assert!(!is_cpio(&[b"070703".as_slice(), &newc[6..]].concat()));
+        assert!(!is_cpio(&[b"070707".as_slice(), &[b'8'; 70]].concat()));
+    }
+
+    #[test]
+    fn arj_headers_are_guarded_by_a_checksum() {
+        let arj = |n_header: u16| {
+            let header = vec![7; usize::from(n_header)];
+            let checksum = crc32fast::hash(&header).to_le_bytes();
+            [[0x60, 0xea].as_slice(), &n_header.to_le_bytes(), &header, &checksum].concat()
+        };
+        for n_header in [30, 100, 2600] {
+            assert!(is_arj(&arj(n_header)), "{n_header}");
+            assert!(!is_arj(&arj(n_header)[..usize::from(n_header) + 3]));
+        }
+        assert!(!is_arj(&arj(29)) && !is_arj(&arj(2601)));
+    }
+
+    #[test]
+    fn only_single_cabinets_of_version_1_3_have_a_size() {
+        let header = |reserved: u32, size: u32, version: [u8; 2]| {
+            [CABINET, &size.to_le_bytes(), &[0; 8], &reserved.to_le_bytes(), &version].concat()
+        };
+        assert_eq!(cabinet_size(&header(0, 37, [3, 1])), Some(37));
+        assert_eq!(cabinet_size(&header(0, 36, [3, 1])), None);
+        assert_eq!(cabinet_size(&header(1, 37, [3, 1])), None);
+        assert_eq!(cabinet_size(&header(0, 37, [4, 1])), None);
+        assert_eq!(cabinet_size(&header(0, 37, [3, 1])[..25]), None);
+    }
 }

@@ -18,6 +18,15 @@ type Extent = (u64, u64);
 
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     walk.require(Method::Iso)?;
+    walk_trees(walk, blob, depth, Reach::Followed)
+}
+
+/// Walks an image in the middle of other data, where the engine does not look for one.
+pub(crate) fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    walk_trees(walk, blob, depth, Reach::Handed)
+}
+
+fn walk_trees(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -> Walked {
     let mut trees = Vec::new();
     let volume = read_volume(blob)?;
     for image in boot_images(blob, volume.boot_catalog)? {
@@ -30,7 +39,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     }
     // Readers show one tree or another; the engine reads one.
     let agree = trees.windows(2).all(|pair| pair[0] == pair[1]);
-    let reach = if agree { Reach::Followed } else { Reach::Handed };
+    let reach = if agree { reach } else { Reach::Handed };
     for (sector, n_bytes) in trees.into_iter().flatten().collect::<BTreeSet<_>>() {
         let data = blob.slice(sector * SECTOR, n_bytes);
         if data.size_bytes() != n_bytes {

@@ -24,3 +24,17 @@ fn containers_in_the_middle_of_other_data_count_as_levels() {
         assert_eq!(refusal(n_levels).unwrap().reason, Unscannable::TooDeep, "{n_levels}");
     }
 }
+
+#[test]
+fn containers_in_containers_count_as_levels() {
+    let nested = |n_levels| {
+        (0..n_levels).fold(vec![b'x'; 100], |inner, _| {
+            let mut packer = GzEncoder::new(vec![], Compression::none());
+            packer.write_all(&inner).unwrap();
+            packer.finish().unwrap()
+        })
+    };
+    let refusal = |n_levels| gate(USUAL_LIMITS).inspect_bytes(&nested(n_levels)).unwrap().refusal;
+    assert_eq!(refusal(16), None);
+    assert_eq!(refusal(17).unwrap().reason, Unscannable::TooDeep);
+}
