@@ -86,6 +86,59 @@ def cabinets(bad):
     yield "cab-behind", b"MZ" + b"program" * 20 + cabinet([(0, [good]), (1, [(b"e.com", bad)])])
 
 
+SECTOR = 2048
+
+
+def both(number, form):
+    """A number in both byte orders, as ISO 9660 has them."""
+    return struct.pack("<" + form, number) + struct.pack(">" + form, number)
+
+
+def iso_record(name, sector, n_bytes, flags=0, extended=0, unit=0, gap=0, other_order=None, n_name=None):
+    sizes = both(n_bytes, "I") if other_order is None else struct.pack("<I", n_bytes) + struct.pack(">I", other_order)
+    body = bytes([extended]) + both(sector, "I") + sizes + bytes(7) + bytes([flags, unit, gap]) + both(1, "H") + bytes([len(name) if n_name is None else n_name]) + name
+    body += bytes((len(body) + 1) % 2)
+    return bytes([len(body) + 1]) + body
+
+
+def iso(bad, file=None, subdirectory=False, boot=None, boot_system=b"EL TORITO SPECIFICATION", other=None, block=SECTOR, root_bytes=SECTOR, terminated=True):
+    """Sectors: 16 volume, 17 boot record, 18 terminator, 20 root, 21 subdirectory, 22 boot catalog, 23 boot image, 24 the file."""
+    at = {}
+    root = iso_record(b"\0", 20, SECTOR, 2) + iso_record(b"\1", 20, SECTOR, 2)
+    entry = iso_record(b"E.COM;1", 24, len(bad)) if file is None else file
+    at[20] = root + (iso_record(b"SUB", 21, SECTOR, 2) if subdirectory else entry)
+    at[21] = iso_record(b"\0", 21, SECTOR, 2) + iso_record(b"\1", 20, SECTOR, 2) + entry
+    volume = b"\1CD001\1".ljust(80, b"\0") + both(25, "I")
+    at[16] = volume.ljust(128, b"\0") + both(block, "H").ljust(28, b"\0") + iso_record(b"\0", 20, root_bytes, 2)
+    at[17] = b"\0CD001\1" + boot_system.ljust(64, b"\0") + struct.pack("<I", 22) if boot is not None else (other or b"\x03CD001\1")
+    at[18] = b"\xffCD001\1" if terminated else b""
+    at[22] = (b"\1" + bytes(31)) + (boot if boot is not None else b"")
+    at[23], at[24] = (b"", bad) if boot is None else (bad, b"harmless")
+    return b"".join(at.get(sector, b"").ljust(SECTOR, b"\0") for sector in range(26))
+
+
+def isos(bad):
+    entry = lambda indicator, sector=23: bytes([indicator, 0]) + bytes(4) + struct.pack("<HI", 4, sector).ljust(26, b"\0")
+    harmless = iso_record(b"A.TXT;1", 24, 8)
+    yield "iso-plain", iso(bad)
+    yield "iso-subdirectory", iso(bad, subdirectory=True)
+    yield "iso-empty-file", iso(bad, iso_record(b"NOTHING;1", 0, 0) + iso_record(b"E.COM;1", 24, len(bad)))
+    yield "iso-boot-image", iso(bad, harmless, boot=entry(0x88))
+    yield "iso-boot-image-second", iso(bad, harmless, boot=entry(0x88, 24) + entry(0x00))
+    yield "iso-boot-image-nowhere", iso(bad, harmless, boot=entry(0x88, 0))
+    yield "iso-boot-entry-unknown", iso(bad, harmless, boot=entry(0x91))
+    yield "iso-boot-system-unknown", iso(bad, harmless, boot=entry(0x88), boot_system=b"ANOTHER SYSTEM")
+    for name in (b"BEA01", b"NSR02", b"NSR03", b"XXXXX"):
+        yield f"iso-and-{name.decode()}", iso(bad, other=b"\0" + name + b"\1")
+    yield "iso-small-blocks", iso(bad, block=512)
+    yield "iso-not-terminated", iso(bad, terminated=False)
+    yield "iso-root-16-mib", iso(bad, root_bytes=16 * 1024 * 1024 + 1)
+    yield "iso-root-behind-end", iso(bad, root_bytes=1024 * 1024)
+    yield "iso-file-behind-end", iso(bad, iso_record(b"E.COM;1", 24, 3 * SECTOR))
+    for field, value in [("flags", 0x80), ("flags", 0x04), ("flags", 0x01), ("extended", 1), ("unit", 1), ("gap", 1), ("other_order", 0), ("n_name", 60), ("n_name", 8)]:
+        yield f"iso-{field}-{value}", iso(bad, iso_record(b"E.COM;1", 24, len(bad), **{field: value}))
+
+
 def crc16(data):
     crc = 0
     for byte in data:
