@@ -278,6 +278,9 @@ def named():
     yield "mail-plain", mail()
     yield "mail-no-close", mail(close=False)
     yield "mail-mbox", mail(prefix="From a@example.org Mon Jan  1 00:00:00 2024\r\n")
+    plain = "From a@example.org Mon Jan  1 00:00:00 2024\r\nSubject: x\r\nContent-Type: text/plain\r\n\r\nhello\r\n\r\n"
+    yield "mail-mbox-second", plain.encode() + mail(prefix="From b@example.org Mon Jan  1 00:00:00 2024\r\n")
+    yield "mail-mbox-between", plain.encode() + mail(prefix="From b@example.org Mon Jan  1 00:00:00 2024\r\n") + plain.encode()
     yield "mail-odd-first", mail(prefix="X-Odd: 1\r\n")
     yield "mail-lf", mail().replace(b"\r\n", b"\n")
     yield "mail-boundary-comment", mail(outer='multipart/mixed (boundary="c")')

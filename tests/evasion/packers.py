@@ -24,9 +24,9 @@ def lzx(data):
     return struct.pack("<HHIII", head >> 16, head & 0xFFFF, 1, 1, 1) + data + bytes(len(data) % 2)
 
 
-def block(data, method, reserve=b""):
+def block(data, method, reserve=b"", n_hidden=0):
     packed = {0: lambda data: data, 1: mszip, 3: lzx}[method & 0xFF](data)
-    sizes = struct.pack("<HH", len(packed), len(data))
+    sizes = struct.pack("<HH", len(packed), len(data) - n_hidden)
     return struct.pack("<I", checksum(sizes + reserve, checksum(packed))) + sizes + reserve + packed
 
 
@@ -82,6 +82,9 @@ def cabinets(bad):
     for window in range(14, 23):
         yield f"cab-lzx-{window}", cabinet([(3 | window << 8, two)])
     yield "cab-long-name", cabinet([(0, [(b"x" * 300, bad)])])
+    longer = block(b"harmless" + bad, 1, n_hidden=len(bad))
+    plain = cabinet([(1, [(b"a.txt", b"harmless")])])
+    yield "cab-mszip-longer", (plain[:-len(block(b"harmless", 1))] + longer).replace(struct.pack("<I", len(plain)), struct.pack("<I", len(plain) + len(longer) - len(block(b"harmless", 1))), 1)
     yield "cab-empty-member", cabinet([(0, [(b"nothing", b""), (b"e.com", bad)])])
     yield "cab-behind", b"MZ" + b"program" * 20 + cabinet([(0, [good]), (1, [(b"e.com", bad)])])
 

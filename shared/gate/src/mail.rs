@@ -22,14 +22,13 @@ pub(crate) fn is_header(head: &[u8]) -> bool {
         if line.is_empty() {
             break;
         }
-        let is_folded = line.starts_with(b" ") || line.starts_with(b"\t");
+        let goes_on = line.starts_with(b" ") || line.starts_with(b"\t");
+        // The line that begins a message in a mailbox file: no field, though it has colons.
+        if goes_on || line.starts_with(b"From ") || line.starts_with(b">From ") {
+            continue;
+        }
         let name = line.split(|byte| *byte == b':').next().filter(|name| name.len() < line.len());
-        let Some(name) = name.filter(|_| !is_folded) else {
-            if is_folded || line.starts_with(b"From ") || line.starts_with(b">From ") {
-                continue;
-            }
-            return false;
-        };
+        let Some(name) = name else { return false };
         let name = name.trim_ascii_end();
         if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
             return false;
@@ -45,11 +44,31 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
         return refuse(Unscannable::TooLarge, "mail: larger than the limit");
     }
     let text = blob.bytes_at(0, to_usize(blob.size_bytes()))?;
-    if has_several_messages(&text) {
-        return refuse(Unscannable::UnsupportedContainer, "mail: several messages in one file");
+    for message in messages(&text) {
+        walk_message(walk, message, depth)?;
     }
-    let message_at = if text.starts_with(b"From ") { first_line_end(&text) } else { 0 };
-    let Some(message) = MessageParser::default().parse(&text[message_at..]) else {
+    for decoded in base64_runs(&text) {
+        walk.stored_member(Blob::from_bytes(decoded), depth, Reach::Handed)?;
+    }
+    Ok(())
+}
+
+/// The text as one message, and if it is a mailbox file, each message that begins with a line `From ` (RFC 4155): readers differ on whether
+/// such a line in a body begins another.
+fn messages(text: &[u8]) -> Vec<&[u8]> {
+    const BEGIN: &[u8] = b"From ";
+    if !text.starts_with(BEGIN) {
+        return vec![text];
+    }
+    let behind_first_line = |text: &'_ [u8]| memchr::memchr(b'\n', text).map_or(text.len(), |end| end + 1);
+    let begins = memchr::memmem::find_iter(text, b"\nFrom ").map(|hit| hit + 1);
+    let bounds = [0].into_iter().chain(begins).chain([text.len()]).collect::<Vec<_>>();
+    let each = bounds.windows(2).map(|bounds| &text[bounds[0]..bounds[1]]);
+    [text].into_iter().chain(each).map(|message| &message[behind_first_line(message)..]).collect()
+}
+
+fn walk_message(walk: &mut Walk<'_>, text: &[u8], depth: u32) -> Walked {
+    let Some(message) = MessageParser::default().parse(text) else {
         return malformed("mail: no message");
     };
     walk.expect(to_u64(message.parts.len()), 0)?;
@@ -65,19 +84,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
         };
         walk.stored_member(Blob::from_bytes(bytes.to_vec()), depth, Reach::Handed)?;
     }
-    for decoded in base64_runs(&text) {
-        walk.stored_member(Blob::from_bytes(decoded), depth, Reach::Handed)?;
-    }
     Ok(())
-}
-
-fn first_line_end(text: &[u8]) -> usize {
-    memchr::memchr(b'\n', text).map_or(text.len(), |end| end + 1)
-}
-
-/// Mailbox files separate messages by lines that begin with `From ` (RFC 4155).
-fn has_several_messages(text: &[u8]) -> bool {
-    text.starts_with(b"From ") && memchr::memmem::find(text, b"\nFrom ").is_some()
 }
 
 /// Decodes every run of lines that are nothing but base64.

@@ -36,3 +36,24 @@ impl fmt::Display for Refusal {
         write!(f, "{}: {}", self.reason.code(), self.seen)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_costs_too_much_is_not_given_to_the_engine() {
+        let asked = Unscannable::ALL
+            .into_iter()
+            .filter(|reason| Refusal { reason: *reason, seen: "" }.may_ask_engine());
+        assert_eq!(
+            asked.collect::<Vec<_>>(),
+            [
+                Unscannable::Encrypted,
+                Unscannable::Malformed,
+                Unscannable::TooDeep,
+                Unscannable::UnsupportedContainer
+            ]
+        );
+    }
+}
