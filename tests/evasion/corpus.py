@@ -239,6 +239,7 @@ def named():
     yield "cpio-behind-its-start", script + b"07" + packers.cpio_newc(EICAR) # one signature within another
     yield from packers.cabinets(EICAR)
     yield from packers.isos(EICAR)
+    yield from packers.seven_zips(EICAR, zip_of(bad, good, listed=[good]))
     yield from packers.signatures(EICAR)
     yield "amid-zip-then-gz", script + zip_of(good) + b"text" + gzip.compress(EICAR, mtime=0) + b"y" * 70000
     for n_bytes in (31, 32):

@@ -142,6 +142,40 @@ def isos(bad):
         yield f"iso-{field}-{value}", iso(bad, iso_record(b"E.COM;1", 24, len(bad), **{field: value}))
 
 
+def number(value):
+    """As 7z writes numbers below 2^14."""
+    return bytes([value]) if value < 0x80 else bytes([0x80 | value >> 8, value & 0xFF])
+
+
+def seven_zip(data, coder=b"\x01\0", packed=None, pack_pos=0, before=b"", after=b"", magic=b"7z\xbc\xaf\x27\x1c", start_crc=None):
+    """One member, packed by one coder (7-Zip's `7zFormat.txt`): by default, copied."""
+    packed, name = data if packed is None else packed, "e.com\0".encode("utf-16-le")
+    streams = (b"\x06" + number(pack_pos) + b"\1\x09" + number(len(packed)) + b"\0" + b"\x07\x0b\1\0\1" + coder
+               + b"\x0c" + number(len(data)) + b"\x0a\1" + struct.pack("<I", zlib.crc32(data)) + b"\0" + b"\x08\0\0")
+    header = b"\1\4" + streams + b"\5\1\x11" + number(1 + len(name)) + b"\0" + name + b"\0\0"
+    body = before + packed + after
+    start = struct.pack("<QQI", len(body), len(header), zlib.crc32(header))
+    return magic + b"\0\4" + struct.pack("<I", zlib.crc32(start) if start_crc is None else start_crc) + start + body + header
+
+
+def seven_zips(bad, hidden):
+    """HIDDEN: what must be refused wherever it is."""
+    delta = bytes((byte - before) & 0xFF for before, byte in zip(b"\0" + bad, bad))
+    yield "7z-plain", seven_zip(bad)
+    yield "7z-of-hidden", seven_zip(hidden)
+    yield "7z-delta", seven_zip(bad, b"\x21\3\1\0", delta)
+    yield "7z-behind-bytes", seven_zip(bad, pack_pos=9, before=b"some more")
+    yield "7z-between-bytes", seven_zip(bad, after=b"some more")
+    yield "7z-between-archive", seven_zip(b"harmless", after=seven_zip(bad))
+    yield "7z-reads-into-header", seven_zip(bad, pack_pos=9)
+    yield "7z-unknown-coder", seven_zip(bad, b"\x03\4\xf7\1")
+    yield "7z-encrypted", seven_zip(bad, b"\x24\6\xf1\7\1\2\x13\0")
+    yield "7z-of-much-memory", seven_zip(bad, b"\x23\3\1\1\5\x5d" + struct.pack("<I", 1 << 30))
+    yield "7z-wrong-start", seven_zip(bad, start_crc=0)
+    yield "7z-amid-wrong-start", b"#!/bin/sh\nexit 0\n" + seven_zip(bad, start_crc=0) + b"y" * 9
+    yield "7z-amid-cut", b"#!/bin/sh\nexit 0\n" + seven_zip(bad)[:-4]
+
+
 def crc16(data):
     crc = 0
     for byte in data:

@@ -7,6 +7,7 @@ use sevenz_rust2::{Archive, ArchiveReader, EncoderMethod, Error, Password};
 
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::capability::Method;
+use crate::embedded;
 use crate::fields::Fields as _;
 use crate::format::SEVEN_ZIP;
 use crate::stream::MAX_DICTIONARY_KIB;
@@ -37,6 +38,9 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -
     if !is_covered {
         return malformed("7z: bytes that belong to no member");
     }
+    // The rest of them are the header, packed; its size is not to be had here, so whatever else may be there is looked for.
+    let behind = blob.slice(START_HEADER_BYTES + packed, start.u64_le(12) - packed);
+    embedded::walk(walk, &behind, depth)?;
     let mut reach = reach;
     for coder in archive.blocks.iter().flat_map(|block| &block.coders) {
         reach = require_coder(walk, coder.encoder_method_id(), reach)?;
