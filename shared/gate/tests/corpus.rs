@@ -46,7 +46,7 @@ fn nothing_changes_its_mind_unseen() {
     for sample in Sample::ALL {
         let bytes = sample.unmasked();
         writeln!(lines, "sample {:?}: {}", sample.method, described(&gate, &bytes)).unwrap();
-        let amid = [b"#!/bin/sh\nexit 0\n", bytes.as_slice(), &[b'y'; 70_000]].concat();
+        let amid = [b"#!/bin/sh\nexit 0\n", bytes.as_slice(), &vec![b'y'; 70_000]].concat();
         writeln!(lines, "sample {:?} amid: {}", sample.method, described(&gate, &amid)).unwrap();
     }
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus.golden");
