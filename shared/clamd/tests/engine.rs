@@ -87,6 +87,29 @@ async fn nothing_of_a_scan_is_left_behind() {
 }
 
 #[tokio::test]
+async fn too_little_room_for_what_may_be_unpacked_is_no_answer() {
+    if !rustix::process::geteuid().is_root() {
+        println!("not run: it takes root to mount a small file system");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let small = |command: &str, options: &[&str]| {
+        let status = std::process::Command::new(command).args(options).arg(directory.path()).status();
+        assert!(status.unwrap().success(), "{command}");
+    };
+    // One byte, four times the largest file, 64 MiB: 83.1 MiB in all.
+    small("mount", &["-t", "tmpfs", "-o", "size=82m", "tmpfs"]);
+    let engine = Engine::new(config(directory.path()), Transport::Stream);
+    let without_room = scan(&engine, b"x").await;
+    small("mount", &["-o", "remount,size=100m"]);
+    let with_room = scan(&engine, b"x").await;
+    engine.stop().await;
+    small("umount", &["--lazy"]);
+    assert!(matches!(without_room, Err(EngineError::NoSpace { .. })), "{without_room:?}");
+    assert_eq!(with_room.unwrap().replies, [EngineReply::Ok]);
+}
+
+#[tokio::test]
 async fn an_engine_that_cannot_start_says_why() {
     let directory = tempfile::tempdir().unwrap();
     let missing = DaemonConfig { program: "/nonexistent/clamd".into(), ..config(directory.path()) };
