@@ -59,7 +59,11 @@ impl EmptyRoot {
         let inside = root.join(root.strip_prefix("/").unwrap());
         std::fs::create_dir_all(inside.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink("/", inside).unwrap();
-        let emulator = (arch == "arm64" && cfg!(target_arch = "x86_64")).then_some("/qemu-aarch64-static");
+        let emulator = match arch {
+            "arm64" if cfg!(not(target_arch = "aarch64")) => Some("/qemu-aarch64-static"),
+            "x86_64" if cfg!(not(target_arch = "x86_64")) => Some("/qemu-x86_64-static"),
+            _ => None,
+        };
         if let Some(emulator) = emulator {
             let program = format!("/usr/bin{emulator}");
             let copied = std::fs::copy(program, root.join(&emulator[1..]));

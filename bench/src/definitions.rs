@@ -1,7 +1,7 @@
 //! A set of definitions of the size and shape of ClamAV's own, made up: loading and matching cost what they cost in production.
 //!
-//! 3.63 million signatures. How many of each kind is an estimate (ClamAV does not publish it); their sum is what clamd reports for the
-//! official set. Byte patterns are taken from programs of this machine, their ends changed, so that their first bytes are as frequent in real
+//! 3.63 million signatures. How many of each kind is an estimate, because ClamAV does not publish it; the official set has about as many
+//! in all. Byte patterns are taken from programs of this machine, their ends changed, so that their first bytes are as frequent in real
 //! files as those of real signatures. It detects nothing but the test files.
 
 use std::fs::File;

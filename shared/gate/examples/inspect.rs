@@ -19,8 +19,9 @@ fn main() -> std::io::Result<()> {
     for path in std::env::args_os().skip(1) {
         let inspection = gate.inspect(&File::open(&path)?)?;
         let refusal = inspection.refusal.map_or("pass".to_owned(), |refusal| refusal.to_string());
-        let sizes = inspection.handed.iter().map(gate::Blob::size_bytes).collect::<Vec<_>>();
-        println!("{}: {refusal}; handed {sizes:?}", Path::new(&path).display());
+        let n_bytes = inspection.handed.iter().map(gate::Blob::size_bytes).sum::<u64>();
+        let n_handed = inspection.handed.len();
+        println!("{}: {refusal}; handed {n_handed} ({n_bytes} bytes)", Path::new(&path).display());
     }
     Ok(())
 }
