@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use aws::env::{ConfigError, Env};
 use aws::{ScanQueue, Sdk, Stores};
-use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
 use domain::upload::{AllowedExtensions, UploadPolicy};
-use web::{Identity, IdentityConfig, LoopbackOnly, TokenSigner, Verifier};
+use web::{Identity, IdentityConfig, LinkKey, LoopbackOnly, Verifier};
 
 use crate::{Context, Settings};
 
@@ -76,7 +75,7 @@ impl Context {
             stores: Stores::from_env(env, &sdk)?,
             queue: ScanQueue::new(sdk.sqs(None), queue_url, bucket),
             identity: Identity::Jwt(Verifier::new(IdentityConfig::from_env(env)?)?.into()),
-            signer: TokenSigner::new(env.required("SECRET_KEY")?.as_bytes())?,
+            link_key: LinkKey::from_env(env, &sdk, aws::clock::now()).await?,
             settings: Settings {
                 link_ttl: config.link_ttl,
                 max_form_size: MAX_LAMBDA_FORM.min(config.uploads.max_file_size),
@@ -87,7 +86,7 @@ impl Context {
             },
             uploads: config.uploads,
             machine,
-            freshness: FreshnessPolicy::default(),
+            freshness: env.freshness()?,
         })
     }
 }

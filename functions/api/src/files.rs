@@ -62,10 +62,13 @@ pub(crate) async fn list(
     let status =
         query.status.as_deref().map(|text| Status::parse(text).ok_or_else(|| invalid("unknown `status`")));
     let status = status.transpose()?;
-    let start =
-        query.cursor.as_deref().map(|cursor| app.signer.read_cursor(&caller.0, cursor)).transpose()?;
+    let start = query
+        .cursor
+        .as_deref()
+        .map(|cursor| app.link_key.signer.read_cursor(&caller.0, cursor))
+        .transpose()?;
     let (records, next) = page(&app, &caller, status, limit, start).await?;
-    let next_cursor = next.map(|next| app.signer.sign_cursor(&caller.0, &next)).transpose()?;
+    let next_cursor = next.map(|next| app.link_key.signer.sign_cursor(&caller.0, &next)).transpose()?;
     Ok(axum::Json(FileList { files: records.iter().map(FileInfo::from).collect(), next_cursor }))
 }
 

@@ -26,7 +26,7 @@ use domain::upload::UploadPolicy;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use web::{ApiError, Identity, LoopbackOnly, TokenSigner};
+use web::{ApiError, Identity, LinkKey, LoopbackOnly};
 
 pub use config::Config;
 
@@ -36,7 +36,7 @@ pub struct Context {
     pub stores: Stores,
     pub queue: ScanQueue,
     pub identity: Identity,
-    pub signer: TokenSigner,
+    pub link_key: LinkKey,
     pub uploads: UploadPolicy,
     pub machine: MachinePolicy,
     pub freshness: FreshnessPolicy,
@@ -79,12 +79,14 @@ impl FromRef<App> for Identity {
 /// The whole HTTP interface of this function.
 pub fn router(context: Context) -> axum::Router {
     let (cors, loopback) = (web::cors(&context.settings.allowed_origins), context.settings.loopback_only);
+    let link_key = context.link_key.clone();
     let (routes, _) = documented_routes().split_for_parts();
     routes
         .merge(docs::router())
         .fallback(async || ApiError::RouteNotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(App(Arc::new(context)))
+        .layer(middleware::from_fn_with_state(link_key, web::renew_link_key))
         .layer(middleware::from_fn_with_state(loopback, web::loopback_only))
         .layer(cors)
         .layer(middleware::from_fn(web::problems))

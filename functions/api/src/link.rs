@@ -40,7 +40,7 @@ pub(crate) async fn create(
     // Whole seconds, as the token has them; a link never outlives its file.
     let expires_at = Timestamp::from_secs((now + app.settings.link_ttl).min(record.expires_at).as_secs());
     let claims = LinkClaims { file_id: record.file_id, version_id: version.version_id.clone(), expires_at };
-    let token = app.signer.sign_link(&claims, now)?;
+    let token = app.link_key.signer.sign_link(&claims, now)?;
     Ok(axum::Json(DownloadLink {
         download_url: format!("/download/{token}"),
         expires_at: expires_at.to_string(),

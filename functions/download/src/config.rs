@@ -2,7 +2,7 @@
 
 use aws::env::{ConfigError, Env};
 use aws::{Sdk, Stores};
-use web::{LoopbackOnly, TokenSigner};
+use web::{LinkKey, LoopbackOnly};
 
 use crate::Context;
 
@@ -31,7 +31,7 @@ impl Context {
             .map(|origin| origin.trim().to_owned());
         Ok(Self {
             stores: Stores::from_env(&config.env, &sdk)?,
-            signer: TokenSigner::new(config.env.required("SECRET_KEY")?.as_bytes())?,
+            link_key: LinkKey::from_env(&config.env, &sdk, aws::clock::now()).await?,
             allowed_origins: origins.filter(|origin| !origin.is_empty()).collect(),
             loopback_only: LoopbackOnly::No,
         })

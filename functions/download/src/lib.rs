@@ -15,7 +15,7 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use domain::access::{DOWNLOAD_URL_TTL, Denied, DownloadGrant, LinkClaims, grant};
 use serde::Serialize;
-use web::{ApiError, LoopbackOnly, TokenSigner};
+use web::{ApiError, LinkKey, LoopbackOnly};
 
 pub use config::Config;
 
@@ -23,7 +23,7 @@ pub use config::Config;
 #[derive(Clone, Debug)]
 pub struct Context {
     pub stores: Stores,
-    pub signer: TokenSigner,
+    pub link_key: LinkKey,
     pub allowed_origins: Vec<String>,
     pub loopback_only: LoopbackOnly,
 }
@@ -38,10 +38,12 @@ struct DownloadAddress {
 /// The whole HTTP interface of this function.
 pub fn router(context: Context) -> Router {
     let (cors, loopback) = (web::cors(&context.allowed_origins), context.loopback_only);
+    let link_key = context.link_key.clone();
     Router::new()
         .route("/download/{token}", get(follow))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(Arc::new(context))
+        .layer(middleware::from_fn_with_state(link_key, web::renew_link_key))
         .layer(middleware::from_fn_with_state(loopback, web::loopback_only))
         .layer(cors)
         .layer(middleware::from_fn(web::problems))
@@ -53,8 +55,12 @@ async fn follow(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let claims = context.signer.read_link(&token)?;
     let now = aws::clock::now();
+    let claims = match context.link_key.signer.read_link(&token) {
+        // It may be signed with a key that is newer than ours.
+        Err(_) if context.link_key.renew_now(now).await => context.link_key.signer.read_link(&token)?,
+        read => read?,
+    };
     let grant = granted(&context, &claims).await?;
     // A HEAD is a preview, not a download: it says that there is something, counts nothing and gives no address.
     if method == Method::HEAD {

@@ -9,10 +9,9 @@ use aws::env::Env;
 use aws::{ScanQueue, Stores};
 use axum::Router;
 use clamd::{DaemonConfig, Engine};
-use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
 use tokio::net::TcpListener;
-use web::{Identity, IdentityConfig, LoopbackOnly, TokenSigner, Verifier};
+use web::{Identity, IdentityConfig, LinkKey, LoopbackOnly, TokenSigner, Verifier};
 
 use crate::data_dir::{DataDir, Secrets};
 use crate::linger;
@@ -101,7 +100,7 @@ impl Functions<'_> {
         let signer = TokenSigner::new(secret.as_bytes()).context("`SECRET_KEY`")?;
         let download = download::Context {
             stores: self.stores.clone(),
-            signer: signer.clone(),
+            link_key: LinkKey::fixed(signer.clone()),
             allowed_origins: config.allowed_origins.clone(),
             loopback_only,
         };
@@ -109,7 +108,7 @@ impl Functions<'_> {
             stores: self.stores.clone(),
             queue: self.queue.clone(),
             identity,
-            signer,
+            link_key: LinkKey::fixed(signer),
             settings: api::Settings {
                 link_ttl: config.link_ttl,
                 max_form_size: config.uploads.max_file_size,
@@ -120,7 +119,7 @@ impl Functions<'_> {
             },
             uploads: config.uploads,
             machine: self.machine,
-            freshness: FreshnessPolicy::default(),
+            freshness: self.env.freshness()?,
         };
         // The page's own routes need no guard: they hold nothing but the page.
         Ok(api::router(api).merge(download::router(download)).merge(page::router(s3_url)))

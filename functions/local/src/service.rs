@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use aws::env::Env;
 use aws::{Endpoints, Ledger, Objects, ScanQueue, Sdk, StaticKeys, Stores};
 use clamd::Engine;
-use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
 use standin::dynamodb::DynamoDb;
 use standin::queue::Queue;
@@ -56,7 +55,7 @@ impl Local {
         let (url, s3_url) = (url_of(&api_listener)?, url_of(&s3_listener)?);
         let (dynamodb_url, sqs_url) = (url_of(&dynamodb_listener)?, url_of(&sqs_listener)?);
         let s3_public_url = settings.s3_url.clone().unwrap_or_else(|| s3_url.clone());
-        let chosen = definitions::choose(&settings.definitions, &data_dir.path).await?;
+        let chosen = definitions::choose(&settings.definitions, &data_dir.path, env).await?;
 
         let store = Store::open(&data_dir.path.join("s3"), LOCAL_BUCKET).await?;
         let queue = store.queue();
@@ -97,12 +96,13 @@ impl Local {
         let gate = scan::gate_for(&engine, limits, run_directory.clone()).await;
         let scan = Arc::new(scan::Context {
             stores: stores.clone(),
-            engine,
+            engine: Arc::new(engine),
+            definitions: None,
             gate: gate.context("the virus scanner does not start")?,
             spool: scan::SpoolDirectory(run_directory),
             machine,
             recall: settings.tuning.recall,
-            freshness: FreshnessPolicy::default(),
+            freshness: env.freshness()?,
             scan_timeout,
         });
         let heartbeat = scan.beat().await?;

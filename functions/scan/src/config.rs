@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws::Stores;
 use aws::env::{ConfigError, Env};
-use aws::{Sdk, Stores};
-use clamd::{DaemonConfig, Engine, Limits, Transport};
-use domain::freshness::{DefinitionsKind, FreshnessPolicy};
-use domain::machine::MachinePolicy;
+use clamd::Limits;
+use definition_set::PublicKey;
+use domain::freshness::FreshnessPolicy;
 use domain::upload::UploadPolicy;
-
-use crate::{Context, SpoolDirectory, gate_for};
 
 /// The scan function's settings.
 #[derive(Clone, Debug)]
@@ -18,12 +16,25 @@ pub struct Config {
     pub max_file_size: u64,
     pub scan_timeout: Duration,
     pub clamd: PathBuf,
+    /// Where definitions are kept while they are used.
     pub definitions: PathBuf,
-    env: Env,
+    pub definitions_bucket: String,
+    /// Whose definitions are taken.
+    pub public_key: PublicKey,
+    pub freshness: FreshnessPolicy,
+    pub(crate) env: Env,
 }
 
 impl Config {
-    const SETTINGS: [&'static str; 2] = ["AIRLOCK_CLAMD", "AIRLOCK_DEFINITIONS"];
+    const SETTINGS: [&'static str; 4] = [
+        "AIRLOCK_CLAMD",
+        "AIRLOCK_DEFINITIONS",
+        "AIRLOCK_DEFINITIONS_BUCKET",
+        "AIRLOCK_DEFINITIONS_PUBLIC_KEY",
+    ];
+
+    /// For the engine's socket and for temporary files. A socket's path must be short.
+    pub(crate) const RUN_DIRECTORY: &str = "/tmp/airlock";
 
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         env.refuse_unknown(&[Stores::SETTINGS.as_slice(), &Self::SETTINGS].concat())?;
@@ -34,11 +45,20 @@ impl Config {
                 "`MAX_FILE_SIZE` is over {limit} bytes: the engine skips larger files"
             )));
         }
+        let public_key = env.required("AIRLOCK_DEFINITIONS_PUBLIC_KEY")?;
+        let public_key = PublicKey::parse(public_key).ok_or_else(|| ConfigError::Invalid {
+            name: "AIRLOCK_DEFINITIONS_PUBLIC_KEY",
+            value: public_key.to_owned(),
+            why: "not base64 of 32 bytes".to_owned(),
+        })?;
         Ok(Self {
             max_file_size,
             scan_timeout: Duration::from_secs(env.parsed("VIRUS_SCAN_TIMEOUT", 300)?),
             clamd: env.get("AIRLOCK_CLAMD").unwrap_or("/opt/bin/clamd").into(),
             definitions: env.get("AIRLOCK_DEFINITIONS").unwrap_or("/tmp/definitions").into(),
+            definitions_bucket: env.required("AIRLOCK_DEFINITIONS_BUCKET")?.to_owned(),
+            public_key,
+            freshness: env.freshness()?,
             env: env.clone(),
         })
     }
@@ -46,42 +66,5 @@ impl Config {
     /// The engine's share of a scan's time: the rest is for reading, hashing and the canaries.
     pub fn limits(max_file_size: u64, scan_timeout: Duration) -> Limits {
         Limits { max_file_size, max_scan_time: scan_timeout.mul_f64(0.8) }
-    }
-}
-
-impl Context {
-    /// Connects to AWS and starts the engine. Anything wrong fails the init phase, not the first file.
-    pub async fn connect(config: Config) -> anyhow::Result<Self> {
-        let sdk = Sdk::from_environment().await;
-        let stores = Stores::from_env(&config.env, &sdk)?;
-        let run_directory = PathBuf::from("/tmp/airlock");
-        std::fs::create_dir_all(&run_directory)?;
-        let daemon = DaemonConfig {
-            program: config.clamd,
-            launcher: vec![],
-            run_directory: run_directory.clone(),
-            definitions_directory: config.definitions,
-            limits: Config::limits(config.max_file_size, config.scan_timeout),
-            start_timeout: Duration::from_mins(1),
-        };
-        let engine = Engine::new(daemon, Transport::Stream);
-        let limits = Config::limits(config.max_file_size, config.scan_timeout);
-        let context = Self {
-            stores,
-            gate: gate_for(&engine, limits, run_directory.clone()).await?,
-            engine,
-            spool: SpoolDirectory(run_directory),
-            machine: MachinePolicy { max_file_size: config.max_file_size, ..MachinePolicy::default() },
-            recall: true,
-            freshness: FreshnessPolicy::default(),
-            scan_timeout: config.scan_timeout,
-        };
-        let loaded = context.beat().await?.engine.definitions;
-        if loaded.kind == DefinitionsKind::TestSet {
-            anyhow::bail!(
-                "the test definitions are for trying Airlock out on one machine; they protect nobody"
-            );
-        }
-        Ok(context)
     }
 }

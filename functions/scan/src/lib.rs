@@ -4,12 +4,15 @@
 //! Invariant: failures are reported per message, so that one bad record never repeats nine good scans.
 
 mod config;
+mod definitions;
 mod inspection;
 mod process;
 mod recall;
+mod scanner;
 mod spool;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws::events::{self, Notice};
@@ -24,18 +27,22 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 pub use config::Config;
+pub use definitions::{DefinitionsError, PublishedDefinitions};
 pub use inspection::gate_for;
+pub use scanner::Scanner;
 pub use spool::SpoolDirectory;
 
 /// What a scan needs. Built once per process.
 #[derive(Debug)]
 pub struct Context {
     pub stores: Stores,
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
     pub gate: Gate,
     pub spool: SpoolDirectory,
     pub machine: MachinePolicy,
     pub freshness: FreshnessPolicy,
+    /// Where the engine's definitions come from; `None` where somebody else keeps its directory.
+    pub definitions: Option<PublishedDefinitions>,
     /// Whether bytes that were judged before keep their verdict.
     pub recall: bool,
     /// For one scan, waiting for the engine included.
@@ -104,5 +111,44 @@ impl Context {
         let heartbeat = Heartbeat { engine, at: aws::clock::now() };
         self.stores.ledger.beat(heartbeat.clone()).await?;
         Ok(heartbeat)
+    }
+
+    /// Uses newer definitions, if there are any. A failure is logged: what was used before is used until it is too old.
+    pub async fn refresh_definitions(&self) {
+        let Some(definitions) = &self.definitions else { return };
+        match definitions.refresh(&self.engine, aws::clock::now()).await {
+            Ok(false) => {}
+            Ok(true) => {
+                if let Err(error) = self.beat().await {
+                    tracing::warn!(error = format!("{error:#}"), "no heartbeat");
+                }
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the published definitions are not in use"
+                );
+            }
+        }
+    }
+
+    /// How old definitions may be now.
+    async fn freshness_now(&self) -> FreshnessPolicy {
+        match &self.definitions {
+            Some(definitions) => definitions.freshness(self.freshness, aws::clock::now()).await,
+            None => self.freshness,
+        }
+    }
+
+    /// The same with other clients.
+    fn reconnected(&self, stores: Stores, definitions: Option<PublishedDefinitions>) -> Self {
+        Self {
+            stores,
+            definitions,
+            engine: Arc::clone(&self.engine),
+            gate: self.gate.clone(),
+            spool: self.spool.clone(),
+            ..*self
+        }
     }
 }

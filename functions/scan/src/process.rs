@@ -101,7 +101,7 @@ async fn scan(context: &Context, record: &Record, version: &Version, budget: Dur
             (Outcome::Inconclusive(trouble.reason()), None, None)
         }
         Ok(Ok(Gathered::Evidence(evidence))) => {
-            let outcome = judge(&evidence, context.freshness, aws::clock::now());
+            let outcome = judge(&evidence, context.freshness_now().await, aws::clock::now());
             if let Outcome::Decided(verdict) = &outcome {
                 let (sha256, size_bytes) = (evidence.sha256, evidence.streamed_size);
                 recall::remember(context, record, verdict, sha256, size_bytes, &evidence.engine).await;

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::time::Duration;
 
+use domain::freshness::FreshnessPolicy;
 use thiserror::Error;
+
+const DAY_SECS: u64 = 24 * 60 * 60;
 
 /// The environment as it was at start.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +55,19 @@ impl Env {
                 why: format!("not a {}", std::any::type_name::<T>()),
             }),
         }
+    }
+
+    /// How old definitions may be: `DEFINITIONS_MAX_AGE_DAYS`.
+    pub fn freshness(&self) -> Result<FreshnessPolicy, ConfigError> {
+        let default = FreshnessPolicy::default();
+        let days = self.parsed("DEFINITIONS_MAX_AGE_DAYS", default.max_age.as_secs() / DAY_SECS)?;
+        Ok(FreshnessPolicy { max_age: Duration::from_secs(days.saturating_mul(DAY_SECS)), ..default })
+    }
+
+    /// What says through which proxy the outside is reached, for programs that we run.
+    pub fn proxy(&self) -> Vec<(String, String)> {
+        let names = ["http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"];
+        names.iter().filter_map(|name| Some(((*name).to_owned(), self.get(name)?.to_owned()))).collect()
     }
 
     /// Refuses misspelt settings: every `AIRLOCK_*` variable must be one of `known`.

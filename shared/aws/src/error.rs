@@ -76,7 +76,9 @@ impl StoreError {
 
 fn kind_of_code(code: &str) -> Kind {
     match code {
-        "NoSuchKey" | "NoSuchVersion" | "NotFound" | "NoSuchUpload" => Kind::NotFound,
+        "NoSuchKey" | "NoSuchVersion" | "NotFound" | "NoSuchUpload" | "ResourceNotFoundException" => {
+            Kind::NotFound
+        }
         "PreconditionFailed" | "ConditionalRequestConflict" | "ConditionalCheckFailedException" => {
             Kind::PreconditionFailed
         }

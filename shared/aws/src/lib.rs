@@ -7,6 +7,8 @@
 //! Invariant: every write of the [`Ledger`] states its condition.
 
 pub mod clock;
+mod definition_bucket;
+mod definition_serial;
 pub mod env;
 mod error;
 pub mod events;
@@ -14,14 +16,17 @@ mod item;
 mod known;
 mod ledger;
 pub mod log;
+pub mod metrics;
 mod object_writer;
 mod objects;
 mod post_policy;
 mod queue;
 mod sdk;
+mod secrets;
 mod stores;
 mod transition;
 
+pub use definition_bucket::{DefinitionBucket, Pointer};
 pub use error::{Kind, StoreError};
 pub use ledger::{Committed, Created, Heartbeat, IdempotencyKey, Ledger, Listing, PageStart};
 pub use object_writer::ObjectWriter;
@@ -29,5 +34,6 @@ pub use objects::{Objects, OpenObject, PresignedUpload};
 pub use post_policy::PostPolicy;
 pub use queue::ScanQueue;
 pub use sdk::{Endpoints, Sdk, StaticKeys};
+pub use secrets::{Secret, SecretValues};
 pub use stores::Stores;
 pub use transition::Applied;

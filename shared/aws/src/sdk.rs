@@ -87,6 +87,11 @@ impl Sdk {
         builder.set_endpoint_url(endpoint.map(ToOwned::to_owned));
         aws_sdk_sqs::Client::from_conf(builder.build())
     }
+
+    /// A Secrets Manager client.
+    pub fn secrets(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&self.shared)
+    }
 }
 
 fn loader() -> aws_config::ConfigLoader {

@@ -41,26 +41,23 @@ pub fn read(directory: &Path) -> Result<Definitions, DefinitionsError> {
     if has(TEST_SET_FILE)? {
         return Ok(test_set());
     }
-    let (mut daily, mut n_signatures) = (None, 0);
-    for name in ["main", "daily", "bytecode"] {
-        for extension in ["cld", "cvd"] {
-            let path = directory.join(format!("{name}.{extension}"));
-            if !path.try_exists().map_err(|error| DefinitionsError::Unreadable(path.clone(), error))? {
-                continue;
-            }
+    let unreadable = |error| DefinitionsError::Unreadable(directory.to_owned(), error);
+    let (mut headers, mut n_signatures) = (Vec::new(), 0);
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "cvd" || extension == "cld") {
             let header = read_header(&path)?;
             n_signatures += header.n_signatures;
-            if name == "daily" {
-                daily = Some(header);
-            }
-            break;
+            headers.push((path.file_stem() == Some("daily".as_ref()), header));
         }
     }
-    let daily = daily.ok_or_else(|| DefinitionsError::None(directory.to_owned()))?;
+    // As old as its daily database; a set without one is as old as the newest that it has.
+    let dated_by = headers.into_iter().max_by_key(|(is_daily, header)| (*is_daily, header.built_at));
+    let (_, dated_by) = dated_by.ok_or_else(|| DefinitionsError::None(directory.to_owned()))?;
     Ok(Definitions {
         kind: DefinitionsKind::Official,
-        version: daily.version,
-        built_at: daily.built_at,
+        version: dated_by.version,
+        built_at: dated_by.built_at,
         n_signatures,
     })
 }
@@ -134,6 +131,25 @@ mod tests {
         for bad in ["", "ClamAV-VDB", "ClamAV-VDB:x:y:z:90:m:d:b:1", "Other-VDB:x:1:2:90:m:d:b:1"] {
             assert!(parse_header(bad.as_bytes()).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_set_is_as_old_as_its_daily_database() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, version: u32, built_at: u32| {
+            let header = format!("ClamAV-VDB:some day:{version}:10:90:md5:dsig:builder:{built_at}");
+            std::fs::write(directory.path().join(name), format!("{header:<512}")).unwrap();
+        };
+        let version = || read(directory.path()).map(|read| (read.version, read.n_signatures));
+        write("main.cvd", 62, 1000);
+        assert_eq!(version().unwrap(), ("62".to_owned(), 10));
+        write("bytecode.cld", 339, 3000);
+        assert_eq!(version().unwrap(), ("339".to_owned(), 20));
+        write("daily.cld", 27900, 2000);
+        write("other.txt", 1, 4000);
+        assert_eq!(version().unwrap(), ("27900".to_owned(), 30));
+        std::fs::write(directory.path().join("short.cvd"), "ClamAV-VDB").unwrap();
+        assert!(matches!(version(), Err(DefinitionsError::Unreadable(..))));
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub enum EngineError {
     TemporaryDirectory(#[source] io::Error),
     #[error("the time for this scan was over before the engine was free")]
     Busy,
+    #[error("the engine does not find the canary: its definitions are not what they should be")]
+    NoCanary,
     #[error("the definitions were changed under the engine")]
     DefinitionsChanged,
     /// Says something about the file, and nothing about the engine: another attempt would end the same way.
@@ -84,6 +86,19 @@ impl Engine {
         let mut slot = self.daemon.lock().await;
         let daemon = self.take_running(&mut slot).await?;
         Ok(slot.insert(daemon).stamp.clone())
+    }
+
+    /// Starts clamd if it is not running, and makes sure that it finds the canary.
+    pub async fn check(&self) -> Result<EngineStamp, EngineError> {
+        let mut slot = self.daemon.lock().await;
+        let daemon = self.take_running(&mut slot).await?;
+        match finds_canary(&daemon.client).await {
+            Ok(true) => Ok(slot.insert(daemon).stamp.clone()),
+            found => {
+                daemon.kill().await;
+                Err(found.map_or_else(EngineError::from, |_| EngineError::NoCanary))
+            }
+        }
     }
 
     /// The running clamd's process id, for tests that break it.

@@ -10,6 +10,7 @@ mod conf;
 mod daemon;
 pub mod definitions;
 mod engine;
+pub mod freshclam;
 pub mod protocol;
 mod stderr;
 

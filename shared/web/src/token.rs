@@ -1,6 +1,8 @@
 //! What do the tokens say that we sign ourselves? Download links and listing cursors: one key, an audience for each, so
 //! that neither is ever taken for the other, nor for a user's token.
 
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
 use domain::access::LinkClaims;
 use domain::id::{FileId, OwnerId, VersionId};
 use domain::timestamp::Timestamp;
@@ -21,9 +23,12 @@ const MAX_TOKEN_BYTES: usize = 4096;
 
 /// Signs and verifies our own tokens with the service's secret.
 #[derive(Clone)]
-pub struct TokenSigner {
+pub struct TokenSigner(Arc<RwLock<Keys>>);
+
+struct Keys {
     encoding: EncodingKey,
-    decoding: DecodingKey,
+    /// The current key, then the one before it: what that one signed stays good until the next rotation.
+    decoding: Vec<DecodingKey>,
 }
 
 /// A secret that is too short to sign with.
@@ -57,10 +62,17 @@ impl std::fmt::Debug for TokenSigner {
 
 impl TokenSigner {
     pub fn new(secret: &[u8]) -> Result<Self, KeyTooShort> {
-        if secret.len() < MIN_KEY_BYTES {
-            return Err(KeyTooShort);
-        }
-        Ok(Self { encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret) })
+        Ok(Self(Arc::new(RwLock::new(Keys::new(secret, None)?))))
+    }
+
+    /// Signs with another key from now on, in every clone; what `previous` signed is still good.
+    pub fn rotate(&self, current: &[u8], previous: Option<&[u8]>) -> Result<(), KeyTooShort> {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Keys::new(current, previous)?;
+        Ok(())
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A link to exactly these bytes, until `expires_at`.
@@ -97,7 +109,7 @@ impl TokenSigner {
     }
 
     fn sign(&self, claims: &impl Serialize) -> Result<String, ApiError> {
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding)
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.keys().encoding)
             .map_err(|_| ApiError::Internal)
     }
 
@@ -110,7 +122,21 @@ impl TokenSigner {
         validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["iss", "aud", "sub"]);
         validation.validate_exp = false;
-        jsonwebtoken::decode(token, &self.decoding, &validation).ok().map(|data| data.claims)
+        let keys = self.keys();
+        let mut read = keys.decoding.iter().map(|key| jsonwebtoken::decode(token, key, &validation));
+        read.find_map(Result::ok).map(|data| data.claims)
+    }
+}
+
+impl Keys {
+    fn new(current: &[u8], previous: Option<&[u8]>) -> Result<Self, KeyTooShort> {
+        if current.len() < MIN_KEY_BYTES {
+            return Err(KeyTooShort);
+        }
+        let previous = previous.filter(|key| key.len() >= MIN_KEY_BYTES);
+        let decoding =
+            [Some(current), previous].into_iter().flatten().map(DecodingKey::from_secret).collect();
+        Ok(Self { encoding: EncodingKey::from_secret(current), decoding })
     }
 }
 
@@ -149,6 +175,23 @@ mod tests {
         for bad in ["", "a.b.c", &"x".repeat(5000), "eyJhbGciOiJub25lIn0.e30."] {
             assert!(signer.read_link(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_rotated_key_verifies_once_more() {
+        let signer = TokenSigner::new(&[1; 32]).unwrap();
+        let [first, second] = [1, 2].map(|key| {
+            signer.rotate(&[key; 32], Some(&[key - 1; 32])).unwrap();
+            signer.sign_link(&claims(), NOW).unwrap()
+        });
+        assert!(signer.read_link(&first).is_ok() && signer.read_link(&second).is_ok());
+        signer.rotate(&[3; 32], Some(&[2; 32])).unwrap();
+        assert!(signer.read_link(&first).is_err() && signer.read_link(&second).is_ok());
+        signer.rotate(&[4; 32], Some(&[])).unwrap();
+        assert!(signer.read_link(&second).is_err());
+        assert_eq!(signer.rotate(&[5; 31], None), Err(KeyTooShort));
+        let link = signer.sign_link(&claims(), NOW).unwrap();
+        assert!(signer.clone().read_link(&link).is_ok(), "a key that is refused changes nothing");
     }
 
     #[test]

@@ -1,0 +1,82 @@
+//! What does CloudFormation want to know? The public key that scanners are deployed with; and a new stack gets its first set.
+//!
+//! The protocol: AWS, "Custom resource request and response objects".
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde::{Deserialize, Serialize};
+
+use crate::{Context, Report, update};
+
+/// The fields that are used.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Request {
+    request_type: RequestType,
+    #[serde(rename = "ResponseURL")]
+    response_url: String,
+    stack_id: String,
+    request_id: String,
+    logical_resource_id: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub(crate) enum RequestType {
+    Create,
+    Update,
+    Delete,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Response<'a> {
+    status: &'static str,
+    physical_resource_id: &'static str,
+    stack_id: &'a str,
+    request_id: &'a str,
+    logical_resource_id: &'a str,
+    data: Data,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Data {
+    public_key: String,
+}
+
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Tells the public key. For a new stack it publishes a first set before that; if that fails, the schedule tries again, and files wait.
+pub(crate) async fn answer(context: &Context, request: Request) -> anyhow::Result<Report> {
+    if request.request_type == RequestType::Create
+        && let Err(error) = update(context, aws::clock::now()).await
+    {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "no definitions yet; files wait for the next update"
+        );
+    }
+    let public_key = context.key.public_key().to_string();
+    let response = Response {
+        status: "SUCCESS",
+        physical_resource_id: "airlock-definitions",
+        stack_id: &request.stack_id,
+        request_id: &request.request_id,
+        logical_resource_id: &request.logical_resource_id,
+        data: Data { public_key: public_key.clone() },
+    };
+    let connector = HttpsConnectorBuilder::new().with_native_roots().context("no certificate store")?;
+    let client =
+        Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build());
+    let body = Full::new(Bytes::from(serde_json::to_vec(&response)?));
+    let put = http::Request::put(&request.response_url).body(body)?;
+    let answered = tokio::time::timeout(ANSWER_TIMEOUT, client.request(put)).await??;
+    anyhow::ensure!(answered.status().is_success(), "CloudFormation answered {}", answered.status());
+    Ok(Report::Stack { public_key })
+}

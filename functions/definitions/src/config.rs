@@ -1,0 +1,81 @@
+//! How is the definitions function set up on AWS?
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws::env::{ConfigError, Env};
+use aws::{DefinitionBucket, Sdk, Secret};
+use clamd::freshclam::{Databases, Freshclam, Mirror};
+use clamd::{DaemonConfig, Limits};
+use definition_set::SigningKey;
+
+use crate::Context;
+
+/// The definitions function's settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    bucket: String,
+    signing_key_arn: String,
+    mirror: Mirror,
+    clamd: PathBuf,
+    freshclam: PathBuf,
+    certificates: PathBuf,
+    proxy: Vec<(String, String)>,
+    ttl: Duration,
+}
+
+impl Config {
+    const SETTINGS: [&'static str; 4] =
+        ["AIRLOCK_CLAMD", "AIRLOCK_DEFINITIONS_BUCKET", "AIRLOCK_FRESHCLAM", "AIRLOCK_SIGNING_KEY_ARN"];
+
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        env.refuse_unknown(&Self::SETTINGS)?;
+        let mirror =
+            env.get("DEFINITIONS_MIRROR").map_or(Mirror::Official, |url| Mirror::Private(url.to_owned()));
+        Ok(Self {
+            bucket: env.required("AIRLOCK_DEFINITIONS_BUCKET")?.to_owned(),
+            signing_key_arn: env.required("AIRLOCK_SIGNING_KEY_ARN")?.to_owned(),
+            mirror,
+            clamd: env.get("AIRLOCK_CLAMD").unwrap_or("/opt/bin/clamd").into(),
+            freshclam: env.get("AIRLOCK_FRESHCLAM").unwrap_or("/opt/bin/freshclam").into(),
+            certificates: "/opt/etc/ssl/ca-certificates.crt".into(),
+            proxy: env.proxy(),
+            ttl: env.freshness()?.max_age,
+        })
+    }
+}
+
+impl Context {
+    /// Reads the signing key. Anything wrong fails the init phase.
+    pub async fn connect(config: Config) -> anyhow::Result<Self> {
+        let sdk = Sdk::from_environment().await;
+        let secret = Secret::new(sdk.secrets(), config.signing_key_arn).read().await?;
+        let key = SigningKey::from_secret(&secret.current).context("the signing secret is too short")?;
+        let work = PathBuf::from("/tmp/airlock");
+        let freshclam = Freshclam {
+            program: config.freshclam,
+            directory: work.join("databases"),
+            mirror: config.mirror,
+            databases: Databases::Official,
+            certificates: Some(config.certificates),
+            proxy: config.proxy,
+        };
+        let engine = DaemonConfig {
+            program: config.clamd.clone(),
+            launcher: vec![],
+            run_directory: work.join("run"),
+            definitions_directory: freshclam.directory.clone(),
+            limits: Limits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(1) },
+            start_timeout: Duration::from_mins(2),
+        };
+        Ok(Self {
+            bucket: DefinitionBucket::new(&sdk, config.bucket),
+            key,
+            freshclam,
+            engine,
+            known_good: vec!["/proc/self/exe".into(), config.clamd],
+            ttl: config.ttl,
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! Which definitions does this scanner use? The newest published set that holds, or the last good one.
+//!
+//! Invariant: two sets are never loaded at once. Invariant: a set that the engine does not work with is not tried again.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws::{DefinitionBucket, Ledger, StoreError};
+use clamd::{Engine, EngineError};
+use definition_set::{InstallError, Manifest, PublicKey, Refusal, install, open};
+use domain::freshness::FreshnessPolicy;
+use domain::timestamp::Timestamp;
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+/// Definitions that somebody publishes.
+#[derive(Debug)]
+pub struct PublishedDefinitions {
+    bucket: DefinitionBucket,
+    key: PublicKey,
+    ledger: Ledger,
+    /// Holds a directory for each set, and a link to the one in use.
+    root: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    in_use: Option<Manifest>,
+    looked_at: Option<Timestamp>,
+    /// A serial number that the engine did not work with.
+    bad: Option<u64>,
+}
+
+/// Why what is published now is not in use. What was in use before still is.
+#[derive(Debug, Error)]
+pub enum DefinitionsError {
+    #[error("no definitions have been published yet")]
+    NothingPublished,
+    #[error("the published definitions are refused")]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    #[error("the engine does not work with the published definitions")]
+    Engine(#[from] EngineError),
+    #[error("the published definitions, number {0}, did not work before")]
+    KnownBad(u64),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("`{0}` cannot be linked to")]
+    Link(PathBuf, #[source] std::io::Error),
+}
+
+/// A pointer is small, but a busy scanner handles many batches a minute.
+const LOOK_EVERY: Duration = Duration::from_mins(10);
+
+impl PublishedDefinitions {
+    pub fn new(bucket: DefinitionBucket, key: PublicKey, ledger: Ledger, root: PathBuf) -> Self {
+        Self { bucket, key, ledger, root, state: Mutex::default() }
+    }
+
+    /// The same with other clients, as if it had not looked for long.
+    pub(crate) async fn reconnected(&self, bucket: DefinitionBucket, ledger: Ledger) -> Self {
+        let state = self.state.lock().await;
+        let state = State { in_use: state.in_use.clone(), looked_at: None, bad: state.bad };
+        let (key, root) = (self.key.clone(), self.root.clone());
+        Self { bucket, key, ledger, root, state: Mutex::new(state) }
+    }
+
+    /// The directory that an engine is to load: a link to the set in use.
+    pub fn link(root: &Path) -> PathBuf {
+        root.join("current")
+    }
+
+    /// Looks for a newer set, if it is time to, and makes the engine use it. On an error the engine uses what it used before; call it again
+    /// later. Calls at once wait for each other. Whether the engine changed.
+    pub async fn refresh(&self, engine: &Engine, now: Timestamp) -> Result<bool, DefinitionsError> {
+        let mut state = self.state.lock().await;
+        if state.looked_at.is_some_and(|at| now.since(at) < LOOK_EVERY) && state.in_use.is_some() {
+            return Ok(false);
+        }
+        state.looked_at = Some(now);
+        let pointer = self.bucket.current().await?.ok_or(DefinitionsError::NothingPublished)?;
+        let in_use = state.in_use.as_ref().map_or(0, |manifest| manifest.serial);
+        let seen = self.ledger.seen_definition_serial().await?.max(in_use);
+        let manifest = open(&pointer.bytes, &self.key, seen, now)?;
+        if state.in_use.as_ref() == Some(&manifest) {
+            return Ok(false);
+        }
+        if state.bad == Some(manifest.serial) {
+            return Err(DefinitionsError::KnownBad(manifest.serial));
+        }
+        let has_same_files = state.in_use.as_ref().is_some_and(|used| used.files == manifest.files);
+        if !has_same_files {
+            self.change_to(engine, &manifest, &mut state).await?;
+        }
+        self.ledger.note_definition_serial(manifest.serial).await?;
+        tracing::info!(
+            definitions.serial = manifest.serial,
+            definitions.version = manifest.definitions.version,
+            "definitions in use"
+        );
+        state.in_use = Some(manifest);
+        Ok(!has_same_files)
+    }
+
+    async fn change_to(
+        &self,
+        engine: &Engine,
+        manifest: &Manifest,
+        state: &mut State,
+    ) -> Result<(), DefinitionsError> {
+        let link = Self::link(&self.root);
+        let before = std::fs::read_link(&link).ok();
+        let directory = install(&self.bucket, manifest, &self.root, before.as_deref()).await?;
+        // A full set takes most of the function's memory: the old engine ends before the new one loads.
+        engine.stop().await;
+        point(&link, &directory)?;
+        if let Err(error) = engine.check().await {
+            engine.stop().await;
+            state.bad = Some(manifest.serial);
+            if let Some(before) = before {
+                point(&link, &before)?;
+            }
+            return Err(error.into());
+        }
+        if let Some(before) = before.filter(|before| *before != directory) {
+            let _ = std::fs::remove_dir_all(before);
+        }
+        Ok(())
+    }
+
+    /// `policy`, or one by which everything is stale: when the set in use has expired, or there is none.
+    pub async fn freshness(&self, policy: FreshnessPolicy, now: Timestamp) -> FreshnessPolicy {
+        let is_good =
+            self.state.lock().await.in_use.as_ref().is_some_and(|manifest| now < manifest.expires_at);
+        if is_good { policy } else { FreshnessPolicy { max_age: Duration::ZERO, ..policy } }
+    }
+}
+
+/// Makes `link` lead to `directory`, at once.
+fn point(link: &Path, directory: &Path) -> Result<(), DefinitionsError> {
+    let failed = |error| DefinitionsError::Link(directory.to_owned(), error);
+    let unfinished = link.with_extension("new");
+    let _ = std::fs::remove_file(&unfinished);
+    std::os::unix::fs::symlink(directory, &unfinished).map_err(failed)?;
+    std::fs::rename(&unfinished, link).map_err(failed)
+}

@@ -1,0 +1,161 @@
+//! How does the scan function live on Lambda? What it needs is made in the init phase as far as that lasts, the rest in the first invocation.
+//!
+//! Invariant: while there are no definitions, every message comes again and no record changes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws::{DefinitionBucket, Sdk, Stores};
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use clamd::{DaemonConfig, Engine, Transport};
+use domain::freshness::DefinitionsKind;
+use domain::machine::MachinePolicy;
+use lambda_runtime::{BoxFuture, Error, SnapStartResource};
+use tokio::sync::Mutex;
+
+use crate::{Config, Context, PublishedDefinitions, RESERVE, SpoolDirectory, gate_for, handle};
+
+/// One execution environment. Everything that outlives an invocation is in here.
+#[derive(Debug)]
+pub struct Scanner {
+    config: Config,
+    engine: Arc<Engine>,
+    context: Mutex<Option<Arc<Context>>>,
+}
+
+/// Lambda ends an init phase after 10 seconds, and then starts it again from nothing.
+const INIT_BUDGET: Duration = Duration::from_secs(8);
+
+impl Scanner {
+    pub fn new(config: Config) -> Self {
+        let run_directory = PathBuf::from(Config::RUN_DIRECTORY);
+        let daemon = DaemonConfig {
+            program: config.clamd.clone(),
+            launcher: vec![],
+            run_directory,
+            definitions_directory: PublishedDefinitions::link(&config.definitions),
+            limits: Config::limits(config.max_file_size, config.scan_timeout),
+            start_timeout: Duration::from_mins(1),
+        };
+        Self { config, engine: Arc::new(Engine::new(daemon, Transport::Stream)), context: Mutex::default() }
+    }
+
+    /// Begins, and waits for as long as the init phase lasts. Whatever is not ready then goes on with the first invocation.
+    pub async fn begin(self: &Arc<Self>) {
+        let scanner = Arc::clone(self);
+        let begun = tokio::spawn(async move {
+            if let Err(error) = scanner.context().await {
+                tracing::error!(error = format!("{error:#}"), "not ready to scan");
+            }
+        });
+        if tokio::time::timeout(INIT_BUDGET, begun).await.is_err() {
+            tracing::info!("the init phase is over; the first invocation goes on");
+        }
+    }
+
+    /// Handles one batch. Until everything is ready, all of it comes again.
+    pub async fn handle(&self, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
+        let began = tokio::time::Instant::now();
+        let limit = time_left.saturating_sub(RESERVE);
+        match tokio::time::timeout(limit, self.context()).await {
+            Ok(Ok(context)) => {
+                context.refresh_definitions().await;
+                handle(&context, event, time_left.saturating_sub(began.elapsed())).await
+            }
+            not_ready => {
+                let why = match not_ready {
+                    Ok(Err(error)) => format!("{error:#}"),
+                    _ => "out of time".to_owned(),
+                };
+                tracing::error!(error = why, "not ready to scan; the batch comes again");
+                let mut response = SqsBatchResponse::default();
+                response.batch_item_failures = event.records.into_iter().map(failure).collect();
+                response
+            }
+        }
+    }
+
+    /// Connects and starts the engine, unless that is done. Calls at once wait for each other.
+    async fn context(&self) -> anyhow::Result<Arc<Context>> {
+        let mut slot = self.context.lock().await;
+        if let Some(context) = slot.as_ref() {
+            return Ok(Arc::clone(context));
+        }
+        let context = Arc::new(self.connect().await?);
+        *slot = Some(Arc::clone(&context));
+        Ok(context)
+    }
+
+    async fn connect(&self) -> anyhow::Result<Context> {
+        let (config, run_directory) = (&self.config, PathBuf::from(Config::RUN_DIRECTORY));
+        std::fs::create_dir_all(&run_directory)?;
+        std::fs::create_dir_all(&config.definitions)?;
+        let (stores, bucket) = self.stores().await?;
+        let root = config.definitions.clone();
+        let definitions =
+            PublishedDefinitions::new(bucket, config.public_key.clone(), stores.ledger.clone(), root);
+        definitions.refresh(&self.engine, aws::clock::now()).await?;
+        let limits = Config::limits(config.max_file_size, config.scan_timeout);
+        let context = Context {
+            stores,
+            gate: gate_for(&self.engine, limits, run_directory.clone()).await?,
+            engine: Arc::clone(&self.engine),
+            spool: SpoolDirectory(run_directory),
+            machine: MachinePolicy { max_file_size: config.max_file_size, ..MachinePolicy::default() },
+            recall: true,
+            freshness: config.freshness,
+            definitions: Some(definitions),
+            scan_timeout: config.scan_timeout,
+        };
+        if context.beat().await?.engine.definitions.kind == DefinitionsKind::TestSet {
+            anyhow::bail!(
+                "the test definitions are for trying Airlock out on one machine; they protect nobody"
+            );
+        }
+        Ok(context)
+    }
+
+    async fn stores(&self) -> anyhow::Result<(Stores, DefinitionBucket)> {
+        let sdk = Sdk::from_environment().await;
+        let stores = Stores::from_env(&self.config.env, &sdk)?;
+        Ok((stores, DefinitionBucket::new(&sdk, self.config.definitions_bucket.clone())))
+    }
+}
+
+fn failure(message: aws_lambda_events::event::sqs::SqsMessage) -> BatchItemFailure {
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier = message.message_id.unwrap_or_default();
+    failure
+}
+
+/// SnapStart, for deployments as a container image: the engine is in the snapshot, loaded. What must differ between the environments that are
+/// restored from it does: clients (their connections are dead and their credentials are those of the init phase) are made anew; ids come
+/// from the kernel's generator, which the platform reseeds; time is read at each event.
+impl SnapStartResource for Scanner {
+    fn before_snapshot(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async {
+            // Without definitions a snapshot is worth less, but no deployment should fail for it.
+            if let Err(error) = self.context().await {
+                tracing::error!(error = format!("{error:#}"), "a snapshot without an engine");
+            }
+            Ok(())
+        })
+    }
+
+    fn after_restore(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async {
+            let mut slot = self.context.lock().await;
+            let Some(context) = slot.take() else { return Ok(()) };
+            let (stores, bucket) = self.stores().await?;
+            let definitions = match &context.definitions {
+                Some(definitions) => Some(definitions.reconnected(bucket, stores.ledger.clone()).await),
+                None => None,
+            };
+            // Time stood still: what was the newest set may be weeks old. A socket pair within the snapshot survives it; the canary tells.
+            self.engine.check().await?;
+            *slot = Some(Arc::new(context.reconnected(stores, definitions)));
+            Ok(())
+        })
+    }
+}

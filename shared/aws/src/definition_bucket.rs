@@ -1,0 +1,142 @@
+//! Where are the virus definitions? Files named by their digests, signed manifests, and one pointer that is flipped.
+
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use domain::id::Sha256;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use crate::error::{Kind, StoreError};
+use crate::sdk::Sdk;
+
+/// The bucket that definitions are published in. Nothing in it is trusted but for a signature or a digest.
+#[derive(Clone, Debug)]
+pub struct DefinitionBucket {
+    client: Client,
+    bucket: String,
+}
+
+/// The pointer's content, and what it must still be when it is replaced.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pointer {
+    pub bytes: Vec<u8>,
+    pub etag: String,
+}
+
+const CURRENT: &str = "current.json";
+/// A manifest names a few files; a larger pointer is not ours.
+const MAX_SMALL_OBJECT_BYTES: i64 = 256 * 1024;
+/// One request each: large enough to be worth it, small enough that many run at once.
+const PART_BYTES: u64 = 8 * 1024 * 1024;
+const PARTS_AT_ONCE: usize = 8;
+
+impl DefinitionBucket {
+    pub fn new(sdk: &Sdk, bucket: String) -> Self {
+        Self { client: Client::from_conf(sdk.s3.clone()), bucket }
+    }
+
+    /// What the pointer holds; `None` when nothing has been published.
+    pub async fn current(&self) -> Result<Option<Pointer>, StoreError> {
+        self.small_object(CURRENT).await
+    }
+
+    /// Flips the pointer if it still is what was read ([`Kind::PreconditionFailed`] otherwise); `None` if there was none.
+    pub async fn replace_current(&self, bytes: Vec<u8>, was: Option<&Pointer>) -> Result<(), StoreError> {
+        let put = self.client.put_object().bucket(&self.bucket).key(CURRENT).body(ByteStream::from(bytes));
+        let put = match was {
+            Some(pointer) => put.if_match(&pointer.etag),
+            None => put.if_none_match("*"),
+        };
+        put.send().await.map(drop).map_err(|error| StoreError::of_sdk("publish definitions", error))
+    }
+
+    /// A manifest of earlier, by its serial number.
+    pub async fn manifest(&self, serial: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.small_object(&manifest_key(serial)).await?.map(|pointer| pointer.bytes))
+    }
+
+    /// Keeps a manifest for later. Never replaces one.
+    pub async fn keep_manifest(&self, serial: u64, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let put = self.client.put_object().bucket(&self.bucket).key(manifest_key(serial)).if_none_match("*");
+        let kept = put.body(ByteStream::from(bytes)).send().await;
+        kept.map(drop).map_err(|error| StoreError::of_sdk("keep a manifest", error))
+    }
+
+    /// freshclam's own state: who it is, and until when it must not ask.
+    pub async fn updater_state(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.small_object("freshclam.dat").await?.map(|pointer| pointer.bytes))
+    }
+
+    pub async fn keep_updater_state(&self, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let put = self.client.put_object().bucket(&self.bucket).key("freshclam.dat");
+        let kept = put.body(ByteStream::from(bytes)).send().await;
+        kept.map(drop).map_err(|error| StoreError::of_sdk("keep freshclam's state", error))
+    }
+
+    /// Stores a file under its digest; S3 checks the digest. Idempotent: a file that is there already is not sent again.
+    pub async fn put_file(&self, sha256: Sha256, path: &Path) -> Result<(), StoreError> {
+        let key = file_key(sha256);
+        let head = self.client.head_object().bucket(&self.bucket).key(&key).send().await;
+        match head.map_err(|error| StoreError::of_sdk("look for definitions", error)) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind == Kind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let body = ByteStream::from_path(path).await;
+        let body = body.map_err(|error| StoreError::caused("store definitions", Kind::Unexpected, error))?;
+        let put = self.client.put_object().bucket(&self.bucket).key(key).checksum_sha256(sha256.to_base64());
+        put.body(body).send().await.map(drop).map_err(|error| StoreError::of_sdk("store definitions", error))
+    }
+
+    /// Fetches a file of `size_bytes` to `path`, in parts at once. What arrived is for the caller to check.
+    pub async fn fetch_file(&self, sha256: Sha256, size_bytes: u64, path: &Path) -> Result<(), StoreError> {
+        let failed = |error: std::io::Error| StoreError::caused("fetch definitions", Kind::Unexpected, error);
+        let file = std::fs::File::create_new(path).map_err(failed)?;
+        file.set_len(size_bytes).map_err(failed)?;
+        let (file, key) = (&file, &file_key(sha256));
+        let starts = (0..size_bytes).step_by(usize::try_from(PART_BYTES).unwrap_or(usize::MAX));
+        let parts = starts.map(|start| async move {
+            let end = (start + PART_BYTES).min(size_bytes);
+            let request = self.client.get_object().bucket(&self.bucket).key(key);
+            let part = request.range(format!("bytes={start}-{}", end - 1)).send().await;
+            let part = part.map_err(|error| StoreError::of_sdk("fetch definitions", error))?;
+            let bytes = part.body.collect().await;
+            let bytes =
+                bytes.map_err(|error| StoreError::caused("fetch definitions", Kind::Unavailable, error))?;
+            let bytes = bytes.into_bytes();
+            // A store that ignores the range would have every part written over the others.
+            if bytes.len() as u64 != end - start {
+                return Err(StoreError::new("fetch definitions", Kind::Corrupt));
+            }
+            file.write_all_at(&bytes, start).map_err(failed)
+        });
+        futures_util::stream::iter(parts).buffer_unordered(PARTS_AT_ONCE).try_collect().await
+    }
+
+    async fn small_object(&self, key: &str) -> Result<Option<Pointer>, StoreError> {
+        let got = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+        let got = match got.map_err(|error| StoreError::of_sdk("read about definitions", error)) {
+            Ok(got) => got,
+            Err(error) if error.kind == Kind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if got.content_length.unwrap_or(i64::MAX) > MAX_SMALL_OBJECT_BYTES {
+            return Err(StoreError::new("read about definitions", Kind::Corrupt));
+        }
+        let etag = got.e_tag.unwrap_or_default();
+        let bytes = got.body.collect().await;
+        let bytes =
+            bytes.map_err(|error| StoreError::caused("read about definitions", Kind::Unavailable, error))?;
+        Ok(Some(Pointer { bytes: bytes.to_vec(), etag }))
+    }
+}
+
+fn file_key(sha256: Sha256) -> String {
+    format!("files/{sha256}")
+}
+
+fn manifest_key(serial: u64) -> String {
+    format!("manifests/{serial:020}.json")
+}

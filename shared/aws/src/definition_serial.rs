@@ -1,0 +1,37 @@
+//! Which definition set has any scanner taken? Remembered, so that a new scanner is not given an older one.
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+
+use crate::error::{Kind, StoreError};
+use crate::item::{number, text};
+use crate::ledger::Ledger;
+
+const PK: &str = "definitions";
+const SERIAL: &str = "serial";
+
+impl Ledger {
+    /// The highest serial number that was noted; 0 before the first.
+    pub async fn seen_definition_serial(&self) -> Result<u64, StoreError> {
+        let corrupt = || StoreError::new("read the definitions' serial number", Kind::Corrupt);
+        let Some(item) = self.get(PK.to_owned(), "read the definitions' serial number").await? else {
+            return Ok(0);
+        };
+        let value = item.get(SERIAL).and_then(|value| value.as_n().ok()).ok_or_else(corrupt)?;
+        value.parse().map_err(|_| corrupt())
+    }
+
+    /// Notes that a set was taken. Idempotent; [`Kind::PreconditionFailed`] when a higher number is there.
+    pub async fn note_definition_serial(&self, serial: u64) -> Result<(), StoreError> {
+        let update = self.client.update_item().table_name(&self.table).key("pk", text(PK.to_owned()));
+        let noted = update
+            .update_expression("SET serial = :serial")
+            .condition_expression("attribute_not_exists(serial) OR serial <= :serial")
+            .expression_attribute_values(":serial", number(serial))
+            .send()
+            .await;
+        let noted = noted.map(drop);
+        noted.map_err(|error| {
+            StoreError::of_sdk::<UpdateItemError, _>("note the definitions' serial number", error)
+        })
+    }
+}

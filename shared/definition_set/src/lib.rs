@@ -1,0 +1,19 @@
+//! Which virus definitions may an engine load, and how do they get from who fetched them to who scans?
+//!
+//! The publisher writes files under their digests, then a signed manifest that names exactly those files, then flips a
+//! pointer. A scanner takes a set only through [`open`] and [`install`]: signature, format, expiry, serial number, exact
+//! files, sizes and digests must all hold. These are the attacks that TUF lists (arbitrary files, rollback, freeze,
+//! mix-and-match, endless data); the rest of TUF, its roles and thresholds, is not needed for one publisher.
+//!
+//! Invariant: nothing is read from a set before its manifest's signature held.
+//! Invariant: what a refused set leaves behind is removed; the set before it stays as it was.
+
+mod install;
+mod manifest;
+mod publish;
+mod signature;
+
+pub use install::{InstallError, install};
+pub use manifest::{FileName, InvalidFileName, Manifest, Refusal, SetFile, open};
+pub use publish::{Draft, PublishError, describe_files, publish};
+pub use signature::{PublicKey, SigningKey};

@@ -1,0 +1,255 @@
+//! What is in a set, and may it be taken?
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use domain::freshness::Definitions;
+use domain::id::Sha256;
+use domain::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::signature::PublicKey;
+
+/// A set of definitions: exactly these files.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub format: u32,
+    /// Grows with every publication, also when an older set is published again.
+    pub serial: u64,
+    pub created_at: Timestamp,
+    /// From then on, a scanner that sees nothing newer calls nothing clean.
+    pub expires_at: Timestamp,
+    /// The engine that loaded the set and found the canaries with it.
+    pub engine: String,
+    pub definitions: Definitions,
+    pub files: Vec<SetFile>,
+    /// Versions that an operator took back; the publisher does not publish them again.
+    #[serde(default)]
+    pub withdrawn: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetFile {
+    pub name: FileName,
+    pub size_bytes: u64,
+    pub sha256: Sha256,
+}
+
+/// The name of a database, or of a database's detached signature: `daily.cld`, `main-63.cvd.sign`. Anything else that clamd reads from its
+/// directory (`.ign2`, `.sfp`, `.fp`, `.ndb`, ...) could add or silence signatures.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FileName(String);
+
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("`{0}` is not the name of a database")]
+pub struct InvalidFileName(String);
+
+/// Why a set is not taken.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum Refusal {
+    #[error("the manifest is not signed by our publisher")]
+    NotSigned,
+    #[error("the manifest is signed, but not one that this version understands")]
+    NotUnderstood,
+    #[error("the manifest expired at {0}")]
+    Expired(Timestamp),
+    #[error("the manifest has serial number {serial}; {seen} was seen before")]
+    RolledBack { serial: u64, seen: u64 },
+}
+
+impl Manifest {
+    pub const FORMAT: u32 = 1;
+    /// ClamAV's own sets are below a fifth of this.
+    const MAX_BYTES: u64 = 2 << 30;
+    const MAX_FILES: usize = 32;
+
+    fn is_well_formed(&self) -> bool {
+        let names: BTreeSet<&FileName> = self.files.iter().map(|file| &file.name).collect();
+        let n_bytes = self.files.iter().try_fold(0u64, |sum, file| sum.checked_add(file.size_bytes));
+        self.format == Self::FORMAT
+            && names.len() == self.files.len()
+            && self.files.len() <= Self::MAX_FILES
+            && self.files.iter().any(|file| file.name.is_database())
+            && self.files.iter().all(|file| file.size_bytes > 0)
+            && n_bytes.is_some_and(|n_bytes| n_bytes <= Self::MAX_BYTES)
+    }
+}
+
+/// Reads what the pointer held. `seen` is the highest serial number that any scanner of this deployment has taken.
+pub fn open(pointer: &[u8], key: &PublicKey, seen: u64, now: Timestamp) -> Result<Manifest, Refusal> {
+    let payload = key.open(pointer).ok_or(Refusal::NotSigned)?;
+    let manifest: Manifest = serde_json::from_slice(&payload).map_err(|_| Refusal::NotUnderstood)?;
+    if !manifest.is_well_formed() {
+        return Err(Refusal::NotUnderstood);
+    }
+    if manifest.serial < seen {
+        return Err(Refusal::RolledBack { serial: manifest.serial, seen });
+    }
+    if manifest.expires_at <= now {
+        return Err(Refusal::Expired(manifest.expires_at));
+    }
+    Ok(manifest)
+}
+
+impl FileName {
+    pub fn parse(name: &str) -> Result<Self, InvalidFileName> {
+        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_database = [".cvd", ".cld"].iter().any(|end| name.strip_suffix(end).is_some_and(is_word));
+        // ClamAV 1.5: `daily-27900.cvd.sign`.
+        let is_signature = name
+            .strip_suffix(".cvd.sign")
+            .and_then(|stem| stem.split_once('-'))
+            .is_some_and(|(word, number)| is_word(word) && is_number(number));
+        if name.len() <= 64 && (is_database || is_signature) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(InvalidFileName(name.to_owned()))
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Not a detached signature.
+    pub fn is_database(&self) -> bool {
+        !self.0.ends_with(".sign")
+    }
+}
+
+impl TryFrom<String> for FileName {
+    type Error = InvalidFileName;
+
+    fn try_from(name: String) -> Result<Self, InvalidFileName> {
+        Self::parse(&name)
+    }
+}
+
+impl From<FileName> for String {
+    fn from(name: FileName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signature::SigningKey;
+    use domain::freshness::DefinitionsKind;
+
+    #[test]
+    fn only_databases_and_their_signatures_have_names() {
+        for good in ["main.cvd", "daily.cld", "bytecode.cvd", "daily-27900.cvd.sign"] {
+            assert_eq!(FileName::parse(good).unwrap().as_str(), good);
+        }
+        let bad = [
+            "",
+            ".cvd",
+            "daily",
+            "daily.ign2",
+            "local.sfp",
+            "x.ndb",
+            "../daily.cvd",
+            "a/daily.cvd",
+            "Daily.cvd",
+            "daily.cvd.sign",
+            "daily-.cvd.sign",
+            "-1.cvd.sign",
+            "daily-x.cvd.sign",
+            "daily.cvd ",
+            "daily.cld.cvd",
+        ];
+        for bad in bad {
+            assert!(FileName::parse(bad).is_err(), "{bad}");
+        }
+        assert!(FileName::parse(&format!("{}.cvd", "a".repeat(61))).is_err());
+    }
+
+    fn manifest() -> Manifest {
+        let file = |name: &str| SetFile {
+            name: FileName::parse(name).unwrap(),
+            size_bytes: 10,
+            sha256: Sha256::from_bytes([1; 32]),
+        };
+        let definitions = Definitions {
+            kind: DefinitionsKind::Official,
+            version: "27900".to_owned(),
+            built_at: Timestamp::from_secs(900),
+            n_signatures: 1,
+        };
+        Manifest {
+            format: Manifest::FORMAT,
+            serial: 5,
+            created_at: Timestamp::from_secs(1000),
+            expires_at: Timestamp::from_secs(2000),
+            engine: "ClamAV 1.4.6".to_owned(),
+            definitions,
+            files: vec![file("main.cvd"), file("daily.cld")],
+            withdrawn: vec![],
+        }
+    }
+
+    fn opened(change: impl FnOnce(&mut Manifest)) -> Result<u64, Refusal> {
+        let key = SigningKey::from_secret(&"s".repeat(32)).unwrap();
+        let mut manifest = manifest();
+        change(&mut manifest);
+        let sealed = key.seal(&serde_json::to_vec(&manifest).unwrap());
+        open(&sealed, &key.public_key(), 5, Timestamp::from_secs(1500)).map(|manifest| manifest.serial)
+    }
+
+    #[test]
+    fn a_manifest_is_taken_whole_or_not() {
+        assert_eq!(opened(|_| {}), Ok(5));
+        assert_eq!(opened(|manifest| manifest.serial = 6), Ok(6));
+        assert_eq!(opened(|manifest| manifest.serial = 4), Err(Refusal::RolledBack { serial: 4, seen: 5 }));
+        let at = Timestamp::from_secs(1500);
+        assert_eq!(opened(|manifest| manifest.expires_at = at), Err(Refusal::Expired(at)));
+        for change in [
+            (|manifest: &mut Manifest| manifest.format = 2) as fn(&mut Manifest),
+            |manifest| manifest.files.clear(),
+            |manifest| manifest.files[0].name = manifest.files[1].name.clone(),
+            |manifest| manifest.files[0].size_bytes = 0,
+            |manifest| manifest.files[0].size_bytes = Manifest::MAX_BYTES - 9,
+            |manifest| manifest.files[0].size_bytes = u64::MAX,
+            |manifest| {
+                manifest.files.truncate(1);
+                manifest.files[0].name = FileName::parse("main-1.cvd.sign").unwrap();
+            },
+            |manifest| {
+                let letters = ('a'..='z').chain('a'..='g').enumerate();
+                let file = manifest.files[0].clone();
+                let named = |(n, letter): (usize, char)| {
+                    FileName::parse(&format!("{}.cvd", letter.to_string().repeat(n + 1)))
+                };
+                manifest.files =
+                    letters.map(|each| SetFile { name: named(each).unwrap(), ..file.clone() }).collect();
+            },
+        ] {
+            assert_eq!(opened(change), Err(Refusal::NotUnderstood));
+        }
+        assert_eq!(opened(|manifest| manifest.files[0].size_bytes = Manifest::MAX_BYTES - 10), Ok(5));
+    }
+
+    #[test]
+    fn signed_json_of_another_kind_is_not_understood() {
+        let key = SigningKey::from_secret(&"s".repeat(32)).unwrap();
+        let mut value = serde_json::to_value(manifest()).unwrap();
+        value["also"] = true.into();
+        for payload in [b"{}".to_vec(), b"not JSON".to_vec(), serde_json::to_vec(&value).unwrap()] {
+            let refused = open(&key.seal(&payload), &key.public_key(), 0, Timestamp::from_secs(0));
+            assert_eq!(refused, Err(Refusal::NotUnderstood));
+        }
+        assert_eq!(open(b"{}", &key.public_key(), 0, Timestamp::from_secs(0)), Err(Refusal::NotSigned));
+    }
+}

@@ -1,0 +1,88 @@
+//! How is a set published? Files first, then the manifest, then the pointer: whoever follows the pointer finds everything.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws::{DefinitionBucket, Pointer, StoreError};
+use domain::freshness::Definitions;
+use domain::timestamp::Timestamp;
+use thiserror::Error;
+
+use crate::install::measure;
+use crate::manifest::{FileName, InvalidFileName, Manifest, SetFile};
+use crate::signature::SigningKey;
+
+/// What is to be published.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub engine: String,
+    pub definitions: Definitions,
+    pub files: Vec<SetFile>,
+    pub withdrawn: Vec<String>,
+    /// How long scanners may use it without seeing another.
+    pub ttl: Duration,
+}
+
+#[derive(Debug, Error)]
+pub enum PublishError {
+    /// [`aws::Kind::PreconditionFailed`] when somebody else published meanwhile.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("`{0}` cannot be read")]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// The directory holds something that no manifest may name.
+    #[error(transparent)]
+    File(#[from] InvalidFileName),
+}
+
+/// The files of `directory`, whole. Anything but a database or its signature is an error.
+pub fn describe_files(directory: &Path) -> Result<Vec<SetFile>, PublishError> {
+    let unreadable = |error| PublishError::Unreadable(directory.to_owned(), error);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = FileName::parse(&entry.file_name().to_string_lossy())?;
+        let measured = measure(&entry.path());
+        let (size_bytes, sha256) = measured.map_err(|error| PublishError::Unreadable(entry.path(), error))?;
+        files.push(SetFile { name, size_bytes, sha256 });
+    }
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(files)
+}
+
+/// Publishes `draft`, whose files are in `directory` unless they are in the bucket already. `before` is what was published when the work
+/// began: if somebody else published since, nothing is flipped.
+pub async fn publish(
+    bucket: &DefinitionBucket,
+    key: &SigningKey,
+    draft: Draft,
+    directory: Option<&Path>,
+    before: Option<(&Pointer, u64)>,
+    now: Timestamp,
+) -> Result<Manifest, PublishError> {
+    if let Some(directory) = directory {
+        for file in &draft.files {
+            bucket.put_file(file.sha256, &directory.join(file.name.as_str())).await?;
+        }
+    }
+    // Milliseconds, so that serial numbers grow even when everything that was published is lost.
+    let since_epoch = u64::try_from(now.as_millis()).unwrap_or(0);
+    let serial = since_epoch.max(before.map_or(0, |(_, serial)| serial + 1));
+    let manifest = Manifest {
+        format: Manifest::FORMAT,
+        serial,
+        created_at: now,
+        expires_at: now + draft.ttl,
+        engine: draft.engine,
+        definitions: draft.definitions,
+        files: draft.files,
+        withdrawn: draft.withdrawn,
+    };
+    let payload = serde_json::to_vec(&manifest)
+        .map_err(|error| PublishError::Unreadable(PathBuf::from("manifest"), io::Error::other(error)))?;
+    let sealed = key.seal(&payload);
+    bucket.keep_manifest(serial, sealed.clone()).await?;
+    bucket.replace_current(sealed, before.map(|(pointer, _)| pointer)).await?;
+    Ok(manifest)
+}
