@@ -5,6 +5,7 @@
 mod bad_input;
 mod conformance;
 mod crash;
+mod definitions;
 mod direct_upload;
 mod downloads;
 mod engine_chaos;

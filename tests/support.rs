@@ -4,12 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws::env::Env;
+use aws::{Endpoints, Sdk, StaticKeys};
 use local::{Auth, DefinitionsSource, Local, Settings, Tuning};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use tempfile::TempDir;
 
+pub(crate) mod mirror;
 pub(crate) mod process;
 
 /// A service in this process, on ports of its own, with the test definitions.
@@ -17,7 +19,7 @@ pub(crate) struct Service {
     pub(crate) local: Local,
     pub(crate) http: Client,
     token: Option<String>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// A file that was accepted.
@@ -62,7 +64,7 @@ impl Service {
         let mut settings = settings(directory.path());
         change(&mut settings);
         let local = Local::start(settings, &Env::from_pairs(env)).await.unwrap();
-        Self { local, http: client(), token: None, _directory: directory }
+        Self { local, http: client(), token: None, directory }
     }
 
     /// The same service, called with this bearer token.
@@ -168,6 +170,41 @@ impl Service {
         assert_eq!(answer.status(), 302);
         let url = answer.headers()["location"].to_str().unwrap().to_owned();
         self.http.get(url).send().await.unwrap()
+    }
+
+    /// The keys of its storage.
+    pub(crate) fn keys(&self) -> StaticKeys {
+        let secrets = std::fs::read(self.directory.path().join("secrets.json")).unwrap();
+        let secrets: Value = serde_json::from_slice(&secrets).unwrap();
+        StaticKeys {
+            access_key_id: text(&secrets["access_key_id"]),
+            secret_access_key: text(&secrets["secret_access_key"]),
+        }
+    }
+
+    /// Its storage, as functions see it.
+    pub(crate) async fn sdk(&self) -> Sdk {
+        let endpoints = Endpoints { s3: Some(self.local.report().s3_url.clone()), s3_public: None };
+        Sdk::at(&endpoints, &self.keys(), "us-east-1").await
+    }
+
+    /// Its storage, as somebody who may do anything sees it.
+    pub(crate) fn raw_s3(&self) -> aws_sdk_s3::Client {
+        let keys = self.keys();
+        let credentials = aws_sdk_s3::config::Credentials::new(
+            keys.access_key_id,
+            keys.secret_access_key,
+            None,
+            None,
+            "test",
+        );
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+            .endpoint_url(&self.local.report().s3_url)
+            .force_path_style(true)
+            .region(aws_sdk_s3::config::Region::new("us-east-1"))
+            .credentials_provider(credentials);
+        aws_sdk_s3::Client::from_conf(config.build())
     }
 
     /// Stops the service, whose tasks must all have ended well.

@@ -15,6 +15,7 @@ pub struct Delivery {
     pub max_receives: u32,
     /// How long a failed message waits before it is delivered again; grows with every receive.
     pub retry_delay: Duration,
+    /// With none, nothing is delivered.
     pub n_workers: usize,
     pub mischief: Mischief,
 }
@@ -46,7 +47,7 @@ pub async fn run<F, E>(
 {
     let invoke = Arc::new(invoke);
     let mut workers = tokio::task::JoinSet::new();
-    for _ in 0..delivery.n_workers.max(1) {
+    for _ in 0..delivery.n_workers {
         let (queue, invoke) = (queue.clone(), Arc::clone(&invoke));
         workers.spawn(async move {
             loop {

@@ -10,7 +10,7 @@ use s3s::dto::{
 use s3s::{S3Error, S3Request, S3Result, s3_error};
 
 use super::Store;
-use super::put::{NewVersion, Wanted, hex, only_if_absent};
+use super::put::{Condition, NewVersion, Wanted, hex};
 use super::rows::{self, Meta, internal};
 use crate::clock::{now_millis, random_id};
 
@@ -96,7 +96,7 @@ impl Store {
         input: CompleteMultipartUploadInput,
     ) -> S3Result<CompleteMultipartUploadOutput> {
         self.check_bucket(&input.bucket)?;
-        let only_if_absent = only_if_absent(input.if_none_match.as_ref(), input.if_match.as_ref())?;
+        let condition = Condition::of(input.if_none_match.as_ref(), input.if_match.as_ref())?;
         let meta = self.upload_meta(input.upload_id.clone()).await?;
         let stored = self.parts(input.upload_id.clone()).await?;
         let wanted = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
@@ -113,7 +113,7 @@ impl Store {
             etag: etag.clone(),
             meta,
             tags: vec![],
-            only_if_absent,
+            condition,
             event: "ObjectCreated:CompleteMultipartUpload",
             upload: Some(input.upload_id),
         };

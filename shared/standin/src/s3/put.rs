@@ -19,7 +19,7 @@ pub(super) struct NewVersion {
     pub(super) etag: String,
     pub(super) meta: Meta,
     pub(super) tags: Vec<(String, String)>,
-    pub(super) only_if_absent: bool,
+    pub(super) condition: Condition,
     pub(super) event: &'static str,
     /// The multipart upload that this ends.
     pub(super) upload: Option<String>,
@@ -31,11 +31,9 @@ impl Store {
         let trailers = request.trailing_headers;
         let mut input = request.input;
         self.check_bucket(&input.bucket)?;
-        let only_if_absent = only_if_absent(input.if_none_match.as_ref(), input.if_match.as_ref())?;
-        if only_if_absent {
-            // Answered before the body is read; decided in the transaction that would make the version.
-            self.check_absent(input.key.clone()).await?;
-        }
+        let condition = Condition::of(input.if_none_match.as_ref(), input.if_match.as_ref())?;
+        // Answered before the body is read; decided in the transaction that would make the version.
+        self.check(condition.clone(), input.key.clone()).await?;
         let wanted = Wanted::of(&input, trailers.is_some());
         let announced =
             input.content_length.filter(|_| trailers.is_none()).and_then(|length| length.try_into().ok());
@@ -62,7 +60,7 @@ impl Store {
             etag: etag.clone(),
             meta: meta.clone(),
             tags: parse_tags(input.tagging.as_deref()),
-            only_if_absent,
+            condition,
             event,
             upload: None,
         };
@@ -82,10 +80,7 @@ impl Store {
         let committed = self
             .database
             .transact(move |tx| {
-                let is_there = rows::current(tx, &new.key)?.is_some_and(|current| !current.is_marker);
-                if new.only_if_absent && is_there {
-                    return Err(s3_error!(PreconditionFailed));
-                }
+                new.condition.check(rows::current(tx, &new.key)?.as_ref())?;
                 let version = random_id();
                 let row = ObjectRow {
                     key: new.key.clone(),
@@ -113,13 +108,8 @@ impl Store {
         committed
     }
 
-    async fn check_absent(&self, key: String) -> S3Result<()> {
-        self.database
-            .transact(move |tx| {
-                let is_there = rows::current(tx, &key)?.is_some_and(|current| !current.is_marker);
-                if is_there { Err(s3_error!(PreconditionFailed)) } else { Ok(()) }
-            })
-            .await
+    async fn check(&self, condition: Condition, key: String) -> S3Result<()> {
+        self.database.transact(move |tx| condition.check(rows::current(tx, &key)?.as_ref())).await
     }
 
     pub(super) fn check_bucket(&self, bucket: &str) -> S3Result<()> {
@@ -127,15 +117,41 @@ impl Store {
     }
 }
 
-/// `If-None-Match: *` is the only condition that a write here knows; any other is refused, not ignored.
-pub(super) fn only_if_absent(
-    if_none_match: Option<&ETagCondition>,
-    if_match: Option<&ETagCondition>,
-) -> S3Result<bool> {
-    match (if_none_match, if_match) {
-        (None, None) => Ok(false),
-        (Some(condition), None) if condition.is_any() => Ok(true),
-        _ => Err(s3_error!(NotImplemented)),
+/// What must be so under a key when it is written (S3, "Conditional writes").
+#[derive(Clone)]
+pub(super) enum Condition {
+    None,
+    /// `If-None-Match: *`
+    Absent,
+    /// `If-Match`, with the entity tag.
+    Is(String),
+}
+
+impl Condition {
+    /// Any other condition is refused, not ignored.
+    pub(super) fn of(
+        if_none_match: Option<&ETagCondition>,
+        if_match: Option<&ETagCondition>,
+    ) -> S3Result<Self> {
+        match (if_none_match, if_match) {
+            (None, None) => Ok(Self::None),
+            (Some(condition), None) if condition.is_any() => Ok(Self::Absent),
+            (None, Some(condition)) => {
+                let etag = condition.as_etag().ok_or_else(|| s3_error!(NotImplemented))?;
+                Ok(Self::Is(etag.value().to_owned()))
+            }
+            _ => Err(s3_error!(NotImplemented)),
+        }
+    }
+
+    fn check(&self, current: Option<&ObjectRow>) -> S3Result<()> {
+        let current = current.filter(|current| !current.is_marker);
+        match (self, current) {
+            (Self::None, _) | (Self::Absent, None) => Ok(()),
+            (Self::Is(etag), Some(current)) if current.etag == *etag => Ok(()),
+            (Self::Is(_), None) => Err(s3_error!(NoSuchKey)),
+            (Self::Absent | Self::Is(_), Some(_)) => Err(s3_error!(PreconditionFailed)),
+        }
     }
 }
 

@@ -1,0 +1,424 @@
+//! Definitions keep themselves current and honest: freshclam, from a mirror, through a signed set, to a scanner that takes nothing else.
+//!
+//! Everything is real: freshclam, clamd, databases that ClamAV's makers signed, S3's and DynamoDB's protocols. The mirror is on loopback.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::definitions::{Command, Event, Report, UpdateError};
+use aws::DefinitionBucket;
+use clamd::freshclam::{Databases, Freshclam, Mirror as MirrorKind};
+use clamd::{DaemonConfig, Engine, Limits, Transport};
+use definition_set::{Manifest, SigningKey};
+use domain::freshness::FreshnessPolicy;
+use scan::{DefinitionsError, PublishedDefinitions, SpoolDirectory};
+use serde_json::{Value, json};
+use standin::pump;
+use tempfile::TempDir;
+
+use crate::support::mirror::{Mirror, Mood};
+use crate::support::{Service, eicar};
+
+/// A publisher, a scanner, and the stores between them. The service's own scanner is not fed.
+struct Deployment {
+    service: Service,
+    mirror: Mirror,
+    publisher: ::definitions::Context,
+    bucket: DefinitionBucket,
+    raw: aws_sdk_s3::Client,
+    directory: TempDir,
+}
+
+const BUCKET: &str = "airlock";
+const SECRET: &str = "a signing secret of at least 32 bytes";
+/// ClamAV's test database is of 2021: it is taken as current here.
+const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
+
+impl Deployment {
+    async fn start() -> Self {
+        let service = Service::start_with(&[], |settings| settings.tuning.delivery.n_workers = 0).await;
+        let mirror = Mirror::start().await;
+        let sdk = service.sdk().await;
+        let bucket = DefinitionBucket::new(&sdk, BUCKET.to_owned());
+        let directory = tempfile::tempdir_in("/tmp").unwrap();
+        let databases = directory.path().join("p/databases");
+        let publisher = ::definitions::Context {
+            bucket: bucket.clone(),
+            key: SigningKey::from_secret(SECRET).unwrap(),
+            engine: daemon(&directory.path().join("p/run"), databases.clone()),
+            freshclam: Freshclam {
+                program: "freshclam".into(),
+                directory: databases,
+                mirror: MirrorKind::Private(mirror.url.clone()),
+                databases: Databases::Only(vec!["test".to_owned()]),
+                certificates: None,
+                proxy: vec![],
+            },
+            known_good: vec!["/bin/true".into()],
+            ttl: Duration::from_hours(24),
+        };
+        let raw = service.raw_s3();
+        Self { service, mirror, publisher, bucket, raw, directory }
+    }
+
+    async fn update(&self) -> anyhow::Result<Report> {
+        ::definitions::handle(&self.publisher, Event::Command(Command::Update)).await
+    }
+
+    /// Publishes a version, which must work.
+    async fn publish(&self, version: u32) -> u64 {
+        self.mirror.set(version, Mood::Good);
+        match self.update().await.unwrap() {
+            Report::Published { serial, version: published } => {
+                assert_eq!(published, version.to_string());
+                serial
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn pointer(&self) -> Vec<u8> {
+        self.bucket.current().await.unwrap().unwrap().bytes
+    }
+
+    async fn manifest(&self) -> Manifest {
+        let key = self.publisher.key.public_key();
+        definition_set::open(&self.pointer().await, &key, 0, domain::timestamp::Timestamp::from_millis(0))
+            .unwrap()
+    }
+
+    async fn write(&self, key: &str, bytes: Vec<u8>) {
+        self.raw.put_object().bucket(BUCKET).key(key).body(bytes.into()).send().await.unwrap();
+    }
+
+    /// A scanner of its own, as a Lambda's execution environment has.
+    fn scanner(&self, name: &str) -> Scanner {
+        let (run, root) = (self.directory.path().join(name), self.directory.path().join(name).join("sets"));
+        std::fs::create_dir_all(&root).unwrap();
+        let ledger = self.service.local.stores().ledger.clone();
+        let key = self.publisher.key.public_key();
+        let published = PublishedDefinitions::new(self.bucket.clone(), key, ledger, root.clone());
+        let engine = Engine::new(daemon(&run, PublishedDefinitions::link(&root)), Transport::Stream);
+        Scanner { published, engine: Arc::new(engine), run, root, now: aws::clock::now() }
+    }
+
+    /// The scan function, fed from the queue, until everything that was uploaded has ended.
+    async fn scan_with(&self, scanner: Scanner, freshness: FreshnessPolicy) {
+        let limits = limits();
+        let context = Arc::new(scan::Context {
+            stores: self.service.local.stores().clone(),
+            gate: scan::gate_for(&scanner.engine, limits, scanner.run.clone()).await.unwrap(),
+            engine: scanner.engine,
+            spool: SpoolDirectory(scanner.run),
+            machine: domain::machine::MachinePolicy::default(),
+            freshness,
+            definitions: Some(scanner.published),
+            recall: false,
+            scan_timeout: Duration::from_mins(1),
+        });
+        let (queue, delivery) = (self.service.local.queue().clone(), local::Tuning::default().delivery);
+        tokio::spawn(pump::run(queue, delivery, move |event| {
+            let context = Arc::clone(&context);
+            async move {
+                Ok::<_, std::convert::Infallible>(scan::handle(&context, event, Duration::from_mins(2)).await)
+            }
+        }));
+    }
+}
+
+struct Scanner {
+    published: PublishedDefinitions,
+    engine: Arc<Engine>,
+    run: PathBuf,
+    root: PathBuf,
+    now: domain::timestamp::Timestamp,
+}
+
+impl Scanner {
+    /// Looks for another set, as if ten minutes had passed, and says which version the engine then has.
+    async fn looks(&mut self) -> Result<String, DefinitionsError> {
+        self.now = self.now + Duration::from_mins(11);
+        self.published.refresh(&self.engine, self.now).await?;
+        Ok(self.version().await)
+    }
+
+    async fn version(&self) -> String {
+        self.engine.check().await.unwrap().definitions.version
+    }
+}
+
+fn limits() -> Limits {
+    Limits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(1) }
+}
+
+fn daemon(run_directory: &Path, definitions_directory: PathBuf) -> DaemonConfig {
+    std::fs::create_dir_all(run_directory).unwrap();
+    DaemonConfig {
+        program: "clamd".into(),
+        launcher: ["setpriv", "--pdeathsig", "KILL", "--"].map(ToOwned::to_owned).to_vec(),
+        run_directory: run_directory.to_owned(),
+        definitions_directory,
+        limits: limits(),
+        start_timeout: Duration::from_mins(1),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_follow_each_other_in_patches() {
+    let deployment = Deployment::start().await;
+    let mut scanner = deployment.scanner("s");
+    assert!(matches!(scanner.looks().await, Err(DefinitionsError::NothingPublished)));
+    // It is signed by ClamAV's makers, but knows nothing, not even the canary.
+    deployment.mirror.set(1, Mood::Good);
+    let error = deployment.update().await.unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(UpdateError::Check(_))), "{error:#}");
+    assert!(matches!(scanner.looks().await, Err(DefinitionsError::NothingPublished)));
+    deployment.mirror.asked();
+
+    let mut serial = deployment.publish(3).await;
+    assert_eq!(deployment.mirror.asked(), ["test.cvd", "test.cvd"], "the header, then the whole");
+    assert_eq!(scanner.looks().await.unwrap(), "3");
+    for version in 4..=6 {
+        // As in another execution environment: nothing but what was published is there.
+        std::fs::remove_dir_all(&deployment.publisher.freshclam.directory).unwrap();
+        let next = deployment.publish(version).await;
+        assert!(next > serial);
+        serial = next;
+        assert_eq!(deployment.mirror.asked(), ["test.cvd".to_owned(), format!("test-{version}.cdiff")]);
+        assert_eq!(scanner.looks().await.unwrap(), version.to_string());
+    }
+    let left = std::fs::read_dir(&scanner.root).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.count(), 2, "the set in use and the link to it");
+
+    // Nothing new: signed again, so that scanners see that somebody looks.
+    let pid = scanner.engine.pid().await;
+    assert!(deployment.publish(6).await > serial);
+    assert_eq!(scanner.looks().await.unwrap(), "6");
+    assert_eq!(scanner.engine.pid().await, pid, "the same files need no other engine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_fails_changes_nothing() {
+    let deployment = Deployment::start().await;
+    let mut scanner = deployment.scanner("s");
+    let serial = deployment.publish(3).await;
+    assert_eq!(scanner.looks().await.unwrap(), "3");
+    // Without its patches, freshclam asks for the whole database, which is cut off or forged as well.
+    for mood in [Mood::CutOff, Mood::Forging] {
+        deployment.mirror.set(6, mood);
+        let error = deployment.update().await.unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(UpdateError::Freshclam(_))), "{mood:?}: {error:#}");
+        assert_eq!(deployment.manifest().await.serial, serial, "{mood:?}");
+        assert_eq!(scanner.looks().await.unwrap(), "3", "{mood:?}");
+    }
+    deployment.mirror.set(5, Mood::WithoutPatches);
+    assert!(
+        matches!(deployment.update().await.unwrap(), Report::Published { version, .. } if version == "5")
+    );
+    assert_eq!(scanner.looks().await.unwrap(), "5");
+    // Of the newest patch alone freshclam takes it that this mirror does not have it yet.
+    deployment.mirror.set(6, Mood::CutOff);
+    assert!(
+        matches!(deployment.update().await.unwrap(), Report::Published { version, .. } if version == "5")
+    );
+    deployment.publish(6).await;
+    assert_eq!(scanner.looks().await.unwrap(), "6");
+    // A mirror that went back in time.
+    std::fs::remove_dir_all(&deployment.publisher.freshclam.directory).unwrap();
+    deployment.mirror.set(3, Mood::Good);
+    let _ = deployment.update().await;
+    assert_eq!(deployment.manifest().await.definitions.version, "6");
+    assert_eq!(scanner.looks().await.unwrap(), "6");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_refuses_is_left_alone() {
+    for status in [403, 429] {
+        let deployment = Deployment::start().await;
+        let serial = deployment.publish(4).await;
+        deployment.mirror.asked();
+        deployment.mirror.set(5, Mood::Refusing(status));
+        deployment.update().await.unwrap_err();
+        assert_eq!(deployment.mirror.asked().len(), 1, "{status}: asked once");
+        // It would answer again now, but said when: nobody asks, also not from another machine.
+        deployment.mirror.set(5, Mood::Good);
+        for _ in 0..3 {
+            std::fs::remove_dir_all(&deployment.publisher.freshclam.directory).unwrap();
+            assert_eq!(deployment.update().await.unwrap(), Report::CoolingDown, "{status}");
+        }
+        assert_eq!(deployment.mirror.asked(), Vec::<String>::new(), "{status}");
+        assert_eq!(deployment.manifest().await.serial, serial);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_tampered_with_is_refused_and_the_last_good_set_stays() {
+    let deployment = Deployment::start().await;
+    let mut scanner = deployment.scanner("s");
+    deployment.publish(4).await;
+    let old_pointer = deployment.pointer().await;
+    deployment.publish(5).await;
+    assert_eq!(scanner.looks().await.unwrap(), "5");
+    deployment.publish(6).await;
+    let (good_pointer, good) = (deployment.pointer().await, deployment.manifest().await);
+    let file_key = format!("files/{}", good.files[0].sha256);
+    let file = deployment.raw.get_object().bucket(BUCKET).key(&file_key).send().await.unwrap();
+    let file = file.body.collect().await.unwrap().to_vec();
+    let sealed = |change: &dyn Fn(&mut Value), key: &SigningKey| {
+        let mut manifest = serde_json::to_value(&good).unwrap();
+        change(&mut manifest);
+        key.seal(&serde_json::to_vec(&manifest).unwrap())
+    };
+    let (ours, stranger) = (&deployment.publisher.key, &SigningKey::from_secret(&"x".repeat(32)).unwrap());
+    let flipped = |bytes: &[u8], at: usize| {
+        let mut flipped = bytes.to_vec();
+        flipped[at] ^= 1;
+        flipped
+    };
+    let header = |text: &str| {
+        let mut forged = file.clone();
+        forged[..text.len()].copy_from_slice(text.as_bytes());
+        forged
+    };
+    let past = json!(aws::clock::now().as_millis() - 1);
+    let pointers: [(&str, Vec<u8>); 13] = [
+        ("old but signed", old_pointer),
+        ("wrong signature", sealed(&|_| {}, stranger)),
+        ("bit flip in the pointer", flipped(&good_pointer, 100)),
+        ("half-written pointer", good_pointer[..good_pointer.len() / 2].to_vec()),
+        ("empty pointer", vec![]),
+        ("expired", sealed(&|manifest| manifest["expires_at"] = past.clone(), ours)),
+        ("another format", sealed(&|manifest| manifest["format"] = 2.into(), ours)),
+        ("extra .ign2", sealed(&|manifest| manifest["files"][0]["name"] = "local.ign2".into(), ours)),
+        ("extra .sfp", sealed(&|manifest| manifest["files"][0]["name"] = "local.sfp".into(), ours)),
+        ("extra .ndb", sealed(&|manifest| manifest["files"][0]["name"] = "local.ndb".into(), ours)),
+        ("a path", sealed(&|manifest| manifest["files"][0]["name"] = "../test.cvd".into(), ours)),
+        ("no file", sealed(&|manifest| manifest["files"] = json!([]), ours)),
+        (
+            "a digest that nothing has",
+            sealed(&|manifest| manifest["files"][0]["sha256"] = "0".repeat(64).into(), ours),
+        ),
+    ];
+    let files: [(&str, Vec<u8>); 4] = [
+        ("bit flip in a file", flipped(&file, 3000)),
+        ("truncated file", file[..file.len() - 100].to_vec()),
+        ("forged header", header("ClamAV-VDB:24 Nov 2026 00-00 +0000:9:")),
+        ("empty file", vec![]),
+    ];
+    for (name, pointer) in pointers {
+        deployment.write("current.json", pointer).await;
+        assert!(scanner.looks().await.is_err(), "{name}");
+        assert_eq!(scanner.version().await, "5", "{name}");
+    }
+    deployment.write("current.json", good_pointer).await;
+    for (name, bytes) in files {
+        deployment.write(&file_key, bytes).await;
+        assert!(scanner.looks().await.is_err(), "{name}");
+        assert_eq!(scanner.version().await, "5", "{name}");
+    }
+    deployment.raw.delete_object().bucket(BUCKET).key(&file_key).send().await.unwrap();
+    assert!(scanner.looks().await.is_err(), "missing file");
+    assert_eq!(scanner.version().await, "5", "missing file");
+
+    // The publisher notices as well, and mends it.
+    deployment.write(&file_key, flipped(&file, 3000)).await;
+    deployment.write("current.json", b"{}".to_vec()).await;
+    deployment.raw.delete_object().bucket(BUCKET).key(&file_key).send().await.unwrap();
+    deployment.publish(6).await;
+    assert_eq!(scanner.looks().await.unwrap(), "6");
+    // A scanner that starts now is not given less than others have seen.
+    let seen = deployment.pointer().await;
+    let mut manifest = deployment.manifest().await;
+    manifest.serial -= 1;
+    deployment.write("current.json", ours.seal(&serde_json::to_vec(&manifest).unwrap())).await;
+    let mut new = deployment.scanner("n");
+    assert!(matches!(new.looks().await, Err(DefinitionsError::Refused(_))));
+    deployment.write("current.json", seen).await;
+    assert_eq!(new.looks().await.unwrap(), "6");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_that_the_engine_does_not_take_are_not_used() {
+    let deployment = Deployment::start().await;
+    let mut scanner = deployment.scanner("s");
+    deployment.publish(5).await;
+    assert_eq!(scanner.looks().await.unwrap(), "5");
+    // Signed by our publisher, but not by ClamAV's makers: the engine refuses it.
+    let good = deployment.manifest().await;
+    let path = deployment.directory.path().join("forged.cvd");
+    let mut forged = std::fs::read(crate::support::mirror::files().join("test-6.cvd")).unwrap();
+    let length = forged.len();
+    forged[length - 1] ^= 1;
+    std::fs::write(&path, &forged).unwrap();
+    let mut manifest = good.clone();
+    manifest.serial += 1;
+    manifest.files[0].size_bytes = length as u64;
+    manifest.files[0].sha256 = domain::id::Sha256::parse(&crate::support::sha256(&forged)).unwrap();
+    deployment.bucket.put_file(manifest.files[0].sha256, &path).await.unwrap();
+    deployment
+        .write("current.json", deployment.publisher.key.seal(&serde_json::to_vec(&manifest).unwrap()))
+        .await;
+    assert!(matches!(scanner.looks().await, Err(DefinitionsError::Engine(_))));
+    assert_eq!(scanner.version().await, "5");
+    assert!(matches!(scanner.looks().await, Err(DefinitionsError::KnownBad(_))), "not tried twice");
+    assert_eq!(scanner.version().await, "5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_rolls_back() {
+    let deployment = Deployment::start().await;
+    let mut scanner = deployment.scanner("s");
+    let fifth = deployment.publish(5).await;
+    deployment.publish(6).await;
+    assert_eq!(scanner.looks().await.unwrap(), "6");
+    let roll_back =
+        |serial| ::definitions::handle(&deployment.publisher, Event::Command(Command::Rollback { serial }));
+    assert!(roll_back(1).await.is_err(), "there is no such manifest");
+    let report = roll_back(fifth).await.unwrap();
+    assert!(matches!(report, Report::Published { serial, .. } if serial > fifth), "{report:?}");
+    assert_eq!(scanner.looks().await.unwrap(), "5");
+    // The schedule goes on, and does not bring back what was taken back.
+    let withdrawn = Report::Withdrawn { version: "6".to_owned() };
+    assert_eq!(deployment.update().await.unwrap(), withdrawn);
+    assert_eq!(scanner.looks().await.unwrap(), "5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_wait_for_definitions_and_are_clean_only_while_those_are_good() {
+    let deployment = Deployment::start().await;
+    let service = &deployment.service;
+    let waiting = service.upload("a.txt", b"it waits for definitions").await;
+    deployment.publish(6).await;
+    let mut scanner = deployment.scanner("s");
+    assert_eq!(scanner.looks().await.unwrap(), "6");
+    // The set is as old as it is; how old it may be ends in a few seconds.
+    let age = aws::clock::now().since(deployment.manifest().await.definitions.built_at);
+    let max_age = age + Duration::from_secs(8);
+    deployment.scan_with(scanner, FreshnessPolicy { max_age, warn_after: CENTURY }).await;
+    service.ends_as(&waiting, "clean").await;
+    let infected = service.upload("b.txt", &eicar()).await;
+    let found = service.ends_as(&infected, "infected").await;
+    assert_eq!(found["scan_result"]["signature"], "Eicar-Test-Signature", "{found}");
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let late = service.upload("c.txt", b"nobody can say any more").await;
+    assert_eq!(service.ends_as(&late, "unscannable").await["scan_result"]["reason"], "stale_definitions");
+    let infected = service.upload("d.txt", &eicar()).await;
+    service.ends_as(&infected, "infected").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_that_expired_calls_nothing_clean() {
+    let mut deployment = Deployment::start().await;
+    deployment.publisher.ttl = Duration::from_secs(6);
+    deployment.publish(6).await;
+    let scanner = deployment.scanner("s");
+    scanner.published.refresh(&scanner.engine, aws::clock::now()).await.unwrap();
+    deployment.scan_with(scanner, FreshnessPolicy { max_age: CENTURY, warn_after: CENTURY }).await;
+    let early = deployment.service.upload("a.txt", b"in time").await;
+    deployment.service.ends_as(&early, "clean").await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let late = deployment.service.upload("b.txt", b"too late").await;
+    let found = deployment.service.ends_as(&late, "unscannable").await;
+    assert_eq!(found["scan_result"]["reason"], "stale_definitions");
+}
