@@ -21,10 +21,10 @@ use crate::support::mirror::{Mirror, Mood};
 use crate::support::{Service, eicar};
 
 /// A publisher, a scanner, and the stores between them. The service's own scanner is not fed.
-struct Deployment {
-    service: Service,
+pub(crate) struct Deployment {
+    pub(crate) service: Service,
     mirror: Mirror,
-    publisher: ::definitions::Context,
+    pub(crate) publisher: ::definitions::Context,
     bucket: DefinitionBucket,
     raw: aws_sdk_s3::Client,
     directory: TempDir,
@@ -36,7 +36,7 @@ const SECRET: &str = "a signing secret of at least 32 bytes";
 const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
 
 impl Deployment {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let service = Service::start_with(&[], |settings| settings.tuning.delivery.n_workers = 0).await;
         let mirror = Mirror::start().await;
         let sdk = service.sdk().await;
@@ -67,7 +67,7 @@ impl Deployment {
     }
 
     /// Publishes a version, which must work.
-    async fn publish(&self, version: u32) -> u64 {
+    pub(crate) async fn publish(&self, version: u32) -> u64 {
         self.mirror.set(version, Mood::Good);
         match self.update().await.unwrap() {
             Report::Published { serial, version: published } => {

@@ -26,6 +26,11 @@ fn sign(claims: &Value) -> String {
     encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
 }
 
+/// A token of a user, as [`ENV`] verifies it.
+pub(crate) fn user_token(sub: &str) -> String {
+    sign(&claims(sub))
+}
+
 async fn service() -> Service {
     Service::start_with(&ENV, |settings| settings.auth = Auth::Jwt).await
 }

@@ -14,6 +14,7 @@ mod evasion;
 mod events;
 mod form_upload;
 mod identity;
+mod lambda;
 mod layer;
 mod lifecycle;
 mod openapi;

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 pub(crate) mod mirror;
 pub(crate) mod process;
+pub(crate) mod runtime_api;
 
 /// A service in this process, on ports of its own, with the test definitions.
 pub(crate) struct Service {

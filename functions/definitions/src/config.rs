@@ -21,6 +21,8 @@ pub struct Config {
     clamd: PathBuf,
     freshclam: PathBuf,
     certificates: PathBuf,
+    /// Where databases are fetched to and checked. Its path must be short.
+    scratch: PathBuf,
     proxy: Vec<(String, String)>,
     ttl: Duration,
 }
@@ -40,6 +42,7 @@ impl Config {
             clamd: env.get("AIRLOCK_CLAMD").unwrap_or("/opt/bin/clamd").into(),
             freshclam: env.get("AIRLOCK_FRESHCLAM").unwrap_or("/opt/bin/freshclam").into(),
             certificates: "/opt/etc/ssl/ca-certificates.crt".into(),
+            scratch: env.get("AIRLOCK_SCRATCH").unwrap_or("/tmp/airlock").into(),
             proxy: env.proxy(),
             ttl: env.freshness()?.max_age,
         })
@@ -52,7 +55,7 @@ impl Context {
         let sdk = Sdk::from_environment().await;
         let secret = Secret::new(sdk.secrets(), config.signing_key_arn).read().await?;
         let key = SigningKey::from_secret(&secret.current).context("the signing secret is too short")?;
-        let work = PathBuf::from("/tmp/airlock");
+        let work = config.scratch;
         let freshclam = Freshclam {
             program: config.freshclam,
             directory: work.join("databases"),

@@ -16,8 +16,8 @@ pub struct Config {
     pub max_file_size: u64,
     pub scan_timeout: Duration,
     pub clamd: PathBuf,
-    /// Where definitions are kept while they are used.
-    pub definitions: PathBuf,
+    /// Where definitions, the engine's socket and temporary files are. Its path must be short: a socket's has at most 107 bytes.
+    pub scratch: PathBuf,
     pub definitions_bucket: String,
     /// Whose definitions are taken.
     pub public_key: PublicKey,
@@ -26,15 +26,8 @@ pub struct Config {
 }
 
 impl Config {
-    const SETTINGS: [&'static str; 4] = [
-        "AIRLOCK_CLAMD",
-        "AIRLOCK_DEFINITIONS",
-        "AIRLOCK_DEFINITIONS_BUCKET",
-        "AIRLOCK_DEFINITIONS_PUBLIC_KEY",
-    ];
-
-    /// For the engine's socket and for temporary files. A socket's path must be short.
-    pub(crate) const RUN_DIRECTORY: &str = "/tmp/airlock";
+    const SETTINGS: [&'static str; 4] =
+        ["AIRLOCK_CLAMD", "AIRLOCK_DEFINITIONS_BUCKET", "AIRLOCK_DEFINITIONS_PUBLIC_KEY", "AIRLOCK_SCRATCH"];
 
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         env.refuse_unknown(&[Stores::SETTINGS.as_slice(), &Self::SETTINGS].concat())?;
@@ -55,12 +48,20 @@ impl Config {
             max_file_size,
             scan_timeout: Duration::from_secs(env.parsed("VIRUS_SCAN_TIMEOUT", 300)?),
             clamd: env.get("AIRLOCK_CLAMD").unwrap_or("/opt/bin/clamd").into(),
-            definitions: env.get("AIRLOCK_DEFINITIONS").unwrap_or("/tmp/definitions").into(),
+            scratch: env.get("AIRLOCK_SCRATCH").unwrap_or("/tmp/airlock").into(),
             definitions_bucket: env.required("AIRLOCK_DEFINITIONS_BUCKET")?.to_owned(),
             public_key,
             freshness: env.freshness()?,
             env: env.clone(),
         })
+    }
+
+    pub(crate) fn definition_sets(&self) -> PathBuf {
+        self.scratch.join("definitions")
+    }
+
+    pub(crate) fn run_directory(&self) -> PathBuf {
+        self.scratch.join("run")
     }
 
     /// The engine's share of a scan's time: the rest is for reading, hashing and the canaries.

@@ -6,16 +6,27 @@ use std::time::Duration;
 use aws::env::Env;
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     aws::log::to_cloudwatch();
+    let mut terminated = signal(SignalKind::terminate())?;
     let scanner = Arc::new(scan::Scanner::new(scan::Config::from_env(&Env::read())?));
-    scanner.begin().await;
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
         let now_millis = u64::try_from(aws::clock::now().as_millis()).unwrap_or(u64::MAX);
         let time_left = Duration::from_millis(event.context.deadline.saturating_sub(now_millis));
         Ok::<_, Error>(scanner.handle(event.payload, time_left).await)
     });
-    Runtime::new(handler).register_snapstart_resource(scanner.clone()).run().await
+    let served = async {
+        scanner.begin().await;
+        Runtime::new(handler).register_snapstart_resource(scanner.clone()).run().await
+    };
+    tokio::select! {
+        served = served => served,
+        _ = terminated.recv() => {
+            scanner.stop().await;
+            Ok(())
+        }
+    }
 }

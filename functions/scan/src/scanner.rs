@@ -2,7 +2,6 @@
 //!
 //! Invariant: while there are no definitions, every message comes again and no record changes.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,12 +28,11 @@ const INIT_BUDGET: Duration = Duration::from_secs(8);
 
 impl Scanner {
     pub fn new(config: Config) -> Self {
-        let run_directory = PathBuf::from(Config::RUN_DIRECTORY);
         let daemon = DaemonConfig {
             program: config.clamd.clone(),
             launcher: vec![],
-            run_directory,
-            definitions_directory: PublishedDefinitions::link(&config.definitions),
+            run_directory: config.run_directory(),
+            definitions_directory: PublishedDefinitions::link(&config.definition_sets()),
             limits: Config::limits(config.max_file_size, config.scan_timeout),
             start_timeout: Duration::from_mins(1),
         };
@@ -52,6 +50,11 @@ impl Scanner {
         if tokio::time::timeout(INIT_BUDGET, begun).await.is_err() {
             tracing::info!("the init phase is over; the first invocation goes on");
         }
+    }
+
+    /// Ends the engine, when the platform ends the function.
+    pub async fn stop(&self) {
+        self.engine.stop().await;
     }
 
     /// Handles one batch. Until everything is ready, all of it comes again.
@@ -88,11 +91,11 @@ impl Scanner {
     }
 
     async fn connect(&self) -> anyhow::Result<Context> {
-        let (config, run_directory) = (&self.config, PathBuf::from(Config::RUN_DIRECTORY));
+        let config = &self.config;
+        let (run_directory, root) = (config.run_directory(), config.definition_sets());
         std::fs::create_dir_all(&run_directory)?;
-        std::fs::create_dir_all(&config.definitions)?;
+        std::fs::create_dir_all(&root)?;
         let (stores, bucket) = self.stores().await?;
-        let root = config.definitions.clone();
         let definitions =
             PublishedDefinitions::new(bucket, config.public_key.clone(), stores.ledger.clone(), root);
         definitions.refresh(&self.engine, aws::clock::now()).await?;

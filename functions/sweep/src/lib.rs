@@ -30,7 +30,12 @@ pub struct Swept {
     pub n_files: u32,
     /// Files that could not be moved on; the next sweep tries again.
     pub n_failed: u32,
+    /// Files that have waited for their verdict for longer than [`LONG`].
+    pub n_unscanned: u32,
 }
+
+/// Nobody should wait for longer for a verdict.
+pub const LONG: Duration = Duration::from_mins(15);
 
 /// Files per query: small, so that a long sweep sees what others have done meanwhile.
 const PAGE: i32 = 25;
@@ -56,7 +61,10 @@ async fn sweep_shard(
         for file in due {
             swept.n_files += 1;
             match move_on(context, file, aws::clock::now()).await {
-                Ok(()) => n_moved += 1,
+                Ok(waits) => {
+                    n_moved += 1;
+                    swept.n_unscanned += u32::from(waits == Waits::Long);
+                }
                 Err(error) => {
                     swept.n_failed += 1;
                     tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "file not moved on");
@@ -71,15 +79,24 @@ async fn sweep_shard(
     Ok(())
 }
 
-async fn move_on(context: &Context, file: FileId, now: Timestamp) -> Result<(), StoreError> {
-    let Some(record) = context.stores.ledger.load(file).await? else { return Ok(()) };
+/// How long a file that was stored has been without a verdict.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    NotLong,
+    Long,
+}
+
+async fn move_on(context: &Context, file: FileId, now: Timestamp) -> Result<Waits, StoreError> {
+    let Some(record) = context.stores.ledger.load(file).await? else { return Ok(Waits::NotLong) };
+    let is_stored = matches!(record.state, State::Queued { .. } | State::Scanning { .. });
+    let waits = if is_stored && now.since(record.created_at) > LONG { Waits::Long } else { Waits::NotLong };
     let found = match record.state {
         State::Awaiting => context.stores.objects.current_version(ObjectKey::of(file)).await?,
         _ => None,
     };
     let due = Event::Due { found };
     let Some(applied) = context.stores.ledger.apply(file, &due, &context.machine, now).await? else {
-        return Ok(());
+        return Ok(waits);
     };
     if applied.kept.is_none() {
         tracing::info!(file.id = %file, file.status = applied.record.status().as_str(), "swept");
@@ -89,5 +106,6 @@ async fn move_on(context: &Context, file: FileId, now: Timestamp) -> Result<(), 
             context.queue.request_scan(ObjectKey::of(file), version).await?;
         }
     }
-    context.stores.settle(&applied, &context.machine, now).await
+    context.stores.settle(&applied, &context.machine, now).await?;
+    Ok(waits)
 }

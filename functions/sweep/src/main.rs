@@ -17,7 +17,10 @@ async fn main() -> Result<(), Error> {
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
         let now_millis = u64::try_from(aws::clock::now().as_millis()).unwrap_or(u64::MAX);
         let time_left = Duration::from_millis(event.context.deadline.saturating_sub(now_millis));
-        sweep::sweep(context, time_left.saturating_sub(RESERVE)).await.map_err(Error::from)
+        let swept = sweep::sweep(context, time_left.saturating_sub(RESERVE)).await?;
+        let unscanned = aws::metrics::count("UnscannedFiles", swept.n_unscanned.into());
+        aws::metrics::emit("sweep", &[unscanned], aws::clock::now());
+        Ok::<_, Error>(swept)
     }))
     .await
 }

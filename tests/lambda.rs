@@ -1,0 +1,334 @@
+//! What is deployed works: the release builds of the functions, each in a process of its own, driven as Lambda drives them.
+//!
+//! Storage, ledger and queue are the stand-ins behind their real protocols; definitions are published by the real publisher.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::definitions::Deployment;
+use crate::identity::user_token;
+use crate::support::runtime_api::{Answer, Function, sqs_event};
+use crate::support::{Accepted, Service, eicar, text};
+
+const LIMIT: Duration = Duration::from_mins(1);
+const SECRET: &str = "a secret of at least thirty-two bytes";
+
+/// The environment that the template gives.
+struct Environment {
+    pairs: Vec<(String, String)>,
+    scratch: tempfile::TempDir,
+}
+
+impl Environment {
+    async fn of(service: &Service) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let sqs_url = format!("http://{}", listener.local_addr().unwrap());
+        let sqs = standin::sqs::router(service.local.queue().clone());
+        tokio::spawn(async move { axum::serve(listener, sqs).await });
+        let (report, keys) = (service.local.report(), service.keys());
+        let scratch = tempfile::tempdir_in("/tmp").unwrap();
+        let pairs = [
+            ("AIRLOCK_TABLE", "airlock".to_owned()),
+            ("S3_BUCKET_NAME", "airlock".to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", keys.access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key),
+            ("AWS_ENDPOINT_URL_S3", report.s3_url.clone()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", report.dynamodb_url.clone()),
+            ("AWS_ENDPOINT_URL_SQS", sqs_url.clone()),
+            ("SECRET_KEY", SECRET.to_owned()),
+        ];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let mut environment = Self { pairs, scratch };
+        environment.set("SQS", &format!("{sqs_url}/airlock-scan"));
+        environment
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.pairs.push((name.to_owned(), value.to_owned()));
+    }
+
+    async fn start(&self, function: &'static str, more: &[(&str, &str)]) -> Function {
+        self.try_start(function, more).await.unwrap_or_else(|error| panic!("{function}: {error}"))
+    }
+
+    async fn try_start(&self, function: &'static str, more: &[(&str, &str)]) -> Result<Function, Value> {
+        let mut env: Vec<(&str, &str)> =
+            self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let queue_url = env.iter().find(|(name, _)| *name == "SQS").map(|(_, url)| *url).unwrap();
+        if matches!(function, "api" | "sweep") {
+            env.push(("AIRLOCK_SCAN_QUEUE_URL", queue_url));
+        }
+        env.extend(more);
+        Function::try_start(function, &env).await
+    }
+
+    async fn api(&self) -> Function {
+        let jwt =
+            [("JWT_ISSUER", "https://issuer.example"), ("JWT_AUDIENCE", "airlock"), ("JWT_SECRET", SECRET)];
+        self.start("api", &jwt).await
+    }
+
+    /// The scan function, with what it needs of a deployment's definitions.
+    async fn scan(&self, deployment: &Deployment, more: &[(&str, &str)]) -> Function {
+        let public_key = deployment.publisher.key.public_key().to_string();
+        let scratch = self.scratch.path().display().to_string();
+        let definitions = [
+            ("AIRLOCK_DEFINITIONS_BUCKET", "airlock"),
+            ("AIRLOCK_DEFINITIONS_PUBLIC_KEY", public_key.as_str()),
+            // ClamAV's signed test database is of 2021.
+            ("DEFINITIONS_MAX_AGE_DAYS", "36500"),
+            ("AIRLOCK_CLAMD", "/usr/sbin/clamd"),
+            ("AIRLOCK_SCRATCH", scratch.as_str()),
+        ];
+        self.start("scan", &[&definitions, more].concat()).await
+    }
+}
+
+/// The messages about uploads that wait in the queue, as one batch. (What the publisher stores makes messages as well: there is one bucket.)
+async fn next_batch(service: &Service) -> Value {
+    let (queue, mut bodies) = (service.local.queue(), vec![]);
+    while let Some(received) = queue.receive(Duration::from_mins(1), 1000).await.unwrap() {
+        queue.acknowledge(&received).await.unwrap();
+        if received.body.contains("\"uploads/") {
+            bodies.push((format!("message-{}", bodies.len()), received.body));
+        }
+    }
+    let bodies: Vec<(&str, &str)> = bodies.iter().map(|(id, body)| (id.as_str(), body.as_str())).collect();
+    sqs_event(&bodies)
+}
+
+fn nothing_failed() -> Answer {
+    Answer::Response(json!({ "batchItemFailures": [] }))
+}
+
+fn failed(ids: &[&str]) -> Answer {
+    let failures: Vec<Value> = ids.iter().map(|id| json!({ "itemIdentifier": id })).collect();
+    Answer::Response(json!({ "batchItemFailures": failures }))
+}
+
+fn bearer() -> Value {
+    json!({ "authorization": format!("Bearer {}", user_token("alice")), "content-type": "application/json" })
+}
+
+/// Announces a file through the API function and stores its bytes as a browser does.
+async fn upload(api: &mut Function, service: &Service, name: &str, bytes: &[u8]) -> String {
+    let wanted = json!({ "filename": name, "size": bytes.len() }).to_string();
+    let (status, _, accepted) = api.request("POST", "/files", &bearer(), &wanted).await;
+    assert_eq!(status, 201, "{accepted}");
+    let accepted = Accepted { file_id: text(&accepted["file_id"]), upload: accepted["upload"].clone() };
+    assert_eq!(service.put(&accepted, bytes).await.status(), 200);
+    accepted.file_id
+}
+
+async fn status_of(api: &mut Function, file_id: &str) -> Value {
+    let (status, _, found) = api.request("GET", &format!("/files/{file_id}/status"), &bearer(), "").await;
+    assert_eq!(status, 200, "{found}");
+    found["file_info"].clone()
+}
+
+/// The engine of a scan function: the process ids of its children.
+fn children_of(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let mut children: Vec<u32> = text.split_whitespace().map(|child| child.parse().unwrap()).collect();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        let path = task.unwrap().path().join("children");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        children.extend(text.split_whitespace().map(|child| child.parse::<u32>().unwrap()));
+    }
+    children.sort_unstable();
+    children.dedup();
+    children
+}
+
+fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with('Z'))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_goes_through_the_functions_as_they_are_deployed() {
+    let deployment = Deployment::start().await;
+    deployment.publish(6).await;
+    let service = &deployment.service;
+    let environment = Environment::of(service).await;
+    let mut api = environment.api().await;
+    let mut download = environment.start("download", &[]).await;
+    let mut scan = environment.scan(&deployment, &[]).await;
+    let mut sweep = environment.start("sweep", &[]).await;
+
+    let clean = upload(&mut api, service, "a.txt", b"through real functions").await;
+    let infected = upload(&mut api, service, "b.txt", &eicar()).await;
+    assert_eq!(status_of(&mut api, &clean).await["scan_status"], "pending");
+    let batch = next_batch(service).await;
+    assert_eq!(batch["Records"].as_array().unwrap().len(), 2);
+    assert_eq!(scan.invoke(batch.clone(), LIMIT).await, nothing_failed());
+    let judged = status_of(&mut api, &clean).await;
+    assert_eq!(
+        (&judged["scan_status"], &judged["scan_result"]["definitions"]["version"]),
+        (&json!("clean"), &json!("6"))
+    );
+    assert_eq!(status_of(&mut api, &infected).await["scan_status"], "infected");
+    assert_eq!(scan.invoke(batch, LIMIT).await, nothing_failed(), "warm, and delivered twice");
+
+    let link = format!("/files/{clean}/download-link");
+    let (status, _, link) = api.request("GET", &link, &bearer(), "").await;
+    assert_eq!(status, 200, "{link}");
+    let (status, headers, _) =
+        download.request("GET", link["download_url"].as_str().unwrap(), &json!({}), "").await;
+    assert_eq!(status, 302);
+    let bytes = service.http.get(headers["location"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(bytes.bytes().await.unwrap().as_ref(), b"through real functions");
+    let link = format!("/files/{infected}/download-link");
+    assert_eq!(api.request("GET", &link, &bearer(), "").await.0, 403);
+    assert_eq!(api.request("GET", "/files", &json!({}), "").await.0, 401);
+    let (status, _, health) = api.request("GET", "/health", &json!({}), "").await;
+    assert_eq!((status, &health["engine"]["definitions"]["version"]), (200, &json!("6")), "{health}");
+    let swept = sweep.invoke(json!({ "action": "sweep" }), LIMIT).await;
+    assert!(matches!(&swept, Answer::Response(swept) if swept["n_failed"] == 0), "{swept:?}");
+
+    // The engine reads hostile bytes: it has no credentials to lose.
+    let engine = children_of(scan.pid());
+    assert_eq!(engine.len(), 1);
+    let environ = std::fs::read_to_string(format!("/proc/{}/environ", engine[0])).unwrap();
+    assert!(
+        environ.contains("PATH=") && !environ.contains("AWS_") && !environ.contains("SECRET"),
+        "{environ}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_events_hurt_nobody_else() {
+    let deployment = Deployment::start().await;
+    deployment.publish(6).await;
+    let service = &deployment.service;
+    let environment = Environment::of(service).await;
+    let mut api = environment.api().await;
+    let mut scan = environment.scan(&deployment, &[]).await;
+
+    assert_eq!(scan.invoke(json!({ "Records": [] }), LIMIT).await, nothing_failed());
+    assert!(matches!(scan.invoke(json!("text"), LIMIT).await, Answer::Error(_)));
+    let file_id = upload(&mut api, service, "a.txt", b"good among bad").await;
+    let good = text(&next_batch(service).await["Records"][0]["body"]);
+    let test_event =
+        json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "airlock" }).to_string();
+    let unknown = good.replace(&file_id, "123e4567-e89b-42d3-a456-426614174000");
+    let batch =
+        sqs_event(&[("poison", "{not JSON"), ("test", &test_event), ("unknown", &unknown), ("good", &good)]);
+    for _ in 0..3 {
+        // Delivered again and again, until SQS puts it among the dead letters.
+        assert_eq!(scan.invoke(batch.clone(), LIMIT).await, failed(&["poison"]));
+    }
+    assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "clean");
+
+    assert!(matches!(api.invoke(json!({ "version": "2.0" }), LIMIT).await, Answer::Error(_)));
+    assert_eq!(api.request("GET", "/health", &json!({}), "").await.0, 200, "the same process goes on");
+    let (status, _, problem) = api.request("POST", "/files", &bearer(), "{").await;
+    assert_eq!(status, 400, "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invocation_that_is_cut_off_loses_nothing() {
+    let deployment = Deployment::start().await;
+    deployment.publish(6).await;
+    let service = &deployment.service;
+    let environment = Environment::of(service).await;
+    let mut api = environment.api().await;
+    let mut scan = environment.scan(&deployment, &[]).await;
+    let mut sweep = environment.start("sweep", &[]).await;
+    let file_id = upload(&mut api, service, "a.txt", b"cut off").await;
+    let batch = next_batch(service).await;
+    // Too little time to begin with: it says so while it can.
+    assert_eq!(scan.invoke(batch.clone(), Duration::from_secs(5)).await, failed(&["message-0"]));
+    assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "pending");
+    // The engine hangs, and the platform ends the function in the middle of the scan.
+    let engine = children_of(scan.pid())[0];
+    let engine = rustix::process::Pid::from_raw(i32::try_from(engine).unwrap()).unwrap();
+    rustix::process::kill_process(engine, Signal::STOP).unwrap();
+    assert_eq!(scan.invoke(batch.clone(), Duration::from_secs(12)).await, Answer::TimedOut);
+    let _ = rustix::process::kill_process(engine, Signal::KILL);
+    assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "scanning");
+    // Delivered again at once, it finds somebody else's lease. When that is over, the sweep asks for another scan.
+    assert_eq!(scan.invoke(batch, LIMIT).await, nothing_failed(), "a cold start");
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        sweep.invoke(json!({ "action": "sweep" }), LIMIT).await;
+        assert_eq!(scan.invoke(next_batch(service).await, LIMIT).await, nothing_failed());
+        if status_of(&mut api, &file_id).await["scan_status"] == "clean" {
+            return;
+        }
+    }
+    panic!("the file has not ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_wait_until_there_are_definitions() {
+    let deployment = Deployment::start().await;
+    let service = &deployment.service;
+    let environment = Environment::of(service).await;
+    let mut api = environment.api().await;
+    let mut scan = environment.scan(&deployment, &[]).await;
+    let file_id = upload(&mut api, service, "a.txt", b"first of all").await;
+    let batch = next_batch(service).await;
+    for _ in 0..3 {
+        assert_eq!(scan.invoke(batch.clone(), LIMIT).await, failed(&["message-0"]));
+        assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "pending");
+    }
+    deployment.publish(6).await;
+    assert_eq!(scan.invoke(batch, LIMIT).await, nothing_failed());
+    assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "clean");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_end_when_they_are_told_to() {
+    let deployment = Deployment::start().await;
+    deployment.publish(6).await;
+    let environment = Environment::of(&deployment.service).await;
+    let mut scan = environment.scan(&deployment, &[]).await;
+    let engine = children_of(scan.pid())[0];
+    let mut api = environment.api().await;
+    for function in [&mut scan, &mut api] {
+        function.signal(Signal::TERM);
+        assert!(function.ends_within(Duration::from_secs(5)).await);
+    }
+    assert!(!is_running(engine), "no engine is left behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_set_up_wrongly_does_not_start() {
+    let service = Service::start_with(&[], |settings| settings.tuning.delivery.n_workers = 0).await;
+    let environment = Environment::of(&service).await;
+    for (function, wrong) in [
+        ("api", [("JWT_ISSUER", "")]),
+        ("download", [("SECRET_KEY", "short")]),
+        ("scan", [("AIRLOCK_DEFINITIONS_PUBLIC_KEY", "AAAA")]),
+        ("sweep", [("AIRLOCK_TABEL", "misspelt")]),
+        ("definitions", [("AIRLOCK_DEFINITIONS_BUCKET", "")]),
+    ] {
+        assert!(environment.try_start(function, &wrong).await.is_err(), "{function}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_snapshot_has_a_loaded_engine_and_newer_definitions() {
+    let deployment = Deployment::start().await;
+    deployment.publish(5).await;
+    let service = &deployment.service;
+    let environment = Environment::of(service).await;
+    let mut api = environment.api().await;
+    let mut scan = environment.scan(&deployment, &[("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")]).await;
+    let engine = children_of(scan.pid());
+    assert_eq!(engine.len(), 1, "the engine is in the snapshot");
+    let file_id = upload(&mut api, service, "a.txt", b"after the restore").await;
+    let batch = next_batch(service).await;
+    deployment.publish(6).await;
+    scan.restore().await;
+    assert_eq!(scan.invoke(batch, LIMIT).await, nothing_failed());
+    let judged = status_of(&mut api, &file_id).await;
+    assert_eq!(
+        (&judged["scan_status"], &judged["scan_result"]["definitions"]["version"]),
+        (&json!("clean"), &json!("6"))
+    );
+}
