@@ -23,6 +23,7 @@ mod embedded;
 mod encrypted;
 mod fields;
 mod format;
+mod inflate;
 mod iso;
 mod mail;
 mod mszip;

@@ -11,16 +11,15 @@ const BLOCK: u64 = 512;
 
 /// Whether 512 bytes are a header: their checksum says so, for tars with and without `ustar`.
 pub(crate) fn is_header(header: &[u8]) -> bool {
-    let Some(stored) = octal(header.at(148, 8)) else { return false };
+    let stored = octal(header.at(148, 8)).and_then(|sum| i64::try_from(sum).ok());
     let sum = |value: fn(u8) -> i64| {
         header
             .iter()
             .enumerate()
             .fold(0, |sum, (index, byte)| sum + value(if (148..156).contains(&index) { b' ' } else { *byte }))
     };
-    let stored = i64::try_from(stored).unwrap_or(-1);
-    let agrees = sum(i64::from) == stored || sum(|byte| i64::from(byte.cast_signed())) == stored;
-    header.len() == 512 && agrees
+    let sums = [sum(i64::from), sum(|byte| i64::from(byte.cast_signed()))];
+    header.len() == 512 && stored.is_some_and(|stored| sums.contains(&stored))
 }
 
 /// A number field: octal digits, padded with spaces or zeros, ended by a space or a zero byte.

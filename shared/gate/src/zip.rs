@@ -14,6 +14,7 @@ use domain::verdict::Unscannable;
 
 use crate::blob::Blob;
 use crate::capability::Method;
+use crate::inflate::Inflate;
 use crate::walk::{Damage, Reach, Walk, Walked, malformed, refuse};
 use crate::{embedded, encrypted};
 
@@ -171,7 +172,7 @@ fn unpack(walk: &mut Walk<'_>, packed: &Blob, method: u16, damage: Damage) -> Wa
     let mut crc = crc32fast::Hasher::new();
     {
         let decoder: Box<dyn Read + '_> = match method {
-            DEFLATED => Box::new(flate2::bufread::DeflateDecoder::new(&mut reader)),
+            DEFLATED => Box::new(Inflate::new(&mut reader)),
             DEFLATE64 => Box::new(deflate64::Deflate64Decoder::with_buffer(&mut reader)),
             BZIP2 => Box::new(bzip2::bufread::BzDecoder::new(&mut reader)),
             _ => Box::new(&mut reader),

@@ -7,6 +7,8 @@ mod corpus;
 mod depth;
 mod large;
 mod made;
+mod tars;
+mod zips;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};

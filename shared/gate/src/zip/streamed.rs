@@ -73,3 +73,49 @@ fn descriptor_bytes(bytes: &[u8]) -> u64 {
     let has_signature = bytes.starts_with(b"PK\x07\x08");
     [16, 24].into_iter().find(|n| has_signature && bytes.at(*n, 2) == b"PK").map_or(0, to_u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_followed_where_7_zip_follows_them() {
+        let header = |versions: [u8; 2], method: u8, name: &[u8]| {
+            let mut header = vec![0; LOCAL_BYTES];
+            header[..4].copy_from_slice(ZIP_LOCAL);
+            header[4..6].copy_from_slice(&versions);
+            header[8] = method;
+            header[26] = u8::try_from(name.len()).unwrap();
+            [&header, name].concat()
+        };
+        assert!(is_plausible(&header([20, 0], 8, b"a")));
+        assert!(is_plausible(&header([127, 127], 99, b"a")));
+        for (versions, method, name) in [
+            ([128, 0], 8, &b"a"[..]),
+            ([20, 128], 8, b"a"),
+            ([20, 0], 21, b"a"),
+            ([20, 0], 92, b"a"),
+            ([20, 0], 100, b"a"),
+            ([20, 0], 8, b""),
+            ([20, 0], 8, b"a\0b"),
+        ] {
+            assert!(!is_plausible(&header(versions, method, name)), "{versions:?} {method} {name:?}");
+        }
+        assert!(!is_plausible(&header([20, 0], 8, b"a")[1..]));
+    }
+
+    #[test]
+    fn a_descriptor_has_its_signature_and_a_header_behind_it() {
+        let followed = |signature: &[u8], n_bytes: usize| {
+            let mut bytes = vec![0; 28];
+            bytes[..4].copy_from_slice(signature);
+            bytes[n_bytes..n_bytes + 2].copy_from_slice(b"PK");
+            descriptor_bytes(&bytes)
+        };
+        assert_eq!(followed(b"PK\x07\x08", 16), 16);
+        assert_eq!(followed(b"PK\x07\x08", 24), 24);
+        assert_eq!(followed(b"PK\x07\x08", 20), 0);
+        assert_eq!(followed(b"PK\x07\x09", 16), 0);
+        assert_eq!(descriptor_bytes(&[0; 28]), 0);
+    }
+}

@@ -1,0 +1,355 @@
+//! What a zip may look like: every field that readers could read differently, changed alone in an archive that is otherwise in order.
+
+use std::io::{Read as _, Write as _};
+
+use domain::verdict::Unscannable;
+use flate2::{Compression, Crc, write::DeflateEncoder};
+use gate::{Blob, Inspection};
+
+use crate::{USUAL_LIMITS, gate};
+
+fn inspect(bytes: &[u8]) -> Inspection {
+    gate(USUAL_LIMITS).inspect_bytes(bytes).unwrap()
+}
+
+fn reason(bytes: &[u8]) -> Option<Unscannable> {
+    inspect(bytes).refusal.map(|refusal| refusal.reason)
+}
+
+fn handed(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let inspection = inspect(bytes);
+    assert_eq!(inspection.refusal, None);
+    let content = |blob: &Blob| {
+        let mut bytes = vec![];
+        blob.reader().read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    inspection.handed.iter().map(content).collect()
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+fn deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = DeflateEncoder::new(vec![], Compression::best());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
+}
+
+/// One member, as its two headers tell of it.
+#[derive(Clone)]
+struct Member {
+    name: &'static str,
+    data: Vec<u8>,
+    packed: Vec<u8>,
+    method: u16,
+    local_flags: u16,
+    listed_flags: u16,
+    /// Sizes and CRC behind the data instead of before it.
+    descriptor: Vec<u8>,
+    is_size_before: bool,
+    local_extra: Vec<u8>,
+    comment: Vec<u8>,
+}
+
+impl Member {
+    fn stored(name: &'static str, data: &[u8]) -> Self {
+        Self {
+            name,
+            data: data.to_vec(),
+            packed: data.to_vec(),
+            method: 0,
+            local_flags: 0,
+            listed_flags: 0,
+            descriptor: vec![],
+            is_size_before: true,
+            local_extra: vec![],
+            comment: vec![],
+        }
+    }
+
+    fn deflated(name: &'static str, data: &[u8]) -> Self {
+        Self { packed: deflate(data), method: 8, ..Self::stored(name, data) }
+    }
+
+    /// With a descriptor, whose sizes have so many bytes each.
+    fn streamed(mut self, n_size: usize) -> Self {
+        self.local_flags |= 8;
+        self.listed_flags |= 8;
+        self.is_size_before = false;
+        self.descriptor = [&b"PK\x07\x08"[..], &crc32(&self.data).to_le_bytes()].concat();
+        for n_bytes in [self.packed.len(), self.data.len()] {
+            self.descriptor.extend_from_slice(&(n_bytes as u64).to_le_bytes()[..n_size]);
+        }
+        self
+    }
+
+    fn fields(&self, is_known: bool) -> Vec<u8> {
+        let known = |value: usize| if is_known { u32::try_from(value).unwrap() } else { 0 };
+        let crc = if is_known { crc32(&self.data) } else { 0 };
+        [crc, known(self.packed.len()), known(self.data.len())]
+            .into_iter()
+            .flat_map(u32::to_le_bytes)
+            .collect()
+    }
+
+    fn local(&self) -> Vec<u8> {
+        let lengths =
+            [u16::try_from(self.name.len()).unwrap(), u16::try_from(self.local_extra.len()).unwrap()];
+        let mut bytes = b"PK\x03\x04\x14\0".to_vec();
+        bytes.extend([self.local_flags, self.method, 0, 0].into_iter().flat_map(u16::to_le_bytes));
+        bytes.extend(self.fields(self.is_size_before));
+        bytes.extend(lengths.into_iter().flat_map(u16::to_le_bytes));
+        [bytes, self.name.into(), self.local_extra.clone(), self.packed.clone(), self.descriptor.clone()]
+            .concat()
+    }
+
+    fn listed(&self, offset: usize) -> Vec<u8> {
+        let mut bytes = b"PK\x01\x02\x14\0\x14\0".to_vec();
+        bytes.extend([self.listed_flags, self.method, 0, 0].into_iter().flat_map(u16::to_le_bytes));
+        bytes.extend(self.fields(true));
+        let comment = u16::try_from(self.comment.len()).unwrap();
+        let lengths = [u16::try_from(self.name.len()).unwrap(), 0, comment, 0, 0, 0, 0];
+        bytes.extend(lengths.into_iter().flat_map(u16::to_le_bytes));
+        bytes.extend(u32::try_from(offset).unwrap().to_le_bytes());
+        [bytes, self.name.into(), self.comment.clone()].concat()
+    }
+}
+
+/// Members, gaps of their choice behind them, the directory, and what the end says of it.
+struct Archive {
+    body: Vec<u8>,
+    directory: Vec<u8>,
+    n_members: u16,
+}
+
+impl Archive {
+    fn of(members: &[Member], gap: &[u8]) -> Self {
+        let (mut body, mut directory) = (vec![], vec![]);
+        for member in members {
+            directory.extend(member.listed(body.len()));
+            body.extend(member.local());
+            body.extend(gap);
+        }
+        Self { body, directory, n_members: u16::try_from(members.len()).unwrap() }
+    }
+
+    fn end(&self, n_members: u16, size: u32, offset: u32) -> Vec<u8> {
+        let counts = [0, 0, n_members, n_members].into_iter().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let place = [size, offset].into_iter().flat_map(u32::to_le_bytes).collect();
+        [b"PK\x05\x06".to_vec(), counts, place, vec![0, 0]].concat()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let (size, offset) =
+            (u32::try_from(self.directory.len()).unwrap(), u32::try_from(self.body.len()).unwrap());
+        [self.body.clone(), self.directory.clone(), self.end(self.n_members, size, offset)].concat()
+    }
+}
+
+fn zip(members: &[Member]) -> Vec<u8> {
+    Archive::of(members, b"").bytes()
+}
+
+#[test]
+fn hints_may_differ_between_headers_and_nothing_else() {
+    let member = Member::stored("a", b"data");
+    for (flags, expected) in [
+        (0x0002, None),
+        (0x0004, None),
+        (0x0800, None),
+        (0x0806, None),
+        (0x0010, Some(Unscannable::Malformed)),
+        (0x1000, Some(Unscannable::Malformed)),
+    ] {
+        assert_eq!(reason(&zip(&[Member { local_flags: flags, ..member.clone() }])), expected, "{flags:#x}");
+    }
+    for flags in [0x0001, 0x0040, 0x2000] {
+        let encrypted = Member { local_flags: flags, listed_flags: flags, ..member.clone() };
+        assert_eq!(reason(&zip(&[encrypted])), Some(Unscannable::Encrypted), "{flags:#x}");
+    }
+}
+
+#[test]
+fn comments_of_members_belong_to_the_directory() {
+    let member = |name| Member { comment: b"about it".to_vec(), ..Member::deflated(name, &[7; 500]) };
+    assert_eq!(reason(&zip(&[member("a"), member("b")])), None);
+}
+
+#[test]
+fn zeros_may_align_members_up_to_a_limit() {
+    let members = [Member::stored("a", b"data"), Member::stored("b", b"more")];
+    for (n_zeros, expected) in [
+        (1, None),
+        (4_000, None),
+        (65_536, None),
+        (65_537, Some(Unscannable::Malformed)),
+        (70_000, Some(Unscannable::Malformed)),
+    ] {
+        let archive = Archive::of(&members, &vec![0; n_zeros]);
+        assert_eq!(reason(&archive.bytes()), expected, "{n_zeros}");
+    }
+}
+
+#[test]
+fn android_signatures_are_taken_for_nothing_else() {
+    let block = |head: u64, tail: u64, magic: &[u8]| {
+        [&head.to_le_bytes(), &[1; 40][..], &tail.to_le_bytes(), magic].concat()
+    };
+    let magic = b"APK Sig Block 42";
+    let good = block(64, 64, magic);
+    for (name, gap, expected) in [
+        ("good", good.clone(), None),
+        ("aligned", [&[0; 100], &good[..]].concat(), None),
+        ("hidden bytes before it", [&[1; 100], &good[..]].concat(), Some(Unscannable::Malformed)),
+        ("another magic", block(64, 64, b"APK Sig Block 43"), Some(Unscannable::Malformed)),
+        ("lengths that differ", block(63, 64, magic), Some(Unscannable::Malformed)),
+        ("longer than it is", block(65, 65, magic), Some(Unscannable::Malformed)),
+        ("much longer than it is", block(u64::MAX, u64::MAX, magic), Some(Unscannable::Malformed)),
+        ("shorter than it is", block(60, 60, magic), Some(Unscannable::Malformed)),
+    ] {
+        assert_eq!(reason(&Archive::of(&[Member::stored("a", b"data")], &gap).bytes()), expected, "{name}");
+    }
+}
+
+/// A field of 64-bit records: where it stands, and how many bytes it has.
+type Field = (&'static str, usize, usize);
+
+#[test]
+fn zip64_end_records_agree_in_every_field() {
+    let archive = Archive::of(&[Member::stored("a", b"data")], b"");
+    let (size, offset) = (archive.directory.len() as u64, archive.body.len() as u64);
+    let mut record = b"PK\x06\x06".to_vec();
+    record.extend_from_slice(&44u64.to_le_bytes());
+    record.extend_from_slice(&[45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    record.extend([1, 1, size, offset].into_iter().flat_map(u64::to_le_bytes));
+    let mut locator = b"PK\x06\x07\0\0\0\0".to_vec();
+    locator.extend_from_slice(&(offset + size).to_le_bytes());
+    locator.extend_from_slice(&1u32.to_le_bytes());
+    let whole = |record: &[u8], locator: &[u8], end: Vec<u8>| {
+        [&archive.body[..], &archive.directory, record, locator, &end].concat()
+    };
+    let (short_size, short_offset) = (u32::try_from(size).unwrap(), u32::try_from(offset).unwrap());
+    let all_ones = || archive.end(u16::MAX, u32::MAX, u32::MAX);
+    for (name, end, expected) in [
+        ("all ones", all_ones(), None),
+        ("equal", archive.end(1, short_size, short_offset), None),
+        ("another number of members", archive.end(2, u32::MAX, u32::MAX), Some(Unscannable::Malformed)),
+        ("another size", archive.end(u16::MAX, short_size + 1, u32::MAX), Some(Unscannable::Malformed)),
+        ("another offset", archive.end(u16::MAX, u32::MAX, short_offset - 1), Some(Unscannable::Malformed)),
+    ] {
+        assert_eq!(reason(&whole(&record, &locator, end)), expected, "{name}");
+    }
+    let of_record: [Field; 8] = [
+        ("signature", 0, 4),
+        ("size of the record", 4, 8),
+        ("this part", 16, 4),
+        ("part of the directory", 20, 4),
+        ("members in this part", 24, 8),
+        ("members", 32, 8),
+        ("size of the directory", 40, 8),
+        ("offset of the directory", 48, 8),
+    ];
+    for (name, at, n_bytes) in of_record {
+        for place in at..at + n_bytes {
+            let mut changed = record.clone();
+            changed[place] ^= 1;
+            assert_eq!(
+                reason(&whole(&changed, &locator, all_ones())),
+                Some(Unscannable::Malformed),
+                "{name}"
+            );
+        }
+    }
+    for (name, at, n_bytes) in
+        [("part of the record", 4, 4), ("offset of the record", 8, 8), ("parts", 16, 4)]
+    {
+        for place in at..at + n_bytes {
+            let mut changed = locator.clone();
+            changed[place] ^= 1;
+            assert_eq!(reason(&whole(&record, &changed, all_ones())), Some(Unscannable::Malformed), "{name}");
+        }
+    }
+    // Both wrong alike.
+    let mut changed = record.clone();
+    changed[24] = 2;
+    changed[32] = 2;
+    assert_eq!(reason(&whole(&changed, &locator, all_ones())), Some(Unscannable::Malformed));
+}
+
+#[test]
+fn a_directory_has_a_largest_size() {
+    const LARGEST: usize = 64 * 1024 * 1024;
+    let of_size = |n_bytes: usize| {
+        let directory = vec![b' '; n_bytes];
+        let archive = Archive { body: b"PK\x03\x04".to_vec(), directory, n_members: 1 };
+        reason(&archive.bytes())
+    };
+    assert_eq!(of_size(LARGEST), Some(Unscannable::Malformed), "read, and no directory");
+    assert_eq!(of_size(LARGEST + 1), Some(Unscannable::TooManyFiles), "not read");
+    assert_eq!(of_size(LARGEST + 2), Some(Unscannable::TooManyFiles), "not read");
+}
+
+/// Members amid other data, without a directory.
+fn amid(members: &[Member]) -> Vec<u8> {
+    let mut bytes = b"some text before it. ".repeat(5);
+    members.iter().for_each(|member| bytes.extend(member.local()));
+    bytes.extend(b" and some behind it".repeat(5));
+    bytes
+}
+
+#[test]
+fn members_amid_other_data_are_found_one_behind_the_other() {
+    let last = || Member::stored("last", b"the last one");
+    let long = b"compresses well ".repeat(40);
+    let zip64 = |mut member: Member| {
+        member.local_extra = [&[1, 0, 16, 0][..], &[0; 16]].concat();
+        member
+    };
+    for (name, member) in [
+        ("stored", Member::stored("a", b"the first one")),
+        ("deflated", Member::deflated("a", &long)),
+        ("streamed", Member::deflated("a", &long).streamed(4)),
+        ("streamed with long sizes", zip64(Member::deflated("a", &long)).streamed(8)),
+        (
+            "with an extra field",
+            Member { local_extra: vec![9, 0, 2, 0, 1, 2], ..Member::deflated("a", &long) },
+        ),
+        ("streamed, sizes known", Member { local_flags: 8, ..Member::stored("a", b"the first one") }),
+    ] {
+        let expected = vec![member.data.clone(), last().data];
+        assert_eq!(handed(&amid(&[member, last()])), expected, "{name}");
+    }
+    assert_eq!(
+        handed(&amid(&[Member::stored("empty", b""), last()])),
+        [last().data],
+        "an empty one is nothing to look at"
+    );
+    let unknown = Member::stored("a", b"of a size that nobody knows").streamed(4);
+    assert_eq!(reason(&amid(&[unknown])), Some(Unscannable::Malformed));
+    // Nobody unpacks it without the password, but what stands behind it is found.
+    let encrypted = Member { local_flags: 1, ..Member::stored("a", b"never seen") };
+    assert_eq!(handed(&amid(&[encrypted, last()])), [last().data]);
+}
+
+#[test]
+fn what_comes_out_before_the_damage_counts() {
+    let member = Member::deflated("a", b"short");
+    let mut damaged = member.clone();
+    // A stored block of 5 bytes that is not the last one, then a block of a kind that does not exist.
+    damaged.packed = [&[0, 5, 0, 0xfa, 0xff][..], b"short", &[0x07]].concat();
+    assert_eq!(handed(&amid(&[damaged])), [b"short".to_vec()]);
+}
+
+#[test]
+fn headers_without_members_are_counted() {
+    // A gzip header that nothing follows, so often.
+    let false_starts = |n: usize| b"\x1f\x8b\x08\0\0\0\0\0\0\xff not deflated at all ".repeat(n);
+    let in_text = |n| [b"text before ".to_vec(), false_starts(n)].concat();
+    assert_eq!(reason(&in_text(2_000)), None);
+    assert_eq!(reason(&in_text(2_001)), Some(Unscannable::TooManyFiles));
+    assert_eq!(reason(&in_text(2_100)), Some(Unscannable::TooManyFiles));
+}
