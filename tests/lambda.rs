@@ -39,6 +39,8 @@ impl Environment {
             ("AWS_ENDPOINT_URL_DYNAMODB", report.dynamodb_url.clone()),
             ("AWS_ENDPOINT_URL_SQS", sqs_url.clone()),
             ("SECRET_KEY", SECRET.to_owned()),
+            // ClamAV's signed test database is of 2021.
+            ("DEFINITIONS_MAX_AGE_DAYS", "36500".to_owned()),
         ];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value)).to_vec();
         let mut environment = Self { pairs, scratch };
@@ -78,8 +80,6 @@ impl Environment {
         let definitions = [
             ("AIRLOCK_DEFINITIONS_BUCKET", "airlock"),
             ("AIRLOCK_DEFINITIONS_PUBLIC_KEY", public_key.as_str()),
-            // ClamAV's signed test database is of 2021.
-            ("DEFINITIONS_MAX_AGE_DAYS", "36500"),
             ("AIRLOCK_CLAMD", "/usr/sbin/clamd"),
             ("AIRLOCK_SCRATCH", scratch.as_str()),
         ];
@@ -247,7 +247,7 @@ async fn an_invocation_that_is_cut_off_loses_nothing() {
     let engine = children_of(scan.pid())[0];
     let engine = rustix::process::Pid::from_raw(i32::try_from(engine).unwrap()).unwrap();
     rustix::process::kill_process(engine, Signal::STOP).unwrap();
-    assert_eq!(scan.invoke(batch.clone(), Duration::from_secs(12)).await, Answer::TimedOut);
+    assert_eq!(scan.invoke_and_kill(batch.clone(), LIMIT, Duration::from_secs(3)).await, Answer::TimedOut);
     let _ = rustix::process::kill_process(engine, Signal::KILL);
     assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "scanning");
     // Delivered again at once, it finds somebody else's lease. When that is over, the sweep asks for another scan.

@@ -74,6 +74,16 @@ impl Function {
 
     /// Sends an event and waits for what comes of it. After `limit` the process is killed, and the next event finds another.
     pub(crate) async fn invoke(&mut self, event: Value, limit: Duration) -> Answer {
+        self.invoke_and_kill(event, limit, limit).await
+    }
+
+    /// The same, but it is killed earlier than it was told.
+    pub(crate) async fn invoke_and_kill(
+        &mut self,
+        event: Value,
+        limit: Duration,
+        killed_after: Duration,
+    ) -> Answer {
         if self.child.try_wait().unwrap().is_some() {
             let n_nexts = self.api.shared.lock().unwrap().n_nexts;
             self.child = spawn(self.name, &self.env, &self.address);
@@ -89,7 +99,7 @@ impl Function {
         };
         self.api.changed.notify_waiters();
         let answered = self.api.until(|shared| shared.answers.get(n_answers).cloned());
-        if let Ok(answer) = tokio::time::timeout(limit, answered).await {
+        if let Ok(answer) = tokio::time::timeout(killed_after, answered).await {
             return answer;
         }
         self.signal(Signal::KILL);
@@ -178,7 +188,13 @@ fn spawn(name: &str, env: &[(String, String)], address: &str) -> Child {
         .env("AWS_LAMBDA_LOG_GROUP_NAME", "group")
         .envs(env.iter().cloned())
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(
+            std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(format!("/tmp/fn-{name}.log"))
+                .unwrap(),
+        )
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()

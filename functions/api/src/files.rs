@@ -171,7 +171,7 @@ pub(crate) async fn delete(
     let applied = applied.ok_or(ApiError::FileNotFound)?;
     // From here on the file is gone for everybody; if removing the bytes fails, the sweep does it.
     if let Err(error) = app.stores.settle(&applied, &app.machine, now).await {
-        tracing::warn!(file.id = %record.file_id, error = &error as &dyn std::error::Error, "bytes are left to the sweep");
+        tracing::warn!(file.id = %record.file_id, error = aws::log::chain(&error), "bytes are left to the sweep");
     }
     Ok(StatusCode::NO_CONTENT)
 }

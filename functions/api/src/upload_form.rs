@@ -135,7 +135,7 @@ async fn copy(
 async fn abandon(writer: ObjectWriter<'_>) {
     if let Err(error) = writer.abort().await {
         tracing::warn!(
-            error = &error as &dyn std::error::Error,
+            error = aws::log::chain(&error),
             "an unfinished upload is left to the bucket's lifecycle"
         );
     }

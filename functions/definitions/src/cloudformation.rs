@@ -58,7 +58,7 @@ pub(crate) async fn answer(context: &Context, request: Request) -> anyhow::Resul
         && let Err(error) = update(context, aws::clock::now()).await
     {
         tracing::error!(
-            error = &error as &dyn std::error::Error,
+            error = aws::log::chain(&error),
             "no definitions yet; files wait for the next update"
         );
     }

@@ -69,7 +69,7 @@ impl Before {
             pointer.as_ref().map(|pointer| open(&pointer.bytes, &context.key.public_key(), 0, beginning));
         let manifest = opened.transpose().unwrap_or_else(|refusal| {
             tracing::error!(
-                error = &refusal as &dyn std::error::Error,
+                error = aws::log::chain(&refusal),
                 "what is published is not ours; it is replaced"
             );
             None
@@ -129,7 +129,7 @@ async fn prepare(context: &Context, manifest: Option<&Manifest>) -> Result<(), U
             Ok(fetched) => Some(fetched),
             // A damaged file must not keep damaged files published: from nothing, then.
             Err(error @ InstallError::OtherContent(_)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "what is published is damaged");
+                tracing::error!(error = aws::log::chain(&error), "what is published is damaged");
                 None
             }
             Err(error) => return Err(error.into()),

@@ -85,10 +85,7 @@ async fn update(directory: &Path, proxy: &[(String, String)], verbosity: Verbosi
     };
     if let Err(error) = freshclam.run(UPDATE_TIMEOUT, shown).await {
         shown(&error.to_string());
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "the virus definitions could not be updated"
-        );
+        tracing::warn!(error = aws::log::chain(&error), "the virus definitions could not be updated");
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn sweep(every: Duration, sweep: sweep::Context) {
                 tracing::warn!(sweep.failed = swept.n_failed, "some files were not moved on");
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the sweep failed"),
+            Err(error) => tracing::warn!(error = aws::log::chain(&error), "the sweep failed"),
         }
     }
 }

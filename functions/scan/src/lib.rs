@@ -75,11 +75,7 @@ pub async fn handle(context: &Context, event: SqsEvent, time_left: Duration) -> 
         let message_id = message.message_id.clone().unwrap_or_default();
         let handled = AssertUnwindSafe(handle_message(context, &message, deadline)).catch_unwind().await;
         if let Err(retry) = handled.unwrap_or(Err(Retry::Panicked)) {
-            tracing::warn!(
-                message.id = message_id,
-                error = &retry as &dyn std::error::Error,
-                "message comes again"
-            );
+            tracing::warn!(message.id = message_id, error = aws::log::chain(&retry), "message comes again");
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = message_id;
             response.batch_item_failures.push(failure);
@@ -124,10 +120,7 @@ impl Context {
                 }
             }
             Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the published definitions are not in use"
-                );
+                tracing::error!(error = aws::log::chain(&error), "the published definitions are not in use");
             }
         }
     }

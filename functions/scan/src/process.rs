@@ -62,7 +62,7 @@ async fn scan_under_lease(
                         return Ok(());
                     }
                     // The lease may run out: then the verdict is fenced off, and nothing worse.
-                    Err(error) => tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "lease not renewed"),
+                    Err(error) => tracing::warn!(file.id = %file, error = aws::log::chain(&error), "lease not renewed"),
                 }
             }
         }
@@ -97,7 +97,7 @@ async fn scan(context: &Context, record: &Record, version: &Version, budget: Dur
     let (outcome, sha256, engine) = match gathered {
         Err(_) => (Outcome::Inconclusive(ScanError::EngineTrouble), None, None),
         Ok(Err(trouble)) => {
-            tracing::warn!(file.id = %record.file_id, error = &trouble as &dyn std::error::Error, "scan failed");
+            tracing::warn!(file.id = %record.file_id, error = aws::log::chain(&trouble), "scan failed");
             (Outcome::Inconclusive(trouble.reason()), None, None)
         }
         Ok(Ok(Gathered::Evidence(evidence))) => {

@@ -23,7 +23,7 @@ pub(crate) async fn recall(
     }
     let recalled = context.stores.ledger.recall(&record.owner, sha256).await;
     let known = recalled.unwrap_or_else(|error| {
-        tracing::warn!(error = &error as &dyn std::error::Error, "no verdict was recalled");
+        tracing::warn!(error = aws::log::chain(&error), "no verdict was recalled");
         None
     })?;
     let engine = context.engine.ensure_running().await.ok()?;
@@ -45,6 +45,6 @@ pub(crate) async fn remember(
     let question = Question { sha256, size_bytes, engine, release: RELEASE };
     let Some(known) = Known::of(question, verdict).filter(|_| context.recall) else { return };
     if let Err(error) = context.stores.ledger.remember(&record.owner, known, aws::clock::now()).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "a verdict was not remembered");
+        tracing::warn!(error = aws::log::chain(&error), "a verdict was not remembered");
     }
 }

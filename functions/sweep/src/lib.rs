@@ -67,7 +67,7 @@ async fn sweep_shard(
                 }
                 Err(error) => {
                     swept.n_failed += 1;
-                    tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "file not moved on");
+                    tracing::warn!(file.id = %file, error = aws::log::chain(&error), "file not moved on");
                 }
             }
         }

@@ -8,6 +8,12 @@ use crate::env::Env;
 /// Chatty libraries, and `s3s`, which calls every client's mistake an error.
 const QUIET: &str = "hyper=warn,aws_config=warn,aws_smithy_runtime=error,aws_sdk=error,s3s=off,dynoxide=error,h2=warn,rustls=warn";
 
+/// An error with everything that caused it. Structured logs show an error's own sentence only, and that does not repeat its source's.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// For the functions: JSON on stdout.
 pub fn to_cloudwatch() {
     let env = Env::read();
@@ -31,4 +37,17 @@ pub fn to_terminal(is_debug: bool) {
 
 fn filter(level: &str) -> EnvFilter {
     EnvFilter::try_new(format!("{},{QUIET}", level.to_lowercase())).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Kind, StoreError};
+
+    #[test]
+    fn a_chain_names_every_cause() {
+        let cause = std::io::Error::other("the line is cut");
+        let error = StoreError::caused("open an object", Kind::Unavailable, cause);
+        assert_eq!(chain(&error), "open an object: unavailable: the line is cut");
+    }
 }

@@ -77,14 +77,20 @@ impl Sdk {
     /// A DynamoDB client; `endpoint` is `None` on AWS.
     pub fn dynamodb(&self, endpoint: Option<&str>) -> aws_sdk_dynamodb::Client {
         let mut builder = aws_sdk_dynamodb::config::Builder::from(&self.shared);
-        builder.set_endpoint_url(endpoint.map(ToOwned::to_owned));
+        // `None` here would undo `AWS_ENDPOINT_URL*`.
+        if let Some(url) = endpoint {
+            builder.set_endpoint_url(Some(url.to_owned()));
+        }
         aws_sdk_dynamodb::Client::from_conf(builder.build())
     }
 
     /// An SQS client; `endpoint` is `None` on AWS.
     pub fn sqs(&self, endpoint: Option<&str>) -> aws_sdk_sqs::Client {
         let mut builder = aws_sdk_sqs::config::Builder::from(&self.shared);
-        builder.set_endpoint_url(endpoint.map(ToOwned::to_owned));
+        // `None` here would undo `AWS_ENDPOINT_URL*`.
+        if let Some(url) = endpoint {
+            builder.set_endpoint_url(Some(url.to_owned()));
+        }
         aws_sdk_sqs::Client::from_conf(builder.build())
     }
 

@@ -64,7 +64,7 @@ impl Stores {
         let value = status.as_str().to_uppercase();
         if let Err(error) = self.objects.tag(key, &version.version_id, STATUS_TAG, &value).await {
             let file = key.file_id();
-            tracing::warn!(file.id = %file, error = &error as &dyn std::error::Error, "not tagged");
+            tracing::warn!(file.id = %file, error = crate::log::chain(&error), "not tagged");
         }
     }
 }

@@ -337,11 +337,12 @@ fn members_amid_other_data_are_found_one_behind_the_other() {
 
 #[test]
 fn what_comes_out_before_the_damage_counts() {
-    let member = Member::deflated("a", b"short");
-    let mut damaged = member.clone();
-    // A stored block of 5 bytes that is not the last one, then a block of a kind that does not exist.
-    damaged.packed = [&[0, 5, 0, 0xfa, 0xff][..], b"short", &[0x07]].concat();
-    assert_eq!(handed(&amid(&[damaged])), [b"short".to_vec()]);
+    // Of both kinds of deflate: a stored block of 5 bytes that is not the last one, then a block of a kind that does not exist.
+    let packed = [&[0, 5, 0, 0xfa, 0xff][..], b"short", &[0x07]].concat();
+    for method in [8, 9] {
+        let damaged = Member { method, packed: packed.clone(), ..Member::stored("a", b"short") };
+        assert_eq!(handed(&amid(&[damaged])), [b"short".to_vec()], "{method}");
+    }
 }
 
 #[test]

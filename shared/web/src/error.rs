@@ -217,7 +217,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, title) = self.row();
         if status.is_server_error() {
-            tracing::error!(error = &self as &dyn std::error::Error, "request failed");
+            tracing::error!(error = aws::log::chain(&self), "request failed");
         }
         let parts = Parts {
             status,

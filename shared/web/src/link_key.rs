@@ -82,10 +82,7 @@ impl LinkKey {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = &renewed {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "the key of links could not be read again"
-            );
+            tracing::error!(error = aws::log::chain(error), "the key of links could not be read again");
         }
         renewed.is_ok()
     }
