@@ -42,22 +42,8 @@ impl Deployment {
         let sdk = service.sdk().await;
         let bucket = DefinitionBucket::new(&sdk, BUCKET.to_owned());
         let directory = tempfile::tempdir_in("/tmp").unwrap();
-        let databases = directory.path().join("p/databases");
-        let publisher = ::definitions::Context {
-            bucket: bucket.clone(),
-            key: SigningKey::from_secret(SECRET).unwrap(),
-            engine: daemon(&directory.path().join("p/run"), databases.clone()),
-            freshclam: Freshclam {
-                program: "freshclam".into(),
-                directory: databases,
-                mirror: MirrorKind::Private(mirror.url.clone()),
-                databases: Databases::Only(vec!["test".to_owned()]),
-                certificates: None,
-                proxy: vec![],
-            },
-            known_good: vec!["/bin/true".into()],
-            ttl: Duration::from_hours(24),
-        };
+        let key = SigningKey::from_secret(SECRET).unwrap();
+        let publisher = publisher(bucket.clone(), key, &mirror, &directory.path().join("p"));
         let raw = service.raw_s3();
         Self { service, mirror, publisher, bucket, raw, directory }
     }
@@ -124,6 +110,31 @@ impl Deployment {
                 Ok::<_, std::convert::Infallible>(scan::handle(&context, event, Duration::from_mins(2)).await)
             }
         }));
+    }
+}
+
+/// A publisher that takes the mirror's test database for everything there is.
+pub(crate) fn publisher(
+    bucket: DefinitionBucket,
+    key: SigningKey,
+    mirror: &Mirror,
+    scratch: &Path,
+) -> ::definitions::Context {
+    let databases = scratch.join("databases");
+    ::definitions::Context {
+        bucket,
+        key,
+        engine: daemon(&scratch.join("run"), databases.clone()),
+        freshclam: Freshclam {
+            program: "freshclam".into(),
+            directory: databases,
+            mirror: MirrorKind::Private(mirror.url.clone()),
+            databases: Databases::Only(vec!["test".to_owned()]),
+            certificates: None,
+            proxy: vec![],
+        },
+        known_good: vec!["/bin/true".into()],
+        ttl: Duration::from_hours(24),
     }
 }
 

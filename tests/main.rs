@@ -6,6 +6,7 @@ mod bad_input;
 mod conformance;
 mod crash;
 mod definitions;
+mod deploy;
 mod direct_upload;
 mod downloads;
 mod engine_chaos;

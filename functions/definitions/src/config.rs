@@ -28,8 +28,13 @@ pub struct Config {
 }
 
 impl Config {
-    const SETTINGS: [&'static str; 4] =
-        ["AIRLOCK_CLAMD", "AIRLOCK_DEFINITIONS_BUCKET", "AIRLOCK_FRESHCLAM", "AIRLOCK_SIGNING_KEY_ARN"];
+    const SETTINGS: [&'static str; 5] = [
+        "AIRLOCK_CLAMD",
+        "AIRLOCK_DEFINITIONS_BUCKET",
+        "AIRLOCK_FRESHCLAM",
+        "AIRLOCK_SCRATCH",
+        "AIRLOCK_SIGNING_KEY_ARN",
+    ];
 
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         env.refuse_unknown(&Self::SETTINGS)?;

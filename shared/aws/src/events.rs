@@ -165,6 +165,8 @@ mod tests {
         assert_eq!(notices(&many)[1], Notice::Ignored(Ignored::ForeignKey));
         let test = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b" });
         assert_eq!(notices(&test), [Notice::Ignored(Ignored::TestEvent)]);
+        let other = json!({ "Service": "Amazon S3", "Event": "s3:AnotherEvent", "Bucket": "b" });
+        assert_eq!(notices(&other), [Notice::Ignored(Ignored::OtherEvent)]);
         assert_eq!(notices(&json!({ "Records": [] })), []);
         let removed = json!({ "Records": [record(&ours, "ObjectRemoved:Delete")] });
         assert_eq!(notices(&removed), [Notice::Ignored(Ignored::OtherEvent)]);

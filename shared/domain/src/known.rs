@@ -70,6 +70,7 @@ mod tests {
     use super::*;
     use crate::freshness::{Definitions, DefinitionsKind};
     use crate::reason::ScanError;
+    use crate::verdict::{EngineReply, Evidence, Outcome, Structure, judge};
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
@@ -103,6 +104,32 @@ mod tests {
             assert_eq!(answer(other, NOW), None, "{other:?}");
         }
         assert_eq!(answer(question, NOW + Duration::from_hours(24 * 8)), None, "stale definitions");
+    }
+
+    #[test]
+    fn a_clean_verdict_is_remembered_about_its_own_bytes_only() {
+        let engine = engine("1");
+        let own = Sha256::from_bytes([1; 32]);
+        let evidence = Evidence {
+            announced_size: 10,
+            stored_size: 10,
+            streamed_size: 10,
+            sha256: own,
+            declared_sha256: None,
+            structure: Structure::Sound,
+            replies: vec![EngineReply::Ok],
+            canary_found_before: true,
+            canary_found_after: true,
+            n_engine_errors: 0,
+            engine: engine.clone(),
+        };
+        let Outcome::Decided(clean) = judge(&evidence, FreshnessPolicy::default(), NOW) else {
+            panic!("whole evidence is clean")
+        };
+        let question = Question { sha256: own, size_bytes: 10, engine: &engine, release: "1" };
+        assert_eq!(Known::of(question, &clean).unwrap().verdict, clean);
+        let of_others = Question { sha256: Sha256::from_bytes([2; 32]), ..question };
+        assert!(Known::of(of_others, &clean).is_none());
     }
 
     #[test]

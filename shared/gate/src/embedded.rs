@@ -116,11 +116,11 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
         Kind::Gzip if head.u8_at(3) & 0xe0 == 0 => follow_stream(walk, &rest, depth, stream::gzip),
         Kind::Bzip2 if is_bzip2(head) => follow_stream(walk, &rest, depth, stream::bzip2),
         Kind::Tar => match at.checked_sub(USTAR_AT) {
-            Some(start) if tar::is_header(&blob.bytes_at(start, 512)?) => {
+            Some(start) => {
                 let n_bytes = tar::walk_embedded(walk, &blob.tail(start), depth)?;
                 Ok(n_bytes.saturating_sub(USTAR_AT))
             }
-            _ => Ok(0),
+            None => Ok(0),
         },
         Kind::Rar if is_rar(head) => unsupported("RAR in other data"),
         Kind::Arj if is_arj(head) => unsupported("ARJ in other data"),

@@ -171,3 +171,86 @@ fn read_sector(sector: &[u8], files: &mut BTreeSet<Extent>, directories: &mut Ve
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory's record: of a name, flags, and an extent.
+    fn record(name: &[u8], flags: u8, (start, n_bytes): (u32, u32)) -> Vec<u8> {
+        let n_record = (33 + name.len()).next_multiple_of(2).max(34);
+        let mut record = vec![0; n_record];
+        record[0] = u8::try_from(n_record).unwrap();
+        for (at, value) in [(2, start), (10, n_bytes)] {
+            record[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            record[at + 4..at + 8].copy_from_slice(&value.to_be_bytes());
+        }
+        record[25] = flags;
+        record[32] = u8::try_from(name.len()).unwrap();
+        record[33..33 + name.len()].copy_from_slice(name);
+        record
+    }
+
+    fn read(sector: &[u8]) -> Option<(Vec<Extent>, Vec<Extent>)> {
+        let (mut files, mut directories) = (BTreeSet::new(), vec![]);
+        read_sector(sector, &mut files, &mut directories).ok()?;
+        Some((files.into_iter().collect(), directories))
+    }
+
+    #[test]
+    fn a_directory_lists_files_and_directories() {
+        let sector = [
+            record(b"\0", 2, (20, 2048)),
+            record(b"\x01", 2, (19, 2048)),
+            record(b"A", 0, (30, 5)),
+            record(b"EMPTY", 0, (31, 0)),
+            record(b"D", 2, (40, 2048)),
+            record(b"\x02", 0, (32, 7)),
+        ];
+        let sector = [sector.concat(), vec![0; 100]].concat();
+        assert_eq!(read(&sector), Some((vec![(30, 5), (32, 7)], vec![(40, 2048)])));
+    }
+
+    #[test]
+    fn records_are_whole() {
+        let good = record(b"NAME.TXT", 0, (30, 5));
+        assert!(read(&good).is_some());
+        assert!(read(&good[..good.len() - 1]).is_none(), "cut");
+        for (at, value) in
+            [(0, 33), (0, 200), (32, 100), (1, 1), (26, 1), (27, 1), (25, 4), (25, 0x80), (6, 1), (14, 1)]
+        {
+            let mut changed = good.clone();
+            changed[at] = value;
+            assert!(read(&changed).is_none(), "{at}: {value}");
+        }
+        let longest_name = record(b"A", 0, (30, 5));
+        assert!(read(&longest_name).is_some());
+        let mut longer = longest_name;
+        longer[32] = 2;
+        assert!(read(&longer).is_none());
+    }
+
+    #[test]
+    fn directories_have_a_largest_size() {
+        let reason = |n_bytes: u64| match read_tree(&Blob::from_bytes(vec![0; 100]), (0, n_bytes)) {
+            Err(crate::walk::Stop::Refused(refusal)) => refusal.reason,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(reason(MAX_DIRECTORY_BYTES), Unscannable::Malformed, "it would be read");
+        assert_eq!(reason(MAX_DIRECTORY_BYTES + 1), Unscannable::TooManyFiles);
+    }
+
+    #[test]
+    fn boot_images_reach_as_far_as_they_could() {
+        let mut image = vec![0; 40 * 1024 * 1024];
+        let at = 2 * to_usize(SECTOR);
+        for (n, (kind, start)) in [(0x88, 3u32), (0x00, 4), (0x44, 5), (0x88, 0)].into_iter().enumerate() {
+            let entry = &mut image[at + 32 * (n + 1)..at + 32 * (n + 2)];
+            entry[0] = kind;
+            entry[8..12].copy_from_slice(&start.to_le_bytes());
+        }
+        let images = boot_images(&Blob::from_bytes(image), Some(2)).unwrap();
+        let sizes: Vec<u64> = images.iter().map(Blob::size_bytes).collect();
+        assert_eq!(sizes, [65_535 * 512, 65_535 * 512]);
+    }
+}

@@ -114,3 +114,29 @@ fn base64_runs(text: &[u8]) -> Vec<Vec<u8>> {
     end_run(&mut run);
     runs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_end_where_their_padding_is() {
+        let text = b"QUJDREVGR0hJSktMTU5PUFFSU1Q=\nYWJjZGVmZ2hpamtsbW5vcHFyc3Q=\nprose between\nQUJDREVGR0hJSktM\nTU5PUFFSU1RV\n";
+        let runs = base64_runs(text);
+        assert_eq!(
+            runs,
+            [
+                b"ABCDEFGHIJKLMNOPQRST".to_vec(),
+                b"abcdefghijklmnopqrst".to_vec(),
+                b"ABCDEFGHIJKLMNOPQRSTU".to_vec()
+            ]
+        );
+    }
+
+    #[test]
+    fn short_runs_are_words() {
+        let least = "QUJDREVGR0hJSktMTU5PUFFS";
+        assert_eq!(base64_runs(least.as_bytes()).len(), 1);
+        assert!(base64_runs(&least.as_bytes()[..23]).is_empty());
+    }
+}

@@ -111,3 +111,33 @@ fn refusal_of(error: Error) -> Stop {
     };
     refusal.err().unwrap_or_else(|| Stop::Trouble(io::ErrorKind::Other.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(error: Error) -> Option<Unscannable> {
+        match refusal_of(error) {
+            Stop::Refused(refusal) => Some(refusal.reason),
+            Stop::Trouble(_) => None,
+        }
+    }
+
+    #[test]
+    fn the_reader_s_errors_have_their_reasons() {
+        let unsupported = |method: &str| Error::UnsupportedCompressionMethod(method.to_owned());
+        assert_eq!(reason(Error::PasswordRequired), Some(Unscannable::Encrypted));
+        assert_eq!(reason(unsupported("AES256SHA256")), Some(Unscannable::Encrypted));
+        assert_eq!(reason(unsupported("ZSTD")), Some(Unscannable::UnsupportedContainer));
+        assert_eq!(reason(Error::NextHeaderCrcMismatch), Some(Unscannable::Malformed));
+        let damaged = io::Error::from(io::ErrorKind::InvalidData);
+        assert_eq!(reason(Error::Io(damaged, "".into())), Some(Unscannable::Malformed));
+        // A blob whose file is shorter than it was: the disk's fault, and nothing about the bytes.
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(10).unwrap();
+        let blob = Blob::from_file(file.try_clone().unwrap()).unwrap();
+        file.set_len(0).unwrap();
+        let trouble = io::copy(&mut blob.reader(), &mut io::sink()).unwrap_err();
+        assert_eq!(reason(Error::Io(trouble, "".into())), None);
+    }
+}

@@ -94,3 +94,29 @@ fn limits_are_exact() {
     assert_eq!(refusal(&two, members(2)), None);
     assert_eq!(refusal(&two, members(1)), Some(Unscannable::TooManyFiles));
 }
+
+#[test]
+fn mails_have_a_largest_size() {
+    let of_size = |n_bytes: usize| {
+        let mut mail = b"From: a@example.org\r\nContent-Type: text/plain\r\n\r\n".to_vec();
+        mail.extend(b"a line of prose\r\n".iter().cycle().take(n_bytes - mail.len()));
+        gate(USUAL_LIMITS).inspect_bytes(&mail).unwrap().refusal.map(|refusal| refusal.reason)
+    };
+    assert_eq!(of_size(64 * MIB), None);
+    assert_eq!(of_size(64 * MIB + 1), Some(Unscannable::TooLarge));
+    assert_eq!(of_size(64 * MIB + 2), Some(Unscannable::TooLarge));
+}
+
+#[test]
+fn an_encrypted_pdf_may_say_so_across_the_edge_of_a_window() {
+    for n_before in [MIB - 70, MIB - 9, MIB - 8, MIB - 1, MIB, MIB + 1] {
+        let mut pdf = b"%PDF-1.7\n".to_vec();
+        pdf.resize(n_before, b'.');
+        pdf.extend_from_slice(b"/Encrypt");
+        pdf.resize(pdf.len() + 55, b' ');
+        pdf.extend_from_slice(b"12 0 R");
+        pdf.resize(3 * MIB, b'.');
+        let refusal = gate(USUAL_LIMITS).inspect_bytes(&pdf).unwrap().refusal;
+        assert_eq!(refusal.map(|refusal| refusal.reason), Some(Unscannable::Encrypted), "{n_before}");
+    }
+}

@@ -353,4 +353,41 @@ fn headers_without_members_are_counted() {
     assert_eq!(reason(&in_text(2_000)), None);
     assert_eq!(reason(&in_text(2_001)), Some(Unscannable::TooManyFiles));
     assert_eq!(reason(&in_text(2_100)), Some(Unscannable::TooManyFiles));
+    // Two bytes more show that these are none: programs hold many.
+    for none in [&b"\x1f\x8b\x08\xff no gzip "[..], b"\x1f\x8b\x08\x20 no gzip ", b"BZh9 no bzip2 "] {
+        assert_eq!(reason(&[b"text before ", &none.repeat(2_100)[..]].concat()), None);
+    }
+}
+
+#[test]
+fn what_stands_behind_a_zip_in_other_data_is_found() {
+    const BEHIND: &[u8] = b"behind the zip, and long enough to be more than chance";
+    let gzip = [
+        &b"\x1f\x8b\x08\0\0\0\0\0\0\xff"[..],
+        &deflate(BEHIND),
+        &crc32(BEHIND).to_le_bytes(),
+        &u32::try_from(BEHIND.len()).unwrap().to_le_bytes(),
+    ]
+    .concat();
+    let bytes = [
+        b"text before ".to_vec(),
+        zip(&[Member::stored("a", b"in the zip")]),
+        b" text between ".to_vec(),
+        gzip,
+        b" and behind".to_vec(),
+    ]
+    .concat();
+    let found = handed(&bytes);
+    assert!(found.contains(&b"in the zip".to_vec()) && found.contains(&BEHIND.to_vec()), "{found:?}");
+}
+
+#[test]
+fn a_long_manifest_may_say_late_that_the_document_is_encrypted() {
+    for (n_before, expected) in
+        [(0, Some(Unscannable::Encrypted)), (5_000, Some(Unscannable::Encrypted)), (1024 * 1024, None)]
+    {
+        let manifest = [vec![b' '; n_before], b"<manifest:encryption-data/>".to_vec()].concat();
+        let document = zip(&[Member::deflated("META-INF/manifest.xml", &manifest)]);
+        assert_eq!(reason(&document), expected, "{n_before}");
+    }
 }

@@ -1,0 +1,228 @@
+//! The template deploys: on ministack, an independent imitation of AWS, with the release builds of the functions.
+//!
+//! A browser's way through it, from the presigned request to the download; then what each function asked of AWS, against what its role may do.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use aws::{DefinitionBucket, Endpoints, Sdk, StaticKeys};
+use definition_set::SigningKey;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::definitions::publisher;
+use crate::support::mirror::{Mirror, Mood};
+use crate::support::{answer, client, eicar, text};
+
+/// The deployed stack.
+struct Stack {
+    child: Child,
+    commands: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    about: Value,
+    http: reqwest::Client,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+impl Stack {
+    async fn deploy(mirror: &Mirror) -> Self {
+        let venv = Command::new(root().join("tools/venv")).arg("peer").output().await.unwrap();
+        assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
+        let python = Path::new(String::from_utf8(venv.stdout).unwrap().trim()).join("bin/python");
+        let mut child = Command::new(python)
+            .arg(root().join("tests/deploy/deploy.py"))
+            .args([root().join("template.yaml"), root().join("target/lambda")])
+            .arg(&mirror.url)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (commands, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut answers = BufReader::new(stdout).lines();
+        let line = answers.next_line().await.unwrap().expect("the stack does not stand");
+        let about = serde_json::from_str(&line).unwrap();
+        Self { child, commands, answers, about, http: client() }
+    }
+
+    async fn command(&mut self, command: Value) -> Value {
+        self.commands.write_all(format!("{command}\n").as_bytes()).await.unwrap();
+        serde_json::from_str(&self.answers.next_line().await.unwrap().unwrap()).unwrap()
+    }
+
+    async fn invoke(&mut self, function: &str, payload: Value) -> Value {
+        self.command(json!({ "do": "invoke", "function": function, "payload": payload })).await
+    }
+
+    /// A request to the HTTP API, whose name is in the `Host` header only.
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let api = text(&self.about["outputs"]["ApiUrl"]);
+        let host = api.trim_start_matches("http://").to_owned();
+        self.http.request(method, format!("{}{path}", text(&self.about["url"]))).header("host", host)
+    }
+
+    fn authorized(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(text(&self.about["token"]))
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        let (status, body) = answer(self.authorized(Method::GET, path).send().await.unwrap()).await;
+        (status.as_u16(), body)
+    }
+
+    async fn announce(&self, wanted: Value) -> (String, Value) {
+        let (status, body) =
+            answer(self.authorized(Method::POST, "/files").json(&wanted).send().await.unwrap()).await;
+        assert_eq!(status, 201, "{body}");
+        (text(&body["file_id"]), body["upload"].clone())
+    }
+
+    async fn upload(&self, name: &str, bytes: &[u8]) -> String {
+        let (file_id, upload) = self.announce(json!({ "filename": name, "size": bytes.len() })).await;
+        let mut put = self.http.put(text(&upload["url"])).body(bytes.to_vec());
+        for (name, value) in upload["headers"].as_object().unwrap() {
+            if name != "content-length" {
+                put = put.header(name, text(value));
+            }
+        }
+        assert_eq!(put.send().await.unwrap().status(), 200);
+        file_id
+    }
+
+    async fn post_form(&self, upload: &Value, bytes: &[u8]) -> u16 {
+        let mut form = reqwest::multipart::Form::new();
+        for (name, value) in upload["fields"].as_object().unwrap() {
+            form = form.text(name.clone(), text(value));
+        }
+        let form = form.part("file", reqwest::multipart::Part::bytes(bytes.to_vec()).file_name("f"));
+        self.http.post(text(&upload["url"])).multipart(form).send().await.unwrap().status().as_u16()
+    }
+
+    async fn ends_as(&self, file_id: &str, wanted: &str) {
+        let mut found = Value::Null;
+        for _ in 0..180 {
+            found = self.get(&format!("/files/{file_id}/status")).await.1["file_info"]["scan_status"].clone();
+            if found == wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        panic!("{file_id} is {found}, not {wanted}");
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // It ends with its input, and takes the imitation with it.
+        let _ = self.child.start_kill();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stack_stands_and_files_go_through_it() {
+    let mirror = Mirror::start().await;
+    mirror.set(6, Mood::Good);
+    let mut stack = Stack::deploy(&mirror).await;
+    let scratch = PathBuf::from(text(&stack.about["scratch"]));
+
+    // The custom resource told which key to trust. The mirror has no official databases, so nothing is published yet: files wait.
+    let key = SigningKey::from_secret(&text(&stack.about["signing_secret"])).unwrap();
+    assert_eq!(
+        stack.about["scan_environment"]["AIRLOCK_DEFINITIONS_PUBLIC_KEY"],
+        key.public_key().to_string()
+    );
+    assert_eq!(stack.get("/health").await.0, 503);
+    let early = stack.upload("early.txt", b"before there were definitions").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(stack.get(&format!("/files/{early}/status")).await.1["file_info"]["scan_status"], "pending");
+    let failed = stack.invoke("DefinitionsFunction", json!({ "action": "update" })).await;
+    assert!(!failed["error"].is_null(), "an alarm must see it: {failed}");
+
+    // Published by the same code with ClamAV's test database, as the official ones cannot be had here.
+    let endpoints = Endpoints { s3: Some(text(&stack.about["url"])), s3_public: None };
+    let keys = StaticKeys { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned() };
+    let sdk = Sdk::at(&endpoints, &keys, "us-east-1").await;
+    let bucket = DefinitionBucket::new(&sdk, text(&stack.about["outputs"]["DefinitionsBucketName"]));
+    ::definitions::update(&publisher(bucket, key, &mirror, &scratch.join("p")), aws::clock::now())
+        .await
+        .unwrap();
+
+    let clean = stack.upload("clean.txt", b"through the whole stack").await;
+    let infected = stack.upload("bad.txt", &eicar()).await;
+    for (file_id, status) in [(&clean, "clean"), (&infected, "infected"), (&early, "clean")] {
+        stack.ends_as(file_id, status).await;
+    }
+    assert_eq!(stack.get("/health").await.0, 200);
+    let (status, link) = stack.get(&format!("/files/{clean}/download-link")).await;
+    assert_eq!(status, 200, "{link}");
+    let redirect = stack.request(Method::GET, link["download_url"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(redirect.status(), 302);
+    let bytes = stack.http.get(redirect.headers()["location"].to_str().unwrap()).send().await.unwrap();
+    assert_eq!(bytes.bytes().await.unwrap().as_ref(), b"through the whole stack");
+    assert_eq!(stack.get(&format!("/files/{infected}/download-link")).await.0, 403);
+
+    // A form, replayed after its verdict: the later version goes. The original upload. A listing. A deletion.
+    let (form, upload) = stack.announce(json!({ "filename": "form.txt", "method": "post" })).await;
+    assert_eq!(stack.post_form(&upload, b"the first").await, 201);
+    stack.ends_as(&form, "clean").await;
+    assert_eq!(stack.post_form(&upload, &eicar()).await, 201);
+    let original = reqwest::multipart::Part::bytes(b"as it was".to_vec()).file_name("original.txt");
+    let original = reqwest::multipart::Form::new().part("file", original);
+    let original = stack.authorized(Method::POST, "/upload").multipart(original).send().await.unwrap();
+    let (status, original) = answer(original).await;
+    assert_eq!(status, 200, "{original}");
+    stack.ends_as(&text(&original["file_id"]), "clean").await;
+    assert_eq!(stack.get("/files").await.1["files"].as_array().map(Vec::len), Some(5));
+    let deleted = stack.authorized(Method::DELETE, &format!("/files/{clean}")).send().await.unwrap();
+    assert!(deleted.status().is_success());
+    assert_eq!(stack.request(Method::GET, "/files").send().await.unwrap().status(), 401);
+
+    // What nobody can read is given up, and kept for a person to look at.
+    stack.command(json!({ "do": "send", "body": "{not JSON" })).await;
+    let mut dead = json!([]);
+    for _ in 0..120 {
+        dead = stack.command(json!({ "do": "dead_letters" })).await;
+        if dead != json!([]) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(dead, json!(["{not JSON"]));
+
+    // A file that never arrives, and everything else that is due.
+    stack.announce(json!({ "filename": "never.txt" })).await;
+    assert!(stack.command(json!({ "do": "make_due" })).await.as_u64().unwrap() > 0);
+    let swept = stack.invoke("SweepFunction", json!({ "action": "sweep" })).await;
+    assert_eq!((&swept["error"], &swept["payload"]["n_failed"]), (&Value::Null, &json!(0)), "{swept}");
+    compare(&stack.command(json!({ "do": "calls" })).await);
+}
+
+/// Every call is allowed, and what is allowed is called.
+fn compare(calls: &Value) {
+    /// Allowed, and not seen in this test.
+    const NOT_SEEN: [(&str, &str, &str); 0] = [];
+    let actions =
+        |value: &Value| -> BTreeSet<String> { value.as_array().unwrap().iter().map(text).collect() };
+    let mut wrong = vec![];
+    for (function, calls) in calls.as_object().unwrap() {
+        let (called, allowed) = (actions(&calls["called"]), actions(&calls["allowed"]));
+        assert!(!called.is_empty(), "{function} did nothing");
+        wrong.extend(called.difference(&allowed).map(|action| format!("{function} may not {action}")));
+        let is_excused = |action: &&String| {
+            NOT_SEEN.iter().any(|(excused, its, _)| excused == function && its == &action.as_str())
+        };
+        wrong.extend(
+            allowed
+                .difference(&called)
+                .filter(|action| !is_excused(action))
+                .map(|action| format!("{function} never does {action}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

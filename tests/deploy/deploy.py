@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Deploys template.yaml on ministack, an independent imitation of AWS, and records what each function asks of it.
+
+    deploy.py TEMPLATE FUNCTIONS_DIRECTORY MIRROR_URL
+
+The release builds in FUNCTIONS_DIRECTORY run as the functions. Prints one line of JSON when the stack stands; then obeys one command a line,
+each answered with a line of JSON: {"do": "invoke", "function": ID, "payload": ...}, {"do": "make_due"}, {"do": "dead_letters"}, {"do": "calls"}.
+Ends with its input.
+
+What differs from the template as AWS would take it, each because the imitation needs it: the functions' code is uploaded here; clamd and
+freshclam are this machine's, not the layer's; times are short; definitions may be of any age (ClamAV's signed test database is of 2021).
+"""
+
+import io, json, os, socket, subprocess, sys, tempfile, time, urllib.request, zipfile
+import boto3, jwt_keys, recorder
+from samtranslator.yaml_helper import yaml_parse
+
+REGION = "us-east-1"
+FUNCTIONS = {"ApiFunction": "api", "DownloadFunction": "download", "ScanFunction": "scan", "DefinitionsFunction": "definitions", "SweepFunction": "sweep"}
+# What a policy's resource is to the recorder.
+WHERE = {"index/by_owner": "by_owner", "index/attention": "attention", "Table": "table", "UploadBucket": "uploads", "DefinitionsBucket": "definitions"}
+# A scan needs ten seconds in reserve; SQS delivers again after the visibility timeout.
+SHORT_TIMES = {"Function": 25, "Visibility": 26}
+
+
+def free_port():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return bound.getsockname()[1]
+
+
+class Deployment:
+    def __init__(self, template, functions, mirror):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.scratch = tempfile.mkdtemp(prefix="al", dir="/tmp")
+        self.recorders = {name: recorder.Recorder(self.port) for name in FUNCTIONS}
+        self.issuer = jwt_keys.Issuer()
+        self.process = self.start()
+        self.template = self.changed(yaml_parse(open(template).read()), functions)
+        self.outputs, self.resources = self.deploy(self.template, mirror)
+
+    def client(self, service):
+        return boto3.client(service, endpoint_url=self.url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
+
+    def start(self):
+        environment = {**os.environ, "GATEWAY_PORT": str(self.port), "AWS_ENDPOINT_URL": self.url, "MINISTACK_HOST": "localhost"}
+        program = os.path.join(os.path.dirname(sys.executable), "ministack")
+        self.log = open(os.path.join(self.scratch, "ministack.log"), "w")
+        process = subprocess.Popen([program], env=environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True)
+        for _ in range(150):
+            try:
+                urllib.request.urlopen(self.url + "/_ministack/health", timeout=1)
+                return process
+            except OSError:
+                time.sleep(0.2)
+        sys.exit("ministack does not start")
+
+    def changed(self, template, functions):
+        s3, resources = self.client("s3"), template["Resources"]
+        s3.create_bucket(Bucket="code")
+        for resource, name in FUNCTIONS.items():
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.write(os.path.join(functions, name, "bootstrap"), "bootstrap")
+            s3.put_object(Bucket="code", Key=f"{name}.zip", Body=packed.getvalue())
+            properties = resources[resource]["Properties"]
+            properties["CodeUri"] = {"Bucket": "code", "Key": f"{name}.zip"}
+            properties["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = self.recorders[resource].url
+        template["Globals"]["Function"].pop("CodeUri")
+        layer = io.BytesIO()
+        with zipfile.ZipFile(layer, "w") as archive:
+            archive.writestr("share/empty", "")
+        s3.put_object(Bucket="code", Key="layer.zip", Body=layer.getvalue())
+        resources["ClamavLayer"]["Properties"]["ContentUri"] = {"Bucket": "code", "Key": "layer.zip"}
+        for resource, name in {"ScanFunction": "s", "DefinitionsFunction": "d"}.items():
+            resources[resource]["Properties"]["Environment"]["Variables"] |= {
+                "AIRLOCK_CLAMD": "/usr/sbin/clamd", "AIRLOCK_SCRATCH": os.path.join(self.scratch, name)}
+        resources["DefinitionsFunction"]["Properties"]["Environment"]["Variables"]["AIRLOCK_FRESHCLAM"] = "/usr/bin/freshclam"
+        template["Mappings"]["ScanTimes"]["300"] = SHORT_TIMES
+        template["Parameters"]["DefinitionsMaxAgeDays"].pop("MaxValue")
+        # ministack does not make numbers of parameters.
+        resources["ScanFunction"]["Properties"]["Events"]["Uploads"]["Properties"]["ScalingConfig"]["MaximumConcurrency"] = 2
+        resources["ScanQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] = 2
+        return template
+
+    def deploy(self, template, mirror):
+        cloudformation = self.client("cloudformation")
+        parameters = {"JwtIssuer": self.issuer.url, "JwtAudience": "airlock", "JwksUrl": self.issuer.url + "/keys", "AllowedOrigins": "https://app.example",
+                      "Architecture": "x86_64", "DefinitionsMirror": mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com"}
+        cloudformation.create_change_set(
+            StackName="Airlock-Test", ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=json.dumps(template),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
+        time.sleep(0.5)
+        cloudformation.execute_change_set(StackName="Airlock-Test", ChangeSetName="first")
+        for _ in range(240):
+            stack = cloudformation.describe_stacks(StackName="Airlock-Test")["Stacks"][0]
+            if not stack["StackStatus"].endswith("IN_PROGRESS"):
+                break
+            time.sleep(0.5)
+        if stack["StackStatus"] != "CREATE_COMPLETE":
+            events = cloudformation.describe_stack_events(StackName="Airlock-Test")["StackEvents"]
+            sys.exit(f"{stack['StackStatus']}: {[event for event in events if 'FAILED' in event['ResourceStatus']]}")
+        resources = cloudformation.describe_stack_resources(StackName="Airlock-Test")["StackResources"]
+        return ({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]},
+                {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources})
+
+    def describe(self):
+        secret = self.client("secretsmanager").get_secret_value(SecretId=self.resources["SigningKey"])["SecretString"]
+        scan = self.client("lambda").get_function_configuration(FunctionName=self.resources["ScanFunction"])
+        return {"url": self.url, "outputs": self.outputs, "resources": self.resources, "signing_secret": secret, "scratch": self.scratch,
+                "token": self.issuer.token("alice"), "scan_environment": scan["Environment"]["Variables"]}
+
+    def obey(self, command):
+        match command["do"]:
+            case "invoke":
+                answer = self.client("lambda").invoke(FunctionName=self.resources[command["function"]], Payload=json.dumps(command["payload"]))
+                return {"error": answer.get("FunctionError"), "payload": json.loads(answer["Payload"].read() or "null")}
+            case "make_due":
+                return self.make_due()
+            case "send":
+                self.client("sqs").send_message(QueueUrl=self.outputs["ScanQueueUrl"], MessageBody=command["body"])
+                return {}
+            case "dead_letters":
+                received = self.client("sqs").receive_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10)
+                return [message["Body"] for message in received.get("Messages", [])]
+            case "calls":
+                return {name: {"called": sorted(recorder.calls), "allowed": sorted(self.allowed(name))} for name, recorder in self.recorders.items()}
+
+    def allowed(self, function):
+        """What the function's role may do, in the recorder's words."""
+        document = self.template["Resources"][function.replace("Function", "Role")]["Properties"]["Policies"][0]["PolicyDocument"]
+        allowed = set()
+        for statement in document["Statement"]:
+            resource = json.dumps(statement["Resource"])
+            where = next((word for mark, word in WHERE.items() if mark in resource), "")
+            allowed |= {f"{action} {where}".strip() for action in statement["Action"] if not action.startswith("logs:")}
+        return allowed
+
+    def make_due(self):
+        """The sweep looks at files in minutes; here, at once."""
+        table, dynamodb = self.outputs["TableName"], self.client("dynamodb")
+        items = dynamodb.scan(TableName=table, FilterExpression="attribute_exists(attention)")["Items"]
+        for item in items:
+            dynamodb.update_item(TableName=table, Key={"pk": item["pk"]}, UpdateExpression="SET due_at = :past", ExpressionAttributeValues={":past": {"N": "1"}})
+        return len(items)
+
+    def stop(self):
+        os.killpg(self.process.pid, 15)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, 9)
+
+
+def main():
+    deployment = Deployment(*sys.argv[1:])
+    try:
+        print(json.dumps(deployment.describe()), flush=True)
+        for line in sys.stdin:
+            print(json.dumps(deployment.obey(json.loads(line))), flush=True)
+    finally:
+        deployment.stop()
+
+
+main()
