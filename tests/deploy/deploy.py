@@ -11,7 +11,7 @@ What differs from the template as AWS would take it, each because the imitation 
 freshclam are this machine's, not the layer's; times are short; definitions may be of any age (ClamAV's signed test database is of 2021).
 """
 
-import io, json, os, socket, subprocess, sys, tempfile, time, urllib.request, zipfile
+import io, json, os, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request, zipfile
 import boto3, jwt_keys, recorder
 from samtranslator.yaml_helper import yaml_parse
 
@@ -19,6 +19,8 @@ REGION = "us-east-1"
 FUNCTIONS = {"ApiFunction": "api", "DownloadFunction": "download", "ScanFunction": "scan", "DefinitionsFunction": "definitions", "SweepFunction": "sweep"}
 # What a policy's resource is to the recorder.
 WHERE = {"index/by_owner": "by_owner", "index/attention": "attention", "Table": "table", "UploadBucket": "uploads", "DefinitionsBucket": "definitions"}
+SCRATCH = {"scan": "AIRLOCK_SCRATCH", "definitions": "AIRLOCK_SCRATCH"}
+SERVICES = ["S3", "DYNAMODB", "SQS", "SECRETS_MANAGER"]
 # A scan needs ten seconds in reserve; SQS delivers again after the visibility timeout.
 SHORT_TIMES = {"Function": 25, "Visibility": 26}
 
@@ -62,20 +64,24 @@ class Deployment:
         for resource, name in FUNCTIONS.items():
             packed = io.BytesIO()
             with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.write(os.path.join(functions, name, "bootstrap"), "bootstrap")
+                archive.write(os.path.join(functions, name, "bootstrap"), "function")
+                # On Lambda every execution environment has a /tmp of its own.
+                start = zipfile.ZipInfo("bootstrap")
+                start.external_attr = 0o755 << 16
+                archive.writestr(start, f'#!/bin/sh\nexport {SCRATCH.get(name, "UNUSED")}={self.scratch}/$$\nexec "$(dirname "$0")/function"\n')
             s3.put_object(Bucket="code", Key=f"{name}.zip", Body=packed.getvalue())
             properties = resources[resource]["Properties"]
             properties["CodeUri"] = {"Bucket": "code", "Key": f"{name}.zip"}
-            properties["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = self.recorders[resource].url
+            # ministack sets AWS_ENDPOINT_URL itself; these come before it.
+            properties["Environment"]["Variables"] |= {f"AWS_ENDPOINT_URL_{service}": self.recorders[resource].url for service in SERVICES}
         template["Globals"]["Function"].pop("CodeUri")
         layer = io.BytesIO()
         with zipfile.ZipFile(layer, "w") as archive:
             archive.writestr("share/empty", "")
         s3.put_object(Bucket="code", Key="layer.zip", Body=layer.getvalue())
         resources["ClamavLayer"]["Properties"]["ContentUri"] = {"Bucket": "code", "Key": "layer.zip"}
-        for resource, name in {"ScanFunction": "s", "DefinitionsFunction": "d"}.items():
-            resources[resource]["Properties"]["Environment"]["Variables"] |= {
-                "AIRLOCK_CLAMD": "/usr/sbin/clamd", "AIRLOCK_SCRATCH": os.path.join(self.scratch, name)}
+        for resource in ("ScanFunction", "DefinitionsFunction"):
+            resources[resource]["Properties"]["Environment"]["Variables"]["AIRLOCK_CLAMD"] = "/usr/sbin/clamd"
         resources["DefinitionsFunction"]["Properties"]["Environment"]["Variables"]["AIRLOCK_FRESHCLAM"] = "/usr/bin/freshclam"
         template["Mappings"]["ScanTimes"]["300"] = SHORT_TIMES
         template["Parameters"]["DefinitionsMaxAgeDays"].pop("MaxValue")
@@ -152,9 +158,19 @@ class Deployment:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, 9)
+        # Its functions run in sessions of their own.
+        for entry in os.listdir("/proc"):
+            try:
+                if entry.isdigit() and self.url.encode() in open(f"/proc/{entry}/environ", "rb").read() and int(entry) != os.getpid():
+                    os.kill(int(entry), signal.SIGTERM)
+            except OSError:
+                pass
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def main():
+    # As with the end of its input: what was started ends as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     deployment = Deployment(*sys.argv[1:])
     try:
         print(json.dumps(deployment.describe()), flush=True)

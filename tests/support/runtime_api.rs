@@ -247,7 +247,7 @@ async fn answer(State(api): State<Arc<RuntimeApi>>, uri: Uri, _: HeaderMap, body
 }
 
 /// The event of API Gateway's payload format 2.0.
-fn http_event(method: &str, path: &str, headers: &Value, body: &str) -> Value {
+pub(crate) fn http_event(method: &str, path: &str, headers: &Value, body: &str) -> Value {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     json!({
         "version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path, "rawQueryString": query, "headers": headers,
