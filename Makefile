@@ -1,5 +1,5 @@
 # Each recipe is one or two lines; what is longer is in tools/.
-.PHONY: run test check soak fuzz mutants bench openapi layer layer-update build fmt
+.PHONY: run test check soak fuzz mutants bench openapi layer layer-update lambda e2e-aws build fmt
 
 run: ## Install what is missing, build, start everything, print the address; ARGS="--help" shows the options
 	@tools/install run
@@ -7,10 +7,11 @@ run: ## Install what is missing, build, start everything, print the address; ARG
 
 test: ## Install what the tests need, run them all
 	@tools/install test
-	tools/test && tests/browser/run
+	tools/lambda && tools/test && tests/browser/run
 
-check: ## Format, lints, documentation, licences
-	tools/check
+check: ## Format, lints, documentation, licences, the SAM template
+	@tools/install check
+	tools/check && tools/template/check
 
 soak: ## The long versions: 100 kills, 1 GB uploads, 220 engine faults, 4,500 evasions, every ordinary file
 	@tools/install test
@@ -36,6 +37,12 @@ layer: ## The ClamAV layer for Lambda, for both architectures, below target/laye
 layer-update: ## Write clamav-layer/packages.lock anew, with the newest packages of Debian 12
 	@tools/install layer
 	clamav-layer/build.py lock
+
+lambda: ## The functions as Lambda runs them, below target/lambda
+	tools/lambda
+
+e2e-aws: ## A file's way through a stack on AWS: STACK=airlock TOKEN=... (docs/deploy.md)
+	"$$(tools/venv peer)/bin/python" tests/deploy/aws.py "$(STACK)" "$(TOKEN)"
 
 build: ## Build everything
 	cargo build --workspace

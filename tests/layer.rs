@@ -12,9 +12,6 @@ use domain::verdict::EngineReply;
 
 use crate::support::eicar;
 
-/// Lambda's limit for a function and all its layers, unzipped, less what our largest function may take.
-const LARGEST_LAYER_BYTES: u64 = 250_000_000 - 40_000_000;
-
 /// Builds the layer, unless it is built, and returns where it is.
 fn layer(arch: &str) -> PathBuf {
     /// What the recipe says when a locked version has left Debian's archive.
@@ -146,17 +143,14 @@ async fn the_engine_runs_in_an_empty_root_on_arm64() {
 }
 
 #[test]
-fn the_layer_fits_and_says_what_it_is_made_of() {
+fn the_layer_says_what_it_is_made_of() {
     for arch in ["x86_64", "arm64"] {
         let directory = layer(arch);
-        let mut n_bytes = 0;
         for entry in walk(&directory) {
-            n_bytes += std::fs::symlink_metadata(&entry).unwrap().len();
             // Lambda searches `/opt/lib` for every function's libraries: no libc of another system may be there.
             let is_library = entry.parent() == Some(&directory.join("lib"));
             assert!(!is_library, "{}", entry.display());
         }
-        assert!(n_bytes < LARGEST_LAYER_BYTES, "{arch}: {n_bytes} bytes");
         let documents = directory.join("share/doc");
         let bill = std::fs::read_to_string(documents.join("sbom.cdx.json")).unwrap();
         let bill: serde_json::Value = serde_json::from_str(&bill).unwrap();
@@ -170,6 +164,10 @@ fn the_layer_fits_and_says_what_it_is_made_of() {
         }
         assert!(directory.with_extension("zip").try_exists().unwrap());
     }
+}
+
+pub(crate) fn unzipped_bytes(arch: &str) -> u64 {
+    walk(&layer(arch)).iter().map(|path| std::fs::symlink_metadata(path).unwrap().len()).sum()
 }
 
 fn walk(directory: &Path) -> Vec<PathBuf> {

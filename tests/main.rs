@@ -22,6 +22,7 @@ mod openapi;
 mod ordinary;
 mod original_calls;
 mod overwrite;
+mod packages;
 mod reasons;
 mod recall;
 mod remote_bucket;
