@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::definitions::publisher;
+use crate::support::deployment::publisher;
 use crate::support::mirror::{Mirror, Mood};
 use crate::support::runtime_api::http_event;
 use crate::support::{answer, client, eicar, text};
@@ -33,12 +33,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// With ministack and boto3.
+async fn python() -> PathBuf {
+    let venv = Command::new(root().join("tools/venv")).arg("peer").output().await.unwrap();
+    assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
+    Path::new(String::from_utf8(venv.stdout).unwrap().trim()).join("bin/python")
+}
+
 impl Stack {
     async fn deploy(mirror: &Mirror) -> Self {
-        let venv = Command::new(root().join("tools/venv")).arg("peer").output().await.unwrap();
-        assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
-        let python = Path::new(String::from_utf8(venv.stdout).unwrap().trim()).join("bin/python");
-        let mut child = Command::new(python)
+        let mut child = Command::new(python().await)
             .arg(root().join("tests/deploy/deploy.py"))
             .args([root().join("template.yaml"), root().join("target/lambda")])
             .arg(&mirror.url)
@@ -48,7 +52,7 @@ impl Stack {
             .unwrap();
         let (commands, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let mut answers = BufReader::new(stdout).lines();
-        let line = answers.next_line().await.unwrap().expect("the stack does not stand");
+        let line = answers.next_line().await.unwrap().unwrap_or_else(|| panic!("the stack does not stand"));
         let about = serde_json::from_str(&line).unwrap();
         Self { child, commands, answers, about, http: client() }
     }
@@ -211,6 +215,17 @@ async fn the_stack_stands_and_files_go_through_it() {
     let deleted = stack.authorized(Method::DELETE, &format!("/files/{gone}")).send().await.unwrap();
     assert!(deleted.status().is_success());
     stack.put(&upload, b"late").await;
+
+    // What `make e2e-aws` does to a stack on AWS.
+    let e2e = Command::new(python().await)
+        .arg(root().join("tests/deploy/aws.py"))
+        .args(["Airlock-Test", &text(&stack.about["token"])])
+        .envs([("AWS_ENDPOINT_URL", text(&stack.about["url"])), ("AWS_REGION", "us-east-1".to_owned())])
+        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .output()
+        .await
+        .unwrap();
+    assert!(e2e.status.success(), "{}", String::from_utf8_lossy(&[e2e.stdout, e2e.stderr].concat()));
 
     // What nobody can read is given up, and kept for a person to look at.
     stack.command(json!({ "do": "send", "body": "{not JSON" })).await;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::definitions::Deployment;
 use crate::identity::user_token;
+use crate::support::deployment::Deployment;
 use crate::support::runtime_api::{Answer, Function, sqs_event};
 use crate::support::{Accepted, Service, eicar, text};
 

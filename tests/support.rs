@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 use tempfile::TempDir;
 
+pub(crate) mod deployment;
 pub(crate) mod mirror;
 pub(crate) mod process;
 pub(crate) mod runtime_api;

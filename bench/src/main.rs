@@ -1,10 +1,11 @@
-//! What we say about speed, measured: `bench pipeline`, `bench gate`. Reproduce with `make bench`.
+//! What we say about speed, measured: `bench pipeline`, `bench gate`; computed: `bench scale`. Reproduce with `make bench`.
 
 mod archives;
 mod cpu;
 mod definitions;
 mod gate_share;
 mod pipeline;
+mod scale;
 
 use anyhow::bail;
 
@@ -13,6 +14,10 @@ async fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("pipeline") => pipeline::run().await,
         Some("gate") => gate_share::run().await,
-        _ => bail!("say which: `pipeline` or `gate`"),
+        Some("scale") => {
+            scale::run();
+            Ok(())
+        }
+        _ => bail!("say which: `pipeline`, `gate` or `scale`"),
     }
 }

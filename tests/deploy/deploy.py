@@ -74,7 +74,6 @@ class Deployment:
             properties["CodeUri"] = {"Bucket": "code", "Key": f"{name}.zip"}
             # ministack sets AWS_ENDPOINT_URL itself; these come before it.
             properties["Environment"]["Variables"] |= {f"AWS_ENDPOINT_URL_{service}": self.recorders[resource].url for service in SERVICES}
-        template["Globals"]["Function"].pop("CodeUri")
         layer = io.BytesIO()
         with zipfile.ZipFile(layer, "w") as archive:
             archive.writestr("share/empty", "")

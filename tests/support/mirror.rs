@@ -73,7 +73,7 @@ async fn answer(State(mirror): State<Mirror>, request: Request) -> Response {
         let status = StatusCode::from_u16(status).unwrap();
         return (status, [(header::RETRY_AFTER, "7200")]).into_response();
     }
-    let is_patch = asked.ends_with(".cdiff");
+    let is_patch = asked.split('.').next_back() == Some("cdiff");
     let name = if asked == "test.cvd" { format!("test-{version}.cvd") } else { asked };
     let found = std::fs::read(files().join(&name)).ok();
     let Some(mut bytes) = found.filter(|_| !(is_patch && mood == Mood::WithoutPatches)) else {

@@ -233,7 +233,7 @@ async fn answer(State(api): State<Arc<RuntimeApi>>, uri: Uri, _: HeaderMap, body
         }
         ["invocation", _, "response"] => api.shared.lock().unwrap().answers.push(Answer::Response(value)),
         ["invocation", _, "error"] => api.shared.lock().unwrap().answers.push(Answer::Error(value)),
-        ["init", "error"] | ["restore", "error"] => api.shared.lock().unwrap().init_error = Some(value),
+        ["init" | "restore", "error"] => api.shared.lock().unwrap().init_error = Some(value),
         ["restore", "next"] => {
             api.shared.lock().unwrap().restores += 1;
             api.changed.notify_waiters();

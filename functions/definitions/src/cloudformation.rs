@@ -17,7 +17,7 @@ use crate::{Context, Report, update};
 /// The fields that are used.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Request {
+pub struct ResourceRequest {
     request_type: RequestType,
     #[serde(rename = "ResponseURL")]
     response_url: String,
@@ -53,7 +53,7 @@ struct Data {
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Tells the public key. For a new stack it publishes a first set before that; if that fails, the schedule tries again, and files wait.
-pub(crate) async fn answer(context: &Context, request: Request) -> anyhow::Result<Report> {
+pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyhow::Result<Report> {
     if request.request_type == RequestType::Create
         && let Err(error) = update(context, aws::clock::now()).await
     {

@@ -42,7 +42,7 @@ pub struct Context {
 pub enum Event {
     Command(Command),
     /// CloudFormation made, changed or removed the stack.
-    Stack(cloudformation::Request),
+    Stack(cloudformation::ResourceRequest),
 }
 
 #[derive(Clone, Debug, Deserialize)]

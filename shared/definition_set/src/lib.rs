@@ -1,7 +1,7 @@
 //! Which virus definitions may an engine load, and how do they get from who fetched them to who scans?
 //!
 //! The publisher writes files under their digests, then a signed manifest that names exactly those files, then flips a
-//! pointer. A scanner takes a set only through [`open`] and [`install`]: signature, format, expiry, serial number, exact
+//! pointer. A scanner takes a set only through [`open`] and [`install()`]: signature, format, expiry, serial number, exact
 //! files, sizes and digests must all hold. These are the attacks that TUF lists (arbitrary files, rollback, freeze,
 //! mix-and-match, endless data); the rest of TUF, its roles and thresholds, is not needed for one publisher.
 //!

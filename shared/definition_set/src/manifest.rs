@@ -118,7 +118,7 @@ impl FileName {
 
     /// Not a detached signature.
     pub fn is_database(&self) -> bool {
-        !self.0.ends_with(".sign")
+        self.0.split('.').next_back() != Some("sign")
     }
 }
 

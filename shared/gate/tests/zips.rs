@@ -137,7 +137,7 @@ impl Archive {
         Self { body, directory, n_members: u16::try_from(members.len()).unwrap() }
     }
 
-    fn end(&self, n_members: u16, size: u32, offset: u32) -> Vec<u8> {
+    fn end(n_members: u16, size: u32, offset: u32) -> Vec<u8> {
         let counts = [0, 0, n_members, n_members].into_iter().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
         let place = [size, offset].into_iter().flat_map(u32::to_le_bytes).collect();
         [b"PK\x05\x06".to_vec(), counts, place, vec![0, 0]].concat()
@@ -146,7 +146,7 @@ impl Archive {
     fn bytes(&self) -> Vec<u8> {
         let (size, offset) =
             (u32::try_from(self.directory.len()).unwrap(), u32::try_from(self.body.len()).unwrap());
-        [self.body.clone(), self.directory.clone(), self.end(self.n_members, size, offset)].concat()
+        [self.body.clone(), self.directory.clone(), Self::end(self.n_members, size, offset)].concat()
     }
 }
 
@@ -233,13 +233,13 @@ fn zip64_end_records_agree_in_every_field() {
         [&archive.body[..], &archive.directory, record, locator, &end].concat()
     };
     let (short_size, short_offset) = (u32::try_from(size).unwrap(), u32::try_from(offset).unwrap());
-    let all_ones = || archive.end(u16::MAX, u32::MAX, u32::MAX);
+    let all_ones = || Archive::end(u16::MAX, u32::MAX, u32::MAX);
     for (name, end, expected) in [
         ("all ones", all_ones(), None),
-        ("equal", archive.end(1, short_size, short_offset), None),
-        ("another number of members", archive.end(2, u32::MAX, u32::MAX), Some(Unscannable::Malformed)),
-        ("another size", archive.end(u16::MAX, short_size + 1, u32::MAX), Some(Unscannable::Malformed)),
-        ("another offset", archive.end(u16::MAX, u32::MAX, short_offset - 1), Some(Unscannable::Malformed)),
+        ("equal", Archive::end(1, short_size, short_offset), None),
+        ("another number of members", Archive::end(2, u32::MAX, u32::MAX), Some(Unscannable::Malformed)),
+        ("another size", Archive::end(u16::MAX, short_size + 1, u32::MAX), Some(Unscannable::Malformed)),
+        ("another offset", Archive::end(u16::MAX, u32::MAX, short_offset - 1), Some(Unscannable::Malformed)),
     ] {
         assert_eq!(reason(&whole(&record, &locator, end)), expected, "{name}");
     }
@@ -296,7 +296,9 @@ fn a_directory_has_a_largest_size() {
 /// Members amid other data, without a directory.
 fn amid(members: &[Member]) -> Vec<u8> {
     let mut bytes = b"some text before it. ".repeat(5);
-    members.iter().for_each(|member| bytes.extend(member.local()));
+    for member in members {
+        bytes.extend(member.local());
+    }
     bytes.extend(b" and some behind it".repeat(5));
     bytes
 }

@@ -1,0 +1,173 @@
+//! A publisher of definitions and scanners that take them, with the stores between them: everything real but the mirror, which is on loopback.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::definitions::{Command, Event, Report};
+use aws::DefinitionBucket;
+use clamd::freshclam::{Databases, Freshclam, Mirror as MirrorKind};
+use clamd::{DaemonConfig, Engine, Limits, Transport};
+use definition_set::{Manifest, SigningKey};
+use domain::freshness::FreshnessPolicy;
+use scan::{DefinitionsError, PublishedDefinitions, SpoolDirectory};
+use standin::pump;
+use tempfile::TempDir;
+
+use super::Service;
+use super::mirror::{Mirror, Mood};
+
+/// A publisher, a scanner, and the stores between them. The service's own scanner is not fed.
+pub(crate) struct Deployment {
+    pub(crate) service: Service,
+    pub(crate) mirror: Mirror,
+    pub(crate) publisher: ::definitions::Context,
+    pub(crate) bucket: DefinitionBucket,
+    pub(crate) raw: aws_sdk_s3::Client,
+    pub(crate) directory: TempDir,
+}
+
+pub(crate) const BUCKET: &str = "airlock";
+const SECRET: &str = "a signing secret of at least 32 bytes";
+/// ClamAV's test database is of 2021: it is taken as current here.
+pub(crate) const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
+
+impl Deployment {
+    pub(crate) async fn start() -> Self {
+        let service = Service::start_with(&[], |settings| settings.tuning.delivery.n_workers = 0).await;
+        let mirror = Mirror::start().await;
+        let sdk = service.sdk().await;
+        let bucket = DefinitionBucket::new(&sdk, BUCKET.to_owned());
+        let directory = tempfile::tempdir_in("/tmp").unwrap();
+        let key = SigningKey::from_secret(SECRET).unwrap();
+        let publisher = publisher(bucket.clone(), key, &mirror, &directory.path().join("p"));
+        let raw = service.raw_s3();
+        Self { service, mirror, publisher, bucket, raw, directory }
+    }
+
+    pub(crate) async fn update(&self) -> anyhow::Result<Report> {
+        ::definitions::handle(&self.publisher, Event::Command(Command::Update)).await
+    }
+
+    /// Publishes a version, which must work.
+    pub(crate) async fn publish(&self, version: u32) -> u64 {
+        self.mirror.set(version, Mood::Good);
+        match self.update().await.unwrap() {
+            Report::Published { serial, version: published } => {
+                assert_eq!(published, version.to_string());
+                serial
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) async fn pointer(&self) -> Vec<u8> {
+        self.bucket.current().await.unwrap().unwrap().bytes
+    }
+
+    pub(crate) async fn manifest(&self) -> Manifest {
+        let key = self.publisher.key.public_key();
+        definition_set::open(&self.pointer().await, &key, 0, domain::timestamp::Timestamp::from_millis(0))
+            .unwrap()
+    }
+
+    pub(crate) async fn write(&self, key: &str, bytes: Vec<u8>) {
+        self.raw.put_object().bucket(BUCKET).key(key).body(bytes.into()).send().await.unwrap();
+    }
+
+    /// A scanner of its own, as a Lambda's execution environment has.
+    pub(crate) fn scanner(&self, name: &str) -> Scanner {
+        let (run, root) = (self.directory.path().join(name), self.directory.path().join(name).join("sets"));
+        std::fs::create_dir_all(&root).unwrap();
+        let ledger = self.service.local.stores().ledger.clone();
+        let key = self.publisher.key.public_key();
+        let published = PublishedDefinitions::new(self.bucket.clone(), key, ledger, root.clone());
+        let engine = Engine::new(daemon(&run, PublishedDefinitions::link(&root)), Transport::Stream);
+        Scanner { published, engine: Arc::new(engine), run, root, now: aws::clock::now() }
+    }
+
+    /// The scan function, fed from the queue, until everything that was uploaded has ended.
+    pub(crate) async fn scan_with(&self, scanner: Scanner, freshness: FreshnessPolicy) {
+        let limits = limits();
+        let context = Arc::new(scan::Context {
+            stores: self.service.local.stores().clone(),
+            gate: scan::gate_for(&scanner.engine, limits, scanner.run.clone()).await.unwrap(),
+            engine: scanner.engine,
+            spool: SpoolDirectory(scanner.run),
+            machine: domain::machine::MachinePolicy::default(),
+            freshness,
+            definitions: Some(scanner.published),
+            recall: false,
+            scan_timeout: Duration::from_mins(1),
+        });
+        let (queue, delivery) = (self.service.local.queue().clone(), local::Tuning::default().delivery);
+        tokio::spawn(pump::run(queue, delivery, move |event| {
+            let context = Arc::clone(&context);
+            async move {
+                Ok::<_, std::convert::Infallible>(scan::handle(&context, event, Duration::from_mins(2)).await)
+            }
+        }));
+    }
+}
+
+/// A publisher that takes the mirror's test database for everything there is.
+pub(crate) fn publisher(
+    bucket: DefinitionBucket,
+    key: SigningKey,
+    mirror: &Mirror,
+    scratch: &Path,
+) -> ::definitions::Context {
+    let databases = scratch.join("databases");
+    ::definitions::Context {
+        bucket,
+        key,
+        engine: daemon(&scratch.join("run"), databases.clone()),
+        freshclam: Freshclam {
+            program: "freshclam".into(),
+            directory: databases,
+            mirror: MirrorKind::Private(mirror.url.clone()),
+            databases: Databases::Only(vec!["test".to_owned()]),
+            certificates: None,
+            proxy: vec![],
+        },
+        known_good: vec!["/bin/true".into()],
+        ttl: Duration::from_hours(24),
+    }
+}
+
+pub(crate) struct Scanner {
+    pub(crate) published: PublishedDefinitions,
+    pub(crate) engine: Arc<Engine>,
+    run: PathBuf,
+    pub(crate) root: PathBuf,
+    now: domain::timestamp::Timestamp,
+}
+
+impl Scanner {
+    /// Looks for another set, as if ten minutes had passed, and says which version the engine then has.
+    pub(crate) async fn looks(&mut self) -> Result<String, DefinitionsError> {
+        self.now = self.now + Duration::from_mins(11);
+        self.published.refresh(&self.engine, self.now).await?;
+        Ok(self.version().await)
+    }
+
+    pub(crate) async fn version(&self) -> String {
+        self.engine.check().await.unwrap().definitions.version
+    }
+}
+
+fn limits() -> Limits {
+    Limits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(1) }
+}
+
+fn daemon(run_directory: &Path, definitions_directory: PathBuf) -> DaemonConfig {
+    std::fs::create_dir_all(run_directory).unwrap();
+    DaemonConfig {
+        program: "clamd".into(),
+        launcher: ["setpriv", "--pdeathsig", "KILL", "--"].map(ToOwned::to_owned).to_vec(),
+        run_directory: run_directory.to_owned(),
+        definitions_directory,
+        limits: limits(),
+        start_timeout: Duration::from_mins(1),
+    }
+}
