@@ -1,9 +1,10 @@
-//! What we say about speed, measured: `bench pipeline`, `bench gate`; computed: `bench scale`. Reproduce with `make bench`.
+//! What we say about speed, measured: `bench pipeline`, `bench gate`, `bench init`; computed: `bench scale`. Reproduce with `make bench`.
 
 mod archives;
 mod cpu;
 mod definitions;
 mod gate_share;
+mod init;
 mod pipeline;
 mod scale;
 
@@ -14,10 +15,11 @@ async fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("pipeline") => pipeline::run().await,
         Some("gate") => gate_share::run().await,
+        Some("init") => init::run(),
         Some("scale") => {
             scale::run();
             Ok(())
         }
-        _ => bail!("say which: `pipeline`, `gate` or `scale`"),
+        _ => bail!("say which: `pipeline`, `gate`, `init` or `scale`"),
     }
 }
