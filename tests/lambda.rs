@@ -2,6 +2,7 @@
 //!
 //! Storage, ledger and queue are the stand-ins behind their real protocols; definitions are published by the real publisher.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -197,6 +198,68 @@ async fn an_upload_goes_through_the_functions_as_they_are_deployed() {
         environ.contains("PATH=") && !environ.contains("AWS_") && !environ.contains("SECRET"),
         "{environ}"
     );
+}
+
+/// Secrets Manager, as far as a secret's two values go.
+async fn secrets_manager(values: Arc<Mutex<[&'static str; 2]>>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = move |axum::Json(asked): axum::Json<Value>| async move {
+        let [current, previous] = *values.lock().unwrap();
+        let value = if asked["VersionStage"] == "AWSCURRENT" { current } else { previous };
+        if value.is_empty() {
+            let missing = json!({ "__type": "ResourceNotFoundException", "Message": "no such version" });
+            return (axum::http::StatusCode::BAD_REQUEST, axum::Json(missing));
+        }
+        (axum::http::StatusCode::OK, axum::Json(json!({ "SecretString": value })))
+    };
+    // The SDK's content type is not `application/json`.
+    let router = axum::Router::new()
+        .fallback(move |body: axum::body::Bytes| answer(axum::Json(serde_json::from_slice(&body).unwrap())));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_survive_one_rotation_of_their_key() {
+    const KEYS: [&str; 3] = [
+        "the first key of thirty-two bytes or more",
+        "the second key of thirty-two bytes or more",
+        "the third key of thirty-two bytes or more",
+    ];
+    let service = Service::start_with(&[], |_| {}).await;
+    let mut environment = Environment::of(&service).await;
+    let values = Arc::new(Mutex::new([KEYS[0], ""]));
+    let url = secrets_manager(Arc::clone(&values)).await;
+    environment.set("AWS_ENDPOINT_URL_SECRETS_MANAGER", &url);
+    environment.set("SECRET_KEY_ARN", "arn:aws:secretsmanager:us-east-1:1:secret:link");
+    let mut download = environment.start("download", &[]).await;
+    let mut links = vec![];
+    for round in 0..3 {
+        // A function that starts now signs with the newest key.
+        let mut api = environment.api().await;
+        let file_id = upload(&mut api, &service, "a.txt", b"linked").await;
+        for _ in 0..100 {
+            if status_of(&mut api, &file_id).await["scan_status"] == "clean" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let path = format!("/files/{file_id}/download-link");
+        let (status, _, link) = api.request("GET", &path, &bearer(), "").await;
+        assert_eq!(status, 200, "{link}");
+        links.push(text(&link["download_url"]));
+        // The one that runs since the first key looks again when it does not know a link's key, but not at once again.
+        tokio::time::sleep(Duration::from_secs(if round > 0 { 11 } else { 0 })).await;
+        let mut statuses = vec![];
+        for link in links.iter().rev() {
+            statuses.push(download.request("GET", link, &json!({}), "").await.0);
+        }
+        let expected: &[u64] = [&[302][..], &[302, 302], &[302, 302, 404]][round];
+        assert_eq!(statuses, expected, "after {round} rotations");
+        let next = KEYS.get(round + 1).copied().unwrap_or(KEYS[2]);
+        *values.lock().unwrap() = [next, KEYS[round]];
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

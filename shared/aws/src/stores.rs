@@ -6,7 +6,7 @@ use domain::record::Status;
 use domain::timestamp::Timestamp;
 
 use crate::env::{ConfigError, Env};
-use crate::error::StoreError;
+use crate::error::{Kind, StoreError};
 use crate::ledger::Ledger;
 use crate::objects::Objects;
 use crate::sdk::Sdk;
@@ -33,8 +33,9 @@ impl Stores {
         Ok(Self { objects, ledger })
     }
 
-    /// Runs the effects that need nothing but the stores: purging and tagging. Idempotent. A tag that cannot be written
-    /// is logged and forgotten; bytes that cannot be removed are an error, and stay due for the sweep.
+    /// Runs the effects that need nothing but the stores: purging and tagging. Idempotent. A tag that cannot be written is
+    /// an error, because bucket policies may go by it: the scan's message comes again, and with it the tag. Bytes that cannot be removed are an
+    /// error as well, and stay due for the sweep.
     pub async fn settle(
         &self,
         applied: &Applied,
@@ -53,18 +54,19 @@ impl Stores {
                     self.objects.purge(key, Some(&keep.version_id)).await?;
                     self.ledger.apply(file, &Event::Purged, policy, now).await?;
                 }
-                Effect::Tag { version } => self.tag(key, version, status).await,
+                Effect::Tag { version } => self.tag(key, version, status).await?,
                 Effect::Scan { .. } | Effect::QueueScan { .. } => {}
             }
         }
         Ok(())
     }
 
-    async fn tag(&self, key: ObjectKey, version: &Version, status: Status) {
+    async fn tag(&self, key: ObjectKey, version: &Version, status: Status) -> Result<(), StoreError> {
         let value = status.as_str().to_uppercase();
-        if let Err(error) = self.objects.tag(key, &version.version_id, STATUS_TAG, &value).await {
-            let file = key.file_id();
-            tracing::warn!(file.id = %file, error = crate::log::chain(&error), "not tagged");
+        match self.objects.tag(key, &version.version_id, STATUS_TAG, &value).await {
+            // Deleted meanwhile: there is nothing to tag.
+            Err(error) if error.kind == Kind::NotFound => Ok(()),
+            tagged => tagged,
         }
     }
 }
