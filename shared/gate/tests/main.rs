@@ -8,6 +8,7 @@ mod depth;
 mod large;
 mod made;
 mod tars;
+mod zip_builder;
 mod zips;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

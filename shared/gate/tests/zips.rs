@@ -1,11 +1,11 @@
 //! What a zip may look like: every field that readers could read differently, changed alone in an archive that is otherwise in order.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 
 use domain::verdict::Unscannable;
-use flate2::{Compression, Crc, write::DeflateEncoder};
 use gate::{Blob, Inspection};
 
+use crate::zip_builder::{Archive, Member, crc32, deflate};
 use crate::{USUAL_LIMITS, gate};
 
 fn inspect(bytes: &[u8]) -> Inspection {
@@ -25,129 +25,6 @@ fn handed(bytes: &[u8]) -> Vec<Vec<u8>> {
         bytes
     };
     inspection.handed.iter().map(content).collect()
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = Crc::new();
-    crc.update(bytes);
-    crc.sum()
-}
-
-fn deflate(bytes: &[u8]) -> Vec<u8> {
-    let mut packer = DeflateEncoder::new(vec![], Compression::best());
-    packer.write_all(bytes).unwrap();
-    packer.finish().unwrap()
-}
-
-/// One member, as its two headers tell of it.
-#[derive(Clone)]
-struct Member {
-    name: &'static str,
-    data: Vec<u8>,
-    packed: Vec<u8>,
-    method: u16,
-    local_flags: u16,
-    listed_flags: u16,
-    /// Sizes and CRC behind the data instead of before it.
-    descriptor: Vec<u8>,
-    is_size_before: bool,
-    local_extra: Vec<u8>,
-    comment: Vec<u8>,
-}
-
-impl Member {
-    fn stored(name: &'static str, data: &[u8]) -> Self {
-        Self {
-            name,
-            data: data.to_vec(),
-            packed: data.to_vec(),
-            method: 0,
-            local_flags: 0,
-            listed_flags: 0,
-            descriptor: vec![],
-            is_size_before: true,
-            local_extra: vec![],
-            comment: vec![],
-        }
-    }
-
-    fn deflated(name: &'static str, data: &[u8]) -> Self {
-        Self { packed: deflate(data), method: 8, ..Self::stored(name, data) }
-    }
-
-    /// With a descriptor, whose sizes have so many bytes each.
-    fn streamed(mut self, n_size: usize) -> Self {
-        self.local_flags |= 8;
-        self.listed_flags |= 8;
-        self.is_size_before = false;
-        self.descriptor = [&b"PK\x07\x08"[..], &crc32(&self.data).to_le_bytes()].concat();
-        for n_bytes in [self.packed.len(), self.data.len()] {
-            self.descriptor.extend_from_slice(&(n_bytes as u64).to_le_bytes()[..n_size]);
-        }
-        self
-    }
-
-    fn fields(&self, is_known: bool) -> Vec<u8> {
-        let known = |value: usize| if is_known { u32::try_from(value).unwrap() } else { 0 };
-        let crc = if is_known { crc32(&self.data) } else { 0 };
-        [crc, known(self.packed.len()), known(self.data.len())]
-            .into_iter()
-            .flat_map(u32::to_le_bytes)
-            .collect()
-    }
-
-    fn local(&self) -> Vec<u8> {
-        let lengths =
-            [u16::try_from(self.name.len()).unwrap(), u16::try_from(self.local_extra.len()).unwrap()];
-        let mut bytes = b"PK\x03\x04\x14\0".to_vec();
-        bytes.extend([self.local_flags, self.method, 0, 0].into_iter().flat_map(u16::to_le_bytes));
-        bytes.extend(self.fields(self.is_size_before));
-        bytes.extend(lengths.into_iter().flat_map(u16::to_le_bytes));
-        [bytes, self.name.into(), self.local_extra.clone(), self.packed.clone(), self.descriptor.clone()]
-            .concat()
-    }
-
-    fn listed(&self, offset: usize) -> Vec<u8> {
-        let mut bytes = b"PK\x01\x02\x14\0\x14\0".to_vec();
-        bytes.extend([self.listed_flags, self.method, 0, 0].into_iter().flat_map(u16::to_le_bytes));
-        bytes.extend(self.fields(true));
-        let comment = u16::try_from(self.comment.len()).unwrap();
-        let lengths = [u16::try_from(self.name.len()).unwrap(), 0, comment, 0, 0, 0, 0];
-        bytes.extend(lengths.into_iter().flat_map(u16::to_le_bytes));
-        bytes.extend(u32::try_from(offset).unwrap().to_le_bytes());
-        [bytes, self.name.into(), self.comment.clone()].concat()
-    }
-}
-
-/// Members, gaps of their choice behind them, the directory, and what the end says of it.
-struct Archive {
-    body: Vec<u8>,
-    directory: Vec<u8>,
-    n_members: u16,
-}
-
-impl Archive {
-    fn of(members: &[Member], gap: &[u8]) -> Self {
-        let (mut body, mut directory) = (vec![], vec![]);
-        for member in members {
-            directory.extend(member.listed(body.len()));
-            body.extend(member.local());
-            body.extend(gap);
-        }
-        Self { body, directory, n_members: u16::try_from(members.len()).unwrap() }
-    }
-
-    fn end(n_members: u16, size: u32, offset: u32) -> Vec<u8> {
-        let counts = [0, 0, n_members, n_members].into_iter().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
-        let place = [size, offset].into_iter().flat_map(u32::to_le_bytes).collect();
-        [b"PK\x05\x06".to_vec(), counts, place, vec![0, 0]].concat()
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let (size, offset) =
-            (u32::try_from(self.directory.len()).unwrap(), u32::try_from(self.body.len()).unwrap());
-        [self.body.clone(), self.directory.clone(), Self::end(self.n_members, size, offset)].concat()
-    }
 }
 
 fn zip(members: &[Member]) -> Vec<u8> {
@@ -177,6 +54,17 @@ fn hints_may_differ_between_headers_and_nothing_else() {
 fn comments_of_members_belong_to_the_directory() {
     let member = |name| Member { comment: b"about it".to_vec(), ..Member::deflated(name, &[7; 500]) };
     assert_eq!(reason(&zip(&[member("a"), member("b")])), None);
+}
+
+#[test]
+fn long_sizes_stand_behind_the_name_of_a_directory_record() {
+    for name in ["a", "a-longer-name.txt"] {
+        let member = || Member { is_listed_zip64: true, ..Member::deflated(name, &[7; 500]) };
+        assert_eq!(reason(&zip(&[member()])), None, "{name}");
+        let mut other = member();
+        other.data.push(7);
+        assert_eq!(reason(&zip(&[other])), Some(Unscannable::Malformed), "{name}: another size");
+    }
 }
 
 #[test]
