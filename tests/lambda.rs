@@ -88,6 +88,15 @@ impl Environment {
     }
 }
 
+/// A deployment with definitions, and the two functions that most is about.
+async fn deployed() -> (Deployment, Environment, Function, Function) {
+    let deployment = Deployment::start().await;
+    deployment.publish(6).await;
+    let environment = Environment::of(&deployment.service).await;
+    let (api, scan) = (environment.api().await, environment.scan(&deployment, &[]).await);
+    (deployment, environment, api, scan)
+}
+
 /// The messages about uploads that wait in the queue, as one batch. (What the publisher stores makes messages as well: there is one bucket.)
 async fn next_batch(service: &Service) -> Value {
     let (queue, mut bodies) = (service.local.queue(), vec![]);
@@ -151,13 +160,9 @@ fn is_running(pid: u32) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_goes_through_the_functions_as_they_are_deployed() {
-    let deployment = Deployment::start().await;
-    deployment.publish(6).await;
+    let (deployment, environment, mut api, mut scan) = deployed().await;
     let service = &deployment.service;
-    let environment = Environment::of(service).await;
-    let mut api = environment.api().await;
     let mut download = environment.start("download", &[]).await;
-    let mut scan = environment.scan(&deployment, &[]).await;
     let mut sweep = environment.start("sweep", &[]).await;
 
     let clean = upload(&mut api, service, "a.txt", b"through real functions").await;
@@ -264,12 +269,8 @@ async fn links_survive_one_rotation_of_their_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_events_hurt_nobody_else() {
-    let deployment = Deployment::start().await;
-    deployment.publish(6).await;
+    let (deployment, _environment, mut api, mut scan) = deployed().await;
     let service = &deployment.service;
-    let environment = Environment::of(service).await;
-    let mut api = environment.api().await;
-    let mut scan = environment.scan(&deployment, &[]).await;
 
     assert_eq!(scan.invoke(json!({ "Records": [] }), LIMIT).await, nothing_failed());
     assert!(matches!(scan.invoke(json!("text"), LIMIT).await, Answer::Error(_)));
@@ -294,12 +295,8 @@ async fn bad_events_hurt_nobody_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invocation_that_is_cut_off_loses_nothing() {
-    let deployment = Deployment::start().await;
-    deployment.publish(6).await;
+    let (deployment, environment, mut api, mut scan) = deployed().await;
     let service = &deployment.service;
-    let environment = Environment::of(service).await;
-    let mut api = environment.api().await;
-    let mut scan = environment.scan(&deployment, &[]).await;
     let mut sweep = environment.start("sweep", &[]).await;
     let file_id = upload(&mut api, service, "a.txt", b"cut off").await;
     let batch = next_batch(service).await;
@@ -346,12 +343,8 @@ async fn files_wait_until_there_are_definitions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_end_when_they_are_told_to() {
-    let deployment = Deployment::start().await;
-    deployment.publish(6).await;
-    let environment = Environment::of(&deployment.service).await;
-    let mut scan = environment.scan(&deployment, &[]).await;
+    let (_deployment, _environment, mut api, mut scan) = deployed().await;
     let engine = children_of(scan.pid())[0];
-    let mut api = environment.api().await;
     for function in [&mut scan, &mut api] {
         function.signal(Signal::TERM);
         assert!(function.ends_within(Duration::from_secs(5)).await);
