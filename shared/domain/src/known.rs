@@ -70,7 +70,8 @@ mod tests {
     use super::*;
     use crate::freshness::{Definitions, DefinitionsKind};
     use crate::reason::ScanError;
-    use crate::verdict::{EngineReply, Evidence, Outcome, Structure, judge};
+    use crate::verdict::tests::whole;
+    use crate::verdict::{Evidence, Outcome, judge};
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
@@ -109,20 +110,8 @@ mod tests {
     #[test]
     fn a_clean_verdict_is_remembered_about_its_own_bytes_only() {
         let engine = engine("1");
-        let own = Sha256::from_bytes([1; 32]);
-        let evidence = Evidence {
-            announced_size: 10,
-            stored_size: 10,
-            streamed_size: 10,
-            sha256: own,
-            declared_sha256: None,
-            structure: Structure::Sound,
-            replies: vec![EngineReply::Ok],
-            canary_found_before: true,
-            canary_found_after: true,
-            n_engine_errors: 0,
-            engine: engine.clone(),
-        };
+        let evidence = Evidence { engine: engine.clone(), ..whole() };
+        let own = evidence.sha256;
         let Outcome::Decided(clean) = judge(&evidence, FreshnessPolicy::default(), NOW) else {
             panic!("whole evidence is clean")
         };

@@ -193,7 +193,7 @@ fn classify(name: &str) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -201,7 +201,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-    fn whole() -> Evidence {
+    /// Evidence that lacks nothing.
+    pub(crate) fn whole() -> Evidence {
         Evidence {
             announced_size: 10,
             stored_size: 10,
