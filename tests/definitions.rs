@@ -177,6 +177,12 @@ async fn what_is_tampered_with_is_refused_and_the_last_good_set_stays() {
     deployment.raw.delete_object().bucket(BUCKET).key(&file_key).send().await.unwrap();
     deployment.publish(6).await;
     assert_eq!(scanner.looks().await.unwrap(), "6");
+    // So it does when only the file is gone, and it has no copy of its own.
+    std::fs::remove_dir_all(&deployment.publisher.freshclam.directory).unwrap();
+    let gone = format!("files/{}", deployment.manifest().await.files[0].sha256);
+    deployment.raw.delete_object().bucket(BUCKET).key(&gone).send().await.unwrap();
+    deployment.publish(6).await;
+    assert_eq!(scanner.looks().await.unwrap(), "6");
     // A scanner that starts now is not given less than others have seen.
     let seen = deployment.pointer().await;
     let mut manifest = deployment.manifest().await;

@@ -127,8 +127,8 @@ async fn prepare(context: &Context, manifest: Option<&Manifest>) -> Result<(), U
     let fetched = match manifest {
         Some(manifest) => match install(&context.bucket, manifest, &root, Some(databases)).await {
             Ok(fetched) => Some(fetched),
-            // A damaged file must not keep damaged files published: from nothing, then.
-            Err(error @ InstallError::OtherContent(_)) => {
+            // A file that is damaged or gone must not keep the set damaged: from nothing, then.
+            Err(error) if is_damage(&error) => {
                 tracing::error!(error = aws::log::chain(&error), "what is published is damaged");
                 None
             }
@@ -145,6 +145,15 @@ async fn prepare(context: &Context, manifest: Option<&Manifest>) -> Result<(), U
         std::fs::write(databases.join(STATE_FILE), state).map_err(failed)?;
     }
     Ok(())
+}
+
+/// Whether the published set can not be had whole, however often it is asked for.
+fn is_damage(error: &InstallError) -> bool {
+    match error {
+        InstallError::OtherContent(_) => true,
+        InstallError::Store(error) => error.kind == aws::Kind::NotFound,
+        InstallError::Directory(..) => false,
+    }
 }
 
 /// Keeps freshclam's state for the next run, on whatever machine that is, and takes it out of the databases' directory.
