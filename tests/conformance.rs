@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use aws::{Committed, Created, Kind, ObjectWriter};
+use aws::{Committed, Created, Kind, NewFile, ObjectWriter};
 use domain::content_type::ContentType;
 use domain::id::{FileId, ObjectKey, OwnerId};
 use domain::record::{Record, State, UploadMethod};
 use domain::upload::{AllowedExtensions, UploadPolicy, UploadRequest, accept};
+use domain::usage::Quotas;
 
 use crate::support::Service;
 
@@ -22,31 +23,36 @@ fn record() -> Record {
     Record::new(file, OwnerId::local(), upload, UploadMethod::Put, &policy, Duration::from_hours(1), now)
 }
 
+fn new(record: &Record) -> NewFile<'_> {
+    NewFile { record, once: None, quotas: &Quotas::NONE }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_keeps_its_conditions() {
     let service = Service::start().await;
     let ledger = &service.local.stores().ledger;
     let first = record();
     assert_eq!(ledger.load(first.file_id).await.unwrap(), None);
-    assert_eq!(ledger.create(&first, "w1", None).await.unwrap(), Created::New);
-    let twice = ledger.create(&first, "w2", None).await.unwrap_err();
+    assert_eq!(ledger.create(new(&first), "w1").await.unwrap(), Created::New);
+    let twice = ledger.create(new(&first), "w2").await.unwrap_err();
     assert_eq!(twice.kind, Kind::PreconditionFailed, "{twice}");
     assert_eq!(ledger.load(first.file_id).await.unwrap(), Some(first.clone()));
 
     let next = Record { state: State::Expired, due_at: None, revision: 2, ..first.clone() };
-    assert_eq!(ledger.commit(&next, "w3").await.unwrap(), Committed::Yes);
-    assert_eq!(ledger.commit(&next, "w3").await.unwrap(), Committed::Yes, "its own retry");
-    assert_eq!(ledger.commit(&next, "w4").await.unwrap(), Committed::Conflict, "somebody else's");
+    assert_eq!(ledger.commit(&first, &next, "w3").await.unwrap(), Committed::Yes);
+    assert_eq!(ledger.commit(&first, &next, "w3").await.unwrap(), Committed::Yes, "its own retry");
+    assert_eq!(ledger.commit(&first, &next, "w4").await.unwrap(), Committed::Conflict, "somebody else's");
     assert_eq!(ledger.load(first.file_id).await.unwrap(), Some(next));
+    let other = record();
     assert_eq!(
-        ledger.commit(&Record { revision: 2, ..record() }, "w5").await.unwrap(),
+        ledger.commit(&other, &Record { revision: 2, ..other.clone() }, "w5").await.unwrap(),
         Committed::Conflict,
         "no such record"
     );
 
     let due = record();
     let later = Record { due_at: Some(due.created_at + Duration::from_mins(1)), ..due.clone() };
-    ledger.create(&later, "w6", None).await.unwrap();
+    ledger.create(new(&later), "w6").await.unwrap();
     let shard = due.file_id.shard();
     assert!(!ledger.due(shard, due.created_at, 100).await.unwrap().contains(&due.file_id));
     let at = due.created_at + Duration::from_mins(1);
@@ -59,12 +65,12 @@ async fn racing_commits_have_one_winner() {
     let service = Service::start().await;
     let ledger = service.local.stores().ledger.clone();
     let first = record();
-    ledger.create(&first, "w", None).await.unwrap();
-    let next = Record { state: State::Expired, revision: 2, ..first };
+    ledger.create(new(&first), "w").await.unwrap();
+    let next = Record { state: State::Expired, revision: 2, ..first.clone() };
     let racers: Vec<_> = (0..20)
         .map(|n| {
-            let (ledger, next) = (ledger.clone(), next.clone());
-            tokio::spawn(async move { ledger.commit(&next, &format!("racer {n}")).await.unwrap() })
+            let (ledger, first, next) = (ledger.clone(), first.clone(), next.clone());
+            tokio::spawn(async move { ledger.commit(&first, &next, &format!("racer {n}")).await.unwrap() })
         })
         .collect();
     let mut n_winners = 0;

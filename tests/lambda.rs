@@ -26,7 +26,7 @@ impl Environment {
     async fn of(service: &Service) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sqs_url = format!("http://{}", listener.local_addr().unwrap());
-        let sqs = standin::sqs::router(service.local.queue().clone());
+        let sqs = standin::sqs::router([("airlock-scan".to_owned(), service.local.queue().clone())].into());
         tokio::spawn(async move { axum::serve(listener, sqs).await });
         let (report, keys) = (service.local.report(), service.keys());
         let scratch = tempfile::tempdir_in("/tmp").unwrap();

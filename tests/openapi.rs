@@ -24,13 +24,26 @@ async fn the_reference_is_served_without_a_cdn() {
     assert_eq!(status, 200);
     let paths: Vec<&String> = spec["paths"].as_object().unwrap().keys().collect();
     let expected = [
+        "/dead-letters",
+        "/dead-letters/redrive",
         "/download/{token}",
+        "/events",
         "/files",
         "/files/{file_id}",
+        "/files/{file_id}/complete",
         "/files/{file_id}/download-link",
+        "/files/{file_id}/events",
+        "/files/{file_id}/links",
+        "/files/{file_id}/release",
+        "/files/{file_id}/rescan",
         "/files/{file_id}/status",
         "/health",
+        "/metrics",
+        "/stats",
         "/upload",
+        "/webhooks",
+        "/webhooks/replay",
+        "/webhooks/{endpoint_id}/enable",
     ];
     assert_eq!(paths, expected);
     let docs = service.http.get(service.url("/docs/")).send().await.unwrap();

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use aws::env::{ConfigError, Env};
-use aws::{ScanQueue, Sdk, Stores};
-use domain::machine::MachinePolicy;
+use aws::{Sdk, Stores};
 use domain::upload::{AllowedExtensions, UploadPolicy};
 use web::{Identity, IdentityConfig, LinkKey, LoopbackOnly, Verifier};
 
@@ -23,7 +22,7 @@ pub struct Config {
 const MAX_LAMBDA_FORM: u64 = 4_400_000;
 
 impl Config {
-    const SETTINGS: [&'static str; 1] = ["AIRLOCK_SCAN_QUEUE_URL"];
+    const SETTINGS: [&'static str; 1] = ["AIRLOCK_DEAD_LETTERS_URL"];
 
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         env.refuse_unknown(&[Stores::SETTINGS.as_slice(), &Self::SETTINGS].concat())?;
@@ -49,9 +48,7 @@ impl Config {
             upload_ttl: UploadPolicy::UPLOAD_TTL,
             retention: hours(retention_days.saturating_mul(24)),
         };
-        let origins = env.get("ALLOWED_ORIGINS").unwrap_or_default().split(',').map(str::trim);
-        let allowed_origins: Vec<String> =
-            origins.filter(|origin| !origin.is_empty()).map(ToOwned::to_owned).collect();
+        let allowed_origins = env.list("ALLOWED_ORIGINS");
         if allowed_origins.iter().any(|origin| origin == "*") {
             return Err(ConfigError::Unsafe(
                 "`ALLOWED_ORIGINS` lists exact origins; `*` is not one".to_owned(),
@@ -67,13 +64,19 @@ impl Context {
     pub async fn connect(config: Config) -> anyhow::Result<Self> {
         let sdk = Sdk::from_environment().await;
         let env = &config.env;
-        let queue_url = env.required("AIRLOCK_SCAN_QUEUE_URL")?.to_owned();
-        let bucket = env.required("S3_BUCKET_NAME")?.to_owned();
-        let machine =
-            MachinePolicy { max_file_size: config.uploads.max_file_size, ..MachinePolicy::default() };
+        env.required("AIRLOCK_SCAN_QUEUE_URL")?;
+        let stores = Stores::from_env(env, &sdk)?;
+        let dead_letters_url = env.get("AIRLOCK_DEAD_LETTERS_URL").map(ToOwned::to_owned);
+        let machine = env.machine()?;
         Ok(Self {
-            stores: Stores::from_env(env, &sdk)?,
-            queue: ScanQueue::new(sdk.sqs(None), queue_url, bucket),
+            dead_letters: stores
+                .queues
+                .scans
+                .as_ref()
+                .zip(dead_letters_url)
+                .map(|(q, url)| q.dead_letters(url)),
+            stores,
+            quotas: env.quotas()?,
             identity: Identity::Jwt(Verifier::new(IdentityConfig::from_env(env)?)?.into()),
             link_key: LinkKey::from_env(env, &sdk, aws::clock::now()).await?,
             settings: Settings {
@@ -83,6 +86,7 @@ impl Context {
                 engine_silence: None,
                 allowed_origins: config.allowed_origins,
                 loopback_only: LoopbackOnly::No,
+                probe: None,
             },
             uploads: config.uploads,
             machine,

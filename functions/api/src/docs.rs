@@ -14,11 +14,12 @@ use crate::App;
 #[openapi(
     info(title = "Airlock", description = "Takes files from people you do not trust and gives them to people you do. \
         A file can be downloaded only when the whole of it was scanned and nothing was found, and only those bytes."),
-    paths(download),
+    paths(download, file_events, events, metrics),
     components(schemas(Problem)),
     tags(
         (name = "files", description = "Upload files and follow them"),
         (name = "download", description = "Download clean files"),
+        (name = "operators", description = "Watch and run the service: the scope `admin`"),
         (name = "service", description = "The service itself"),
     ),
     modifiers(&BearerToken),
@@ -56,6 +57,46 @@ impl Modify for BearerToken {
     reason = "describes the download function's route, so that there is one reference for all"
 )]
 fn download() {}
+
+/// Follow a file
+///
+/// Server-sent events. `file` events have an `id`; come back with it as `Last-Event-ID` and nothing is missed, though some may be told twice:
+/// `data` is `{"type", "event_id", "at", "file_info", "message"}`. `progress` events say how it stands: `{"type", "file_id", "phase",
+/// "elapsed_seconds", "estimated_seconds"}`. The stream ends once the file has its verdict. On AWS these routes are at the function URL
+/// `LiveUrl`, if the stack has it.
+#[utoipa::path(get, path = "/files/{file_id}/events", tag = "files",
+    params(("file_id" = String, Path), ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that was seen")),
+    responses(
+        (status = 200, description = "Events as they happen", content_type = "text/event-stream"),
+        (status = 204, description = "Everything was seen, and nothing more will happen soon"),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+    ))]
+#[expect(dead_code, reason = "describes the live function's route")]
+fn file_events() {}
+
+/// Follow all your files
+///
+/// As for one file; the stream does not end by itself for long.
+#[utoipa::path(get, path = "/events", tag = "files",
+    params(("Last-Event-ID" = Option<String>, Header, description = "The last `id` that was seen")),
+    responses(
+        (status = 200, description = "Events as they happen", content_type = "text/event-stream"),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+    ))]
+#[expect(dead_code, reason = "describes the live function's route")]
+fn events() {}
+
+/// Read the statistics as Prometheus does
+///
+/// Only where everything runs on one machine; on AWS the numbers are in CloudWatch.
+#[utoipa::path(get, path = "/metrics", tag = "operators",
+    responses(
+        (status = 200, description = "Text exposition format", content_type = "text/plain"),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    ))]
+#[expect(dead_code, reason = "the route is there only in local mode")]
+fn metrics() {}
 
 /// Swagger UI is embedded: no CDN, nothing is fetched.
 pub(crate) fn router() -> Router<App> {

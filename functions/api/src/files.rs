@@ -10,10 +10,10 @@ use domain::record::{Edit, Record, Status};
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use web::view::{FileInfo, StatusName};
 use web::{ApiError, Caller, Json, Problem, QueryString};
 
 use crate::App;
-use crate::view::{FileInfo, StatusName};
 
 /// Which files.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -65,10 +65,10 @@ pub(crate) async fn list(
     let start = query
         .cursor
         .as_deref()
-        .map(|cursor| app.link_key.signer.read_cursor(&caller.0, cursor))
+        .map(|cursor| app.link_key.signer.read_cursor(&caller.owner, cursor))
         .transpose()?;
     let (records, next) = page(&app, &caller, status, limit, start).await?;
-    let next_cursor = next.map(|next| app.link_key.signer.sign_cursor(&caller.0, &next)).transpose()?;
+    let next_cursor = next.map(|next| app.link_key.signer.sign_cursor(&caller.owner, &next)).transpose()?;
     Ok(axum::Json(FileList { files: records.iter().map(FileInfo::from).collect(), next_cursor }))
 }
 
@@ -82,7 +82,7 @@ async fn page(
     let mut records: Vec<Record> = Vec::new();
     for _ in 0..MAX_PAGES {
         let wanted = i32::try_from(limit).unwrap_or(1) - i32::try_from(records.len()).unwrap_or(0);
-        let listing = app.stores.ledger.list(&caller.0, status, wanted, start).await?;
+        let listing = app.stores.ledger.list(&caller.owner, status, wanted, start).await?;
         records.extend(listing.records);
         start = listing.next;
         if start.is_none() || records.len() >= limit as usize {
@@ -145,7 +145,7 @@ pub(crate) async fn edit(
         let record = app.record_of(&caller, &file_id).await?;
         let mut next = record.edited(&edit, &app.uploads, aws::clock::now())?;
         next.revision += 1;
-        match app.stores.ledger.commit(&next, &aws::clock::random_uuid().to_string()).await? {
+        match app.stores.ledger.commit(&record, &next, &aws::clock::random_uuid().to_string()).await? {
             Committed::Yes => return Ok(axum::Json(FileInfo::from(&next))),
             // Each conflict is another writer's progress, so this ends.
             Committed::Conflict => {}
@@ -165,13 +165,6 @@ pub(crate) async fn delete(
     Path(file_id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let record = app.record_of(&caller, &file_id).await?;
-    let now = aws::clock::now();
-    let ledger = &app.stores.ledger;
-    let applied = ledger.apply(record.file_id, &Event::OwnerDeleted, &app.machine, now).await?;
-    let applied = applied.ok_or(ApiError::FileNotFound)?;
-    // From here on the file is gone for everybody; if removing the bytes fails, the sweep does it.
-    if let Err(error) = app.stores.settle(&applied, &app.machine, now).await {
-        tracing::warn!(file.id = %record.file_id, error = aws::log::chain(&error), "bytes are left to the sweep");
-    }
+    app.apply(record.file_id, &Event::OwnerDeleted).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,8 +6,9 @@ use domain::freshness::{Freshness, freshness};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use web::view::DefinitionsInfo;
+
 use crate::App;
-use crate::view::DefinitionsInfo;
 
 /// One line per part that files depend on.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -69,14 +70,17 @@ pub(crate) struct QueueHealth {
     responses((status = 200, description = "All parts work", body = Health), (status = 503, description = "A part is down", body = Health)))]
 pub(crate) async fn show(State(app): State<App>) -> (StatusCode, axum::Json<Health>) {
     let (engine, storage, queue) =
-        tokio::join!(app.stores.ledger.heartbeat(), app.stores.objects.check(), app.queue.depth());
+        tokio::join!(app.stores.ledger.heartbeat(), app.stores.objects.check(), app.backlog());
     let part = |is_ok: bool| if is_ok { PartStatus::Ok } else { PartStatus::Down };
     let health = Health {
         status: HealthStatus::Ok,
         ledger: part(engine.is_ok()),
         engine: engine_health(&app, engine.ok().flatten().as_ref()),
         storage: part(storage.is_ok()),
-        queue: QueueHealth { status: part(queue.is_ok()), waiting: queue.ok() },
+        queue: QueueHealth {
+            status: part(queue.is_ok()),
+            waiting: queue.ok().map(|backlog| backlog.n_waiting),
+        },
     };
     let parts = [health.engine.status, health.storage, health.ledger, health.queue.status];
     if parts.iter().all(|status| *status == PartStatus::Ok) {

@@ -2,27 +2,30 @@
 //!
 //! Handlers decode, ask the domain, call an adapter and answer; none of them has a policy of its own.
 
+mod admin;
 mod config;
 mod docs;
 mod files;
 mod health;
 mod link;
+mod rescan;
 mod status;
 mod upload_direct;
 mod upload_form;
-mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::{ScanQueue, Stores};
+use aws::{Backlog, DeadLetters, Stores};
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware;
 use domain::freshness::FreshnessPolicy;
-use domain::id::FileId;
-use domain::machine::MachinePolicy;
-use domain::record::Record;
-use domain::upload::UploadPolicy;
+use domain::id::{FileId, OwnerId};
+use domain::machine::{Event, MachinePolicy};
+use domain::record::{Record, UploadMethod};
+use domain::timestamp::Timestamp;
+use domain::upload::{Upload, UploadPolicy};
+use domain::usage::Quotas;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -34,10 +37,11 @@ pub use config::Config;
 #[derive(Clone, Debug)]
 pub struct Context {
     pub stores: Stores,
-    pub queue: ScanQueue,
+    pub dead_letters: Option<DeadLetters>,
     pub identity: Identity,
     pub link_key: LinkKey,
     pub uploads: UploadPolicy,
+    pub quotas: Quotas,
     pub machine: MachinePolicy,
     pub freshness: FreshnessPolicy,
     pub settings: Settings,
@@ -56,6 +60,31 @@ pub struct Settings {
     pub engine_silence: Option<Duration>,
     pub allowed_origins: Vec<String>,
     pub loopback_only: LoopbackOnly,
+    /// What only the process that runs everything knows.
+    pub probe: Option<Probe>,
+}
+
+/// Asks the rest of the process, where the API is not alone in it.
+#[derive(Clone)]
+pub struct Probe(pub Arc<dyn Fn() -> ProbeFuture + Send + Sync>);
+
+/// What a [`Probe`] gives, some day.
+pub type ProbeFuture = std::pin::Pin<Box<dyn Future<Output = Facts> + Send>>;
+
+/// What the rest of the process knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub n_workers: u64,
+    /// Of the oldest message in the scan queue.
+    pub oldest_age: Option<Duration>,
+    /// How often the engine was started.
+    pub n_engine_starts: u64,
+}
+
+impl std::fmt::Debug for Probe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Probe")
+    }
 }
 
 /// The state that handlers share.
@@ -80,7 +109,10 @@ impl FromRef<App> for Identity {
 pub fn router(context: Context) -> axum::Router {
     let (cors, loopback) = (web::cors(&context.settings.allowed_origins), context.settings.loopback_only);
     let link_key = context.link_key.clone();
-    let (routes, _) = documented_routes().split_for_parts();
+    let (mut routes, _) = documented_routes().split_for_parts();
+    if context.settings.probe.is_some() {
+        routes = routes.route("/metrics", axum::routing::get(admin::metrics::show));
+    }
     routes
         .merge(docs::router())
         .fallback(async || ApiError::RouteNotFound)
@@ -104,16 +136,57 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(files::show, files::edit, files::delete))
         .routes(routes!(status::show))
         .routes(routes!(link::create))
+        .routes(routes!(link::revoke))
+        .routes(routes!(rescan::rescan))
+        .routes(routes!(rescan::complete))
+        .routes(routes!(admin::release::release))
+        .routes(routes!(admin::stats::show))
+        .routes(routes!(admin::dead_letters::list))
+        .routes(routes!(admin::dead_letters::redrive))
+        .routes(routes!(admin::webhooks::list))
+        .routes(routes!(admin::webhooks::enable))
+        .routes(routes!(admin::webhooks::replay))
         .routes(routes!(health::show))
         // Bodies that are not JSON are limited where they are read.
         .layer(DefaultBodyLimit::disable())
 }
 
 impl App {
+    /// A file that is about to be uploaded; metered, if there are quotas.
+    fn new_record(
+        &self,
+        file: FileId,
+        owner: OwnerId,
+        upload: Upload,
+        method: UploadMethod,
+        now: Timestamp,
+    ) -> Record {
+        let reserved_bytes = upload.declared_size.unwrap_or(self.uploads.max_file_size);
+        let metered = (self.quotas != Quotas::NONE).then_some(reserved_bytes);
+        let record = Record::new(file, owner, upload, method, &self.uploads, self.settings.first_look, now);
+        Record { metered, ..record }
+    }
+
+    /// Applies an event that somebody asked for. If its effects fail, the sweep sees to them.
+    async fn apply(&self, file: FileId, event: &Event) -> Result<Record, ApiError> {
+        let now = aws::clock::now();
+        let applied = self.stores.ledger.apply(file, event, &self.machine, now).await?;
+        let applied = applied.ok_or(ApiError::FileNotFound)?;
+        if let Err(error) = self.stores.settle(&applied, &self.machine, now).await {
+            tracing::warn!(file.id = %file, error = aws::log::chain(&error), "effects are left to the sweep");
+        }
+        Ok(applied.record)
+    }
+
+    async fn backlog(&self) -> Result<Backlog, ApiError> {
+        let queue = self.stores.queues.scans.as_ref().ok_or(ApiError::Internal)?;
+        Ok(queue.backlog().await?)
+    }
+
     /// The caller's record. A foreign file, an unknown one and a malformed id are the same 404.
     async fn record_of(&self, caller: &web::Caller, file_id: &str) -> Result<Record, ApiError> {
         let file = FileId::parse(file_id).map_err(|_| ApiError::FileNotFound)?;
         let record = self.stores.ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
-        if record.owner == caller.0 { Ok(record) } else { Err(ApiError::FileNotFound) }
+        if record.owner == caller.owner { Ok(record) } else { Err(ApiError::FileNotFound) }
     }
 }

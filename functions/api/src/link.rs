@@ -1,14 +1,16 @@
 //! `GET /files/{id}/download-link`: a link to the bytes that were judged clean.
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use domain::access::{LinkClaims, downloadable};
+use domain::machine::Event;
 use domain::timestamp::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
+use web::view::FileInfo;
 use web::{ApiError, Caller, Problem};
 
 use crate::App;
-use crate::view::FileInfo;
 
 /// The original service's answer.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -39,11 +41,32 @@ pub(crate) async fn create(
     let version = downloadable(&record, now)?;
     // Whole seconds, as the token has them; a link never outlives its file.
     let expires_at = Timestamp::from_secs((now + app.settings.link_ttl).min(record.expires_at).as_secs());
-    let claims = LinkClaims { file_id: record.file_id, version_id: version.version_id.clone(), expires_at };
+    let claims = LinkClaims {
+        file_id: record.file_id,
+        version_id: version.version_id.clone(),
+        expires_at,
+        generation: record.link_generation,
+    };
     let token = app.link_key.signer.sign_link(&claims, now)?;
     Ok(axum::Json(DownloadLink {
         download_url: format!("/download/{token}"),
         expires_at: expires_at.to_string(),
         file_info: FileInfo::from(&record),
     }))
+}
+
+/// Revoke every link that was made so far
+#[utoipa::path(delete, path = "/files/{file_id}/links", tag = "download",
+    responses(
+        (status = 204, description = "None of them leads anywhere any more"),
+        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let record = app.record_of(&caller, &file_id).await?;
+    app.apply(record.file_id, &Event::LinksRevoked).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

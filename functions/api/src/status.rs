@@ -9,10 +9,10 @@ use domain::record::Record;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
+use web::view::{FileInfo, message};
 use web::{ApiError, Caller, Problem};
 
 use crate::App;
-use crate::view::{FileInfo, message};
 
 /// The original service's answer.
 #[derive(Clone, Debug, Serialize, ToSchema)]

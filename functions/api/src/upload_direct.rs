@@ -13,10 +13,10 @@ use domain::upload::{Upload, UploadRequest, accept};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use utoipa::ToSchema;
+use web::view::Accepted;
 use web::{ApiError, Caller, Json, Problem};
 
 use crate::App;
-use crate::view::Accepted;
 
 /// What the client is about to upload.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -75,6 +75,7 @@ pub(crate) struct UploadInstructions {
 #[utoipa::path(post, path = "/files", tag = "files", request_body = NewFile,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeats of the same request with the same key give the same file")),
     responses(
+        (status = 429, description = "A quota is used up; `Retry-After` says when to try again", body = Problem, content_type = "application/problem+json"),
         (status = 201, description = "Upload to `upload.url`", body = AcceptedDirect, headers(("Location" = String))),
         (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -92,12 +93,14 @@ pub(crate) async fn create(
         Method::Post => UploadMethod::Post,
     };
     let file = FileId::from_random(aws::clock::random_uuid());
-    let new = Record::new(file, caller.0, upload.clone(), method, &app.uploads, app.settings.first_look, now);
+    let new = app.new_record(file, caller.owner, upload.clone(), method, now);
     let write_id = aws::clock::random_uuid().to_string();
-    let record = match app.stores.ledger.create(&new, &write_id, once.as_ref()).await? {
+    let creation = aws::NewFile { record: &new, once: once.as_ref(), quotas: &app.quotas };
+    let record = match app.stores.ledger.create(creation, &write_id).await? {
         Created::New => new,
         Created::Replay(earlier) => app.stores.ledger.load(earlier).await?.ok_or(ApiError::FileNotFound)?,
         Created::KeyReused => return Err(ApiError::IdempotencyKeyReused),
+        Created::Exceeded(exceeded) => return Err(ApiError::QuotaExceeded { exceeded, now }),
     };
     let presigned = presign(&app, &record, &upload, now).await?;
     let location = format!("/files/{}", record.file_id);
@@ -128,7 +131,7 @@ fn idempotency_key(
     }
     let request = serde_json::to_vec(body).map_err(|_| ApiError::Internal)?;
     let request_hash = Sha256::from_bytes(sha2::Sha256::digest(&request).into()).to_string();
-    Ok(Some(IdempotencyKey { owner: caller.0.clone(), key: key.to_owned(), request_hash }))
+    Ok(Some(IdempotencyKey { owner: caller.owner.clone(), key: key.to_owned(), request_hash }))
 }
 
 async fn presign(

@@ -1,19 +1,19 @@
 //! `POST /upload`: the original upload, a form through the service, streamed to storage.
 
-use aws::ObjectWriter;
+use aws::{Created, ObjectWriter};
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::id::{FileId, ObjectKey, Sha256};
 use domain::record::{Record, UploadMethod};
-use domain::upload::{Rejected, Upload, UploadRequest, accept};
+use domain::upload::{Rejected, UploadRequest, accept};
 use sha2::Digest as _;
 use utoipa::ToSchema;
+use web::view::Accepted;
 use web::{ApiError, Caller, Problem};
 
 use crate::App;
-use crate::view::Accepted;
 
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only describes the form")]
@@ -94,20 +94,22 @@ async fn store(app: &App, caller: Caller, mut field: Field<'_>) -> Result<Record
             return Err(error);
         }
     }
-    let record = record(app, caller, file, upload);
+    let now = aws::clock::now();
+    let record = app.new_record(file, caller.owner, upload, UploadMethod::Form, now);
     let write_id = aws::clock::random_uuid().to_string();
-    if let Err(error) = app.stores.ledger.create(&record, &write_id, None).await {
+    let creation = aws::NewFile { record: &record, once: None, quotas: &app.quotas };
+    let refused = match app.stores.ledger.create(creation, &write_id).await {
+        Ok(Created::Exceeded(exceeded)) => Some(ApiError::QuotaExceeded { exceeded, now }),
+        Ok(Created::New | Created::Replay(_) | Created::KeyReused) => None,
+        Err(error) => Some(error.into()),
+    };
+    if let Some(refused) = refused {
         abandon(writer).await;
-        return Err(error.into());
+        return Err(refused);
     }
     // If this fails, or the process dies here, the sweep finds a record without an object and expires it.
     writer.complete().await?;
     Ok(record)
-}
-
-fn record(app: &App, caller: Caller, file: FileId, upload: Upload) -> Record {
-    let first_look = app.settings.first_look;
-    Record::new(file, caller.0, upload, UploadMethod::Form, &app.uploads, first_look, aws::clock::now())
 }
 
 /// Size and digest of what was copied. The digest is what the scan must find again.

@@ -23,16 +23,10 @@ impl Context {
     /// Connects to AWS. Anything wrong fails the init phase.
     pub async fn connect(config: Config) -> anyhow::Result<Self> {
         let sdk = Sdk::from_environment().await;
-        let origins = config
-            .env
-            .get("ALLOWED_ORIGINS")
-            .unwrap_or_default()
-            .split(',')
-            .map(|origin| origin.trim().to_owned());
         Ok(Self {
             stores: Stores::from_env(&config.env, &sdk)?,
             link_key: LinkKey::from_env(&config.env, &sdk, aws::clock::now()).await?,
-            allowed_origins: origins.filter(|origin| !origin.is_empty()).collect(),
+            allowed_origins: config.env.list("ALLOWED_ORIGINS"),
             loopback_only: LoopbackOnly::No,
         })
     }

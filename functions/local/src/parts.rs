@@ -2,14 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use api::{Facts, Probe};
 use aws::env::Env;
-use aws::{ScanQueue, Stores};
+use aws::{DeadLetters, Stores};
 use axum::Router;
 use clamd::{DaemonConfig, Engine};
 use domain::machine::MachinePolicy;
+use standin::queue::Queue;
 use tokio::net::TcpListener;
 use web::{Identity, IdentityConfig, LinkKey, LoopbackOnly, TokenSigner, Verifier};
 
@@ -82,8 +85,9 @@ pub(crate) struct Functions<'a> {
     pub(crate) env: &'a Env,
     pub(crate) secrets: &'a Secrets,
     pub(crate) stores: &'a Stores,
-    pub(crate) queue: ScanQueue,
+    pub(crate) dead_letters: DeadLetters,
     pub(crate) machine: MachinePolicy,
+    pub(crate) probe: Probe,
 }
 
 impl Functions<'_> {
@@ -106,22 +110,53 @@ impl Functions<'_> {
         };
         let api = api::Context {
             stores: self.stores.clone(),
-            queue: self.queue.clone(),
-            identity,
+            dead_letters: Some(self.dead_letters.clone()),
+            identity: identity.clone(),
             link_key: LinkKey::fixed(signer),
             settings: api::Settings {
                 link_ttl: config.link_ttl,
                 max_form_size: config.uploads.max_file_size,
                 first_look: self.machine.look_again,
                 engine_silence: Some(Duration::from_mins(2)),
-                allowed_origins: config.allowed_origins,
+                allowed_origins: config.allowed_origins.clone(),
                 loopback_only,
+                probe: Some(self.probe.clone()),
             },
             uploads: config.uploads,
+            quotas: self.env.quotas()?,
             machine: self.machine,
             freshness: self.env.freshness()?,
         };
+        let live = live::Context {
+            stores: self.stores.clone(),
+            identity,
+            allowed_origins: config.allowed_origins,
+            loopback_only,
+            settings: live::Settings {
+                // Every change goes through this process, which says so at once.
+                look_every: Duration::from_secs(1),
+                longest_stream: Duration::from_hours(1),
+                n_workers: u64::try_from(self.settings.tuning.delivery.n_workers).unwrap_or(1),
+            },
+        };
         // The page's own routes need no guard: they hold nothing but the page.
-        Ok(api::router(api).merge(download::router(download)).merge(page::router(s3_url)))
+        let functions = api::router(api).merge(download::router(download)).merge(live::router(live));
+        Ok(functions.merge(page::router(s3_url)))
     }
+}
+
+/// What the monitor cannot learn from the stores.
+pub(crate) fn probe(queue: &Queue, engine: &Arc<Engine>, n_workers: usize) -> Probe {
+    let (queue, engine) = (queue.clone(), Arc::clone(engine));
+    Probe(Arc::new(move || {
+        let (queue, engine) = (queue.clone(), Arc::clone(&engine));
+        Box::pin(async move {
+            let backlog = queue.backlog().await;
+            Facts {
+                n_workers: u64::try_from(n_workers).unwrap_or(u64::MAX),
+                oldest_age: backlog.ok().and_then(|backlog| backlog.oldest_age),
+                n_engine_starts: engine.n_starts(),
+            }
+        })
+    }))
 }

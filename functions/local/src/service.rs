@@ -1,12 +1,13 @@
 //! One machine's service: started part by part, stopped as a whole.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws::env::Env;
-use aws::{Endpoints, Ledger, Objects, ScanQueue, Sdk, StaticKeys, Stores};
+use aws::env::{ConfigError, Env};
+use aws::{Endpoints, EventQueue, Ledger, Objects, Queues, ScanQueue, Sdk, StaticKeys, Stores};
 use clamd::Engine;
 use domain::machine::MachinePolicy;
 use standin::dynamodb::DynamoDb;
@@ -16,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::data_dir::DataDir;
 use crate::definitions;
-use crate::parts::{Functions, bind, engine, page_origins, refuse_open_service, serve, url_of};
+use crate::parts::{Functions, bind, engine, page_origins, probe, refuse_open_service, serve, url_of};
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::storage::{LOCAL_BUCKET, Storage, remote_bucket};
@@ -24,6 +25,8 @@ use crate::tasks;
 
 const TABLE: &str = "airlock";
 const REGION: &str = "us-east-1";
+const SCAN_QUEUE: &str = "airlock-scan";
+const EVENT_QUEUE: &str = "airlock-events";
 /// `s3s` holds POSTed forms in memory; PUTs are streamed and have no such limit.
 const MAX_POST_FORM: u64 = 128 * 1024 * 1024;
 
@@ -43,6 +46,8 @@ impl Local {
         env.refuse_unknown(&[])?;
         refuse_open_service(&settings)?;
         let (config, storage) = (api::Config::common(env)?, Storage::from_env(env)?);
+        let outlets = notify::Outlets::from_env(env);
+        let webhooks = outlets.webhooks(&words(env, "WEBHOOK_PRIVATE_HOSTS"))?;
         let scan_timeout = Duration::from_secs(env.parsed("VIRUS_SCAN_TIMEOUT", 300)?);
         let data_dir = DataDir::open(&settings.data_dir)?;
         let secrets = data_dir.secrets()?;
@@ -59,10 +64,11 @@ impl Local {
 
         let store = Store::open(&data_dir.path.join("s3"), LOCAL_BUCKET).await?;
         let queue = store.queue();
+        let event_queue = Queue::open(&data_dir.path.join("events.db")).await?;
         let dynamodb = DynamoDb::open(&data_dir.path.join("dynamodb.db"), TABLE)?;
         tasks.spawn(dynamodb.clone().serve(dynamodb_listener));
         tasks.spawn(dynamodb.expire_items(Duration::from_hours(1)));
-        tasks.spawn(serve(sqs_listener, standin::sqs::router(queue.clone())));
+        tasks.spawn(serve(sqs_listener, standin::sqs::router(named(&queue, &event_queue))));
 
         let access = Access {
             access_key_id: secrets.access_key_id.clone(),
@@ -84,11 +90,15 @@ impl Local {
             Storage::Bucket(bucket) => remote_bucket(bucket).await?,
         };
         let ledger = Ledger::new(sdk.dynamodb(Some(&dynamodb_url)), TABLE.to_owned());
-        let stores = Stores { objects, ledger };
-        let scan_queue =
-            ScanQueue::new(sdk.sqs(Some(&sqs_url)), format!("{sqs_url}/airlock-scan"), storage.bucket());
+        let sqs = sdk.sqs(Some(&sqs_url));
+        let scans = ScanQueue::new(sqs.clone(), format!("{sqs_url}/{SCAN_QUEUE}"), storage.bucket());
+        let dead_letters =
+            scans.dead_letters(format!("{sqs_url}/{SCAN_QUEUE}{}", standin::sqs::DEAD_LETTERS));
+        let events = EventQueue::new(sqs, format!("{sqs_url}/{EVENT_QUEUE}"));
+        let queues = Queues { scans: Some(scans), events: (!outlets.is_empty()).then_some(events) };
+        let stores = Stores { objects, ledger, queues, tags: env.tag_profile()? };
         let max_file_size = config.uploads.max_file_size;
-        let machine = storage.machine(MachinePolicy { max_file_size, ..settings.tuning.machine });
+        let machine = machine(&settings, &storage, &outlets, env)?;
 
         let run_directory = data_dir.path.join("run");
         let engine = engine(&settings, &data_dir, chosen.directory.clone(), max_file_size, scan_timeout)?;
@@ -112,12 +122,22 @@ impl Local {
             env,
             secrets: &secrets,
             stores: &stores,
-            queue: scan_queue.clone(),
+            dead_letters,
             machine,
+            probe: probe(&queue, &scan.engine, settings.tuning.delivery.n_workers),
         };
         tasks.spawn(serve(api_listener, functions.router(config, &s3_public_url)?));
         tasks.spawn(tasks::deliver(queue.clone(), settings.tuning.delivery, Arc::clone(&scan)));
-        let sweeper = sweep::Context { stores, queue: scan_queue, machine };
+        let notify = notify::Context {
+            stores: stores.clone(),
+            machine,
+            bucket: storage.bucket(),
+            bus: if outlets.has_bus() { outlets.bus(&Sdk::from_environment().await) } else { None },
+            webhooks,
+        };
+        tasks.spawn(tasks::tell(event_queue, settings.tuning.delivery, Arc::new(notify)));
+        let rescans_per_sweep = env.parsed("RESCANS_PER_MINUTE", sweep::Context::DEFAULT_RESCANS)?;
+        let sweeper = sweep::Context { stores, machine, rescans_per_sweep };
         tasks.spawn(tasks::sweep(storage.sweep_every(settings.tuning.sweep_every), sweeper));
         tasks.spawn(tasks::beat(Arc::clone(&scan)));
         tasks.spawn(definitions::keep_current(
@@ -163,4 +183,31 @@ impl Local {
         self.tasks.shutdown().await;
         self.scan.engine.stop().await;
     }
+}
+
+fn named(scans: &Queue, events: &Queue) -> HashMap<String, Queue> {
+    HashMap::from([(SCAN_QUEUE.to_owned(), scans.clone()), (EVENT_QUEUE.to_owned(), events.clone())])
+}
+
+fn words<'a>(env: &'a Env, name: &str) -> Vec<&'a str> {
+    env.get(name).unwrap_or_default().split_whitespace().collect()
+}
+
+/// What the environment says about the status machine, within what the settings' tuning and the storage need.
+fn machine(
+    settings: &Settings,
+    storage: &Storage,
+    outlets: &notify::Outlets,
+    env: &Env,
+) -> Result<MachinePolicy, ConfigError> {
+    let (said, tuning) = (env.machine()?, settings.tuning.machine);
+    let rescan_every =
+        if env.get("RESCAN_EVERY_HOURS").is_some() { said.rescan_every } else { tuning.rescan_every };
+    Ok(storage.machine(MachinePolicy {
+        max_file_size: said.max_file_size,
+        quarantine: said.quarantine,
+        publishes: !outlets.is_empty(),
+        rescan_every,
+        ..tuning
+    }))
 }

@@ -18,6 +18,17 @@ pub(crate) async fn deliver(queue: Queue, delivery: Delivery, scan: Arc<scan::Co
     .await;
 }
 
+/// Delivers news to the notify function.
+pub(crate) async fn tell(queue: Queue, delivery: Delivery, notify: Arc<notify::Context>) {
+    /// Several webhooks that do not answer fit into this.
+    const TIME_LEFT: Duration = Duration::from_mins(2);
+    pump::run(queue, delivery, move |event: SqsEvent| {
+        let notify = Arc::clone(&notify);
+        async move { Ok::<_, std::convert::Infallible>(notify::handle(&notify, event, TIME_LEFT).await) }
+    })
+    .await;
+}
+
 /// Sweeps on a schedule.
 pub(crate) async fn sweep(every: Duration, sweep: sweep::Context) {
     loop {

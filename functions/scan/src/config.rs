@@ -8,6 +8,7 @@ use aws::env::{ConfigError, Env};
 use clamd::Limits;
 use definition_set::PublicKey;
 use domain::freshness::FreshnessPolicy;
+use domain::machine::MachinePolicy;
 use domain::upload::UploadPolicy;
 
 /// The scan function's settings.
@@ -22,6 +23,7 @@ pub struct Config {
     /// Whose definitions are taken.
     pub public_key: PublicKey,
     pub freshness: FreshnessPolicy,
+    pub machine: MachinePolicy,
     pub(crate) env: Env,
 }
 
@@ -52,6 +54,7 @@ impl Config {
             definitions_bucket: env.required("AIRLOCK_DEFINITIONS_BUCKET")?.to_owned(),
             public_key,
             freshness: env.freshness()?,
+            machine: env.machine()?,
             env: env.clone(),
         })
     }

@@ -11,17 +11,15 @@ mod recall;
 mod scanner;
 mod spool;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws::events::{self, Notice};
 use aws::{Heartbeat, StoreError, Stores};
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use clamd::Engine;
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
-use futures_util::FutureExt as _;
 use gate::Gate;
 use thiserror::Error;
 use tokio::time::Instant;
@@ -60,8 +58,6 @@ enum Retry {
     Inconclusive,
     #[error("the time for this batch is over")]
     OutOfTime,
-    #[error("handling the message panicked")]
-    Panicked,
 }
 
 /// Kept back from the invocation's time, to report failures before the platform ends it.
@@ -71,15 +67,9 @@ const RESERVE: Duration = Duration::from_secs(10);
 pub async fn handle(context: &Context, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
     let deadline = Instant::now() + time_left.saturating_sub(RESERVE);
     let mut response = SqsBatchResponse::default();
-    for message in event.records {
-        let message_id = message.message_id.clone().unwrap_or_default();
-        let handled = AssertUnwindSafe(handle_message(context, &message, deadline)).catch_unwind().await;
-        if let Err(retry) = handled.unwrap_or(Err(Retry::Panicked)) {
-            tracing::warn!(message.id = message_id, error = aws::log::chain(&retry), "message comes again");
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = message_id;
-            response.batch_item_failures.push(failure);
-        }
+    for message in &event.records {
+        let failure = aws::batch::failure_of(message, handle_message(context, message, deadline)).await;
+        response.batch_item_failures.extend(failure);
     }
     response
 }

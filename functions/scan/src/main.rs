@@ -1,7 +1,6 @@
 //! Scan function: S3 "object created" events, delivered in SQS batches.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws::env::Env;
 use aws_lambda_events::event::sqs::SqsEvent;
@@ -14,8 +13,7 @@ async fn main() -> Result<(), Error> {
     let mut terminated = signal(SignalKind::terminate())?;
     let scanner = Arc::new(scan::Scanner::new(scan::Config::from_env(&Env::read())?));
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
-        let now_millis = u64::try_from(aws::clock::now().as_millis()).unwrap_or(u64::MAX);
-        let time_left = Duration::from_millis(event.context.deadline.saturating_sub(now_millis));
+        let time_left = aws::clock::time_left(event.context.deadline);
         Ok::<_, Error>(scanner.handle(event.payload, time_left).await)
     });
     let served = async {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clamd::{EngineError, Part};
+use domain::aftermath::{Release, Rescan};
 use domain::id::{FileId, ObjectKey, ScanId, Sha256, Version};
 use domain::machine::{Effect, Event, Report};
 use domain::record::{Lease, Record, State};
@@ -33,9 +34,14 @@ pub(crate) async fn judge_version(
         Effect::Scan { version, lease } => Some((version.clone(), *lease)),
         _ => None,
     });
+    let settled = context.stores.settle(&applied, &context.machine, aws::clock::now());
     match to_scan {
-        Some((version, lease)) => scan_under_lease(context, &applied.record, &version, lease, budget).await,
-        None => Ok(context.stores.settle(&applied, &context.machine, aws::clock::now()).await?),
+        Some((version, lease)) => {
+            let scanned = scan_under_lease(context, &applied.record, &version, lease, budget);
+            let (settled, scanned) = tokio::join!(settled, scanned);
+            scanned.and(settled.map_err(Retry::from))
+        }
+        None => Ok(settled.await?),
     }
 }
 
@@ -87,7 +93,16 @@ async fn conclude(
         return Ok(());
     };
     context.stores.settle(&applied, &context.machine, now).await?;
-    let comes_again = applied.kept.is_none() && matches!(applied.record.state, State::Queued { .. });
+    if applied.kept.is_none()
+        && applied.record.judgement().is_some()
+        && let Err(error) = context.stores.ledger.count_verdict(&applied.record, now).await
+    {
+        tracing::warn!(file.id = %file, error = aws::log::chain(&error), "a verdict was not counted");
+    }
+    let is_rescan_queued =
+        applied.record.aftermath().is_some_and(|after| matches!(after.rescan, Rescan::Queued { .. }));
+    let is_queued = is_rescan_queued || matches!(applied.record.state, State::Queued { .. });
+    let comes_again = applied.kept.is_none() && is_queued;
     if comes_again { Err(Retry::Inconclusive) } else { Ok(()) }
 }
 
@@ -115,7 +130,18 @@ async fn scan(context: &Context, record: &Record, version: &Version, budget: Dur
             (Outcome::Decided(Verdict::Unscannable { reason }), Some(sha256), None)
         }
     };
-    Report { outcome, duration: began.elapsed(), sha256, engine }
+    let release = release_of(context, &outcome, sha256).await;
+    Report { outcome, duration: began.elapsed(), sha256, engine, release }
+}
+
+/// An operator's release of infected bytes. One that cannot be read does not count: the file is infected until it can.
+async fn release_of(context: &Context, outcome: &Outcome, sha256: Option<Sha256>) -> Option<Release> {
+    let Outcome::Decided(Verdict::Infected { .. }) = outcome else { return None };
+    let found = context.stores.ledger.release(sha256?).await;
+    found.unwrap_or_else(|error| {
+        tracing::warn!(error = aws::log::chain(&error), "releases could not be looked up");
+        None
+    })
 }
 
 /// What there is to judge by.

@@ -18,7 +18,9 @@ pub(crate) async fn recall(
     sha256: Sha256,
     size_bytes: u64,
 ) -> Option<(Verdict, Engine)> {
-    if !context.recall {
+    // Who asks for another look wants one.
+    let is_rescan = record.judgement().is_some();
+    if !context.recall || is_rescan {
         return None;
     }
     let recalled = context.stores.ledger.recall(&record.owner, sha256).await;

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::{DefinitionBucket, Sdk, Stores};
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use clamd::{DaemonConfig, Engine, Transport};
 use domain::freshness::DefinitionsKind;
-use domain::machine::MachinePolicy;
 use lambda_runtime::{BoxFuture, Error, SnapStartResource};
 use tokio::sync::Mutex;
 
@@ -73,7 +72,7 @@ impl Scanner {
                 };
                 tracing::error!(error = why, "not ready to scan; the batch comes again");
                 let mut response = SqsBatchResponse::default();
-                response.batch_item_failures = event.records.into_iter().map(failure).collect();
+                response.batch_item_failures = event.records.iter().map(aws::batch::named).collect();
                 response
             }
         }
@@ -105,7 +104,7 @@ impl Scanner {
             gate: gate_for(&self.engine, limits, run_directory.clone()).await?,
             engine: Arc::clone(&self.engine),
             spool: SpoolDirectory(run_directory),
-            machine: MachinePolicy { max_file_size: config.max_file_size, ..MachinePolicy::default() },
+            machine: config.machine,
             recall: true,
             freshness: config.freshness,
             definitions: Some(definitions),
@@ -124,12 +123,6 @@ impl Scanner {
         let stores = Stores::from_env(&self.config.env, &sdk)?;
         Ok((stores, DefinitionBucket::new(&sdk, self.config.definitions_bucket.clone())))
     }
-}
-
-fn failure(message: aws_lambda_events::event::sqs::SqsMessage) -> BatchItemFailure {
-    let mut failure = BatchItemFailure::default();
-    failure.item_identifier = message.message_id.unwrap_or_default();
-    failure
 }
 
 /// SnapStart, for deployments as a container image: the engine is in the snapshot, loaded. What must differ between the environments that are

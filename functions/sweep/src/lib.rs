@@ -1,16 +1,21 @@
 //! "Has everything ended?" Lost events, dead leases, expiry, left-over versions: whatever is due is moved on.
 //!
+//! Rescans for new definitions are spread out: each clean file is looked at once in a while, and no more are asked for than there is room.
+//!
 //! Invariant: idempotent. Two sweeps at once, or one that dies half-way, only repeat work.
 
 mod config;
+mod deliveries;
 
 use std::time::Duration;
 
-use aws::{ScanQueue, StoreError, Stores};
+use aws::{StoreError, Stores};
+use domain::aftermath::Rescans;
 use domain::id::{FileId, ObjectKey};
 use domain::machine::{Effect, Event, MachinePolicy};
 use domain::record::State;
 use domain::timestamp::Timestamp;
+use domain::verdict::Engine;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -20,8 +25,16 @@ pub use config::Config;
 #[derive(Clone, Debug)]
 pub struct Context {
     pub stores: Stores,
-    pub queue: ScanQueue,
     pub machine: MachinePolicy,
+    /// How many rescans that nobody asked for one sweep may queue.
+    pub rescans_per_sweep: u32,
+}
+
+impl Context {
+    /// 60 a minute are 86,400 a day.
+    pub const DEFAULT_RESCANS: u32 = 60;
+    /// Files that somebody waits for come first: with this many messages in the queue, no rescan is added.
+    const BUSY: u64 = 10;
 }
 
 /// What one sweep did.
@@ -32,6 +45,10 @@ pub struct Swept {
     pub n_failed: u32,
     /// Files that have waited for their verdict for longer than [`LONG`].
     pub n_unscanned: u32,
+    /// Rescans that were asked for because the definitions have changed.
+    pub n_rescans: u32,
+    /// Webhooks that are tried again.
+    pub n_deliveries: u32,
 }
 
 /// Nobody should wait for longer for a verdict.
@@ -40,43 +57,89 @@ pub const LONG: Duration = Duration::from_mins(15);
 /// Files per query: small, so that a long sweep sees what others have done meanwhile.
 const PAGE: i32 = 25;
 
-/// Moves on every file that is due, for at most `time_left`; what is left stays due.
-pub async fn sweep(context: &Context, time_left: Duration) -> Result<Swept, StoreError> {
-    let (deadline, mut swept) = (Instant::now() + time_left, Swept::default());
-    for shard in 0..aws::Ledger::N_SHARDS {
-        sweep_shard(context, shard, deadline, &mut swept).await?;
-    }
-    Ok(swept)
+/// One sweep under way.
+struct Sweep<'a> {
+    context: &'a Context,
+    deadline: Instant,
+    engine: Option<Engine>,
+    rescans_left: u32,
+    swept: Swept,
 }
 
-async fn sweep_shard(
-    context: &Context,
-    shard: u8,
-    deadline: Instant,
-    swept: &mut Swept,
-) -> Result<(), StoreError> {
-    while Instant::now() < deadline {
-        let due = context.stores.ledger.due(shard, aws::clock::now(), PAGE).await?;
-        let mut n_moved = 0;
-        for file in due {
-            swept.n_files += 1;
-            match move_on(context, file, aws::clock::now()).await {
-                Ok(waits) => {
-                    n_moved += 1;
-                    swept.n_unscanned += u32::from(waits == Waits::Long);
-                }
-                Err(error) => {
-                    swept.n_failed += 1;
-                    tracing::warn!(file.id = %file, error = aws::log::chain(&error), "file not moved on");
+/// Moves on every file that is due, for at most `time_left`; what is left stays due.
+pub async fn sweep(context: &Context, time_left: Duration) -> Result<Swept, StoreError> {
+    let mut sweep = Sweep {
+        context,
+        deadline: Instant::now() + time_left,
+        engine: context.stores.ledger.heartbeat().await?.map(|heartbeat| heartbeat.engine),
+        rescans_left: if is_busy(context).await { 0 } else { context.rescans_per_sweep },
+        swept: Swept::default(),
+    };
+    for shard in 0..aws::Ledger::N_SHARDS {
+        sweep.shard(shard).await?;
+    }
+    sweep.swept.n_deliveries = deliveries::requeue(context).await?;
+    Ok(sweep.swept)
+}
+
+async fn is_busy(context: &Context) -> bool {
+    let Some(queue) = &context.stores.queues.scans else { return true };
+    // A queue that cannot be asked gets no more work from us.
+    queue.backlog().await.map_or(true, |backlog| backlog.n_waiting >= Context::BUSY)
+}
+
+impl Sweep<'_> {
+    async fn shard(&mut self, shard: u8) -> Result<(), StoreError> {
+        while Instant::now() < self.deadline {
+            let due = self.context.stores.ledger.due(shard, aws::clock::now(), PAGE).await?;
+            let mut n_moved = 0;
+            for file in due {
+                self.swept.n_files += 1;
+                match self.move_on(file, aws::clock::now()).await {
+                    Ok(waits) => {
+                        n_moved += 1;
+                        self.swept.n_unscanned += u32::from(waits == Waits::Long);
+                    }
+                    Err(error) => {
+                        self.swept.n_failed += 1;
+                        tracing::warn!(file.id = %file, error = aws::log::chain(&error), "file not moved on");
+                    }
                 }
             }
+            // Files that fail stay at the front of the index: without progress there is no use in asking again.
+            if n_moved == 0 {
+                return Ok(());
+            }
         }
-        // Files that fail stay at the front of the index: without progress there is no use in asking again.
-        if n_moved == 0 {
-            return Ok(());
-        }
+        Ok(())
     }
-    Ok(())
+
+    async fn move_on(&mut self, file: FileId, now: Timestamp) -> Result<Waits, StoreError> {
+        let Context { stores, machine, .. } = self.context;
+        let Some(record) = stores.ledger.load(file).await? else { return Ok(Waits::NotLong) };
+        let is_stored = matches!(record.state, State::Queued { .. } | State::Scanning { .. });
+        let waits =
+            if is_stored && now.since(record.created_at) > LONG { Waits::Long } else { Waits::NotLong };
+        let found = match record.state {
+            State::Awaiting => stores.objects.current_version(ObjectKey::of(file)).await?,
+            _ => None,
+        };
+        let rescans = Rescans { engine: self.engine.clone(), has_room: self.rescans_left > 0 };
+        let Some(applied) = stores.ledger.apply(file, &Event::Due { found, rescans }, machine, now).await?
+        else {
+            return Ok(waits);
+        };
+        if applied.kept.is_none() {
+            tracing::info!(file.id = %file, file.status = applied.record.status().as_str(), "swept");
+        }
+        let asks_for_scan = applied.effects.iter().any(|effect| matches!(effect, Effect::QueueScan { .. }));
+        if asks_for_scan && applied.record.judgement().is_some() {
+            self.swept.n_rescans += 1;
+            self.rescans_left = self.rescans_left.saturating_sub(1);
+        }
+        stores.settle(&applied, machine, now).await?;
+        Ok(waits)
+    }
 }
 
 /// How long a file that was stored has been without a verdict.
@@ -84,28 +147,4 @@ async fn sweep_shard(
 enum Waits {
     NotLong,
     Long,
-}
-
-async fn move_on(context: &Context, file: FileId, now: Timestamp) -> Result<Waits, StoreError> {
-    let Some(record) = context.stores.ledger.load(file).await? else { return Ok(Waits::NotLong) };
-    let is_stored = matches!(record.state, State::Queued { .. } | State::Scanning { .. });
-    let waits = if is_stored && now.since(record.created_at) > LONG { Waits::Long } else { Waits::NotLong };
-    let found = match record.state {
-        State::Awaiting => context.stores.objects.current_version(ObjectKey::of(file)).await?,
-        _ => None,
-    };
-    let due = Event::Due { found };
-    let Some(applied) = context.stores.ledger.apply(file, &due, &context.machine, now).await? else {
-        return Ok(waits);
-    };
-    if applied.kept.is_none() {
-        tracing::info!(file.id = %file, file.status = applied.record.status().as_str(), "swept");
-    }
-    for effect in &applied.effects {
-        if let Effect::QueueScan { version } = effect {
-            context.queue.request_scan(ObjectKey::of(file), version).await?;
-        }
-    }
-    context.stores.settle(&applied, &context.machine, now).await?;
-    Ok(waits)
 }

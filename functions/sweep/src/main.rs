@@ -15,8 +15,7 @@ async fn main() -> Result<(), Error> {
     let context = sweep::Context::connect(sweep::Config::from_env(&Env::read())?).await?;
     let context = &context;
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
-        let now_millis = u64::try_from(aws::clock::now().as_millis()).unwrap_or(u64::MAX);
-        let time_left = Duration::from_millis(event.context.deadline.saturating_sub(now_millis));
+        let time_left = aws::clock::time_left(event.context.deadline);
         let swept = sweep::sweep(context, time_left.saturating_sub(RESERVE)).await?;
         let unscanned = aws::metrics::count("UnscannedFiles", swept.n_unscanned.into());
         aws::metrics::emit("sweep", &[unscanned], aws::clock::now());

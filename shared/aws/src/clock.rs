@@ -1,6 +1,6 @@
 //! What time is it, and what is a new id? Entry points ask here, once per event; everything below takes arguments.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use domain::timestamp::Timestamp;
 use uuid::Uuid;
@@ -10,6 +10,12 @@ use uuid::Uuid;
 pub fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// How long an invocation still has, by its deadline in milliseconds since 1970.
+pub fn time_left(deadline_millis: u64) -> Duration {
+    let now_millis = u64::try_from(now().as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(deadline_millis.saturating_sub(now_millis))
 }
 
 /// The same moment in the SDK's type.

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
+use domain::aftermath::Quarantine;
 use domain::freshness::FreshnessPolicy;
+use domain::machine::MachinePolicy;
+use domain::tag::TagProfile;
+use domain::usage::Quotas;
 use thiserror::Error;
 
 const DAY_SECS: u64 = 24 * 60 * 60;
@@ -57,11 +61,64 @@ impl Env {
         }
     }
 
+    /// The parts of a comma-separated list.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let items = self.get(name).unwrap_or_default().split(',').map(str::trim);
+        items.filter(|item| !item.is_empty()).map(ToOwned::to_owned).collect()
+    }
+
     /// How old definitions may be: `DEFINITIONS_MAX_AGE_DAYS`.
     pub fn freshness(&self) -> Result<FreshnessPolicy, ConfigError> {
         let default = FreshnessPolicy::default();
         let days = self.parsed("DEFINITIONS_MAX_AGE_DAYS", default.max_age.as_secs() / DAY_SECS)?;
         Ok(FreshnessPolicy { max_age: Duration::from_secs(days.saturating_mul(DAY_SECS)), ..default })
+    }
+
+    /// Which tag shows a verdict: `TAG_PROFILE`.
+    pub fn tag_profile(&self) -> Result<TagProfile, ConfigError> {
+        let Some(value) = self.get("TAG_PROFILE") else { return Ok(TagProfile::default()) };
+        let why = "must be `scan-status`, `guardduty` or `plain`".to_owned();
+        let invalid = || ConfigError::Invalid { name: "TAG_PROFILE", value: value.to_owned(), why };
+        TagProfile::parse(value).ok_or_else(invalid)
+    }
+
+    /// How often an owner may upload how much: `QUOTA_*`. Without them, without limit.
+    pub fn quotas(&self) -> Result<Quotas, ConfigError> {
+        let limit = |name| match self.get(name) {
+            None => Ok(None),
+            Some(_) => self.parsed(name, 0).map(Some),
+        };
+        Ok(Quotas {
+            pending: limit("QUOTA_PENDING_UPLOADS")?,
+            objects: limit("QUOTA_FILES")?,
+            bytes: limit("QUOTA_BYTES")?,
+            scan_seconds: limit("QUOTA_SCAN_SECONDS_PER_DAY")?,
+        })
+    }
+
+    /// The status machine's settings that every function must agree on: `MAX_FILE_SIZE`, `QUARANTINE`, `RESCAN_EVERY_HOURS`.
+    pub fn machine(&self) -> Result<MachinePolicy, ConfigError> {
+        let default = MachinePolicy::default();
+        let quarantine = match self.get("QUARANTINE").unwrap_or("keep") {
+            "keep" => Quarantine::Keep,
+            "delete" => Quarantine::Delete,
+            "move" => Quarantine::Move,
+            other => {
+                return Err(ConfigError::Invalid {
+                    name: "QUARANTINE",
+                    value: other.to_owned(),
+                    why: "must be `keep`, `delete` or `move`".to_owned(),
+                });
+            }
+        };
+        let hours: u64 = self.parsed("RESCAN_EVERY_HOURS", 24)?;
+        Ok(MachinePolicy {
+            max_file_size: self.parsed("MAX_FILE_SIZE", default.max_file_size)?,
+            publishes: self.get("AIRLOCK_EVENT_QUEUE_URL").is_some(),
+            rescan_every: (hours > 0).then(|| Duration::from_secs(hours.saturating_mul(3600))),
+            quarantine,
+            ..default
+        })
     }
 
     /// What says through which proxy the outside is reached, for programs that we run.

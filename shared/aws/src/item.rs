@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::aftermath::Quarantine;
 use domain::content_type::ContentType;
 use domain::file_name::FileName;
 use domain::id::{FileId, OwnerId, Sha256, VersionId};
+use domain::journal::Journal;
 use domain::record::{Record, State, Status, UploadMethod};
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,8 +37,22 @@ pub(crate) struct Item {
     /// `attention` (with `due_at`): absent when nothing is left to do.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     attention: Option<String>,
+    /// The earliest of the record's appointments.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     due_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    state_due_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    publish_due_at: Option<Timestamp>,
+    /// `feed` (with `changed_at`): the owner, for as long as there is a record.
+    feed: OwnerId,
+    changed_at: Timestamp,
+    journal: Journal,
+    link_generation: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    quarantined: Option<Quarantine>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    metered: Option<u64>,
     /// DynamoDB's time to live, in seconds.
     ttl: i64,
     file_id: FileId,
@@ -86,8 +102,16 @@ impl Item {
             status: record.status(),
             version_id: record.state.version().map(|version| version.version_id.clone()),
             by_owner: is_listed.then(|| record.owner.clone()),
-            attention: record.due_at.map(|_| shard_name(record.file_id.shard())),
-            due_at: record.due_at,
+            attention: record.next_look().map(|_| shard_name(record.file_id.shard())),
+            due_at: record.next_look(),
+            state_due_at: record.due_at,
+            publish_due_at: record.publish_due_at,
+            feed: record.owner.clone(),
+            changed_at: record.changed_at,
+            journal: record.journal,
+            link_generation: record.link_generation,
+            quarantined: record.quarantined,
+            metered: record.metered,
             ttl: (record.expires_at + TOMBSTONE).as_secs(),
             file_id: record.file_id,
             owner: record.owner,
@@ -124,7 +148,13 @@ impl Item {
             download_count: self.download_count,
             state: self.state,
             has_surplus: self.has_surplus,
-            due_at: self.due_at,
+            due_at: self.state_due_at,
+            journal: self.journal,
+            publish_due_at: self.publish_due_at,
+            changed_at: self.changed_at,
+            link_generation: self.link_generation,
+            quarantined: self.quarantined,
+            metered: self.metered,
             revision: self.revision,
         }
     }
@@ -143,8 +173,16 @@ impl Item {
 /// Attributes that a commit leaves alone: the key, and the count, which has its own atomic write.
 const NOT_COMMITTED: [&str; 2] = ["pk", "download_count"];
 /// Attributes that a commit removes when the record no longer has them.
-const OPTIONAL: [&str; 6] =
-    ["version_id", "by_owner", "attention", "due_at", "max_downloads", "declared_size"];
+const OPTIONAL: [&str; 8] = [
+    "version_id",
+    "by_owner",
+    "attention",
+    "due_at",
+    "state_due_at",
+    "publish_due_at",
+    "max_downloads",
+    "declared_size",
+];
 
 /// An update expression that makes the stored item equal to `attributes`.
 pub(crate) struct Replacement {
@@ -183,6 +221,7 @@ pub(crate) fn replacement(attributes: Attributes) -> Replacement {
 
 #[cfg(test)]
 mod tests {
+    use domain::aftermath::{Aftermath, Rescan};
     use domain::freshness::{Definitions, DefinitionsKind};
     use domain::id::{ETag, ScanId, Version};
     use domain::record::Lease;
@@ -233,6 +272,7 @@ mod tests {
             serde_json::from_value(serde_json::json!({ "status": "clean", "sha256": "0".repeat(64) }))
                 .unwrap();
         let judged = |verdict| State::Judged {
+            aftermath: Aftermath { rescan: Rescan::Planned { when: now }, release: None },
             version: version.clone(),
             judgement: Judgement {
                 verdict,
@@ -268,7 +308,7 @@ mod tests {
         assert!(
             replacement
                 .expression
-                .contains("REMOVE #version_id, #by_owner, #attention, #due_at, #max_downloads")
+                .contains("REMOVE #version_id, #by_owner, #attention, #due_at, #state_due_at, #publish_due_at, #max_downloads")
         );
     }
 }

@@ -6,14 +6,16 @@
 //! Invariant: [`Objects::presign_get`] takes a [`domain::access::DownloadGrant`].
 //! Invariant: every write of the [`Ledger`] states its condition.
 
+pub mod batch;
 pub mod clock;
 mod definition_bucket;
-mod definition_serial;
+pub mod digest;
 pub mod env;
 mod error;
+mod event_bus;
+mod event_queue;
 pub mod events;
 mod item;
-mod known;
 mod ledger;
 pub mod log;
 pub mod metrics;
@@ -28,12 +30,17 @@ mod transition;
 
 pub use definition_bucket::{DefinitionBucket, Pointer};
 pub use error::{Kind, StoreError};
-pub use ledger::{Committed, Created, Heartbeat, IdempotencyKey, Ledger, Listing, PageStart};
+pub use event_bus::EventBus;
+pub use event_queue::{EventQueue, EventTask};
+pub use ledger::{
+    Change, Committed, Created, EndpointRecord, Heartbeat, IdempotencyKey, Ledger, Listing, NewFile,
+    PageStart,
+};
 pub use object_writer::ObjectWriter;
 pub use objects::{Objects, OpenObject, PresignedUpload};
 pub use post_policy::PostPolicy;
-pub use queue::ScanQueue;
+pub use queue::{Backlog, DeadLetter, DeadLetters, ScanQueue};
 pub use sdk::{Endpoints, Sdk, StaticKeys};
 pub use secrets::{Secret, SecretValues};
-pub use stores::Stores;
+pub use stores::{Queues, Stores};
 pub use transition::Applied;

@@ -11,9 +11,11 @@ use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, Tag, Tagging};
 use domain::access::DownloadGrant;
+use domain::aftermath::Quarantine;
 use domain::id::{ETag, ObjectKey, Sha256, Version, VersionId};
 use domain::timestamp::Timestamp;
 use domain::upload::Upload;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::clock::system_time;
 use crate::error::{Kind, StoreError};
@@ -178,8 +180,12 @@ impl Objects {
 
     /// Removes every version and delete marker under a key but `keep`. Idempotent; versions that arrive meanwhile stay.
     pub async fn purge(&self, key: ObjectKey, keep: Option<&VersionId>) -> Result<(), StoreError> {
+        self.purge_key(&key.to_string(), keep).await
+    }
+
+    async fn purge_key(&self, key: &str, keep: Option<&VersionId>) -> Result<(), StoreError> {
         loop {
-            let request = self.client.list_object_versions().bucket(&self.bucket).prefix(key.to_string());
+            let request = self.client.list_object_versions().bucket(&self.bucket).prefix(key);
             let page = request.send().await.map_err(|error| StoreError::of_sdk("list versions", error))?;
             let versions = page.versions().iter().filter_map(|version| version.version_id());
             let markers = page.delete_markers().iter().filter_map(|marker| marker.version_id());
@@ -193,8 +199,39 @@ impl Objects {
         }
     }
 
-    async fn delete_versions(&self, key: ObjectKey, version_ids: &[&str]) -> Result<(), StoreError> {
-        let identify = |id: &&str| ObjectIdentifier::builder().key(key.to_string()).version_id(*id).build();
+    /// Does with the bytes of an infected version what the policy says. Idempotent: what is gone already has been dealt with.
+    pub async fn quarantine(
+        &self,
+        key: ObjectKey,
+        version: &Version,
+        how: Quarantine,
+    ) -> Result<(), StoreError> {
+        if how == Quarantine::Keep {
+            return Ok(());
+        }
+        if how == Quarantine::Move {
+            // Our keys need no encoding; version ids do, at some stores.
+            let id = utf8_percent_encode(version.version_id.as_str(), NON_ALPHANUMERIC);
+            let source = format!("{}/{key}?versionId={id}", self.bucket);
+            let copy = self.client.copy_object().bucket(&self.bucket).key(key.quarantined());
+            match copy.copy_source(source).send().await {
+                Ok(_) => {}
+                Err(error) => match StoreError::of_sdk("quarantine an object", error) {
+                    error if error.kind == Kind::NotFound => return Ok(()),
+                    error => return Err(error),
+                },
+            }
+        }
+        self.delete_versions(&key.to_string(), &[version.version_id.as_str()]).await
+    }
+
+    /// Removes what [`Objects::quarantine`] has moved. Idempotent.
+    pub async fn purge_quarantined(&self, key: ObjectKey) -> Result<(), StoreError> {
+        self.purge_key(&key.quarantined(), None).await
+    }
+
+    async fn delete_versions(&self, key: &str, version_ids: &[&str]) -> Result<(), StoreError> {
+        let identify = |id: &&str| ObjectIdentifier::builder().key(key).version_id(*id).build();
         let objects: Result<Vec<_>, _> = version_ids.iter().map(identify).collect();
         let delete =
             objects.and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build());

@@ -1,5 +1,8 @@
-//! How does the sweep ask for a scan?
+//! How are scans asked for, and what became of requests that nobody could answer?
 
+use std::collections::BTreeMap;
+
+use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use domain::id::{ObjectKey, Version};
 
 use crate::error::StoreError;
@@ -11,6 +14,13 @@ pub struct ScanQueue {
     client: aws_sdk_sqs::Client,
     url: String,
     bucket: String,
+}
+
+/// How much waits in a queue, about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Backlog {
+    pub n_waiting: u64,
+    pub n_in_flight: u64,
 }
 
 impl ScanQueue {
@@ -25,17 +35,106 @@ impl ScanQueue {
         sent.map(drop).map_err(|error| StoreError::of_sdk("queue a scan", error))
     }
 
-    /// About how many messages wait.
-    pub async fn depth(&self) -> Result<u64, StoreError> {
-        let name = aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
-        let asked = self
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        backlog(&self.client, &self.url).await
+    }
+
+    /// The queue that messages go to which could not be handled often enough.
+    pub fn dead_letters(&self, url: String) -> DeadLetters {
+        DeadLetters { client: self.client.clone(), url, source_url: self.url.clone() }
+    }
+}
+
+/// Messages that were received too often.
+#[derive(Clone, Debug)]
+pub struct DeadLetters {
+    client: aws_sdk_sqs::Client,
+    url: String,
+    source_url: String,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub message_id: String,
+    pub body: String,
+}
+
+/// SQS shows a sample at each look; this many looks are taken.
+const MAX_LOOKS: usize = 10;
+
+impl DeadLetters {
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        backlog(&self.client, &self.url).await
+    }
+
+    /// Some of the dead letters: all when they are few. They stay where they are.
+    pub async fn list(&self) -> Result<Vec<DeadLetter>, StoreError> {
+        let mut found = BTreeMap::new();
+        for _ in 0..MAX_LOOKS {
+            let n_before = found.len();
+            for message in self.receive(0).await? {
+                let letter = DeadLetter {
+                    message_id: message.message_id.unwrap_or_default(),
+                    body: message.body.unwrap_or_default(),
+                };
+                found.insert(letter.message_id.clone(), letter);
+            }
+            if found.len() == n_before {
+                break;
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// Sends every dead letter to the queue that it came from; how many. Dying in between sends one twice, and loses none.
+    pub async fn redrive(&self) -> Result<u64, StoreError> {
+        let mut n_moved = 0;
+        loop {
+            let messages = self.receive(30).await?;
+            if messages.is_empty() {
+                return Ok(n_moved);
+            }
+            for message in messages {
+                let body = message.body.unwrap_or_default();
+                let sent = self.client.send_message().queue_url(&self.source_url).message_body(body);
+                sent.send().await.map_err(|error| StoreError::of_sdk("redrive a message", error))?;
+                let handle = message.receipt_handle.unwrap_or_default();
+                let removed = self.client.delete_message().queue_url(&self.url).receipt_handle(handle);
+                removed.send().await.map_err(|error| StoreError::of_sdk("remove a dead letter", error))?;
+                n_moved += 1;
+            }
+        }
+    }
+
+    async fn receive(&self, visibility_secs: i32) -> Result<Vec<Message>, StoreError> {
+        let received = self
             .client
-            .get_queue_attributes()
+            .receive_message()
             .queue_url(&self.url)
-            .attribute_names(name.clone())
+            .max_number_of_messages(10)
+            .visibility_timeout(visibility_secs)
             .send()
             .await;
-        let attributes = asked.map_err(|error| StoreError::of_sdk("measure the queue", error))?.attributes;
-        Ok(attributes.and_then(|found| found.get(&name)?.parse().ok()).unwrap_or(0))
+        let received = received.map_err(|error| StoreError::of_sdk("look at dead letters", error))?;
+        Ok(received.messages.unwrap_or_default())
     }
+}
+
+async fn backlog(client: &aws_sdk_sqs::Client, url: &str) -> Result<Backlog, StoreError> {
+    let (waiting, in_flight) = (
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+    );
+    let asked = client
+        .get_queue_attributes()
+        .queue_url(url)
+        .attribute_names(waiting.clone())
+        .attribute_names(in_flight.clone())
+        .send()
+        .await;
+    let attributes = asked.map_err(|error| StoreError::of_sdk("measure the queue", error))?.attributes;
+    let attributes = attributes.unwrap_or_default();
+    let number = |name| attributes.get(&name).and_then(|value| value.parse().ok()).unwrap_or(0);
+    Ok(Backlog { n_waiting: number(waiting), n_in_flight: number(in_flight) })
 }

@@ -74,6 +74,10 @@ impl Sdk {
         self.shared.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string)
     }
 
+    pub(crate) fn event_bridge(&self) -> aws_sdk_eventbridge::Client {
+        aws_sdk_eventbridge::Client::new(&self.shared)
+    }
+
     /// A DynamoDB client; `endpoint` is `None` on AWS.
     pub fn dynamodb(&self, endpoint: Option<&str>) -> aws_sdk_dynamodb::Client {
         let mut builder = aws_sdk_dynamodb::config::Builder::from(&self.shared);

@@ -1,14 +1,18 @@
-//! The two stores together, and the effects that concern both.
+//! The two stores together, and the effects that concern them and the queues.
 
+use domain::aftermath::Quarantine;
 use domain::id::{ObjectKey, Version};
 use domain::machine::{Effect, Event, MachinePolicy};
 use domain::record::Status;
+use domain::tag::TagProfile;
 use domain::timestamp::Timestamp;
 
 use crate::env::{ConfigError, Env};
 use crate::error::{Kind, StoreError};
+use crate::event_queue::{EventQueue, EventTask};
 use crate::ledger::Ledger;
 use crate::objects::Objects;
+use crate::queue::ScanQueue;
 use crate::sdk::Sdk;
 use crate::transition::Applied;
 
@@ -17,25 +21,40 @@ use crate::transition::Applied;
 pub struct Stores {
     pub objects: Objects,
     pub ledger: Ledger,
+    pub queues: Queues,
+    pub tags: TagProfile,
 }
 
-/// The tag that shows a version's status to people and bucket policies. It is written after the verdict, never read.
-const STATUS_TAG: &str = "scan-status";
+/// Whom an effect may have to ask for something; a function has those that its effects need.
+#[derive(Clone, Debug, Default)]
+pub struct Queues {
+    pub scans: Option<ScanQueue>,
+    /// `None` as well where nobody wants to be told of events.
+    pub events: Option<EventQueue>,
+}
 
 impl Stores {
     /// Environment variables that name the stores on AWS.
-    pub const SETTINGS: [&'static str; 1] = ["AIRLOCK_TABLE"];
+    pub const SETTINGS: [&'static str; 3] =
+        ["AIRLOCK_TABLE", "AIRLOCK_SCAN_QUEUE_URL", "AIRLOCK_EVENT_QUEUE_URL"];
 
     /// AWS's stores, as the environment names them.
     pub fn from_env(env: &Env, sdk: &Sdk) -> Result<Self, ConfigError> {
-        let objects = Objects::new(sdk, env.required("S3_BUCKET_NAME")?.to_owned());
+        let bucket = env.required("S3_BUCKET_NAME")?.to_owned();
+        let objects = Objects::new(sdk, bucket.clone());
         let ledger = Ledger::new(sdk.dynamodb(None), env.required("AIRLOCK_TABLE")?.to_owned());
-        Ok(Self { objects, ledger })
+        let scans = env
+            .get("AIRLOCK_SCAN_QUEUE_URL")
+            .map(|url| ScanQueue::new(sdk.sqs(None), url.to_owned(), bucket));
+        let events =
+            env.get("AIRLOCK_EVENT_QUEUE_URL").map(|url| EventQueue::new(sdk.sqs(None), url.to_owned()));
+        Ok(Self { objects, ledger, queues: Queues { scans, events }, tags: env.tag_profile()? })
     }
 
-    /// Runs the effects that need nothing but the stores: purging and tagging. Idempotent. A tag that cannot be written is
-    /// an error, because bucket policies may go by it: the scan's message comes again, and with it the tag. Bytes that cannot be removed are an
-    /// error as well, and stay due for the sweep.
+    /// Runs the effects that need nothing but stores and queues: all but the scan itself. Idempotent, but for messages, whose receivers take
+    /// duplicates. A tag that cannot be written is an error, because bucket policies may go by it: the scan's message comes again, and with
+    /// it the tag. Bytes that cannot be removed and scans that cannot be asked for are errors as well, and stay due for the sweep. That
+    /// somebody could not be told now is none: the sweep asks again.
     pub async fn settle(
         &self,
         applied: &Applied,
@@ -44,10 +63,17 @@ impl Stores {
     ) -> Result<(), StoreError> {
         let (file, status) = (applied.record.file_id, applied.record.status());
         let key = ObjectKey::of(file);
+        // Whoever waits for news does not wait for the storage.
+        if applied.effects.contains(&Effect::Publish) {
+            self.request_publication(file).await;
+        }
         for effect in &applied.effects {
             match effect {
                 Effect::Purge => {
                     self.objects.purge(key, None).await?;
+                    if applied.record.quarantined == Some(Quarantine::Move) {
+                        self.objects.purge_quarantined(key).await?;
+                    }
                     self.ledger.apply(file, &Event::Purged, policy, now).await?;
                 }
                 Effect::PurgeOthers { keep } => {
@@ -55,15 +81,32 @@ impl Stores {
                     self.ledger.apply(file, &Event::Purged, policy, now).await?;
                 }
                 Effect::Tag { version } => self.tag(key, version, status).await?,
-                Effect::Scan { .. } | Effect::QueueScan { .. } => {}
+                Effect::Quarantine { version, how } => {
+                    self.objects.quarantine(key, version, *how).await?;
+                    let done = Event::Quarantined { version_id: version.version_id.clone(), how: *how };
+                    self.ledger.apply(file, &done, policy, now).await?;
+                }
+                Effect::QueueScan { version } => {
+                    let queue = self.queues.scans.as_ref();
+                    let queue = queue.ok_or_else(|| StoreError::new("queue a scan", Kind::Unexpected))?;
+                    queue.request_scan(key, version).await?;
+                }
+                Effect::Publish | Effect::Scan { .. } => {}
             }
         }
         Ok(())
     }
 
+    async fn request_publication(&self, file: domain::id::FileId) {
+        let Some(queue) = &self.queues.events else { return };
+        if let Err(error) = queue.request(&EventTask::Publish(file)).await {
+            tracing::warn!(file.id = %file, error = crate::log::chain(&error), "an event is left to the sweep");
+        }
+    }
+
     async fn tag(&self, key: ObjectKey, version: &Version, status: Status) -> Result<(), StoreError> {
-        let value = status.as_str().to_uppercase();
-        match self.objects.tag(key, &version.version_id, STATUS_TAG, &value).await {
+        let tag = (self.tags.key(), self.tags.value(status));
+        match self.objects.tag(key, &version.version_id, tag.0, &tag.1).await {
             // Deleted meanwhile: there is nothing to tag.
             Err(error) if error.kind == Kind::NotFound => Ok(()),
             tagged => tagged,

@@ -38,7 +38,7 @@ impl Ledger {
             let Some(record) = self.load(file).await? else { return Ok(None) };
             match step(&record, event, policy, now) {
                 Step::Keep { why, effects } => return Ok(Some(Applied { record, kept: Some(why), effects })),
-                Step::Commit { next, effects } => match self.commit(&next, &write_id()).await? {
+                Step::Commit { next, effects } => match self.commit(&record, &next, &write_id()).await? {
                     Committed::Yes => return Ok(Some(Applied { record: *next, kept: None, effects })),
                     Committed::Conflict => {}
                 },

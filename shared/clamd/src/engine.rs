@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Seek as _};
 use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::verdict::{Engine as EngineStamp, EngineReply};
@@ -20,6 +21,7 @@ pub struct Engine {
     config: DaemonConfig,
     transport: Transport,
     daemon: Mutex<Option<Daemon>>,
+    n_starts: AtomicU64,
 }
 
 /// How bytes are given to clamd.
@@ -78,7 +80,7 @@ const CANARY_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Engine {
     pub fn new(config: DaemonConfig, transport: Transport) -> Self {
-        Self { config, transport, daemon: Mutex::new(None) }
+        Self { config, transport, daemon: Mutex::new(None), n_starts: AtomicU64::new(0) }
     }
 
     /// Starts clamd if it is not running, and says what runs. Tried twice: a socket or a lock may have been left behind.
@@ -99,6 +101,11 @@ impl Engine {
                 Err(found.map_or_else(EngineError::from, |_| EngineError::NoCanary))
             }
         }
+    }
+
+    /// How often clamd was started.
+    pub fn n_starts(&self) -> u64 {
+        self.n_starts.load(Ordering::Relaxed)
     }
 
     /// The running clamd's process id, for tests that break it.
@@ -199,6 +206,7 @@ impl Engine {
         {
             return Ok(daemon);
         }
+        self.n_starts.fetch_add(1, Ordering::Relaxed);
         match Daemon::start(&self.config).await {
             Ok(daemon) => Ok(daemon),
             Err(error) => {

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::content_type::ContentType;
 use crate::file_name::FileName;
 use crate::id::{FileId, ObjectKey, Version, VersionId};
-use crate::record::{Record, State};
+use crate::record::{Record, State, Status};
 use crate::timestamp::Timestamp;
 use crate::verdict::{ScanError, Unscannable, Verdict};
 
@@ -21,6 +21,8 @@ pub struct LinkClaims {
     /// The link is for these bytes only.
     pub version_id: VersionId,
     pub expires_at: Timestamp,
+    /// The record's link generation when the link was made; an older one is dead.
+    pub generation: u32,
 }
 
 /// Permission to presign a download of exactly one version. Only [`grant`] makes one.
@@ -30,6 +32,7 @@ pub struct DownloadGrant {
     version: Version,
     filename: FileName,
     content_type: ContentType,
+    generation: u32,
 }
 
 impl DownloadGrant {
@@ -39,6 +42,11 @@ impl DownloadGrant {
 
     pub fn version(&self) -> &Version {
         &self.version
+    }
+
+    /// The record's link generation that it is good for.
+    pub fn generation(&self) -> u32 {
+        self.generation
     }
 
     pub fn content_disposition(&self) -> String {
@@ -55,6 +63,8 @@ impl DownloadGrant {
 pub enum Denied {
     #[error("the link has expired")]
     LinkExpired,
+    #[error("the link has been revoked")]
+    LinkRevoked,
     #[error("the file is gone")]
     Gone,
     #[error("the file has not been judged yet")]
@@ -84,23 +94,28 @@ pub fn grant(record: &Record, claims: &LinkClaims, now: Timestamp) -> Result<Dow
     if version.version_id != claims.version_id {
         return Err(Denied::OtherVersion);
     }
+    if record.link_generation != claims.generation {
+        return Err(Denied::LinkRevoked);
+    }
     Ok(DownloadGrant {
         key: ObjectKey::of(record.file_id),
         version: version.clone(),
         filename: record.filename.clone(),
         content_type: record.content_type.clone(),
+        generation: record.link_generation,
     })
 }
 
 /// Whether one more download under `grant` may be counted against the record as it is now. The ledger evaluates this
 /// same condition inside its atomic count; a URL is handed out only when it held there.
 pub fn may_count(record: &Record, grant: &DownloadGrant) -> bool {
-    let still_clean = matches!(&record.state, State::Judged { version, judgement }
-        if version.version_id == grant.version.version_id && matches!(judgement.verdict, Verdict::Clean(_)));
-    still_clean && record.max_downloads.is_none_or(|limit| record.download_count < limit)
+    let still_granted = record.status().is_downloadable()
+        && record.link_generation == grant.generation
+        && record.state.version().is_some_and(|version| version.version_id == grant.version.version_id);
+    still_granted && record.max_downloads.is_none_or(|limit| record.download_count < limit)
 }
 
-/// The version whose verdict is clean and which may still be downloaded at `now`: what a new link is made for.
+/// The version that may be downloaded at `now`, because its verdict is clean or an operator has released it: what a new link is made for.
 pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, Denied> {
     if record.expires_at <= now {
         return Err(Denied::Gone);
@@ -108,14 +123,20 @@ pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, Denied>
     match &record.state {
         State::Awaiting | State::Queued { .. } | State::Scanning { .. } => Err(Denied::NotJudged),
         State::Expired | State::Deleted => Err(Denied::Gone),
-        State::Judged { version, judgement } => match &judgement.verdict {
-            Verdict::Clean(_) if record.max_downloads.is_some_and(|limit| record.download_count >= limit) => {
-                Err(Denied::LimitReached)
+        State::Judged { version, judgement, .. } => {
+            let denied = match &judgement.verdict {
+                Verdict::Clean(_) => None,
+                Verdict::Infected { .. } if record.status() == Status::Released => None,
+                Verdict::Infected { signature } => Some(Denied::Infected { signature: signature.clone() }),
+                Verdict::Unscannable { reason } => Some(Denied::Unscannable(*reason)),
+                Verdict::Error { reason } => Some(Denied::Error(*reason)),
+            };
+            let is_used_up = record.max_downloads.is_some_and(|limit| record.download_count >= limit);
+            match denied {
+                Some(denied) => Err(denied),
+                None if is_used_up => Err(Denied::LimitReached),
+                None => Ok(version),
             }
-            Verdict::Clean(_) => Ok(version),
-            Verdict::Infected { signature } => Err(Denied::Infected { signature: signature.clone() }),
-            Verdict::Unscannable { reason } => Err(Denied::Unscannable(*reason)),
-            Verdict::Error { reason } => Err(Denied::Error(*reason)),
-        },
+        }
     }
 }

@@ -57,6 +57,11 @@ impl ObjectKey {
         Self(file)
     }
 
+    /// Where the quarantine policy moves an infected file's bytes. No event and no link is ever about such a key.
+    pub fn quarantined(self) -> String {
+        format!("quarantine/{}", self.0)
+    }
+
     /// Reads a decoded key. A key that the API never issued is an error; it never makes a record.
     pub fn parse(key: &str) -> Result<Self, InvalidId> {
         let id = key.strip_prefix(Self::PREFIX).ok_or(InvalidId("object key"))?;

@@ -8,14 +8,20 @@
 //! Invariant: a record changes only by [`machine::step`] or by the owner's edits in [`record`].
 
 pub mod access;
+pub mod aftermath;
 pub mod content_type;
+pub mod delivery;
 pub mod file_name;
 pub mod freshness;
 pub mod id;
+pub mod journal;
 pub mod known;
 pub mod machine;
 pub mod reason;
 pub mod record;
+pub mod statistics;
+pub mod tag;
 pub mod timestamp;
 pub mod upload;
+pub mod usage;
 pub mod verdict;

@@ -4,12 +4,19 @@
 //! steps again. Only then does it run the effects. Effects are idempotent, and the same event asks for them again until
 //! the state says that they are done; what is never asked for again, the sweep finds by `due_at`.
 
+mod first_scan;
+mod ownership;
+mod rescan;
+mod sweep;
+
 use std::time::Duration;
 
-use crate::id::{ScanId, Version, VersionId};
-use crate::record::{Lease, Record, State, UploadMethod};
+use crate::aftermath::{Quarantine, Release, Rescans};
+use crate::id::{ScanId, Sha256, Version, VersionId};
+use crate::journal::{self, Notice};
+use crate::record::{Lease, Record, State};
 use crate::timestamp::Timestamp;
-use crate::verdict::{Judgement, Outcome, ScanError, Unscannable, Verdict};
+use crate::verdict::{Engine, Outcome};
 
 /// The machine's limits and delays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -24,6 +31,12 @@ pub struct MachinePolicy {
     pub upload_grace: Duration,
     /// Larger objects are not read.
     pub max_file_size: u64,
+    /// Whether anybody is told of events; without it the journal's outbox stays empty.
+    pub publishes: bool,
+    /// How long after its verdict a clean file is looked at again, if there are other definitions by then; `None` for never.
+    pub rescan_every: Option<Duration>,
+    /// What becomes of infected bytes.
+    pub quarantine: Quarantine,
 }
 
 impl Default for MachinePolicy {
@@ -34,6 +47,9 @@ impl Default for MachinePolicy {
             look_again: Duration::from_mins(5),
             upload_grace: Duration::from_mins(5),
             max_file_size: crate::upload::UploadPolicy::DEFAULT_MAX_FILE_SIZE,
+            publishes: false,
+            rescan_every: Some(Duration::from_hours(24)),
+            quarantine: Quarantine::Keep,
         }
     }
 }
@@ -48,11 +64,23 @@ pub enum Event {
     /// The scanner is done with this version.
     Scanned { version_id: VersionId, holder: ScanId, report: Report },
     /// The sweep looked, because the record was due. `found` is the current version under the key, when it had to look.
-    Due { found: Option<Version> },
+    Due { found: Option<Version>, rescans: Rescans },
+    /// Somebody saw this version under the key, and no event of it may come.
+    Arrived { version: Version },
     /// All versions that had to go are gone.
     Purged,
+    /// The quarantine policy has been carried out on the bound version.
+    Quarantined { version_id: VersionId, how: Quarantine },
+    /// Everything in the journal up to this number has been told.
+    Published { seq: u32 },
     /// The owner wants the file gone.
     OwnerDeleted,
+    /// The owner wants every link that was made so far dead.
+    LinksRevoked,
+    /// The owner or an operator wants another look, which [`crate::aftermath::may_rescan`] allows.
+    RescanAsked,
+    /// An operator answers for a finding; [`crate::aftermath::release`] made it.
+    Released { release: Release },
 }
 
 /// What a scanner says at the end of a scan.
@@ -60,8 +88,10 @@ pub enum Event {
 pub struct Report {
     pub outcome: Outcome,
     pub duration: Duration,
-    pub sha256: Option<crate::id::Sha256>,
-    pub engine: Option<crate::verdict::Engine>,
+    pub sha256: Option<Sha256>,
+    pub engine: Option<Engine>,
+    /// An operator's release of these bytes, if there is one; it counts when it covers what was found.
+    pub release: Option<Release>,
 }
 
 /// What to do about it.
@@ -85,6 +115,8 @@ pub enum Why {
     NotDue,
     /// Only the effects are left to do.
     EffectsOnly,
+    /// The file is not in a state that this could be done to.
+    NotPossible,
 }
 
 /// What the caller does after the commit.
@@ -96,220 +128,62 @@ pub enum Effect {
     QueueScan { version: Version },
     /// Tag the version with its status. Tags are for people and policies; they are never read back.
     Tag { version: Version },
-    /// Remove every version under the key, then report [`Event::Purged`].
+    /// Remove every version under the key, and what the quarantine holds, then report [`Event::Purged`].
     Purge,
     /// Remove every version under the key but this one, then report [`Event::Purged`].
     PurgeOthers { keep: Version },
+    /// Do with these bytes what the policy says, then report [`Event::Quarantined`].
+    Quarantine { version: Version, how: Quarantine },
+    /// Tell everybody who wants to know what the journal's outbox holds, then report [`Event::Published`].
+    Publish,
 }
 
 /// One step of a record. Pure; see the module for what the caller owes.
 pub fn step(record: &Record, event: &Event, policy: &MachinePolicy, now: Timestamp) -> Step {
-    match event {
-        Event::Claimed { version, holder } => claimed(record, version, *holder, policy, now),
-        Event::Renewed { holder } => renewed(record, *holder, policy, now),
+    let step = match event {
+        Event::Claimed { version, holder } => first_scan::claimed(record, version, *holder, policy, now),
+        Event::Renewed { holder } => first_scan::renewed(record, *holder, policy, now),
         Event::Scanned { version_id, holder, report } => {
-            scanned(record, version_id, *holder, report, policy, now)
+            first_scan::scanned(record, version_id, *holder, report, policy, now)
         }
-        Event::Due { found } => due(record, found.as_ref(), policy, now),
-        Event::Purged => purged(record, policy, now),
+        Event::Due { found, rescans } => sweep::due(record, found.as_ref(), rescans, policy, now),
+        Event::Arrived { version } => sweep::arrived(record, version, policy, now),
+        Event::Purged => sweep::purged(record, policy, now),
+        Event::Quarantined { version_id, how } => sweep::quarantined(record, version_id, *how),
+        Event::Published { seq } => ownership::published(record, *seq),
         Event::OwnerDeleted => match record.state {
             State::Deleted => keep(Why::AlreadyEnded),
             _ => end(record, State::Deleted, now),
         },
-    }
-}
-
-fn claimed(
-    record: &Record,
-    version: &Version,
-    holder: ScanId,
-    policy: &MachinePolicy,
-    now: Timestamp,
-) -> Step {
-    let n_attempts = match &record.state {
-        // Somebody stored bytes under a dead key: the sweep removes them.
-        State::Expired | State::Deleted => return surplus(record, now),
-        State::Awaiting => 0,
-        // The first version bound is the file; any other is removed by the sweep.
-        State::Queued { version: bound, .. }
-        | State::Scanning { version: bound, .. }
-        | State::Judged { version: bound, .. }
-            if bound.version_id != version.version_id =>
-        {
-            return surplus(record, now);
-        }
-        State::Judged { version, .. } => {
-            return Step::Keep {
-                why: Why::AlreadyJudged,
-                effects: vec![Effect::Tag { version: version.clone() }],
-            };
-        }
-        State::Scanning { lease, .. } if lease.until > now => return keep(Why::Leased),
-        State::Scanning { lease, .. } => lease.epoch,
-        State::Queued { n_attempts, .. } => *n_attempts,
+        Event::LinksRevoked => ownership::links_revoked(record, now),
+        Event::RescanAsked => rescan::asked(record, policy, now),
+        Event::Released { release } => ownership::released(record, release, policy, now),
     };
-    if let Some(verdict) = verdict_unread(record, version, policy) {
-        return conclude(record, version, unread(verdict, now), policy, now);
-    }
-    if n_attempts >= policy.max_attempts {
-        return conclude(record, version, gave_up(ScanError::EngineTrouble, now), policy, now);
-    }
-    let lease = Lease { holder, epoch: n_attempts + 1, until: now + policy.lease };
-    let mut next = advanced(record);
-    next.state = State::Scanning { version: version.clone(), lease };
-    next.due_at = Some(lease.until);
-    Step::Commit { next: Box::new(next), effects: vec![Effect::Scan { version: version.clone(), lease }] }
+    journaled(record, step, policy, now)
 }
 
-/// What can be said of a version without reading it.
-fn verdict_unread(record: &Record, version: &Version, policy: &MachinePolicy) -> Option<Verdict> {
-    if version.size_bytes > policy.max_file_size {
-        return Some(Verdict::Unscannable { reason: Unscannable::TooLarge });
-    }
-    if record.declared_size.is_some_and(|declared| declared != version.size_bytes) {
-        return Some(Verdict::Error { reason: ScanError::ContentMismatch });
-    }
-    (version.size_bytes == 0).then_some(Verdict::Unscannable { reason: Unscannable::Empty })
-}
-
-fn renewed(record: &Record, holder: ScanId, policy: &MachinePolicy, now: Timestamp) -> Step {
-    match &record.state {
-        State::Scanning { version, lease } if lease.holder == holder => {
-            let lease = Lease { until: now + policy.lease, ..*lease };
-            let mut next = advanced(record);
-            next.state = State::Scanning { version: version.clone(), lease };
-            next.due_at = Some(lease.until);
-            Step::Commit { next: Box::new(next), effects: vec![] }
+/// Writes down what the step means to others. Leaving a downloadable status also kills the links: should it ever come back, new ones are
+/// made.
+fn journaled(before: &Record, step: Step, policy: &MachinePolicy, now: Timestamp) -> Step {
+    let Step::Commit { mut next, mut effects } = step else { return step };
+    if let Some(kind) = journal::kind_of(before, &next) {
+        let notice = policy.publishes.then(|| Notice {
+            version: next.state.version().or(before.state.version()).cloned(),
+            judgement: next.judgement().cloned(),
+            before: before.status(),
+        });
+        if notice.is_some() {
+            next.publish_due_at = Some(next.publish_due_at.unwrap_or(now + policy.look_again));
+            effects.push(Effect::Publish);
         }
-        _ => keep(Why::Fenced),
+        let status = next.status();
+        next.journal.write(kind, status, notice, now);
+        next.changed_at = now;
     }
-}
-
-fn scanned(
-    record: &Record,
-    version_id: &VersionId,
-    holder: ScanId,
-    report: &Report,
-    policy: &MachinePolicy,
-    now: Timestamp,
-) -> Step {
-    let Some(version) = record.state.version().filter(|bound| bound.version_id == *version_id) else {
-        return keep(Why::Fenced);
-    };
-    let judged = |verdict: Verdict| Judgement {
-        verdict,
-        judged_at: now,
-        duration: report.duration,
-        sha256: report.sha256,
-        engine: report.engine.clone(),
-    };
-    // A finding counts whoever made it and whatever was said before: infected is absorbing.
-    if let Outcome::Decided(verdict @ Verdict::Infected { .. }) = &report.outcome {
-        let already =
-            record.judgement().is_some_and(|judgement| matches!(judgement.verdict, Verdict::Infected { .. }));
-        return if already {
-            keep(Why::AlreadyJudged)
-        } else {
-            conclude(record, version, judged(verdict.clone()), policy, now)
-        };
+    if before.status().is_downloadable() && !next.status().is_downloadable() {
+        next.link_generation += 1;
     }
-    let lease = match &record.state {
-        State::Scanning { lease, .. } if lease.holder == holder => lease,
-        State::Judged { .. } => return keep(Why::AlreadyJudged),
-        _ => return keep(Why::Fenced),
-    };
-    match &report.outcome {
-        Outcome::Decided(verdict) => conclude(record, version, judged(verdict.clone()), policy, now),
-        Outcome::Inconclusive(reason) if lease.epoch >= policy.max_attempts => {
-            conclude(record, version, judged(Verdict::Error { reason: *reason }), policy, now)
-        }
-        Outcome::Inconclusive(_) => {
-            let mut next = advanced(record);
-            next.state = State::Queued { version: version.clone(), n_attempts: lease.epoch };
-            next.due_at = Some(now + policy.look_again);
-            Step::Commit { next: Box::new(next), effects: vec![] }
-        }
-    }
-}
-
-fn due(record: &Record, found: Option<&Version>, policy: &MachinePolicy, now: Timestamp) -> Step {
-    if record.due_at.is_none_or(|due_at| due_at > now) {
-        return keep(Why::NotDue);
-    }
-    if record.expires_at <= now && !matches!(record.state, State::Expired | State::Deleted) {
-        return end(record, State::Expired, now);
-    }
-    match &record.state {
-        State::Awaiting => match found {
-            Some(version) => queue(record, version, 0, policy, now),
-            None if record.upload_deadline + policy.upload_grace <= now => end(record, State::Expired, now),
-            None => {
-                let mut next = advanced(record);
-                next.due_at =
-                    Some((now + policy.look_again).min(record.upload_deadline + policy.upload_grace));
-                Step::Commit { next: Box::new(next), effects: vec![] }
-            }
-        },
-        State::Queued { version, n_attempts } => queue(record, version, *n_attempts, policy, now),
-        State::Scanning { version, lease } => queue(record, version, lease.epoch, policy, now),
-        State::Judged { version, .. } => {
-            Step::Keep { why: Why::EffectsOnly, effects: vec![Effect::PurgeOthers { keep: version.clone() }] }
-        }
-        State::Expired | State::Deleted => Step::Keep { why: Why::EffectsOnly, effects: vec![Effect::Purge] },
-    }
-}
-
-/// Asks for a scan of a version that nobody is scanning, or gives up on it.
-fn queue(
-    record: &Record,
-    version: &Version,
-    n_attempts: u32,
-    policy: &MachinePolicy,
-    now: Timestamp,
-) -> Step {
-    if n_attempts >= policy.max_attempts {
-        return conclude(record, version, gave_up(ScanError::EngineTrouble, now), policy, now);
-    }
-    let mut next = advanced(record);
-    next.state = State::Queued { version: version.clone(), n_attempts };
-    next.due_at = Some(now + policy.look_again);
-    Step::Commit { next: Box::new(next), effects: vec![Effect::QueueScan { version: version.clone() }] }
-}
-
-/// What had to go is gone. What may still arrive until the upload's deadline is looked for once more.
-fn purged(record: &Record, policy: &MachinePolicy, now: Timestamp) -> Step {
-    let last_arrival = record.upload_deadline + policy.upload_grace;
-    let more_may_arrive = last_arrival > now && record.upload_method != UploadMethod::Form;
-    let due_at = match &record.state {
-        State::Judged { .. } if more_may_arrive => Some(last_arrival.min(record.expires_at)),
-        State::Judged { .. } => Some(record.expires_at),
-        State::Expired | State::Deleted => more_may_arrive.then_some(last_arrival),
-        State::Awaiting | State::Queued { .. } | State::Scanning { .. } => return keep(Why::NotDue),
-    };
-    let mut next = advanced(record);
-    next.due_at = due_at;
-    next.has_surplus = false;
-    Step::Commit { next: Box::new(next), effects: vec![] }
-}
-
-/// The file has a verdict.
-fn conclude(
-    record: &Record,
-    version: &Version,
-    judgement: Judgement,
-    policy: &MachinePolicy,
-    now: Timestamp,
-) -> Step {
-    let mut next = advanced(record);
-    next.state = State::Judged { version: version.clone(), judgement };
-    let last_arrival = record.upload_deadline + policy.upload_grace;
-    next.due_at = Some(match record.upload_method {
-        _ if record.has_surplus => now,
-        // A POST policy can be replayed until its deadline, and the replay's event can be lost: look once after that.
-        UploadMethod::Post => last_arrival.max(now).min(record.expires_at),
-        UploadMethod::Put | UploadMethod::Form => record.expires_at,
-    });
-    Step::Commit { next: Box::new(next), effects: vec![Effect::Tag { version: version.clone() }] }
+    Step::Commit { next, effects }
 }
 
 /// The file is over; its bytes go.
@@ -317,29 +191,11 @@ fn end(record: &Record, state: State, now: Timestamp) -> Step {
     let mut next = advanced(record);
     next.state = state;
     next.due_at = Some(now);
-    Step::Commit { next: Box::new(next), effects: vec![Effect::Purge] }
+    commit(next, vec![Effect::Purge])
 }
 
-/// There are bytes under the key that nobody will judge: the sweep removes them, at once when nothing else comes first.
-fn surplus(record: &Record, now: Timestamp) -> Step {
-    let already_known = record.has_surplus;
-    let mut next = advanced(record);
-    next.has_surplus = true;
-    if matches!(record.state, State::Judged { .. } | State::Expired | State::Deleted) {
-        next.due_at = Some(record.due_at.map_or(now, |due_at| due_at.min(now)));
-    }
-    if already_known && next.due_at == record.due_at {
-        return keep(Why::AlreadyEnded);
-    }
-    Step::Commit { next: Box::new(next), effects: vec![] }
-}
-
-fn unread(verdict: Verdict, now: Timestamp) -> Judgement {
-    Judgement { verdict, judged_at: now, duration: Duration::ZERO, sha256: None, engine: None }
-}
-
-fn gave_up(reason: ScanError, now: Timestamp) -> Judgement {
-    unread(Verdict::Error { reason }, now)
+fn commit(next: Record, effects: Vec<Effect>) -> Step {
+    Step::Commit { next: Box::new(next), effects }
 }
 
 fn keep(why: Why) -> Step {

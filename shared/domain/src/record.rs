@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::aftermath::{Aftermath, Quarantine};
 use crate::content_type::ContentType;
 use crate::file_name::{FileName, InvalidName};
 use crate::id::{FileId, OwnerId, ScanId, Sha256, Version};
+use crate::journal::Journal;
 use crate::timestamp::Timestamp;
 use crate::upload::{Upload, UploadPolicy};
 use crate::verdict::{Judgement, Verdict};
@@ -40,8 +42,21 @@ pub struct Record {
     pub state: State,
     /// Versions other than the bound one were seen under the key and are not removed yet.
     pub has_surplus: bool,
-    /// When the sweep must look at the file next; `None` when nothing is left to do.
+    /// When the sweep must look at the file's state next; `None` when nothing is left to do there. See [`Record::next_look`].
     pub due_at: Option<Timestamp>,
+    /// What has happened, and what of it is still to be told.
+    pub journal: Journal,
+    /// When the sweep must see to it that the journal's outbox is emptied; `None` when it is empty.
+    pub publish_due_at: Option<Timestamp>,
+    /// When something last changed that a client sees.
+    pub changed_at: Timestamp,
+    /// Links of earlier generations are dead.
+    pub link_generation: u32,
+    /// What the quarantine policy did with the bytes.
+    pub quarantined: Option<Quarantine>,
+    /// Whether the file counts against its owner's quotas, and with how many bytes until it is known how many arrived. Fixed at its creation,
+    /// so that sums stay exact when quotas are turned on or off later.
+    pub metered: Option<u64>,
     /// Grows by one with every committed change; commits are conditional on it.
     pub revision: u64,
 }
@@ -76,6 +91,8 @@ pub enum State {
     Judged {
         version: Version,
         judgement: Judgement,
+        #[serde(default)]
+        aftermath: Aftermath,
     },
     Expired,
     Deleted,
@@ -98,6 +115,8 @@ pub enum Status {
     Scanning,
     Clean,
     Infected,
+    /// Something was found, and an operator has released it.
+    Released,
     Unscannable,
     Error,
     Expired,
@@ -105,11 +124,12 @@ pub enum Status {
 }
 
 impl Status {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pending,
         Self::Scanning,
         Self::Clean,
         Self::Infected,
+        Self::Released,
         Self::Unscannable,
         Self::Error,
         Self::Expired,
@@ -122,6 +142,7 @@ impl Status {
             Self::Scanning => "scanning",
             Self::Clean => "clean",
             Self::Infected => "infected",
+            Self::Released => "released",
             Self::Unscannable => "unscannable",
             Self::Error => "error",
             Self::Expired => "expired",
@@ -133,9 +154,14 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
-    /// Whether the file has ended: nothing but deletion, expiry or a rescan changes it any more.
+    /// Whether the file has ended: nothing but deletion, expiry, a rescan or a release changes it any more.
     pub const fn is_terminal(self) -> bool {
         !matches!(self, Self::Pending | Self::Scanning)
+    }
+
+    /// Whether the file can be downloaded: nothing was found, or an operator answers for what was.
+    pub const fn is_downloadable(self) -> bool {
+        matches!(self, Self::Clean | Self::Released)
     }
 }
 
@@ -144,6 +170,11 @@ impl State {
         match self {
             Self::Awaiting | Self::Queued { .. } => Status::Pending,
             Self::Scanning { .. } => Status::Scanning,
+            Self::Judged { aftermath: Aftermath { release: Some(release), .. }, judgement, .. }
+                if release.covers(judgement) =>
+            {
+                Status::Released
+            }
             Self::Judged { judgement, .. } => match judgement.verdict {
                 Verdict::Clean(_) => Status::Clean,
                 Verdict::Infected { .. } => Status::Infected,
@@ -194,6 +225,12 @@ impl Record {
             state: State::Awaiting,
             has_surplus: false,
             due_at: Some(now + first_look),
+            journal: Journal::default(),
+            publish_due_at: None,
+            changed_at: now,
+            link_generation: 0,
+            quarantined: None,
+            metered: None,
             revision: 1,
         }
     }
@@ -212,6 +249,23 @@ impl Record {
             State::Judged { judgement, .. } => Some(judgement),
             _ => None,
         }
+    }
+
+    pub fn aftermath(&self) -> Option<&Aftermath> {
+        match &self.state {
+            State::Judged { aftermath, .. } => Some(aftermath),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn rescan_was_asked_for(&self) -> bool {
+        self.aftermath().is_some_and(|aftermath| aftermath.rescan.is_asked_for())
+    }
+
+    /// When the sweep must look at the file next, for whatever reason; `None` when nothing is left to do.
+    pub fn next_look(&self) -> Option<Timestamp> {
+        let rescan = self.aftermath().and_then(|aftermath| aftermath.rescan.due_at());
+        [self.due_at, self.publish_due_at, rescan].into_iter().flatten().min()
     }
 
     /// The record with the owner's changes. `revision` is the caller's to advance, as with [`crate::machine::step`].
@@ -245,6 +299,7 @@ impl Record {
             next.expires_at = expires_at;
             next.due_at = Some(next.due_at.map_or(expires_at, |due_at| due_at.min(expires_at)));
         }
+        next.changed_at = now;
         Ok(next)
     }
 }

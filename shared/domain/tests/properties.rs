@@ -6,12 +6,15 @@
 use std::time::Duration;
 
 use domain::access::{LinkClaims, grant};
-use domain::id::{ETag, FileId, OwnerId, ScanId, Version, VersionId};
+use domain::aftermath::{Quarantine, Release, Rescan, Rescans};
+use domain::freshness::{Definitions, DefinitionsKind};
+use domain::id::{ETag, FileId, OwnerId, ScanId, Sha256, Version, VersionId};
+use domain::journal::Kind;
 use domain::machine::{Effect, Event, MachinePolicy, Report, Step, step};
 use domain::record::{Record, State, Status, UploadMethod};
 use domain::timestamp::Timestamp;
 use domain::upload::{AllowedExtensions, UploadPolicy, UploadRequest, accept};
-use domain::verdict::{Outcome, ScanError, Unscannable, Verdict};
+use domain::verdict::{Engine, Outcome, ScanError, Unscannable, Verdict};
 use proptest::prelude::*;
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -22,6 +25,9 @@ const POLICY: MachinePolicy = MachinePolicy {
     look_again: Duration::from_mins(1),
     upload_grace: Duration::from_secs(10),
     max_file_size: 100,
+    publishes: true,
+    rescan_every: Some(Duration::from_mins(10)),
+    quarantine: Quarantine::Keep,
 };
 
 fn record(method: UploadMethod) -> Record {
@@ -54,10 +60,31 @@ fn clean() -> Verdict {
     serde_json::from_value(serde_json::json!({ "status": "clean", "sha256": sha256 })).unwrap()
 }
 
+const DIGEST: Sha256 = Sha256::from_bytes([1; 32]);
+
+/// The operator answers for one of the two findings.
+fn release() -> Release {
+    Release {
+        sha256: DIGEST,
+        signature: "Eicar".into(),
+        reason: "a test".into(),
+        by: OwnerId::local(),
+        at: START,
+    }
+}
+
+/// The engine has other definitions than those of any verdict here.
+fn rescans(has_room: bool) -> Rescans {
+    let definitions =
+        Definitions { kind: DefinitionsKind::TestSet, version: "2".into(), built_at: START, n_signatures: 1 };
+    Rescans { engine: Some(Engine { version: "ClamAV".into(), definitions }), has_room }
+}
+
 fn any_outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::Decided(clean())),
         Just(Outcome::Decided(Verdict::Infected { signature: "Eicar".into() })),
+        Just(Outcome::Decided(Verdict::Infected { signature: "Other".into() })),
         Just(Outcome::Decided(Verdict::Unscannable { reason: Unscannable::Encrypted })),
         Just(Outcome::Inconclusive(ScanError::EngineTrouble)),
     ]
@@ -72,11 +99,17 @@ fn any_event() -> impl Strategy<Value = Event> {
         4 => (a_version.clone(), a_scanner, any_outcome()).prop_map(|(v, s, outcome)| Event::Scanned {
             version_id: version_id(v),
             holder: scanner(s),
-            report: Report { outcome, duration: Duration::ZERO, sha256: None, engine: None },
+            report: Report { outcome, duration: Duration::ZERO, sha256: Some(DIGEST), engine: None, release: None },
         }),
-        3 => prop::option::of(a_version).prop_map(|found| Event::Due { found: found.map(version) }),
+        3 => (prop::option::of(a_version), any::<bool>()).prop_map(|(found, has_room)| Event::Due {
+            found: found.map(version), rescans: rescans(has_room),
+        }),
         1 => Just(Event::Purged),
         1 => Just(Event::OwnerDeleted),
+        1 => Just(Event::LinksRevoked),
+        2 => Just(Event::RescanAsked),
+        1 => Just(Event::Released { release: release() }),
+        1 => (0u32..30).prop_map(|seq| Event::Published { seq }),
     ]
 }
 
@@ -109,21 +142,52 @@ proptest! {
             // Deleted and infected are absorbing; clean comes from a clean report on the bound version by the lease holder.
             match (before.status(), after.status()) {
                 (Status::Deleted, status) => prop_assert_eq!(status, Status::Deleted),
+                (Status::Infected, Status::Released) => {
+                    prop_assert!(matches!(event, Event::Released { .. }), "only an operator lifts a finding");
+                }
                 (Status::Infected, status) => {
                     prop_assert!(matches!(status, Status::Infected | Status::Deleted | Status::Expired));
                 }
                 (Status::Expired, status) => prop_assert!(matches!(status, Status::Expired | Status::Deleted)),
                 (earlier, Status::Clean) if earlier != Status::Clean => {
-                    let State::Scanning { version, lease } = &before.state else {
-                        return Err(TestCaseError::fail("clean without a scan"));
+                    let lease = match &before.state {
+                        State::Scanning { lease, .. } => *lease,
+                        State::Judged { aftermath, .. } => match aftermath.rescan {
+                            Rescan::Running { lease, .. } => lease,
+                            _ => return Err(TestCaseError::fail("clean without a rescan")),
+                        },
+                        _ => return Err(TestCaseError::fail("clean without a scan")),
                     };
                     let Event::Scanned { version_id, holder, report } = event else {
                         return Err(TestCaseError::fail("clean without a report"));
                     };
+                    let version = before.state.version().unwrap();
                     prop_assert_eq!((&version.version_id, &lease.holder), (version_id, holder));
                     prop_assert_eq!(&report.outcome, &Outcome::Decided(clean()));
                 }
                 _ => {}
+            }
+            // Who could download and no longer can has no link that comes back to life.
+            if before.status().is_downloadable() && !after.status().is_downloadable() {
+                prop_assert!(after.link_generation > before.link_generation);
+            }
+            prop_assert!(after.link_generation >= before.link_generation);
+            // Each change of status is written down once, numbered without gaps, and stays in the outbox until it was told.
+            let n_new = after.journal.last_seq() - before.journal.last_seq();
+            let is_told = matches!(event, Event::Published { .. });
+            prop_assert!(n_new <= 1);
+            let shown = |status| if status == Status::Pending { Status::Scanning } else { status };
+            if shown(before.status()) != shown(after.status()) {
+                prop_assert_eq!(n_new, 1, "{:?} to {:?}", before.status(), after.status());
+            }
+            prop_assert!(is_told || after.journal.outbox().count() == before.journal.outbox().count() + n_new as usize);
+            prop_assert_eq!(after.journal.has_outbox(), after.publish_due_at.is_some());
+            if n_new == 1 {
+                let entry = after.journal.entries().last().unwrap();
+                prop_assert_eq!((entry.seq, entry.status), (after.journal.last_seq(), after.status()));
+                prop_assert!(effects.contains(&Effect::Publish));
+                prop_assert_eq!(entry.kind == Kind::VerdictChanged,
+                    before.judgement().is_some() && after.judgement().is_some() && before.status() != after.status());
             }
             // What has not ended is looked at again; what has a live record keeps its bytes.
             if !matches!(after.state, State::Expired | State::Deleted) {
@@ -132,7 +196,8 @@ proptest! {
             }
             // The same event again changes nothing that counts.
             let (again, _) = apply(&after, event, now);
-            let is_renewal_or_look = matches!(event, Event::Renewed { .. } | Event::Due { .. } | Event::Purged);
+            let is_renewal_or_look = matches!(event,
+                Event::Renewed { .. } | Event::Due { .. } | Event::Purged | Event::Scanned { .. });
             if !is_renewal_or_look && after.status().is_terminal() {
                 prop_assert_eq!(again.state, after.state.clone());
             }
@@ -140,11 +205,14 @@ proptest! {
             for n in 1..3 {
                 let claims = LinkClaims {
                     file_id: after.file_id, version_id: version_id(n), expires_at: now + Duration::from_secs(1),
+                    generation: after.link_generation,
                 };
                 let granted = grant(&after, &claims, now).is_ok();
-                let is_clean_version = after.status() == Status::Clean
+                let is_clean_version = matches!(after.status(), Status::Clean | Status::Released)
                     && after.state.version() == Some(&version(n)) && after.expires_at > now;
                 prop_assert_eq!(granted, is_clean_version);
+                let older = LinkClaims { generation: after.link_generation.wrapping_sub(1), ..claims };
+                prop_assert!(grant(&after, &older, now).is_err());
             }
             before = after;
         }
@@ -159,15 +227,19 @@ proptest! {
         }
         // From here on no event arrives: only the sweep, at every due moment, and what it purges.
         for _ in 0..200 {
-            let Some(due_at) = record.due_at else { break };
+            let Some(due_at) = record.next_look() else { break };
             now = now.max(due_at);
             let effects;
-            (record, effects) = apply(&record, &Event::Due { found: None }, now);
+            (record, effects) = apply(&record, &Event::Due { found: None, rescans: rescans(true) }, now);
+            if effects.contains(&Effect::Publish) {
+                (record, _) = apply(&record, &Event::Published { seq: record.journal.last_seq() }, now);
+            }
             if effects.iter().any(|effect| matches!(effect, Effect::Purge | Effect::PurgeOthers { .. })) {
                 (record, _) = apply(&record, &Event::Purged, now);
             }
         }
-        prop_assert_eq!(record.due_at, None);
+        prop_assert_eq!(record.next_look(), None);
+        prop_assert!(!record.journal.has_outbox());
         prop_assert!(matches!(record.status(), Status::Expired | Status::Deleted));
     }
 }
@@ -201,6 +273,7 @@ fn an_engine_that_keeps_failing_ends_in_error() {
             duration: Duration::ZERO,
             sha256: None,
             engine: None,
+            release: None,
         };
         let event = Event::Scanned { version_id: version_id(1), holder: scanner(1), report };
         (record, _) = apply(&record, &event, START);

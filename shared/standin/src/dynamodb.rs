@@ -32,7 +32,32 @@ impl DynamoDb {
             let request = serde_json::from_value(ttl).map_err(|error| failed(&error))?;
             database.update_time_to_live(request).map_err(|error| failed(&error))?;
         }
-        Ok(Self(database))
+        let opened = Self(database);
+        opened.add_missing_indexes(table)?;
+        Ok(opened)
+    }
+
+    /// A database of an earlier release may have fewer indexes.
+    fn add_missing_indexes(&self, table: &str) -> Result<(), StandinError> {
+        let failed = |error: &dyn std::fmt::Display| StandinError::DynamoDb(error.to_string());
+        let described =
+            serde_json::from_value(json!({ "TableName": table })).map_err(|error| failed(&error))?;
+        let described = self.0.describe_table(described).map_err(|error| failed(&error))?;
+        let described = serde_json::to_value(&described).map_err(|error| failed(&error))?;
+        let existing = described["Table"]["GlobalSecondaryIndexes"].as_array().cloned().unwrap_or_default();
+        for (name, hash, range) in INDEXES {
+            if existing.iter().any(|index| index["IndexName"] == name) {
+                continue;
+            }
+            let update = json!({
+                "TableName": table,
+                "AttributeDefinitions": [attribute(hash, "S"), attribute(range, "N")],
+                "GlobalSecondaryIndexUpdates": [{ "Create": index(name, hash, range) }],
+            });
+            let update = serde_json::from_value(update).map_err(|error| failed(&error))?;
+            self.0.update_table(update).map_err(|error| failed(&error))?;
+        }
+        Ok(())
     }
 
     /// Serves the wire protocol until the task is dropped.
@@ -54,28 +79,59 @@ impl DynamoDb {
     }
 }
 
+/// Name, hash key and range key; as in `template.yaml`.
+const INDEXES: [(&str, &str, &str); 3] = [
+    ("by_owner", "by_owner", "created_at"),
+    ("attention", "attention", "due_at"),
+    ("feed", "feed", "changed_at"),
+];
+
+fn index(name: &str, hash: &str, range: &str) -> serde_json::Value {
+    json!({
+        "IndexName": name,
+        "KeySchema": [{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }],
+        "Projection": { "ProjectionType": "ALL" },
+    })
+}
+
+fn attribute(name: &str, kind: &str) -> serde_json::Value {
+    json!({ "AttributeName": name, "AttributeType": kind })
+}
+
 fn table_definition(table: &str) -> serde_json::Value {
-    let index = |name: &str, hash: &str, range: &str| {
-        json!({
-            "IndexName": name,
-            "KeySchema": [{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }],
-            "Projection": { "ProjectionType": "ALL" },
-        })
-    };
+    let keys = INDEXES.iter().flat_map(|(_, hash, range)| [attribute(hash, "S"), attribute(range, "N")]);
     json!({
         "TableName": table,
         "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            { "AttributeName": "pk", "AttributeType": "S" },
-            { "AttributeName": "by_owner", "AttributeType": "S" },
-            { "AttributeName": "created_at", "AttributeType": "N" },
-            { "AttributeName": "attention", "AttributeType": "S" },
-            { "AttributeName": "due_at", "AttributeType": "N" },
-        ],
+        "AttributeDefinitions": std::iter::once(attribute("pk", "S")).chain(keys).collect::<Vec<_>>(),
         "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }],
-        "GlobalSecondaryIndexes": [
-            index("by_owner", "by_owner", "created_at"),
-            index("attention", "attention", "due_at"),
-        ],
+        "GlobalSecondaryIndexes": INDEXES.map(|(name, hash, range)| index(name, hash, range)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_an_earlier_release_gets_the_newer_indexes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("d.db");
+        let mut old = table_definition("t");
+        old["GlobalSecondaryIndexes"].as_array_mut().unwrap().pop();
+        old["AttributeDefinitions"].as_array_mut().unwrap().truncate(5);
+        let database = Database::new(&path.to_string_lossy()).unwrap();
+        database.create_table(serde_json::from_value(old).unwrap()).unwrap();
+        let item = json!({ "TableName": "t", "Item": {
+            "pk": { "S": "file#1" }, "feed": { "S": "o" }, "changed_at": { "N": "5" } } });
+        database.put_item(serde_json::from_value(item).unwrap()).unwrap();
+        drop(database);
+        for _ in 0..2 {
+            let opened = DynamoDb::open(&path, "t").unwrap();
+            let query = json!({ "TableName": "t", "IndexName": "feed", "KeyConditionExpression": "feed = :o",
+                "ExpressionAttributeValues": { ":o": { "S": "o" } } });
+            let found = opened.0.query(serde_json::from_value(query).unwrap()).unwrap();
+            assert_eq!(serde_json::to_value(&found).unwrap()["Count"], 1);
+        }
+    }
 }

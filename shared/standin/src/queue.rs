@@ -1,5 +1,6 @@
 //! SQS's promises, kept in SQLite: durable, at least once, visibility timeout, maximum receives, dead letters.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,15 @@ pub struct Received {
     receipt: String,
 }
 
+/// What waits in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub n_waiting: u64,
+    pub n_in_flight: u64,
+    /// Of the message that was sent first.
+    pub oldest_age: Option<Duration>,
+}
+
 /// A message that was received too often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -36,6 +46,13 @@ pub struct DeadLetter {
 }
 
 impl Queue {
+    /// Opens or makes a queue in a file of its own; messages in flight are delivered again.
+    pub async fn open(path: &Path) -> Result<Self, StandinError> {
+        let queue = Self::new(Database::open(path)?);
+        queue.rearm().await?;
+        Ok(queue)
+    }
+
     pub(crate) fn new(database: Database) -> Self {
         Self { database, arrived: Arc::new(Notify::new()) }
     }
@@ -122,8 +139,35 @@ impl Queue {
 
     /// How many messages wait, in flight or not.
     pub async fn depth(&self) -> Result<u64, StandinError> {
+        let backlog = self.backlog().await?;
+        Ok(backlog.n_waiting + backlog.n_in_flight)
+    }
+
+    /// What waits, and for how long.
+    pub async fn backlog(&self) -> Result<Backlog, StandinError> {
         self.database
-            .transact(|tx| Ok(tx.query_row("SELECT COUNT(*) FROM messages", [], |row| row.get::<_, u64>(0))?))
+            .transact(|tx| {
+                let counted = tx.query_row(
+                    "SELECT COUNT(*) FILTER (WHERE receipt IS NULL), COUNT(receipt), MIN(sent_at) FROM messages",
+                    [],
+                    |row| {
+                        let oldest: Option<i64> = row.get(2)?;
+                        let age_ms = oldest.map(|sent_at| now_millis().saturating_sub(sent_at));
+                        let oldest_age = age_ms.and_then(|age| age.try_into().ok()).map(Duration::from_millis);
+                        Ok(Backlog { n_waiting: row.get(0)?, n_in_flight: row.get(1)?, oldest_age })
+                    },
+                )?;
+                Ok(counted)
+            })
+            .await
+    }
+
+    /// Forgets a dead letter; whether it was there.
+    pub async fn delete_dead_letter(&self, message_id: String) -> Result<bool, StandinError> {
+        self.database
+            .transact(move |tx| {
+                Ok(tx.execute("DELETE FROM dead_letters WHERE message_id = ?", params![message_id])? > 0)
+            })
             .await
     }
 

@@ -5,6 +5,7 @@
 
 mod api;
 mod blobs;
+mod copy;
 mod guard;
 mod multipart;
 mod put;

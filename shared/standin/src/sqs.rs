@@ -1,4 +1,9 @@
-//! SQS's wire protocol for the two operations that Airlock calls (AWS JSON 1.0, `X-Amz-Target`).
+//! SQS's wire protocol for the operations that Airlock calls (AWS JSON 1.0, `X-Amz-Target`).
+//!
+//! A queue's URL ends with its name; the name with [`DEAD_LETTERS`] behind it is its dead-letter queue.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -11,19 +16,44 @@ use serde_json::{Value, json};
 use crate::database::StandinError;
 use crate::queue::Queue;
 
-/// One queue behind every queue URL of this endpoint. Signatures are not verified: bind it to loopback only.
-pub fn router(queue: Queue) -> Router {
-    Router::new().route("/", post(answer)).with_state(queue)
+/// What a dead-letter queue's name ends with.
+pub const DEAD_LETTERS: &str = "-dead-letters";
+/// SQS gives at most this many at once.
+const MAX_RECEIVED: usize = 10;
+
+/// Queues by name. Signatures are not verified: bind it to loopback only.
+pub fn router(queues: HashMap<String, Queue>) -> Router {
+    Router::new().route("/", post(answer)).with_state(Arc::new(queues))
 }
 
-async fn answer(State(queue): State<Queue>, headers: HeaderMap, body: Bytes) -> Response {
+/// One end of a queue.
+enum Named<'a> {
+    Queue(&'a Queue),
+    DeadLetters(&'a Queue),
+}
+
+async fn answer(
+    State(queues): State<Arc<HashMap<String, Queue>>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Ok(input) = serde_json::from_slice::<Value>(&body) else {
         return refuse("SerializationException", "the body is not JSON");
     };
-    let answered = match target {
-        "AmazonSQS.SendMessage" => send_message(&queue, &input).await,
-        "AmazonSQS.GetQueueAttributes" => queue_attributes(&queue).await,
+    let name = input["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+    let named = match name.strip_suffix(DEAD_LETTERS) {
+        Some(source) => queues.get(source).map(Named::DeadLetters),
+        None => queues.get(name).map(Named::Queue),
+    };
+    let Some(named) = named else {
+        return refuse("QueueDoesNotExist", "there is no queue of this name");
+    };
+    let answered = match (target, named) {
+        ("AmazonSQS.SendMessage", Named::Queue(queue)) => send_message(queue, &input).await,
+        ("AmazonSQS.GetQueueAttributes", named) => queue_attributes(&named).await,
+        ("AmazonSQS.ReceiveMessage", Named::DeadLetters(queue)) => receive_dead_letters(queue).await,
+        ("AmazonSQS.DeleteMessage", Named::DeadLetters(queue)) => delete_dead_letter(queue, &input).await,
         _ => return refuse("UnsupportedOperation", "the stand-in does not implement this operation"),
     };
     match answered {
@@ -40,8 +70,44 @@ async fn send_message(queue: &Queue, input: &Value) -> Result<Value, StandinErro
     Ok(json!({ "MessageId": queue.send(body).await? }))
 }
 
-async fn queue_attributes(queue: &Queue) -> Result<Value, StandinError> {
-    Ok(json!({ "Attributes": { "ApproximateNumberOfMessages": queue.depth().await?.to_string() } }))
+async fn queue_attributes(named: &Named<'_>) -> Result<Value, StandinError> {
+    let (n_waiting, n_in_flight) = match named {
+        Named::Queue(queue) => {
+            let backlog = queue.backlog().await?;
+            (backlog.n_waiting, backlog.n_in_flight)
+        }
+        Named::DeadLetters(queue) => {
+            (u64::try_from(queue.dead_letters().await?.len()).unwrap_or(u64::MAX), 0)
+        }
+    };
+    Ok(json!({ "Attributes": {
+        "ApproximateNumberOfMessages": n_waiting.to_string(),
+        "ApproximateNumberOfMessagesNotVisible": n_in_flight.to_string(),
+    } }))
+}
+
+/// Whoever asks sees them all again until they are deleted: nobody waits for another reader here.
+async fn receive_dead_letters(queue: &Queue) -> Result<Value, StandinError> {
+    let letters = queue.dead_letters().await?;
+    let messages: Vec<Value> = letters
+        .into_iter()
+        .take(MAX_RECEIVED)
+        .map(|letter| {
+            json!({
+                "MessageId": letter.message_id,
+                "ReceiptHandle": letter.message_id,
+                "Body": letter.body,
+                "Attributes": { "ApproximateReceiveCount": letter.n_received.to_string() },
+            })
+        })
+        .collect();
+    Ok(json!({ "Messages": messages }))
+}
+
+async fn delete_dead_letter(queue: &Queue, input: &Value) -> Result<Value, StandinError> {
+    let handle = input["ReceiptHandle"].as_str().unwrap_or_default().to_owned();
+    queue.delete_dead_letter(handle).await?;
+    Ok(json!({}))
 }
 
 fn refuse(code: &str, message: &str) -> Response {

@@ -17,9 +17,16 @@ pub fn cors(allowed_origins: &[String]) -> CorsLayer {
             header::CONTENT_TYPE,
             header::ACCEPT,
             name("idempotency-key"),
+            name("last-event-id"),
             name("prefer"),
             name("x-requested-with"),
         ])
-        .expose_headers([header::LOCATION, header::RETRY_AFTER, name("x-request-id")])
+        .expose_headers([
+            header::LOCATION,
+            header::RETRY_AFTER,
+            name("ratelimit"),
+            name("ratelimit-policy"),
+            name("x-request-id"),
+        ])
         .max_age(Duration::from_mins(10))
 }

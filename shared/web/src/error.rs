@@ -8,9 +8,12 @@ use aws::{Kind, StoreError};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::access::Denied;
+use domain::aftermath::{ReleaseRefused, RescanRefused};
 use domain::file_name::InvalidName;
 use domain::record::EditRejected;
+use domain::timestamp::Timestamp;
 use domain::upload::Rejected;
+use domain::usage::Exceeded;
 
 use crate::problem::Parts;
 
@@ -46,9 +49,19 @@ pub enum ApiError {
     Upload(#[from] Rejected),
     #[error(transparent)]
     Edit(#[from] EditRejected),
+    #[error(transparent)]
+    Rescan(#[from] RescanRefused),
+    #[error(transparent)]
+    Release(#[from] ReleaseRefused),
+    #[error("nothing has been uploaded yet")]
+    NotUploaded,
+    #[error("{exceeded}")]
+    QuotaExceeded { exceeded: Exceeded, now: Timestamp },
     // Who the client is.
     #[error("a valid bearer token is required")]
     Unauthorized,
+    #[error("only an operator may do this: the token needs the scope `admin`")]
+    AdminRequired,
     #[error("this service answers on loopback addresses only")]
     HostNotAllowed,
     #[error("requests from other origins are not accepted")]
@@ -102,6 +115,15 @@ impl ApiError {
             }
             Self::Upload(rejected) => upload_row(rejected),
             Self::Edit(rejected) => edit_row(rejected),
+            Self::Rescan(refused) => match refused {
+                RescanRefused::Gone => (S::GONE, "file_gone", "File gone"),
+                RescanRefused::NotJudged => (S::CONFLICT, "not_scanned_yet", "Not scanned yet"),
+                RescanRefused::Infected => (S::CONFLICT, "finding_stands", "The finding stands"),
+            },
+            Self::Release(refused) => release_row(*refused),
+            Self::NotUploaded => (S::CONFLICT, "not_uploaded", "Not uploaded"),
+            Self::QuotaExceeded { .. } => (S::TOO_MANY_REQUESTS, "quota_exceeded", "Quota exceeded"),
+            Self::AdminRequired => (S::FORBIDDEN, "admin_required", "Operators only"),
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "Unauthorized"),
             Self::HostNotAllowed => (S::FORBIDDEN, "host_not_allowed", "Host not allowed"),
             Self::CrossOrigin => (S::FORBIDDEN, "cross_origin", "Cross-origin request refused"),
@@ -124,7 +146,8 @@ impl ApiError {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Denied(Denied::NotJudged) => Some(RETRY_JUDGEMENT),
+            Self::Denied(Denied::NotJudged) | Self::Rescan(RescanRefused::NotJudged) => Some(RETRY_JUDGEMENT),
+            Self::QuotaExceeded { exceeded, now } => Some(exceeded.retry_after(*now)),
             Self::Store(error) if error.kind == Kind::Unavailable => Some(RETRY_DEPENDENCY),
             _ => None,
         }
@@ -152,6 +175,7 @@ impl ApiError {
             Self::Denied(Denied::Unscannable(reason)) => Some(reason.code().to_owned()),
             Self::Denied(Denied::Error(reason)) => Some(reason.code().to_owned()),
             Self::Denied(Denied::Infected { signature }) => Some(signature.clone()),
+            Self::QuotaExceeded { exceeded, .. } => Some(exceeded.quota.name().to_owned()),
             _ => None,
         }
     }
@@ -199,10 +223,22 @@ fn edit_row(rejected: &EditRejected) -> (StatusCode, &'static str, &'static str)
     }
 }
 
+fn release_row(refused: ReleaseRefused) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match refused {
+        ReleaseRefused::Gone => (S::GONE, "file_gone", "File gone"),
+        ReleaseRefused::NotInfected => (S::CONFLICT, "not_infected", "Not infected"),
+        ReleaseRefused::OtherBytes => (S::CONFLICT, "other_bytes", "Other bytes"),
+        ReleaseRefused::BytesRemoved => (S::GONE, "bytes_removed", "Bytes removed"),
+        ReleaseRefused::InvalidReason => (S::UNPROCESSABLE_ENTITY, "invalid_reason", "Invalid reason"),
+    }
+}
+
 fn denied_row(denied: &Denied) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;
     match denied {
         Denied::LinkExpired => (S::GONE, "link_expired", "Link expired"),
+        Denied::LinkRevoked => (S::GONE, "link_revoked", "Link revoked"),
         Denied::Gone => (S::GONE, "file_gone", "File gone"),
         Denied::NotJudged => (S::CONFLICT, "not_scanned_yet", "Not scanned yet"),
         Denied::Infected { .. } => (S::FORBIDDEN, "infected", "File is infected"),
@@ -226,6 +262,10 @@ impl IntoResponse for ApiError {
             detail: self.detail(status),
             reason: self.reason(),
             retry_after: self.retry_after(),
+            quota: match &self {
+                Self::QuotaExceeded { exceeded, .. } => Some((exceeded.quota.name(), exceeded.limit)),
+                _ => None,
+            },
         };
         parts.into_response()
     }
@@ -233,7 +273,7 @@ impl IntoResponse for ApiError {
 
 #[cfg(test)]
 mod tests {
-    use domain::timestamp::Timestamp;
+    use domain::usage::Quota;
     use domain::verdict::{ScanError, Unscannable};
 
     use super::*;
@@ -272,6 +312,25 @@ mod tests {
                 422,
                 "invalid_expiry",
             ),
+            (ApiError::Rescan(RescanRefused::Gone), 410, "file_gone"),
+            (ApiError::Rescan(RescanRefused::NotJudged), 409, "not_scanned_yet"),
+            (ApiError::Rescan(RescanRefused::Infected), 409, "finding_stands"),
+            (ApiError::Release(ReleaseRefused::Gone), 410, "file_gone"),
+            (ApiError::Release(ReleaseRefused::NotInfected), 409, "not_infected"),
+            (ApiError::Release(ReleaseRefused::OtherBytes), 409, "other_bytes"),
+            (ApiError::Release(ReleaseRefused::BytesRemoved), 410, "bytes_removed"),
+            (ApiError::Release(ReleaseRefused::InvalidReason), 422, "invalid_reason"),
+            (ApiError::NotUploaded, 409, "not_uploaded"),
+            (
+                ApiError::QuotaExceeded {
+                    exceeded: Exceeded { quota: Quota::Bytes, limit: 1 },
+                    now: Timestamp::from_secs(0),
+                },
+                429,
+                "quota_exceeded",
+            ),
+            (ApiError::AdminRequired, 403, "admin_required"),
+            (ApiError::Denied(Denied::LinkRevoked), 410, "link_revoked"),
             (ApiError::Unauthorized, 401, "unauthorized"),
             (ApiError::HostNotAllowed, 403, "host_not_allowed"),
             (ApiError::CrossOrigin, 403, "cross_origin"),

@@ -86,7 +86,29 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 struct UserClaims {
     sub: String,
     iat: i64,
+    /// Space-delimited (RFC 8693, 4.2), or a list, as some issuers write it.
+    scope: Option<Scopes>,
+    scp: Option<Scopes>,
 }
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scopes {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Scopes {
+    fn has(&self, scope: &str) -> bool {
+        match self {
+            Self::Text(text) => text.split(' ').any(|word| word == scope),
+            Self::List(list) => list.iter().any(|word| word == scope),
+        }
+    }
+}
+
+/// The scope that operators have.
+const ADMIN_SCOPE: &str = "admin";
 
 impl Verifier {
     pub fn new(config: IdentityConfig) -> Result<Self, ConfigError> {
@@ -100,12 +122,12 @@ impl Verifier {
         })
     }
 
-    /// The token's subject. Every failure is the same [`ApiError::Unauthorized`].
-    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<OwnerId, ApiError> {
+    /// Who has the token. Every failure is the same [`ApiError::Unauthorized`].
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, ApiError> {
         self.verified(token, now).await.ok_or(ApiError::Unauthorized)
     }
 
-    async fn verified(&self, token: &str, now: Timestamp) -> Option<OwnerId> {
+    async fn verified(&self, token: &str, now: Timestamp) -> Option<Caller> {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
@@ -128,7 +150,8 @@ impl Verifier {
         if claims.iat > latest {
             return None;
         }
-        OwnerId::parse(claims.sub).ok()
+        let is_admin = claims.scope.iter().chain(&claims.scp).any(|scopes| scopes.has(ADMIN_SCOPE));
+        Some(Caller { owner: OwnerId::parse(claims.sub).ok()?, is_admin })
     }
 
     fn validation(&self, algorithm: Algorithm) -> Validation {
@@ -154,7 +177,27 @@ fn has_crit(token: &str) -> bool {
 
 /// The verified caller of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller(pub OwnerId);
+pub struct Caller {
+    pub owner: OwnerId,
+    pub is_admin: bool,
+}
+
+/// The verified caller of a request that only operators may make: with the scope `admin`, or on a loopback service without tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin(pub OwnerId);
+
+impl<S> FromRequestParts<S> for Admin
+where
+    S: Send + Sync,
+    Identity: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        if caller.is_admin { Ok(Self(caller.owner)) } else { Err(ApiError::AdminRequired) }
+    }
+}
 
 impl<S> FromRequestParts<S> for Caller
 where
@@ -165,7 +208,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Identity::from_ref(state) {
-            Identity::Local => Ok(Self(OwnerId::local())),
+            Identity::Local => Ok(Self { owner: OwnerId::local(), is_admin: true }),
             Identity::Jwt(verifier) => {
                 let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
                 let (scheme, token) =
@@ -173,7 +216,7 @@ where
                 if !scheme.eq_ignore_ascii_case("bearer") {
                     return Err(ApiError::Unauthorized);
                 }
-                verifier.verify(token.trim(), aws::clock::now()).await.map(Self)
+                verifier.verify(token.trim(), aws::clock::now()).await
             }
         }
     }

@@ -9,11 +9,12 @@ mod link_key;
 mod loopback;
 mod problem;
 mod token;
+pub mod view;
 
 pub use cors::cors;
 pub use error::ApiError;
 pub use extract::{Json, QueryString};
-pub use identity::{Caller, Identity, IdentityConfig, JwtSettings, Verifier};
+pub use identity::{Admin, Caller, Identity, IdentityConfig, JwtSettings, Verifier};
 pub use link_key::{LinkKey, LinkKeyError, renew_link_key};
 pub use loopback::{LoopbackOnly, loopback_only};
 pub use problem::{Problem, problems};

@@ -51,6 +51,8 @@ pub(crate) struct Parts {
     pub(crate) detail: String,
     pub(crate) reason: Option<String>,
     pub(crate) retry_after: Option<Duration>,
+    /// A quota that is used up: its name and size.
+    pub(crate) quota: Option<(&'static str, u64)>,
 }
 
 impl IntoResponse for Parts {
@@ -103,6 +105,19 @@ fn render(parts: Parts, instance: &str, request_id: &str) -> Response {
     }
     if let Some(after) = parts.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));
+    }
+    if let Some((name, limit)) = parts.quota {
+        // draft-ietf-httpapi-ratelimit-headers-10.
+        let reset = parts.retry_after.unwrap_or_default().as_secs();
+        let fields = [
+            ("ratelimit-policy", format!("\"{name}\";q={limit}")),
+            ("ratelimit", format!("\"{name}\";r=0;t={reset}")),
+        ];
+        for (field, value) in fields {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(field, value);
+            }
+        }
     }
     response
 }

@@ -42,6 +42,9 @@ struct LinkToken {
     aud: String,
     sub: FileId,
     ver: VersionId,
+    /// The record's link generation; absent in links of earlier releases.
+    #[serde(rename = "gen", default)]
+    generation: u32,
     iat: i64,
     exp: i64,
 }
@@ -82,6 +85,7 @@ impl TokenSigner {
             aud: LINK_AUDIENCE.to_owned(),
             sub: claims.file_id,
             ver: claims.version_id.clone(),
+            generation: claims.generation,
             iat: now.as_secs(),
             exp: claims.expires_at.as_secs(),
         })
@@ -90,7 +94,12 @@ impl TokenSigner {
     /// Reads a link. Its expiry is judged later, by `access::grant`, with everything else.
     pub fn read_link(&self, token: &str) -> Result<LinkClaims, ApiError> {
         let link: LinkToken = self.read(token, LINK_AUDIENCE).ok_or(ApiError::InvalidLink)?;
-        Ok(LinkClaims { file_id: link.sub, version_id: link.ver, expires_at: Timestamp::from_secs(link.exp) })
+        Ok(LinkClaims {
+            file_id: link.sub,
+            version_id: link.ver,
+            expires_at: Timestamp::from_secs(link.exp),
+            generation: link.generation,
+        })
     }
 
     /// An opaque cursor that is good for one owner only.
@@ -153,6 +162,7 @@ mod tests {
             file_id: FileId::from_random(Uuid::from_u128(1)),
             version_id: VersionId::parse("v1").unwrap(),
             expires_at: Timestamp::from_secs(1_700_003_600),
+            generation: 3,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::access::{LinkClaims, grant, may_count};
+use domain::aftermath::Rescans;
 use domain::id::{FileId, OwnerId};
 use domain::machine::{Effect, Event, Report, Step};
 use domain::record::{Record, State, Status, UploadMethod};
@@ -43,6 +44,7 @@ impl Model for Airlock {
             losses_left: self.size.losses,
             copies_left: self.size.copies,
             faults_left: self.size.faults,
+            rescans_left: self.size.rescans,
             scanners: vec![Scanner::Idle; self.size.scanners],
             downloaders: vec![Downloader::Idle; self.size.downloaders],
             urls: vec![],
@@ -94,6 +96,9 @@ impl Model for Airlock {
         if !world.was_deleted && world.n_uploads > 0 && !is_calm {
             actions.push(Action::OwnerDeletes);
         }
+        if world.rescans_left > 0 && world.record.status() == Status::Clean {
+            actions.push(Action::OwnerAsksAgain);
+        }
         let is_busy =
             !world.messages.is_empty() || world.scanners.iter().any(|scanner| *scanner != Scanner::Idle);
         if world.tick < PATIENT_FROM || (world.tick < LAST_TICK && !is_busy) {
@@ -138,19 +143,23 @@ impl Model for Airlock {
                     for effect in effects {
                         if let Effect::Scan { version, lease } = effect {
                             let version = number(&version.version_id);
-                            next.scanners[scanner] = Scanner::Scanning { version, lease: *lease };
+                            let is_again = Self::is_judged(&next);
+                            next.scanners[scanner] = Scanner::Scanning { version, lease: *lease, is_again };
                         }
                     }
                 }
                 self.run_effects(&mut next, &taken);
             }
             Action::FinishScan(scanner) | Action::EngineFails(scanner) => {
-                let Scanner::Scanning { version, lease } = world.scanners[scanner] else { return None };
+                let Scanner::Scanning { version, lease, is_again } = world.scanners[scanner] else {
+                    return None;
+                };
                 let report = if matches!(action, Action::EngineFails(_)) {
                     next.faults_left -= 1;
                     Report { outcome: Outcome::Inconclusive(ScanError::EngineTrouble), ..report(version, at) }
                 } else if world.stored.contains(&version) {
-                    report(version, at)
+                    // Later definitions find what the first ones did not.
+                    report(if is_again { 2 } else { version }, at)
                 } else {
                     Report {
                         outcome: Outcome::Inconclusive(ScanError::StorageTrouble),
@@ -174,6 +183,7 @@ impl Model for Airlock {
                     file_id: world.record.file_id,
                     version_id: version.version_id.clone(),
                     expires_at: at + Duration::from_mins(1),
+                    generation: world.record.link_generation,
                 };
                 let granted = grant(&world.record, &claims, at);
                 next.downloaders[downloader] =
@@ -199,11 +209,15 @@ impl Model for Airlock {
                 next.was_deleted = true;
                 self.apply(&mut next, &Event::OwnerDeleted);
             }
+            Action::OwnerAsksAgain => {
+                next.rescans_left -= 1;
+                self.apply(&mut next, &Event::RescanAsked);
+            }
             Action::Tick => {
                 next.tick += 1;
                 let found = next.stored.last().map(|latest| version(*latest));
                 if !self.is(Bug::NoSweep) {
-                    self.apply(&mut next, &Event::Due { found });
+                    self.apply(&mut next, &Event::Due { found, rescans: Rescans::default() });
                 }
             }
         }
@@ -217,7 +231,7 @@ impl Model for Airlock {
             }),
             Property::always("S1 a clean verdict is about clean bytes", |_, world: &World| {
                 match &world.record.state {
-                    State::Judged { version, judgement } => {
+                    State::Judged { version, judgement, .. } => {
                         !matches!(judgement.verdict, Verdict::Clean(_)) || number(&version.version_id) == 1
                     }
                     _ => true,

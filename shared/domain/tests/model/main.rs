@@ -3,7 +3,7 @@
 //!
 //! The world: one file behind a replayable POST policy, two versions (the first clean, the second infected), events
 //! that are lost, duplicated and reordered, two scanners that load and commit in separate moments and may crash, an
-//! engine that may fail, two downloaders of a limit-1 link, an owner who may delete, and a sweep at every tick.
+//! engine that may fail, two downloaders of a limit-1 link, an owner who may delete or ask for another scan, and a sweep at every tick.
 
 #![expect(clippy::unwrap_used, reason = "a test helper that fails is a failed test")]
 
@@ -12,11 +12,11 @@ mod world;
 
 use stateright::{Checker, HasDiscoveries, Model as _};
 
-use world::{Airlock, Bug, DOWNLOADING, SCANNING};
+use world::{Airlock, Bug, DOWNLOADING, RESCANNING, SCANNING};
 
 #[test]
 fn the_promises_hold_in_every_interleaving() {
-    for size in [SCANNING, DOWNLOADING] {
+    for size in [SCANNING, DOWNLOADING, RESCANNING] {
         let any_failure = HasDiscoveries::AnyFailures;
         let checker =
             Airlock { bug: None, size }.checker().threads(2).finish_when(any_failure).spawn_dfs().join();

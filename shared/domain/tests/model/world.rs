@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::access::DownloadGrant;
+use domain::aftermath::Quarantine;
 use domain::freshness::{Definitions, DefinitionsKind, FreshnessPolicy};
 use domain::id::{ETag, ScanId, Sha256, Version, VersionId};
+use domain::journal::Journal;
 use domain::machine::{Effect, Event, MachinePolicy, Report, Step, step};
 use domain::record::{Lease, Record, State, Status};
 use domain::timestamp::Timestamp;
@@ -27,6 +29,9 @@ fn policy() -> MachinePolicy {
         look_again: Duration::from_secs(1),
         upload_grace: Duration::ZERO,
         max_file_size: 100,
+        publishes: false,
+        rescan_every: None,
+        quarantine: Quarantine::Keep,
     }
 }
 
@@ -75,6 +80,7 @@ pub(crate) struct World {
     pub(crate) losses_left: u8,
     pub(crate) copies_left: u8,
     pub(crate) faults_left: u8,
+    pub(crate) rescans_left: u8,
     pub(crate) scanners: Vec<Scanner>,
     pub(crate) downloaders: Vec<Downloader>,
     /// What each URL served when it was handed out, and whether the record said clean at that moment.
@@ -94,6 +100,8 @@ pub(crate) enum Scanner {
     Scanning {
         version: u8,
         lease: Lease,
+        /// The version had a verdict before.
+        is_again: bool,
     },
 }
 
@@ -117,6 +125,7 @@ pub(crate) enum Action {
     Load(usize),
     CountAndPresign(usize),
     OwnerDeletes,
+    OwnerAsksAgain,
     Tick,
 }
 
@@ -128,12 +137,18 @@ pub(crate) struct Size {
     pub(crate) losses: u8,
     pub(crate) copies: u8,
     pub(crate) faults: u8,
+    pub(crate) rescans: u8,
 }
 
 /// Everything that can go wrong between an upload and its verdict.
-pub(crate) const SCANNING: Size = Size { scanners: 2, downloaders: 0, losses: 1, copies: 1, faults: 1 };
+pub(crate) const SCANNING: Size =
+    Size { scanners: 2, downloaders: 0, losses: 1, copies: 1, faults: 1, rescans: 0 };
 /// Everything that can go wrong between a verdict and a download.
-pub(crate) const DOWNLOADING: Size = Size { scanners: 1, downloaders: 2, losses: 0, copies: 1, faults: 0 };
+pub(crate) const DOWNLOADING: Size =
+    Size { scanners: 1, downloaders: 2, losses: 0, copies: 1, faults: 0, rescans: 0 };
+/// Everything that can go wrong between a verdict and the next one.
+pub(crate) const RESCANNING: Size =
+    Size { scanners: 2, downloaders: 1, losses: 0, copies: 0, faults: 1, rescans: 1 };
 
 pub(crate) struct Airlock {
     pub(crate) bug: Option<Bug>,
@@ -180,12 +195,16 @@ pub(crate) fn report(version: u8, at: Timestamp) -> Report {
         engine,
     };
     let outcome = judge(&evidence, FreshnessPolicy::default(), at);
-    Report { outcome, duration: Duration::ZERO, sha256: None, engine: None }
+    Report { outcome, duration: Duration::ZERO, sha256: None, engine: None, release: None }
 }
 
 impl Airlock {
     pub(crate) fn is(&self, bug: Bug) -> bool {
         self.bug == Some(bug)
+    }
+
+    pub(crate) fn is_judged(world: &World) -> bool {
+        matches!(world.record.state, State::Judged { .. })
     }
 
     /// [`step`], or what it would be without one of its conditions.
@@ -225,7 +244,9 @@ impl Airlock {
             return false;
         }
         let download_count = world.record.download_count; // the count is its own atomic write
-        world.record = Arc::new(Record { download_count, ..(**next).clone() });
+        // What was written down decides nothing here, and would multiply the states.
+        let (journal, changed_at) = (Journal::default(), world.record.changed_at);
+        world.record = Arc::new(Record { download_count, journal, changed_at, ..(**next).clone() });
         world.was_infected |= world.record.status() == Status::Infected;
         true
     }
@@ -243,7 +264,7 @@ impl Airlock {
                     world.stored.retain(|stored| *stored == number(&keep.version_id));
                     self.apply(world, &Event::Purged);
                 }
-                Effect::Scan { .. } | Effect::Tag { .. } => {}
+                Effect::Scan { .. } | Effect::Tag { .. } | Effect::Quarantine { .. } | Effect::Publish => {}
             }
         }
         world.messages.sort_unstable();

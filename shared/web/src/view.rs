@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 /// What is known about a file.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct FileInfo {
+pub struct FileInfo {
     #[schema(example = "123e4567-e89b-42d3-a456-426614174000")]
     file_id: String,
     #[schema(example = "example.pdf")]
@@ -25,6 +25,12 @@ pub(crate) struct FileInfo {
     scan_status: StatusName,
     #[serde(skip_serializing_if = "Option::is_none")]
     scan_result: Option<ScanResult>,
+    /// Another look at the same bytes is on its way; the status stands meanwhile.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    rescanning: bool,
+    /// Why an operator has released what was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release_reason: Option<String>,
     download_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_downloads: Option<u32>,
@@ -33,15 +39,17 @@ pub(crate) struct FileInfo {
     expires_at: String,
 }
 
-/// Where a file is on its way. Only `clean` can be downloaded.
+/// Where a file is on its way. Only `clean` and `released` can be downloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum StatusName {
+pub enum StatusName {
     /// Nothing has arrived yet, or the scan has not started.
     Pending,
     Scanning,
     Clean,
     Infected,
+    /// Something was found, and an operator has released it with a reason.
+    Released,
     /// It could not be checked as a whole; `scan_result.reason` says why.
     Unscannable,
     /// Checking it failed, repeatedly.
@@ -57,6 +65,7 @@ impl From<Status> for StatusName {
             Status::Scanning => Self::Scanning,
             Status::Clean => Self::Clean,
             Status::Infected => Self::Infected,
+            Status::Released => Self::Released,
             Status::Unscannable => Self::Unscannable,
             Status::Error => Self::Error,
             Status::Expired => Self::Expired,
@@ -67,7 +76,7 @@ impl From<Status> for StatusName {
 
 /// A verdict and what it rests on.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct ScanResult {
+pub struct ScanResult {
     status: StatusName,
     /// Seconds.
     #[schema(example = 2.5)]
@@ -96,17 +105,17 @@ pub(crate) struct ScanResult {
 
 /// Which virus definitions.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct DefinitionsInfo {
+pub struct DefinitionsInfo {
     #[schema(example = "27900")]
-    pub(crate) version: String,
-    pub(crate) built_at: Option<String>,
-    pub(crate) kind: DefinitionsKindName,
-    pub(crate) signatures: u64,
+    pub version: String,
+    pub built_at: Option<String>,
+    pub kind: DefinitionsKindName,
+    pub signatures: u64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum DefinitionsKindName {
+pub enum DefinitionsKindName {
     Official,
     /// A handful of harmless samples: for trying the service out, not for protection.
     TestSet,
@@ -134,6 +143,11 @@ impl From<&Record> for FileInfo {
             upload_timestamp: record.created_at.to_string(),
             scan_status: record.status().into(),
             scan_result: record.judgement().map(|judgement| ScanResult::of(record.status(), judgement)),
+            rescanning: record.aftermath().is_some_and(|aftermath| aftermath.rescan.is_on()),
+            release_reason: record
+                .aftermath()
+                .filter(|_| record.status() == Status::Released)
+                .and_then(|aftermath| Some(aftermath.release.as_ref()?.reason.clone())),
             download_count: record.download_count,
             max_downloads: record.max_downloads,
             tags: record.tags.clone(),
@@ -165,13 +179,14 @@ impl ScanResult {
 }
 
 /// The status in a sentence.
-pub(crate) fn message(record: &Record) -> String {
+pub fn message(record: &Record) -> String {
     match record.status() {
         Status::Pending if record.state.version().is_none() => "Waiting for the file to arrive.".to_owned(),
         Status::Pending => "File uploaded. The scan has not started yet.".to_owned(),
         Status::Scanning => "File is being scanned.".to_owned(),
         Status::Clean => "File is clean and safe to download.".to_owned(),
         Status::Infected => "File is infected. Download is blocked.".to_owned(),
+        Status::Released => "Something was found, and an operator has released the file.".to_owned(),
         Status::Unscannable | Status::Error => match record.judgement().map(|judgement| &judgement.verdict) {
             Some(Verdict::Unscannable { reason }) => reason.sentence().to_owned(),
             Some(Verdict::Error { reason }) => reason.sentence().to_owned(),
@@ -184,14 +199,14 @@ pub(crate) fn message(record: &Record) -> String {
 
 /// The answer to an upload: the original service's fields.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Accepted {
-    pub(crate) file_id: String,
-    pub(crate) filename: String,
-    pub(crate) file_size: Option<u64>,
-    pub(crate) upload_timestamp: String,
-    pub(crate) scan_status: StatusName,
+pub struct Accepted {
+    pub file_id: String,
+    pub filename: String,
+    pub file_size: Option<u64>,
+    pub upload_timestamp: String,
+    pub scan_status: StatusName,
     /// Names the scan; there is one per file.
-    pub(crate) task_id: String,
+    pub task_id: String,
 }
 
 impl From<&Record> for Accepted {

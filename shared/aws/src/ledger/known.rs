@@ -7,9 +7,8 @@ use domain::known::Known;
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Kind, StoreError};
-use crate::item::Attributes;
-use crate::ledger::Ledger;
+use super::Ledger;
+use crate::error::StoreError;
 
 /// Definitions change every day, and with them every answer.
 const TTL: Duration = Duration::from_hours(48);
@@ -24,21 +23,14 @@ struct KnownItem {
 impl Ledger {
     /// What was last decided about these bytes for this owner, if it is still there. Whether it still counts is the domain's to say.
     pub async fn recall(&self, owner: &OwnerId, sha256: Sha256) -> Result<Option<Known>, StoreError> {
-        let Some(attributes) = self.get(pk(owner, sha256), "recall a verdict").await? else {
-            return Ok(None);
-        };
-        let item = serde_dynamo::from_item::<_, KnownItem>(attributes);
-        item.map(|item| Some(item.known))
-            .map_err(|error| StoreError::caused("recall a verdict", Kind::Corrupt, error))
+        let item = self.get_as::<KnownItem>(pk(owner, sha256), "recall a verdict").await?;
+        Ok(item.map(|item| item.known))
     }
 
     /// Remembers a verdict. The last writer wins: each is right about the engine that it names.
     pub async fn remember(&self, owner: &OwnerId, known: Known, now: Timestamp) -> Result<(), StoreError> {
         let item = KnownItem { pk: pk(owner, known.sha256), known, ttl: (now + TTL).as_secs() };
-        let attributes: Attributes = serde_dynamo::to_item(item)
-            .map_err(|error| StoreError::caused("remember a verdict", Kind::Unexpected, error))?;
-        let written = self.client.put_item().table_name(&self.table).set_item(Some(attributes)).send().await;
-        written.map(drop).map_err(|error| StoreError::of_sdk("remember a verdict", error))
+        self.put(item, "remember a verdict").await
     }
 }
 

@@ -2,9 +2,9 @@
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 
+use super::Ledger;
 use crate::error::{Kind, StoreError};
 use crate::item::{number, text};
-use crate::ledger::Ledger;
 
 const PK: &str = "definitions";
 const SERIAL: &str = "serial";

@@ -1,0 +1,7 @@
+//! What only operators may see and do.
+
+pub(crate) mod dead_letters;
+pub(crate) mod metrics;
+pub(crate) mod release;
+pub(crate) mod stats;
+pub(crate) mod webhooks;

@@ -1,0 +1,102 @@
+//! `GET /dead-letters` and `POST /dead-letters/redrive`: scan requests that nobody could answer.
+
+use aws::events::{self, Notice};
+use axum::extract::State;
+use domain::record::State as FileState;
+use domain::verdict::Verdict;
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::{Admin, ApiError, Problem};
+
+use crate::App;
+
+/// Some of the dead letters; all of them when they are few.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct DeadLetterList {
+    /// About how many there are.
+    total: u64,
+    dead_letters: Vec<DeadLetterInfo>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct DeadLetterInfo {
+    message_id: String,
+    /// The file that it is about, if it can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_id: Option<String>,
+    /// Why it is here, as far as that can be told now.
+    #[schema(example = "engine_trouble")]
+    reason: String,
+}
+
+/// How many messages were sent again.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct Redriven {
+    moved: u64,
+}
+
+/// List scan requests that nobody could answer
+#[utoipa::path(get, path = "/dead-letters", tag = "operators",
+    responses(
+        (status = 200, description = "Dead letters with their reasons", body = DeadLetterList),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    _admin: Admin,
+) -> Result<axum::Json<DeadLetterList>, ApiError> {
+    let Some(queue) = &app.dead_letters else { return Err(ApiError::RouteNotFound) };
+    let (letters, backlog) = (queue.list().await?, queue.backlog().await?);
+    let mut dead_letters = Vec::with_capacity(letters.len());
+    for letter in letters {
+        let (file_id, reason) = explain(&app, &letter.body).await?;
+        dead_letters.push(DeadLetterInfo { message_id: letter.message_id, file_id, reason });
+    }
+    let listed = u64::try_from(dead_letters.len()).unwrap_or(u64::MAX);
+    Ok(axum::Json(DeadLetterList { total: listed.max(backlog.n_waiting), dead_letters }))
+}
+
+/// Send every dead letter to the scan queue again
+#[utoipa::path(post, path = "/dead-letters/redrive", tag = "operators",
+    responses(
+        (status = 200, description = "How many were sent", body = Redriven),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn redrive(
+    State(app): State<App>,
+    Admin(operator): Admin,
+) -> Result<axum::Json<Redriven>, ApiError> {
+    let Some(queue) = &app.dead_letters else { return Err(ApiError::RouteNotFound) };
+    let moved = queue.redrive().await?;
+    tracing::info!(dead_letters.moved = moved, operator = %operator, "dead letters were sent again");
+    Ok(axum::Json(Redriven { moved }))
+}
+
+/// The file, and what its record says about why the message failed.
+async fn explain(app: &App, body: &str) -> Result<(Option<String>, String), ApiError> {
+    let notices = match events::read_body(body) {
+        Ok(notices) => notices,
+        Err(error) => return Ok((None, error.to_string())),
+    };
+    let Some(key) = notices.iter().find_map(|notice| match notice {
+        Notice::Stored { key, .. } => Some(*key),
+        Notice::Ignored(_) => None,
+    }) else {
+        return Ok((None, "not about a file of this service".to_owned()));
+    };
+    let file = key.file_id();
+    let record = app.stores.ledger.load(file).await?;
+    let reason = match record.as_ref().map(|record| &record.state) {
+        None => "no record of this file",
+        Some(FileState::Judged { judgement, .. }) => match &judgement.verdict {
+            Verdict::Unscannable { reason } => reason.code(),
+            Verdict::Error { reason } => reason.code(),
+            Verdict::Clean(_) | Verdict::Infected { .. } => "judged since",
+        },
+        Some(FileState::Queued { .. }) => "scans of it were inconclusive; the sweep asks again",
+        Some(FileState::Scanning { .. }) => "being scanned now",
+        Some(FileState::Awaiting) => "not claimed yet",
+        Some(FileState::Expired | FileState::Deleted) => "gone since",
+    };
+    Ok((Some(file.to_string()), reason.to_owned()))
+}

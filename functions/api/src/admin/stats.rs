@@ -1,0 +1,172 @@
+//! `GET /stats`: how is it going?
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::extract::State;
+use domain::statistics::{Histogram, HourStatistics, SizeClass, hour};
+use domain::timestamp::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::view::DefinitionsInfo;
+use web::{Admin, ApiError, Problem};
+
+use crate::App;
+
+/// The service at this moment, and in the last 24 hours.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Stats {
+    pub(crate) at: String,
+    pub(crate) queue: QueueStats,
+    pub(crate) dead_letters: Option<u64>,
+    pub(crate) engine: Option<EngineStats>,
+    /// Verdicts of the last 24 hours.
+    pub(crate) files_by_status: BTreeMap<&'static str, u64>,
+    pub(crate) bytes_scanned: u64,
+    /// From the first byte read to the verdict, in seconds, by size of file.
+    pub(crate) scan_seconds: Vec<ScanSeconds>,
+    /// Oldest first.
+    pub(crate) hours: Vec<HourStats>,
+    /// Newest first.
+    pub(crate) recent_failures: Vec<FailureInfo>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct QueueStats {
+    pub(crate) waiting: u64,
+    pub(crate) in_flight: u64,
+    /// Not known on AWS: CloudWatch has it.
+    pub(crate) oldest_seconds: Option<u64>,
+    /// How many scans run at once; not known on AWS.
+    pub(crate) workers: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct EngineStats {
+    #[schema(example = "ClamAV 1.4.6")]
+    pub(crate) version: String,
+    pub(crate) last_seen: String,
+    pub(crate) definitions: DefinitionsInfo,
+    pub(crate) definitions_age_hours: Option<u64>,
+    /// After the first start; not known on AWS.
+    pub(crate) restarts: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ScanSeconds {
+    #[schema(example = "up_to_1_mb")]
+    pub(crate) size: &'static str,
+    pub(crate) count: u64,
+    pub(crate) p50: Option<f64>,
+    pub(crate) p95: Option<f64>,
+    pub(crate) p99: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct HourStats {
+    pub(crate) from: String,
+    pub(crate) files_by_status: BTreeMap<&'static str, u64>,
+    pub(crate) bytes_scanned: u64,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct FailureInfo {
+    pub(crate) file_id: String,
+    pub(crate) at: String,
+    #[schema(example = "unscannable")]
+    pub(crate) status: &'static str,
+    #[schema(example = "encrypted")]
+    pub(crate) reason: String,
+}
+
+const N_HOURS: u8 = 24;
+const MAX_FAILURES: usize = 20;
+
+/// Ask how the service is doing
+#[utoipa::path(get, path = "/stats", tag = "operators",
+    responses(
+        (status = 200, description = "Queue, engine, and the last 24 hours", body = Stats),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn show(State(app): State<App>, _admin: Admin) -> Result<axum::Json<Stats>, ApiError> {
+    Ok(axum::Json(gather(&app, aws::clock::now()).await?))
+}
+
+pub(crate) async fn gather(app: &App, now: Timestamp) -> Result<Stats, ApiError> {
+    let ledger = &app.stores.ledger;
+    let dead = async {
+        match &app.dead_letters {
+            Some(queue) => queue.backlog().await.map(|backlog| Some(backlog.n_waiting)),
+            None => Ok(None),
+        }
+    };
+    let probe = async {
+        match &app.settings.probe {
+            Some(probe) => Some((probe.0)().await),
+            None => None,
+        }
+    };
+    let (hours, heartbeat, backlog, dead_letters, facts) =
+        tokio::join!(ledger.statistics(N_HOURS, now), ledger.heartbeat(), app.backlog(), dead, probe);
+    let (hours, heartbeat, backlog) = (hours?, heartbeat?, backlog?);
+    let mut total = HourStatistics::default();
+    for hour in &hours {
+        total.merge(hour.clone());
+    }
+    let engine = heartbeat.map(|beat| {
+        let definitions = DefinitionsInfo::from(&beat.engine.definitions);
+        let age = now.since(beat.engine.definitions.built_at).as_secs() / 3600;
+        EngineStats {
+            version: beat.engine.version,
+            last_seen: beat.at.to_string(),
+            definitions_age_hours: definitions.built_at.is_some().then_some(age),
+            definitions,
+            restarts: facts.map(|facts| facts.n_engine_starts.saturating_sub(1)),
+        }
+    });
+    Ok(Stats {
+        at: now.to_string(),
+        queue: QueueStats {
+            waiting: backlog.n_waiting,
+            in_flight: backlog.n_in_flight,
+            oldest_seconds: facts.map(|facts| facts.oldest_age.unwrap_or_default().as_secs()),
+            workers: facts.map(|facts| facts.n_workers),
+        },
+        dead_letters: dead_letters?,
+        engine,
+        files_by_status: total.by_status.clone(),
+        bytes_scanned: total.n_bytes,
+        scan_seconds: SizeClass::ALL.into_iter().zip(total.durations).map(scan_seconds).collect(),
+        hours: hours_stats(&hours, now),
+        recent_failures: recent_failures(total),
+    })
+}
+
+fn scan_seconds((class, histogram): (SizeClass, Histogram)) -> ScanSeconds {
+    let at = |percent| histogram.percentile(percent).map(|duration: Duration| duration.as_secs_f64());
+    ScanSeconds { size: class.name(), count: histogram.n(), p50: at(50), p95: at(95), p99: at(99) }
+}
+
+fn hours_stats(hours: &[HourStatistics], now: Timestamp) -> Vec<HourStats> {
+    let first = hour(now) - i64::from(N_HOURS) + 1;
+    let with_start = hours.iter().zip(first..);
+    with_start
+        .map(|(statistics, hour)| HourStats {
+            from: Timestamp::from_secs(hour * 3600).to_string(),
+            files_by_status: statistics.by_status.clone(),
+            bytes_scanned: statistics.n_bytes,
+        })
+        .collect()
+}
+
+fn recent_failures(mut total: HourStatistics) -> Vec<FailureInfo> {
+    total.failures.sort_by_key(|failure| std::cmp::Reverse(failure.at));
+    total.failures.truncate(MAX_FAILURES);
+    let shown = total.failures.into_iter().map(|failure| FailureInfo {
+        file_id: failure.file_id.to_string(),
+        at: failure.at.to_string(),
+        status: failure.status.as_str(),
+        reason: failure.reason,
+    });
+    shown.collect()
+}

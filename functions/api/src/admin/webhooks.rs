@@ -1,0 +1,122 @@
+//! `/webhooks`: who is told, what failed, and telling it again.
+
+use aws::clock;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use domain::delivery::EndpointId;
+use domain::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web::{Admin, ApiError, Json, Problem};
+
+use crate::App;
+
+/// The endpoints that have been sent to.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct WebhookList {
+    webhooks: Vec<WebhookInfo>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct WebhookInfo {
+    #[schema(example = "3f2a9c0d11e4b687")]
+    id: String,
+    #[schema(example = "hooks.example.com")]
+    host: String,
+    /// Since when it is not sent to any more, because it answered 410.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_at: Option<String>,
+    /// What its last answer was, if that was not a success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure: Option<String>,
+}
+
+/// Which events are told again.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplayRequest {
+    /// RFC 3339. Events from this moment on, at most two weeks back.
+    since: String,
+    /// Only to this endpoint.
+    endpoint: Option<String>,
+    /// Only those that were given up.
+    #[serde(default)]
+    failed_only: bool,
+}
+
+/// How many deliveries are on their way again.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct Replayed {
+    deliveries: u64,
+}
+
+/// List webhooks
+#[utoipa::path(get, path = "/webhooks", tag = "operators",
+    responses(
+        (status = 200, description = "Endpoints that have been sent to", body = WebhookList),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn list(State(app): State<App>, _admin: Admin) -> Result<axum::Json<WebhookList>, ApiError> {
+    let endpoints = app.stores.ledger.endpoints().await?;
+    let webhooks = endpoints.into_iter().map(|(id, endpoint)| WebhookInfo {
+        id: id.to_string(),
+        host: endpoint.host,
+        disabled_at: endpoint.disabled_at.map(|at| at.to_string()),
+        last_failure: endpoint.last_failure,
+    });
+    Ok(axum::Json(WebhookList { webhooks: webhooks.collect() }))
+}
+
+/// Send to a webhook again that had answered 410
+#[utoipa::path(post, path = "/webhooks/{endpoint_id}/enable", tag = "operators",
+    responses(
+        (status = 204, description = "It is sent to again"),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn enable(
+    State(app): State<App>,
+    _admin: Admin,
+    Path(endpoint_id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let id = EndpointId::parse(&endpoint_id).map_err(|_| ApiError::RouteNotFound)?;
+    let mut endpoint = app.stores.ledger.endpoints().await?.remove(&id).ok_or(ApiError::RouteNotFound)?;
+    endpoint.disabled_at = None;
+    app.stores.ledger.note_endpoint(&id, &endpoint).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tell webhooks of past events again
+///
+/// With the same `webhook-id` as before: receivers that have seen an event know it.
+#[utoipa::path(post, path = "/webhooks/replay", tag = "operators", request_body = ReplayRequest,
+    responses(
+        (status = 200, description = "How many deliveries are on their way again", body = Replayed),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn replay(
+    State(app): State<App>,
+    _admin: Admin,
+    Json(body): Json<ReplayRequest>,
+) -> Result<axum::Json<Replayed>, ApiError> {
+    let invalid = |what: &str| ApiError::InvalidBody(what.to_owned());
+    let since = Timestamp::parse_rfc3339(&body.since).ok_or_else(|| invalid("`since` must be RFC 3339"))?;
+    let endpoint = body.endpoint.as_deref().map(EndpointId::parse).transpose();
+    let endpoint = endpoint.map_err(|_| invalid("`endpoint` is not an endpoint's id"))?;
+    let (ledger, now) = (&app.stores.ledger, clock::now());
+    let (mut deliveries, mut start) = (0, None);
+    loop {
+        let (page, next) = ledger.past_deliveries(since, start, 100).await?;
+        for delivery in page {
+            let is_other = endpoint.as_ref().is_some_and(|endpoint| *endpoint != delivery.endpoint);
+            if is_other || (body.failed_only && !delivery.is_given_up()) {
+                continue;
+            }
+            ledger.update_delivery(&delivery.replayed(now)).await?;
+            deliveries += 1;
+        }
+        start = next;
+        if start.is_none() {
+            return Ok(axum::Json(Replayed { deliveries }));
+        }
+    }
+}

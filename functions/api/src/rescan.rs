@@ -1,0 +1,65 @@
+//! `POST /files/{id}/rescan` and `/complete`: another look at what has a verdict, a first look at what has no event.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use domain::aftermath::may_rescan;
+use domain::id::ObjectKey;
+use domain::machine::Event;
+use domain::record::{Record, State as FileState};
+use web::view::FileInfo;
+use web::{ApiError, Caller, Problem};
+
+use crate::App;
+
+/// Have a file scanned again
+///
+/// Its status stands until the scan is over. Infected files are not scanned again: only an operator's release lifts a finding.
+#[utoipa::path(post, path = "/files/{file_id}/rescan", tag = "files",
+    responses(
+        (status = 202, description = "A scan is on its way", body = FileInfo),
+        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Not scanned yet, or infected", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn rescan(
+    State(app): State<App>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+) -> Result<(StatusCode, axum::Json<FileInfo>), ApiError> {
+    let record = app.record_of(&caller, &file_id).await?;
+    may_rescan(&record, aws::clock::now())?;
+    let record = app.apply(record.file_id, &Event::RescanAsked).await?;
+    Ok((StatusCode::ACCEPTED, axum::Json(FileInfo::from(&record))))
+}
+
+/// Say that an upload is complete
+///
+/// Storage says so itself, where it can. Where its events do not reach the service, this is faster than waiting for the sweep. Calling it
+/// again, or for a file that is known to be there, changes nothing.
+#[utoipa::path(post, path = "/files/{file_id}/complete", tag = "files",
+    responses(
+        (status = 202, description = "The bytes are there", body = FileInfo),
+        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Nothing has been uploaded", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn complete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+) -> Result<(StatusCode, axum::Json<FileInfo>), ApiError> {
+    let record = app.record_of(&caller, &file_id).await?;
+    let record = match record.state {
+        FileState::Awaiting => arrived(&app, record).await?,
+        FileState::Expired | FileState::Deleted => return Err(domain::access::Denied::Gone.into()),
+        FileState::Queued { .. } | FileState::Scanning { .. } | FileState::Judged { .. } => record,
+    };
+    Ok((StatusCode::ACCEPTED, axum::Json(FileInfo::from(&record))))
+}
+
+async fn arrived(app: &App, record: Record) -> Result<Record, ApiError> {
+    let found = app.stores.objects.current_version(ObjectKey::of(record.file_id)).await?;
+    let version = found.ok_or(ApiError::NotUploaded)?;
+    // As if the sweep had looked: it does the same when the record is due.
+    app.apply(record.file_id, &Event::Arrived { version }).await
+}

@@ -1,0 +1,256 @@
+//! Who follows what, and where are they? A position is a place in the ledger, so it means the same to every process.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use aws::{Change, Ledger, StoreError};
+use axum::response::sse::Event;
+use domain::id::{FileId, OwnerId};
+use domain::journal::Kind;
+use domain::record::{Record, State};
+use domain::timestamp::Timestamp;
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use crate::estimate::Estimator;
+use crate::{OVERLAP, Settings, message, overlapped};
+
+/// The last event that a client has seen: `{milliseconds}-{file_id}-{seq}`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Position {
+    at: Timestamp,
+    file: Option<FileId>,
+    seq: u32,
+}
+
+impl Position {
+    /// A client that has seen nothing also wants what happened while it connected.
+    pub(crate) fn just_before(now: Timestamp) -> Self {
+        Self { at: now, file: None, seq: 0 }
+    }
+
+    pub(crate) fn beginning(file: FileId) -> Self {
+        Self { at: Timestamp::from_millis(0), file: Some(file), seq: 0 }
+    }
+
+    pub(crate) fn at_entry(file: FileId, seq: u32, at: Timestamp) -> Self {
+        Self { at, file: Some(file), seq }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (millis, rest) = text.split_once('-')?;
+        let (file, seq) = rest.rsplit_once('-')?;
+        let file = FileId::parse(file).ok()?;
+        Some(Self::at_entry(file, seq.parse().ok()?, Timestamp::from_millis(millis.parse().ok()?)))
+    }
+
+    /// Whether everything that has happened to this file was seen.
+    pub(crate) fn has_seen(&self, record: &Record) -> bool {
+        self.file == Some(record.file_id)
+            && self.seq >= record.journal.last_seq()
+            && self.at >= record.changed_at
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.file {
+            Some(file) => write!(f, "{}-{file}-{}", self.at.as_millis(), self.seq),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether nothing will happen to a file unless somebody does something.
+pub(crate) fn is_quiet(record: &Record) -> bool {
+    let is_rescanning = record.aftermath().is_some_and(|aftermath| aftermath.rescan.is_on());
+    record.status().is_terminal() && !is_rescanning
+}
+
+/// Reads what has changed, again and again, and sends what is new.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    ledger: Ledger,
+    scope: Scope,
+    /// No entry from before this is new.
+    since: Timestamp,
+    /// What was sent of each file that changed lately: its last entry, and its last change.
+    sent: HashMap<FileId, Sent>,
+    /// Files without a verdict, as they were seen last.
+    waiting: HashMap<FileId, Record>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    seq: u32,
+    changed_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+enum Scope {
+    Owner(OwnerId),
+    File(FileId),
+}
+
+/// The client is gone, or the stream has been long enough.
+struct Ended;
+
+const PAGE: i32 = 100;
+
+impl Follower {
+    pub(crate) fn of_owner(ledger: Ledger, owner: OwnerId, position: Position) -> Self {
+        Self::new(ledger, Scope::Owner(owner), position)
+    }
+
+    pub(crate) fn of_file(ledger: Ledger, file: FileId, position: Position) -> Self {
+        Self::new(ledger, Scope::File(file), position)
+    }
+
+    fn new(ledger: Ledger, scope: Scope, position: Position) -> Self {
+        // What this very event is about has been seen; of other files, times alone do not tell.
+        let seen = position.file.map(|file| (file, Sent { seq: position.seq, changed_at: position.at }));
+        let since = match scope {
+            Scope::Owner(_) => overlapped(position.at),
+            Scope::File(_) => Timestamp::from_millis(0),
+        };
+        Self { ledger, scope, since, sent: seen.into_iter().collect(), waiting: HashMap::new() }
+    }
+
+    /// Follows in a task of its own, which ends with the stream.
+    pub(crate) fn start(
+        mut self,
+        settings: Settings,
+        estimator: Arc<Estimator>,
+    ) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
+        let (sender, receiver) = mpsc::channel(16);
+        tokio::spawn(async move {
+            if let Err(error) = self.follow(settings, &estimator, &sender).await {
+                tracing::warn!(error = aws::log::chain(&error), "a stream ended early");
+            }
+        });
+        unfold(receiver, async |mut receiver| Some((Ok(receiver.recv().await?), receiver)))
+    }
+
+    async fn follow(
+        &mut self,
+        settings: Settings,
+        estimator: &Estimator,
+        sender: &mpsc::Sender<Event>,
+    ) -> Result<(), StoreError> {
+        let deadline = Instant::now() + settings.longest_stream;
+        let mut changes = self.ledger.watch();
+        // Headers go out with the first bytes: without this a client would not know that it is connected.
+        let hello = Event::default().comment("connected").retry(std::time::Duration::from_secs(1));
+        if sender.send(hello).await.is_err() {
+            return Ok(());
+        }
+        while Instant::now() < deadline {
+            changes.mark_unchanged();
+            let changed = self.changed().await?;
+            if self.send_news(changed, sender).await.is_err() {
+                return Ok(());
+            }
+            if self.is_over() || self.send_progress(estimator, sender).await.is_err() {
+                return Ok(());
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = sleep(settings.look_every) => {}
+                () = sender.closed() => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that may have news.
+    async fn changed(&self) -> Result<Vec<Record>, StoreError> {
+        match &self.scope {
+            Scope::File(file) => Ok(self.ledger.load(*file).await?.into_iter().collect()),
+            Scope::Owner(owner) => {
+                let (mut records, mut after) = (vec![], None);
+                loop {
+                    let page = self.ledger.changes(owner, self.since, after, PAGE).await?;
+                    let Some(last) = page.last() else { return Ok(records) };
+                    after = Some(Change { changed_at: last.changed_at, file_id: last.file_id });
+                    records.extend(page);
+                }
+            }
+        }
+    }
+
+    async fn send_news(&mut self, records: Vec<Record>, sender: &mpsc::Sender<Event>) -> Result<(), Ended> {
+        let newest = records.iter().map(|record| record.changed_at).max();
+        for record in records {
+            let file = record.file_id;
+            let before = self.sent.get(&file).copied();
+            let seen_seq = before.map_or(0, |sent| sent.seq);
+            let mut n_sent = 0;
+            let new = record.journal.after(seen_seq).filter(|entry| entry.at >= self.since);
+            for entry in new {
+                let event = message::entry(&record, entry.seq, entry.kind, entry.at);
+                sender.send(event).await.map_err(|_| Ended)?;
+                n_sent += 1;
+            }
+            let has_changed = before.is_none_or(|sent| sent.changed_at < record.changed_at);
+            if n_sent == 0 && has_changed {
+                sender.send(message::updated(&record)).await.map_err(|_| Ended)?;
+            }
+            self.sent.insert(file, Sent { seq: record.journal.last_seq(), changed_at: record.changed_at });
+            if record.status().is_terminal() {
+                self.waiting.remove(&file);
+            } else {
+                self.waiting.insert(file, record);
+            }
+        }
+        if let (Scope::Owner(_), Some(newest)) = (&self.scope, newest) {
+            self.since = self.since.max(overlapped(newest));
+        }
+        // What is older than the overlap is not read again.
+        let horizon = overlapped(self.since) - OVERLAP;
+        self.sent.retain(|_, sent| sent.changed_at >= horizon);
+        Ok(())
+    }
+
+    async fn send_progress(&self, estimator: &Estimator, sender: &mpsc::Sender<Event>) -> Result<(), Ended> {
+        let now = aws::clock::now();
+        for record in self.waiting.values() {
+            let started_at = scan_started_at(record);
+            let estimated = estimator.until_verdict(record, started_at, now).await;
+            let elapsed = now.since(started_at.unwrap_or(record.created_at));
+            sender.send(message::progress(record, elapsed, estimated)).await.map_err(|_| Ended)?;
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        match self.scope {
+            Scope::Owner(_) => false,
+            Scope::File(file) => self.sent.contains_key(&file) && self.waiting.is_empty(),
+        }
+    }
+}
+
+fn scan_started_at(record: &Record) -> Option<Timestamp> {
+    let is_scanning = matches!(record.state, State::Scanning { .. });
+    let mut started = record.journal.entries().iter().rev().filter(|entry| entry.kind == Kind::ScanStarted);
+    started.next().map(|entry| entry.at).filter(|_| is_scanning)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_reads_back() {
+        let file = FileId::parse("123e4567-e89b-42d3-a456-426614174000").unwrap();
+        let position = Position::at_entry(file, 7, Timestamp::from_millis(1_700_000_000_123));
+        assert_eq!(Position::parse(&position.to_string()), Some(position));
+        for bad in ["", "1", "1-2-3", "x-123e4567-e89b-42d3-a456-426614174000-1"] {
+            assert_eq!(Position::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What does an event say? GuardDuty's "Object Scan Result" with what we know beside it, so that rules and programs for the one read the other.
+
+use domain::id::ObjectKey;
+use domain::journal::{Entry, EventId, Kind, Notice};
+use domain::record::{Record, Status};
+use domain::tag::guardduty_result;
+use domain::verdict::Verdict;
+use serde_json::{Value, json};
+
+/// One event, ready to be told.
+pub(crate) struct Told<'a> {
+    record: &'a Record,
+    entry: &'a Entry,
+    notice: &'a Notice,
+    bucket: &'a str,
+}
+
+impl<'a> Told<'a> {
+    pub(crate) fn of(record: &'a Record, entry: &'a Entry, notice: &'a Notice, bucket: &'a str) -> Self {
+        Self { record, entry, notice, bucket }
+    }
+
+    /// EventBridge's `detail-type`.
+    pub(crate) fn detail_type(&self) -> &'static str {
+        match self.entry.kind {
+            Kind::ScanCompleted | Kind::VerdictChanged => "Airlock Object Scan Result",
+            Kind::ScanStarted => "Airlock Object Scan Started",
+            Kind::Deleted => "Airlock File Deleted",
+            Kind::Expired => "Airlock File Expired",
+        }
+    }
+
+    /// EventBridge's `detail`.
+    pub(crate) fn detail(&self) -> String {
+        self.data().to_string()
+    }
+
+    /// A webhook's body: Standard Webhooks' `type`, `timestamp` and `data`.
+    pub(crate) fn webhook_body(&self) -> String {
+        json!({
+            "type": self.entry.kind.name(),
+            "timestamp": self.entry.at.to_string(),
+            "data": self.data(),
+        })
+        .to_string()
+    }
+
+    fn data(&self) -> Value {
+        let (record, entry, notice) = (self.record, self.entry, self.notice);
+        let version = notice.version.as_ref();
+        let judgement = notice.judgement.as_ref();
+        let engine = judgement.and_then(|judgement| judgement.engine.as_ref());
+        let mut data = json!({
+            "schemaVersion": "1.0",
+            "scanStatus": self.scan_status(),
+            "resourceType": "S3_OBJECT",
+            "s3ObjectDetails": {
+                "bucketName": self.bucket,
+                "objectKey": ObjectKey::of(record.file_id).to_string(),
+                "eTag": version.map(|version| version.etag.as_str()),
+                "versionId": version.map(|version| version.version_id.as_str()),
+                "s3Throttled": false,
+            },
+            "scanResultDetails": self.scan_result(),
+            "airlock": {
+                "eventId": EventId { file: record.file_id, seq: entry.seq }.to_string(),
+                "eventType": entry.kind.name(),
+                "occurredAt": entry.at.to_string(),
+                "fileId": record.file_id.to_string(),
+                "owner": record.owner.as_str(),
+                "filename": record.filename.to_string(),
+                "status": entry.status.as_str(),
+                "previousStatus": notice.before.as_str(),
+                "sizeBytes": version.map(|version| version.size_bytes),
+                "sha256": judgement.and_then(|judgement| judgement.sha256).map(|digest| digest.to_string()),
+                "scannedAt": judgement.map(|judgement| judgement.judged_at.to_string()),
+                "scanSeconds": judgement.map(|judgement| judgement.duration.as_secs_f64()),
+                "engineVersion": engine.map(|engine| engine.version.as_str()),
+                "definitionsVersion": engine.map(|engine| engine.definitions.version.as_str()),
+                "definitionsBuiltAt": engine.map(|engine| engine.definitions.built_at.to_string()),
+            },
+        });
+        if entry.kind == Kind::VerdictChanged {
+            // Since the verdict changed nobody has had the file, so this is how often it was had before.
+            data["airlock"]["downloadsBefore"] = record.download_count.into();
+        }
+        data
+    }
+
+    fn scan_status(&self) -> &'static str {
+        match self.entry.status {
+            Status::Clean | Status::Infected | Status::Released => "COMPLETED",
+            Status::Unscannable => "SKIPPED",
+            Status::Error => "FAILED",
+            Status::Pending | Status::Scanning => "IN_PROGRESS",
+            Status::Expired | Status::Deleted => "ENDED",
+        }
+    }
+
+    fn scan_result(&self) -> Value {
+        let Some(judgement) = &self.notice.judgement else { return Value::Null };
+        let (threats, reasons) = match &judgement.verdict {
+            Verdict::Clean(_) => (Value::Null, json!([])),
+            Verdict::Infected { signature } => (json!([{ "name": signature }]), json!([])),
+            Verdict::Unscannable { reason } => (Value::Null, json!([reason.code().to_uppercase()])),
+            Verdict::Error { reason } => (Value::Null, json!([reason.code().to_uppercase()])),
+        };
+        json!({
+            "scanResultStatus": guardduty_result(self.entry.status),
+            "threats": threats,
+            "statusReasons": reasons,
+        })
+    }
+}

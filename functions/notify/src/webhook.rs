@@ -1,0 +1,214 @@
+//! How is a webhook sent? Signed as Standard Webhooks says, to an address that was checked after it was looked up.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws::env::ConfigError;
+use domain::delivery::{Answer, Delivery, EndpointId};
+use domain::timestamp::Timestamp;
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use standardwebhooks::Webhook;
+
+use crate::address::is_public;
+
+/// The endpoints, and how they are reached.
+pub struct Webhooks {
+    endpoints: Vec<Endpoint>,
+    /// The current secret first; receivers accept any of them, so that a rotation loses nothing.
+    signers: Vec<Webhook>,
+    client: reqwest::Client,
+    /// The same, for hosts that the operator has named.
+    private_client: reqwest::Client,
+    private_hosts: BTreeSet<String>,
+}
+
+/// Who wants to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    pub id: EndpointId,
+    pub url: Url,
+}
+
+/// An endpoint has this long to answer; what takes longer should be queued there.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+impl std::fmt::Debug for Webhooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ids: Vec<&EndpointId> = self.endpoints.iter().map(|endpoint| &endpoint.id).collect();
+        f.debug_struct("Webhooks").field("endpoints", &ids).finish_non_exhaustive()
+    }
+}
+
+impl Webhooks {
+    /// `private_hosts` are `host:port` pairs that may be reached although they are not public, and without TLS.
+    pub fn new(urls: &[&str], secrets: &[&str], private_hosts: &[&str]) -> Result<Self, ConfigError> {
+        let private_hosts: BTreeSet<String> = private_hosts.iter().map(|host| (*host).to_owned()).collect();
+        let endpoints =
+            urls.iter().map(|url| endpoint(url, &private_hosts)).collect::<Result<Vec<_>, _>>()?;
+        if !endpoints.is_empty() && secrets.is_empty() {
+            return Err(ConfigError::Missing("WEBHOOK_SECRET"));
+        }
+        let signers = secrets.iter().map(|secret| Webhook::new(secret)).collect::<Result<Vec<_>, _>>();
+        let signers = signers.map_err(|_| {
+            ConfigError::Unsafe("`WEBHOOK_SECRET` must be `whsec_` and 24 to 64 bytes in base64".to_owned())
+        })?;
+        let client = |resolver: Option<PublicOnly>| {
+            let builder = reqwest::Client::builder()
+                .redirect(Policy::none())
+                .no_proxy()
+                .timeout(TIMEOUT)
+                .user_agent(concat!("Airlock/", env!("CARGO_PKG_VERSION")));
+            let builder = match resolver {
+                Some(resolver) => builder.https_only(true).dns_resolver(Arc::new(resolver)),
+                None => builder,
+            };
+            builder.build().map_err(|error| ConfigError::Unsafe(error.to_string()))
+        };
+        let (public, private) = (client(Some(PublicOnly))?, client(None)?);
+        Ok(Self { endpoints, signers, client: public, private_client: private, private_hosts })
+    }
+
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// The host of an endpoint, for people to recognise it by; empty when it is not configured.
+    pub(crate) fn host_of(&self, id: &EndpointId) -> String {
+        let endpoint = self.endpoints.iter().find(|endpoint| endpoint.id == *id);
+        endpoint.and_then(|endpoint| endpoint.url.host_str()).unwrap_or_default().to_owned()
+    }
+
+    /// Makes one attempt. The answer's body is not read; a redirect is a failure.
+    pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Answer {
+        let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.id == delivery.endpoint) else {
+            return Answer::Failed("the endpoint is no longer configured".to_owned());
+        };
+        let (id, seconds) = (delivery.event.to_string(), now.as_secs());
+        let sign = |signer: &Webhook| signer.sign(&id, seconds, delivery.body.as_bytes());
+        let Ok(signatures) = self.signers.iter().map(sign).collect::<Result<Vec<_>, _>>() else {
+            return Answer::Failed("the request could not be signed".to_owned());
+        };
+        let client = if self.is_private(&endpoint.url) { &self.private_client } else { &self.client };
+        let request = client
+            .post(endpoint.url.clone())
+            .header("content-type", "application/json")
+            .header("webhook-id", &id)
+            .header("webhook-timestamp", seconds.to_string())
+            .header("webhook-signature", signatures.join(" "))
+            .body(delivery.body.clone());
+        match request.send().await {
+            Ok(response) if response.status().is_success() => Answer::Accepted,
+            Ok(response) if response.status().as_u16() == 410 => Answer::Gone,
+            Ok(response) if response.status().is_redirection() => {
+                Answer::Failed(format!("{}: redirects are not followed", response.status().as_u16()))
+            }
+            Ok(response) => Answer::Failed(response.status().as_u16().to_string()),
+            // The URL may hold a secret.
+            Err(error) => Answer::Failed(aws::log::chain(&error.without_url())),
+        }
+    }
+
+    fn is_private(&self, url: &Url) -> bool {
+        self.private_hosts.contains(&host_and_port(url))
+    }
+}
+
+fn host_and_port(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}
+
+/// Reads an endpoint's URL. What can be refused at start is; names are checked each time that they are looked up.
+fn endpoint(text: &str, private_hosts: &BTreeSet<String>) -> Result<Endpoint, ConfigError> {
+    let refused = |why: &str| {
+        let host = Url::parse(text).ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
+        ConfigError::Unsafe(format!("the webhook at `{}` {why}", host.unwrap_or_default()))
+    };
+    let url = Url::parse(text).map_err(|_| refused("has a URL that cannot be read"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refused("has credentials in its URL"));
+    }
+    if !private_hosts.contains(&host_and_port(&url)) {
+        if url.scheme() != "https" || url.port_or_known_default() != Some(443) {
+            return Err(refused("is not `https` on port 443"));
+        }
+        let host = url.host_str().unwrap_or_default();
+        let literal: Result<IpAddr, _> = host.trim_start_matches('[').trim_end_matches(']').parse();
+        // Addresses are not looked up, so the resolver never sees them.
+        if literal.is_ok_and(|address| !is_public(address)) {
+            return Err(refused("has an address that is not public"));
+        }
+    }
+    let digest = aws::digest::sha256(text.as_bytes());
+    Ok(Endpoint { id: EndpointId::of_digest(digest), url })
+}
+
+/// Looks a name up once, and gives the connection only addresses that may be asked: there is no second look-up to answer differently.
+#[derive(Clone, Copy, Debug)]
+struct PublicOnly;
+
+/// What a name led to.
+#[derive(Debug, thiserror::Error)]
+#[error("the name leads to no public address")]
+struct NotPublic;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
+            if public.is_empty() {
+                return Err(NotPublic.into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    #[test]
+    fn an_endpoint_is_https_on_443_at_a_public_host() {
+        let endpoint = |url: &str| Webhooks::new(&[url], &[SECRET], &["127.0.0.1:3000"]).map(|_| ());
+        for good in ["https://hooks.example/a?k=v", "https://8.8.8.8/x", "http://127.0.0.1:3000/hook"] {
+            assert_eq!(endpoint(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "http://hooks.example/",
+            "https://hooks.example:8443/",
+            "https://127.0.0.1/",
+            "https://2130706433/",
+            "https://0177.0.0.1/",
+            "https://0x7f.1/",
+            "https://[::1]/",
+            "https://[::ffff:7f00:1]/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://user:password@hooks.example/",
+            "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next",
+            "file:///etc/passwd",
+            "not a url",
+        ] {
+            let refusal = endpoint(bad).unwrap_err().to_string();
+            assert!(!refusal.contains("password") && !refusal.contains("meta-data"), "{refusal}");
+        }
+        assert_eq!(
+            Webhooks::new(&["https://a.example/"], &[], &[]).unwrap_err(),
+            ConfigError::Missing("WEBHOOK_SECRET")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_refused() {
+        for name in ["localhost", "localhost.localdomain"] {
+            let resolved = PublicOnly.resolve(name.parse().unwrap()).await;
+            assert!(resolved.is_err(), "{name}");
+        }
+    }
+}

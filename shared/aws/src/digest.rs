@@ -1,0 +1,7 @@
+//! SHA-256 of something small.
+
+use sha2::Digest as _;
+
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    sha2::Sha256::digest(bytes).into()
+}

@@ -1,0 +1,47 @@
+//! How are events put on an EventBridge bus?
+
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use domain::timestamp::Timestamp;
+
+use crate::error::{Kind, StoreError};
+use crate::sdk::Sdk;
+
+/// A bus that rules of other people read.
+#[derive(Clone, Debug)]
+pub struct EventBus {
+    client: aws_sdk_eventbridge::Client,
+    name: String,
+}
+
+/// What every event of ours says about its origin.
+const SOURCE: &str = "airlock";
+
+impl EventBus {
+    pub fn new(sdk: &Sdk, name: String) -> Self {
+        Self { client: sdk.event_bridge(), name }
+    }
+
+    /// Puts one event. Not idempotent: what is put twice is delivered twice, with the same id in its detail.
+    pub async fn put(
+        &self,
+        detail_type: &str,
+        detail: String,
+        resource: Option<String>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let entry = PutEventsRequestEntry::builder()
+            .event_bus_name(&self.name)
+            .source(SOURCE)
+            .detail_type(detail_type)
+            .detail(detail)
+            .set_resources(resource.map(|resource| vec![resource]))
+            .time(aws_sdk_eventbridge::primitives::DateTime::from_millis(at.as_millis()))
+            .build();
+        let put = self.client.put_events().entries(entry).send().await;
+        let put = put.map_err(|error| StoreError::of_sdk("put an event", error))?;
+        match put.entries().iter().find_map(|entry| entry.error_code()) {
+            None => Ok(()),
+            Some(code) => Err(StoreError::caused("put an event", Kind::Unavailable, code.to_owned())),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! How does a file come into being? Its record, its idempotency key and its share of the owner's quotas, all or nothing.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use domain::id::{FileId, OwnerId};
+use domain::record::Record;
+use domain::usage::{Exceeded, Quotas};
+use serde::{Deserialize, Serialize};
+
+use super::meter::Transaction;
+use super::{Ledger, attributes_of};
+use crate::error::{Kind, StoreError};
+use crate::item::{Attributes, Item};
+
+/// What became of a creation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Created {
+    New,
+    /// The idempotency key was used before, for the same request: this file is the answer.
+    Replay(FileId),
+    /// The idempotency key was used before, for another request.
+    KeyReused,
+    /// The owner has used up a quota.
+    Exceeded(Exceeded),
+}
+
+/// A client's `Idempotency-Key`, and what it was sent with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdempotencyKey {
+    pub owner: OwnerId,
+    pub key: String,
+    pub request_hash: String,
+}
+
+/// A record that does not exist yet.
+#[derive(Clone, Copy, Debug)]
+pub struct NewFile<'a> {
+    pub record: &'a Record,
+    pub once: Option<&'a IdempotencyKey>,
+    /// Only looked at for a metered record.
+    pub quotas: &'a Quotas,
+}
+
+/// How long an idempotency key is remembered.
+const IDEMPOTENCY_TTL: Duration = Duration::from_hours(24);
+
+#[derive(Serialize, Deserialize)]
+struct IdempotencyItem {
+    pk: String,
+    file_id: FileId,
+    request_hash: String,
+    ttl: i64,
+}
+
+impl Ledger {
+    /// Stores a new record, with its idempotency key, and counts it; all or nothing. Fails with [`Kind::PreconditionFailed`] when the id
+    /// exists. Quotas are exact: of two creations that race for the last place, one gets it. The SDK's client request token makes a retried
+    /// transaction count once.
+    pub async fn create(&self, new: NewFile<'_>, write_id: &str) -> Result<Created, StoreError> {
+        let NewFile { record, once, quotas } = new;
+        let mut writes = vec![self.put_if_absent(Item::of(record, write_id).into_attributes()?)?];
+        if let Some(once) = once {
+            let item = IdempotencyItem {
+                pk: idempotency_pk(once),
+                file_id: record.file_id,
+                request_hash: once.request_hash.clone(),
+                ttl: (record.created_at + IDEMPOTENCY_TTL).as_secs(),
+            };
+            writes.push(self.put_if_absent(attributes_of(item, "create a record")?)?);
+        }
+        let n_own = writes.len();
+        writes.extend(self.reservation(record, quotas)?);
+        match self.transact(writes, "create a record").await? {
+            Transaction::Done => {
+                self.announce();
+                Ok(Created::New)
+            }
+            Transaction::Refused(at) if at.iter().any(|index| *index < n_own) => match once {
+                Some(once) => self.replay(once).await,
+                None => Err(StoreError::new("create a record", Kind::PreconditionFailed)),
+            },
+            Transaction::Refused(_) => match self.exceeded(record, quotas).await? {
+                Some(exceeded) => Ok(Created::Exceeded(exceeded)),
+                // There was no room then, and there is now.
+                None => Err(StoreError::new("create a record", Kind::Unavailable)),
+            },
+        }
+    }
+
+    /// What the idempotency key was used for before. An unfinished transaction of a twin is [`Kind::Unavailable`].
+    async fn replay(&self, once: &IdempotencyKey) -> Result<Created, StoreError> {
+        let found = self.get_as::<IdempotencyItem>(idempotency_pk(once), "read an idempotency key").await?;
+        let Some(item) = found else {
+            return Err(StoreError::new("create a record", Kind::Unavailable));
+        };
+        let is_same = item.request_hash == once.request_hash;
+        Ok(if is_same { Created::Replay(item.file_id) } else { Created::KeyReused })
+    }
+
+    fn put_if_absent(&self, attributes: Attributes) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(attributes))
+            .condition_expression("attribute_not_exists(pk)")
+            .build()
+            .map_err(|error| StoreError::caused("create a record", Kind::Unexpected, error))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+fn idempotency_pk(once: &IdempotencyKey) -> String {
+    // The owner's length keeps ("a", "b#c") and ("a#b", "c") apart.
+    format!("idem#{}#{}#{}", once.owner.as_str().len(), once.owner, once.key)
+}

@@ -1,0 +1,209 @@
+//! Which webhooks are on their way? One item per event and endpoint, in the same index that the sweep reads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::delivery::{Delivery, DeliveryState, EndpointId};
+use domain::journal::EventId;
+use domain::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Ledger, attributes_of};
+use crate::error::{Kind, StoreError};
+use crate::item::{number, text};
+
+/// Kept for replays.
+const TTL: Duration = Duration::from_hours(14 * 24);
+
+#[derive(Serialize, Deserialize)]
+struct DeliveryItem {
+    pk: String,
+    /// `deliveries` while it is due, `delivered` afterwards: then `due_at` is when it was made.
+    attention: String,
+    due_at: Timestamp,
+    ttl: i64,
+    event: String,
+    endpoint: EndpointId,
+    body: String,
+    created_at: Timestamp,
+    n_attempts: u32,
+    state: DeliveryState,
+}
+
+/// What is known of an endpoint beside its URL.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EndpointRecord {
+    /// Whose it is; the URL itself may hold a secret.
+    pub host: String,
+    pub disabled_at: Option<Timestamp>,
+    pub last_failure: Option<String>,
+}
+
+/// All endpoints are in one item: there are few.
+const ENDPOINTS_PK: &str = "webhooks";
+const ENDPOINT_PREFIX: &str = "endpoint_";
+
+const DUE: &str = "deliveries";
+const OVER: &str = "delivered";
+
+impl Ledger {
+    /// What names a delivery.
+    pub fn delivery_key(event: EventId, endpoint: &EndpointId) -> String {
+        format!("delivery#{event}#{endpoint}")
+    }
+
+    /// Stores a new delivery. Idempotent: one that exists stays as it is, so that an event told twice is sent once.
+    pub async fn add_delivery(&self, delivery: &Delivery) -> Result<(), StoreError> {
+        let attributes = attributes_of(DeliveryItem::of(delivery), "add a delivery")?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(attributes));
+        match put.condition_expression("attribute_not_exists(pk)").send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match StoreError::of_sdk("add a delivery", error) {
+                error if error.kind == Kind::PreconditionFailed => Ok(()),
+                error => Err(error),
+            },
+        }
+    }
+
+    pub async fn delivery(&self, key: &str) -> Result<Option<Delivery>, StoreError> {
+        let item = self.get_as::<DeliveryItem>(key.to_owned(), "read a delivery").await?;
+        item.map(DeliveryItem::into_delivery).transpose()
+    }
+
+    /// Replaces a delivery. The last writer wins: two senders at once have both sent it, which receivers notice by its id.
+    pub async fn update_delivery(&self, delivery: &Delivery) -> Result<(), StoreError> {
+        self.put(DeliveryItem::of(delivery), "update a delivery").await
+    }
+
+    /// Makes a due delivery due later, unless somebody has changed it since it was read.
+    pub async fn postpone_delivery(&self, delivery: &Delivery, until: Timestamp) -> Result<(), StoreError> {
+        let Some(due_at) = delivery.due_at() else { return Ok(()) };
+        let postponed = attributes_of(DeliveryItem::of(&delivery.postponed(until)), "postpone a delivery")?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(postponed))
+            .condition_expression("attention = :queue AND due_at = :due_at AND n_attempts = :n_attempts")
+            .expression_attribute_values(":queue", text(DUE))
+            .expression_attribute_values(":due_at", number(due_at.as_millis()))
+            .expression_attribute_values(":n_attempts", number(delivery.n_attempts));
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match StoreError::of_sdk("postpone a delivery", error) {
+                error if error.kind == Kind::PreconditionFailed => Ok(()),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Deliveries that are due, the longest overdue first.
+    pub async fn due_deliveries(&self, now: Timestamp, limit: i32) -> Result<Vec<Delivery>, StoreError> {
+        let condition = "attention = :queue AND due_at <= :at";
+        self.deliveries(DUE, condition, now, None, limit).await.map(|page| page.0)
+    }
+
+    /// Deliveries that are over and were made at `since` or later, the oldest first, a page at a time.
+    pub async fn past_deliveries(
+        &self,
+        since: Timestamp,
+        start: Option<HashMap<String, AttributeValue>>,
+        limit: i32,
+    ) -> Result<(Vec<Delivery>, Option<HashMap<String, AttributeValue>>), StoreError> {
+        self.deliveries(OVER, "attention = :queue AND due_at >= :at", since, start, limit).await
+    }
+
+    async fn deliveries(
+        &self,
+        queue: &str,
+        condition: &str,
+        at: Timestamp,
+        start: Option<HashMap<String, AttributeValue>>,
+        limit: i32,
+    ) -> Result<(Vec<Delivery>, Option<HashMap<String, AttributeValue>>), StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(Self::ATTENTION)
+            .key_condition_expression(condition)
+            .expression_attribute_values(":queue", text(queue))
+            .expression_attribute_values(":at", number(at.as_millis()))
+            .set_exclusive_start_key(start)
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| StoreError::of_sdk("find deliveries", error))?;
+        let read = |attributes| {
+            let item: DeliveryItem = serde_dynamo::from_item(attributes)
+                .map_err(|error| StoreError::caused("find deliveries", Kind::Corrupt, error))?;
+            item.into_delivery()
+        };
+        let found = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok((found, page.last_evaluated_key))
+    }
+
+    /// The endpoints that have ever been sent to.
+    pub async fn endpoints(&self) -> Result<BTreeMap<EndpointId, EndpointRecord>, StoreError> {
+        let Some(item) = self.get(ENDPOINTS_PK.to_owned(), "read endpoints").await? else {
+            return Ok(BTreeMap::new());
+        };
+        let corrupt = |error| StoreError::caused("read endpoints", Kind::Corrupt, error);
+        let mut endpoints = BTreeMap::new();
+        for (name, value) in item {
+            if let (Some(Ok(id)), AttributeValue::M(fields)) =
+                (name.strip_prefix(ENDPOINT_PREFIX).map(EndpointId::parse), value)
+            {
+                endpoints.insert(id, serde_dynamo::from_item(fields).map_err(corrupt)?);
+            }
+        }
+        Ok(endpoints)
+    }
+
+    /// Notes something about one endpoint. The last writer wins.
+    pub async fn note_endpoint(&self, id: &EndpointId, endpoint: &EndpointRecord) -> Result<(), StoreError> {
+        let value = AttributeValue::M(attributes_of(endpoint, "note an endpoint")?);
+        let update = self.client.update_item().table_name(&self.table).key("pk", text(ENDPOINTS_PK));
+        let noted = update
+            .update_expression("SET #endpoint = :endpoint")
+            .expression_attribute_names("#endpoint", format!("{ENDPOINT_PREFIX}{id}"))
+            .expression_attribute_values(":endpoint", value)
+            .send()
+            .await;
+        noted.map(drop).map_err(|error| StoreError::of_sdk("note an endpoint", error))
+    }
+}
+
+impl DeliveryItem {
+    fn of(delivery: &Delivery) -> Self {
+        let (queue, due_at) = match delivery.due_at() {
+            Some(due_at) => (DUE, due_at),
+            None => (OVER, delivery.created_at),
+        };
+        Self {
+            pk: Ledger::delivery_key(delivery.event, &delivery.endpoint),
+            attention: queue.to_owned(),
+            due_at,
+            ttl: (delivery.created_at + TTL).as_secs(),
+            event: delivery.event.to_string(),
+            endpoint: delivery.endpoint.clone(),
+            body: delivery.body.clone(),
+            created_at: delivery.created_at,
+            n_attempts: delivery.n_attempts,
+            state: delivery.state.clone(),
+        }
+    }
+
+    fn into_delivery(self) -> Result<Delivery, StoreError> {
+        let event = EventId::parse(&self.event);
+        Ok(Delivery {
+            event: event.map_err(|error| StoreError::caused("read a delivery", Kind::Corrupt, error))?,
+            endpoint: self.endpoint,
+            body: self.body,
+            created_at: self.created_at,
+            n_attempts: self.n_attempts,
+            state: self.state,
+        })
+    }
+}

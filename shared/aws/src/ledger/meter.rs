@@ -1,0 +1,269 @@
+//! How are quotas counted? In items of the owner's, changed only in transactions with the records that they count.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use domain::id::OwnerId;
+use domain::record::Record;
+use domain::timestamp::Timestamp;
+use domain::usage::{Exceeded, Quotas, Usage, day, scan_time};
+use serde::Deserialize;
+
+use super::{Committed, Ledger};
+use crate::clock;
+use crate::error::{Kind, StoreError};
+use crate::item::{Attributes, Replacement, file_pk, number, text};
+
+/// What became of a transaction.
+pub(super) enum Transaction {
+    Done,
+    /// The conditions of these writes do not hold.
+    Refused(Vec<usize>),
+}
+
+/// Transactions on one owner's items get in each other's way. DynamoDB cancels all but one; the others try again.
+const MAX_COLLISIONS: u32 = 40;
+
+/// A day's scan time is kept a little longer than it counts.
+const SCAN_TTL: Duration = Duration::from_hours(48);
+
+#[derive(Deserialize, Default)]
+struct UsageItem {
+    #[serde(default)]
+    n_pending: i64,
+    #[serde(default)]
+    n_objects: i64,
+    #[serde(default)]
+    n_bytes: i64,
+}
+
+#[derive(Deserialize, Default)]
+struct ScanTimeItem {
+    #[serde(default)]
+    scan_millis: u64,
+}
+
+impl Ledger {
+    /// What an owner's metered files take up now.
+    pub async fn usage(&self, owner: &OwnerId) -> Result<Usage, StoreError> {
+        let found = self.get_as::<UsageItem>(usage_pk(owner), "read a quota").await?;
+        let item = found.unwrap_or_default();
+        Ok(Usage { pending: item.n_pending, objects: item.n_objects, bytes: item.n_bytes })
+    }
+
+    /// How long an owner's metered files have been scanned today.
+    pub async fn scanned_today(&self, owner: &OwnerId, now: Timestamp) -> Result<Duration, StoreError> {
+        let found = self.get_as::<ScanTimeItem>(scan_time_pk(owner, now), "read a quota").await?;
+        Ok(Duration::from_millis(found.unwrap_or_default().scan_millis))
+    }
+
+    /// The quota that stands in the way of a new file, if one does now.
+    pub(super) async fn exceeded(
+        &self,
+        record: &Record,
+        quotas: &Quotas,
+    ) -> Result<Option<Exceeded>, StoreError> {
+        let used = self.usage(&record.owner).await?;
+        let scanned = self.scanned_today(&record.owner, record.created_at).await?;
+        let bytes = u64::try_from(Usage::of(record).bytes).unwrap_or(0);
+        Ok(quotas.broken_by(bytes, used, scanned.as_secs()))
+    }
+
+    /// The writes that count a new record, on the condition that no quota breaks: [`Quotas::broken_by`] as expressions.
+    pub(super) fn reservation(
+        &self,
+        record: &Record,
+        quotas: &Quotas,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        if record.metered.is_none() {
+            return Ok(vec![]);
+        }
+        let usage = Usage::of(record);
+        let (mut conditions, mut values) = (vec![], Attributes::new());
+        let mut at_most = |name: &str, limit: Option<u64>, added: i64| {
+            let Some(limit) = limit else { return };
+            let room = i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(added);
+            // An item that does not exist yet counts nothing.
+            let is_first =
+                if room >= 0 { format!("attribute_not_exists({name}) OR ") } else { String::new() };
+            conditions.push(format!("({is_first}{name} <= :most_{name})"));
+            values.insert(format!(":most_{name}"), number(room));
+        };
+        at_most("n_pending", quotas.pending, usage.pending);
+        at_most("n_objects", quotas.objects, usage.objects);
+        at_most("n_bytes", quotas.bytes, usage.bytes);
+        let mut writes = vec![self.add_usage(&record.owner, usage, &conditions.join(" AND "), values)?];
+        if let Some(seconds) = quotas.scan_seconds {
+            writes.push(self.scan_time_below(&record.owner, seconds, record.created_at)?);
+        }
+        Ok(writes)
+    }
+
+    /// The writes that go with a change of a metered record; none when nothing that counts changes.
+    pub(super) fn usage_updates(
+        &self,
+        before: &Record,
+        next: &Record,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let mut writes = vec![];
+        let difference = Usage::of(next) - Usage::of(before);
+        if difference != Usage::NONE {
+            writes.push(self.add_usage(&next.owner, difference, "", Attributes::new())?);
+        }
+        let scanned = scan_time(before, next);
+        if scanned >= Duration::from_millis(1) {
+            writes.push(self.add_scan_time(&next.owner, scanned, next.changed_at)?);
+        }
+        Ok(writes)
+    }
+
+    pub(super) async fn replace_and_meter(
+        &self,
+        next: &Record,
+        replacement: Replacement,
+        write_id: &str,
+        mut writes: Vec<TransactWriteItem>,
+    ) -> Result<Committed, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", text(file_pk(next.file_id)))
+            .update_expression(replacement.expression)
+            .condition_expression("#revision = :expected_revision")
+            .set_expression_attribute_names(Some(replacement.names))
+            .set_expression_attribute_values(Some(replacement.values))
+            .expression_attribute_values(":expected_revision", number(next.revision - 1))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None);
+        writes.insert(0, wrapped(update.build(), |update, item| item.update(update))?);
+        match self.transact(writes, "commit a record").await? {
+            Transaction::Done => Ok(Committed::Yes),
+            // It may have been ours, whose answer was lost for longer than the request token lives.
+            Transaction::Refused(_) => {
+                let stored = self.get(file_pk(next.file_id), "load a record").await?;
+                let is_ours = stored.is_some_and(|item| item.get("write_id") == Some(&text(write_id)));
+                Ok(if is_ours { Committed::Yes } else { Committed::Conflict })
+            }
+        }
+    }
+
+    /// Runs a transaction, again and again while others are in its way.
+    pub(super) async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+        operation: &'static str,
+    ) -> Result<Transaction, StoreError> {
+        for n_collisions in 0..MAX_COLLISIONS {
+            let sent = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
+            match sent.send().await {
+                Ok(_) => return Ok(Transaction::Done),
+                Err(error) => match refusal(&error) {
+                    Some(Refusal::Conditions(at)) => return Ok(Transaction::Refused(at)),
+                    Some(Refusal::Collision) => tokio::time::sleep(pause(n_collisions)).await,
+                    None => return Err(StoreError::of_sdk(operation, error)),
+                },
+            }
+        }
+        Err(StoreError::new(operation, Kind::Unavailable))
+    }
+
+    fn add_usage(
+        &self,
+        owner: &OwnerId,
+        usage: Usage,
+        condition: &str,
+        mut values: Attributes,
+    ) -> Result<TransactWriteItem, StoreError> {
+        for (name, value) in [(":p", usage.pending), (":o", usage.objects), (":b", usage.bytes)] {
+            values.insert(name.to_owned(), number(value));
+        }
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", text(usage_pk(owner)))
+            .update_expression("ADD n_pending :p, n_objects :o, n_bytes :b")
+            .set_condition_expression((!condition.is_empty()).then(|| condition.to_owned()))
+            .set_expression_attribute_values(Some(values));
+        wrapped(update.build(), |update, item| item.update(update))
+    }
+
+    fn add_scan_time(
+        &self,
+        owner: &OwnerId,
+        scanned: Duration,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", text(scan_time_pk(owner, now)))
+            .update_expression("SET #ttl = :ttl ADD scan_millis :millis")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":ttl", number((now + SCAN_TTL).as_secs()))
+            .expression_attribute_values(":millis", number(scanned.as_millis()));
+        wrapped(update.build(), |update, item| item.update(update))
+    }
+
+    fn scan_time_below(
+        &self,
+        owner: &OwnerId,
+        seconds: u64,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("pk", text(scan_time_pk(owner, now)))
+            .condition_expression("attribute_not_exists(scan_millis) OR scan_millis < :limit")
+            .expression_attribute_values(":limit", number(seconds.saturating_mul(1000)));
+        wrapped(check.build(), |check, item| item.condition_check(check))
+    }
+}
+
+fn usage_pk(owner: &OwnerId) -> String {
+    format!("usage#{owner}")
+}
+
+fn scan_time_pk(owner: &OwnerId, now: Timestamp) -> String {
+    // The day comes first: it has no `#`, so no two pairs share a key.
+    format!("scanned#{}#{owner}", day(now))
+}
+
+fn wrapped<T>(
+    built: Result<T, aws_sdk_dynamodb::error::BuildError>,
+    put: impl FnOnce(
+        T,
+        aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder,
+    ) -> aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder,
+) -> Result<TransactWriteItem, StoreError> {
+    let built = built.map_err(|error| StoreError::caused("count a file", Kind::Unexpected, error))?;
+    Ok(put(built, TransactWriteItem::builder()).build())
+}
+
+enum Refusal {
+    Conditions(Vec<usize>),
+    Collision,
+}
+
+fn refusal<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Refusal> {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
+    else {
+        return None;
+    };
+    let reasons = cancelled.cancellation_reasons();
+    let with_code = |code: &str| {
+        let found = reasons.iter().enumerate().filter(|(_, reason)| reason.code() == Some(code));
+        found.map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    let refused = with_code("ConditionalCheckFailed");
+    if !refused.is_empty() {
+        return Some(Refusal::Conditions(refused));
+    }
+    (!with_code("TransactionConflict").is_empty()).then_some(Refusal::Collision)
+}
+
+/// Longer each time, and never the same for two that collided.
+fn pause(n_collisions: u32) -> Duration {
+    let random = u64::from(clock::random_uuid().as_fields().0);
+    let limit_ms = 10 << n_collisions.min(5);
+    Duration::from_millis(5 + random % limit_ms)
+}

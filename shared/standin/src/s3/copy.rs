@@ -1,0 +1,46 @@
+//! How is an object copied? Its bytes are staged anew, so that a copy never depends on its source.
+
+use futures_util::TryStreamExt as _;
+use s3s::checksum::ChecksumHasher;
+use s3s::dto::{CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, StreamingBlob};
+use s3s::{S3Result, s3_error};
+
+use super::Store;
+use super::put::{Condition, NewVersion};
+use super::rows::internal;
+
+impl Store {
+    /// Copies one version within the bucket, with its metadata and tags.
+    pub(super) async fn copy(&self, input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
+        self.check_bucket(&input.bucket)?;
+        let CopySource::Bucket { bucket, key, version_id } = &input.copy_source else {
+            return Err(s3_error!(NotImplemented, "only a bucket can be copied from"));
+        };
+        let row = self.find(bucket, key, version_id.as_deref()).await?;
+        let path = self.blobs.path(row.blob.as_deref().unwrap_or_default());
+        let file = tokio::fs::File::open(path).await.map_err(internal)?;
+        let bytes =
+            StreamingBlob::wrap(tokio_util::io::ReaderStream::new(file).map_err(std::io::Error::other));
+        let staged = self.blobs.stage(Some(bytes), Some(row.size), ChecksumHasher::default()).await?;
+        let new = NewVersion {
+            key: input.key,
+            blob: self.blobs.keep(&staged)?,
+            size: staged.size,
+            etag: row.etag.clone(),
+            meta: row.meta,
+            tags: row.tags,
+            condition: Condition::None,
+            event: "ObjectCreated:Copy",
+            upload: None,
+        };
+        let source_version = row.version;
+        let version = self.commit(new).await?;
+        let result = CopyObjectResult { e_tag: Some(ETag::Strong(row.etag)), ..Default::default() };
+        Ok(CopyObjectOutput {
+            copy_object_result: Some(result),
+            copy_source_version_id: Some(source_version),
+            version_id: Some(version),
+            ..Default::default()
+        })
+    }
+}
