@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{Service, answer, text};
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
-const ENV: [(&str, &str); 3] =
+pub(crate) const ENV: [(&str, &str); 3] =
     [("JWT_ISSUER", "https://issuer.example"), ("JWT_AUDIENCE", "airlock"), ("JWT_SECRET", SECRET)];
 
 fn now() -> i64 {

@@ -12,8 +12,10 @@ use sha2::Digest as _;
 use tempfile::TempDir;
 
 pub(crate) mod deployment;
+pub(crate) mod fault_proxy;
 pub(crate) mod mirror;
 pub(crate) mod process;
+pub(crate) mod receiver;
 pub(crate) mod runtime_api;
 
 /// A service in this process, on ports of its own, with the test definitions.
@@ -62,7 +64,15 @@ impl Service {
 
     /// With these environment variables, and with settings changed by `change`.
     pub(crate) async fn start_with(env: &[(&str, &str)], change: impl FnOnce(&mut Settings)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), env, change).await
+    }
+
+    /// On what another one has left.
+    pub(crate) async fn start_in(
+        directory: TempDir,
+        env: &[(&str, &str)],
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = settings(directory.path());
         change(&mut settings);
         let local = Local::start(settings, &Env::from_pairs(env)).await.unwrap();
@@ -209,6 +219,12 @@ impl Service {
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
+    /// Stops the service and gives back what it has left.
+    pub(crate) async fn stop_and_keep(self) -> TempDir {
+        self.local.stop().await;
+        self.directory
+    }
+
     /// Stops the service, whose tasks must all have ended well.
     pub(crate) async fn stop(self) {
         self.local.stop().await;
@@ -257,4 +273,24 @@ pub(crate) fn is_soak() -> bool {
 #[expect(clippy::disallowed_methods, reason = "set by the Makefile")]
 pub(crate) fn is_update() -> bool {
     std::env::var("UPDATE").is_ok()
+}
+
+/// Runs a Python script with the libraries of other people; what it prints.
+pub(crate) fn python(script: &str, input: &Value) -> String {
+    use std::io::Write as _;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let venv = std::process::Command::new(root.join("tools/venv")).arg("peer").output().unwrap();
+    assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
+    let python = format!("{}/bin/python", String::from_utf8(venv.stdout).unwrap().trim());
+    let mut child = std::process::Command::new(python)
+        .args(["-c", script])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }

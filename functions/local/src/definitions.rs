@@ -90,13 +90,11 @@ async fn update(directory: &Path, proxy: &[(String, String)], verbosity: Verbosi
 }
 
 /// Keeps official definitions current; a test set stays what it is.
-pub(crate) async fn keep_current(chosen: Chosen, source: Source, scan: Arc<scan::Context>) {
-    /// ClamAV's mirrors ask for at most one request an hour.
-    const EVERY: Duration = Duration::from_hours(2);
+pub(crate) async fn keep_current(chosen: Chosen, source: Source, every: Duration, scan: Arc<scan::Context>) {
     let is_ours = source == Source::Auto && chosen.definitions.kind == DefinitionsKind::Official;
     let mut version = chosen.definitions.version;
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(every).await;
         if is_ours {
             update(&chosen.directory, &chosen.proxy, Verbosity::Silent).await;
         }
@@ -104,8 +102,11 @@ pub(crate) async fn keep_current(chosen: Chosen, source: Source, scan: Arc<scan:
             && found.version != version
         {
             version = found.version;
-            // The next scan, or the next heartbeat, starts an engine with what is there now.
             scan.engine.stop().await;
+            // Starts an engine with what is there now, and says so: then rescans are due.
+            if let Err(error) = scan.beat().await {
+                tracing::error!(error = format!("{error:#}"), "the engine does not run");
+            }
         }
     }
 }

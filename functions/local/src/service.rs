@@ -11,6 +11,7 @@ use aws::{Endpoints, EventQueue, Ledger, Objects, Queues, ScanQueue, Sdk, Static
 use clamd::Engine;
 use domain::machine::MachinePolicy;
 use standin::dynamodb::DynamoDb;
+use standin::pump::Delivery;
 use standin::queue::Queue;
 use standin::s3::{Access, Store};
 use tokio::task::JoinSet;
@@ -135,7 +136,8 @@ impl Local {
             bus: if outlets.has_bus() { outlets.bus(&Sdk::from_environment().await) } else { None },
             webhooks,
         };
-        tasks.spawn(tasks::tell(event_queue, settings.tuning.delivery, Arc::new(notify)));
+        let telling = Delivery { n_workers: settings.tuning.n_tellers, ..settings.tuning.delivery };
+        tasks.spawn(tasks::tell(event_queue, telling, Arc::new(notify)));
         let rescans_per_sweep = env.parsed("RESCANS_PER_MINUTE", sweep::Context::DEFAULT_RESCANS)?;
         let sweeper = sweep::Context { stores, machine, rescans_per_sweep };
         tasks.spawn(tasks::sweep(storage.sweep_every(settings.tuning.sweep_every), sweeper));
@@ -143,6 +145,7 @@ impl Local {
         tasks.spawn(definitions::keep_current(
             chosen.clone(),
             settings.definitions.clone(),
+            settings.tuning.definitions_every,
             Arc::clone(&scan),
         ));
 

@@ -35,10 +35,14 @@ pub enum Auth {
 #[derive(Clone, Debug)]
 pub struct Tuning {
     pub delivery: Delivery,
+    /// How many messages about news are handled at once.
+    pub n_tellers: usize,
     pub machine: MachinePolicy,
     pub transport: Transport,
     pub sweep_every: Duration,
     pub clamd: PathBuf,
+    /// How often is looked for other definitions.
+    pub definitions_every: Duration,
     /// Whether bytes that were judged before keep their verdict.
     pub recall: bool,
 }
@@ -54,10 +58,13 @@ impl Default for Tuning {
                 n_workers: 4,
                 mischief: Mischief::None,
             },
+            n_tellers: 2,
             machine: MachinePolicy { look_again: Duration::from_secs(30), ..MachinePolicy::default() },
             transport: Transport::Stream,
             sweep_every: Duration::from_secs(5),
             clamd: "clamd".into(),
+            // ClamAV's mirrors ask for at most one request an hour.
+            definitions_every: Duration::from_hours(2),
             recall: true,
         }
     }

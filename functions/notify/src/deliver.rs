@@ -1,30 +1,45 @@
 //! One delivery: one attempt, and what comes of it.
 
+use std::time::Duration;
+
 use aws::{EndpointRecord, Ledger, StoreError};
 use domain::delivery::{Answer, Delivery, EndpointFate};
 
 use crate::Context;
 
-/// Makes the attempt that is due, if it still is: another message may have made it meanwhile.
+/// Longer than an attempt can take.
+const CHANCE: Duration = Duration::from_mins(5);
+
+/// Makes an attempt that the sweep has put off and asked for, unless the delivery is over.
 pub(crate) async fn deliver_by_key(context: &Context, key: &str) -> Result<(), StoreError> {
     match context.stores.ledger.delivery(key).await? {
-        Some(delivery) if delivery.due_at().is_some() => deliver(context, &delivery).await,
+        Some(delivery) if delivery.due_at().is_some() => attempt(context, &delivery).await,
+        _ => Ok(()),
+    }
+}
+
+/// Makes the first attempt, unless somebody has begun with it.
+pub(crate) async fn deliver(context: &Context, delivery: &Delivery) -> Result<(), StoreError> {
+    let key = Ledger::delivery_key(delivery.event, &delivery.endpoint);
+    match context.stores.ledger.delivery(&key).await? {
+        Some(stored) if stored.due_at().is_some_and(|due_at| due_at <= aws::clock::now()) => {
+            attempt(context, &stored).await
+        }
         _ => Ok(()),
     }
 }
 
 /// Makes one attempt. That it failed is no error: when it is tried again is stored.
-pub(crate) async fn deliver(context: &Context, delivery: &Delivery) -> Result<(), StoreError> {
+async fn attempt(context: &Context, delivery: &Delivery) -> Result<(), StoreError> {
     let ledger = &context.stores.ledger;
-    // The list may be older than an attempt that somebody else has made since.
-    let key = Ledger::delivery_key(delivery.event, &delivery.endpoint);
-    let Some(delivery) = ledger.delivery(&key).await?.filter(|stored| stored.due_at().is_some()) else {
-        return Ok(());
-    };
+    // Whoever dies from here on leaves it due again after this.
+    if !ledger.postpone_delivery(delivery, aws::clock::now() + CHANCE).await? {
+        return Ok(()); // Somebody else makes this attempt.
+    }
     let known = ledger.endpoints().await?.remove(&delivery.endpoint);
     let is_disabled = known.as_ref().is_some_and(|known| known.disabled_at.is_some());
     let answer =
-        if is_disabled { Answer::Gone } else { context.webhooks.send(&delivery, aws::clock::now()).await };
+        if is_disabled { Answer::Gone } else { context.webhooks.send(delivery, aws::clock::now()).await };
     let now = aws::clock::now();
     let (next, fate) = delivery.answered(&answer, now);
     ledger.update_delivery(&next).await?;

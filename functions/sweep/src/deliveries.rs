@@ -17,8 +17,9 @@ pub(crate) async fn requeue(context: &Context) -> Result<u32, StoreError> {
     let (ledger, now) = (&context.stores.ledger, aws::clock::now());
     let mut n_asked = 0;
     for delivery in ledger.due_deliveries(now, MAX).await? {
-        // First put off, then asked for: a delivery that was made meanwhile is not made due again by this.
-        ledger.postpone_delivery(&delivery, now + CHANCE).await?;
+        if !ledger.postpone_delivery(&delivery, now + CHANCE).await? {
+            continue; // Somebody is at it.
+        }
         let key = Ledger::delivery_key(delivery.event, &delivery.endpoint);
         queue.request(&EventTask::Deliver(key)).await?;
         n_asked += 1;

@@ -76,9 +76,10 @@ impl Ledger {
         self.put(DeliveryItem::of(delivery), "update a delivery").await
     }
 
-    /// Makes a due delivery due later, unless somebody has changed it since it was read.
-    pub async fn postpone_delivery(&self, delivery: &Delivery, until: Timestamp) -> Result<(), StoreError> {
-        let Some(due_at) = delivery.due_at() else { return Ok(()) };
+    /// Makes a due delivery due later, unless somebody has changed it since it was read: of several that want to make an attempt, one may.
+    /// Whether it was us.
+    pub async fn postpone_delivery(&self, delivery: &Delivery, until: Timestamp) -> Result<bool, StoreError> {
+        let Some(due_at) = delivery.due_at() else { return Ok(false) };
         let postponed = attributes_of(DeliveryItem::of(&delivery.postponed(until)), "postpone a delivery")?;
         let put = self
             .client
@@ -90,9 +91,9 @@ impl Ledger {
             .expression_attribute_values(":due_at", number(due_at.as_millis()))
             .expression_attribute_values(":n_attempts", number(delivery.n_attempts));
         match put.send().await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
             Err(error) => match StoreError::of_sdk("postpone a delivery", error) {
-                error if error.kind == Kind::PreconditionFailed => Ok(()),
+                error if error.kind == Kind::PreconditionFailed => Ok(false),
                 error => Err(error),
             },
         }

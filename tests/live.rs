@@ -1,0 +1,192 @@
+//! Who follows files is told what happens to them when it happens, and after any interruption everything that happened meanwhile.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use reqwest::Response;
+use serde_json::{Value, json};
+
+use crate::support::{Service, eicar};
+
+/// One server-sent event.
+#[derive(Clone, Debug)]
+struct Event {
+    id: Option<String>,
+    data: Value,
+}
+
+impl Event {
+    fn kind(&self) -> &str {
+        self.data["type"].as_str().unwrap()
+    }
+
+    fn file_id(&self) -> &str {
+        self.data["file_info"]["file_id"].as_str().unwrap_or_default()
+    }
+}
+
+/// Reads a stream as browsers do.
+struct Stream {
+    body: futures_util::stream::BoxStream<'static, Vec<u8>>,
+    buffer: String,
+}
+
+impl Stream {
+    async fn open(service: &Service, path: &str, last_event_id: Option<&str>) -> (u16, Self) {
+        let mut request = service.request(reqwest::Method::GET, path);
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        let response: Response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.bytes_stream().take_while(|chunk| std::future::ready(chunk.is_ok()));
+        let body = body.map(|chunk| chunk.unwrap().to_vec()).boxed();
+        (status, Self { body, buffer: String::new() })
+    }
+
+    /// The next event, or `None` at the end of the stream.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some((block, rest)) = self.buffer.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.buffer = rest;
+                let field = |name: &str| {
+                    let prefix = format!("{name}: ");
+                    block.lines().find_map(|line| line.strip_prefix(&prefix).map(ToOwned::to_owned))
+                };
+                if let Some(data) = field("data") {
+                    return Some(Event { id: field("id"), data: serde_json::from_str(&data).unwrap() });
+                }
+                continue;
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(30), self.body.next()).await.unwrap()?;
+            self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    /// Events of files until `enough`.
+    async fn until(&mut self, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
+        let mut events = Vec::new();
+        while !enough(&events) {
+            let Some(event) = self.next().await else { break };
+            if event.kind() != "progress" {
+                events.push(event);
+            }
+        }
+        events
+    }
+}
+
+fn kinds(events: &[Event], file_id: &str) -> Vec<String> {
+    events.iter().filter(|event| event.file_id() == file_id).map(|event| event.kind().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_followed_from_its_announcement_to_its_verdict() {
+    let service = Service::start().await;
+    let accepted = service.announce(&json!({ "filename": "a.txt", "size": 4 })).await;
+    let path = format!("/files/{}/events", accepted.file_id);
+    let (status, mut stream) = Stream::open(&service, &path, None).await;
+    assert_eq!(status, 200);
+    let first = stream.next().await.unwrap();
+    assert_eq!((first.kind(), &first.data["file_info"]["scan_status"]), ("file.updated", &json!("pending")));
+    let waiting = stream.next().await.unwrap();
+    assert_eq!((waiting.kind(), &waiting.data["phase"]), ("progress", &json!("waiting_for_upload")));
+    assert_eq!(service.put(&accepted, b"good").await.status(), 200);
+    let events =
+        stream.until(|events| events.iter().any(|event| event.kind() == "file.scan.completed")).await;
+    assert_eq!(kinds(&events, &accepted.file_id), ["file.scan.started", "file.scan.completed"]);
+    let last = events.last().unwrap();
+    assert_eq!(last.data["file_info"]["scan_status"], "clean");
+    assert_eq!(last.data["event_id"], format!("evt_{}_2", accepted.file_id));
+    assert!(stream.next().await.is_none(), "nothing more will happen, so the stream ends");
+    let (status, _) = Stream::open(&service, &path, last.id.as_deref()).await;
+    assert_eq!(status, 204, "a browser stays away then");
+    // Who was away in between is told what it has missed, once each.
+    let (_, mut stream) = Stream::open(&service, &path, events[0].id.as_deref()).await;
+    let missed = stream.until(|_| false).await;
+    assert_eq!(kinds(&missed, &accepted.file_id), ["file.scan.completed"]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_loses_no_change() {
+    let service = Service::start().await;
+    let (status, mut stream) = Stream::open(&service, "/events", None).await;
+    assert_eq!(status, 200);
+    let before = service.upload("before.txt", b"before").await;
+    let events = stream.until(|events| kinds(events, &before).len() >= 3).await;
+    let last_id = events.last().unwrap().id.clone().unwrap();
+    // More happens while nobody listens, and the service goes down in the middle of it.
+    drop(stream);
+    let mut ids = vec![service.upload("infected.txt", &eicar()).await];
+    service.ends_as(&ids[0], "infected").await;
+    for n in 0..5u8 {
+        ids.push(service.upload(&format!("{n}.txt"), &vec![n + 1; 500_000]).await);
+    }
+    let directory = service.stop_and_keep().await;
+    let service = Service::start_in(directory, &[], |_| {}).await;
+    let (status, mut stream) = Stream::open(&service, "/events", Some(&last_id)).await;
+    assert_eq!(status, 200);
+    let all_completed = |events: &[Event]| {
+        let completed = events.iter().filter(|event| event.kind() == "file.scan.completed");
+        let completed: BTreeSet<&str> = completed.map(Event::file_id).collect();
+        ids.iter().all(|id| completed.contains(id.as_str()))
+    };
+    let events = stream.until(all_completed).await;
+    for id in &ids {
+        let kinds = kinds(&events, id);
+        let is_whole = kinds.iter().any(|kind| kind == "file.scan.started")
+            && kinds.iter().filter(|kind| *kind == "file.scan.completed").count() == 1;
+        assert!(is_whole, "{id}: {kinds:?}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_estimate_comes_from_what_was_measured() {
+    let service = Service::start().await;
+    for n in 0..3u8 {
+        let id = service.upload("a.txt", &[n + 1]).await;
+        service.ends_as(&id, "clean").await;
+    }
+    let accepted = service.announce(&json!({ "filename": "a.txt", "size": 4 })).await;
+    let (_, mut stream) = Stream::open(&service, "/events", None).await;
+    let progress = loop {
+        let event = stream.next().await.unwrap();
+        if event.kind() == "progress" {
+            break event.data;
+        }
+    };
+    assert_eq!(progress["file_id"], accepted.file_id);
+    let estimated = progress["estimated_seconds"].as_f64().unwrap();
+    assert!((0.0..10.0).contains(&estimated), "{progress}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_and_edits_are_seen_and_foreign_files_are_not() {
+    use crate::identity::{ENV, user_token};
+    let service = Service::start_with(&ENV, |settings| settings.auth = local::Auth::Jwt).await;
+    let service = service.with_token(user_token("alice"));
+    let (_, mut stream) = Stream::open(&service, "/events", None).await;
+    let file_id = service.upload("a.txt", b"good").await;
+    service.ends_as(&file_id, "clean").await;
+    let path = format!("/files/{file_id}");
+    let renamed = service.request(reqwest::Method::PATCH, &path).json(&json!({ "filename": "b.txt" }));
+    assert_eq!(renamed.send().await.unwrap().status(), 200);
+    assert_eq!(service.request(reqwest::Method::DELETE, &path).send().await.unwrap().status(), 204);
+    let events = stream.until(|events| events.iter().any(|event| event.kind() == "file.deleted")).await;
+    assert!(events.iter().any(|event| event.data["file_info"]["filename"] == "b.txt"), "{events:?}");
+    let service = service.with_token(user_token("eve"));
+    let (status, _) = Stream::open(&service, &format!("/files/{file_id}/events"), None).await;
+    assert_eq!(status, 404);
+    let (_, mut stream) = Stream::open(&service, "/events", None).await;
+    let own = service.upload("e.txt", b"eve's").await;
+    let events = stream.until(|events| events.iter().any(|event| event.file_id() == own)).await;
+    assert!(events.iter().all(|event| event.file_id() == own), "{events:?}");
+    let service = service.with_token("nonsense".to_owned());
+    assert_eq!(Stream::open(&service, "/events", None).await.0, 401);
+    service.stop().await;
+}

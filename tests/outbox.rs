@@ -1,0 +1,117 @@
+//! What has happened is told at least once, under one id, wherever the one who tells it dies.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use aws::{Endpoints, EventTask, Ledger, Sdk, Stores};
+use aws_lambda_events::event::sqs::SqsEvent;
+use domain::machine::MachinePolicy;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::fault_proxy::{Cut, line};
+use crate::support::receiver::Receiver;
+use crate::support::{Service, eicar};
+use crate::webhooks::SECRET;
+
+/// A notify function of our own, beside a service whose own one is never asked.
+async fn notify_through(service: &Service, ledger_url: &str, receiver: &Receiver) -> notify::Context {
+    let endpoints = Endpoints { s3: Some(service.local.report().s3_url.clone()), s3_public: None };
+    let sdk = Sdk::at(&endpoints, &service.keys(), "us-east-1").await;
+    let own = service.local.stores();
+    let ledger = Ledger::new(sdk.dynamodb(Some(ledger_url)), "airlock".to_owned());
+    notify::Context {
+        stores: Stores { ledger, ..own.clone() },
+        machine: MachinePolicy { publishes: true, ..MachinePolicy::default() },
+        bucket: "airlock".to_owned(),
+        bus: None,
+        webhooks: notify::Webhooks::new(&[&receiver.url()], &[SECRET], &[&receiver.address]).unwrap(),
+    }
+}
+
+fn task(task: &EventTask) -> SqsEvent {
+    let body = serde_json::to_string(task).unwrap();
+    let record = json!({ "messageId": "m", "receiptHandle": "m", "body": body, "attributes": {},
+        "messageAttributes": {}, "eventSource": "aws:sqs" });
+    serde_json::from_value(json!({ "Records": [record] })).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_tells_may_die_at_any_request() {
+    // The service has an outlet, so that its outboxes fill; its own notify function has no workers.
+    let silent = Receiver::start().await;
+    let (url, address) = (silent.url(), silent.address.clone());
+    let env =
+        [("WEBHOOK_URLS", url.as_str()), ("WEBHOOK_SECRET", SECRET), ("WEBHOOK_PRIVATE_HOSTS", &address)];
+    let service = Service::start_with(&env, |settings| settings.tuning.n_tellers = 0).await;
+    let mut n_deaths = 0;
+    for cut in [Cut::Before, Cut::After] {
+        for n_whole in 0.. {
+            let receiver = Receiver::start().await;
+            let file_id = service.upload("a.txt", &eicar()).await;
+            service.ends_as(&file_id, "infected").await;
+            let deleted = service.request(Method::DELETE, &format!("/files/{file_id}")).send().await.unwrap();
+            assert_eq!(deleted.status(), 204);
+            let publish = EventTask::Publish(domain::id::FileId::parse(&file_id).unwrap());
+            let dying = line(&service.local.report().dynamodb_url, n_whole, cut).await;
+            let first = notify_through(&service, &dying, &receiver).await;
+            let failed = !notify::handle(&first, task(&publish), Duration::from_secs(60))
+                .await
+                .batch_item_failures
+                .is_empty();
+            n_deaths += usize::from(failed);
+            // Another one comes, as the queue's next delivery or the sweep's message makes it.
+            let whole = notify_through(&service, &service.local.report().dynamodb_url, &receiver).await;
+            let told = notify::handle(&whole, task(&publish), Duration::from_secs(60)).await;
+            assert!(told.batch_item_failures.is_empty());
+            // What was stored and not sent is due; the sweep would ask for it in five minutes at the latest.
+            let later = aws::clock::now() + Duration::from_hours(1);
+            for delivery in whole.stores.ledger.due_deliveries(later, 100).await.unwrap() {
+                let key = Ledger::delivery_key(delivery.event, &delivery.endpoint);
+                notify::handle(&whole, task(&EventTask::Deliver(key)), Duration::from_secs(60)).await;
+            }
+            let received = receiver.received();
+            let mut by_id: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            for one in &received {
+                by_id.entry(one.id.clone()).or_default().insert(one.body.clone());
+            }
+            let expected: Vec<String> = (1..=3).map(|seq| format!("evt_{file_id}_{seq}")).collect();
+            assert_eq!(
+                by_id.keys().cloned().collect::<Vec<_>>(),
+                expected,
+                "{cut:?} at {n_whole}: {received:#?}"
+            );
+            assert!(by_id.values().all(|bodies| bodies.len() == 1), "one event, one body: {received:#?}");
+            let record =
+                whole.stores.ledger.load(domain::id::FileId::parse(&file_id).unwrap()).await.unwrap();
+            assert!(!record.unwrap().journal.has_outbox(), "{cut:?} at {n_whole}");
+            if !failed {
+                break;
+            }
+        }
+    }
+    assert!(n_deaths >= 10, "only {n_deaths} deaths");
+    assert!(silent.received().is_empty(), "the service's own one was to be silent");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_message_is_made_up_for_by_the_sweep() {
+    let receiver = Receiver::start().await;
+    let url = receiver.url();
+    let env = [
+        ("WEBHOOK_URLS", url.as_str()),
+        ("WEBHOOK_SECRET", SECRET),
+        ("WEBHOOK_PRIVATE_HOSTS", &receiver.address),
+    ];
+    // Nobody listens while it happens, and the messages are gone; the next one finds the outboxes by their appointments.
+    let service = Service::start_with(&env, |settings| settings.tuning.n_tellers = 0).await;
+    let file_id = service.upload("a.txt", b"good").await;
+    service.ends_as(&file_id, "clean").await;
+    let directory = service.stop_and_keep().await;
+    std::fs::remove_file(directory.path().join("events.db")).unwrap();
+    let service = Service::start_in(directory, &env, |_| {}).await;
+    let received = receiver.wait_for("both events", |received| received.len() >= 2).await;
+    assert!(received.iter().all(|one| one.file_id() == file_id), "{received:#?}");
+    service.stop().await;
+}

@@ -1,0 +1,65 @@
+//! A line that is cut: passes on so many requests, and after that none, as if the process behind it, or the one before it, had died.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+/// What becomes of the request at which the line is cut.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cut {
+    /// It never arrives.
+    Before,
+    /// It arrives, and its answer is lost.
+    After,
+}
+
+#[derive(Clone)]
+struct Line {
+    target: String,
+    http: reqwest::Client,
+    n_left: Arc<AtomicUsize>,
+    cut: Cut,
+}
+
+/// The address of a line to `target` that is cut at its request number `n_whole` (from 0).
+pub(crate) async fn line(target: &str, n_whole: usize, cut: Cut) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let line = Line {
+        target: target.to_owned(),
+        http: super::client(),
+        n_left: Arc::new(AtomicUsize::new(n_whole + 1)),
+        cut,
+    };
+    let router = Router::new().fallback(pass).with_state(line);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+async fn pass(State(line): State<Line>, request: Request) -> Response {
+    let n_left = line.n_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| Some(n.saturating_sub(1)));
+    let is_dead = || StatusCode::IM_A_TEAPOT.into_response();
+    match n_left.unwrap() {
+        0 => return is_dead(),
+        1 if line.cut == Cut::Before => return is_dead(),
+        _ => {}
+    }
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let answer =
+        line.http.request(parts.method, format!("{}{}", line.target, parts.uri)).headers(parts.headers);
+    let answer = answer.body(body).send().await.unwrap();
+    if n_left.unwrap() == 1 {
+        return is_dead();
+    }
+    let mut response = Response::builder().status(answer.status());
+    for (name, value) in answer.headers() {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+}

@@ -1,0 +1,180 @@
+//! Who wants to be told is told, signed as Standard Webhooks says, again and again until it works, and never through an address that an
+//! outsider could not reach.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::receiver::{Received, Receiver};
+use crate::support::{Service, answer, eicar, python};
+
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAirlockTests";
+
+async fn service(receivers: &[&Receiver]) -> Service {
+    let urls = receivers.iter().map(|receiver| receiver.url()).collect::<Vec<_>>().join(" ");
+    let hosts = receivers.iter().map(|receiver| receiver.address.as_str()).collect::<Vec<_>>().join(" ");
+    let env =
+        [("WEBHOOK_URLS", urls.as_str()), ("WEBHOOK_SECRET", SECRET), ("WEBHOOK_PRIVATE_HOSTS", &hosts)];
+    Service::start_with(&env, |_| {}).await
+}
+
+fn kinds(received: &[Received], file_id: &str) -> Vec<String> {
+    received.iter().filter(|one| one.file_id() == file_id).map(Received::kind).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_is_told_and_its_signature_verifies() {
+    let receiver = Receiver::start().await;
+    let service = service(&[&receiver]).await;
+    let (good, bad) = (service.upload("a.txt", b"good").await, service.upload("b.txt", &eicar()).await);
+    service.ends_as(&good, "clean").await;
+    service.ends_as(&bad, "infected").await;
+    let deleted = service.request(Method::DELETE, &format!("/files/{good}")).send().await.unwrap();
+    assert_eq!(deleted.status(), 204);
+    let received = receiver.wait_for("five events", |received| received.len() >= 5).await;
+    let mut of_good = kinds(&received, &good);
+    of_good.sort();
+    assert_eq!(of_good, ["file.deleted", "file.scan.completed", "file.scan.started"]);
+    let completed = received.iter().find(|one| one.kind() == "file.scan.completed" && one.file_id() == bad);
+    let data = &completed.unwrap().json()["data"];
+    assert_eq!(data["scanStatus"], "COMPLETED");
+    assert_eq!(data["resourceType"], "S3_OBJECT");
+    assert_eq!(data["s3ObjectDetails"]["objectKey"], format!("uploads/{bad}"));
+    assert!(data["s3ObjectDetails"]["versionId"].is_string(), "{data}");
+    assert_eq!(data["scanResultDetails"]["scanResultStatus"], "THREATS_FOUND");
+    assert!(data["scanResultDetails"]["threats"][0]["name"].as_str().unwrap().contains("Eicar"), "{data}");
+    assert_eq!(data["airlock"]["eventId"], completed.unwrap().id);
+    verify(&received);
+    service.stop().await;
+}
+
+/// By the library that receivers use, which also refuses what was tampered with.
+fn verify(received: &[Received]) {
+    let requests: Vec<Value> = received.iter().map(Received::as_request).collect();
+    let script = "
+import json, sys
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+given = json.load(sys.stdin)
+webhook = Webhook(given['secret'])
+for request in given['requests']:
+    webhook.verify(request['body'], request['headers'])
+    for tampered in (request['body'] + ' ', request['body'].replace('file.', 'fire.')):
+        try:
+            webhook.verify(tampered, request['headers'])
+        except WebhookVerificationError:
+            continue
+        sys.exit('a tampered body was accepted')
+print(len(given['requests']))
+";
+    let verified = python(script, &json!({ "secret": SECRET, "requests": requests }));
+    assert_eq!(verified.trim(), received.len().to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_tried_again_under_the_same_id_and_the_same_body() {
+    let receiver = Receiver::start().await;
+    receiver.answer_next(&[500, 302, 503]);
+    let service = service(&[&receiver]).await;
+    let file_id = service.upload("a.txt", b"good").await;
+    service.ends_as(&file_id, "clean").await;
+    let received = receiver
+        .wait_for("both events twice", |received| {
+            let ids: std::collections::BTreeSet<&str> = received.iter().map(|one| one.id.as_str()).collect();
+            ids.len() == 2 && received.len() >= 4
+        })
+        .await;
+    for one in &received {
+        let same: Vec<&Received> = received.iter().filter(|other| other.id == one.id).collect();
+        assert!(same.iter().all(|other| other.body == one.body), "{same:#?}");
+    }
+    verify(&received);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gone_ends_it_until_an_operator_begins_again_and_replays() {
+    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
+    receiver.answer_next(&[410]);
+    let service = service(&[&receiver, &other]).await;
+    for n in 0..3 {
+        let file_id = service.upload(&format!("{n}.txt"), &[n + 1]).await;
+        service.ends_as(&file_id, "clean").await;
+    }
+    other.wait_for("all events at the other one", |received| received.len() == 6).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Those that were under way with the first one may still have come.
+    let n_before = receiver.received().len();
+    assert!(n_before < 6, "{n_before}");
+    let (_, list) = service.get("/webhooks").await;
+    let disabled: Vec<&Value> = list["webhooks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|webhook| webhook["disabled_at"].is_string())
+        .collect();
+    assert_eq!(disabled.len(), 1, "{list}");
+    let id = disabled[0]["id"].as_str().unwrap();
+    let enabled = service.request(Method::POST, &format!("/webhooks/{id}/enable")).send().await.unwrap();
+    assert_eq!(enabled.status(), 204);
+    let replay = json!({ "since": "2020-01-01T00:00:00Z", "endpoint": id });
+    let (status, replayed) = service.post("/webhooks/replay", &replay).await;
+    assert_eq!((status.as_u16(), &replayed["deliveries"]), (200, &json!(6)), "{replayed}");
+    let received = receiver
+        .wait_for("every event at last", |received| {
+            let ids: std::collections::BTreeSet<&str> = received.iter().map(|one| one.id.as_str()).collect();
+            ids.len() == 6
+        })
+        .await;
+    let ids = |received: &[Received]| {
+        received.iter().map(|one| one.id.clone()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(ids(&received), ids(&other.received()), "an event has one id for all");
+    assert_eq!(other.received().len(), 6, "the other one was not told again");
+    for (body, code) in [
+        (json!({ "since": "yesterday" }), "invalid_body"),
+        (json!({ "since": "2020-01-01T00:00:00Z", "endpoint": "x" }), "invalid_body"),
+    ] {
+        let (_, problem) = service.post("/webhooks/replay", &body).await;
+        assert_eq!(problem["code"], code);
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_address_needs_the_operators_word() {
+    let receiver = Receiver::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let settings = crate::support::settings(directory.path());
+    let url = receiver.url();
+    let env = aws::env::Env::from_pairs(&[("WEBHOOK_URLS", &url), ("WEBHOOK_SECRET", SECRET)]);
+    let refused = local::Local::start(settings.clone(), &env).await.unwrap_err();
+    assert!(refused.to_string().contains("is not `https` on port 443"), "{refused}");
+    let env =
+        aws::env::Env::from_pairs(&[("WEBHOOK_URLS", "https://hooks.example/"), ("WEBHOOK_SECRET", "short")]);
+    let refused = local::Local::start(settings, &env).await.unwrap_err();
+    assert!(refused.to_string().contains("WEBHOOK_SECRET"), "{refused}");
+    assert!(receiver.received().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_name_that_leads_inside_is_not_asked() {
+    // `localhost` is a name whose look-up gives a private address, as a rebinding name server's second answer does.
+    let env = [("WEBHOOK_URLS", "https://localhost/hook"), ("WEBHOOK_SECRET", SECRET)];
+    let service = Service::start_with(&env, |_| {}).await;
+    let file_id = service.upload("a.txt", b"good").await;
+    service.ends_as(&file_id, "clean").await;
+    let mut last_failure = Value::Null;
+    for _ in 0..100 {
+        let (_, list) = service.get("/webhooks").await;
+        last_failure = list["webhooks"][0]["last_failure"].clone();
+        if last_failure.is_string() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(last_failure.as_str().unwrap_or_default().contains("no public address"), "{last_failure}");
+    let (status, _) = answer(service.request(Method::GET, "/webhooks").send().await.unwrap()).await;
+    assert_eq!(status, 200);
+    service.stop().await;
+}
