@@ -31,6 +31,13 @@ pub(crate) fn user_token(sub: &str) -> String {
     sign(&claims(sub))
 }
 
+/// A token of an operator.
+pub(crate) fn admin_token(sub: &str) -> String {
+    let mut claims = claims(sub);
+    claims["scope"] = json!("files:read admin");
+    sign(&claims)
+}
+
 async fn service() -> Service {
     Service::start_with(&ENV, |settings| settings.auth = Auth::Jwt).await
 }

@@ -1,1 +1,209 @@
-//! placeholder
+//! Operators see how it goes and mend what does not, and nobody else does: every caller gets what is meant for them, and no more.
+
+use domain::id::Sha256;
+use local::Auth;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::identity::{ENV, admin_token, user_token};
+use crate::support::{Service, answer, client, eicar, sha256};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_numbers_are_those_of_what_happened() {
+    let service = Service::start().await;
+    let encrypted = b"PK\x03\x04 not a zip that anybody could open".to_vec();
+    for (name, bytes, status) in [
+        ("a.txt", b"good".to_vec(), "clean"),
+        ("b.txt", b"better".to_vec(), "clean"),
+        ("c.txt", eicar(), "infected"),
+        ("d.zip", encrypted, "unscannable"),
+    ] {
+        let file_id = service.upload(name, &bytes).await;
+        service.ends_as(&file_id, status).await;
+    }
+    // Counted just after the verdict.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let (status, stats) = service.get("/stats").await;
+    assert_eq!(status, 200);
+    assert_eq!(stats["files_by_status"], json!({ "clean": 2, "infected": 1, "unscannable": 1 }), "{stats}");
+    assert_eq!(stats["hours"].as_array().unwrap().len(), 24);
+    assert_eq!(stats["queue"]["workers"], 4);
+    assert_eq!(stats["scan_seconds"][0]["count"], 4);
+    assert!(stats["scan_seconds"][0]["p99"].as_f64().unwrap() > 0.0, "{stats}");
+    assert_eq!(stats["recent_failures"][0]["status"], "unscannable");
+    assert_eq!(stats["engine"]["restarts"], 0);
+    assert_eq!(stats["dead_letters"], 0);
+    let metrics = service.request(Method::GET, "/metrics").send().await.unwrap();
+    assert!(metrics.headers()["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
+    let parsed = crate::support::python(
+        "
+import json, sys
+from prometheus_client.parser import text_string_to_metric_families
+families = text_string_to_metric_families(json.load(sys.stdin)['text'])
+samples = {s.name + json.dumps(s.labels, sort_keys=True): s.value for f in families for s in f.samples}
+print(json.dumps(samples))
+",
+        &json!({ "text": metrics.text().await.unwrap() }),
+    );
+    let samples: Value = serde_json::from_str(&parsed).unwrap();
+    assert_eq!(samples["airlock_files_24h{\"status\": \"clean\"}"], 2.0, "{samples}");
+    assert_eq!(samples["airlock_dead_letters{}"], 0.0);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_says_why_and_goes_again() {
+    let service = Service::start_with(&[("VIRUS_SCAN_TIMEOUT", "2")], |settings| {
+        settings.tuning.delivery.max_receives = 2;
+        settings.tuning.sweep_every = std::time::Duration::from_hours(1);
+    })
+    .await;
+    service.local.queue().send("{not an event".to_owned()).await.unwrap();
+    let file_id = service.upload("a.txt", b"good").await;
+    service.ends_as(&file_id, "clean").await;
+    let listed = loop {
+        let (_, list) = service.get("/dead-letters").await;
+        if list["total"] == 1 {
+            break list;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_eq!(listed["dead_letters"][0]["reason"], "the body is not an S3 event", "{listed}");
+    let (_, stats) = service.get("/stats").await;
+    assert_eq!(stats["dead_letters"], 1);
+    let (status, moved) = service.post("/dead-letters/redrive", &json!({})).await;
+    assert_eq!((status.as_u16(), &moved["moved"]), (200, &json!(1)));
+    // It is no better than before.
+    loop {
+        let (_, list) = service.get("/dead-letters").await;
+        if list["total"] == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    service.stop().await;
+}
+
+/// Who calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Actor {
+    Nobody,
+    Owner,
+    Stranger,
+    Operator,
+    /// Somebody who has a download link, and uses its token as if it were a user's.
+    LinkHolder,
+}
+
+const ACTORS: [Actor; 5] =
+    [Actor::Nobody, Actor::Owner, Actor::Stranger, Actor::Operator, Actor::LinkHolder];
+
+/// Method, path, body, and what the owner and the operator get; `{clean}` and `{infected}` are the owner's files.
+type Row = (&'static str, &'static str, Option<Value>, u16, u16);
+
+fn rows() -> Vec<Row> {
+    let none = || None;
+    let empty = || Some(json!({}));
+    let release = Some(json!({ "sha256": sha256(&eicar()), "reason": "a test" }));
+    vec![
+        // What is everybody's own: an operator has files too, but not these.
+        ("GET", "/files/{clean}", none(), 200, 404),
+        ("GET", "/files/{clean}/status", none(), 200, 404),
+        ("GET", "/files/{clean}/download-link", none(), 200, 404),
+        ("GET", "/files/{clean}/events", none(), 200, 404),
+        ("PATCH", "/files/{clean}", empty(), 200, 404),
+        ("POST", "/files/{clean}/complete", empty(), 202, 404),
+        ("POST", "/files/{clean}/rescan", empty(), 202, 404),
+        ("POST", "/files/{infected}/rescan", empty(), 409, 404),
+        ("DELETE", "/files/{clean}/links", none(), 204, 404),
+        ("DELETE", "/files/{clean}", none(), 204, 404),
+        ("GET", "/files", none(), 200, 200),
+        ("GET", "/events", none(), 200, 200),
+        // What only operators do.
+        ("GET", "/stats", none(), 403, 200),
+        ("GET", "/metrics", none(), 403, 200),
+        ("GET", "/dead-letters", none(), 403, 200),
+        ("POST", "/dead-letters/redrive", empty(), 403, 200),
+        ("GET", "/webhooks", none(), 403, 200),
+        ("POST", "/webhooks/replay", Some(json!({ "since": "2026-01-01T00:00:00Z" })), 403, 200),
+        ("POST", "/webhooks/0011223344556677/enable", empty(), 403, 404),
+        ("POST", "/files/{infected}/release", release, 403, 200),
+    ]
+}
+
+async fn call(service: &Service, actor: Actor, row: &Row, path: &str, link: &str) -> (u16, Value) {
+    let method: Method = row.0.parse().unwrap();
+    let mut request = client().request(method, service.url(path));
+    request = match actor {
+        Actor::Nobody => request,
+        Actor::Owner => request.bearer_auth(user_token("alice")),
+        Actor::Stranger => request.bearer_auth(user_token("eve")),
+        Actor::Operator => request.bearer_auth(admin_token("root")),
+        Actor::LinkHolder => request.bearer_auth(link.trim_start_matches("/download/")),
+    };
+    if let Some(body) = &row.2 {
+        request = request.json(body);
+    }
+    let response = request.send().await.unwrap();
+    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+    if content_type.is_some_and(|kind| kind.starts_with("text/event-stream")) {
+        return (response.status().as_u16(), Value::Null);
+    }
+    let (status, mut body) = answer(response).await;
+    if let Some(body) = body.as_object_mut() {
+        body.remove("requestId");
+        body.remove("instance");
+    }
+    (status.as_u16(), body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_caller_gets_what_is_meant_for_them() {
+    let service = Service::start_with(&ENV, |settings| settings.auth = Auth::Jwt).await;
+    let service = service.with_token(user_token("alice"));
+    let infected = service.upload("bad.txt", &eicar()).await;
+    service.ends_as(&infected, "infected").await;
+    let unknown = aws::clock::random_uuid().to_string();
+    for row in rows() {
+        let clean = service.upload("good.txt", b"good").await;
+        service.ends_as(&clean, "clean").await;
+        let link = service.link(&clean).await;
+        let of = |file: &str, other: &str| row.1.replace("{clean}", file).replace("{infected}", other);
+        let path = of(&clean, &infected);
+        // Whoever changes something comes last.
+        for actor in ACTORS.into_iter().rev() {
+            let is_about_a_file = row.1.contains('{');
+            let is_for_operators = row.4 == 200 && row.3 == 403 || row.1.contains("enable");
+            let expected = match actor {
+                Actor::Nobody | Actor::LinkHolder => 401,
+                Actor::Owner => row.3,
+                Actor::Operator => row.4,
+                Actor::Stranger if is_for_operators => 403,
+                Actor::Stranger if is_about_a_file => 404,
+                Actor::Stranger => row.3,
+            };
+            // The operator's release is looked at after the others, as the owner's deletion is.
+            if actor == Actor::Operator && row.1.ends_with("release") {
+                continue;
+            }
+            let (status, body) = call(&service, actor, &row, &path, &link).await;
+            assert_eq!(status, expected, "{actor:?} {} {path}: {body}", row.0);
+            if status == 404 && is_about_a_file {
+                let (status, unknown_body) =
+                    call(&service, actor, &row, &of(&unknown, &unknown), &link).await;
+                assert_eq!((status, unknown_body), (404, body), "{actor:?} {path}: foreign is not unknown");
+            }
+        }
+        if row.1.ends_with("release") {
+            let (status, body) = call(&service, Actor::Operator, &row, &path, &link).await;
+            assert_eq!((status, &body["scan_status"]), (200, &json!("released")), "{body}");
+        }
+    }
+    // A user's token is no link.
+    let as_link = client().get(service.url(&format!("/download/{}", user_token("alice")))).send().await.unwrap();
+    assert_eq!(as_link.status(), 404);
+    let kept = service.local.stores().ledger.release(Sha256::parse(&sha256(&eicar())).unwrap()).await.unwrap();
+    let kept = kept.unwrap();
+    assert_eq!((kept.by.as_str(), kept.reason.as_str()), ("root", "a test"), "who answers for it is kept");
+    service.stop().await;
+}

@@ -1,10 +1,12 @@
-// The upload page. Files go from the browser straight to storage; this page asks for the permission, watches the verdict
+// The upload page. Files go from the browser straight to storage; this page asks for the permission, follows the verdict
 // and offers the download. It trusts nothing that a file or its name contains: text is only ever set as text.
+
+import { call, follow, formatSeconds, formatSize, onSignIn } from './service.js';
 
 const MAX_HASHED_BYTES = 64 * 1024 * 1024; // larger files would have to be held in memory to be hashed
 const PARALLEL_UPLOADS = 3;
 const STATUS_WORDS = {
-  pending: 'Waiting', scanning: 'Scanning', clean: 'Clean', infected: 'Infected', unscannable: 'Not checkable',
+  pending: 'Waiting', scanning: 'Scanning', clean: 'Clean', infected: 'Infected', released: 'Released', unscannable: 'Not checkable',
   error: 'Scan failed', expired: 'Expired', deleted: 'Deleted',
 };
 
@@ -12,22 +14,6 @@ const byId = (id) => document.getElementById(id);
 const list = byId('files');
 const rows = new Map(); // file id -> row element
 let nextCursor = null;
-
-class Problem extends Error {
-  constructor(status, body) {
-    super(body.detail ?? body.message ?? `The service answered ${status}.`);
-    this.status = status;
-  }
-}
-
-async function call(path, { headers = {}, ...options } = {}) {
-  const token = sessionStorage.getItem('token');
-  if (token) headers.authorization = `Bearer ${token}`;
-  const response = await fetch(path, { ...options, headers });
-  if (response.status === 401) byId('sign-in').hidden = false;
-  if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
-  return response.status === 204 ? null : response.json();
-}
 
 function announce(text) {
   byId('announcer').textContent = text;
@@ -75,9 +61,9 @@ function showFile(row, info, message) {
   row.querySelector('.name').textContent = info.filename;
   row.querySelector('.meta').textContent = `${formatSize(info.file_size)} · ${uploaded}${downloads}`;
   showState(row, info.scan_status, STATUS_WORDS[info.scan_status] ?? info.scan_status, message ?? explain(info));
-  const isClean = info.scan_status === 'clean';
-  row.querySelector('.download').hidden = !isClean;
-  row.querySelector('.copy').hidden = !isClean;
+  const isDownloadable = ['clean', 'released'].includes(info.scan_status);
+  row.querySelector('.download').hidden = !isDownloadable;
+  row.querySelector('.copy').hidden = !isDownloadable;
   row.querySelector('.delete').hidden = info.scan_status === 'deleted';
 }
 
@@ -85,6 +71,7 @@ function explain(info) {
   const result = info.scan_result;
   switch (info.scan_status) {
     case 'clean': return 'Nothing was found. Safe to download.';
+    case 'released': return `${result?.signature ?? 'Something'} was found; an operator has released it: ${info.release_reason}`;
     case 'infected': return `Blocked: ${result?.signature ?? 'malware'} was found.`;
     case 'unscannable':
     case 'error': return result?.explanation ?? 'It could not be checked.';
@@ -92,14 +79,6 @@ function explain(info) {
     case 'expired': return 'It has been removed.';
     default: return 'Waiting for the scan.';
   }
-}
-
-function formatSize(bytes) {
-  if (bytes === null || bytes === undefined) return 'size unknown';
-  const units = ['bytes', 'KB', 'MB', 'GB'];
-  let unit = 0;
-  while (bytes >= 1000 && unit < units.length - 1) { bytes /= 1000; unit += 1; }
-  return `${unit === 0 ? bytes : bytes.toFixed(1)} ${units[unit]}`;
 }
 
 // --- uploading ---
@@ -139,13 +118,16 @@ async function upload(file, row) {
     showState(row, 'pending', 'Preparing', 'Computing its checksum.');
     request.checksum_sha256 = await sha256(file);
   }
-  const accepted = await call('/files', {
+  const accepted = await announced(call('/files', {
     method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(request),
-  });
+  }), row);
   showState(row, 'pending', 'Uploading', '');
   await send(accepted.upload, file, (fraction) => showProgress(row, fraction));
   showProgress(row, null);
-  watch(row, accepted.file_id);
+  row.uploading = false;
+  const info = row.lastInfo;
+  if (info) showFile(row, info);
+  else showState(row, 'pending', STATUS_WORDS.pending, 'Waiting for the scan.');
 }
 
 async function sha256(file) {
@@ -168,25 +150,58 @@ function send({ method, url, headers }, file, onProgress) {
   });
 }
 
-// --- following a verdict: a long poll until it is final ---
+// --- following: one stream of events for all files ---
 
-async function watch(row, fileId) {
-  for (let failures = 0; failures < 5;) {
-    try {
-      const { file_info: info } = await call(`/files/${fileId}/status`, { headers: { prefer: 'wait=20' } });
-      failures = 0;
-      showFile(row, info);
-      if (!['pending', 'scanning'].includes(info.scan_status)) {
-        announce(`${info.filename}: ${STATUS_WORDS[info.scan_status]}. ${explain(info)}`);
-        return;
-      }
-    } catch (error) {
-      if (error.status === 404 || error.status === 401) return;
-      failures += 1;
-      await new Promise((resolve) => setTimeout(resolve, 1000 * failures));
-    }
+let announcing = 0; // while an answer is on its way, an unknown file may be our own
+const unplaced = [];
+
+async function announced(answer, row) {
+  announcing += 1;
+  try {
+    const accepted = await answer;
+    row.uploading = true;
+    row.dataset.fileId = accepted.file_id;
+    rows.set(accepted.file_id, row);
+    return accepted;
+  } finally {
+    announcing -= 1;
+    if (announcing === 0) unplaced.splice(0).forEach(onEvent);
   }
-  showMessage(row, 'The service does not answer. Reload the page to try again.');
+}
+
+function onEvent(event) {
+  const id = event.file_info?.file_id ?? event.file_id;
+  const row = rows.get(id);
+  if (event.type === 'progress') {
+    if (row && !row.uploading) showMessage(row, progressText(event));
+  } else if (event.type === 'file.deleted') {
+    if (row) drop(row);
+  } else if (row) {
+    row.lastInfo = event.file_info;
+    if (row.uploading && event.file_info.scan_status === 'pending') return;
+    row.uploading = false;
+    showProgress(row, null);
+    const before = row.dataset.status;
+    showFile(row, event.file_info);
+    if (event.type.startsWith('file.scan.') && before !== event.file_info.scan_status && isFinal(event.file_info)) {
+      announce(`${event.file_info.filename}: ${STATUS_WORDS[event.file_info.scan_status]}. ${explain(event.file_info)}`);
+    }
+  } else if (announcing > 0) {
+    unplaced.push(event);
+  } else if (!byId('filter').value) {
+    const added = newRow(event.file_info.filename, event.file_info.file_size);
+    showFile(added, event.file_info);
+    list.prepend(added);
+    byId('empty').hidden = true;
+  }
+}
+
+const isFinal = (info) => !['pending', 'scanning'].includes(info.scan_status);
+
+function progressText({ phase, elapsed_seconds: elapsed, estimated_seconds: estimated }) {
+  const left = estimated === undefined ? '' : `, about ${formatSeconds(Math.max(estimated, 0.1))} to go`;
+  if (phase === 'scanning') return `Being checked for ${formatSeconds(elapsed)}${left}.`;
+  return phase === 'queued' ? `Waiting for its turn${left}.` : 'Waiting for the file to arrive.';
 }
 
 // --- actions ---
@@ -212,11 +227,15 @@ async function copyLink(row) {
 
 async function remove(row) {
   await call(`/files/${row.dataset.fileId}`, { method: 'DELETE' });
+  drop(row);
+  announce('File deleted.');
+  byId('files-heading').focus();
+}
+
+function drop(row) {
   rows.delete(row.dataset.fileId);
   row.remove();
   byId('empty').hidden = list.children.length > 0;
-  announce('File deleted.');
-  byId('files-heading').focus();
 }
 
 async function refresh(row) {
@@ -232,10 +251,9 @@ async function load({ more = false } = {}) {
   const page = await call(`/files?${query}`);
   if (!more) { list.replaceChildren(); rows.clear(); }
   for (const info of page.files) {
-    const row = newRow(info.filename, info.file_size);
+    const row = rows.get(info.file_id) ?? newRow(info.filename, info.file_size);
     showFile(row, info);
     list.append(row);
-    if (['pending', 'scanning'].includes(info.scan_status)) watch(row, info.file_id);
   }
   nextCursor = page.next_cursor ?? null;
   byId('more').hidden = nextCursor === null;
@@ -259,23 +277,17 @@ async function showHealth() {
 
 // --- wiring ---
 
-const drop = byId('drop');
+const dropZone = byId('drop');
 for (const name of ['dragenter', 'dragover']) {
-  drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add('over'); });
+  dropZone.addEventListener(name, (event) => { event.preventDefault(); dropZone.classList.add('over'); });
 }
-for (const name of ['dragleave', 'drop']) drop.addEventListener(name, () => drop.classList.remove('over'));
-drop.addEventListener('drop', (event) => { event.preventDefault(); enqueue([...event.dataTransfer.files]); });
+for (const name of ['dragleave', 'drop']) dropZone.addEventListener(name, () => dropZone.classList.remove('over'));
+dropZone.addEventListener('drop', (event) => { event.preventDefault(); enqueue([...event.dataTransfer.files]); });
 // A file that misses the drop zone must not replace the page.
 for (const name of ['dragover', 'drop']) document.addEventListener(name, (event) => event.preventDefault());
 byId('picker').addEventListener('change', (event) => { enqueue([...event.target.files]); event.target.value = ''; });
 byId('filter').addEventListener('change', () => load().catch(showListProblem));
 byId('more').addEventListener('click', () => load({ more: true }).catch(showListProblem));
-byId('sign-in').addEventListener('submit', (event) => {
-  event.preventDefault();
-  sessionStorage.setItem('token', byId('token').value.trim());
-  byId('sign-in').hidden = true;
-  load().catch(showListProblem);
-});
 byId('files-heading').tabIndex = -1;
 
 function showListProblem(error) {
@@ -283,6 +295,13 @@ function showListProblem(error) {
   byId('empty').textContent = error.message;
 }
 
-load().catch(showListProblem);
+// First the stream, then the list: what happens in between is in both, not in neither.
+function begin() {
+  follow('/events', onEvent, (isConnected) => { byId('live').hidden = isConnected; });
+  load().catch(showListProblem);
+}
+
+onSignIn(begin);
+begin();
 showHealth();
 setInterval(showHealth, 60_000);

@@ -1,4 +1,4 @@
-//! The upload page: one page, embedded, no framework and no CDN.
+//! The upload page and the monitor: embedded, no framework and no CDN.
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -7,22 +7,31 @@ use axum::routing::get;
 
 const HTML: &str = include_str!("../../../web/index.html");
 const SCRIPT: &str = include_str!("../../../web/app.js");
+const SERVICE: &str = include_str!("../../../web/service.js");
+const MONITOR_HTML: &str = include_str!("../../../web/monitor.html");
+const MONITOR_SCRIPT: &str = include_str!("../../../web/monitor.js");
 const STYLE: &str = include_str!("../../../web/style.css");
 const ICON: &str = include_str!("../../../web/icon.svg");
 
-/// The page's routes. It may talk to this origin and to the storage, and to nobody else.
+/// The pages' routes. They may talk to this origin and to the storage, and to nobody else.
 pub(crate) fn router(s3_origin: &str) -> Router {
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {s3_origin}; \
          form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     );
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-    let html = move || {
+    let html = |text: &'static str| {
         let policy = policy.clone();
-        async move { ([(header::CONTENT_SECURITY_POLICY, policy)], file(HTML, "text/html; charset=utf-8")) }
+        get(move || {
+            let policy = policy.clone();
+            async move { ([(header::CONTENT_SECURITY_POLICY, policy)], file(text, "text/html; charset=utf-8")) }
+        })
     };
     Router::new()
-        .route("/", get(html))
+        .route("/", html(HTML))
+        .route("/monitor", html(MONITOR_HTML))
+        .route("/monitor.js", get(async || file(MONITOR_SCRIPT, "text/javascript; charset=utf-8")))
+        .route("/service.js", get(async || file(SERVICE, "text/javascript; charset=utf-8")))
         .route("/app.js", get(async || file(SCRIPT, "text/javascript; charset=utf-8")))
         .route("/style.css", get(async || file(STYLE, "text/css; charset=utf-8")))
         .route("/icon.svg", get(async || file(ICON, "image/svg+xml")))
