@@ -3,7 +3,7 @@
 
 run: ## Install what is missing, build, start everything, print the address; ARGS="--help" shows the options
 	@tools/install run
-	cargo run --package local -- $(ARGS)
+	cargo run --package airlock -- local $(ARGS)
 
 test: ## Install what the tests need, run them all
 	@tools/install test

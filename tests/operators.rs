@@ -95,8 +95,7 @@ enum Actor {
     LinkHolder,
 }
 
-const ACTORS: [Actor; 5] =
-    [Actor::Nobody, Actor::Owner, Actor::Stranger, Actor::Operator, Actor::LinkHolder];
+const ACTORS: [Actor; 5] = [Actor::Nobody, Actor::Owner, Actor::Stranger, Actor::Operator, Actor::LinkHolder];
 
 /// Method, path, body, and what the owner and the operator get; `{clean}` and `{infected}` are the owner's files.
 type Row = (&'static str, &'static str, Option<Value>, u16, u16);
@@ -200,9 +199,11 @@ async fn every_caller_gets_what_is_meant_for_them() {
         }
     }
     // A user's token is no link.
-    let as_link = client().get(service.url(&format!("/download/{}", user_token("alice")))).send().await.unwrap();
+    let as_link =
+        client().get(service.url(&format!("/download/{}", user_token("alice")))).send().await.unwrap();
     assert_eq!(as_link.status(), 404);
-    let kept = service.local.stores().ledger.release(Sha256::parse(&sha256(&eicar())).unwrap()).await.unwrap();
+    let kept =
+        service.local.stores().ledger.release(Sha256::parse(&sha256(&eicar())).unwrap()).await.unwrap();
     let kept = kept.unwrap();
     assert_eq!((kept.by.as_str(), kept.reason.as_str()), ("root", "a test"), "who answers for it is kept");
     service.stop().await;

@@ -24,7 +24,7 @@ const freePort = () => new Promise((resolve) => {
 const ports = [await freePort(), await freePort()];
 const url = `http://127.0.0.1:${ports[0]}`;
 const service = spawn(binary, [
-  '--data-dir', join(directory, 'data'), '--definitions', 'test',
+  'local', '--data-dir', join(directory, 'data'), '--definitions', 'test',
   '--listen', `127.0.0.1:${ports[0]}`, '--s3-listen', `127.0.0.1:${ports[1]}`,
 ], { stdio: ['ignore', 'ignore', 'inherit'] });
 const browser = await chromium.launch({

@@ -24,7 +24,7 @@ pub(crate) fn free_ports() -> (u16, u16) {
 pub(crate) fn command(data_dir: &Path, ports: (u16, u16), env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary());
     command
-        .arg("--data-dir")
+        .args(["local", "--data-dir"])
         .arg(data_dir)
         .args([
             "--listen",
@@ -44,7 +44,7 @@ pub(crate) fn command(data_dir: &Path, ports: (u16, u16), env: &[(&str, &str)]) 
 }
 
 /// The binary stands beside this test's own; `cargo nextest run --workspace` builds both.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().and_then(Path::parent).unwrap().join("airlock");
     assert!(binary.try_exists().unwrap(), "build the whole workspace: `{}` is missing", binary.display());

@@ -1,20 +1,19 @@
-//! What can be said on the command line?
+//! What can be said about a service on this machine?
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use aws::env::Env;
-use clap::{Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use crate::definitions::Source;
 use crate::service::Local;
 use crate::settings::{Auth, Settings, Tuning};
 
-/// Airlock on one machine: uploads, virus scans and gated downloads
-#[derive(Clone, Debug, Parser)]
-#[command(name = "airlock", version, args_override_self = true)]
-pub struct Cli {
+/// The options of `airlock local`.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
     /// Where everything is kept
     #[arg(long, default_value = "data")]
     data_dir: PathBuf,
@@ -52,7 +51,7 @@ fn parse_source(text: &str) -> Result<Source, std::convert::Infallible> {
     })
 }
 
-impl Cli {
+impl Options {
     fn into_settings(self) -> Settings {
         Settings {
             data_dir: self.data_dir,
@@ -70,10 +69,10 @@ impl Cli {
 }
 
 /// Starts everything, says what runs where, and runs until it is told to stop.
-pub async fn run(cli: Cli) -> anyhow::Result<()> {
+pub async fn run(options: Options) -> anyhow::Result<()> {
     let env = Env::read();
     aws::log::to_terminal(env.get("DEBUG") == Some("true"));
-    let local = Local::start(cli.into_settings(), &env).await?;
+    let local = Local::start(options.into_settings(), &env).await?;
     println!("{}", local.report());
     wait_for_signal().await?;
     println!("Stopping ...");

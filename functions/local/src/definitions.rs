@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use aws::env::Env;
 use clamd::freshclam::{Databases, Freshclam, Mirror};
 use domain::freshness::{Definitions, DefinitionsKind};
+use tokio::time::Instant;
 
 /// Where definitions come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub(crate) struct Chosen {
 
 /// A first download of 100 MB on a slow line; later ones are small.
 const UPDATE_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// ClamAV's mirrors ask for at most one request an hour.
+const UPDATE_EVERY: Duration = Duration::from_hours(2);
 
 /// Finds definitions to start with. Prints what freshclam does, because it can take minutes.
 pub(crate) async fn choose(source: &Source, data_dir: &Path, env: &Env) -> anyhow::Result<Chosen> {
@@ -89,13 +93,26 @@ async fn update(directory: &Path, proxy: &[(String, String)], verbosity: Verbosi
     }
 }
 
+/// Runs freshclam for the service with this data directory, whether it runs now or not. A running one notices by itself.
+pub async fn update_definitions(data_dir: &Path) -> anyhow::Result<()> {
+    let directory = data_dir.join("definitions");
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("`{}` cannot be made", directory.display()))?;
+    update(&directory, &Env::read().proxy(), Verbosity::Shown).await;
+    let definitions = clamd::definitions::read(&directory).context("there are no definitions")?;
+    println!("definitions {} of {}", definitions.version, definitions.built_at);
+    Ok(())
+}
+
 /// Keeps official definitions current; a test set stays what it is.
 pub(crate) async fn keep_current(chosen: Chosen, source: Source, every: Duration, scan: Arc<scan::Context>) {
     let is_ours = source == Source::Auto && chosen.definitions.kind == DefinitionsKind::Official;
     let mut version = chosen.definitions.version;
+    let mut updated_at = Instant::now();
     loop {
         tokio::time::sleep(every).await;
-        if is_ours {
+        if is_ours && updated_at.elapsed() >= UPDATE_EVERY {
+            updated_at = Instant::now();
             update(&chosen.directory, &chosen.proxy, Verbosity::Silent).await;
         }
         if let Ok(found) = clamd::definitions::read(&chosen.directory)

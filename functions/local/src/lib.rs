@@ -17,7 +17,7 @@ mod settings;
 mod storage;
 mod tasks;
 
-pub use definitions::Source as DefinitionsSource;
+pub use definitions::{Source as DefinitionsSource, update_definitions};
 pub use report::Report;
 pub use service::Local;
 pub use settings::{Auth, Settings, Tuning};

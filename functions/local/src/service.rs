@@ -44,7 +44,8 @@ pub struct Local {
 impl Local {
     /// Starts everything, or nothing: an error ends what was started before it.
     pub async fn start(settings: Settings, env: &Env) -> anyhow::Result<Self> {
-        env.refuse_unknown(&[])?;
+        // The client's own settings may well be there too.
+        env.refuse_unknown(&["AIRLOCK_URL", "AIRLOCK_TOKEN"])?;
         refuse_open_service(&settings)?;
         let (config, storage) = (api::Config::common(env)?, Storage::from_env(env)?);
         let outlets = notify::Outlets::from_env(env);

@@ -41,7 +41,7 @@ pub struct Tuning {
     pub transport: Transport,
     pub sweep_every: Duration,
     pub clamd: PathBuf,
-    /// How often is looked for other definitions.
+    /// How often is looked whether there are other definitions, which freshclam is run for more seldom.
     pub definitions_every: Duration,
     /// Whether bytes that were judged before keep their verdict.
     pub recall: bool,
@@ -63,8 +63,7 @@ impl Default for Tuning {
             transport: Transport::Stream,
             sweep_every: Duration::from_secs(5),
             clamd: "clamd".into(),
-            // ClamAV's mirrors ask for at most one request an hour.
-            definitions_every: Duration::from_hours(2),
+            definitions_every: Duration::from_secs(30),
             recall: true,
         }
     }

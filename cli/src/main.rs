@@ -1,0 +1,27 @@
+//! `airlock`: everything on one machine, and a client for any deployment.
+
+mod args;
+mod client;
+mod doctor;
+mod download;
+mod files;
+mod operate;
+mod output;
+mod selftest;
+mod upload;
+mod verdict;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match args::run(args::Cli::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("airlock: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `dlq`, `webhooks`, `definitions`: what operators do.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::args::{Definitions, Dlq, Webhooks};
+use crate::client::Client;
+use crate::output::Output;
+
+fn rows(value: &Value, name: &str) -> Vec<Value> {
+    value[name].as_array().cloned().unwrap_or_default()
+}
+
+pub(crate) async fn dead_letters(client: &Client, output: Output, command: Dlq) -> anyhow::Result<ExitCode> {
+    match command {
+        Dlq::Ls => {
+            let list = client.get("/dead-letters").await?;
+            let columns = [("MESSAGE", "/message_id"), ("FILE", "/file_id"), ("REASON", "/reason")];
+            output.print(&list, &rows(&list, "dead_letters"), &columns);
+        }
+        Dlq::Redrive => {
+            let moved = client.post("/dead-letters/redrive", &json!({})).await?;
+            output.print(&moved, std::slice::from_ref(&moved), &[("SENT AGAIN", "/moved")]);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn webhooks(client: &Client, output: Output, command: Webhooks) -> anyhow::Result<ExitCode> {
+    match command {
+        Webhooks::Ls => {
+            let list = client.get("/webhooks").await?;
+            let columns = [
+                ("ENDPOINT", "/id"),
+                ("HOST", "/host"),
+                ("DISABLED", "/disabled_at"),
+                ("LAST FAILURE", "/last_failure"),
+            ];
+            output.print(&list, &rows(&list, "webhooks"), &columns);
+        }
+        Webhooks::Enable { id } => {
+            client.post(&format!("/webhooks/{id}/enable"), &json!({})).await?;
+        }
+        Webhooks::Replay { since, endpoint, failed_only } => {
+            let body = json!({ "since": since, "endpoint": endpoint, "failed_only": failed_only });
+            let replayed = client.post("/webhooks/replay", &body).await?;
+            output.print(&replayed, std::slice::from_ref(&replayed), &[("DELIVERIES", "/deliveries")]);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn definitions(
+    client: &Client,
+    output: Output,
+    command: Definitions,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        Definitions::Status => {
+            // An unhealthy service answers 503, and says the same.
+            let (_, health) = client.answer(client.request(reqwest::Method::GET, "/health")).await?;
+            let engine = &health["engine"];
+            let columns = [
+                ("ENGINE", "/version"),
+                ("DEFINITIONS", "/definitions/version"),
+                ("KIND", "/definitions/kind"),
+                ("SIGNATURES", "/definitions/signatures"),
+                ("BUILT", "/definitions/built_at"),
+                ("AGE (H)", "/definitions_age_hours"),
+                ("FRESHNESS", "/definitions_freshness"),
+            ];
+            output.print(engine, std::slice::from_ref(engine), &columns);
+            Ok(ExitCode::SUCCESS)
+        }
+        Definitions::Update { data_dir } => {
+            local::update_definitions(&data_dir).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

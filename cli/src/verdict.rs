@@ -1,0 +1,27 @@
+//! What does a verdict mean to a script? An exit code.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+/// Codes below 10 are the command's own.
+pub(crate) fn code(info: &Value) -> u8 {
+    match info["scan_status"].as_str().unwrap_or_default() {
+        "clean" | "released" => 0,
+        "infected" => 10,
+        "unscannable" => 11,
+        "error" => 12,
+        "expired" | "deleted" => 13,
+        _ => NO_VERDICT,
+    }
+}
+
+pub(crate) const NO_VERDICT: u8 = 14;
+
+pub(crate) fn is_final(info: &Value) -> bool {
+    !matches!(info["scan_status"].as_str(), Some("pending" | "scanning"))
+}
+
+pub(crate) fn exit(code: u8) -> anyhow::Result<ExitCode> {
+    Ok(ExitCode::from(code))
+}
