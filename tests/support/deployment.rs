@@ -99,6 +99,7 @@ impl Deployment {
             definitions: Some(scanner.published),
             recall: false,
             scan_timeout: Duration::from_mins(1),
+            is_measured: false,
         });
         let (queue, delivery) = (self.service.local.queue().clone(), local::Tuning::default().delivery);
         tokio::spawn(pump::run(queue, delivery, move |event| {

@@ -6,7 +6,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    aws::log::to_cloudwatch();
+    aws::log::to_cloudwatch("definitions");
     let context = definitions::Context::connect(definitions::Config::from_env(&Env::read())?).await?;
     let context = &context;
     run(service_fn(async |event: LambdaEvent<Event>| {

@@ -116,6 +116,7 @@ impl Local {
             recall: settings.tuning.recall,
             freshness: env.freshness()?,
             scan_timeout,
+            is_measured: false,
         });
         let heartbeat = scan.beat().await?;
 

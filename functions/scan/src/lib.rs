@@ -6,6 +6,7 @@
 mod config;
 mod definitions;
 mod inspection;
+mod measure;
 mod process;
 mod recall;
 mod scanner;
@@ -45,6 +46,8 @@ pub struct Context {
     pub recall: bool,
     /// For one scan, waiting for the engine included.
     pub scan_timeout: Duration,
+    /// Whether CloudWatch is told of each verdict.
+    pub is_measured: bool,
 }
 
 /// Why a message must be delivered again.
@@ -83,7 +86,8 @@ async fn handle_message(context: &Context, message: &SqsMessage, deadline: Insta
                 if time_left.is_zero() {
                     return Err(Retry::OutOfTime);
                 }
-                process::judge_version(context, key, version, time_left.min(context.scan_timeout)).await?;
+                let budget = time_left.min(context.scan_timeout);
+                process::judge_version(context, key, version, measure::sent_at(message), budget).await?;
             }
         }
     }

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    aws::log::to_cloudwatch();
+    aws::log::to_cloudwatch("scan");
     let mut terminated = signal(SignalKind::terminate())?;
     let scanner = Arc::new(scan::Scanner::new(scan::Config::from_env(&Env::read())?));
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -7,17 +7,19 @@ use domain::aftermath::{Release, Rescan};
 use domain::id::{FileId, ObjectKey, ScanId, Sha256, Version};
 use domain::machine::{Effect, Event, Report};
 use domain::record::{Lease, Record, State};
+use domain::timestamp::Timestamp;
 use domain::verdict::{Engine, Evidence, Outcome, ScanError, Structure, Unscannable, Verdict, judge};
 use tokio::time::{Instant, interval_at};
 
 use crate::spool::SpoolError;
-use crate::{Context, Retry, inspection, recall};
+use crate::{Context, Retry, inspection, measure, recall};
 
 /// Judges a stored version, if it is ours to judge. Safe to call twice, and by two processes, for one version.
 pub(crate) async fn judge_version(
     context: &Context,
     key: ObjectKey,
     version: Version,
+    sent_at: Option<Timestamp>,
     budget: Duration,
 ) -> Result<(), Retry> {
     let (file, holder) = (key.file_id(), ScanId::from_random(aws::clock::random_uuid()));
@@ -37,7 +39,7 @@ pub(crate) async fn judge_version(
     let settled = context.stores.settle(&applied, &context.machine, aws::clock::now());
     match to_scan {
         Some((version, lease)) => {
-            let scanned = scan_under_lease(context, &applied.record, &version, lease, budget);
+            let scanned = scan_under_lease(context, &applied.record, &version, lease, sent_at, budget);
             let (settled, scanned) = tokio::join!(settled, scanned);
             scanned.and(settled.map_err(Retry::from))
         }
@@ -51,6 +53,7 @@ async fn scan_under_lease(
     record: &Record,
     version: &Version,
     lease: Lease,
+    sent_at: Option<Timestamp>,
     budget: Duration,
 ) -> Result<(), Retry> {
     let (file, every) = (record.file_id, context.machine.lease / 3);
@@ -73,7 +76,7 @@ async fn scan_under_lease(
             }
         }
     };
-    conclude(context, file, version, lease, report).await
+    conclude(context, file, version, lease, sent_at, report).await
 }
 
 async fn conclude(
@@ -81,6 +84,7 @@ async fn conclude(
     file: FileId,
     version: &Version,
     lease: Lease,
+    sent_at: Option<Timestamp>,
     report: Report,
 ) -> Result<(), Retry> {
     let (version_id, holder, now) = (version.version_id.clone(), lease.holder, aws::clock::now());
@@ -93,11 +97,11 @@ async fn conclude(
         return Ok(());
     };
     context.stores.settle(&applied, &context.machine, now).await?;
-    if applied.kept.is_none()
-        && applied.record.judgement().is_some()
-        && let Err(error) = context.stores.ledger.count_verdict(&applied.record, now).await
-    {
-        tracing::warn!(file.id = %file, error = aws::log::chain(&error), "a verdict was not counted");
+    if applied.kept.is_none() && applied.record.judgement().is_some() {
+        measure::judged(context, &applied.record, sent_at, now);
+        if let Err(error) = context.stores.ledger.count_verdict(&applied.record, now).await {
+            tracing::warn!(file.id = %file, error = aws::log::chain(&error), "a verdict was not counted");
+        }
     }
     let is_rescan_queued =
         applied.record.aftermath().is_some_and(|after| matches!(after.rescan, Rescan::Queued { .. }));

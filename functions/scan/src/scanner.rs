@@ -109,6 +109,7 @@ impl Scanner {
             freshness: config.freshness,
             definitions: Some(definitions),
             scan_timeout: config.scan_timeout,
+            is_measured: true,
         };
         if context.beat().await?.engine.definitions.kind == DefinitionsKind::TestSet {
             anyhow::bail!(

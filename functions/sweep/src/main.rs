@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws::env::Env;
+use aws::metrics::{Event, count, emit};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::de::IgnoredAny;
 
@@ -11,14 +12,18 @@ const RESERVE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    aws::log::to_cloudwatch();
+    aws::log::to_cloudwatch("sweep");
     let context = sweep::Context::connect(sweep::Config::from_env(&Env::read())?).await?;
     let context = &context;
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
         let time_left = aws::clock::time_left(event.context.deadline);
         let swept = sweep::sweep(context, time_left.saturating_sub(RESERVE)).await?;
-        let unscanned = aws::metrics::count("UnscannedFiles", swept.n_unscanned.into());
-        aws::metrics::emit("sweep", &[unscanned], aws::clock::now());
+        let metrics = [
+            count("UnscannedFiles", swept.n_unscanned.into()),
+            count("Rescans", swept.n_rescans.into()),
+            count("WebhookRetries", swept.n_deliveries.into()),
+        ];
+        emit(&Event { service: "sweep", dimensions: &[], metrics: &metrics, at: aws::clock::now() });
         Ok::<_, Error>(swept)
     }))
     .await

@@ -1,12 +1,20 @@
-//! How do functions log? One JSON object per line, with `level` and an RFC 3339 `timestamp`, as Lambda's log-level
-//! filter needs (AWS, "Log-level filtering"). Levels: `AWS_LAMBDA_LOG_LEVEL`, or `debug` with `DEBUG=true`.
+//! How do functions log? One JSON object per line, with the keys of AWS Powertools' loggers, whose queries then work here, and an RFC 3339
+//! `timestamp` and a `level`, as Lambda's log-level filter needs (AWS, "Log-level filtering"). Levels: `AWS_LAMBDA_LOG_LEVEL`, or `debug`
+//! with `DEBUG=true`.
+//!
+//! Never logged: tokens, query strings, secrets, file names, owners' files' contents. Files are named by their ids.
+
+mod line;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::env::Env;
+use crate::metrics;
 
 /// Chatty libraries, and `s3s`, which calls every client's mistake an error.
-const QUIET: &str = "hyper=warn,aws_config=warn,aws_smithy_runtime=error,aws_sdk=error,s3s=off,dynoxide=error,h2=warn,rustls=warn";
+const QUIET: &str = "hyper=warn,aws_config=warn,aws_smithy_runtime=error,aws_sdk=error,s3s=off,dynoxide=error,h2=warn,rustls=warn,reqwest=warn";
 
 /// An error with everything that caused it. Structured logs show an error's own sentence only, and that does not repeat its source's.
 pub fn chain(error: &dyn std::error::Error) -> String {
@@ -14,17 +22,23 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// For the functions: JSON on stdout.
-pub fn to_cloudwatch() {
+/// For the function called `service`: JSON on stdout. Counts its cold start.
+pub fn to_cloudwatch(service: &'static str) {
     let env = Env::read();
     let level = if env.get("DEBUG") == Some("true") {
         "debug"
     } else {
         env.get("AWS_LAMBDA_LOG_LEVEL").unwrap_or("info")
     };
-    let subscriber =
-        tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
-    let _ = subscriber.with_env_filter(filter(level)).try_init();
+    let function_name = env.get("AWS_LAMBDA_FUNCTION_NAME").unwrap_or(service).to_owned();
+    let layer = line::Lines::new(service, &env, std::io::stdout);
+    let _ = tracing_subscriber::registry().with(filter(level)).with(layer).try_init();
+    metrics::emit(&metrics::Event {
+        service,
+        dimensions: &[("function_name", &function_name)],
+        metrics: &[metrics::count("ColdStart", 1)],
+        at: crate::clock::now(),
+    });
 }
 
 /// For a terminal: text on stderr.

@@ -1,62 +1,113 @@
 //! What is measured? One line of CloudWatch's embedded metric format per event: a JSON object on stdout (AWS, "Embedded metric format").
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use domain::timestamp::Timestamp;
-use serde_json::{Map, Value, json};
+use metrique::emf::Emf;
+use metrique::writer::format::Format as _;
+use metrique::writer::unit::{AsBytes, AsCount, AsSeconds};
+use metrique::writer::{Entry, EntryWriter};
+
+use crate::clock;
 
 /// The namespace that the alarms and the dashboard read.
 const NAMESPACE: &str = "Airlock";
 
 /// One measurement.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Metric {
     name: &'static str,
-    unit: &'static str,
     value: Value,
 }
 
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Value {
+    Count(u64),
+    Bytes(u64),
+    Time(Duration),
+}
+
 pub fn count(name: &'static str, value: u64) -> Metric {
-    Metric { name, unit: "Count", value: value.into() }
+    Metric { name, value: Value::Count(value) }
+}
+
+pub fn bytes(name: &'static str, value: u64) -> Metric {
+    Metric { name, value: Value::Bytes(value) }
 }
 
 pub fn seconds(name: &'static str, value: Duration) -> Metric {
-    Metric { name, unit: "Seconds", value: value.as_secs().into() }
+    Metric { name, value: Value::Time(value) }
 }
 
-/// Writes the metrics of one event of one part of the service. On one machine nobody reads them, so nothing is written there: only
-/// functions call this.
-pub fn emit(service: &'static str, metrics: &[Metric], now: Timestamp) {
-    println!("{}", document(service, metrics, now));
+/// The metrics of one event of one part of the service.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    pub service: &'static str,
+    /// What they are told apart by, beside the service: few values, never ids.
+    pub dimensions: &'a [(&'static str, &'a str)],
+    pub metrics: &'a [Metric],
+    pub at: Timestamp,
 }
 
-fn document(service: &'static str, metrics: &[Metric], now: Timestamp) -> Value {
-    let definitions: Vec<Value> =
-        metrics.iter().map(|metric| json!({ "Name": metric.name, "Unit": metric.unit })).collect();
-    let mut document = Map::new();
-    let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [["service"]], "Metrics": definitions });
-    document
-        .insert("_aws".to_owned(), json!({ "Timestamp": now.as_millis(), "CloudWatchMetrics": [directive] }));
-    document.insert("service".to_owned(), service.into());
-    document.extend(metrics.iter().map(|metric| (metric.name.to_owned(), metric.value.clone())));
-    Value::Object(document)
+/// Writes the metrics of one event. On one machine nobody reads them, so nothing is written there: only functions call this.
+pub fn emit(event: &Event<'_>) {
+    // What cannot be written to stdout cannot be complained about there either.
+    let _ = write(event, &mut std::io::stdout().lock());
+}
+
+fn write(
+    event: &Event<'_>,
+    output: &mut impl std::io::Write,
+) -> Result<(), metrique::writer::stream::IoStreamError> {
+    let mut names = vec!["service".to_owned()];
+    names.extend(event.dimensions.iter().map(|(name, _)| (*name).to_owned()));
+    Emf::all_validations(NAMESPACE.to_owned(), vec![names]).format(event, output)
+}
+
+impl Entry for Event<'_> {
+    fn write<'a>(&'a self, writer: &mut impl EntryWriter<'a>) {
+        writer.timestamp(clock::system_time(self.at));
+        writer.value("service", self.service);
+        for (name, value) in self.dimensions {
+            writer.value(Cow::Borrowed(*name), *value);
+        }
+        for metric in self.metrics {
+            match metric.value {
+                Value::Count(value) => writer.value(metric.name, &AsCount::from(value)),
+                Value::Bytes(value) => writer.value(metric.name, &AsBytes::from(value)),
+                Value::Time(value) => writer.value(metric.name, &AsSeconds::from(value)),
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn a_document_names_what_it_holds() {
-        let metrics = [count("Failed", 1), seconds("Age", Duration::from_mins(1))];
-        let document = document("definitions", &metrics, Timestamp::from_secs(5));
+        let metrics = [count("Failed", 1), seconds("Age", Duration::from_millis(1500)), bytes("Size", 7)];
+        let event = Event {
+            service: "definitions",
+            dimensions: &[("verdict", "clean")],
+            metrics: &metrics,
+            at: Timestamp::from_secs(5),
+        };
+        let mut line = Vec::new();
+        write(&event, &mut line).unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&line).unwrap();
         let expected = json!({
             "_aws": { "Timestamp": 5000, "CloudWatchMetrics": [{
-                "Namespace": "Airlock", "Dimensions": [["service"]],
-                "Metrics": [{ "Name": "Failed", "Unit": "Count" }, { "Name": "Age", "Unit": "Seconds" }],
+                "Namespace": "Airlock", "Dimensions": [["service", "verdict"]],
+                "Metrics": [{ "Name": "Failed", "Unit": "Count" }, { "Name": "Age", "Unit": "Seconds" }, { "Name": "Size", "Unit": "Bytes" }],
             }] },
-            "service": "definitions", "Failed": 1, "Age": 60,
+            "service": "definitions", "verdict": "clean", "Failed": 1, "Age": 1.5, "Size": 7,
         });
         assert_eq!(document, expected);
+        assert!(line.ends_with(b"\n") && line.iter().filter(|byte| **byte == b'\n').count() == 1);
     }
 }

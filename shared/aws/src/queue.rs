@@ -87,13 +87,15 @@ impl DeadLetters {
         Ok(found.into_values().collect())
     }
 
-    /// Sends every dead letter to the queue that it came from; how many. Dying in between sends one twice, and loses none.
+    /// Sends the dead letters that are there now to the queue that they came from; how many. Dying in between sends one twice, and loses none.
     pub async fn redrive(&self) -> Result<u64, StoreError> {
+        // What comes back at once is not sent again: that would never end.
+        let n_now = self.backlog().await?.n_waiting;
         let mut n_moved = 0;
-        loop {
+        while n_moved < n_now {
             let messages = self.receive(30).await?;
             if messages.is_empty() {
-                return Ok(n_moved);
+                break;
             }
             for message in messages {
                 let body = message.body.unwrap_or_default();
@@ -105,6 +107,7 @@ impl DeadLetters {
                 n_moved += 1;
             }
         }
+        Ok(n_moved)
     }
 
     async fn receive(&self, visibility_secs: i32) -> Result<Vec<Message>, StoreError> {

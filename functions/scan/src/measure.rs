@@ -1,0 +1,39 @@
+//! What does a scan tell CloudWatch? On one machine nobody reads it.
+
+use aws::metrics::{Event, bytes, count, emit, seconds};
+use aws_lambda_events::event::sqs::SqsMessage;
+use domain::record::Record;
+use domain::timestamp::Timestamp;
+use domain::verdict::Verdict;
+
+use crate::Context;
+
+/// When the message was sent, by SQS's own clock.
+pub(crate) fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
+    message.attributes.get("SentTimestamp")?.parse().ok().map(Timestamp::from_millis)
+}
+
+/// One file has its verdict.
+pub(crate) fn judged(context: &Context, record: &Record, sent_at: Option<Timestamp>, now: Timestamp) {
+    let Some(judgement) = record.judgement().filter(|_| context.is_measured) else { return };
+    let mut metrics = vec![
+        count("FilesJudged", 1),
+        bytes("BytesScanned", record.size_bytes().unwrap_or(0)),
+        seconds("ScanDuration", judgement.duration),
+    ];
+    // From the message to the scan's beginning.
+    let waited = sent_at.map(|sent_at| (now - judgement.duration).since(sent_at));
+    metrics.extend(waited.map(|waited| seconds("QueueWait", waited)));
+    if let Some(engine) = &judgement.engine {
+        metrics.push(seconds("DefinitionsAgeAtScan", now.since(engine.definitions.built_at)));
+    }
+    let dimensions = [("verdict", record.status().as_str())];
+    emit(&Event { service: "scan", dimensions: &dimensions, metrics: &metrics, at: now });
+    let reason = match &judgement.verdict {
+        Verdict::Unscannable { reason } => reason.code(),
+        Verdict::Error { reason } => reason.code(),
+        Verdict::Clean(_) | Verdict::Infected { .. } => return,
+    };
+    let refused = [count("Refusals", 1)];
+    emit(&Event { service: "scan", dimensions: &[("reason", reason)], metrics: &refused, at: now });
+}
