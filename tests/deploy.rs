@@ -120,6 +120,77 @@ impl Stack {
         self.http.post(text(&upload["url"])).multipart(form).send().await.unwrap().status().as_u16()
     }
 
+    async fn operate(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let mut request = self.request(method, path).bearer_auth(text(&self.about["operator"]));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let (status, body) = answer(request.send().await.unwrap()).await;
+        (status.as_u16(), body)
+    }
+
+    /// Rescans, releases, links that are revoked, what is told, what is counted, and what is moved away.
+    async fn try_what_comes_after_the_verdict(&mut self, clean: &str, infected: &str) {
+        for (method, path, expected) in [
+            (Method::POST, format!("/files/{clean}/complete"), 202),
+            (Method::POST, format!("/files/{clean}/rescan"), 202),
+            (Method::DELETE, format!("/files/{clean}/links"), 204),
+        ] {
+            let request = self.authorized(method, &path).json(&json!({}));
+            let (status, body) = answer(request.send().await.unwrap()).await;
+            // An answer without a body becomes 200 in the imitation.
+            assert!(status.as_u16() == expected || status == 200, "{path}: {status} {body}");
+        }
+        let waiting = self.announce(json!({ "filename": "waiting.txt", "size": 4 })).await.0;
+        let request = self.authorized(Method::POST, &format!("/files/{waiting}/complete")).json(&json!({}));
+        let (status, problem) = answer(request.send().await.unwrap()).await;
+        assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("not_uploaded")), "{problem}");
+        let release = json!({ "sha256": crate::support::sha256(&eicar()), "reason": "a test" });
+        let path = format!("/files/{infected}/release");
+        let (status, body) = answer(self.authorized(Method::POST, &path).json(&release).send().await.unwrap()).await;
+        assert_eq!(status, 403, "{body}");
+        let (status, released) = self.operate(Method::POST, &path, Some(release)).await;
+        assert_eq!((status, &released["scan_status"]), (200, &json!("released")), "{released}");
+
+        // Another finding is moved away by the sweep.
+        let moved = self.upload("moved.txt", &[eicar(), b" ".to_vec()].concat()).await;
+        self.ends_as(&moved, "infected").await;
+        let swept = self.invoke("SweepFunction", json!({ "action": "sweep" })).await;
+        assert_eq!(&swept["error"], &Value::Null, "{swept}");
+        let deleted = self.authorized(Method::DELETE, &format!("/files/{moved}")).send().await.unwrap();
+        assert!(deleted.status().is_success());
+
+        let (status, stats) = self.operate(Method::GET, "/stats", None).await;
+        assert!(status == 200 && stats["files_by_status"]["clean"].as_u64() >= Some(3), "{stats}");
+        // The webhook's host is not there: it is tried, and will be again.
+        let mut webhooks = Value::Null;
+        for _ in 0..60 {
+            webhooks = self.operate(Method::GET, "/webhooks", None).await.1;
+            if webhooks["webhooks"][0]["last_failure"].is_string() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(webhooks["webhooks"][0]["host"], "hooks.invalid", "{webhooks}");
+        let id = text(&webhooks["webhooks"][0]["id"]);
+        self.operate(Method::POST, &format!("/webhooks/{id}/enable"), Some(json!({}))).await;
+        let replay = json!({ "since": "2026-01-01T00:00:00Z" });
+        let (status, replayed) = self.operate(Method::POST, "/webhooks/replay", Some(replay)).await;
+        assert_eq!(status, 200, "{replayed}");
+        self.command(json!({ "do": "make_due" })).await;
+        let swept = self.invoke("SweepFunction", json!({ "action": "sweep" })).await;
+        assert!(swept["payload"]["n_deliveries"].as_u64() > Some(0), "{swept}");
+
+        let event = http_event("GET", &format!("/files/{clean}/events"), &json!({
+            "authorization": format!("Bearer {}", text(&self.about["token"])) }), "");
+        let live = self.invoke("LiveFunction", event).await;
+        assert_eq!(&live["error"], &Value::Null, "{live}");
+        let all = http_event("GET", "/events", &json!({
+            "authorization": format!("Bearer {}", text(&self.about["token"])) }), "");
+        let live = self.invoke("LiveFunction", all).await;
+        assert_eq!(&live["error"], &Value::Null, "{live}");
+    }
+
     async fn ends_as(&self, file_id: &str, wanted: &str) {
         let mut found = Value::Null;
         for _ in 0..180 {
@@ -227,6 +298,8 @@ async fn the_stack_stands_and_files_go_through_it() {
         .unwrap();
     assert!(e2e.status.success(), "{}", String::from_utf8_lossy(&[e2e.stdout, e2e.stderr].concat()));
 
+    stack.try_what_comes_after_the_verdict(&form, &infected).await;
+
     // What nobody can read is given up, and kept for a person to look at.
     stack.command(json!({ "do": "send", "body": "{not JSON" })).await;
     let mut dead = json!([]);
@@ -238,6 +311,20 @@ async fn the_stack_stands_and_files_go_through_it() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(dead, json!(["{not JSON"]));
+    let (status, list) = stack.operate(Method::GET, "/dead-letters", None).await;
+    assert_eq!(status, 200, "{list}");
+    // Hidden for a while by the look just before; whoever waits sees it.
+    let mut moved = json!(0);
+    for _ in 0..60 {
+        let (status, redriven) = stack.operate(Method::POST, "/dead-letters/redrive", Some(json!({}))).await;
+        assert_eq!(status, 200, "{redriven}");
+        moved = redriven["moved"].clone();
+        if moved != json!(0) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(moved, 1);
 
     // A file that never arrives, and everything else that is due.
     stack.announce(json!({ "filename": "never.txt" })).await;

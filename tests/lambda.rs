@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::identity::user_token;
 use crate::support::deployment::Deployment;
+use crate::support::process::{children_of, is_running};
 use crate::support::runtime_api::{Answer, Function, sqs_event};
 use crate::support::{Accepted, Service, eicar, text};
 
@@ -17,6 +18,9 @@ const LIMIT: Duration = Duration::from_mins(1);
 const SECRET: &str = "a secret of at least thirty-two bytes";
 
 /// The environment that the template gives.
+const JWT: [(&str, &str); 3] =
+    [("JWT_ISSUER", "https://issuer.example"), ("JWT_AUDIENCE", "airlock"), ("JWT_SECRET", SECRET)];
+
 struct Environment {
     pairs: Vec<(String, String)>,
     scratch: tempfile::TempDir,
@@ -61,7 +65,7 @@ impl Environment {
         let mut env: Vec<(&str, &str)> =
             self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let queue_url = env.iter().find(|(name, _)| *name == "SQS").map(|(_, url)| *url).unwrap();
-        if matches!(function, "api" | "sweep") {
+        if matches!(function, "api" | "sweep" | "live") {
             env.push(("AIRLOCK_SCAN_QUEUE_URL", queue_url));
         }
         env.extend(more);
@@ -69,9 +73,7 @@ impl Environment {
     }
 
     async fn api(&self) -> Function {
-        let jwt =
-            [("JWT_ISSUER", "https://issuer.example"), ("JWT_AUDIENCE", "airlock"), ("JWT_SECRET", SECRET)];
-        self.start("api", &jwt).await
+        self.start("api", &JWT).await
     }
 
     /// The scan function, with what it needs of a deployment's definitions.
@@ -139,25 +141,6 @@ async fn status_of(api: &mut Function, file_id: &str) -> Value {
     found["file_info"].clone()
 }
 
-/// The engine of a scan function: the process ids of its children.
-fn children_of(pid: u32) -> Vec<u32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let mut children: Vec<u32> = text.split_whitespace().map(|child| child.parse().unwrap()).collect();
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
-        let path = task.unwrap().path().join("children");
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        children.extend(text.split_whitespace().map(|child| child.parse::<u32>().unwrap()));
-    }
-    children.sort_unstable();
-    children.dedup();
-    children
-}
-
-fn is_running(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-    stat.is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with('Z'))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_goes_through_the_functions_as_they_are_deployed() {
     let (deployment, environment, mut api, mut scan) = deployed().await;
@@ -187,6 +170,13 @@ async fn an_upload_goes_through_the_functions_as_they_are_deployed() {
     assert_eq!(status, 302);
     let bytes = service.http.get(headers["location"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(bytes.bytes().await.unwrap().as_ref(), b"through real functions");
+    let mut live = environment.start("live", &JWT).await;
+    let (status, headers, events) =
+        live.request("GET", &format!("/files/{clean}/events"), &bearer(), "").await;
+    assert_eq!((status, &headers["content-type"]), (200, &json!("text/event-stream")), "{events}");
+    let events = events.as_str().unwrap();
+    assert!(events.contains("file.scan.started") && events.contains("file.scan.completed"), "{events}");
+    assert_eq!(live.request("GET", "/events", &json!({}), "").await.0, 401);
     let link = format!("/files/{infected}/download-link");
     assert_eq!(api.request("GET", &link, &bearer(), "").await.0, 403);
     assert_eq!(api.request("GET", "/files", &json!({}), "").await.0, 401);

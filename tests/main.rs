@@ -33,6 +33,8 @@ mod reasons;
 mod recall;
 mod remote_bucket;
 mod rescans;
+mod schemathesis;
+mod secrets;
 mod start;
 mod support;
 mod tidy;

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::layer;
 use crate::support::runtime_api::bootstrap;
 
-const FUNCTIONS: [&str; 5] = ["api", "definitions", "download", "scan", "sweep"];
+const FUNCTIONS: [&str; 7] = ["api", "definitions", "download", "live", "notify", "scan", "sweep"];
 /// Ours: a larger package takes longer to start.
 const LARGEST_PACKAGE_BYTES: u64 = 6_000_000;
 /// Lambda's, for a function and all its layers, unzipped.

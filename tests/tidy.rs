@@ -70,7 +70,7 @@ fn the_domain_is_pure() {
 
 #[test]
 fn no_function_is_built_from_a_stand_in() {
-    for function in ["api", "scan", "download", "definitions", "sweep"] {
+    for function in ["api", "scan", "download", "definitions", "sweep", "live", "notify"] {
         let found = dependencies(function);
         assert!(found.contains("domain"));
         for name in ["standin", "local", "s3s", "dynoxide-rs", "rusqlite"] {

@@ -16,11 +16,12 @@ import boto3, jwt_keys, recorder
 from samtranslator.yaml_helper import yaml_parse
 
 REGION = "us-east-1"
-FUNCTIONS = {"ApiFunction": "api", "DownloadFunction": "download", "ScanFunction": "scan", "DefinitionsFunction": "definitions", "SweepFunction": "sweep"}
+FUNCTIONS = {"ApiFunction": "api", "DownloadFunction": "download", "ScanFunction": "scan", "DefinitionsFunction": "definitions", "SweepFunction": "sweep",
+             "NotifyFunction": "notify", "LiveFunction": "live"}
 # What a policy's resource is to the recorder.
-WHERE = {"index/by_owner": "by_owner", "index/attention": "attention", "Table": "table", "UploadBucket": "uploads", "DefinitionsBucket": "definitions"}
+WHERE = {"index/by_owner": "by_owner", "index/attention": "attention", "index/feed": "feed", "Table": "table", "UploadBucket": "uploads", "DefinitionsBucket": "definitions"}
 SCRATCH = {"scan": "AIRLOCK_SCRATCH", "definitions": "AIRLOCK_SCRATCH"}
-SERVICES = ["S3", "DYNAMODB", "SQS", "SECRETS_MANAGER"]
+SERVICES = ["S3", "DYNAMODB", "SQS", "SECRETS_MANAGER", "EVENTBRIDGE"]
 # A scan needs ten seconds in reserve; SQS delivers again after the visibility timeout.
 SHORT_TIMES = {"Function": 25, "Visibility": 26}
 
@@ -92,7 +93,9 @@ class Deployment:
     def deploy(self, template, mirror):
         cloudformation = self.client("cloudformation")
         parameters = {"JwtIssuer": self.issuer.url, "JwtAudience": "airlock", "JwksUrl": self.issuer.url + "/keys", "AllowedOrigins": "https://app.example",
-                      "Architecture": "x86_64", "DefinitionsMirror": mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com"}
+                      "Architecture": "x86_64", "DefinitionsMirror": mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com",
+                      "LiveEvents": "true", "EventBusName": "default", "WebhookUrls": "https://hooks.invalid/airlock", "Quarantine": "move",
+                      "QuotaScanSecondsPerDay": "100000"}
         cloudformation.create_change_set(
             StackName="Airlock-Test", ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=json.dumps(template),
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
@@ -115,7 +118,7 @@ class Deployment:
         secret = self.client("secretsmanager").get_secret_value(SecretId=self.resources["SigningKey"])["SecretString"]
         scan = self.client("lambda").get_function_configuration(FunctionName=self.resources["ScanFunction"])
         return {"url": self.url, "outputs": self.outputs, "resources": self.resources, "signing_secret": secret, "scratch": self.scratch,
-                "token": self.issuer.token("alice"), "scan_environment": scan["Environment"]["Variables"]}
+                "token": self.issuer.token("alice"), "operator": self.issuer.token("root", scope="admin"), "scan_environment": scan["Environment"]["Variables"]}
 
     def obey(self, command):
         match command["do"]:
@@ -138,6 +141,8 @@ class Deployment:
         document = self.template["Resources"][function.replace("Function", "Role")]["Properties"]["Policies"][0]["PolicyDocument"]
         allowed = set()
         for statement in document["Statement"]:
+            # Everything that a parameter can turn on is on.
+            statement = statement["Fn::If"][1] if "Fn::If" in statement else statement
             resource = json.dumps(statement["Resource"])
             where = next((word for mark, word in WHERE.items() if mark in resource), "")
             allowed |= {f"{action} {where}".strip() for action in statement["Action"] if not action.startswith("logs:")}

@@ -31,8 +31,8 @@ class Issuer:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{server.server_port}"
 
-    def token(self, user):
+    def token(self, user, **more):
         now = int(time.time())
-        claims = {"iss": self.url, "aud": "airlock", "sub": user, "iat": now, "exp": now + 1800}
+        claims = {"iss": self.url, "aud": "airlock", "sub": user, "iat": now, "exp": now + 1800, **more}
         signed = ".".join(encoded(json.dumps(part).encode()) for part in ({"alg": "RS256", "typ": "JWT", "kid": "k"}, claims))
         return f"{signed}.{encoded(self.key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"

@@ -24,6 +24,8 @@ def actions(method, path, headers, body):
         return {f"sqs:{target.split('.')[1]}"}
     if target.startswith("secretsmanager."):
         return {f"secretsmanager:{target.split('.')[1]}"}
+    if target.startswith("AWSEvents."):
+        return {f"events:{target.split('.')[1]}"}
     url = urllib.parse.urlsplit(path)
     bucket, _, key = url.path.lstrip("/").partition("/")
     marks = " ".join(sorted(S3_MARKS & set(urllib.parse.parse_qs(url.query, keep_blank_values=True))))
@@ -32,6 +34,8 @@ def actions(method, path, headers, body):
         is_deletion = marks == "delete"
         named = b"<VersionId>" in body
         return {("s3:DeleteObjectVersion " if named else "s3:DeleteObject ") + where} if is_deletion else {f"s3:PutObject {where}"}
+    if method == "PUT" and "x-amz-copy-source" in headers:
+        return {f"s3:PutObject {where}", f"s3:GetObjectVersion {where}"}
     table = S3_OBJECT if key else S3_BUCKET
     return {f"{table[method, marks]} {where}"}
 

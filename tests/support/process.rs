@@ -99,3 +99,22 @@ impl Process {
 pub(crate) fn is_clamd(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "clamd")
 }
+
+/// The engine of a scan function: the process ids of its children.
+pub(crate) fn children_of(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let mut children: Vec<u32> = text.split_whitespace().map(|child| child.parse().unwrap()).collect();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        let path = task.unwrap().path().join("children");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        children.extend(text.split_whitespace().map(|child| child.parse::<u32>().unwrap()));
+    }
+    children.sort_unstable();
+    children.dedup();
+    children
+}
+
+pub(crate) fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with('Z'))
+}

@@ -214,9 +214,19 @@ impl RuntimeApi {
     }
 }
 
-async fn answer(State(api): State<Arc<RuntimeApi>>, uri: Uri, _: HeaderMap, body: Bytes) -> Response {
+/// A streamed response: its status and headers, eight zero bytes, its body (AWS, "Response streaming with custom runtimes").
+fn streamed(body: &[u8]) -> Option<Value> {
+    let at = body.windows(8).position(|window| window == [0; 8])?;
+    let mut response: Value = serde_json::from_slice(&body[..at]).ok()?;
+    response["body"] = String::from_utf8_lossy(&body[at + 8..]).into_owned().into();
+    Some(response)
+}
+
+async fn answer(State(api): State<Arc<RuntimeApi>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let path = uri.path().trim_start_matches("/2018-06-01/runtime/").to_owned();
-    let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let is_stream = headers.get("lambda-runtime-function-response-mode").is_some_and(|mode| mode == "streaming");
+    let value = if is_stream { streamed(&body) } else { serde_json::from_slice(&body).ok() };
+    let value = value.unwrap_or(Value::Null);
     match path.split('/').collect::<Vec<_>>()[..] {
         ["invocation", "next"] => {
             api.shared.lock().unwrap().n_nexts += 1;

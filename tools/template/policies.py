@@ -2,15 +2,18 @@
 """Reads the roles' policies as AWS would see them, with parliament (are these real actions on fitting resources?) and cloudsplaining (what
 could somebody do who has them?). policies.py TEMPLATE"""
 
-import json, sys
+import json, re, sys
 import yaml
 from cloudsplaining.scan.policy_document import PolicyDocument
 from parliament import analyze_policy_string
 
 EXAMPLES = {"UploadBucket": "arn:aws:s3:::airlock-uploads", "DefinitionsBucket": "arn:aws:s3:::airlock-definitions",
             "Table": "arn:aws:dynamodb:us-east-1:123456789012:table/airlock", "ScanQueue": "arn:aws:sqs:us-east-1:123456789012:airlock-scan",
+            "DeadLetterQueue": "arn:aws:sqs:us-east-1:123456789012:airlock-dead", "EventQueue": "arn:aws:sqs:us-east-1:123456789012:airlock-events",
+            "WebhookSecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hook-AbCdEf",
             "LinkKey": "arn:aws:secretsmanager:us-east-1:123456789012:secret:link-AbCdEf",
             "SigningKey": "arn:aws:secretsmanager:us-east-1:123456789012:secret:sign-AbCdEf"}
+PLAIN = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012", "EventBusName": "default"}
 # What cloudsplaining calls a risk and is the function's very purpose.
 PURPOSES = {"ApiRole": {"s3:DeleteObjectVersion"}, "SweepRole": {"s3:DeleteObjectVersion"}}
 
@@ -27,16 +30,23 @@ def intrinsic(loader, tag, node):
 Loader.add_multi_constructor("!", intrinsic)
 
 
+def substitute(name):
+    if name in PLAIN:
+        return PLAIN[name]
+    name = name.removesuffix(".Arn")
+    return EXAMPLES.get(name, f"arn:aws:logs:us-east-1:123456789012:log-group:{name}")
+
+
 def rendered(value):
     """Intrinsic functions, replaced by what they could give."""
     if isinstance(value, dict):
         for tag, argument in value.items():
             if tag in ("Ref", "GetAtt"):
                 return EXAMPLES[argument.split(".")[0]]
+            if tag == "If":
+                return rendered(argument[1])
             if tag == "Sub":
-                name = argument[2:argument.index(".Arn}")]
-                group = f"arn:aws:logs:us-east-1:123456789012:log-group:{name}"
-                return EXAMPLES.get(name, group) + argument[argument.index("}") + 1:]
+                return re.sub(r"\$\{([^}]+)\}", lambda found: substitute(found[1]), argument)
         return {key: rendered(item) for key, item in value.items()}
     return [rendered(item) for item in value] if isinstance(value, list) else value
 

@@ -22,10 +22,10 @@ use crate::App;
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewFile {
-    #[schema(example = "example.pdf")]
+    #[schema(example = "example.pdf", min_length = 1)]
     filename: String,
     /// Bytes. When given, storage accepts exactly this many.
-    #[schema(example = 1_024_000)]
+    #[schema(example = 1_024_000, minimum = 1)]
     size: Option<u64>,
     #[schema(example = "application/pdf")]
     content_type: Option<String>,
@@ -34,6 +34,7 @@ pub(crate) struct NewFile {
     #[serde(default)]
     method: Method,
     /// How often the file can be downloaded; without it, any number of times.
+    #[schema(minimum = 1)]
     max_downloads: Option<u32>,
 }
 

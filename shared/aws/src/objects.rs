@@ -9,7 +9,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, Tag, Tagging};
+use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, Tag, Tagging, TaggingDirective};
 use domain::access::DownloadGrant;
 use domain::aftermath::Quarantine;
 use domain::id::{ETag, ObjectKey, Sha256, Version, VersionId};
@@ -214,7 +214,8 @@ impl Objects {
             let id = utf8_percent_encode(version.version_id.as_str(), NON_ALPHANUMERIC);
             let source = format!("{}/{key}?versionId={id}", self.bucket);
             let copy = self.client.copy_object().bucket(&self.bucket).key(key.quarantined());
-            match copy.copy_source(source).send().await {
+            // Without the tags: copying those needs permissions of its own.
+            match copy.copy_source(source).tagging_directive(TaggingDirective::Replace).send().await {
                 Ok(_) => {}
                 Err(error) => match StoreError::of_sdk("quarantine an object", error) {
                     error if error.kind == Kind::NotFound => return Ok(()),

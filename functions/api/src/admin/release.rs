@@ -18,7 +18,7 @@ pub(crate) struct ReleaseRequest {
     /// The digest of the bytes that were judged, as `scan_result.sha256` shows it: whoever releases has looked at these.
     sha256: String,
     /// For the record; at most 1000 bytes.
-    #[schema(example = "false positive, confirmed by the vendor")]
+    #[schema(example = "false positive, confirmed by the vendor", min_length = 1, max_length = 1000)]
     reason: String,
 }
 

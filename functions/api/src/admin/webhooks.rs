@@ -36,6 +36,7 @@ pub(crate) struct WebhookInfo {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReplayRequest {
     /// RFC 3339. Events from this moment on, at most two weeks back.
+    #[schema(format = DateTime)]
     since: String,
     /// Only to this endpoint.
     endpoint: Option<String>,

@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt as _;
 use s3s::checksum::ChecksumHasher;
-use s3s::dto::{CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, StreamingBlob};
+use s3s::dto::{CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, StreamingBlob, TaggingDirective};
 use s3s::{S3Result, s3_error};
 
 use super::Store;
@@ -16,6 +16,8 @@ impl Store {
         let CopySource::Bucket { bucket, key, version_id } = &input.copy_source else {
             return Err(s3_error!(NotImplemented, "only a bucket can be copied from"));
         };
+        let replaces_tags =
+            input.tagging_directive.as_ref().is_some_and(|directive| directive.as_str() == TaggingDirective::REPLACE);
         let row = self.find(bucket, key, version_id.as_deref()).await?;
         let path = self.blobs.path(row.blob.as_deref().unwrap_or_default());
         let file = tokio::fs::File::open(path).await.map_err(internal)?;
@@ -28,7 +30,7 @@ impl Store {
             size: staged.size,
             etag: row.etag.clone(),
             meta: row.meta,
-            tags: row.tags,
+            tags: if replaces_tags { vec![] } else { row.tags },
             condition: Condition::None,
             event: "ObjectCreated:Copy",
             upload: None,
