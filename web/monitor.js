@@ -82,7 +82,7 @@ function showChart(hours) {
     return parts;
   });
   const base = svg('line', { x1: 0, x2: 720, y1: 150.5, y2: 150.5 }, 'axis');
-  const scale = svg('text', { x: 718, y: 12, 'text-anchor': 'end' }, 'axis');
+  const scale = svg('text', { x: 2, y: 12 }, 'axis');
   scale.textContent = `highest: ${highest} in an hour`;
   byId('chart').replaceChildren(byId('chart-title'), base, ...bars, scale);
   const sum = totals.reduce((all, n) => all + n, 0);

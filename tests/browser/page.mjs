@@ -2,58 +2,18 @@
 // can be used with a keyboard. Usage: node page.mjs PATH-OF-AIRLOCK [DIRECTORY-FOR-SCREENSHOTS]
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { Service, eicar, launch, n_passed, shot, test } from './support.mjs';
 
-const [binary, screenshots] = process.argv.slice(2);
-const directory = mkdtempSync(join(tmpdir(), 'airlock-page-'));
+const service = await Service.start();
+const { url, directory } = service;
+const browser = await launch();
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
-
-const freePort = () => new Promise((resolve) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
-  });
-});
-
-const ports = [await freePort(), await freePort()];
-const url = `http://127.0.0.1:${ports[0]}`;
-const service = spawn(binary, [
-  'local', '--data-dir', join(directory, 'data'), '--definitions', 'test',
-  '--listen', `127.0.0.1:${ports[0]}`, '--s3-listen', `127.0.0.1:${ports[1]}`,
-], { stdio: ['ignore', 'ignore', 'inherit'] });
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
-
-let n_passed = 0;
-async function test(name, run) {
-  await run();
-  n_passed += 1;
-  console.log(`  ok: ${name}`);
-}
-
 const rowOf = (page, name) => page.locator('li.file', { has: page.locator('.name', { hasText: name }) });
-const shot = async (page, name) => { if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true }); };
-
-async function ready() {
-  for (let n = 0; n < 200; n += 1) {
-    const health = await fetch(`${url}/health`).catch(() => null);
-    if (health?.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('the service did not start');
-}
 
 try {
-  await ready();
   const context = await browser.newContext({ acceptDownloads: true, viewport: { width: 1000, height: 800 } });
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: url });
   const page = await context.newPage();
@@ -63,8 +23,6 @@ try {
   await page.goto(url);
 
   const clean = Buffer.from(Array.from({ length: 300_000 }, (_, n) => (n * 31) % 251));
-  // In two halves, so that no scanner takes this file for the test file.
-  const eicar = Buffer.from(['X5O!P%@AP[4\\PZX54(P^)7CC)7}', '$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'].join(''));
   const hostile = '<img src=x onerror=alert(1)>.txt';
 
   await test('the test definitions are announced', async () => {
@@ -177,6 +135,23 @@ try {
     await victim.close();
   });
 
+  await test('what happens elsewhere is seen here, also after the service was restarted', async () => {
+    const elsewhere = await context.newPage();
+    await elsewhere.goto(url);
+    await elsewhere.locator('#picker').setInputFiles([{ name: 'elsewhere.txt', mimeType: 'text/plain', buffer: Buffer.from('elsewhere') }]);
+    await rowOf(page, 'elsewhere.txt').locator('.badge', { hasText: 'Clean' }).waitFor();
+    assert.equal(await rowOf(elsewhere, 'elsewhere.txt').count(), 1, 'one row in the page that uploads, too');
+    await service.end();
+    await page.locator('#live', { hasText: 'connection to the service is lost' }).waitFor();
+    await service.begin();
+    await page.locator('#live').waitFor({ state: 'hidden' });
+    await rowOf(elsewhere, 'elsewhere.txt').getByRole('button', { name: 'Delete' }).click();
+    await rowOf(page, 'elsewhere.txt').waitFor({ state: 'detached' });
+    await elsewhere.close();
+    // While it was away, requests failed, as they had to.
+    problems.splice(0, problems.length, ...problems.filter((text) => !text.includes('ERR_')));
+  });
+
   await test('it looks right in the dark and on a phone, and the reference opens', async () => {
     await page.emulateMedia({ colorScheme: 'dark' });
     await shot(page, 'dark');
@@ -196,7 +171,5 @@ try {
   console.log(`${n_passed} passed, 0 failed`);
 } finally {
   await browser.close();
-  service.kill('SIGTERM');
-  await new Promise((resolve) => service.on('exit', resolve));
-  rmSync(directory, { recursive: true, force: true });
+  await service.remove();
 }

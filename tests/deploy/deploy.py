@@ -96,8 +96,10 @@ class Deployment:
                       "Architecture": "x86_64", "DefinitionsMirror": mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com",
                       "LiveEvents": "true", "EventBusName": "default", "WebhookUrls": "https://hooks.invalid/airlock", "Quarantine": "move",
                       "QuotaScanSecondsPerDay": "100000"}
+        # Too large for a request's body, as `sam deploy` knows as well.
+        self.client("s3").put_object(Bucket="code", Key="template.json", Body=json.dumps(template))
         cloudformation.create_change_set(
-            StackName="Airlock-Test", ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=json.dumps(template),
+            StackName="Airlock-Test", ChangeSetName="first", ChangeSetType="CREATE", TemplateURL=f"{self.url}/code/template.json",
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
         time.sleep(0.5)
