@@ -7,15 +7,15 @@ run: ## Install what is missing, build, start everything, print the address; ARG
 
 test: ## Install what the tests need, run them all
 	@tools/install test
-	tools/lambda && tools/test && tests/browser/run
+	tools/lambda && tools/test && tests/browser/run && tests/container/run
 
 check: ## Format, lints, documentation, licences, the SAM template
 	@tools/install check
 	tools/check && tools/template/check
 
-soak: ## The long versions: 100 kills, 1 GB uploads, 220 engine faults, 4,500 evasions, every ordinary file
+soak: ## The long versions: 100 kills, 1 GB uploads, 220 engine faults, 4,500 evasions, every ordinary file, 10,000 rescans, 5,000 requests
 	@tools/install test
-	SOAK=1 tools/test --no-capture -E 'test(/crash|start|engine|evasion|ordinary/)'
+	SOAK=1 tools/test --no-capture -E 'test(/crash|start|engine|evasion|ordinary|rescans|schemathesis/)'
 
 fuzz: ## The gate, the engine's replies and the queue's messages, fed with any bytes, ten minutes each
 	tools/fuzz

@@ -29,7 +29,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Runs where it may block: the service is in this process.
-async fn run(service: &Service, directory: &Path, args: &[&str]) -> Output {
+fn run(service: &Service, directory: &Path, args: &[&str]) -> Output {
     tokio::task::block_in_place(|| airlock(service, directory, args))
 }
 
@@ -49,7 +49,7 @@ async fn uploads_wait_and_say_the_verdict() {
         (&["good.txt", "bad.txt", "big.bin"], 10),
         (&["missing.txt"], 1),
     ] {
-        let output = run(&service, at, &[&["upload"], files].concat()).await;
+        let output = run(&service, at, &[&["upload"], files].concat());
         assert_eq!(
             output.status.code(),
             Some(code),
@@ -58,46 +58,45 @@ async fn uploads_wait_and_say_the_verdict() {
             text(&output.stderr)
         );
     }
-    let uploaded = json(&run(&service, at, &["--output", "json", "upload", "big.bin"]).await);
+    let uploaded = json(&run(&service, at, &["--output", "json", "upload", "big.bin"]));
     let file_id = uploaded[0]["file_id"].as_str().unwrap();
     assert_eq!(uploaded[0]["scan_result"]["sha256"], sha256(&vec![7; 3_000_000]));
-    let listed =
-        json(&run(&service, at, &["--output", "json", "ls", "--status", "clean", "--limit", "200"]).await);
+    let listed = json(&run(&service, at, &["--output", "json", "ls", "--status", "clean", "--limit", "200"]));
     assert_eq!(listed.as_array().unwrap().len(), 4, "{listed}");
-    let table = text(&run(&service, at, &["ls"]).await.stdout);
+    let table = text(&run(&service, at, &["ls"]).stdout);
     assert!(table.starts_with("FILE") && table.contains("Eicar-Test-Signature"), "{table}");
 
     // Downloads: by id, by link, never over something that is there, never what is infected.
-    let output = run(&service, at, &["download", file_id, "--to", "back.bin"]).await;
+    let output = run(&service, at, &["download", file_id, "--to", "back.bin"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(std::fs::read(at.join("back.bin")).unwrap(), vec![7; 3_000_000]);
-    assert_eq!(run(&service, at, &["download", file_id, "--to", "back.bin"]).await.status.code(), Some(1));
-    let link = text(&run(&service, at, &["link", file_id]).await.stdout);
-    let output = run(&service, at, &["download", link.trim(), "--to", "-"]).await;
+    assert_eq!(run(&service, at, &["download", file_id, "--to", "back.bin"]).status.code(), Some(1));
+    let link = text(&run(&service, at, &["link", file_id]).stdout);
+    let output = run(&service, at, &["download", link.trim(), "--to", "-"]);
     assert_eq!(output.stdout.len(), 3_000_000);
-    let infected = json(&run(&service, at, &["--output", "json", "ls", "--status", "infected"]).await);
+    let infected = json(&run(&service, at, &["--output", "json", "ls", "--status", "infected"]));
     let bad = infected[0]["file_id"].as_str().unwrap();
-    let output = run(&service, at, &["download", bad]).await;
+    let output = run(&service, at, &["download", bad]);
     assert!(
         output.status.code() == Some(1) && text(&output.stderr).contains("(infected)"),
         "{}",
         text(&output.stderr)
     );
-    assert_eq!(run(&service, at, &["status", bad]).await.status.code(), Some(10));
-    assert_eq!(run(&service, at, &["status", "--watch", file_id]).await.status.code(), Some(0));
-    assert_eq!(run(&service, at, &["rescan", file_id]).await.status.code(), Some(0));
-    assert_eq!(run(&service, at, &["rescan", bad]).await.status.code(), Some(1));
+    assert_eq!(run(&service, at, &["status", bad]).status.code(), Some(10));
+    assert_eq!(run(&service, at, &["status", "--watch", file_id]).status.code(), Some(0));
+    assert_eq!(run(&service, at, &["rescan", file_id]).status.code(), Some(0));
+    assert_eq!(run(&service, at, &["rescan", bad]).status.code(), Some(1));
 
     // Links die, files go.
-    assert_eq!(run(&service, at, &["link", "--revoke", file_id]).await.status.code(), Some(0));
-    let output = run(&service, at, &["download", link.trim(), "--to", "-"]).await;
+    assert_eq!(run(&service, at, &["link", "--revoke", file_id]).status.code(), Some(0));
+    let output = run(&service, at, &["download", link.trim(), "--to", "-"]);
     assert!(text(&output.stderr).contains("link_revoked"), "{}", text(&output.stderr));
     let digest = sha256(&eicar());
     let release = ["release", bad, "--sha256", &digest, "--reason", "a test"];
-    assert_eq!(run(&service, at, &release).await.status.code(), Some(0));
-    assert_eq!(run(&service, at, &["rm", file_id, bad]).await.status.code(), Some(0));
-    assert_eq!(run(&service, at, &["status", file_id]).await.status.code(), Some(13));
-    assert_eq!(run(&service, at, &["upload", "good.txt", "--no-wait"]).await.status.code(), Some(0));
+    assert_eq!(run(&service, at, &release).status.code(), Some(0));
+    assert_eq!(run(&service, at, &["rm", file_id, bad]).status.code(), Some(0));
+    assert_eq!(run(&service, at, &["status", file_id]).status.code(), Some(13));
+    assert_eq!(run(&service, at, &["upload", "good.txt", "--no-wait"]).status.code(), Some(0));
     service.stop().await;
 }
 
@@ -108,25 +107,25 @@ async fn operators_look_and_mend() {
     let at = directory.path();
     service.local.queue().send("{not an event".to_owned()).await.unwrap();
     let listed = loop {
-        let listed = json(&run(&service, at, &["--output", "json", "dlq", "ls"]).await);
+        let listed = json(&run(&service, at, &["--output", "json", "dlq", "ls"]));
         if !listed["dead_letters"].as_array().unwrap().is_empty() {
             break listed;
         }
     };
     assert_eq!(listed["dead_letters"][0]["reason"], "the body is not an S3 event");
-    let moved = json(&run(&service, at, &["--output", "json", "dlq", "redrive"]).await);
+    let moved = json(&run(&service, at, &["--output", "json", "dlq", "redrive"]));
     assert_eq!(moved["moved"], 1);
-    let status = text(&run(&service, at, &["definitions", "status"]).await.stdout);
+    let status = text(&run(&service, at, &["definitions", "status"]).stdout);
     assert!(status.contains("test_set"), "{status}");
-    let doctor = run(&service, at, &["doctor"]).await;
+    let doctor = run(&service, at, &["doctor"]);
     let said = text(&doctor.stdout);
     assert_eq!(doctor.status.code(), Some(0), "{said}");
     assert!(said.contains("TEST SET") && said.contains("reachable from here"), "{said}");
     let (_, list) = service.get("/files").await;
     assert_eq!(list["files"], Value::Array(vec![]), "it leaves nothing behind");
-    assert_eq!(run(&service, at, &["webhooks", "ls"]).await.status.code(), Some(0));
+    assert_eq!(run(&service, at, &["webhooks", "ls"]).status.code(), Some(0));
     let replay = ["webhooks", "replay", "--since", "2026-01-01T00:00:00Z"];
-    assert_eq!(run(&service, at, &replay).await.status.code(), Some(0));
+    assert_eq!(run(&service, at, &replay).status.code(), Some(0));
     service.stop().await;
 }
 
@@ -134,7 +133,7 @@ async fn operators_look_and_mend() {
 async fn the_selftest_passes_here() {
     let service = Service::start().await;
     let directory = tempfile::tempdir().unwrap();
-    let output = run(&service, directory.path(), &["--output", "json", "selftest"]).await;
+    let output = run(&service, directory.path(), &["--output", "json", "selftest"]);
     let results = json(&output);
     assert_eq!(output.status.code(), Some(0), "{results:#}");
     assert_eq!(results.as_array().unwrap().len(), 7, "{results:#}");
@@ -148,7 +147,7 @@ async fn the_selftest_notices_an_engine_that_finds_nothing() {
     // An engine that knows only its canary finds nothing in an archive that it may not open.
     let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "txt")], |_| {}).await;
     let directory = tempfile::tempdir().unwrap();
-    let output = run(&service, directory.path(), &["--output", "json", "selftest"]).await;
+    let output = run(&service, directory.path(), &["--output", "json", "selftest"]);
     let results = json(&output);
     assert_eq!(output.status.code(), Some(1), "{results:#}");
     let failed = results.as_array().unwrap().iter().filter(|result| result["state"] == "FAIL").count();

@@ -147,7 +147,8 @@ impl Stack {
         assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("not_uploaded")), "{problem}");
         let release = json!({ "sha256": crate::support::sha256(&eicar()), "reason": "a test" });
         let path = format!("/files/{infected}/release");
-        let (status, body) = answer(self.authorized(Method::POST, &path).json(&release).send().await.unwrap()).await;
+        let (status, body) =
+            answer(self.authorized(Method::POST, &path).json(&release).send().await.unwrap()).await;
         assert_eq!(status, 403, "{body}");
         let (status, released) = self.operate(Method::POST, &path, Some(release)).await;
         assert_eq!((status, &released["scan_status"]), (200, &json!("released")), "{released}");
@@ -160,8 +161,8 @@ impl Stack {
         let deleted = self.authorized(Method::DELETE, &format!("/files/{moved}")).send().await.unwrap();
         assert!(deleted.status().is_success());
 
-        let (status, stats) = self.operate(Method::GET, "/stats", None).await;
-        assert!(status == 200 && stats["files_by_status"]["clean"].as_u64() >= Some(3), "{stats}");
+        let (code, numbers) = self.operate(Method::GET, "/stats", None).await;
+        assert!(code == 200 && numbers["files_by_status"]["clean"].as_u64() >= Some(3), "{numbers}");
         // The webhook's host is not there: it is tried, and will be again.
         let mut webhooks = Value::Null;
         for _ in 0..60 {
@@ -181,12 +182,22 @@ impl Stack {
         let swept = self.invoke("SweepFunction", json!({ "action": "sweep" })).await;
         assert!(swept["payload"]["n_deliveries"].as_u64() > Some(0), "{swept}");
 
-        let event = http_event("GET", &format!("/files/{clean}/events"), &json!({
-            "authorization": format!("Bearer {}", text(&self.about["token"])) }), "");
+        let event = http_event(
+            "GET",
+            &format!("/files/{clean}/events"),
+            &json!({
+            "authorization": format!("Bearer {}", text(&self.about["token"])) }),
+            "",
+        );
         let live = self.invoke("LiveFunction", event).await;
         assert_eq!(&live["error"], &Value::Null, "{live}");
-        let all = http_event("GET", "/events", &json!({
-            "authorization": format!("Bearer {}", text(&self.about["token"])) }), "");
+        let all = http_event(
+            "GET",
+            "/events",
+            &json!({
+            "authorization": format!("Bearer {}", text(&self.about["token"])) }),
+            "",
+        );
         let live = self.invoke("LiveFunction", all).await;
         assert_eq!(&live["error"], &Value::Null, "{live}");
     }

@@ -55,33 +55,33 @@ async fn whoever_tells_may_die_at_any_request() {
             let publish = EventTask::Publish(domain::id::FileId::parse(&file_id).unwrap());
             let dying = line(&service.local.report().dynamodb_url, n_whole, cut).await;
             let first = notify_through(&service, &dying, &receiver).await;
-            let failed = !notify::handle(&first, task(&publish), Duration::from_secs(60))
+            let failed = !notify::handle(&first, task(&publish), Duration::from_mins(1))
                 .await
                 .batch_item_failures
                 .is_empty();
             n_deaths += usize::from(failed);
             // Another one comes, as the queue's next delivery or the sweep's message makes it.
             let whole = notify_through(&service, &service.local.report().dynamodb_url, &receiver).await;
-            let told = notify::handle(&whole, task(&publish), Duration::from_secs(60)).await;
-            assert!(told.batch_item_failures.is_empty());
+            let outcome = notify::handle(&whole, task(&publish), Duration::from_mins(1)).await;
+            assert!(outcome.batch_item_failures.is_empty());
             // What was stored and not sent is due; the sweep would ask for it in five minutes at the latest.
             let later = aws::clock::now() + Duration::from_hours(1);
             for delivery in whole.stores.ledger.due_deliveries(later, 100).await.unwrap() {
                 let key = Ledger::delivery_key(delivery.event, &delivery.endpoint);
-                notify::handle(&whole, task(&EventTask::Deliver(key)), Duration::from_secs(60)).await;
+                notify::handle(&whole, task(&EventTask::Deliver(key)), Duration::from_mins(1)).await;
             }
-            let received = receiver.received();
+            let told = receiver.received();
             let mut by_id: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-            for one in &received {
+            for one in &told {
                 by_id.entry(one.id.clone()).or_default().insert(one.body.clone());
             }
             let expected: Vec<String> = (1..=3).map(|seq| format!("evt_{file_id}_{seq}")).collect();
             assert_eq!(
                 by_id.keys().cloned().collect::<Vec<_>>(),
                 expected,
-                "{cut:?} at {n_whole}: {received:#?}"
+                "{cut:?} at {n_whole}: {told:#?}"
             );
-            assert!(by_id.values().all(|bodies| bodies.len() == 1), "one event, one body: {received:#?}");
+            assert!(by_id.values().all(|bodies| bodies.len() == 1), "one event, one body: {told:#?}");
             let record =
                 whole.stores.ledger.load(domain::id::FileId::parse(&file_id).unwrap()).await.unwrap();
             assert!(!record.unwrap().journal.has_outbox(), "{cut:?} at {n_whole}");
@@ -111,7 +111,7 @@ async fn a_lost_message_is_made_up_for_by_the_sweep() {
     let directory = service.stop_and_keep().await;
     std::fs::remove_file(directory.path().join("events.db")).unwrap();
     let service = Service::start_in(directory, &env, |_| {}).await;
-    let received = receiver.wait_for("both events", |received| received.len() >= 2).await;
-    assert!(received.iter().all(|one| one.file_id() == file_id), "{received:#?}");
+    let told = receiver.wait_for("both events", |received| received.len() >= 2).await;
+    assert!(told.iter().all(|one| one.file_id() == file_id), "{told:#?}");
     service.stop().await;
 }

@@ -48,7 +48,7 @@ impl Learning {
 
     /// From now on `bytes` are known as malware.
     fn learn(&self, bytes: &[u8]) {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         let signature = format!("Late.Finding:0:0:{hex}\n");
         std::fs::write(self.definitions.path().join("late.ndb"), signature).unwrap();
     }

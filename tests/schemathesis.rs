@@ -23,7 +23,14 @@ fn schemathesis(service: &Service, args: &[&str]) -> u64 {
     let venv = String::from_utf8(venv.stdout).unwrap();
     let tokens = [user_token("alice"), user_token("bob"), admin_token("root")].join(" ");
     let output = Command::new(format!("{}/bin/schemathesis", venv.trim()))
-        .args(["run", &service.url("/openapi.json"), "--checks", CHECKS, "--no-color", "--continue-on-failure"])
+        .args([
+            "run",
+            &service.url("/openapi.json"),
+            "--checks",
+            CHECKS,
+            "--no-color",
+            "--continue-on-failure",
+        ])
         .args(["--generation-database", "none", "--warnings", "off"])
         .args(STREAMS)
         .args(args)
@@ -45,7 +52,9 @@ fn schemathesis(service: &Service, args: &[&str]) -> u64 {
 async fn the_service_answers_as_it_is_described() {
     let service = Service::start_with(&ENV, |settings| settings.auth = Auth::Jwt).await;
     let n = rounds(60, 600).to_string();
-    let alone = tokio::task::block_in_place(|| schemathesis(&service, &["--phases", "examples,coverage,fuzzing", "-n", &n]));
+    let alone = tokio::task::block_in_place(|| {
+        schemathesis(&service, &["--phases", "examples,coverage,fuzzing", "-n", &n])
+    });
     let sequences = tokio::task::block_in_place(|| {
         schemathesis(&service, &[&NOT_LINKED[..], &["--phases", "stateful", "-n", &n]].concat())
     });

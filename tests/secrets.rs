@@ -54,7 +54,8 @@ async fn nothing_that_is_planted_is_found_in_a_log() {
     let secret_key = garden.plant("SecretKey");
     let webhook_secret = garden.keep("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAirlockTests");
     let (hook_path, hook_query) = (garden.plant("HookPath"), garden.plant("HookQuery"));
-    let hooks = format!("http://{0}/{hook_path}?key={hook_query} https://localhost/{hook_path}", receiver.address);
+    let hooks =
+        format!("http://{0}/{hook_path}?key={hook_query} https://localhost/{hook_path}", receiver.address);
     let env = [
         crate::identity::ENV[0],
         crate::identity::ENV[1],
@@ -107,7 +108,8 @@ async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, gar
     // A file, from its announcement to its download.
     let name = garden.plant("Name");
     let body = json!({ "filename": format!("{name}.txt"), "size": 40, "content_type": format!("text/{}", garden.plant("Type")) });
-    let request = http.post(at("/files")).bearer_auth(alice).header("idempotency-key", garden.plant("Idempotency"));
+    let request =
+        http.post(at("/files")).bearer_auth(alice).header("idempotency-key", garden.plant("Idempotency"));
     let accepted: Value = request.json(&body).send().await.unwrap().json().await.unwrap();
     let (file_id, upload) = (text(&accepted["file_id"]), &accepted["upload"]);
     let put_url = text(&upload["url"]);
@@ -168,7 +170,9 @@ async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, gar
     }
     // The storage's own door.
     let storage = put_url.split("/airlock/").next().unwrap().to_owned();
-    for path in [format!("/airlock/{}", garden.plant("Key")), format!("/airlock/k?x={}", garden.plant("S3Query"))] {
+    for path in
+        [format!("/airlock/{}", garden.plant("Key")), format!("/airlock/k?x={}", garden.plant("S3Query"))]
+    {
         http.put(format!("{storage}{path}")).body("x").send().await.unwrap();
     }
     send(http, Method::DELETE, &at(&format!("/files/{file_id}")), alice, None).await;

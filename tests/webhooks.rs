@@ -32,11 +32,11 @@ async fn every_change_is_told_and_its_signature_verifies() {
     service.ends_as(&bad, "infected").await;
     let deleted = service.request(Method::DELETE, &format!("/files/{good}")).send().await.unwrap();
     assert_eq!(deleted.status(), 204);
-    let received = receiver.wait_for("five events", |received| received.len() >= 5).await;
-    let mut of_good = kinds(&received, &good);
+    let told = receiver.wait_for("five events", |received| received.len() >= 5).await;
+    let mut of_good = kinds(&told, &good);
     of_good.sort();
     assert_eq!(of_good, ["file.deleted", "file.scan.completed", "file.scan.started"]);
-    let completed = received.iter().find(|one| one.kind() == "file.scan.completed" && one.file_id() == bad);
+    let completed = told.iter().find(|one| one.kind() == "file.scan.completed" && one.file_id() == bad);
     let data = &completed.unwrap().json()["data"];
     assert_eq!(data["scanStatus"], "COMPLETED");
     assert_eq!(data["resourceType"], "S3_OBJECT");
@@ -45,7 +45,7 @@ async fn every_change_is_told_and_its_signature_verifies() {
     assert_eq!(data["scanResultDetails"]["scanResultStatus"], "THREATS_FOUND");
     assert!(data["scanResultDetails"]["threats"][0]["name"].as_str().unwrap().contains("Eicar"), "{data}");
     assert_eq!(data["airlock"]["eventId"], completed.unwrap().id);
-    verify(&received);
+    verify(&told);
     service.stop().await;
 }
 
@@ -78,17 +78,17 @@ async fn a_failure_is_tried_again_under_the_same_id_and_the_same_body() {
     let service = service(&[&receiver]).await;
     let file_id = service.upload("a.txt", b"good").await;
     service.ends_as(&file_id, "clean").await;
-    let received = receiver
+    let told = receiver
         .wait_for("both events twice", |received| {
             let ids: std::collections::BTreeSet<&str> = received.iter().map(|one| one.id.as_str()).collect();
             ids.len() == 2 && received.len() >= 4
         })
         .await;
-    for one in &received {
-        let same: Vec<&Received> = received.iter().filter(|other| other.id == one.id).collect();
+    for one in &told {
+        let same: Vec<&Received> = told.iter().filter(|other| other.id == one.id).collect();
         assert!(same.iter().all(|other| other.body == one.body), "{same:#?}");
     }
-    verify(&received);
+    verify(&told);
     service.stop().await;
 }
 
@@ -120,7 +120,7 @@ async fn gone_ends_it_until_an_operator_begins_again_and_replays() {
     let replay = json!({ "since": "2020-01-01T00:00:00Z", "endpoint": id });
     let (status, replayed) = service.post("/webhooks/replay", &replay).await;
     assert_eq!((status.as_u16(), &replayed["deliveries"]), (200, &json!(6)), "{replayed}");
-    let received = receiver
+    let told = receiver
         .wait_for("every event at last", |received| {
             let ids: std::collections::BTreeSet<&str> = received.iter().map(|one| one.id.as_str()).collect();
             ids.len() == 6
@@ -129,7 +129,7 @@ async fn gone_ends_it_until_an_operator_begins_again_and_replays() {
     let ids = |received: &[Received]| {
         received.iter().map(|one| one.id.clone()).collect::<std::collections::BTreeSet<_>>()
     };
-    assert_eq!(ids(&received), ids(&other.received()), "an event has one id for all");
+    assert_eq!(ids(&told), ids(&other.received()), "an event has one id for all");
     assert_eq!(other.received().len(), 6, "the other one was not told again");
     for (body, code) in [
         (json!({ "since": "yesterday" }), "invalid_body"),

@@ -112,6 +112,8 @@ enum Command {
     /// Virus definitions
     #[command(subcommand)]
     Definitions(Definitions),
+    /// Whether the service is well, as an exit code: for health checks
+    Health,
     /// Say what is wrong, and what to do about it
     Doctor,
     /// Try the promises out on a running service: EICAR, an encrypted archive, a swap, and more
@@ -187,6 +189,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dlq(command) => operate::dead_letters(&client()?, output, command).await,
         Command::Webhooks(command) => operate::webhooks(&client()?, output, command).await,
         Command::Definitions(command) => operate::definitions(&client()?, output, command).await,
+        Command::Health => doctor::health(&client()?).await,
         Command::Doctor => doctor::doctor(&client()?, output).await,
         Command::Selftest => selftest::selftest(&client()?, output).await,
     }

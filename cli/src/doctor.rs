@@ -27,6 +27,13 @@ const DIRECTORIES: [&str; 6] =
 /// More than a token's leeway.
 const MAX_SKEW_SECS: u64 = 30;
 
+/// One question, and no more: it may be asked every few seconds.
+pub(crate) async fn health(client: &Client) -> anyhow::Result<ExitCode> {
+    let (status, health) = client.answer(client.request(Method::GET, "/health")).await?;
+    println!("{}", health["status"].as_str().unwrap_or("unknown"));
+    Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 pub(crate) async fn doctor(client: &Client, output: Output) -> anyhow::Result<ExitCode> {
     let mut findings: Vec<(&str, Finding)> = programs();
     match client.send(client.request(Method::GET, "/health")).await {

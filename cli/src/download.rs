@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use domain::id::Sha256;
 use futures_util::StreamExt as _;
 use indicatif::ProgressBar;
 use reqwest::Method;
@@ -41,7 +42,7 @@ pub(crate) async fn download(client: &Client, file: &str, to: Option<&Path>) -> 
     }
     sink.flush()?;
     progress.finish_and_clear();
-    let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = Sha256::from_bytes(hasher.finalize().into()).to_string();
     if let Some(expected) = sha256.filter(|expected| *expected != found) {
         if let Some(target) = &target {
             std::fs::remove_file(target)?;

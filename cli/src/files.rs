@@ -67,7 +67,7 @@ pub(crate) async fn list(
 pub(crate) async fn status(client: &Client, output: Output, file_id: &str) -> anyhow::Result<ExitCode> {
     let info = client.get(&format!("/files/{file_id}")).await?;
     print(output, &info, std::slice::from_ref(&info));
-    verdict::exit(verdict::code(&info))
+    Ok(ExitCode::from(verdict::code(&info)))
 }
 
 /// Prints each change of status, until there is a verdict.
@@ -84,7 +84,7 @@ pub(crate) async fn watch(client: &Client, output: Output, file_id: &str) -> any
             shown = Some(status);
         }
         if verdict::is_final(&info) {
-            return verdict::exit(verdict::code(&info));
+            return Ok(ExitCode::from(verdict::code(&info)));
         }
     }
 }

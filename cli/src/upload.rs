@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use domain::id::Sha256;
 use futures_util::TryStreamExt as _;
 use indicatif::ProgressBar;
 use reqwest::{Body, Method};
@@ -41,7 +42,7 @@ pub(crate) async fn upload(
         infos.push(info);
     }
     files::print(output, &Value::Array(infos.clone()), &infos);
-    verdict::exit(code)
+    Ok(ExitCode::from(code))
 }
 
 async fn until_verdict(client: &Client, file_id: &str, limit: Duration) -> anyhow::Result<Value> {
@@ -79,7 +80,7 @@ async fn digest(path: &Path, progress: &ProgressBar) -> anyhow::Result<String> {
         progress.inc(u64::try_from(chunk.len()).unwrap_or(0));
     }
     progress.reset();
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Sha256::from_bytes(hasher.finalize().into()).to_string())
 }
 
 async fn put(

@@ -1,7 +1,5 @@
 //! What does a verdict mean to a script? An exit code.
 
-use std::process::ExitCode;
-
 use serde_json::Value;
 
 /// Codes below 10 are the command's own.
@@ -20,8 +18,4 @@ pub(crate) const NO_VERDICT: u8 = 14;
 
 pub(crate) fn is_final(info: &Value) -> bool {
     !matches!(info["scan_status"].as_str(), Some("pending" | "scanning"))
-}
-
-pub(crate) fn exit(code: u8) -> anyhow::Result<ExitCode> {
-    Ok(ExitCode::from(code))
 }

@@ -153,9 +153,15 @@ class Deployment:
     def make_due(self):
         """The sweep looks at files in minutes; here, at once."""
         table, dynamodb = self.outputs["TableName"], self.client("dynamodb")
-        items = dynamodb.scan(TableName=table, FilterExpression="attribute_exists(attention)")["Items"]
+        items = dynamodb.scan(TableName=table, FilterExpression="attribute_exists(attention) AND attention <> :over",
+                              ExpressionAttributeValues={":over": {"S": "delivered"}})["Items"]
         for item in items:
-            dynamodb.update_item(TableName=table, Key={"pk": item["pk"]}, UpdateExpression="SET due_at = :past", ExpressionAttributeValues={":past": {"N": "1"}})
+            for name in ("due_at", "state_due_at", "publish_due_at"):
+                if name in item:
+                    item[name] = {"N": "1"}
+            if "endpoint" in item:
+                item["state"]["M"]["at"] = {"N": "1"}
+            dynamodb.put_item(TableName=table, Item=item)
         return len(items)
 
     def stop(self):

@@ -76,9 +76,9 @@ impl Receiver {
 
     pub(crate) async fn wait_for(&self, what: &str, holds: impl Fn(&[Received]) -> bool) -> Vec<Received> {
         for _ in 0..400 {
-            let received = self.received();
-            if holds(&received) {
-                return received;
+            let told = self.received();
+            if holds(&told) {
+                return told;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -88,13 +88,13 @@ impl Receiver {
 
 async fn answer(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
-    let received = Received {
+    let told = Received {
         id: text("webhook-id"),
         timestamp: text("webhook-timestamp"),
         signature: text("webhook-signature"),
         body: String::from_utf8(body.to_vec()).unwrap(),
     };
-    receiver.shared.received.lock().unwrap().push(received);
+    receiver.shared.received.lock().unwrap().push(told);
     let mut answers = receiver.shared.answers.lock().unwrap();
     let status = if answers.is_empty() { 204 } else { answers.remove(0) };
     let status = StatusCode::from_u16(status).unwrap();

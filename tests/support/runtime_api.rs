@@ -224,7 +224,8 @@ fn streamed(body: &[u8]) -> Option<Value> {
 
 async fn answer(State(api): State<Arc<RuntimeApi>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let path = uri.path().trim_start_matches("/2018-06-01/runtime/").to_owned();
-    let is_stream = headers.get("lambda-runtime-function-response-mode").is_some_and(|mode| mode == "streaming");
+    let is_stream =
+        headers.get("lambda-runtime-function-response-mode").is_some_and(|mode| mode == "streaming");
     let value = if is_stream { streamed(&body) } else { serde_json::from_slice(&body).ok() };
     let value = value.unwrap_or(Value::Null);
     match path.split('/').collect::<Vec<_>>()[..] {

@@ -191,5 +191,10 @@ fn report_age(published: Option<&Definitions>, is_updated: bool, now: Timestamp)
     let age = published.map(|definitions| now.since(definitions.built_at));
     let mut metrics = vec![aws::metrics::count("DefinitionsUpdateFailed", u64::from(!is_updated))];
     metrics.extend(age.map(|age| aws::metrics::seconds("DefinitionsAge", age)));
-    aws::metrics::emit(&aws::metrics::Event { service: "definitions", dimensions: &[], metrics: &metrics, at: now });
+    aws::metrics::emit(&aws::metrics::Event {
+        service: "definitions",
+        dimensions: &[],
+        metrics: &metrics,
+        at: now,
+    });
 }

@@ -150,8 +150,8 @@ impl Follower {
         }
         while Instant::now() < deadline {
             changes.mark_unchanged();
-            let changed = self.changed().await?;
-            if self.send_news(changed, sender).await.is_err() {
+            let records = self.changed().await?;
+            if self.send_news(records, sender).await.is_err() {
                 return Ok(());
             }
             if self.is_over() || self.send_progress(estimator, sender).await.is_err() {

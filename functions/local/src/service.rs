@@ -1,6 +1,6 @@
 //! One machine's service: started part by part, stopped as a whole.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,8 +190,8 @@ impl Local {
     }
 }
 
-fn named(scans: &Queue, events: &Queue) -> HashMap<String, Queue> {
-    HashMap::from([(SCAN_QUEUE.to_owned(), scans.clone()), (EVENT_QUEUE.to_owned(), events.clone())])
+fn named(scans: &Queue, events: &Queue) -> BTreeMap<String, Queue> {
+    BTreeMap::from([(SCAN_QUEUE.to_owned(), scans.clone()), (EVENT_QUEUE.to_owned(), events.clone())])
 }
 
 fn words<'a>(env: &'a Env, name: &str) -> Vec<&'a str> {

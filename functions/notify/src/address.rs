@@ -30,10 +30,12 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     let is_global_unicast = a & 0xe000 == 0x2000; // 2000::/3, RFC 4291; mapped, ULA, link-local and NAT64 addresses are outside
-    let is_special = (a == 0x2001 && b < 0x0200) // protocol assignments with Teredo, RFC 2928
-        || (a == 0x2001 && b == 0x0db8) // documentation, RFC 3849
-        || a == 0x2002 // 6to4, RFC 3056
-        || (a == 0x3fff && b < 0x1000); // documentation, RFC 9637
+    let is_special = match a {
+        0x2001 => b < 0x0200 || b == 0x0db8, // protocol assignments with Teredo, RFC 2928; documentation, RFC 3849
+        0x2002 => true,                      // 6to4, RFC 3056
+        0x3fff => b < 0x1000,                // documentation, RFC 9637
+        _ => false,
+    };
     is_global_unicast && !is_special
 }
 

@@ -96,8 +96,8 @@ impl Sweep<'_> {
             for file in due {
                 self.swept.n_files += 1;
                 match self.move_on(file, aws::clock::now()).await {
-                    Ok(waits) => {
-                        n_moved += 1;
+                    Ok(Moved { is_progress, waits }) => {
+                        n_moved += u32::from(is_progress);
                         self.swept.n_unscanned += u32::from(waits == Waits::Long);
                     }
                     Err(error) => {
@@ -106,7 +106,7 @@ impl Sweep<'_> {
                     }
                 }
             }
-            // Files that fail stay at the front of the index: without progress there is no use in asking again.
+            // Files that fail, or that the index wrongly calls due, stay at the front of the index: without progress there is no use in asking again.
             if n_moved == 0 {
                 return Ok(());
             }
@@ -114,9 +114,10 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    async fn move_on(&mut self, file: FileId, now: Timestamp) -> Result<Waits, StoreError> {
+    async fn move_on(&mut self, file: FileId, now: Timestamp) -> Result<Moved, StoreError> {
         let Context { stores, machine, .. } = self.context;
-        let Some(record) = stores.ledger.load(file).await? else { return Ok(Waits::NotLong) };
+        let nothing = Moved { is_progress: false, waits: Waits::NotLong };
+        let Some(record) = stores.ledger.load(file).await? else { return Ok(nothing) };
         let is_stored = matches!(record.state, State::Queued { .. } | State::Scanning { .. });
         let waits =
             if is_stored && now.since(record.created_at) > LONG { Waits::Long } else { Waits::NotLong };
@@ -127,7 +128,7 @@ impl Sweep<'_> {
         let rescans = Rescans { engine: self.engine.clone(), has_room: self.rescans_left > 0 };
         let Some(applied) = stores.ledger.apply(file, &Event::Due { found, rescans }, machine, now).await?
         else {
-            return Ok(waits);
+            return Ok(nothing);
         };
         if applied.kept.is_none() {
             tracing::info!(file.id = %file, file.status = applied.record.status().as_str(), "swept");
@@ -138,8 +139,15 @@ impl Sweep<'_> {
             self.rescans_left = self.rescans_left.saturating_sub(1);
         }
         stores.settle(&applied, machine, now).await?;
-        Ok(waits)
+        Ok(Moved { is_progress: applied.kept.is_none() || !applied.effects.is_empty(), waits })
     }
+}
+
+/// What became of a file that was due.
+struct Moved {
+    /// Whether it is not due any more, or something was done that will make it so.
+    is_progress: bool,
+    waits: Waits,
 }
 
 /// How long a file that was stored has been without a verdict.

@@ -108,6 +108,6 @@ mod tests {
             "service": "definitions", "verdict": "clean", "Failed": 1, "Age": 1.5, "Size": 7,
         });
         assert_eq!(document, expected);
-        assert!(line.ends_with(b"\n") && line.iter().filter(|byte| **byte == b'\n').count() == 1);
+        assert_eq!(String::from_utf8(line).unwrap().lines().count(), 1);
     }
 }

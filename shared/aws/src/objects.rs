@@ -9,7 +9,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, Tag, Tagging, TaggingDirective};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, Tag, Tagging, TaggingDirective,
+};
 use domain::access::DownloadGrant;
 use domain::aftermath::Quarantine;
 use domain::id::{ETag, ObjectKey, Sha256, Version, VersionId};

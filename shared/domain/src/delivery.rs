@@ -16,7 +16,7 @@ pub struct EndpointId(String);
 
 impl EndpointId {
     pub fn of_digest(url_sha256: [u8; 32]) -> Self {
-        Self(url_sha256[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(url_sha256[..8].iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
     }
 
     pub fn parse(text: &str) -> Result<Self, InvalidId> {

@@ -150,10 +150,12 @@ pub(crate) fn kind_of(before: &Record, after: &Record) -> Option<Kind> {
     use Status as S;
     let (was, is) = (before.status(), after.status());
     match (was, is) {
-        (S::Deleted, S::Deleted) | (S::Expired, S::Expired) => None,
+        (S::Deleted, S::Deleted)
+        | (S::Expired, S::Expired)
+        | (S::Scanning, S::Scanning)
+        | (_, S::Pending) => None,
         (_, S::Deleted) => Some(Kind::Deleted),
         (_, S::Expired) => Some(Kind::Expired),
-        (S::Scanning, S::Scanning) | (_, S::Pending) => None,
         (_, S::Scanning) => Some(Kind::ScanStarted),
         (S::Pending | S::Scanning, _) => Some(Kind::ScanCompleted),
         _ if was != is => Some(Kind::VerdictChanged),
@@ -173,15 +175,15 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-    fn notice() -> Option<Notice> {
-        Some(Notice { version: None, judgement: None, before: Status::Pending })
+    fn notice() -> Notice {
+        Notice { version: None, judgement: None, before: Status::Pending }
     }
 
     #[test]
     fn what_is_not_told_is_never_forgotten() {
         let mut journal = Journal::default();
         for _ in 0..40 {
-            journal.write(Kind::ScanStarted, Status::Scanning, notice(), NOW);
+            journal.write(Kind::ScanStarted, Status::Scanning, Some(notice()), NOW);
         }
         assert_eq!((journal.entries().len(), journal.outbox().count(), journal.last_seq()), (40, 40, 40));
         journal.mark_published(30);

@@ -76,6 +76,7 @@ pub enum UploadMethod {
 /// Where a file is on its way. A version is bound from `Queued` on, and never changes after that.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(tag = "at", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and most records are judged")]
 pub enum State {
     /// Nothing has arrived, as far as we know.
     Awaiting,

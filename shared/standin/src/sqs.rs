@@ -2,7 +2,7 @@
 //!
 //! A queue's URL ends with its name; the name with [`DEAD_LETTERS`] behind it is its dead-letter queue.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -22,7 +22,7 @@ pub const DEAD_LETTERS: &str = "-dead-letters";
 const MAX_RECEIVED: usize = 10;
 
 /// Queues by name. Signatures are not verified: bind it to loopback only.
-pub fn router(queues: HashMap<String, Queue>) -> Router {
+pub fn router(queues: BTreeMap<String, Queue>) -> Router {
     Router::new().route("/", post(answer)).with_state(Arc::new(queues))
 }
 
@@ -33,7 +33,7 @@ enum Named<'a> {
 }
 
 async fn answer(
-    State(queues): State<Arc<HashMap<String, Queue>>>,
+    State(queues): State<Arc<BTreeMap<String, Queue>>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {

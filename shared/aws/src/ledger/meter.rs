@@ -33,12 +33,12 @@ const SCAN_TTL: Duration = Duration::from_hours(48);
 
 #[derive(Deserialize, Default)]
 struct UsageItem {
-    #[serde(default)]
-    n_pending: i64,
-    #[serde(default)]
-    n_objects: i64,
-    #[serde(default)]
-    n_bytes: i64,
+    #[serde(default, rename = "n_pending")]
+    pending: i64,
+    #[serde(default, rename = "n_objects")]
+    objects: i64,
+    #[serde(default, rename = "n_bytes")]
+    bytes: i64,
 }
 
 #[derive(Deserialize, Default)]
@@ -52,7 +52,7 @@ impl Ledger {
     pub async fn usage(&self, owner: &OwnerId) -> Result<Usage, StoreError> {
         let found = self.get_as::<UsageItem>(usage_pk(owner), "read a quota").await?;
         let item = found.unwrap_or_default();
-        Ok(Usage { pending: item.n_pending, objects: item.n_objects, bytes: item.n_bytes })
+        Ok(Usage { pending: item.pending, objects: item.objects, bytes: item.bytes })
     }
 
     /// How long an owner's metered files have been scanned today.

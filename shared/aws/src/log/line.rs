@@ -186,14 +186,14 @@ mod tests {
         ]);
         let written = Shared::default();
         let sink = written.clone();
-        let subscriber =
-            tracing_subscriber::registry().with(Lines::new("scan", &env, move || sink.clone()));
+        let subscriber = tracing_subscriber::registry().with(Lines::new("scan", &env, move || sink.clone()));
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..2 {
                 let span = tracing::info_span!(
                     "Lambda runtime invoke",
                     requestId = "r-1",
-                    xrayTraceId = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+                    xrayTraceId =
+                        "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
                 );
                 span.in_scope(|| {
                     tracing::info!(file.id = %"f-1", n = 5, evil = "a\n{\"level\":\"x\"}", "scanned");

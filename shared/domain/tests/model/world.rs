@@ -90,6 +90,7 @@ pub(crate) struct World {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(clippy::large_enum_variant, reason = "two or three of them in a world")]
 pub(crate) enum Scanner {
     Idle,
     /// Has loaded the record and is about to commit what `event` makes of it.

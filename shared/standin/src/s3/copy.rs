@@ -2,7 +2,9 @@
 
 use futures_util::TryStreamExt as _;
 use s3s::checksum::ChecksumHasher;
-use s3s::dto::{CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, StreamingBlob, TaggingDirective};
+use s3s::dto::{
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, StreamingBlob, TaggingDirective,
+};
 use s3s::{S3Result, s3_error};
 
 use super::Store;
@@ -16,8 +18,10 @@ impl Store {
         let CopySource::Bucket { bucket, key, version_id } = &input.copy_source else {
             return Err(s3_error!(NotImplemented, "only a bucket can be copied from"));
         };
-        let replaces_tags =
-            input.tagging_directive.as_ref().is_some_and(|directive| directive.as_str() == TaggingDirective::REPLACE);
+        let replaces_tags = input
+            .tagging_directive
+            .as_ref()
+            .is_some_and(|directive| directive.as_str() == TaggingDirective::REPLACE);
         let row = self.find(bucket, key, version_id.as_deref()).await?;
         let path = self.blobs.path(row.blob.as_deref().unwrap_or_default());
         let file = tokio::fs::File::open(path).await.map_err(internal)?;
