@@ -3,130 +3,46 @@
 //! A browser's way through it, from the presigned request to the download; then what each function asked of AWS, against what its role may do.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws::{DefinitionBucket, Endpoints, Sdk, StaticKeys};
 use definition_set::SigningKey;
-use reqwest::{Method, RequestBuilder};
-use rustix::process::{Pid, Signal, kill_process};
+use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::Command;
 
 use crate::support::deployment::publisher;
+use crate::support::fault_proxy::as_host;
 use crate::support::mirror::{Mirror, Mood};
+use crate::support::process::binary;
 use crate::support::runtime_api::http_event;
-use crate::support::{answer, client, eicar, text};
-
-/// The deployed stack.
-struct Stack {
-    child: Child,
-    commands: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
-    about: Value,
-    http: reqwest::Client,
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// With ministack and boto3.
-async fn python() -> PathBuf {
-    let venv = Command::new(root().join("tools/venv")).arg("peer").output().await.unwrap();
-    assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
-    Path::new(String::from_utf8(venv.stdout).unwrap().trim()).join("bin/python")
-}
+use crate::support::stack::{Stack, python, root};
+use crate::support::{answer, eicar, text};
 
 impl Stack {
-    async fn deploy(mirror: &Mirror) -> Self {
-        let mut child = Command::new(python().await)
-            .arg(root().join("tests/deploy/deploy.py"))
-            .args([root().join("template.yaml"), root().join("target/lambda")])
-            .arg(&mirror.url)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (commands, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let mut answers = BufReader::new(stdout).lines();
-        let line = answers.next_line().await.unwrap().unwrap_or_else(|| panic!("the stack does not stand"));
-        let about = serde_json::from_str(&line).unwrap();
-        Self { child, commands, answers, about, http: client() }
-    }
-
-    async fn command(&mut self, command: Value) -> Value {
-        self.commands.write_all(format!("{command}\n").as_bytes()).await.unwrap();
-        serde_json::from_str(&self.answers.next_line().await.unwrap().unwrap()).unwrap()
-    }
-
-    async fn invoke(&mut self, function: &str, payload: Value) -> Value {
-        self.command(json!({ "do": "invoke", "function": function, "payload": payload })).await
-    }
-
-    /// A request to the HTTP API, whose name is in the `Host` header only.
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    /// `airlock selftest`, as somebody who has just deployed runs it. The imitation reads for anybody, signed or
+    /// not: the one promise that rests on that is broken there, and the selftest says so.
+    async fn selftest(&self) {
         let api = text(&self.about["outputs"]["ApiUrl"]);
-        let host = api.trim_start_matches("http://").to_owned();
-        self.http.request(method, format!("{}{path}", text(&self.about["url"]))).header("host", host)
-    }
-
-    fn authorized(&self, method: Method, path: &str) -> RequestBuilder {
-        self.request(method, path).bearer_auth(text(&self.about["token"]))
-    }
-
-    async fn get(&self, path: &str) -> (u16, Value) {
-        let (status, body) = answer(self.authorized(Method::GET, path).send().await.unwrap()).await;
-        (status.as_u16(), body)
-    }
-
-    async fn announce(&self, wanted: Value) -> (String, Value) {
-        let (status, body) =
-            answer(self.authorized(Method::POST, "/files").json(&wanted).send().await.unwrap()).await;
-        assert_eq!(status, 201, "{body}");
-        (text(&body["file_id"]), body["upload"].clone())
-    }
-
-    async fn upload(&self, name: &str, bytes: &[u8]) -> String {
-        let (file_id, upload) = self.announce(json!({ "filename": name, "size": bytes.len() })).await;
-        self.put(&upload, bytes).await;
-        file_id
-    }
-
-    async fn put(&self, upload: &Value, bytes: &[u8]) {
-        let mut put = self.http.put(text(&upload["url"])).body(bytes.to_vec());
-        for (name, value) in upload["headers"].as_object().unwrap() {
-            if name != "content-length" {
-                put = put.header(name, text(value));
-            }
-        }
-        assert_eq!(put.send().await.unwrap().status(), 200);
-    }
-
-    /// `/health` is a path of ministack's own, so the function is asked by itself.
-    async fn health(&mut self) -> Value {
-        let answer = self.invoke("ApiFunction", http_event("GET", "/health", &json!({}), "")).await;
-        serde_json::from_str(answer["payload"]["body"].as_str().unwrap()).unwrap()
-    }
-
-    async fn post_form(&self, upload: &Value, bytes: &[u8]) -> u16 {
-        let mut form = reqwest::multipart::Form::new();
-        for (name, value) in upload["fields"].as_object().unwrap() {
-            form = form.text(name.clone(), text(value));
-        }
-        let form = form.part("file", reqwest::multipart::Part::bytes(bytes.to_vec()).file_name("f"));
-        self.http.post(text(&upload["url"])).multipart(form).send().await.unwrap().status().as_u16()
-    }
-
-    async fn operate(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let mut request = self.request(method, path).bearer_auth(text(&self.about["operator"]));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let (status, body) = answer(request.send().await.unwrap()).await;
-        (status.as_u16(), body)
+        let url = as_host(&text(&self.about["url"]), api.trim_start_matches("http://")).await;
+        let output = Command::new(binary())
+            .args(["--url", &url, "--output", "json", "selftest"])
+            .env("AIRLOCK_TOKEN", text(&self.about["token"]))
+            .output()
+            .await
+            .unwrap();
+        let results: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        let failed: Vec<&str> = results
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|result| result["state"] != "ok")
+            .map(|result| result["happened"].as_str().unwrap())
+            .collect();
+        let unsigned = ["storage served it to anybody"];
+        assert_eq!(failed, unsigned, "{results:#}");
     }
 
     /// Rescans, releases, links that are revoked, what is told, what is counted, and what is moved away.
@@ -153,8 +69,8 @@ impl Stack {
         let (status, released) = self.operate(Method::POST, &path, Some(release)).await;
         assert_eq!((status, &released["scan_status"]), (200, &json!("released")), "{released}");
 
-        // Another finding is moved away by the sweep.
-        let moved = self.upload("moved.txt", &[eicar(), b" ".to_vec()].concat()).await;
+        // The same finding in other bytes is moved away by the sweep.
+        let moved = self.upload("moved.zip", &zipped(&eicar()).await).await;
         self.ends_as(&moved, "infected").await;
         let swept = self.invoke("SweepFunction", json!({ "action": "sweep" })).await;
         assert_eq!(&swept["error"], &Value::Null, "{swept}");
@@ -201,33 +117,15 @@ impl Stack {
         let live = self.invoke("LiveFunction", all).await;
         assert_eq!(&live["error"], &Value::Null, "{live}");
     }
-
-    async fn ends_as(&self, file_id: &str, wanted: &str) {
-        let mut found = Value::Null;
-        for _ in 0..180 {
-            found = self.get(&format!("/files/{file_id}/status")).await.1["file_info"]["scan_status"].clone();
-            if found == wanted {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        panic!("{file_id} is {found}, not {wanted}");
-    }
 }
 
-impl Drop for Stack {
-    fn drop(&mut self) {
-        // It takes the imitation with it, and the functions that run there.
-        if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::TERM);
-            for _ in 0..100 {
-                if !matches!(self.child.try_wait(), Ok(None)) {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-        }
-    }
+/// An archive with one file in it.
+async fn zipped(bytes: &[u8]) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("inside.txt"), bytes).unwrap();
+    let zip = Command::new("zip").args(["-q", "a.zip", "inside.txt"]).current_dir(directory.path()).status();
+    assert!(zip.await.unwrap().success());
+    std::fs::read(directory.path().join("a.zip")).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -309,6 +207,7 @@ async fn the_stack_stands_and_files_go_through_it() {
         .unwrap();
     assert!(e2e.status.success(), "{}", String::from_utf8_lossy(&[e2e.stdout, e2e.stderr].concat()));
 
+    stack.selftest().await;
     stack.try_what_comes_after_the_verdict(&form, &infected).await;
 
     // What nobody can read is given up, and kept for a person to look at.

@@ -17,6 +17,7 @@ pub(crate) mod mirror;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod runtime_api;
+pub(crate) mod stack;
 
 /// A service in this process, on ports of its own, with the test definitions.
 pub(crate) struct Service {

@@ -83,6 +83,8 @@ class Deployment:
         for resource in ("ScanFunction", "DefinitionsFunction"):
             resources[resource]["Properties"]["Environment"]["Variables"]["AIRLOCK_CLAMD"] = "/usr/sbin/clamd"
         resources["DefinitionsFunction"]["Properties"]["Environment"]["Variables"]["AIRLOCK_FRESHCLAM"] = "/usr/bin/freshclam"
+        # The imitation gives a stream back when it has ended.
+        resources["LiveFunction"]["Properties"]["Environment"]["Variables"]["LIVE_STREAM_SECONDS"] = "2"
         template["Mappings"]["ScanTimes"]["300"] = SHORT_TIMES
         template["Parameters"]["DefinitionsMaxAgeDays"].pop("MaxValue")
         # ministack does not make numbers of parameters.

@@ -63,3 +63,30 @@ async fn pass(State(line): State<Line>, request: Request) -> Response {
     }
     response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
 }
+
+/// The address of a line to `target` that calls it by another name: for clients that cannot look that name up.
+pub(crate) async fn as_host(target: &str, host: &str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let state = (target.to_owned(), host.to_owned(), super::client());
+    let router = Router::new().fallback(rename).with_state(state);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+async fn rename(
+    State((target, host, http)): State<(String, String, reqwest::Client)>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let mut headers = parts.headers;
+    headers.insert("host", host.parse().unwrap());
+    let asked = http.request(parts.method, format!("{target}{}", parts.uri)).headers(headers).body(body);
+    let answer = asked.send().await.unwrap();
+    let mut response = Response::builder().status(answer.status());
+    for (name, value) in answer.headers() {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+}

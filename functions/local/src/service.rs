@@ -140,9 +140,11 @@ impl Local {
         };
         let telling = Delivery { n_workers: settings.tuning.n_tellers, ..settings.tuning.delivery };
         tasks.spawn(tasks::tell(event_queue, telling, Arc::new(notify)));
-        let rescans_per_sweep = env.parsed("RESCANS_PER_MINUTE", sweep::Context::DEFAULT_RESCANS)?;
+        let sweep_every = storage.sweep_every(settings.tuning.sweep_every);
+        let rescans_per_minute = env.parsed("RESCANS_PER_MINUTE", sweep::Context::DEFAULT_RESCANS)?;
+        let rescans_per_sweep = rescans_in(sweep_every, rescans_per_minute);
         let sweeper = sweep::Context { stores, machine, rescans_per_sweep };
-        tasks.spawn(tasks::sweep(storage.sweep_every(settings.tuning.sweep_every), sweeper));
+        tasks.spawn(tasks::sweep(sweep_every, sweeper));
         tasks.spawn(tasks::beat(Arc::clone(&scan)));
         tasks.spawn(definitions::keep_current(
             chosen.clone(),
@@ -192,6 +194,12 @@ impl Local {
 
 fn named(scans: &Queue, events: &Queue) -> BTreeMap<String, Queue> {
     BTreeMap::from([(SCAN_QUEUE.to_owned(), scans.clone()), (EVENT_QUEUE.to_owned(), events.clone())])
+}
+
+/// How many rescans one sweep may begin; one at least, if any are allowed.
+fn rescans_in(span: Duration, per_minute: u32) -> u32 {
+    let share = u64::from(per_minute) * u64::try_from(span.as_millis()).unwrap_or(u64::MAX) / 60_000;
+    u32::try_from(share).unwrap_or(u32::MAX).clamp(per_minute.min(1), per_minute)
 }
 
 fn words<'a>(env: &'a Env, name: &str) -> Vec<&'a str> {

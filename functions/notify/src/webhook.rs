@@ -1,7 +1,9 @@
 //! How is a webhook sent? Signed as Standard Webhooks says, to an address that was checked after it was looked up.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,16 +48,22 @@ impl std::fmt::Debug for Webhooks {
 impl Webhooks {
     /// `private_hosts` are `host:port` pairs that may be reached although they are not public, and without TLS.
     pub fn new(urls: &[&str], secrets: &[&str], private_hosts: &[&str]) -> Result<Self, ConfigError> {
+        Self::with_lookup(urls, secrets, private_hosts, Arc::new(|name| Box::pin(look_up(name))))
+    }
+
+    fn with_lookup(
+        urls: &[&str],
+        secrets: &[&str],
+        private_hosts: &[&str],
+        lookup: Lookup,
+    ) -> Result<Self, ConfigError> {
         let private_hosts: BTreeSet<String> = private_hosts.iter().map(|host| (*host).to_owned()).collect();
         let endpoints =
             urls.iter().map(|url| endpoint(url, &private_hosts)).collect::<Result<Vec<_>, _>>()?;
         if !endpoints.is_empty() && secrets.is_empty() {
             return Err(ConfigError::Missing("WEBHOOK_SECRET"));
         }
-        let signers = secrets.iter().map(|secret| Webhook::new(secret)).collect::<Result<Vec<_>, _>>();
-        let signers = signers.map_err(|_| {
-            ConfigError::Unsafe("`WEBHOOK_SECRET` must be `whsec_` and 24 to 64 bytes in base64".to_owned())
-        })?;
+        let signers = secrets.iter().map(|secret| signer(secret)).collect::<Result<Vec<_>, _>>()?;
         let client = |resolver: Option<PublicOnly>| {
             let builder = reqwest::Client::builder()
                 .redirect(Policy::none())
@@ -68,7 +76,7 @@ impl Webhooks {
             };
             builder.build().map_err(|error| ConfigError::Unsafe(error.to_string()))
         };
-        let (public, private) = (client(Some(PublicOnly))?, client(None)?);
+        let (public, private) = (client(Some(PublicOnly(lookup)))?, client(None)?);
         Ok(Self { endpoints, signers, client: public, private_client: private, private_hosts })
     }
 
@@ -117,6 +125,21 @@ impl Webhooks {
     }
 }
 
+/// A secret as Standard Webhooks writes it, or any other text of some length, whose bytes are the key.
+fn signer(secret: &str) -> Result<Webhook, ConfigError> {
+    const SHORTEST: usize = 24;
+    let signer = match secret.strip_prefix("whsec_") {
+        Some(encoded) if encoded.len() < SHORTEST.div_ceil(3) * 4 => None,
+        Some(_) => Webhook::new(secret).ok(),
+        None if secret.len() < SHORTEST => None,
+        None => Webhook::from_bytes(secret.as_bytes().to_vec()).ok(),
+    };
+    signer.ok_or_else(|| {
+        let must = "`WEBHOOK_SECRET` must be `whsec_` and base64, or a text of at least 24 bytes";
+        ConfigError::Unsafe(must.to_owned())
+    })
+}
+
 fn host_and_port(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
@@ -146,9 +169,17 @@ fn endpoint(text: &str, private_hosts: &BTreeSet<String>) -> Result<Endpoint, Co
     Ok(Endpoint { id: EndpointId::of_digest(digest), url })
 }
 
+/// Where a name leads.
+type Lookup = Arc<dyn Fn(String) -> LookupFuture + Send + Sync>;
+type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+
+async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
+    Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
+}
+
 /// Looks a name up once, and gives the connection only addresses that may be asked: there is no second look-up to answer differently.
-#[derive(Clone, Copy, Debug)]
-struct PublicOnly;
+#[derive(Clone)]
+struct PublicOnly(Lookup);
 
 /// What a name led to.
 #[derive(Debug, thiserror::Error)]
@@ -157,9 +188,10 @@ struct NotPublic;
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
+        let found = (self.0)(name.as_str().to_owned());
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
+            let public = found.await?.into_iter().filter(|address| is_public(*address));
+            let public: Vec<SocketAddr> = public.map(|address| (address, 0).into()).collect();
             if public.is_empty() {
                 return Err(NotPublic.into());
             }
@@ -170,6 +202,11 @@ impl Resolve for PublicOnly {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use domain::id::FileId;
+    use domain::journal::EventId;
+
     use super::*;
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -204,11 +241,67 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_secret_is_standard_or_any_long_text() {
+        let body = br#"{"a":1}"#;
+        let text = "any text (with punctuation) that is long enough";
+        use base64::Engine as _;
+        let standard = format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(text));
+        let sign = |secret: &str| signer(secret).unwrap().sign("id", 1_700_000_000, body).unwrap();
+        assert_eq!(sign(text), sign(&standard), "receivers have the same key in either form");
+        for bad in ["", "short", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!"] {
+            assert!(signer(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// A name server that says one thing first, and another thing afterwards.
+    fn rebinding(answers: &'static [&'static str]) -> (Lookup, Arc<AtomicUsize>) {
+        let n_lookups = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&n_lookups);
+        let lookup: Lookup = Arc::new(move |_| {
+            let n = counted.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
+            let addresses = answers[n].split(' ').map(|address| address.parse().unwrap()).collect();
+            Box::pin(async move { Ok(addresses) })
+        });
+        (lookup, n_lookups)
+    }
+
+    async fn attempt(lookup: Lookup) -> Answer {
+        let url = "https://hooks.example/hook";
+        let webhooks = Webhooks::with_lookup(&[url], &[SECRET], &[], lookup).unwrap();
+        let file = FileId::from_random(aws::clock::random_uuid());
+        let now = aws::clock::now();
+        let id = webhooks.endpoints()[0].id.clone();
+        let delivery = Delivery::new(EventId { file, seq: 1 }, id, "{}".to_owned(), now);
+        webhooks.send(&delivery, now).await
+    }
+
     #[tokio::test]
     async fn a_name_that_leads_inside_is_refused() {
-        for name in ["localhost", "localhost.localdomain"] {
-            let resolved = PublicOnly.resolve(name.parse().unwrap()).await;
-            assert!(resolved.is_err(), "{name}");
+        for inside in ["127.0.0.1", "10.0.0.1 ::1", "169.254.169.254", "::ffff:7f00:1", "fd00:ec2::254"] {
+            let (lookup, _) = rebinding(Box::leak(Box::new([inside])));
+            let Answer::Failed(why) = attempt(lookup).await else { panic!("{inside}") };
+            assert!(why.contains("no public address"), "{inside}: {why}");
+        }
+        let resolved =
+            PublicOnly(Arc::new(|name| Box::pin(look_up(name)))).resolve("localhost".parse().unwrap());
+        assert!(resolved.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_second_answer_is_never_asked_for() {
+        // Whoever looked again to connect would be led to this listener. (Without the right to listen there, the count alone tells.)
+        let inside = tokio::net::TcpListener::bind("127.0.0.1:443").await.ok();
+        let (lookup, n_lookups) = rebinding(&["192.0.2.1 1.1.1.1", "127.0.0.1"]);
+        let resolved = PublicOnly(lookup).resolve("hooks.example".parse().unwrap()).await.unwrap();
+        assert_eq!(resolved.map(|address| address.ip().to_string()).collect::<Vec<_>>(), ["1.1.1.1"]);
+        assert_eq!(n_lookups.load(Ordering::SeqCst), 1);
+        let (lookup, n_lookups) = rebinding(&["1.1.1.1", "127.0.0.1"]);
+        assert!(matches!(attempt(lookup).await, Answer::Failed(_) | Answer::Gone | Answer::Accepted));
+        assert_eq!(n_lookups.load(Ordering::SeqCst), 1);
+        if let Some(inside) = inside {
+            let knocked = tokio::time::timeout(Duration::from_millis(100), inside.accept()).await;
+            assert!(knocked.is_err(), "the second answer was followed");
         }
     }
 }
