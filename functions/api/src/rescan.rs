@@ -58,7 +58,7 @@ pub(crate) async fn complete(
 }
 
 async fn arrived(app: &App, record: Record) -> Result<Record, ApiError> {
-    let found = app.stores.objects.current_version(ObjectKey::of(record.file_id)).await?;
+    let found = app.stores.objects.listed_version(ObjectKey::of(record.file_id)).await?;
     let version = found.ok_or(ApiError::NotUploaded)?;
     // As if the sweep had looked: it does the same when the record is due.
     app.apply(record.file_id, &Event::Arrived { version }).await

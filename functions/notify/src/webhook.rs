@@ -204,6 +204,7 @@ impl Resolve for PublicOnly {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use base64::Engine as _;
     use domain::id::FileId;
     use domain::journal::EventId;
 
@@ -245,7 +246,6 @@ mod tests {
     fn a_secret_is_standard_or_any_long_text() {
         let body = br#"{"a":1}"#;
         let text = "any text (with punctuation) that is long enough";
-        use base64::Engine as _;
         let standard = format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(text));
         let sign = |secret: &str| signer(secret).unwrap().sign("id", 1_700_000_000, body).unwrap();
         assert_eq!(sign(text), sign(&standard), "receivers have the same key in either form");

@@ -180,6 +180,26 @@ impl Objects {
         }))
     }
 
+    /// The current version under a key, by the bucket's listing: for those who may not read objects that nobody has judged, not even their
+    /// heads.
+    pub async fn listed_version(&self, key: ObjectKey) -> Result<Option<Version>, StoreError> {
+        let key = key.to_string();
+        let request = self.client.list_object_versions().bucket(&self.bucket).prefix(&key);
+        let page = request.send().await.map_err(|error| StoreError::of_sdk("list versions", error))?;
+        let corrupt = |_| StoreError::new("list versions", Kind::Corrupt);
+        let mut versions = page.versions().iter();
+        let latest =
+            versions.find(|version| version.key() == Some(&key) && version.is_latest() == Some(true));
+        let version = latest.map(|latest| {
+            Ok(Version {
+                version_id: VersionId::parse(latest.version_id().unwrap_or_default()).map_err(corrupt)?,
+                etag: ETag::parse(latest.e_tag().unwrap_or_default().trim_matches('"')).map_err(corrupt)?,
+                size_bytes: latest.size().unwrap_or(0).try_into().unwrap_or(0),
+            })
+        });
+        version.transpose()
+    }
+
     /// Removes every version and delete marker under a key but `keep`. Idempotent; versions that arrive meanwhile stay.
     pub async fn purge(&self, key: ObjectKey, keep: Option<&VersionId>) -> Result<(), StoreError> {
         self.purge_key(&key.to_string(), keep).await

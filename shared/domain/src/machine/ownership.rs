@@ -39,5 +39,9 @@ pub(super) fn released(record: &Record, release: &Release, policy: &MachinePolic
         return keep(Why::AlreadyEnded);
     }
     let aftermath = Aftermath { release: Some(release.clone()), ..aftermath.clone() };
-    super::first_scan::conclude(record, version, judgement.clone(), aftermath, policy, now)
+    let concluded = super::first_scan::conclude(record, version, judgement.clone(), aftermath, policy, now);
+    let Step::Commit { mut next, .. } = concluded else { return concluded };
+    // The tag is the sweep's to write: what takes requests from outside may not call anything clean in storage's eyes.
+    next.due_at = Some(now);
+    Step::Commit { next, effects: vec![] }
 }

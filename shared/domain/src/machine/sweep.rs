@@ -55,8 +55,11 @@ fn state_due(record: &Record, found: Option<&Version>, policy: &MachinePolicy, n
         },
         State::Queued { version, n_attempts } => queue(record, version, *n_attempts, policy, now),
         State::Scanning { version, lease } => queue(record, version, lease.epoch, policy, now),
-        State::Judged { version, .. } => {
+        State::Judged { version, aftermath, .. } => {
             let mut effects = vec![Effect::PurgeOthers { keep: version.clone() }];
+            if aftermath.release.is_some() {
+                effects.push(Effect::Tag { version: version.clone() });
+            }
             effects.extend(quarantine(record, policy));
             Step::Keep { why: Why::EffectsOnly, effects }
         }
