@@ -39,6 +39,7 @@ pub(crate) struct Target {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run everything on this machine
+    #[command(args_override_self = true)]
     Local(local::cli::Options),
     /// Upload files and wait for their verdicts
     Upload {

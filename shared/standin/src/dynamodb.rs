@@ -117,18 +117,18 @@ mod tests {
     fn a_database_of_an_earlier_release_gets_the_newer_indexes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("d.db");
-        let mut old = table_definition("t");
+        let mut old = table_definition("files");
         old["GlobalSecondaryIndexes"].as_array_mut().unwrap().pop();
         old["AttributeDefinitions"].as_array_mut().unwrap().truncate(5);
         let database = Database::new(&path.to_string_lossy()).unwrap();
         database.create_table(serde_json::from_value(old).unwrap()).unwrap();
-        let item = json!({ "TableName": "t", "Item": {
+        let item = json!({ "TableName": "files", "Item": {
             "pk": { "S": "file#1" }, "feed": { "S": "o" }, "changed_at": { "N": "5" } } });
         database.put_item(serde_json::from_value(item).unwrap()).unwrap();
         drop(database);
         for _ in 0..2 {
-            let opened = DynamoDb::open(&path, "t").unwrap();
-            let query = json!({ "TableName": "t", "IndexName": "feed", "KeyConditionExpression": "feed = :o",
+            let opened = DynamoDb::open(&path, "files").unwrap();
+            let query = json!({ "TableName": "files", "IndexName": "feed", "KeyConditionExpression": "feed = :o",
                 "ExpressionAttributeValues": { ":o": { "S": "o" } } });
             let found = opened.0.query(serde_json::from_value(query).unwrap()).unwrap();
             assert_eq!(serde_json::to_value(&found).unwrap()["Count"], 1);
