@@ -10,8 +10,10 @@ use domain::upload::{AllowedExtensions, UploadPolicy, UploadRequest, accept};
 use domain::usage::Quotas;
 use local::DefinitionsSource;
 use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
+use crate::support::process::children_of;
 use crate::support::receiver::Receiver;
 use crate::support::{Service, answer, eicar, is_soak, sha256};
 use crate::webhooks::SECRET;
@@ -138,6 +140,14 @@ async fn an_owner_asks_for_another_look() {
     service.stop().await;
 }
 
+/// Sends a signal to everything that this process has started. (Each test is a process of its own.)
+fn signal_engines(signal: Signal) {
+    for child in children_of(std::process::id()) {
+        let pid = Pid::from_raw(i32::try_from(child).unwrap()).unwrap();
+        let _ = kill_process(pid, signal);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_does_not_work_changes_no_verdict() {
     let service = Service::start_with(&[("VIRUS_SCAN_TIMEOUT", "2")], |settings| {
@@ -147,22 +157,25 @@ async fn an_engine_that_does_not_work_changes_no_verdict() {
     .await;
     let file_id = service.upload("a.txt", b"good").await;
     let first = service.ends_as(&file_id, "clean").await;
-    let pid = service.local.engine().pid().await.unwrap();
-    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
-    service.post(&format!("/files/{file_id}/rescan"), &json!({})).await;
+    signal_engines(Signal::STOP);
+    let (status, asked) = service.post(&format!("/files/{file_id}/rescan"), &json!({})).await;
+    assert_eq!((status.as_u16(), &asked["rescanning"]), (202, &json!(true)), "{asked}");
     let mut is_over = false;
-    for _ in 0..300 {
+    for _ in 0..600 {
+        // Whatever is started in its place answers nothing either.
+        signal_engines(Signal::STOP);
         let (_, info) = service.get(&format!("/files/{file_id}")).await;
         assert_eq!(info["scan_status"], "clean", "{info}");
-        is_over |= info.get("rescanning").is_none();
+        is_over = info.get("rescanning").is_none();
         if is_over {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    signal_engines(Signal::CONT);
     assert!(is_over, "the rescan ends, one way or the other");
-    let _ = first;
+    let (_, last) = service.get(&format!("/files/{file_id}")).await;
+    assert_eq!(last["scan_result"], first["scan_result"], "what was not found out changes nothing");
     service.stop().await;
 }
 
@@ -215,6 +228,8 @@ async fn ten_thousand_rescans_are_spread_out() {
     let machine =
         domain::machine::MachinePolicy { look_again: Duration::from_hours(1), ..Default::default() };
     let context = sweep::Context { stores: stores.clone(), machine, rescans_per_sweep: 60 };
+    // A sweep that has no time leaves everything for the next one.
+    assert_eq!(sweep::sweep(&context, Duration::ZERO).await.unwrap().n_files, 0);
     let swept = sweep::sweep(&context, Duration::from_mins(5)).await.unwrap();
     assert_eq!(
         (swept.n_files, swept.n_failed, swept.n_rescans),
@@ -222,14 +237,15 @@ async fn ten_thousand_rescans_are_spread_out() {
         "all looked at, 60 asked for"
     );
     assert_eq!(service.local.queue().depth().await.unwrap(), 60);
-    // The queue is busy with those: the next sweep adds none, and those that found no room are not looked at again so soon.
+    // Those that found no room are not looked at again so soon.
     let again = sweep::sweep(&context, Duration::from_mins(5)).await.unwrap();
     assert_eq!((again.n_files, again.n_rescans), (0, 0));
-    // A sweep that has little time leaves the rest for the next one.
-    let short = Service::start_with(&[], |settings| settings.tuning.delivery.n_workers = 0).await;
-    let swept = sweep::sweep(&context, Duration::ZERO).await.unwrap();
-    assert_eq!(swept.n_files, 0);
-    short.stop().await;
+    // While others wait, none is added, although there are some that are due.
+    let late = clean_record(aws::clock::now());
+    let new = aws::NewFile { record: &late, once: None, quotas: &Quotas::NONE };
+    stores.ledger.create(new, "late").await.unwrap();
+    let busy = sweep::sweep(&context, Duration::from_mins(5)).await.unwrap();
+    assert_eq!((busy.n_files, busy.n_rescans), (1, 0));
     service.stop().await;
 }
 
