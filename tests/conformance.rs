@@ -86,9 +86,10 @@ async fn storage_keeps_versions_and_its_conditions() {
     let service = Service::start().await;
     let objects = &service.local.stores().objects;
     assert!(objects.is_versioned().await.unwrap());
-    let key = ObjectKey::of(FileId::from_random(aws::clock::random_uuid()));
+    let file = FileId::from_random(aws::clock::random_uuid());
+    let key = &ObjectKey::Issued(file);
     let put = async |bytes: &[u8]| {
-        let mut writer = ObjectWriter::new(objects, key, ContentType::octet_stream());
+        let mut writer = ObjectWriter::new(objects, key.clone(), ContentType::octet_stream());
         writer.write(bytes).await.unwrap();
         writer.complete().await
     };
@@ -102,10 +103,10 @@ async fn storage_keeps_versions_and_its_conditions() {
     assert_eq!(open.body.collect().await.unwrap().into_bytes().as_ref(), b"first");
 
     objects.tag(key, &version.version_id, "scan-status", "CLEAN").await.unwrap();
-    objects.purge(key, Some(&version.version_id)).await.unwrap();
+    objects.purge(file, Some(&version.version_id)).await.unwrap();
     assert_eq!(objects.current_version(key).await.unwrap(), Some(version.clone()), "the kept version stays");
-    objects.purge(key, None).await.unwrap();
-    objects.purge(key, None).await.unwrap();
+    objects.purge(file, None).await.unwrap();
+    objects.purge(file, None).await.unwrap();
     assert_eq!(objects.current_version(key).await.unwrap(), None);
     assert_eq!(objects.open(key, &version).await.unwrap_err().kind, Kind::NotFound);
 

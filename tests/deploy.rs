@@ -45,6 +45,53 @@ impl Stack {
         assert_eq!(failed, unsigned, "{results:#}");
     }
 
+    /// What others store becomes somebody's file, and is treated as such; the tag of a released one, and the bytes of one that is not, are the
+    /// sweep's.
+    async fn try_bring_your_own_uploader(&mut self) {
+        let mut stored = vec![];
+        for (key, body) in [
+            ("incoming/alice/a b+c.txt", "stored by others".to_owned()),
+            ("incoming/alice/released", String::from_utf8(eicar()).unwrap()),
+            ("incoming/alice/moved", String::from_utf8(eicar()).unwrap() + " "),
+        ] {
+            self.command(json!({ "do": "put", "key": key, "body": body })).await;
+            let name = key.rsplit('/').next().unwrap();
+            stored.push(self.file_named(name).await);
+        }
+        let [clean, released, moved] = stored.try_into().unwrap();
+        self.ends_as(&clean, "clean").await;
+        self.ends_as(&released, "infected").await;
+        self.ends_as(&moved, "infected").await;
+        let (status, link) = self.get(&format!("/files/{clean}/download-link")).await;
+        assert_eq!(status, 200, "{link}");
+        let redirect = self.request(Method::GET, &text(&link["download_url"])).send().await.unwrap();
+        let bytes = self.http.get(redirect.headers()["location"].to_str().unwrap()).send().await.unwrap();
+        assert_eq!(bytes.bytes().await.unwrap().as_ref(), b"stored by others");
+        let release = json!({ "sha256": crate::support::sha256(&eicar()), "reason": "a test" });
+        let (status, body) =
+            self.operate(Method::POST, &format!("/files/{released}/release"), Some(release)).await;
+        assert_eq!((status, &body["scan_status"]), (200, &json!("released")), "{body}");
+        self.command(json!({ "do": "make_due" })).await;
+        let swept = self.invoke("SweepFunction", json!({ "action": "sweep" })).await;
+        assert_eq!((&swept["error"], &swept["payload"]["n_failed"]), (&Value::Null, &json!(0)), "{swept}");
+        for file_id in [clean, moved] {
+            let deleted =
+                self.authorized(Method::DELETE, &format!("/files/{file_id}")).send().await.unwrap();
+            assert!(deleted.status().is_success());
+        }
+    }
+
+    async fn file_named(&self, name: &str) -> String {
+        for _ in 0..60 {
+            let (_, list) = self.get("/files").await;
+            if let Some(file) = list["files"].as_array().unwrap().iter().find(|file| file["filename"] == name) {
+                return text(&file["file_id"]);
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        panic!("no file is called {name}");
+    }
+
     /// Rescans, releases, links that are revoked, what is told, what is counted, and what is moved away.
     async fn try_what_comes_after_the_verdict(&mut self, clean: &str, infected: &str) {
         for (method, path, expected) in [
@@ -210,6 +257,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     assert!(e2e.status.success(), "{}", String::from_utf8_lossy(&[e2e.stdout, e2e.stderr].concat()));
 
     stack.selftest().await;
+    stack.try_bring_your_own_uploader().await;
     stack.try_what_comes_after_the_verdict(&form, &infected).await;
 
     // What nobody can read is given up, and kept for a person to look at.

@@ -182,20 +182,21 @@ async fn an_upload_that_has_expired_is_refused() {
         declared_sha256: None,
         max_downloads: None,
     };
-    let (key, now) = (ObjectKey::of(FileId::from_random(aws::clock::random_uuid())), aws::clock::now());
+    let (file, now) = (FileId::from_random(aws::clock::random_uuid()), aws::clock::now());
+    let key = &ObjectKey::Issued(file);
     let ttl = Duration::from_mins(1);
     for (presigned_at, put_status, post_status) in [(now - Duration::from_mins(2), 403, 403), (now, 200, 201)]
     {
         let put = objects.presign_put(key, &upload, ttl, presigned_at).await.unwrap();
         let post = objects.presign_post(key, &upload, 100, ttl, presigned_at).await.unwrap();
         let accepted = |upload: &aws::PresignedUpload| Accepted {
-            file_id: key.file_id().to_string(),
+            file_id: file.to_string(),
             upload: json!({ "url": upload.url, "headers": upload.headers, "fields": upload.fields }),
         };
         assert_eq!(service.put(&accepted(&put), b"x").await.status(), put_status);
         assert_eq!(service.post_form(&accepted(&post), b"x").await.status(), post_status);
     }
     // Nobody announced this file: its events make no record.
-    assert_eq!(service.get(&format!("/files/{}", key.file_id())).await.0, 404);
+    assert_eq!(service.get(&format!("/files/{file}")).await.0, 404);
     service.stop().await;
 }

@@ -16,6 +16,7 @@ mod evasion;
 mod events;
 mod form_upload;
 mod identity;
+mod incoming;
 mod lambda;
 mod layer;
 mod lifecycle;

@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::support::{Service, eicar};
 
 async fn current_version(service: &Service, file_id: &str) -> Option<String> {
-    let key = ObjectKey::of(FileId::parse(file_id).unwrap());
-    let version = service.local.stores().objects.current_version(key).await.unwrap();
+    let key = ObjectKey::Issued(FileId::parse(file_id).unwrap());
+    let version = service.local.stores().objects.current_version(&key).await.unwrap();
     version.map(|version| version.version_id.to_string())
 }
 

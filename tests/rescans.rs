@@ -227,7 +227,12 @@ async fn ten_thousand_rescans_are_spread_out() {
     }
     let machine =
         domain::machine::MachinePolicy { look_again: Duration::from_hours(1), ..Default::default() };
-    let context = sweep::Context { stores: stores.clone(), machine, rescans_per_sweep: 60 };
+    let context = sweep::Context {
+        stores: stores.clone(),
+        machine,
+        rescans_per_sweep: 60,
+        incoming_every: Duration::ZERO,
+    };
     // A sweep that has no time leaves everything for the next one.
     assert_eq!(sweep::sweep(&context, Duration::ZERO).await.unwrap().n_files, 0);
     let swept = sweep::sweep(&context, Duration::from_mins(5)).await.unwrap();

@@ -19,7 +19,7 @@ REGION = "us-east-1"
 FUNCTIONS = {"ApiFunction": "api", "DownloadFunction": "download", "ScanFunction": "scan", "DefinitionsFunction": "definitions", "SweepFunction": "sweep",
              "NotifyFunction": "notify", "LiveFunction": "live"}
 # What a policy's resource is to the recorder.
-WHERE = {"index/by_owner": "by_owner", "index/attention": "attention", "index/feed": "feed", "Table": "table", "UploadBucket": "uploads", "DefinitionsBucket": "definitions"}
+WHERE = {"IncomingPrefix": "incoming", "index/by_owner": "by_owner", "index/attention": "attention", "index/feed": "feed", "Table": "table", "UploadBucket": "uploads", "DefinitionsBucket": "definitions"}
 SCRATCH = {"scan": "AIRLOCK_SCRATCH", "definitions": "AIRLOCK_SCRATCH"}
 SERVICES = ["S3", "DYNAMODB", "SQS", "SECRETS_MANAGER", "EVENTBRIDGE"]
 # A scan needs ten seconds in reserve; SQS delivers again after the visibility timeout.
@@ -97,7 +97,7 @@ class Deployment:
         parameters = {"JwtIssuer": self.issuer.url, "JwtAudience": "airlock", "JwksUrl": self.issuer.url + "/keys", "AllowedOrigins": "https://app.example",
                       "Architecture": "x86_64", "DefinitionsMirror": mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com",
                       "LiveEvents": "true", "EventBusName": "default", "WebhookUrls": "https://hooks.invalid/airlock", "Quarantine": "move",
-                      "QuotaScanSecondsPerDay": "100000"}
+                      "QuotaScanSecondsPerDay": "100000", "IncomingPrefix": "incoming/"}
         # Too large for a request's body, as `sam deploy` knows as well.
         self.client("s3").put_object(Bucket="code", Key="template.json", Body=json.dumps(template))
         cloudformation.create_change_set(
@@ -133,6 +133,9 @@ class Deployment:
                 return self.make_due()
             case "send":
                 self.client("sqs").send_message(QueueUrl=self.outputs["ScanQueueUrl"], MessageBody=command["body"])
+                return {}
+            case "put":
+                self.client("s3").put_object(Bucket=self.outputs["UploadBucketName"], Key=command["key"], Body=command["body"].encode())
                 return {}
             case "dead_letters":
                 received = self.client("sqs").receive_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10)

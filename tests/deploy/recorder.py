@@ -29,15 +29,23 @@ def actions(method, path, headers, body):
     url = urllib.parse.urlsplit(path)
     bucket, _, key = url.path.lstrip("/").partition("/")
     marks = " ".join(sorted(S3_MARKS & set(urllib.parse.parse_qs(url.query, keep_blank_values=True))))
-    where = "uploads" if bucket.startswith("airlock-uploads") else "definitions"
+    where = place(bucket, key, body)
     if not key and method == "POST":
         is_deletion = marks == "delete"
         named = b"<VersionId>" in body
         return {("s3:DeleteObjectVersion " if named else "s3:DeleteObject ") + where} if is_deletion else {f"s3:PutObject {where}"}
     if method == "PUT" and "x-amz-copy-source" in headers:
-        return {f"s3:PutObject {where}", f"s3:GetObjectVersion {where}"}
+        source = urllib.parse.unquote(headers["x-amz-copy-source"]).partition("/")[2]
+        return {f"s3:PutObject {where}", f"s3:GetObjectVersion {place(bucket, source, b'')}"}
     table = S3_OBJECT if key else S3_BUCKET
     return {f"{table[method, marks]} {where}"}
+
+
+def place(bucket, key, body):
+    """Which part of which bucket, as far as roles tell them apart."""
+    if not bucket.startswith("airlock-uploads"):
+        return "definitions"
+    return "incoming" if key.startswith("incoming/") or b"<Key>incoming/" in body else "uploads"
 
 
 class Recorder:

@@ -95,6 +95,7 @@ impl Deployment {
             engine: scanner.engine,
             spool: SpoolDirectory(scanner.run),
             machine: domain::machine::MachinePolicy::default(),
+            incoming: scan::IncomingTerms { retention: Duration::from_hours(1), is_metered: false },
             freshness,
             definitions: Some(scanner.published),
             recall: false,

@@ -39,14 +39,13 @@ impl Config {
                 "`MAX_FILE_SIZE` is over {limit} bytes: the engine skips larger files"
             )));
         }
-        let retention_days = env.parsed("FILE_RETENTION_DAYS", UploadPolicy::DEFAULT_RETENTION_DAYS)?;
         let uploads = UploadPolicy {
             max_file_size,
             allowed_extensions: env
                 .get("ALLOWED_EXTENSIONS")
                 .map_or_else(AllowedExtensions::default, AllowedExtensions::parse),
             upload_ttl: UploadPolicy::UPLOAD_TTL,
-            retention: hours(retention_days.saturating_mul(24)),
+            retention: env.retention()?,
         };
         let allowed_origins = env.list("ALLOWED_ORIGINS");
         if allowed_origins.iter().any(|origin| origin == "*") {

@@ -3,7 +3,6 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use domain::aftermath::may_rescan;
-use domain::id::ObjectKey;
 use domain::machine::Event;
 use domain::record::{Record, State as FileState};
 use web::view::FileInfo;
@@ -58,7 +57,7 @@ pub(crate) async fn complete(
 }
 
 async fn arrived(app: &App, record: Record) -> Result<Record, ApiError> {
-    let found = app.stores.objects.listed_version(ObjectKey::of(record.file_id)).await?;
+    let found = app.stores.objects.listed_version(&record.object_key()).await?;
     let version = found.ok_or(ApiError::NotUploaded)?;
     // As if the sweep had looked: it does the same when the record is due.
     app.apply(record.file_id, &Event::Arrived { version }).await

@@ -6,7 +6,7 @@ use aws::{Created, IdempotencyKey, PresignedUpload};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::id::{FileId, ObjectKey, Sha256};
+use domain::id::{FileId, Sha256};
 use domain::record::{Record, UploadMethod};
 use domain::timestamp::Timestamp;
 use domain::upload::{Upload, UploadRequest, accept};
@@ -141,13 +141,15 @@ async fn presign(
     upload: &Upload,
     now: Timestamp,
 ) -> Result<PresignedUpload, ApiError> {
-    let key = ObjectKey::of(record.file_id);
+    let key = &record.object_key();
     // A replayed request gets a URL that ends when the first one's did: the record's deadline must hold.
     let ttl = record.upload_deadline.since(now);
     let objects = &app.stores.objects;
-    Ok(match record.upload_method {
+    Ok(match &record.upload_method {
         UploadMethod::Post => objects.presign_post(key, upload, app.uploads.max_file_size, ttl, now).await?,
-        UploadMethod::Put | UploadMethod::Form => objects.presign_put(key, upload, ttl, now).await?,
+        UploadMethod::Put | UploadMethod::Form | UploadMethod::Incoming(_) => {
+            objects.presign_put(key, upload, ttl, now).await?
+        }
     })
 }
 

@@ -83,7 +83,8 @@ async fn store(app: &App, caller: Caller, mut field: Field<'_>) -> Result<Record
         &app.uploads,
     )?;
     let file = FileId::from_random(aws::clock::random_uuid());
-    let mut writer = ObjectWriter::new(&app.stores.objects, ObjectKey::of(file), upload.content_type.clone());
+    let mut writer =
+        ObjectWriter::new(&app.stores.objects, ObjectKey::Issued(file), upload.content_type.clone());
     match copy(app, &mut field, &mut writer).await {
         Ok((size_bytes, sha256)) => {
             upload.declared_size = Some(size_bytes);

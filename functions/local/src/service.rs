@@ -98,7 +98,7 @@ impl Local {
             scans.dead_letters(format!("{sqs_url}/{SCAN_QUEUE}{}", standin::sqs::DEAD_LETTERS));
         let events = EventQueue::new(sqs, format!("{sqs_url}/{EVENT_QUEUE}"));
         let queues = Queues { scans: Some(scans), events: (!outlets.is_empty()).then_some(events) };
-        let stores = Stores { objects, ledger, queues, tags: env.tag_profile()? };
+        let stores = Stores { objects, ledger, queues, tags: env.tag_profile()?, incoming: env.incoming()? };
         let max_file_size = config.uploads.max_file_size;
         let machine = machine(&settings, &storage, &outlets, env)?;
 
@@ -113,6 +113,7 @@ impl Local {
             gate: gate.context("the virus scanner does not start")?,
             spool: scan::SpoolDirectory(run_directory),
             machine,
+            incoming: scan::IncomingTerms::from_env(env)?,
             recall: settings.tuning.recall,
             freshness: env.freshness()?,
             scan_timeout,
@@ -143,7 +144,8 @@ impl Local {
         let sweep_every = storage.sweep_every(settings.tuning.sweep_every);
         let rescans_per_minute = env.parsed("RESCANS_PER_MINUTE", sweep::Context::DEFAULT_RESCANS)?;
         let rescans_per_sweep = rescans_in(sweep_every, rescans_per_minute);
-        let sweeper = sweep::Context { stores, machine, rescans_per_sweep };
+        let incoming_every = storage.incoming_every(settings.tuning.incoming_every);
+        let sweeper = sweep::Context { stores, machine, rescans_per_sweep, incoming_every };
         tasks.spawn(tasks::sweep(sweep_every, sweeper));
         tasks.spawn(tasks::beat(Arc::clone(&scan)));
         tasks.spawn(definitions::keep_current(

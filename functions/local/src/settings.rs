@@ -40,6 +40,8 @@ pub struct Tuning {
     pub machine: MachinePolicy,
     pub transport: Transport,
     pub sweep_every: Duration,
+    /// How often the sweep looks through some of what others stored.
+    pub incoming_every: Duration,
     pub clamd: PathBuf,
     /// How often is looked whether there are other definitions, which freshclam is run for more seldom.
     pub definitions_every: Duration,
@@ -62,6 +64,7 @@ impl Default for Tuning {
             machine: MachinePolicy { look_again: Duration::from_secs(30), ..MachinePolicy::default() },
             transport: Transport::Stream,
             sweep_every: Duration::from_secs(5),
+            incoming_every: sweep::Context::INCOMING_EVERY,
             clamd: "clamd".into(),
             definitions_every: Duration::from_secs(30),
             recall: true,

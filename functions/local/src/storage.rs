@@ -57,6 +57,15 @@ impl Storage {
         }
     }
 
+    /// The same for what others store.
+    pub(crate) fn incoming_every(&self, every: Duration) -> Duration {
+        match self {
+            Self::Directory => every,
+            // Listing costs money: not as often as the records.
+            Self::Bucket(_) => every.min(Duration::from_secs(10)),
+        }
+    }
+
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Directory => "data directory".to_owned(),

@@ -1,6 +1,5 @@
 //! What does an event say? GuardDuty's "Object Scan Result" with what we know beside it, so that rules and programs for the one read the other.
 
-use domain::id::ObjectKey;
 use domain::journal::{Entry, EventId, Kind, Notice};
 use domain::record::{Record, Status};
 use domain::tag::guardduty_result;
@@ -56,7 +55,7 @@ impl<'a> Told<'a> {
             "resourceType": "S3_OBJECT",
             "s3ObjectDetails": {
                 "bucketName": self.bucket,
-                "objectKey": ObjectKey::of(record.file_id).to_string(),
+                "objectKey": record.object_key().to_string(),
                 "eTag": version.map(|version| version.etag.as_str()),
                 "versionId": version.map(|version| version.version_id.as_str()),
                 "s3Throttled": false,

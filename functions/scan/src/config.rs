@@ -11,6 +11,8 @@ use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
 use domain::upload::UploadPolicy;
 
+use crate::IncomingTerms;
+
 /// The scan function's settings.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -24,6 +26,7 @@ pub struct Config {
     pub public_key: PublicKey,
     pub freshness: FreshnessPolicy,
     pub machine: MachinePolicy,
+    pub incoming: IncomingTerms,
     pub(crate) env: Env,
 }
 
@@ -55,6 +58,7 @@ impl Config {
             public_key,
             freshness: env.freshness()?,
             machine: env.machine()?,
+            incoming: IncomingTerms::from_env(env)?,
             env: env.clone(),
         })
     }

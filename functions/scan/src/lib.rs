@@ -1,10 +1,12 @@
 //! "What is this object?" SQS batches of S3 events become verdicts.
 //!
-//! Invariant: an event never makes a record; a key that the API did not issue is acknowledged and forgotten.
+//! Invariant: an event makes a record only below the prefix that is set aside for other uploaders; any other key that the API did not issue
+//! is acknowledged and forgotten.
 //! Invariant: failures are reported per message, so that one bad record never repeats nine good scans.
 
 mod config;
 mod definitions;
+mod incoming;
 mod inspection;
 mod measure;
 mod process;
@@ -15,7 +17,7 @@ mod spool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::events::{self, Notice};
+use aws::events::{self, Ignored, Notice};
 use aws::{Heartbeat, StoreError, Stores};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use clamd::Engine;
@@ -27,6 +29,7 @@ use tokio::time::Instant;
 
 pub use config::Config;
 pub use definitions::{DefinitionsError, PublishedDefinitions};
+pub use incoming::IncomingTerms;
 pub use inspection::gate_for;
 pub use scanner::Scanner;
 pub use spool::SpoolDirectory;
@@ -39,6 +42,7 @@ pub struct Context {
     pub gate: Gate,
     pub spool: SpoolDirectory,
     pub machine: MachinePolicy,
+    pub incoming: IncomingTerms,
     pub freshness: FreshnessPolicy,
     /// Where the engine's definitions come from; `None` where somebody else keeps its directory.
     pub definitions: Option<PublishedDefinitions>,
@@ -78,18 +82,28 @@ pub async fn handle(context: &Context, event: SqsEvent, time_left: Duration) -> 
 }
 
 async fn handle_message(context: &Context, message: &SqsMessage, deadline: Instant) -> Result<(), Retry> {
-    for notice in events::read_body(message.body.as_deref().unwrap_or_default())? {
-        match notice {
-            Notice::Ignored(why) => tracing::info!(?why, "event ignored"),
-            Notice::Stored { key, version } => {
-                let time_left = deadline.saturating_duration_since(Instant::now());
-                if time_left.is_zero() {
-                    return Err(Retry::OutOfTime);
-                }
-                let budget = time_left.min(context.scan_timeout);
-                process::judge_version(context, key, version, measure::sent_at(message), budget).await?;
+    let body = message.body.as_deref().unwrap_or_default();
+    for notice in events::read_body(body, context.stores.incoming.as_ref())? {
+        let (file, version) = match notice {
+            Notice::Ignored(Ignored::NoOwner) => {
+                tracing::warn!("an object below the incoming prefix is nobody's: no rule says whose");
+                continue;
             }
+            Notice::Ignored(why) => {
+                tracing::info!(?why, "event ignored");
+                continue;
+            }
+            Notice::Stored { file, version } => (file, version),
+            Notice::Incoming { incoming, owner, version } => {
+                (incoming::receive(context, incoming, owner, &version).await?, version)
+            }
+        };
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        if time_left.is_zero() {
+            return Err(Retry::OutOfTime);
         }
+        let budget = time_left.min(context.scan_timeout);
+        process::judge_version(context, file, version, measure::sent_at(message), budget).await?;
     }
     Ok(())
 }

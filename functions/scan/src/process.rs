@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clamd::{EngineError, Part};
 use domain::aftermath::{Release, Rescan};
-use domain::id::{FileId, ObjectKey, ScanId, Sha256, Version};
+use domain::id::{FileId, ScanId, Sha256, Version};
 use domain::machine::{Effect, Event, Report};
 use domain::record::{Lease, Record, State};
 use domain::timestamp::Timestamp;
@@ -17,12 +17,12 @@ use crate::{Context, Retry, inspection, measure, recall};
 /// Judges a stored version, if it is ours to judge. Safe to call twice, and by two processes, for one version.
 pub(crate) async fn judge_version(
     context: &Context,
-    key: ObjectKey,
+    file: FileId,
     version: Version,
     sent_at: Option<Timestamp>,
     budget: Duration,
 ) -> Result<(), Retry> {
-    let (file, holder) = (key.file_id(), ScanId::from_random(aws::clock::random_uuid()));
+    let holder = ScanId::from_random(aws::clock::random_uuid());
     let claimed = Event::Claimed { version, holder };
     let ledger = &context.stores.ledger;
     let Some(applied) = ledger.apply(file, &claimed, &context.machine, aws::clock::now()).await? else {
@@ -194,7 +194,7 @@ async fn gather(
     budget: Duration,
 ) -> Result<Gathered, Trouble> {
     let began = Instant::now();
-    let object = context.stores.objects.open(ObjectKey::of(record.file_id), version).await?;
+    let object = context.stores.objects.open(&record.object_key(), version).await?;
     let stored_size = object.size_bytes;
     let is_announced_size = stored_size == version.size_bytes;
     // The store measured the declared digest when the bytes arrived: they need not be read to be known.

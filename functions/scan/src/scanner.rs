@@ -105,6 +105,7 @@ impl Scanner {
             engine: Arc::clone(&self.engine),
             spool: SpoolDirectory(run_directory),
             machine: config.machine,
+            incoming: config.incoming,
             recall: true,
             freshness: config.freshness,
             definitions: Some(definitions),

@@ -26,6 +26,7 @@ impl Context {
             stores: Stores::from_env(&config.env, &sdk)?,
             machine: config.env.machine()?,
             rescans_per_sweep: config.env.parsed("RESCANS_PER_MINUTE", Self::DEFAULT_RESCANS)?,
+            incoming_every: Self::INCOMING_EVERY,
         })
     }
 }

@@ -6,12 +6,13 @@
 
 mod config;
 mod deliveries;
+mod incoming;
 
 use std::time::Duration;
 
 use aws::{StoreError, Stores};
 use domain::aftermath::Rescans;
-use domain::id::{FileId, ObjectKey};
+use domain::id::FileId;
 use domain::machine::{Effect, Event, MachinePolicy};
 use domain::record::State;
 use domain::timestamp::Timestamp;
@@ -28,11 +29,15 @@ pub struct Context {
     pub machine: MachinePolicy,
     /// How many rescans that nobody asked for one sweep may queue.
     pub rescans_per_sweep: u32,
+    /// How often to look for what others stored and no event told of.
+    pub incoming_every: Duration,
 }
 
 impl Context {
     /// 60 a minute are 86,400 a day.
     pub const DEFAULT_RESCANS: u32 = 60;
+    /// A hundred versions a minute are 144,000 a day.
+    pub const INCOMING_EVERY: Duration = Duration::from_secs(50);
     /// Files that somebody waits for come first: with this many messages in the queue, no rescan is added.
     const BUSY: u64 = 10;
 }
@@ -47,6 +52,8 @@ pub struct Swept {
     pub n_unscanned: u32,
     /// Rescans that were asked for because the definitions have changed.
     pub n_rescans: u32,
+    /// Objects of others that no event told of.
+    pub n_found: u32,
     /// Webhooks that are tried again.
     pub n_deliveries: u32,
 }
@@ -68,15 +75,20 @@ struct Sweep<'a> {
 
 /// Moves on every file that is due, for at most `time_left`; what is left stays due.
 pub async fn sweep(context: &Context, time_left: Duration) -> Result<Swept, StoreError> {
+    let is_busy = is_busy(context).await;
     let mut sweep = Sweep {
         context,
         deadline: Instant::now() + time_left,
         engine: context.stores.ledger.heartbeat().await?.map(|heartbeat| heartbeat.engine),
-        rescans_left: if is_busy(context).await { 0 } else { context.rescans_per_sweep },
+        rescans_left: if is_busy { 0 } else { context.rescans_per_sweep },
         swept: Swept::default(),
     };
     for shard in 0..aws::Ledger::N_SHARDS {
         sweep.shard(shard).await?;
+    }
+    // With a queue that is full of events there is no telling which are lost.
+    if !is_busy {
+        sweep.swept.n_found = incoming::look(context, context.incoming_every).await?;
     }
     sweep.swept.n_deliveries = deliveries::requeue(context).await?;
     Ok(sweep.swept)
@@ -122,7 +134,7 @@ impl Sweep<'_> {
         let waits =
             if is_stored && now.since(record.created_at) > LONG { Waits::Long } else { Waits::NotLong };
         let found = match record.state {
-            State::Awaiting => stores.objects.current_version(ObjectKey::of(file)).await?,
+            State::Awaiting => stores.objects.current_version(&record.object_key()).await?,
             _ => None,
         };
         let rescans = Rescans { engine: self.engine.clone(), has_room: self.rescans_left > 0 };

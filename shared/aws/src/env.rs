@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use domain::aftermath::Quarantine;
 use domain::freshness::FreshnessPolicy;
+use domain::incoming::{IncomingRules, InvalidRules};
 use domain::machine::MachinePolicy;
 use domain::tag::TagProfile;
+use domain::upload::UploadPolicy;
 use domain::usage::Quotas;
 use thiserror::Error;
 
@@ -80,6 +82,26 @@ impl Env {
         let why = "must be `scan-status`, `guardduty` or `plain`".to_owned();
         let invalid = || ConfigError::Invalid { name: "TAG_PROFILE", value: value.to_owned(), why };
         TagProfile::parse(value).ok_or_else(invalid)
+    }
+
+    /// How long files are kept: `FILE_RETENTION_DAYS`.
+    pub fn retention(&self) -> Result<Duration, ConfigError> {
+        let days = self.parsed("FILE_RETENTION_DAYS", UploadPolicy::DEFAULT_RETENTION_DAYS)?;
+        Ok(Duration::from_secs(days.saturating_mul(DAY_SECS)))
+    }
+
+    /// Whose objects are that others store: `INCOMING_PREFIX` and `INCOMING_OWNERS`. Without a prefix, nobody's.
+    pub fn incoming(&self) -> Result<Option<IncomingRules>, ConfigError> {
+        let Some(prefix) = self.get("INCOMING_PREFIX") else { return Ok(None) };
+        let owners = self.get("INCOMING_OWNERS").unwrap_or("{owner}/");
+        let rules = IncomingRules::parse(prefix, owners);
+        rules.map(Some).map_err(|error| {
+            let (name, value) = match error {
+                InvalidRules::Prefix | InvalidRules::Reserved(_) => ("INCOMING_PREFIX", prefix),
+                InvalidRules::Rule(_) | InvalidRules::Unreachable(_) => ("INCOMING_OWNERS", owners),
+            };
+            ConfigError::Invalid { name, value: value.to_owned(), why: error.to_string() }
+        })
     }
 
     /// How often an owner may upload how much: `QUOTA_*`. Without them, without limit.

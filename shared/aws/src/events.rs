@@ -3,8 +3,9 @@
 //! Only the fields that are used are read. Keys arrive form-url-encoded: `+` is a space and `%2B` a plus
 //! (AWS, "Event message structure").
 
-use domain::id::{ETag, InvalidId, ObjectKey, Version, VersionId};
-use percent_encoding::percent_decode_str;
+use domain::id::{ETag, FileId, InvalidId, ObjectKey, OwnerId, Version, VersionId};
+use domain::incoming::{Incoming, IncomingRules, Read};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
 use thiserror::Error;
@@ -12,10 +13,23 @@ use thiserror::Error;
 /// One thing that a message tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// These bytes were stored under one of our keys.
-    Stored { key: ObjectKey, version: Version },
-    /// Not for us: S3's own test event, another kind of event, or a key that the API never issued.
+    /// These bytes were stored under the key that was issued for this file.
+    Stored { file: FileId, version: Version },
+    /// Somebody else stored these bytes where the rules say that they are this owner's.
+    Incoming { incoming: Incoming, owner: OwnerId, version: Version },
+    /// Not for us: S3's own test event, another kind of event, or a key that is nobody's.
     Ignored(Ignored),
+}
+
+impl Notice {
+    /// The file that it is about.
+    pub fn file_id(&self) -> Option<FileId> {
+        match self {
+            Self::Stored { file, .. } => Some(*file),
+            Self::Incoming { incoming, .. } => Some(incoming.file_id()),
+            Self::Ignored(_) => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +37,10 @@ pub enum Ignored {
     TestEvent,
     OtherEvent,
     ForeignKey,
+    /// A tus server's notes beside an upload, or a folder's placeholder.
+    Sidecar,
+    /// Below the incoming prefix, and no rule says whose.
+    NoOwner,
     /// The bucket is not versioned: no verdict could name these bytes.
     NoVersion,
 }
@@ -38,24 +56,22 @@ pub enum BadMessage {
     BadField(#[from] InvalidId),
 }
 
-/// Reads one message body. It may hold several records, or none.
-pub fn read_body(body: &str) -> Result<Vec<Notice>, BadMessage> {
+/// Reads one message body. It may hold several records, or none. Without `rules`, only keys that were issued are anybody's.
+pub fn read_body(body: &str, rules: Option<&IncomingRules>) -> Result<Vec<Notice>, BadMessage> {
     let body: Body = serde_json::from_str(body).map_err(BadMessage::NotAnEvent)?;
     match body {
         Body::Test { event } if event == "s3:TestEvent" => Ok(vec![Notice::Ignored(Ignored::TestEvent)]),
         Body::Test { .. } => Ok(vec![Notice::Ignored(Ignored::OtherEvent)]),
-        Body::Records { records } => records.into_iter().map(read_record).collect(),
+        Body::Records { records } => records.into_iter().map(|record| read_record(record, rules)).collect(),
     }
 }
 
-fn read_record(record: RecordBody) -> Result<Notice, BadMessage> {
+fn read_record(record: RecordBody, rules: Option<&IncomingRules>) -> Result<Notice, BadMessage> {
     if !record.event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
         return Ok(Notice::Ignored(Ignored::OtherEvent));
     }
     let object = record.s3.object;
-    let Ok(key) = ObjectKey::parse(&decode_key(&object.key)?) else {
-        return Ok(Notice::Ignored(Ignored::ForeignKey));
-    };
+    let key = decode_key(&object.key)?;
     let Some(version_id) = object.version_id.filter(|id| id != "null") else {
         return Ok(Notice::Ignored(Ignored::NoVersion));
     };
@@ -64,7 +80,20 @@ fn read_record(record: RecordBody) -> Result<Notice, BadMessage> {
         etag: ETag::parse(object.e_tag.trim_matches('"'))?,
         size_bytes: object.size,
     };
-    Ok(Notice::Stored { key, version })
+    Ok(match ObjectKey::issued_for(&key) {
+        Ok(file) => Notice::Stored { file, version },
+        Err(_) => incoming(&key, version, rules),
+    })
+}
+
+fn incoming(key: &str, version: Version, rules: Option<&IncomingRules>) -> Notice {
+    let Some(rules) = rules else { return Notice::Ignored(Ignored::ForeignKey) };
+    match rules.read(key, &version.version_id) {
+        Read::File { incoming, owner } => Notice::Incoming { incoming, owner, version },
+        Read::Elsewhere => Notice::Ignored(Ignored::ForeignKey),
+        Read::Sidecar => Notice::Ignored(Ignored::Sidecar),
+        Read::NoOwner => Notice::Ignored(Ignored::NoOwner),
+    }
 }
 
 /// Decodes a key exactly once. A stray `%` or bytes that are not UTF-8 are errors, not characters.
@@ -81,15 +110,15 @@ pub fn decode_key(key: &str) -> Result<String, BadMessage> {
 }
 
 /// The body that S3 would send for this version.
-pub(crate) fn stored_body(bucket: &str, key: ObjectKey, version: &Version) -> String {
+pub(crate) fn stored_body(bucket: &str, key: &ObjectKey, version: &Version) -> String {
+    let key = utf8_percent_encode(&key.to_string(), NON_ALPHANUMERIC).to_string();
     json!({ "Records": [{
         "eventSource": "airlock:sweep",
         "eventName": "ObjectCreated:Put",
         "s3": {
             "bucket": { "name": bucket },
-            // Our keys need no encoding: `[a-z0-9/-]` only.
             "object": {
-                "key": key.to_string(),
+                "key": key,
                 "size": version.size_bytes,
                 "eTag": version.etag.as_str(),
                 "versionId": version.version_id.as_str(),
@@ -137,7 +166,6 @@ struct ObjectBody {
 
 #[cfg(test)]
 mod tests {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
     use proptest::prelude::*;
 
     use super::*;
@@ -150,16 +178,20 @@ mod tests {
             "object": { "key": key, "size": 5, "eTag": "abc", "versionId": "v1", "sequencer": "0055" } } })
     }
 
+    fn rules() -> IncomingRules {
+        IncomingRules::parse("in/", "{owner}/").unwrap()
+    }
+
     fn notices(body: &serde_json::Value) -> Vec<Notice> {
-        read_body(&body.to_string()).unwrap()
+        read_body(&body.to_string(), None).unwrap()
     }
 
     #[test]
     fn every_shape_of_body_is_told_apart() {
         let ours = format!("uploads/{ID}");
         let stored = notices(&json!({ "Records": [record(&ours, "ObjectCreated:Post")] }));
-        assert!(matches!(&stored[..], [Notice::Stored { key, version }]
-            if key.to_string() == ours && version.size_bytes == 5 && version.version_id.as_str() == "v1"));
+        assert!(matches!(&stored[..], [Notice::Stored { file, version }]
+            if file.to_string() == ID && version.size_bytes == 5 && version.version_id.as_str() == "v1"));
         let many =
             json!({ "Records": [record(&ours, "ObjectCreated:Put"), record("other", "ObjectCreated:Put")] });
         assert_eq!(notices(&many)[1], Notice::Ignored(Ignored::ForeignKey));
@@ -187,10 +219,10 @@ mod tests {
             "{\"Records\":[{}]}",
             "{\"Records\":[{\"eventName\":\"ObjectCreated:Put\"}]}",
         ] {
-            assert!(read_body(body).is_err(), "{body}");
+            assert!(read_body(body, None).is_err(), "{body}");
         }
         let bad_key = json!({ "Records": [record("uploads/%zz", "ObjectCreated:Put")] });
-        assert!(matches!(read_body(&bad_key.to_string()), Err(BadMessage::BadKey)));
+        assert!(matches!(read_body(&bad_key.to_string(), None), Err(BadMessage::BadKey)));
     }
 
     #[test]
@@ -210,13 +242,32 @@ mod tests {
 
     #[test]
     fn the_sweeps_body_reads_back() {
-        let key = ObjectKey::parse(&format!("uploads/{ID}")).unwrap();
         let version = Version {
             version_id: VersionId::parse("v 1").unwrap(),
             etag: ETag::parse("e").unwrap(),
             size_bytes: 7,
         };
-        assert_eq!(read_body(&stored_body("b", key, &version)).unwrap(), [Notice::Stored { key, version }]);
+        let file = FileId::parse(ID).unwrap();
+        let body = stored_body("b", &ObjectKey::Issued(file), &version);
+        assert_eq!(read_body(&body, None).unwrap(), [Notice::Stored { file, version: version.clone() }]);
+        let key = "in/bob/a+b %2B \u{e4}.pdf";
+        let body = stored_body("b", &ObjectKey::Incoming(key.to_owned()), &version);
+        let read = read_body(&body, Some(&rules())).unwrap();
+        assert!(matches!(&read[..], [Notice::Incoming { incoming, owner, version: found }]
+            if incoming.key().to_string() == key && owner.as_str() == "bob" && *found == version));
+    }
+
+    #[test]
+    fn what_others_store_is_told_apart_by_the_rules() {
+        let read = |key: &str| {
+            let body = json!({ "Records": [record(key, "ObjectCreated:CompleteMultipartUpload")] });
+            read_body(&body.to_string(), Some(&rules())).unwrap().remove(0)
+        };
+        assert!(matches!(read("in/bob/a.pdf"), Notice::Incoming { owner, .. } if owner.as_str() == "bob"));
+        assert_eq!(read("in/bob/a.info"), Notice::Ignored(Ignored::Sidecar));
+        assert_eq!(read("in/a.pdf"), Notice::Ignored(Ignored::NoOwner));
+        assert_eq!(read("other/bob/a.pdf"), Notice::Ignored(Ignored::ForeignKey));
+        assert!(matches!(read(&format!("uploads/{ID}")), Notice::Stored { .. }));
     }
 
     proptest! {
@@ -228,7 +279,7 @@ mod tests {
 
         #[test]
         fn no_body_panics(body in any::<String>()) {
-            let _ = read_body(&body);
+            let _ = read_body(&body, Some(&rules()));
             let _ = decode_key(&body);
         }
     }

@@ -5,6 +5,7 @@ mod definition_serial;
 mod deliveries;
 mod downloads;
 mod heartbeat;
+mod incoming_look;
 mod known;
 mod meter;
 mod queries;
@@ -27,6 +28,7 @@ use crate::item::{Attributes, Item, Replacement, file_pk, number, replacement, t
 pub use create::{Created, IdempotencyKey, NewFile};
 pub use deliveries::EndpointRecord;
 pub use heartbeat::Heartbeat;
+pub use incoming_look::IncomingLook;
 pub use queries::{Change, Listing, PageStart};
 
 /// The records of all files, and the few other things that are remembered.

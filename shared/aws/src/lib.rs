@@ -33,11 +33,11 @@ pub use error::{Kind, StoreError};
 pub use event_bus::EventBus;
 pub use event_queue::{EventQueue, EventTask};
 pub use ledger::{
-    Change, Committed, Created, EndpointRecord, Heartbeat, IdempotencyKey, Ledger, Listing, NewFile,
-    PageStart,
+    Change, Committed, Created, EndpointRecord, Heartbeat, IdempotencyKey, IncomingLook, Ledger, Listing,
+    NewFile, PageStart,
 };
 pub use object_writer::ObjectWriter;
-pub use objects::{Objects, OpenObject, PresignedUpload};
+pub use objects::{ListedVersions, Objects, OpenObject, PresignedUpload};
 pub use post_policy::PostPolicy;
 pub use queue::{Backlog, DeadLetter, DeadLetters, ScanQueue};
 pub use sdk::{Endpoints, Sdk, StaticKeys};

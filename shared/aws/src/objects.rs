@@ -10,14 +10,17 @@ use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, Tag, Tagging, TaggingDirective,
+    BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, ObjectVersion, Tag, Tagging,
+    TaggingDirective,
 };
 use domain::access::DownloadGrant;
 use domain::aftermath::Quarantine;
-use domain::id::{ETag, ObjectKey, Sha256, Version, VersionId};
+use domain::id::{ETag, FileId, InvalidId, ObjectKey, Sha256, Version, VersionId};
+use domain::incoming::Incoming;
+use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::upload::Upload;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::clock::system_time;
 use crate::error::{Kind, StoreError};
@@ -55,6 +58,17 @@ pub struct OpenObject {
     pub body: ByteStream,
 }
 
+/// One page of a bucket's versions.
+#[derive(Debug)]
+pub struct ListedVersions {
+    pub versions: Vec<(String, Version)>,
+    /// What to go on after; `None` at the end.
+    pub next: Option<(String, VersionId)>,
+}
+
+/// What a key may hold in a copy's source as it is; the slashes too.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// A URL signed with temporary credentials dies with them; a minute is kept in hand.
 const CREDENTIALS_MARGIN: Duration = Duration::from_mins(1);
 
@@ -73,7 +87,7 @@ impl Objects {
     /// there are any: the store refuses anything else.
     pub async fn presign_put(
         &self,
-        key: ObjectKey,
+        key: &ObjectKey,
         upload: &Upload,
         ttl: Duration,
         now: Timestamp,
@@ -103,7 +117,7 @@ impl Objects {
     /// It can be replayed until it expires; the ledger binds the first version and the sweep removes the others.
     pub async fn presign_post(
         &self,
-        key: ObjectKey,
+        key: &ObjectKey,
         upload: &Upload,
         max_size: u64,
         ttl: Duration,
@@ -153,7 +167,7 @@ impl Objects {
     }
 
     /// Opens one version for reading. [`Kind::NotFound`] when it is gone.
-    pub async fn open(&self, key: ObjectKey, version: &Version) -> Result<OpenObject, StoreError> {
+    pub async fn open(&self, key: &ObjectKey, version: &Version) -> Result<OpenObject, StoreError> {
         let request =
             self.get(key).version_id(version.version_id.as_str()).checksum_mode(ChecksumMode::Enabled);
         let output = request.send().await.map_err(|error| StoreError::of_sdk("open an object", error))?;
@@ -165,7 +179,7 @@ impl Objects {
     }
 
     /// The current version under a key; `None` when there is none or it is a delete marker.
-    pub async fn current_version(&self, key: ObjectKey) -> Result<Option<Version>, StoreError> {
+    pub async fn current_version(&self, key: &ObjectKey) -> Result<Option<Version>, StoreError> {
         let head = self.client.head_object().bucket(&self.bucket).key(key.to_string()).send().await;
         let head = match head.map_err(|error| StoreError::of_sdk("look at an object", error)) {
             Ok(head) => head,
@@ -182,27 +196,51 @@ impl Objects {
 
     /// The current version under a key, by the bucket's listing: for those who may not read objects that nobody has judged, not even their
     /// heads.
-    pub async fn listed_version(&self, key: ObjectKey) -> Result<Option<Version>, StoreError> {
+    pub async fn listed_version(&self, key: &ObjectKey) -> Result<Option<Version>, StoreError> {
         let key = key.to_string();
         let request = self.client.list_object_versions().bucket(&self.bucket).prefix(&key);
         let page = request.send().await.map_err(|error| StoreError::of_sdk("list versions", error))?;
-        let corrupt = |_| StoreError::new("list versions", Kind::Corrupt);
         let mut versions = page.versions().iter();
         let latest =
             versions.find(|version| version.key() == Some(&key) && version.is_latest() == Some(true));
-        let version = latest.map(|latest| {
-            Ok(Version {
-                version_id: VersionId::parse(latest.version_id().unwrap_or_default()).map_err(corrupt)?,
-                etag: ETag::parse(latest.e_tag().unwrap_or_default().trim_matches('"')).map_err(corrupt)?,
-                size_bytes: latest.size().unwrap_or(0).try_into().unwrap_or(0),
-            })
-        });
-        version.transpose()
+        latest.map(version_of).transpose()
     }
 
-    /// Removes every version and delete marker under a key but `keep`. Idempotent; versions that arrive meanwhile stay.
-    pub async fn purge(&self, key: ObjectKey, keep: Option<&VersionId>) -> Result<(), StoreError> {
-        self.purge_key(&key.to_string(), keep).await
+    /// At most `max` versions under a prefix, in the store's order, from the one that follows `after`. Delete markers are left out.
+    pub async fn list_versions(
+        &self,
+        prefix: &str,
+        after: Option<(String, VersionId)>,
+        max: i32,
+    ) -> Result<ListedVersions, StoreError> {
+        let (key, version_id) = after.map(|(key, version)| (key, version.as_str().to_owned())).unzip();
+        let request = self.client.list_object_versions().bucket(&self.bucket).prefix(prefix).max_keys(max);
+        let page = request.set_key_marker(key).set_version_id_marker(version_id).send().await;
+        let page = page.map_err(|error| StoreError::of_sdk("list versions", error))?;
+        let read = |entry: &ObjectVersion| {
+            let version = version_of(entry)?;
+            Ok::<_, StoreError>((entry.key().unwrap_or_default().to_owned(), version))
+        };
+        let versions = page.versions().iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let next = (page.is_truncated() == Some(true))
+            .then_some(())
+            .and_then(|()| page.next_key_marker.zip(page.next_version_id_marker))
+            .map(|(key, version)| {
+                Ok::<_, StoreError>((key, VersionId::parse(version).map_err(corrupt_listing)?))
+            })
+            .transpose()?;
+        Ok(ListedVersions { versions, next })
+    }
+
+    /// Removes every version and delete marker under the key that was issued for a file, but `keep`. Idempotent; versions that arrive meanwhile
+    /// stay.
+    pub async fn purge(&self, file: FileId, keep: Option<&VersionId>) -> Result<(), StoreError> {
+        self.purge_key(&ObjectKey::Issued(file).to_string(), keep).await
+    }
+
+    /// Removes one version that somebody else stored, and nothing else under its key. Idempotent.
+    pub async fn remove_incoming(&self, incoming: &Incoming) -> Result<(), StoreError> {
+        self.delete_versions(&incoming.key().to_string(), &[incoming.version_id().as_str()]).await
     }
 
     async fn purge_key(&self, key: &str, keep: Option<&VersionId>) -> Result<(), StoreError> {
@@ -224,18 +262,23 @@ impl Objects {
     /// Does with the bytes of an infected version what the policy says. Idempotent: what is gone already has been dealt with.
     pub async fn quarantine(
         &self,
-        key: ObjectKey,
+        record: &Record,
         version: &Version,
         how: Quarantine,
     ) -> Result<(), StoreError> {
         if how == Quarantine::Keep {
             return Ok(());
         }
+        let key = record.object_key().to_string();
         if how == Quarantine::Move {
-            // Our keys need no encoding; version ids do, at some stores.
-            let id = utf8_percent_encode(version.version_id.as_str(), NON_ALPHANUMERIC);
-            let source = format!("{}/{key}?versionId={id}", self.bucket);
-            let copy = self.client.copy_object().bucket(&self.bucket).key(key.quarantined());
+            let source = format!(
+                "{}/{}?versionId={}",
+                self.bucket,
+                utf8_percent_encode(&key, PATH),
+                utf8_percent_encode(version.version_id.as_str(), NON_ALPHANUMERIC)
+            );
+            let moved_to = ObjectKey::quarantined(record.file_id);
+            let copy = self.client.copy_object().bucket(&self.bucket).key(moved_to);
             // Without the tags: copying those needs permissions of its own.
             match copy.copy_source(source).tagging_directive(TaggingDirective::Replace).send().await {
                 Ok(_) => {}
@@ -245,12 +288,12 @@ impl Objects {
                 },
             }
         }
-        self.delete_versions(&key.to_string(), &[version.version_id.as_str()]).await
+        self.delete_versions(&key, &[version.version_id.as_str()]).await
     }
 
     /// Removes what [`Objects::quarantine`] has moved. Idempotent.
-    pub async fn purge_quarantined(&self, key: ObjectKey) -> Result<(), StoreError> {
-        self.purge_key(&key.quarantined(), None).await
+    pub async fn purge_quarantined(&self, file: FileId) -> Result<(), StoreError> {
+        self.purge_key(&ObjectKey::quarantined(file), None).await
     }
 
     async fn delete_versions(&self, key: &str, version_ids: &[&str]) -> Result<(), StoreError> {
@@ -275,7 +318,7 @@ impl Objects {
     /// Tags one version for people and policies to see; nothing of ours reads tags. Replaces the tag set.
     pub async fn tag(
         &self,
-        key: ObjectKey,
+        key: &ObjectKey,
         version: &VersionId,
         name: &str,
         value: &str,
@@ -302,7 +345,7 @@ impl Objects {
         Ok(versioning.status == Some(BucketVersioningStatus::Enabled))
     }
 
-    fn get(&self, key: ObjectKey) -> GetObjectFluentBuilder {
+    fn get(&self, key: &ObjectKey) -> GetObjectFluentBuilder {
         self.client.get_object().bucket(&self.bucket).key(key.to_string())
     }
 
@@ -332,6 +375,18 @@ impl Objects {
         let address = presigned.uri().split('?').next().unwrap_or_default();
         Ok(address.strip_suffix('k').unwrap_or(address).to_owned())
     }
+}
+
+fn version_of(entry: &ObjectVersion) -> Result<Version, StoreError> {
+    Ok(Version {
+        version_id: VersionId::parse(entry.version_id().unwrap_or_default()).map_err(corrupt_listing)?,
+        etag: ETag::parse(entry.e_tag().unwrap_or_default().trim_matches('"')).map_err(corrupt_listing)?,
+        size_bytes: entry.size().unwrap_or(0).try_into().unwrap_or(0),
+    })
+}
+
+fn corrupt_listing(_: InvalidId) -> StoreError {
+    StoreError::new("list versions", Kind::Corrupt)
 }
 
 fn presigning(now: Timestamp, expires_at: Timestamp) -> Result<PresigningConfig, StoreError> {

@@ -29,7 +29,7 @@ impl ScanQueue {
     }
 
     /// Sends what S3 would have sent. Not idempotent; the scan function takes duplicates.
-    pub async fn request_scan(&self, key: ObjectKey, version: &Version) -> Result<(), StoreError> {
+    pub async fn request_scan(&self, key: &ObjectKey, version: &Version) -> Result<(), StoreError> {
         let body = events::stored_body(&self.bucket, key, version);
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
         sent.map(drop).map_err(|error| StoreError::of_sdk("queue a scan", error))

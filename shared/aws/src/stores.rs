@@ -1,9 +1,10 @@
 //! The two stores together, and the effects that concern them and the queues.
 
 use domain::aftermath::Quarantine;
-use domain::id::{ObjectKey, Version};
+use domain::id::Version;
+use domain::incoming::IncomingRules;
 use domain::machine::{Effect, Event, MachinePolicy};
-use domain::record::Status;
+use domain::record::Record;
 use domain::tag::TagProfile;
 use domain::timestamp::Timestamp;
 
@@ -23,6 +24,8 @@ pub struct Stores {
     pub ledger: Ledger,
     pub queues: Queues,
     pub tags: TagProfile,
+    /// Whose what others store is; `None` where nobody but the API makes files.
+    pub incoming: Option<IncomingRules>,
 }
 
 /// Whom an effect may have to ask for something; a function has those that its effects need.
@@ -48,7 +51,13 @@ impl Stores {
             .map(|url| ScanQueue::new(sdk.sqs(None), url.to_owned(), bucket));
         let events =
             env.get("AIRLOCK_EVENT_QUEUE_URL").map(|url| EventQueue::new(sdk.sqs(None), url.to_owned()));
-        Ok(Self { objects, ledger, queues: Queues { scans, events }, tags: env.tag_profile()? })
+        Ok(Self {
+            objects,
+            ledger,
+            queues: Queues { scans, events },
+            tags: env.tag_profile()?,
+            incoming: env.incoming()?,
+        })
     }
 
     /// Runs the effects that need nothing but stores and queues: all but the scan itself. Idempotent, but for messages, whose receivers take
@@ -61,8 +70,7 @@ impl Stores {
         policy: &MachinePolicy,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (file, status) = (applied.record.file_id, applied.record.status());
-        let key = ObjectKey::of(file);
+        let (record, file) = (&applied.record, applied.record.file_id);
         // Whoever waits for news does not wait for the storage.
         if applied.effects.contains(&Effect::Publish) {
             self.request_publication(file).await;
@@ -70,26 +78,32 @@ impl Stores {
         for effect in &applied.effects {
             match effect {
                 Effect::Purge => {
-                    self.objects.purge(key, None).await?;
-                    if applied.record.quarantined == Some(Quarantine::Move) {
-                        self.objects.purge_quarantined(key).await?;
+                    match record.incoming_version() {
+                        Some(incoming) => self.objects.remove_incoming(incoming).await?,
+                        None => self.objects.purge(file, None).await?,
+                    }
+                    if record.quarantined == Some(Quarantine::Move) {
+                        self.objects.purge_quarantined(file).await?;
                     }
                     self.ledger.apply(file, &Event::Purged, policy, now).await?;
                 }
                 Effect::PurgeOthers { keep } => {
-                    self.objects.purge(key, Some(&keep.version_id)).await?;
+                    // What else is under a key that is not ours is not ours either.
+                    if record.incoming_version().is_none() {
+                        self.objects.purge(file, Some(&keep.version_id)).await?;
+                    }
                     self.ledger.apply(file, &Event::Purged, policy, now).await?;
                 }
-                Effect::Tag { version } => self.tag(key, version, status).await?,
+                Effect::Tag { version } => self.tag(record, version).await?,
                 Effect::Quarantine { version, how } => {
-                    self.objects.quarantine(key, version, *how).await?;
+                    self.objects.quarantine(record, version, *how).await?;
                     let done = Event::Quarantined { version_id: version.version_id.clone(), how: *how };
                     self.ledger.apply(file, &done, policy, now).await?;
                 }
                 Effect::QueueScan { version } => {
                     let queue = self.queues.scans.as_ref();
                     let queue = queue.ok_or_else(|| StoreError::new("queue a scan", Kind::Unexpected))?;
-                    queue.request_scan(key, version).await?;
+                    queue.request_scan(&record.object_key(), version).await?;
                 }
                 Effect::Publish | Effect::Scan { .. } => {}
             }
@@ -104,9 +118,9 @@ impl Stores {
         }
     }
 
-    async fn tag(&self, key: ObjectKey, version: &Version, status: Status) -> Result<(), StoreError> {
-        let tag = (self.tags.key(), self.tags.value(status));
-        match self.objects.tag(key, &version.version_id, tag.0, &tag.1).await {
+    async fn tag(&self, record: &Record, version: &Version) -> Result<(), StoreError> {
+        let (name, value) = (self.tags.key(), self.tags.value(record.status()));
+        match self.objects.tag(&record.object_key(), &version.version_id, name, &value).await {
             // Deleted meanwhile: there is nothing to tag.
             Err(error) if error.kind == Kind::NotFound => Ok(()),
             tagged => tagged,

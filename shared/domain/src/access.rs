@@ -28,6 +28,7 @@ pub struct LinkClaims {
 /// Permission to presign a download of exactly one version. Only [`grant`] makes one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct DownloadGrant {
+    file_id: FileId,
     key: ObjectKey,
     version: Version,
     filename: FileName,
@@ -36,8 +37,12 @@ pub struct DownloadGrant {
 }
 
 impl DownloadGrant {
-    pub fn key(&self) -> ObjectKey {
-        self.key
+    pub fn file_id(&self) -> FileId {
+        self.file_id
+    }
+
+    pub fn key(&self) -> &ObjectKey {
+        &self.key
     }
 
     pub fn version(&self) -> &Version {
@@ -98,7 +103,8 @@ pub fn grant(record: &Record, claims: &LinkClaims, now: Timestamp) -> Result<Dow
         return Err(Denied::LinkRevoked);
     }
     Ok(DownloadGrant {
-        key: ObjectKey::of(record.file_id),
+        file_id: record.file_id,
+        key: record.object_key(),
         version: version.clone(),
         filename: record.filename.clone(),
         content_type: record.content_type.clone(),

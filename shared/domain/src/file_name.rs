@@ -40,6 +40,11 @@ impl FileName {
         if safe.len() > MAX_NAME_BYTES { Err(InvalidName::TooLong) } else { Ok(Self(safe)) }
     }
 
+    /// For a file whose uploader gave it no name.
+    pub fn nameless() -> Self {
+        Self("file".to_owned())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

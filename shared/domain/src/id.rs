@@ -11,7 +11,8 @@ use uuid::Uuid;
 #[error("not a valid {0}")]
 pub struct InvalidId(pub &'static str);
 
-/// A file's public name: a random UUID, so that it cannot be guessed and spreads over partitions.
+/// A file's public name: a random UUID, so that it cannot be guessed and spreads over partitions. An incoming object's is derived from what
+/// S3 calls it; see [`crate::incoming`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FileId(Uuid);
@@ -20,6 +21,11 @@ impl FileId {
     /// `random` is a version 4 UUID that the caller drew.
     pub const fn from_random(random: Uuid) -> Self {
         Self(random)
+    }
+
+    /// For a file whose id follows from what it is: a UUID of version 8 (RFC 9562), which no random one is equal to.
+    pub const fn from_digest(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
     /// Accepts one spelling only (hyphenated, lower case), so that an id has one URL, one key and one ledger item.
@@ -46,36 +52,37 @@ impl fmt::Debug for FileId {
     }
 }
 
-/// Where a file's bytes are in the bucket: `uploads/{file_id}`, and nothing else.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ObjectKey(FileId);
+/// Where a file's bytes are in the bucket.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum ObjectKey {
+    /// Where an upload that the API announced goes: `uploads/{file_id}`.
+    Issued(FileId),
+    /// Where somebody else put it; see [`crate::incoming`].
+    Incoming(String),
+}
 
 impl ObjectKey {
     pub const PREFIX: &'static str = "uploads/";
-
-    pub const fn of(file: FileId) -> Self {
-        Self(file)
-    }
+    pub const QUARANTINE_PREFIX: &'static str = "quarantine/";
 
     /// Where the quarantine policy moves an infected file's bytes. No event and no link is ever about such a key.
-    pub fn quarantined(self) -> String {
-        format!("quarantine/{}", self.0)
+    pub fn quarantined(file: FileId) -> String {
+        format!("{}{file}", Self::QUARANTINE_PREFIX)
     }
 
-    /// Reads a decoded key. A key that the API never issued is an error; it never makes a record.
-    pub fn parse(key: &str) -> Result<Self, InvalidId> {
+    /// The file that a decoded key was issued for; an error for every other key.
+    pub fn issued_for(key: &str) -> Result<FileId, InvalidId> {
         let id = key.strip_prefix(Self::PREFIX).ok_or(InvalidId("object key"))?;
-        FileId::parse(id).map(Self).map_err(|_| InvalidId("object key"))
-    }
-
-    pub const fn file_id(self) -> FileId {
-        self.0
+        FileId::parse(id).map_err(|_| InvalidId("object key"))
     }
 }
 
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", Self::PREFIX, self.0)
+        match self {
+            Self::Issued(file) => write!(f, "{}{file}", Self::PREFIX),
+            Self::Incoming(key) => f.write_str(key),
+        }
     }
 }
 
@@ -265,9 +272,9 @@ mod tests {
     }
 
     #[test]
-    fn only_our_keys_are_keys() {
-        let key = ObjectKey::parse(&format!("uploads/{ID}")).unwrap();
-        assert_eq!(key.to_string(), format!("uploads/{ID}"));
+    fn only_our_keys_are_issued() {
+        let file = FileId::parse(ID).unwrap();
+        assert_eq!(ObjectKey::issued_for(&ObjectKey::Issued(file).to_string()), Ok(file));
         for other in [
             ID,
             "uploads/",
@@ -276,7 +283,7 @@ mod tests {
             &format!("uploads/{ID}/a"),
             &format!("/uploads/{ID}"),
         ] {
-            assert!(ObjectKey::parse(other).is_err(), "{other}");
+            assert!(ObjectKey::issued_for(other).is_err(), "{other}");
         }
     }
 

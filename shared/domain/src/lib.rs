@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod file_name;
 pub mod freshness;
 pub mod id;
+pub mod incoming;
 pub mod journal;
 pub mod known;
 pub mod machine;

@@ -9,10 +9,11 @@ use thiserror::Error;
 use crate::aftermath::{Aftermath, Quarantine};
 use crate::content_type::ContentType;
 use crate::file_name::{FileName, InvalidName};
-use crate::id::{FileId, OwnerId, ScanId, Sha256, Version};
+use crate::id::{FileId, ObjectKey, OwnerId, ScanId, Sha256, Version};
+use crate::incoming::Incoming;
 use crate::journal::Journal;
 use crate::timestamp::Timestamp;
-use crate::upload::{Upload, UploadPolicy};
+use crate::upload::{AllowedExtensions, Upload, UploadPolicy};
 use crate::verdict::{Judgement, Verdict};
 
 /// The most tags a file can have, and the longest key and value in bytes: S3's own limits for object tags.
@@ -62,7 +63,7 @@ pub struct Record {
 }
 
 /// How the bytes come in.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UploadMethod {
     /// A presigned PUT; `if-none-match: *` makes it work once.
@@ -71,6 +72,8 @@ pub enum UploadMethod {
     Post,
     /// Through the service itself.
     Form,
+    /// Past us: somebody else stored this version, and its event made the record.
+    Incoming(Incoming),
 }
 
 /// Where a file is on its way. A version is bound from `Queued` on, and never changes after that.
@@ -236,8 +239,56 @@ impl Record {
         }
     }
 
+    /// A version that somebody else has stored, and that waits for its scan. It is kept for `retention` from now. With `is_metered` it counts
+    /// against the owner's quotas, which refuse nothing here: the bytes are there already.
+    pub fn incoming(
+        incoming: Incoming,
+        owner: OwnerId,
+        version: Version,
+        retention: Duration,
+        look_again: Duration,
+        is_metered: bool,
+        now: Timestamp,
+    ) -> Self {
+        let upload = Upload {
+            filename: incoming.filename(),
+            content_type: ContentType::octet_stream(),
+            declared_size: None,
+            declared_sha256: None,
+            max_downloads: None,
+        };
+        let policy = UploadPolicy {
+            max_file_size: version.size_bytes,
+            allowed_extensions: AllowedExtensions::All,
+            upload_ttl: Duration::ZERO,
+            retention,
+        };
+        let (file_id, method) = (incoming.file_id(), UploadMethod::Incoming(incoming));
+        Self {
+            metered: is_metered.then_some(version.size_bytes),
+            state: State::Queued { version, n_attempts: 0 },
+            ..Self::new(file_id, owner, upload, method, &policy, look_again, now)
+        }
+    }
+
     pub fn status(&self) -> Status {
         self.state.status()
+    }
+
+    /// Where the bytes are.
+    pub fn object_key(&self) -> ObjectKey {
+        match &self.upload_method {
+            UploadMethod::Incoming(incoming) => incoming.key(),
+            UploadMethod::Put | UploadMethod::Post | UploadMethod::Form => ObjectKey::Issued(self.file_id),
+        }
+    }
+
+    /// The one version that is ours to remove, where the key is somebody else's.
+    pub fn incoming_version(&self) -> Option<&Incoming> {
+        match &self.upload_method {
+            UploadMethod::Incoming(incoming) => Some(incoming),
+            UploadMethod::Put | UploadMethod::Post | UploadMethod::Form => None,
+        }
     }
 
     /// The measured size once bytes are bound, else the declared one.
@@ -277,7 +328,8 @@ impl Record {
         let mut next = self.clone();
         if let Some(name) = &edit.filename {
             let renamed = FileName::sanitize(name)?;
-            if renamed.extension() != self.filename.extension() {
+            // What the policy accepted was a name with this extension; it was not asked about an incoming file.
+            if self.incoming_version().is_none() && renamed.extension() != self.filename.extension() {
                 return Err(EditRejected::ExtensionChanged);
             }
             next.filename = renamed;

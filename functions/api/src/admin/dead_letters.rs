@@ -74,17 +74,13 @@ pub(crate) async fn redrive(
 
 /// The file, and what its record says about why the message failed.
 async fn explain(app: &App, body: &str) -> Result<(Option<String>, String), ApiError> {
-    let notices = match events::read_body(body) {
+    let notices = match events::read_body(body, app.stores.incoming.as_ref()) {
         Ok(notices) => notices,
         Err(error) => return Ok((None, error.to_string())),
     };
-    let Some(key) = notices.iter().find_map(|notice| match notice {
-        Notice::Stored { key, .. } => Some(*key),
-        Notice::Ignored(_) => None,
-    }) else {
+    let Some(file) = notices.iter().find_map(Notice::file_id) else {
         return Ok((None, "not about a file of this service".to_owned()));
     };
-    let file = key.file_id();
     let record = app.stores.ledger.load(file).await?;
     let reason = match record.as_ref().map(|record| &record.state) {
         None => "no record of this file",

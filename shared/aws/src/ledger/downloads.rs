@@ -17,7 +17,7 @@ impl Ledger {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("pk", text(file_pk(grant.key().file_id())))
+            .key("pk", text(file_pk(grant.file_id())))
             .update_expression("ADD download_count :one")
             .condition_expression(
                 "#status IN (:clean, :released) AND version_id = :version \

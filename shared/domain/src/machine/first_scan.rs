@@ -162,11 +162,11 @@ pub(super) fn conclude(
     let mut next = advanced(record);
     next.state = State::Judged { version: version.clone(), judgement, aftermath };
     let last_arrival = record.upload_deadline + policy.upload_grace;
-    let mut due_at = match record.upload_method {
+    let mut due_at = match &record.upload_method {
         _ if record.has_surplus => now,
         // A POST policy can be replayed until its deadline, and the replay's event can be lost: look once after that.
         UploadMethod::Post => last_arrival.max(now).min(record.expires_at),
-        UploadMethod::Put | UploadMethod::Form => record.expires_at,
+        UploadMethod::Put | UploadMethod::Form | UploadMethod::Incoming(_) => record.expires_at,
     };
     // The sweep's work: what reads hostile bytes should not be allowed to remove any.
     if quarantine(&next, policy).is_some() {
@@ -187,6 +187,12 @@ pub(super) fn quarantine(record: &Record, policy: &MachinePolicy) -> Option<Effe
 /// There are bytes under the key that nobody will judge: the sweep removes them, at once when nothing else comes first.
 fn surplus(record: &Record, now: Timestamp) -> Step {
     let already_known = record.has_surplus;
+    // Other versions under a key that is not ours are other files.
+    let is_other_file =
+        record.incoming_version().is_some() && !matches!(record.state, State::Expired | State::Deleted);
+    if is_other_file {
+        return keep(Why::NotPossible);
+    }
     let mut next = advanced(record);
     next.has_surplus = true;
     if matches!(record.state, State::Judged { .. } | State::Expired | State::Deleted) {

@@ -56,31 +56,41 @@ impl Store {
         Ok(DeleteObjectsOutput { deleted: (!is_quiet).then_some(deleted), ..Default::default() })
     }
 
-    /// The versions and markers under a prefix, newest first within a key. One page: the rest is `NotImplemented`.
+    /// The versions and markers under a prefix, newest first within a key, a page at a time.
     pub(super) async fn list_versions(
         &self,
         input: ListObjectVersionsInput,
     ) -> S3Result<ListObjectVersionsOutput> {
         self.check_bucket(&input.bucket)?;
-        if input.key_marker.is_some() || input.version_id_marker.is_some() || input.delimiter.is_some() {
+        if input.delimiter.is_some() {
             return Err(s3_error!(NotImplemented));
         }
         let prefix = input.prefix.clone().unwrap_or_default();
+        let (key_marker, version_marker) = (input.key_marker.clone(), input.version_id_marker.clone());
+        let page = input.max_keys.and_then(|max| usize::try_from(max).ok()).map_or(PAGE, |max| max.min(PAGE));
         let mut found = self
             .database
             .transact(move |tx| {
+                // After the marked version comes the next older one of its key, then the next key.
                 let sql = format!(
-                    "SELECT {} FROM objects WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key, seq DESC LIMIT ?2",
+                    "SELECT {} FROM objects WHERE substr(key, 1, length(?1)) = ?1
+                     AND (?2 IS NULL OR key > ?2
+                          OR (key = ?2 AND seq < (SELECT seq FROM objects WHERE key = ?2 AND version = ?3)))
+                     ORDER BY key, seq DESC LIMIT ?4",
                     rows::COLUMNS
                 );
                 let mut statement = tx.prepare(&sql).map_err(rows::sqlite)?;
-                let found = statement.query_map(params![prefix, PAGE + 1], rows::read_row).map_err(rows::sqlite)?;
+                let asked = params![prefix, key_marker, version_marker, page + 1];
+                let found = statement.query_map(asked, rows::read_row).map_err(rows::sqlite)?;
                 found.collect::<Result<Vec<_>, _>>().map_err(rows::sqlite)
             })
             .await?;
-        let is_truncated = found.len() > PAGE;
-        found.truncate(PAGE);
-        let (mut versions, mut markers, mut newest_of) = (vec![], vec![], None);
+        let is_truncated = found.len() > page;
+        found.truncate(page);
+        let last = found.last().filter(|_| is_truncated).map(|row| (row.key.clone(), row.version.clone()));
+        let (next_key_marker, next_version_id_marker) = last.unzip();
+        // The newest version of the marked key was on the page before.
+        let (mut versions, mut markers, mut newest_of) = (vec![], vec![], input.key_marker.clone());
         for row in found {
             let is_latest = Some(newest_of.replace(row.key.clone())) != Some(Some(row.key.clone()));
             if row.is_marker {
@@ -95,6 +105,11 @@ impl Store {
             versions: Some(versions),
             delete_markers: Some(markers),
             is_truncated: Some(is_truncated),
+            next_key_marker,
+            next_version_id_marker,
+            key_marker: input.key_marker,
+            version_id_marker: input.version_id_marker,
+            max_keys: i32::try_from(page).ok(),
             ..Default::default()
         })
     }

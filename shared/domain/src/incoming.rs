@@ -1,0 +1,301 @@
+//! Whose is an object that somebody else put into the bucket?
+//!
+//! Uploaders that know nothing of us (a tus server, Amplify, `aws s3 cp`) write below a prefix that is set aside for them. Each version that
+//! they make becomes a file of its own; the rules here say whose. They go by the key, never by metadata or tags: whoever may write below a
+//! prefix may make files for the owners that its rule names, so the bucket's policy is part of this decision.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::file_name::FileName;
+use crate::id::{FileId, InvalidId, ObjectKey, OwnerId, VersionId};
+
+/// S3's limit for a key, in bytes of UTF-8.
+const MAX_KEY_BYTES: usize = 1024;
+/// What a rule says where the owner stands in the key.
+const OWNER: &str = "{owner}/";
+/// What tus servers keep beside an unfinished upload.
+const SIDECARS: [&str; 2] = [".info", ".part"];
+
+/// One version of an object under a key that is not ours.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Incoming {
+    key: IncomingKey,
+    version_id: VersionId,
+}
+
+/// A key below the prefix. Only [`IncomingRules::read`] makes one; the ledger gives back stored ones.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+struct IncomingKey(String);
+
+impl Incoming {
+    /// The file that this version is: the same for every event about it, so that duplicates make one record. No random id is the same:
+    /// this is a UUID of version 8, those are of version 4 (RFC 9562).
+    pub fn file_id(&self) -> FileId {
+        // The version's length keeps ("a", "bc") and ("ab", "c") apart.
+        let mut digest = Sha256::new();
+        digest.update(u64::try_from(self.version_id.as_str().len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(self.version_id.as_str());
+        digest.update(&self.key.0);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest.finalize()[..16]);
+        FileId::from_digest(bytes)
+    }
+
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey::Incoming(self.key.0.clone())
+    }
+
+    pub fn version_id(&self) -> &VersionId {
+        &self.version_id
+    }
+
+    /// The last part of the key, or a stand-in where that is no name.
+    pub fn filename(&self) -> FileName {
+        FileName::sanitize(&self.key.0).unwrap_or_else(|_| FileName::nameless())
+    }
+}
+
+/// Where others put their objects, and whose those are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IncomingRules {
+    /// Ends with a slash.
+    prefix: String,
+    rules: Vec<Rule>,
+}
+
+/// The first rule whose path a key begins with says who the owner is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Rule {
+    /// Below the prefix; empty or ending with a slash.
+    path: String,
+    owner: OwnerRule,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum OwnerRule {
+    /// The part of the key that comes next.
+    NextPart,
+    Always(OwnerId),
+}
+
+/// Why rules are refused.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum InvalidRules {
+    #[error("the prefix must end with `/`, and neither begin with one nor hold `//`")]
+    Prefix,
+    #[error("`{0}` is where Airlock keeps its own objects")]
+    Reserved(String),
+    #[error(
+        "`{0}` is no rule: a rule is a path that ends with `{{owner}}/`, or a path with a slash at its end, `=` and an owner"
+    )]
+    Rule(String),
+    #[error("`{0}` is below a path that an earlier rule takes")]
+    Unreachable(String),
+}
+
+/// What a key is to the rules.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Read {
+    /// Not below the prefix.
+    Elsewhere,
+    /// A tus server's notes, or a folder's placeholder.
+    Sidecar,
+    /// Below the prefix, and no rule says whose.
+    NoOwner,
+    File {
+        incoming: Incoming,
+        owner: OwnerId,
+    },
+}
+
+impl IncomingRules {
+    /// `prefix` is for example `incoming/`; `rules` are separated by commas and relative to it: `{owner}/` takes the next part of the key as
+    /// the owner, `tus/=alice` gives everything below `tus/` to `alice`, `apps/{owner}/` does as the first below `apps/`.
+    pub fn parse(prefix: &str, rules: &str) -> Result<Self, InvalidRules> {
+        if !prefix.ends_with('/') || !is_path(prefix) {
+            return Err(InvalidRules::Prefix);
+        }
+        let overlaps = |ours: &str| ours.starts_with(prefix) || prefix.starts_with(ours);
+        let ours = [ObjectKey::PREFIX, ObjectKey::QUARANTINE_PREFIX];
+        if let Some(ours) = ours.into_iter().find(|ours| overlaps(ours)) {
+            return Err(InvalidRules::Reserved(ours.to_owned()));
+        }
+        let mut read: Vec<Rule> = vec![];
+        for text in rules.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+            let rule = Rule::parse(text).ok_or_else(|| InvalidRules::Rule(text.to_owned()))?;
+            if read.iter().any(|earlier| rule.path.starts_with(&earlier.path)) {
+                return Err(InvalidRules::Unreachable(text.to_owned()));
+            }
+            read.push(rule);
+        }
+        if read.is_empty() {
+            Err(InvalidRules::Rule(String::new()))
+        } else {
+            Ok(Self { prefix: prefix.to_owned(), rules: read })
+        }
+    }
+
+    /// Everything that can be an incoming file begins with this.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Reads a decoded key, for the version that was stored under it.
+    pub fn read(&self, key: &str, version_id: &VersionId) -> Read {
+        let Some(below) = key.strip_prefix(&self.prefix).filter(|_| key.len() <= MAX_KEY_BYTES) else {
+            return Read::Elsewhere;
+        };
+        if below.is_empty() || below.ends_with('/') || SIDECARS.iter().any(|ending| below.ends_with(ending)) {
+            return Read::Sidecar;
+        }
+        match self.rules.iter().find_map(|rule| rule.owner_of(below)) {
+            None | Some(Err(InvalidId(_))) => Read::NoOwner,
+            Some(Ok(owner)) => {
+                let incoming = Incoming { key: IncomingKey(key.to_owned()), version_id: version_id.clone() };
+                Read::File { incoming, owner }
+            }
+        }
+    }
+}
+
+impl Rule {
+    fn parse(text: &str) -> Option<Self> {
+        let (path, owner) = match text.split_once('=') {
+            Some((path, owner)) => (path, OwnerRule::Always(OwnerId::parse(owner).ok()?)),
+            None => (text.strip_suffix(OWNER)?, OwnerRule::NextPart),
+        };
+        let is_well_formed = (path.is_empty() || path.ends_with('/')) && is_path(path) && !path.contains('{');
+        is_well_formed.then(|| Self { path: path.to_owned(), owner })
+    }
+
+    /// The owner of what is `below` the prefix; `None` when the rule is not about it.
+    fn owner_of(&self, below: &str) -> Option<Result<OwnerId, InvalidId>> {
+        let rest = below.strip_prefix(&self.path)?;
+        Some(match &self.owner {
+            OwnerRule::Always(owner) => Ok(owner.clone()),
+            OwnerRule::NextPart => match rest.split_once('/') {
+                Some((owner, name)) if !name.is_empty() => OwnerId::parse(owner),
+                _ => Err(InvalidId("owner id")),
+            },
+        })
+    }
+}
+
+fn is_path(text: &str) -> bool {
+    !text.starts_with('/') && !text.contains("//") && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn version(id: &str) -> VersionId {
+        VersionId::parse(id).unwrap()
+    }
+
+    fn rules() -> IncomingRules {
+        IncomingRules::parse("in/", "tus/=alice, apps/{owner}/").unwrap()
+    }
+
+    fn owner_of(key: &str) -> Option<String> {
+        match rules().read(key, &version("v")) {
+            Read::File { owner, .. } => Some(owner.to_string()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_key_says_whose_it_is() {
+        for (key, owner) in [
+            ("in/tus/5f3a", Some("alice")),
+            ("in/tus/bob/a.pdf", Some("alice")),
+            ("in/apps/us-east-1:1234/photos/a b.png", Some("us-east-1:1234")),
+            ("in/apps/bob/a", Some("bob")),
+            ("in/apps//a", None),
+            ("in/apps/a", None),
+            ("in/apps/x\ny/a", None),
+            ("in/other/a", None),
+            ("in/a", None),
+            ("uploads/a", None),
+            ("xin/tus/a", None),
+        ] {
+            assert_eq!(owner_of(key).as_deref(), owner, "{key:?}");
+        }
+        assert_eq!(rules().read("in/other/a", &version("v")), Read::NoOwner);
+        assert_eq!(rules().read("tus/a", &version("v")), Read::Elsewhere);
+        assert_eq!(rules().read(&format!("in/tus/{}", "x".repeat(1024)), &version("v")), Read::Elsewhere);
+    }
+
+    #[test]
+    fn what_belongs_to_an_upload_is_no_file() {
+        for key in ["in/", "in/tus/", "in/tus/5f3a.info", "in/tus/5f3a.part", "in/apps/bob/folder/"] {
+            assert_eq!(rules().read(key, &version("v")), Read::Sidecar, "{key}");
+        }
+    }
+
+    #[test]
+    fn rules_that_cannot_be_meant_are_refused() {
+        let rule = |text: &str| InvalidRules::Rule(text.to_owned());
+        for (prefix, text, expected) in [
+            ("in", "{owner}/", InvalidRules::Prefix),
+            ("", "{owner}/", InvalidRules::Prefix),
+            ("/", "{owner}/", InvalidRules::Prefix),
+            ("/in/", "{owner}/", InvalidRules::Prefix),
+            ("in//", "{owner}/", InvalidRules::Prefix),
+            ("uploads/", "{owner}/", InvalidRules::Reserved("uploads/".into())),
+            ("uploads/in/", "{owner}/", InvalidRules::Reserved("uploads/".into())),
+            ("quarantine/", "{owner}/", InvalidRules::Reserved("quarantine/".into())),
+            ("in/", "", rule("")),
+            ("in/", "{owner}", rule("{owner}")),
+            ("in/", "a/{owner}/b/", rule("a/{owner}/b/")),
+            ("in/", "{owner}/{owner}/", rule("{owner}/{owner}/")),
+            ("in/", "tus=alice", rule("tus=alice")),
+            ("in/", "tus/=", rule("tus/=")),
+            ("in/", "/tus/=alice", rule("/tus/=alice")),
+            ("in/", "{owner}/,tus/=alice", InvalidRules::Unreachable("tus/=alice".into())),
+        ] {
+            assert_eq!(IncomingRules::parse(prefix, text), Err(expected), "{prefix} {text}");
+        }
+        assert!(IncomingRules::parse("in/", "tus/=alice,{owner}/").is_ok());
+        assert!(IncomingRules::parse("in/", "=alice").is_ok());
+    }
+
+    #[test]
+    fn a_version_is_one_file_and_no_other() {
+        let file = |key: &str, id: &str| match rules().read(key, &version(id)) {
+            Read::File { incoming, .. } => incoming.file_id(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(file("in/tus/a", "v1"), file("in/tus/a", "v1"));
+        assert_ne!(file("in/tus/a", "v1"), file("in/tus/a", "v2"));
+        assert_ne!(file("in/tus/a", "v1"), file("in/tus/b", "v1"));
+        let id = file("in/tus/a", "v1").to_string();
+        assert_eq!((&id[14..15], FileId::parse(&id)), ("8", Ok(file("in/tus/a", "v1"))));
+    }
+
+    #[test]
+    fn the_name_is_the_last_part_or_a_stand_in() {
+        let name = |key: &str| match rules().read(key, &version("v")) {
+            Read::File { incoming, .. } => incoming.filename().to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(name("in/tus/x/report.pdf"), "report.pdf");
+        assert_eq!(name("in/tus/..."), "file");
+        assert_eq!(name(&format!("in/tus/{}", "x".repeat(300))), "file");
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_panics_and_every_file_is_below_the_prefix(key in "(in/)?(tus/|apps/)?\\PC{0,20}") {
+            if let Read::File { incoming, .. } = rules().read(&key, &version("v")) {
+                prop_assert!(key.starts_with("in/tus/") || key.starts_with("in/apps/"));
+                prop_assert_eq!(incoming.key().to_string(), key);
+            }
+        }
+    }
+}
