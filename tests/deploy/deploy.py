@@ -11,7 +11,7 @@ What differs from the template as AWS would take it, each because the imitation 
 freshclam are this machine's, not the layer's; times are short; definitions may be of any age (ClamAV's signed test database is of 2021).
 """
 
-import io, json, os, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request, zipfile
+import base64, io, json, os, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request, zipfile
 import boto3, jwt_keys, recorder
 from samtranslator.yaml_helper import yaml_parse
 
@@ -135,7 +135,7 @@ class Deployment:
                 self.client("sqs").send_message(QueueUrl=self.outputs["ScanQueueUrl"], MessageBody=command["body"])
                 return {}
             case "put":
-                self.client("s3").put_object(Bucket=self.outputs["UploadBucketName"], Key=command["key"], Body=command["body"].encode())
+                self.client("s3").put_object(Bucket=self.outputs["UploadBucketName"], Key=command["key"], Body=base64.b64decode(command["body"]))
                 return {}
             case "dead_letters":
                 received = self.client("sqs").receive_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10)

@@ -17,6 +17,7 @@ mod event_queue;
 pub mod events;
 mod item;
 mod ledger;
+mod listing;
 pub mod log;
 pub mod metrics;
 mod object_writer;
@@ -36,8 +37,9 @@ pub use ledger::{
     Change, Committed, Created, EndpointRecord, Heartbeat, IdempotencyKey, IncomingLook, Ledger, Listing,
     NewFile, PageStart,
 };
+pub use listing::ListedVersions;
 pub use object_writer::ObjectWriter;
-pub use objects::{ListedVersions, Objects, OpenObject, PresignedUpload};
+pub use objects::{Objects, OpenObject, PresignedUpload};
 pub use post_policy::PostPolicy;
 pub use queue::{Backlog, DeadLetter, DeadLetters, ScanQueue};
 pub use sdk::{Endpoints, Sdk, StaticKeys};

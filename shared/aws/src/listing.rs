@@ -1,0 +1,67 @@
+//! Which versions are in the bucket?
+
+use aws_sdk_s3::types::ObjectVersion;
+use domain::id::{ETag, InvalidId, ObjectKey, Version, VersionId};
+
+use crate::error::{Kind, StoreError};
+use crate::objects::Objects;
+
+/// One page of a bucket's versions.
+#[derive(Debug)]
+pub struct ListedVersions {
+    pub versions: Vec<(String, Version)>,
+    /// What to go on after; `None` at the end.
+    pub next: Option<(String, VersionId)>,
+}
+
+impl Objects {
+    /// The current version under a key, by the bucket's listing: for those who may not read objects that nobody has judged, not even their
+    /// heads.
+    pub async fn listed_version(&self, key: &ObjectKey) -> Result<Option<Version>, StoreError> {
+        let key = key.to_string();
+        let request = self.client.list_object_versions().bucket(&self.bucket).prefix(&key);
+        let page = request.send().await.map_err(|error| StoreError::of_sdk("list versions", error))?;
+        let mut versions = page.versions().iter();
+        let latest =
+            versions.find(|version| version.key() == Some(&key) && version.is_latest() == Some(true));
+        latest.map(version_of).transpose()
+    }
+
+    /// At most `max` versions under a prefix, in the store's order, from the one that follows `after`. Delete markers are left out.
+    pub async fn list_versions(
+        &self,
+        prefix: &str,
+        after: Option<(String, VersionId)>,
+        max: i32,
+    ) -> Result<ListedVersions, StoreError> {
+        let (key, version_id) = after.map(|(key, version)| (key, version.as_str().to_owned())).unzip();
+        let request = self.client.list_object_versions().bucket(&self.bucket).prefix(prefix).max_keys(max);
+        let page = request.set_key_marker(key).set_version_id_marker(version_id).send().await;
+        let page = page.map_err(|error| StoreError::of_sdk("list versions", error))?;
+        let read = |entry: &ObjectVersion| {
+            let version = version_of(entry)?;
+            Ok::<_, StoreError>((entry.key().unwrap_or_default().to_owned(), version))
+        };
+        let versions = page.versions().iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let next = (page.is_truncated() == Some(true))
+            .then_some(())
+            .and_then(|()| page.next_key_marker.zip(page.next_version_id_marker))
+            .map(|(key, version)| {
+                Ok::<_, StoreError>((key, VersionId::parse(version).map_err(corrupt_listing)?))
+            })
+            .transpose()?;
+        Ok(ListedVersions { versions, next })
+    }
+}
+
+fn version_of(entry: &ObjectVersion) -> Result<Version, StoreError> {
+    Ok(Version {
+        version_id: VersionId::parse(entry.version_id().unwrap_or_default()).map_err(corrupt_listing)?,
+        etag: ETag::parse(entry.e_tag().unwrap_or_default().trim_matches('"')).map_err(corrupt_listing)?,
+        size_bytes: entry.size().unwrap_or(0).try_into().unwrap_or(0),
+    })
+}
+
+fn corrupt_listing(_: InvalidId) -> StoreError {
+    StoreError::new("list versions", Kind::Corrupt)
+}
