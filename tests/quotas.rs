@@ -112,6 +112,8 @@ async fn scan_time_is_counted_by_the_day() {
         service.ends_as(&accepted.file_id, "clean").await;
     }
     assert_eq!(refused.unwrap()["reason"], "scan-seconds");
+    let (status, problem) = service.post(&format!("/files/{file_id}/rescan"), &json!({})).await;
+    assert_eq!((status.as_u16(), &problem["reason"]), (429, &json!("scan-seconds")), "{problem}");
     assert!(ledger.scanned_today(&owner, aws::clock::now()).await.unwrap().as_secs() >= 1);
     service.stop().await;
 }

@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use domain::aftermath::may_rescan;
 use domain::machine::Event;
 use domain::record::{Record, State as FileState};
+use domain::timestamp::Timestamp;
+use domain::usage::{Exceeded, Quota};
 use web::view::FileInfo;
 use web::{ApiError, Caller, Problem};
 
@@ -19,6 +21,7 @@ use crate::App;
         (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Not scanned yet, or infected", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The day's scan time is used up", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn rescan(
     State(app): State<App>,
@@ -26,9 +29,21 @@ pub(crate) async fn rescan(
     Path(file_id): Path<String>,
 ) -> Result<(StatusCode, axum::Json<FileInfo>), ApiError> {
     let record = app.record_of(&caller, &file_id).await?;
-    may_rescan(&record, aws::clock::now())?;
+    let now = aws::clock::now();
+    may_rescan(&record, now)?;
+    refuse_used_up_scan_time(&app, &record, now).await?;
     let record = app.apply(record.file_id, &Event::RescanAsked).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(FileInfo::from(&record))))
+}
+
+/// What a rescan costs counts like any scan, of files that count.
+async fn refuse_used_up_scan_time(app: &App, record: &Record, now: Timestamp) -> Result<(), ApiError> {
+    let Some(limit) = app.quotas.scan_seconds.filter(|_| record.metered.is_some()) else { return Ok(()) };
+    let scanned = app.stores.ledger.scanned_today(&record.owner, now).await?;
+    if scanned.as_secs() < limit {
+        return Ok(());
+    }
+    Err(ApiError::QuotaExceeded { exceeded: Exceeded { quota: Quota::ScanSeconds, limit }, now })
 }
 
 /// Say that an upload is complete
