@@ -47,6 +47,38 @@ impl Stack {
         assert_eq!(failed, unsigned, "{results:#}");
     }
 
+    /// In parts: one upload is completed, one is deleted, and one expires by the sweep.
+    async fn try_parts(&mut self) {
+        let whole: Vec<u8> = (0..9_000_000u32).map(|n| n.to_le_bytes()[n as usize % 4]).collect();
+        let wanted = json!({ "filename": "large.bin", "size": whole.len(), "method": "multipart" });
+        let completed = self.announce(wanted.clone()).await.0;
+        let path = format!("/files/{completed}/parts");
+        for (number, part) in (1..).zip(whole.chunks(8 * 1024 * 1024)) {
+            let request = json!({ "parts": [{ "part_number": number }] });
+            let (status, given) =
+                answer(self.authorized(Method::POST, &path).json(&request).send().await.unwrap()).await;
+            assert_eq!(status, 200, "{given}");
+            self.put(&given["parts"][0], part).await;
+        }
+        let (status, list) = self.get(&path).await;
+        assert_eq!((status, list["parts"].as_array().map(Vec::len)), (200, Some(2)), "{list}");
+        let request = self.authorized(Method::POST, &format!("/files/{completed}/complete")).json(&json!({}));
+        let (status, body) = answer(request.send().await.unwrap()).await;
+        assert!(status.is_success(), "{body}");
+        self.ends_as(&completed, "clean").await;
+        let deleted = self.announce(wanted.clone()).await.0;
+        let answered = self.authorized(Method::DELETE, &format!("/files/{deleted}")).send().await.unwrap();
+        assert!(answered.status().is_success());
+        let expires = self.announce(wanted).await.0;
+        let soon = json!({ "expires_at": (aws::clock::now() + Duration::from_secs(2)).to_string() });
+        let edit = self.authorized(Method::PATCH, &format!("/files/{expires}")).json(&soon);
+        assert!(edit.send().await.unwrap().status().is_success());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let swept = self.invoke("SweepFunction", json!({ "action": "sweep" })).await;
+        assert_eq!((&swept["error"], &swept["payload"]["n_failed"]), (&Value::Null, &json!(0)), "{swept}");
+        self.ends_as(&expires, "expired").await;
+    }
+
     /// What others store becomes somebody's file, and is treated as such. The next sweep tags what is released here, and moves what is not.
     async fn try_bring_your_own_uploader(&mut self) {
         let mut stored = vec![];
@@ -255,6 +287,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     stack.selftest().await;
     stack.try_bring_your_own_uploader().await;
     stack.try_what_comes_after_the_verdict(&form, &infected).await;
+    stack.try_parts().await;
 
     // What nobody can read is given up, and kept for a person to look at.
     stack.command(json!({ "do": "send", "body": "{not JSON" })).await;

@@ -21,6 +21,7 @@ mod lambda;
 mod layer;
 mod lifecycle;
 mod live;
+mod multipart;
 mod openapi;
 mod operators;
 mod ordinary;

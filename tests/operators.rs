@@ -111,6 +111,8 @@ fn rows() -> Vec<Row> {
         ("GET", "/files/{clean}/events", none(), 200, 404),
         ("PATCH", "/files/{clean}", empty(), 200, 404),
         ("POST", "/files/{clean}/complete", empty(), 202, 404),
+        ("GET", "/files/{clean}/parts", none(), 409, 404),
+        ("POST", "/files/{clean}/parts", Some(json!({ "parts": [{ "part_number": 1 }] })), 409, 404),
         ("POST", "/files/{clean}/rescan", empty(), 202, 404),
         ("POST", "/files/{infected}/rescan", empty(), 409, 404),
         ("DELETE", "/files/{clean}/links", none(), 204, 404),

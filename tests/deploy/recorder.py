@@ -8,7 +8,8 @@ S3_BUCKET = {("HEAD", ""): "s3:ListBucket", ("GET", ""): "s3:ListBucket", ("GET"
 S3_OBJECT = {("HEAD", ""): "s3:GetObject", ("GET", ""): "s3:GetObject", ("GET", "versionId"): "s3:GetObjectVersion", ("HEAD", "versionId"): "s3:GetObjectVersion",
              ("PUT", ""): "s3:PutObject", ("PUT", "tagging"): "s3:PutObjectTagging", ("PUT", "tagging versionId"): "s3:PutObjectVersionTagging",
              ("DELETE", ""): "s3:DeleteObject", ("DELETE", "versionId"): "s3:DeleteObjectVersion", ("POST", "uploads"): "s3:PutObject",
-             ("PUT", "partNumber uploadId"): "s3:PutObject", ("POST", "uploadId"): "s3:PutObject", ("DELETE", "uploadId"): "s3:AbortMultipartUpload"}
+             ("PUT", "partNumber uploadId"): "s3:PutObject", ("POST", "uploadId"): "s3:PutObject", ("DELETE", "uploadId"): "s3:AbortMultipartUpload",
+             ("GET", "uploadId"): "s3:ListMultipartUploadParts"}
 S3_MARKS = {"versions", "versioning", "versionId", "tagging", "uploads", "uploadId", "partNumber", "delete"}
 
 

@@ -3,6 +3,7 @@
 //! Handlers decode, ask the domain, call an adapter and answer; none of them has a policy of its own.
 
 mod admin;
+mod complete;
 mod config;
 mod docs;
 mod files;
@@ -12,6 +13,7 @@ mod rescan;
 mod status;
 mod upload_direct;
 mod upload_form;
+mod upload_parts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,7 +140,8 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(link::create))
         .routes(routes!(link::revoke))
         .routes(routes!(rescan::rescan))
-        .routes(routes!(rescan::complete))
+        .routes(routes!(complete::complete))
+        .routes(routes!(upload_parts::list, upload_parts::presign))
         .routes(routes!(admin::release::release))
         .routes(routes!(admin::stats::show))
         .routes(routes!(admin::dead_letters::list))

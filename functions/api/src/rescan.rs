@@ -1,10 +1,10 @@
-//! `POST /files/{id}/rescan` and `/complete`: another look at what has a verdict, a first look at what has no event.
+//! `POST /files/{id}/rescan`: another look at what has a verdict.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use domain::aftermath::may_rescan;
 use domain::machine::Event;
-use domain::record::{Record, State as FileState};
+use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::usage::{Exceeded, Quota};
 use web::view::FileInfo;
@@ -44,36 +44,4 @@ async fn refuse_used_up_scan_time(app: &App, record: &Record, now: Timestamp) ->
         return Ok(());
     }
     Err(ApiError::QuotaExceeded { exceeded: Exceeded { quota: Quota::ScanSeconds, limit }, now })
-}
-
-/// Say that an upload is complete
-///
-/// Storage says so itself, where it can. Where its events do not reach the service, this is faster than waiting for the sweep. Calling it
-/// again, or for a file that is known to be there, changes nothing.
-#[utoipa::path(post, path = "/files/{file_id}/complete", tag = "files",
-    responses(
-        (status = 202, description = "The bytes are there", body = FileInfo),
-        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Nothing has been uploaded", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
-    ))]
-pub(crate) async fn complete(
-    State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
-) -> Result<(StatusCode, axum::Json<FileInfo>), ApiError> {
-    let record = app.record_of(&caller, &file_id).await?;
-    let record = match record.state {
-        FileState::Awaiting => arrived(&app, record).await?,
-        FileState::Expired | FileState::Deleted => return Err(domain::access::Denied::Gone.into()),
-        FileState::Queued { .. } | FileState::Scanning { .. } | FileState::Judged { .. } => record,
-    };
-    Ok((StatusCode::ACCEPTED, axum::Json(FileInfo::from(&record))))
-}
-
-async fn arrived(app: &App, record: Record) -> Result<Record, ApiError> {
-    let found = app.stores.objects.listed_version(&record.object_key()).await?;
-    let version = found.ok_or(ApiError::NotUploaded)?;
-    // As if the sweep had looked: it does the same when the record is due.
-    app.apply(record.file_id, &Event::Arrived { version }).await
 }

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::id::{FileId, Sha256};
+use domain::parts;
 use domain::record::{Record, UploadMethod};
 use domain::timestamp::Timestamp;
 use domain::upload::{Upload, UploadRequest, accept};
@@ -16,7 +17,7 @@ use utoipa::ToSchema;
 use web::view::Accepted;
 use web::{ApiError, Caller, Json, Problem};
 
-use crate::App;
+use crate::{App, upload_parts};
 
 /// What the client is about to upload.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -33,6 +34,9 @@ pub(crate) struct NewFile {
     checksum_sha256: Option<String>,
     #[serde(default)]
     method: Method,
+    /// With `multipart`: each part comes with its SHA-256, and storage refuses a part that was damaged on the way.
+    #[serde(default)]
+    part_checksums: bool,
     /// How often the file can be downloaded; without it, any number of times.
     #[schema(minimum = 1)]
     max_downloads: Option<u32>,
@@ -47,6 +51,8 @@ pub(crate) enum Method {
     Put,
     /// A form for a presigned POST, whose size storage limits even when it is not known beforehand.
     Post,
+    /// In parts, for large files: each can be sent again, several at once. See `/files/{file_id}/parts`. Needs `size`.
+    Multipart,
 }
 
 /// The new file, and how to upload it.
@@ -69,6 +75,11 @@ pub(crate) struct UploadInstructions {
     /// For POST: form fields to send before the field `file`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     fields: BTreeMap<String, String>,
+    /// For MULTIPART: bytes of every part but the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part_count: Option<u64>,
     expires_at: String,
 }
 
@@ -89,23 +100,31 @@ pub(crate) async fn create(
     let now = aws::clock::now();
     let upload = accept(&request(&body), &app.uploads)?;
     let once = idempotency_key(&caller, &headers, &body)?;
+    let file = FileId::from_random(aws::clock::random_uuid());
     let method = match body.method {
         Method::Put => UploadMethod::Put,
         Method::Post => UploadMethod::Post,
+        Method::Multipart => upload_parts::begin(&app, file, &upload, body.part_checksums).await?,
     };
-    let file = FileId::from_random(aws::clock::random_uuid());
     let new = app.new_record(file, caller.owner, upload.clone(), method, now);
     let write_id = aws::clock::random_uuid().to_string();
     let creation = aws::NewFile { record: &new, once: once.as_ref(), quotas: &app.quotas };
-    let record = match app.stores.ledger.create(creation, &write_id).await? {
+    let created = app.stores.ledger.create(creation, &write_id).await;
+    if !matches!(created, Ok(Created::New)) {
+        upload_parts::abandon(&app, &new).await;
+    }
+    let record = match created? {
         Created::New => new,
         Created::Replay(earlier) => app.stores.ledger.load(earlier).await?.ok_or(ApiError::FileNotFound)?,
         Created::KeyReused => return Err(ApiError::IdempotencyKeyReused),
         Created::Exceeded(exceeded) => return Err(ApiError::QuotaExceeded { exceeded, now }),
     };
-    let presigned = presign(&app, &record, &upload, now).await?;
     let location = format!("/files/{}", record.file_id);
-    let body = AcceptedDirect { accepted: Accepted::from(&record), upload: presigned.into() };
+    let upload = match record.multipart() {
+        Some(_) => UploadInstructions::in_parts(&record, &upload),
+        None => presign(&app, &record, &upload, now).await?.into(),
+    };
+    let body = AcceptedDirect { accepted: Accepted::from(&record), upload };
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(body)).into_response())
 }
 
@@ -147,10 +166,22 @@ async fn presign(
     let objects = &app.stores.objects;
     Ok(match &record.upload_method {
         UploadMethod::Post => objects.presign_post(key, upload, app.uploads.max_file_size, ttl, now).await?,
-        UploadMethod::Put | UploadMethod::Form | UploadMethod::Incoming(_) => {
-            objects.presign_put(key, upload, ttl, now).await?
-        }
+        _ => objects.presign_put(key, upload, ttl, now).await?,
     })
+}
+
+impl UploadInstructions {
+    fn in_parts(record: &Record, upload: &Upload) -> Self {
+        Self {
+            method: "MULTIPART",
+            url: format!("/files/{}/parts", record.file_id),
+            headers: BTreeMap::new(),
+            fields: BTreeMap::new(),
+            part_size: Some(parts::PART_BYTES),
+            part_count: upload.declared_size.map(parts::n_parts),
+            expires_at: record.upload_deadline.to_string(),
+        }
+    }
 }
 
 impl From<PresignedUpload> for UploadInstructions {
@@ -160,6 +191,8 @@ impl From<PresignedUpload> for UploadInstructions {
             url: upload.url,
             headers: upload.headers,
             fields: upload.fields,
+            part_size: None,
+            part_count: None,
             expires_at: upload.expires_at.to_string(),
         }
     }

@@ -20,6 +20,7 @@ mod ledger;
 mod listing;
 pub mod log;
 pub mod metrics;
+mod multipart;
 mod object_writer;
 mod objects;
 mod post_policy;
@@ -38,6 +39,7 @@ pub use ledger::{
     NewFile, PageStart,
 };
 pub use listing::ListedVersions;
+pub use multipart::PartRequest;
 pub use object_writer::ObjectWriter;
 pub use objects::{Objects, OpenObject, PresignedUpload};
 pub use post_policy::PostPolicy;

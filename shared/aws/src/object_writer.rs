@@ -2,11 +2,8 @@
 //!
 //! Small bodies are one PUT. Larger ones are a multipart upload, which shows nothing in the bucket until it completes.
 
-use std::time::Duration;
-
-use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::CompletedPart;
 use bytes::{Bytes, BytesMut};
 use domain::content_type::ContentType;
 use domain::id::ObjectKey;
@@ -16,8 +13,6 @@ use crate::objects::Objects;
 
 /// Held in memory at a time. S3 wants at least 5 MiB for every part but the last, and at most 10,000 parts.
 const PART_BYTES: usize = 8 * 1024 * 1024;
-
-const COMPLETE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// One upload in progress. Drop is not enough to undo it: call [`ObjectWriter::abort`], or leave it to the bucket's
 /// lifecycle rule for unfinished multipart uploads.
@@ -62,34 +57,13 @@ impl<'a> ObjectWriter<'a> {
             self.send_part(rest).await?;
         }
         let Some(multipart) = &self.multipart else { return Ok(()) };
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(multipart.parts.clone())).build();
-        let request = self
-            .objects
-            .client
-            .complete_multipart_upload()
-            .bucket(&self.objects.bucket)
-            .key(self.key.to_string())
-            .upload_id(&multipart.upload_id)
-            .if_none_match("*")
-            .multipart_upload(parts);
-        // Storage joins the parts before it answers; a retry would find the upload gone.
-        let patience = TimeoutConfig::builder().read_timeout(COMPLETE_TIMEOUT).build();
-        let patient = aws_sdk_s3::Config::builder().timeout_config(patience);
-        let completed = request.customize().config_override(patient).send().await;
-        completed.map(drop).map_err(|error| StoreError::of_sdk("complete an upload", error))
+        self.objects.join_parts(&self.key, &multipart.upload_id, multipart.parts.clone()).await
     }
 
     /// Forgets what was sent. Nothing of it was ever visible.
     pub async fn abort(self) -> Result<(), StoreError> {
         let Some(multipart) = &self.multipart else { return Ok(()) };
-        let request = self
-            .objects
-            .client
-            .abort_multipart_upload()
-            .bucket(&self.objects.bucket)
-            .key(self.key.to_string())
-            .upload_id(&multipart.upload_id);
-        request.send().await.map(drop).map_err(|error| StoreError::of_sdk("abort an upload", error))
+        self.objects.abort_multipart(&self.key, &multipart.upload_id).await
     }
 
     async fn put_whole(&self, body: Bytes) -> Result<(), StoreError> {

@@ -30,7 +30,7 @@ use crate::sdk::Sdk;
 #[derive(Clone, Debug)]
 pub struct Objects {
     pub(crate) client: Client,
-    public_client: Client,
+    pub(crate) public_client: Client,
     credentials: Option<SharedCredentialsProvider>,
     region: String,
     pub(crate) bucket: String,
@@ -46,6 +46,18 @@ pub struct PresignedUpload {
     /// For POST: form fields that come before the file.
     pub fields: BTreeMap<String, String>,
     pub expires_at: Timestamp,
+}
+
+impl PresignedUpload {
+    pub(crate) fn put(presigned: &PresignedRequest, expires_at: Timestamp) -> Self {
+        Self {
+            method: "PUT",
+            url: presigned.uri().to_owned(),
+            headers: signed_headers(presigned),
+            fields: BTreeMap::new(),
+            expires_at,
+        }
+    }
 }
 
 /// An object that is being read.
@@ -95,13 +107,7 @@ impl Objects {
             .set_checksum_sha256(upload.declared_sha256.map(domain::id::Sha256::to_base64));
         let presigned = request.presigned(presigning(now, expires_at)?).await;
         let presigned = presigned.map_err(|error| StoreError::of_sdk("presign an upload", error))?;
-        Ok(PresignedUpload {
-            method: "PUT",
-            url: presigned.uri().to_owned(),
-            headers: signed_headers(&presigned),
-            fields: BTreeMap::new(),
-            expires_at,
-        })
+        Ok(PresignedUpload::put(&presigned, expires_at))
     }
 
     /// A POST form for the declared type and checksum, with a length within `max_size`, or exactly the declared one.
@@ -312,7 +318,7 @@ impl Objects {
     }
 
     /// `wanted`, or the moment when the credentials that sign would end it.
-    async fn latest_expiry(&self, wanted: Timestamp) -> Result<Timestamp, StoreError> {
+    pub(crate) async fn latest_expiry(&self, wanted: Timestamp) -> Result<Timestamp, StoreError> {
         let expiry = self.credentials_now("presign").await?.expiry();
         let since_epoch = expiry.and_then(|moment| moment.duration_since(std::time::UNIX_EPOCH).ok());
         let limit = since_epoch.map(|span| Timestamp::from_millis(0) + span - CREDENTIALS_MARGIN);
@@ -330,7 +336,7 @@ impl Objects {
     }
 }
 
-fn presigning(now: Timestamp, expires_at: Timestamp) -> Result<PresigningConfig, StoreError> {
+pub(crate) fn presigning(now: Timestamp, expires_at: Timestamp) -> Result<PresigningConfig, StoreError> {
     let ttl = expires_at.since(now).max(Duration::from_secs(1));
     PresigningConfig::builder()
         .start_time(system_time(now))

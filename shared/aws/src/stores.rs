@@ -78,10 +78,7 @@ impl Stores {
         for effect in &applied.effects {
             match effect {
                 Effect::Purge => {
-                    match record.incoming_version() {
-                        Some(incoming) => self.objects.remove_incoming(incoming).await?,
-                        None => self.objects.purge(file, None).await?,
-                    }
+                    self.purge(record).await?;
                     if record.quarantined == Some(Quarantine::Move) {
                         self.objects.purge_quarantined(file).await?;
                     }
@@ -109,6 +106,18 @@ impl Stores {
             }
         }
         Ok(())
+    }
+
+    /// Removes everything under the file's key, or of somebody else's key the one version that is the file.
+    async fn purge(&self, record: &Record) -> Result<(), StoreError> {
+        if let Some(incoming) = record.incoming_version() {
+            return self.objects.remove_incoming(incoming).await;
+        }
+        // First the parts: what was joined in the meantime is found by the purge.
+        if let Some(upload) = record.multipart() {
+            self.objects.abort_multipart(&record.object_key(), upload.upload_id.as_str()).await?;
+        }
+        self.objects.purge(record.file_id, None).await
     }
 
     async fn request_publication(&self, file: domain::id::FileId) {

@@ -152,6 +152,11 @@ bounded_text_id!(
     ETag, "etag", "etag", 256
 );
 
+bounded_text_id!(
+    /// An upload in parts, as the store named it.
+    UploadId, "upload id", "upload", 1024
+);
+
 impl OwnerId {
     /// The only user of a local service without tokens.
     pub fn local() -> Self {

@@ -18,6 +18,7 @@ pub mod incoming;
 pub mod journal;
 pub mod known;
 pub mod machine;
+pub mod parts;
 pub mod reason;
 pub mod record;
 pub mod statistics;

@@ -12,6 +12,7 @@ use crate::file_name::{FileName, InvalidName};
 use crate::id::{FileId, ObjectKey, OwnerId, ScanId, Sha256, Version};
 use crate::incoming::Incoming;
 use crate::journal::Journal;
+use crate::parts::MultipartUpload;
 use crate::timestamp::Timestamp;
 use crate::upload::{AllowedExtensions, Upload, UploadPolicy};
 use crate::verdict::{Judgement, Verdict};
@@ -72,6 +73,8 @@ pub enum UploadMethod {
     Post,
     /// Through the service itself.
     Form,
+    /// In parts, which the API joins when all of them are there.
+    Multipart(MultipartUpload),
     /// Past us: somebody else stored this version, and its event made the record.
     Incoming(Incoming),
 }
@@ -212,6 +215,10 @@ impl Record {
         first_look: Duration,
         now: Timestamp,
     ) -> Self {
+        let ttl = match upload_method {
+            UploadMethod::Multipart(_) => UploadPolicy::MULTIPART_TTL,
+            _ => policy.upload_ttl,
+        };
         Self {
             file_id,
             owner,
@@ -221,7 +228,7 @@ impl Record {
             declared_sha256: upload.declared_sha256,
             upload_method,
             created_at: now,
-            upload_deadline: now + policy.upload_ttl,
+            upload_deadline: now + ttl,
             expires_at: now + policy.retention,
             tags: BTreeMap::new(),
             max_downloads: upload.max_downloads,
@@ -279,7 +286,7 @@ impl Record {
     pub fn object_key(&self) -> ObjectKey {
         match &self.upload_method {
             UploadMethod::Incoming(incoming) => incoming.key(),
-            UploadMethod::Put | UploadMethod::Post | UploadMethod::Form => ObjectKey::Issued(self.file_id),
+            _ => ObjectKey::Issued(self.file_id),
         }
     }
 
@@ -287,7 +294,15 @@ impl Record {
     pub fn incoming_version(&self) -> Option<&Incoming> {
         match &self.upload_method {
             UploadMethod::Incoming(incoming) => Some(incoming),
-            UploadMethod::Put | UploadMethod::Post | UploadMethod::Form => None,
+            _ => None,
+        }
+    }
+
+    /// The upload in parts that storage keeps for the file, or has kept.
+    pub fn multipart(&self) -> Option<&MultipartUpload> {
+        match &self.upload_method {
+            UploadMethod::Multipart(upload) => Some(upload),
+            _ => None,
         }
     }
 

@@ -27,6 +27,8 @@ impl UploadPolicy {
     pub const LARGEST_SCANNABLE: u64 = (1 << 31) - 1;
     /// Long enough for a slow line, short enough that a leaked URL is soon worthless.
     pub const UPLOAD_TTL: Duration = Duration::from_mins(15);
+    /// An upload in parts takes as long as it takes; each part's request lives for [`UploadPolicy::UPLOAD_TTL`].
+    pub const MULTIPART_TTL: Duration = Duration::from_hours(24);
     pub const DEFAULT_RETENTION_DAYS: u64 = 7;
 }
 
@@ -96,6 +98,8 @@ pub enum Rejected {
     ExtensionNotAllowed(Option<String>),
     #[error("the file is empty")]
     EmptyFile,
+    #[error("an upload in parts needs the file's `size`")]
+    SizeNeeded,
     #[error("the file is larger than the limit of {limit_bytes} bytes")]
     TooLarge { limit_bytes: u64 },
     #[error("`content_type` is not a media type")]

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS uploads (
   id TEXT PRIMARY KEY, key TEXT NOT NULL, meta TEXT NOT NULL, started_at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS parts (
   upload TEXT NOT NULL REFERENCES uploads (id) ON DELETE CASCADE, number INTEGER NOT NULL, size INTEGER NOT NULL,
-  md5 BLOB NOT NULL, blob TEXT NOT NULL, PRIMARY KEY (upload, number));
+  md5 BLOB NOT NULL, blob TEXT NOT NULL, sha256 TEXT, PRIMARY KEY (upload, number));
 CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL, body TEXT NOT NULL, sent_at INTEGER NOT NULL,
   n_received INTEGER NOT NULL DEFAULT 0, visible_at INTEGER NOT NULL, receipt TEXT);
@@ -49,6 +49,11 @@ impl Database {
     pub(crate) fn open(path: &Path) -> Result<Self, StandinError> {
         let connection = Connection::open(path)?;
         connection.execute_batch(SCHEMA)?;
+        // Directories of before parts had checksums.
+        let sql = "SELECT count(*) FROM pragma_table_info('parts') WHERE name = 'sha256'";
+        if connection.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0 {
+            connection.execute_batch("ALTER TABLE parts ADD COLUMN sha256 TEXT")?;
+        }
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use domain::access::Denied;
 use domain::aftermath::{ReleaseRefused, RescanRefused};
 use domain::file_name::InvalidName;
+use domain::parts::PartsRefused;
 use domain::record::EditRejected;
 use domain::timestamp::Timestamp;
 use domain::upload::Rejected;
@@ -53,6 +54,8 @@ pub enum ApiError {
     Rescan(#[from] RescanRefused),
     #[error(transparent)]
     Release(#[from] ReleaseRefused),
+    #[error(transparent)]
+    Parts(#[from] PartsRefused),
     #[error("nothing has been uploaded yet")]
     NotUploaded,
     #[error("{exceeded}")]
@@ -121,6 +124,7 @@ impl ApiError {
                 RescanRefused::Infected => (S::CONFLICT, "finding_stands", "The finding stands"),
             },
             Self::Release(refused) => release_row(*refused),
+            Self::Parts(refused) => parts_row(refused),
             Self::NotUploaded => (S::CONFLICT, "not_uploaded", "Not uploaded"),
             Self::QuotaExceeded { .. } => (S::TOO_MANY_REQUESTS, "quota_exceeded", "Quota exceeded"),
             Self::AdminRequired => (S::FORBIDDEN, "admin_required", "Operators only"),
@@ -189,6 +193,7 @@ fn upload_row(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
             (S::UNPROCESSABLE_ENTITY, "extension_not_allowed", "File type not accepted")
         }
         Rejected::EmptyFile => (S::UNPROCESSABLE_ENTITY, "file_empty", "Empty file"),
+        Rejected::SizeNeeded => (S::UNPROCESSABLE_ENTITY, "size_needed", "Size needed"),
         Rejected::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large"),
         Rejected::InvalidContentType => {
             (S::UNPROCESSABLE_ENTITY, "invalid_content_type", "Invalid content type")
@@ -219,6 +224,23 @@ fn edit_row(rejected: &EditRejected) -> (StatusCode, &'static str, &'static str)
         }
         EditRejected::ExpiryOutOfRange { .. } => {
             (S::UNPROCESSABLE_ENTITY, "invalid_expiry", "Invalid expiry")
+        }
+    }
+}
+
+fn parts_row(refused: &PartsRefused) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match refused {
+        PartsRefused::NotInParts => (S::CONFLICT, "not_in_parts", "Not uploaded in parts"),
+        PartsRefused::Over => (S::CONFLICT, "upload_over", "Upload over"),
+        PartsRefused::Missing { .. } => (S::CONFLICT, "part_missing", "Part missing"),
+        PartsRefused::WrongSize { .. } => (S::CONFLICT, "part_size_mismatch", "Wrong part size"),
+        PartsRefused::NoSuchPart { .. } => (S::UNPROCESSABLE_ENTITY, "no_such_part", "No such part"),
+        PartsRefused::ChecksumNeeded { .. } => {
+            (S::UNPROCESSABLE_ENTITY, "checksum_needed", "Checksum needed")
+        }
+        PartsRefused::WrongNumber => {
+            (S::UNPROCESSABLE_ENTITY, "wrong_number_of_parts", "Wrong number of parts")
         }
     }
 }
@@ -320,6 +342,18 @@ mod tests {
             (ApiError::Release(ReleaseRefused::OtherBytes), 409, "other_bytes"),
             (ApiError::Release(ReleaseRefused::BytesRemoved), 410, "bytes_removed"),
             (ApiError::Release(ReleaseRefused::InvalidReason), 422, "invalid_reason"),
+            (ApiError::Upload(Rejected::SizeNeeded), 422, "size_needed"),
+            (ApiError::Parts(PartsRefused::NotInParts), 409, "not_in_parts"),
+            (ApiError::Parts(PartsRefused::Over), 409, "upload_over"),
+            (ApiError::Parts(PartsRefused::Missing { number: 1 }), 409, "part_missing"),
+            (
+                ApiError::Parts(PartsRefused::WrongSize { number: 1, expected: 1, found: 2 }),
+                409,
+                "part_size_mismatch",
+            ),
+            (ApiError::Parts(PartsRefused::NoSuchPart { number: 2, n_parts: 1 }), 422, "no_such_part"),
+            (ApiError::Parts(PartsRefused::ChecksumNeeded { number: 1 }), 422, "checksum_needed"),
+            (ApiError::Parts(PartsRefused::WrongNumber), 422, "wrong_number_of_parts"),
             (ApiError::NotUploaded, 409, "not_uploaded"),
             (
                 ApiError::QuotaExceeded {

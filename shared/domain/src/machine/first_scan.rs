@@ -166,7 +166,9 @@ pub(super) fn conclude(
         _ if record.has_surplus => now,
         // A POST policy can be replayed until its deadline, and the replay's event can be lost: look once after that.
         UploadMethod::Post => last_arrival.max(now).min(record.expires_at),
-        UploadMethod::Put | UploadMethod::Form | UploadMethod::Incoming(_) => record.expires_at,
+        UploadMethod::Put | UploadMethod::Form | UploadMethod::Multipart(_) | UploadMethod::Incoming(_) => {
+            record.expires_at
+        }
     };
     // The sweep's work: what reads hostile bytes should not be allowed to remove any.
     if quarantine(&next, policy).is_some() {

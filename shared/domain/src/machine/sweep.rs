@@ -94,7 +94,8 @@ fn queue(
 /// What had to go is gone. What may still arrive until the upload's deadline is looked for once more.
 pub(super) fn purged(record: &Record, policy: &MachinePolicy, now: Timestamp) -> Step {
     let last_arrival = record.upload_deadline + policy.upload_grace;
-    let can_be_replayed = matches!(record.upload_method, UploadMethod::Put | UploadMethod::Post);
+    let can_be_replayed =
+        matches!(record.upload_method, UploadMethod::Put | UploadMethod::Post | UploadMethod::Multipart(_));
     let more_may_arrive = can_be_replayed && last_arrival > now;
     let due_at = match &record.state {
         State::Judged { .. } if quarantine(record, policy).is_some() => Some(now + policy.look_again),

@@ -5,7 +5,7 @@ use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CompletedPart, CreateMultipartUploadInput, CreateMultipartUploadOutput,
-    ETag, UploadPartInput, UploadPartOutput,
+    ETag, ListPartsInput, ListPartsOutput, Part, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3Error, S3Request, S3Result, s3_error};
 
@@ -23,7 +23,11 @@ struct PartRow {
     size: u64,
     md5: Vec<u8>,
     blob: String,
+    sha256: Option<String>,
 }
+
+/// As many parts as S3 lists at a time.
+const PAGE: usize = 1000;
 
 impl Store {
     pub(super) async fn begin(
@@ -37,6 +41,7 @@ impl Store {
             content_encoding: input.content_encoding,
             cache_control: input.cache_control,
             user: input.metadata,
+            needs_sha256: input.checksum_algorithm.is_some_and(|name| name.as_str() == "SHA256"),
             ..Meta::default()
         };
         let (id, key, meta) = (random_id(), input.key.clone(), rows::to_json(&meta)?);
@@ -60,7 +65,11 @@ impl Store {
         let trailers = request.trailing_headers;
         let mut input = request.input;
         self.check_bucket(&input.bucket)?;
-        self.upload_meta(input.upload_id.clone()).await?;
+        let meta = self.upload_meta(&input.upload_id, &input.key).await?;
+        if meta.needs_sha256 != input.checksum_sha256.is_some() && trailers.is_none() {
+            // S3: "Checksum Type mismatch occurred".
+            return Err(s3_error!(InvalidRequest));
+        }
         let wanted =
             Wanted::new(input.checksum_crc32.clone(), input.checksum_sha256.clone(), trailers.is_some());
         let announced =
@@ -72,6 +81,7 @@ impl Store {
             size: staged.size,
             md5: staged.md5.to_vec(),
             blob: self.blobs.keep(&staged)?,
+            sha256: staged.checksums.checksum_sha256.clone(),
         };
         let (upload, row, blob) = (input.upload_id, part.clone(), part.blob.clone());
         let stored = self.database.transact(move |tx| replace_part(tx, &upload, &row)).await;
@@ -97,7 +107,7 @@ impl Store {
     ) -> S3Result<CompleteMultipartUploadOutput> {
         self.check_bucket(&input.bucket)?;
         let condition = Condition::of(input.if_none_match.as_ref(), input.if_match.as_ref())?;
-        let meta = self.upload_meta(input.upload_id.clone()).await?;
+        let meta = self.upload_meta(&input.upload_id, &input.key).await?;
         let stored = self.parts(input.upload_id.clone()).await?;
         let wanted = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let chosen = choose_parts(&wanted, &stored)?;
@@ -135,6 +145,7 @@ impl Store {
         input: AbortMultipartUploadInput,
     ) -> S3Result<AbortMultipartUploadOutput> {
         self.check_bucket(&input.bucket)?;
+        self.upload_meta(&input.upload_id, &input.key).await?;
         let parts = self.parts(input.upload_id.clone()).await?;
         let n_removed = self
             .database
@@ -151,11 +162,44 @@ impl Store {
         Ok(AbortMultipartUploadOutput::default())
     }
 
-    async fn upload_meta(&self, upload: String) -> S3Result<Meta> {
+    /// The parts that are there, a page at a time.
+    pub(super) async fn list_parts(&self, input: ListPartsInput) -> S3Result<ListPartsOutput> {
+        self.check_bucket(&input.bucket)?;
+        self.upload_meta(&input.upload_id, &input.key).await?;
+        let after = input.part_number_marker.unwrap_or(0);
+        let page =
+            input.max_parts.and_then(|max| usize::try_from(max).ok()).map_or(PAGE, |max| max.min(PAGE));
+        let mut found = self.parts(input.upload_id.clone()).await?;
+        found.retain(|part| part.number > after);
+        let is_truncated = found.len() > page;
+        found.truncate(page);
+        let last = found.last().map(|part| part.number);
+        let parts = found.into_iter().map(|part| Part {
+            part_number: Some(part.number),
+            size: part.size.try_into().ok(),
+            e_tag: Some(ETag::Strong(hex(&part.md5))),
+            checksum_sha256: part.sha256,
+            ..Default::default()
+        });
+        Ok(ListPartsOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(input.upload_id),
+            parts: Some(parts.collect()),
+            is_truncated: Some(is_truncated),
+            next_part_number_marker: last,
+            max_parts: i32::try_from(page).ok(),
+            ..Default::default()
+        })
+    }
+
+    /// An upload is one key's: with another it is not found.
+    async fn upload_meta(&self, upload: &str, key: &str) -> S3Result<Meta> {
+        let named = [upload.to_owned(), key.to_owned()];
         self.database
             .transact(move |tx| {
                 let read = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-                let meta = tx.query_row("SELECT meta FROM uploads WHERE id = ?", [upload], read);
+                let meta = tx.query_row("SELECT meta FROM uploads WHERE id = ? AND key = ?", named, read);
                 let meta = meta.optional().map_err(rows::sqlite)?.ok_or_else(|| s3_error!(NoSuchUpload))?;
                 serde_json::from_str(&meta).map_err(internal)
             })
@@ -165,7 +209,8 @@ impl Store {
     async fn parts(&self, upload: String) -> S3Result<Vec<PartRow>> {
         self.database
             .transact(move |tx| {
-                let sql = "SELECT number, size, md5, blob FROM parts WHERE upload = ? ORDER BY number";
+                let sql =
+                    "SELECT number, size, md5, blob, sha256 FROM parts WHERE upload = ? ORDER BY number";
                 let mut statement = tx.prepare(sql).map_err(rows::sqlite)?;
                 let read = |row: &rusqlite::Row<'_>| {
                     Ok(PartRow {
@@ -173,6 +218,7 @@ impl Store {
                         size: row.get(1)?,
                         md5: row.get(2)?,
                         blob: row.get(3)?,
+                        sha256: row.get(4)?,
                     })
                 };
                 let parts = statement.query_map([upload], read).map_err(rows::sqlite)?;
@@ -194,8 +240,8 @@ fn replace_part(
         .optional()
         .map_err(rows::sqlite)?;
     tx.execute(
-        "INSERT INTO parts (upload, number, size, md5, blob) VALUES (?, ?, ?, ?, ?)",
-        params![upload, part.number, part.size, part.md5, part.blob],
+        "INSERT INTO parts (upload, number, size, md5, blob, sha256) VALUES (?, ?, ?, ?, ?, ?)",
+        params![upload, part.number, part.size, part.md5, part.blob, part.sha256],
     )
     .map_err(rows::sqlite)?;
     Ok(replaced)

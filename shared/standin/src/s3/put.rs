@@ -51,6 +51,7 @@ impl Store {
             user: input.metadata,
             crc32: staged.checksums.checksum_crc32.clone(),
             sha256: staged.checksums.checksum_sha256.clone(),
+            needs_sha256: false,
         };
         let etag = hex(&staged.md5);
         let new = NewVersion {

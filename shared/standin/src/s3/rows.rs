@@ -21,6 +21,9 @@ pub(super) struct Meta {
     pub(super) user: Option<HashMap<String, String>>,
     pub(super) crc32: Option<String>,
     pub(super) sha256: Option<String>,
+    /// Of an upload in parts: every part must come with its SHA-256.
+    #[serde(default)]
+    pub(super) needs_sha256: bool,
 }
 
 /// One version, or a delete marker.

@@ -1,0 +1,64 @@
+//! `POST /files/{id}/complete`: what has been uploaded is there, and can be looked at.
+
+use aws::Kind;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use domain::machine::Event;
+use domain::parts::{self, MultipartUpload};
+use domain::record::{Record, State as FileState};
+use web::view::FileInfo;
+use web::{ApiError, Caller, Problem};
+
+use crate::App;
+
+/// Say that an upload is complete
+///
+/// An upload in parts needs this: the parts are compared with what was announced, and joined. For others storage says so itself, where it can;
+/// where its events do not reach the service, this is faster than waiting for the sweep. Calling it again, at the same time, or for a file that
+/// is known to be there, changes nothing.
+#[utoipa::path(post, path = "/files/{file_id}/complete", tag = "files",
+    responses(
+        (status = 202, description = "The bytes are there", body = FileInfo),
+        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Nothing has been uploaded, or not all of it", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn complete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+) -> Result<(StatusCode, axum::Json<FileInfo>), ApiError> {
+    let record = app.record_of(&caller, &file_id).await?;
+    let record = match record.state {
+        FileState::Awaiting => arrived(&app, record).await?,
+        FileState::Expired | FileState::Deleted => return Err(domain::access::Denied::Gone.into()),
+        FileState::Queued { .. } | FileState::Scanning { .. } | FileState::Judged { .. } => record,
+    };
+    Ok((StatusCode::ACCEPTED, axum::Json(FileInfo::from(&record))))
+}
+
+async fn arrived(app: &App, record: Record) -> Result<Record, ApiError> {
+    if let Some(upload) = record.multipart() {
+        join(app, &record, upload).await?;
+    }
+    let found = app.stores.objects.listed_version(&record.object_key()).await?;
+    let version = found.ok_or(ApiError::NotUploaded)?;
+    // As if the sweep had looked: it does the same when the record is due.
+    app.apply(record.file_id, &Event::Arrived { version }).await
+}
+
+/// Joins the parts, unless that has been done.
+async fn join(app: &App, record: &Record, upload: &MultipartUpload) -> Result<(), ApiError> {
+    let (objects, key) = (&app.stores.objects, record.object_key());
+    let found = match objects.list_parts(&key, &upload.upload_id).await {
+        Ok(found) => found,
+        Err(error) if error.kind == Kind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    parts::check(record.declared_size.unwrap_or(0), &found, upload.has_checksums)?;
+    match objects.complete_multipart(&key, upload, &found).await {
+        // Somebody else was faster, or an answer was lost. What is there is looked for next.
+        Err(error) if matches!(error.kind, Kind::NotFound | Kind::PreconditionFailed) => Ok(()),
+        joined => Ok(joined?),
+    }
+}

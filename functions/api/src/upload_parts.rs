@@ -1,0 +1,194 @@
+//! `/files/{id}/parts`: an upload in parts, part by part. `POST /files` begins it, `POST /files/{id}/complete` ends it.
+
+use std::collections::BTreeMap;
+
+use aws::PartRequest;
+use axum::extract::{Path, State};
+use domain::id::{FileId, ObjectKey, Sha256};
+use domain::parts::{self, MAX_PARTS_AT_ONCE, MultipartUpload, PartsRefused};
+use domain::record::{Record, State as FileState, UploadMethod};
+use domain::timestamp::Timestamp;
+use domain::upload::{Rejected, Upload, UploadPolicy};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web::{ApiError, Caller, Json, Problem};
+
+use crate::App;
+
+/// The parts to be sent next.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WantedParts {
+    #[schema(min_items = 1, max_items = 100)]
+    parts: Vec<WantedPart>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WantedPart {
+    /// From 1.
+    #[schema(example = 1, minimum = 1)]
+    part_number: u32,
+    /// Hexadecimal or base64; needed if the upload began with `part_checksums`.
+    checksum_sha256: Option<String>,
+}
+
+/// How to send parts.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct PartInstructions {
+    parts: Vec<PartInstruction>,
+}
+
+/// PUT the part's bytes to `url`, with these headers. Browsers set `content-length` themselves.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct PartInstruction {
+    part_number: u32,
+    url: String,
+    headers: BTreeMap<String, String>,
+    size: u64,
+    expires_at: String,
+}
+
+/// What is there of an upload in parts.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct PartList {
+    part_size: u64,
+    part_count: u64,
+    expires_at: String,
+    parts: Vec<StoredPart>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct StoredPart {
+    part_number: u32,
+    size: u64,
+    etag: String,
+    /// Hexadecimal; only if the upload began with `part_checksums`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum_sha256: Option<String>,
+}
+
+/// Ask for requests that send parts
+///
+/// Each is good for fifteen minutes, for exactly this part's length, and can be sent again until the upload is complete.
+#[utoipa::path(post, path = "/files/{file_id}/parts", tag = "files", request_body = WantedParts,
+    responses(
+        (status = 200, description = "One request for each part", body = PartInstructions),
+        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn presign(
+    State(app): State<App>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+    Json(body): Json<WantedParts>,
+) -> Result<axum::Json<PartInstructions>, ApiError> {
+    let now = aws::clock::now();
+    let record = app.record_of(&caller, &file_id).await?;
+    let upload = open_upload(&record, now)?;
+    if body.parts.is_empty() || body.parts.len() > MAX_PARTS_AT_ONCE {
+        return Err(PartsRefused::WrongNumber.into());
+    }
+    // Nothing is signed before all of it is known to be right.
+    let wanted = body.parts.iter().map(|part| part_request(&record, upload, part));
+    let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
+    let ttl = UploadPolicy::UPLOAD_TTL.min(record.upload_deadline.since(now));
+    let mut parts = Vec::with_capacity(wanted.len());
+    for part in wanted {
+        let (objects, key) = (&app.stores.objects, record.object_key());
+        let presigned = objects.presign_part(&key, &upload.upload_id, part, ttl, now).await?;
+        parts.push(PartInstruction {
+            part_number: part.number,
+            url: presigned.url,
+            headers: presigned.headers,
+            size: part.size_bytes.unwrap_or(0),
+            expires_at: presigned.expires_at.to_string(),
+        });
+    }
+    Ok(axum::Json(PartInstructions { parts }))
+}
+
+/// Ask which parts are there
+///
+/// To go on after an interruption, with the parts that are missing.
+#[utoipa::path(get, path = "/files/{file_id}/parts", tag = "files",
+    responses(
+        (status = 200, description = "The parts that storage has", body = PartList),
+        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Not in parts, or over", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Path(file_id): Path<String>,
+) -> Result<axum::Json<PartList>, ApiError> {
+    let record = app.record_of(&caller, &file_id).await?;
+    let upload = open_upload(&record, aws::clock::now())?;
+    let found = match app.stores.objects.list_parts(&record.object_key(), &upload.upload_id).await {
+        Err(error) if error.kind == aws::Kind::NotFound => return Err(PartsRefused::Over.into()),
+        found => found?,
+    };
+    let parts = found.into_iter().map(|part| StoredPart {
+        part_number: part.number,
+        size: part.size_bytes,
+        etag: part.etag.to_string(),
+        checksum_sha256: part.sha256.map(|digest| digest.to_string()),
+    });
+    Ok(axum::Json(PartList {
+        part_size: parts::PART_BYTES,
+        part_count: parts::n_parts(record.declared_size.unwrap_or(0)),
+        expires_at: record.upload_deadline.to_string(),
+        parts: parts.collect(),
+    }))
+}
+
+/// Begins at storage, before there is a record: what has one can be ended by it.
+pub(crate) async fn begin(
+    app: &App,
+    file: FileId,
+    upload: &Upload,
+    has_checksums: bool,
+) -> Result<UploadMethod, ApiError> {
+    if upload.declared_size.is_none() {
+        return Err(Rejected::SizeNeeded.into());
+    }
+    let key = ObjectKey::Issued(file);
+    let upload_id = app.stores.objects.begin_multipart(&key, &upload.content_type, has_checksums).await?;
+    Ok(UploadMethod::Multipart(MultipartUpload { upload_id, has_checksums }))
+}
+
+/// Ends what [`begin`] began for a record that did not come to be. What is left all the same, the bucket's lifecycle ends.
+pub(crate) async fn abandon(app: &App, record: &Record) {
+    let Some(upload) = record.multipart() else { return };
+    let aborted = app.stores.objects.abort_multipart(&record.object_key(), upload.upload_id.as_str()).await;
+    if let Err(error) = aborted {
+        tracing::warn!(
+            error = aws::log::chain(&error),
+            "an upload in parts is left to the bucket's lifecycle"
+        );
+    }
+}
+
+fn open_upload(record: &Record, now: Timestamp) -> Result<&MultipartUpload, ApiError> {
+    let upload = record.multipart().ok_or(PartsRefused::NotInParts)?;
+    match record.state {
+        FileState::Expired | FileState::Deleted => Err(domain::access::Denied::Gone.into()),
+        FileState::Awaiting if now < record.upload_deadline => Ok(upload),
+        _ => Err(PartsRefused::Over.into()),
+    }
+}
+
+fn part_request(
+    record: &Record,
+    upload: &MultipartUpload,
+    part: &WantedPart,
+) -> Result<PartRequest, ApiError> {
+    let (size_bytes, number) = (record.declared_size.unwrap_or(0), part.part_number);
+    let part_size = parts::part_size(size_bytes, number)
+        .ok_or(PartsRefused::NoSuchPart { number, n_parts: parts::n_parts(size_bytes) })?;
+    let sha256 = part.checksum_sha256.as_deref().filter(|_| upload.has_checksums).map(Sha256::parse);
+    let sha256 = sha256.transpose().map_err(|_| PartsRefused::ChecksumNeeded { number })?;
+    if upload.has_checksums && sha256.is_none() {
+        return Err(PartsRefused::ChecksumNeeded { number }.into());
+    }
+    Ok(PartRequest { number, size_bytes: Some(part_size), sha256 })
+}
