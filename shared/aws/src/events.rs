@@ -5,10 +5,12 @@
 
 use domain::id::{ETag, FileId, InvalidId, ObjectKey, OwnerId, Version, VersionId};
 use domain::incoming::{Incoming, IncomingRules, Read};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
 use thiserror::Error;
+
+use crate::objects::KEY;
 
 /// One thing that a message tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +113,7 @@ pub fn decode_key(key: &str) -> Result<String, BadMessage> {
 
 /// The body that S3 would send for this version.
 pub(crate) fn stored_body(bucket: &str, key: &ObjectKey, version: &Version) -> String {
-    let key = utf8_percent_encode(&key.to_string(), NON_ALPHANUMERIC).to_string();
+    let key = utf8_percent_encode(&key.to_string(), KEY).to_string();
     json!({ "Records": [{
         "eventSource": "airlock:sweep",
         "eventName": "ObjectCreated:Put",
@@ -166,6 +168,7 @@ struct ObjectBody {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::NON_ALPHANUMERIC;
     use proptest::prelude::*;
 
     use super::*;

@@ -69,8 +69,9 @@ pub struct OpenObject {
     pub body: ByteStream,
 }
 
-/// What a key may hold in a copy's source as it is; the slashes too.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// What a key may hold in events and in a copy's source as it is; the slashes too.
+pub(crate) const KEY: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A URL signed with temporary credentials dies with them; a minute is kept in hand.
 const CREDENTIALS_MARGIN: Duration = Duration::from_mins(1);
@@ -233,7 +234,7 @@ impl Objects {
             let source = format!(
                 "{}/{}?versionId={}",
                 self.bucket,
-                utf8_percent_encode(&key, PATH),
+                utf8_percent_encode(&key, KEY),
                 utf8_percent_encode(version.version_id.as_str(), NON_ALPHANUMERIC)
             );
             let moved_to = ObjectKey::quarantined(record.file_id);
