@@ -34,6 +34,7 @@ async fn the_reference_is_served_without_a_cdn() {
         "/files/{file_id}/download-link",
         "/files/{file_id}/events",
         "/files/{file_id}/links",
+        "/files/{file_id}/parts",
         "/files/{file_id}/release",
         "/files/{file_id}/rescan",
         "/files/{file_id}/status",
