@@ -230,6 +230,23 @@ async fn lost_events_are_found_by_looking() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_stay_files_when_the_prefix_is_taken_away() {
+    let service = Service::start_with(&RULES, |_| {}).await;
+    put(&service, "in/mine/a.txt", b"known already").await;
+    let file_id = only_file(&service).await;
+    let before = service.ends_as(&file_id, "clean").await["scan_result"]["scanned_at"].clone();
+    let service = Service::start_in(service.stop_and_keep().await, &[], |_| {}).await;
+    assert_eq!(service.post(&format!("/files/{file_id}/rescan"), &json!({})).await.0, 202);
+    for _ in 0..100 {
+        if service.ends_as(&file_id, "clean").await["scan_result"]["scanned_at"] != before {
+            return service.stop().await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("not scanned again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn quarantine_takes_the_infected_version_and_no_other() {
     for (policy, n_moved) in [("delete", 0), ("move", 1)] {
         let service =

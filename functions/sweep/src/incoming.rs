@@ -39,7 +39,7 @@ async fn ask_for_unknown(
     for (key, version) in &listed.versions {
         let Read::File { incoming, .. } = rules.read(key, &version.version_id) else { continue };
         if context.stores.ledger.load(incoming.file_id()).await?.is_none() {
-            queue.request_scan(&incoming.key(), version).await?;
+            queue.announce(&incoming, version).await?;
             n_asked += 1;
         }
     }

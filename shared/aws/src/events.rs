@@ -82,7 +82,7 @@ fn read_record(record: RecordBody, rules: Option<&IncomingRules>) -> Result<Noti
         etag: ETag::parse(object.e_tag.trim_matches('"'))?,
         size_bytes: object.size,
     };
-    Ok(match ObjectKey::issued_for(&key) {
+    Ok(match object.file_id.ok_or(()).or_else(|()| ObjectKey::issued_for(&key)) {
         Ok(file) => Notice::Stored { file, version },
         Err(_) => incoming(&key, version, rules),
     })
@@ -111,8 +111,9 @@ pub fn decode_key(key: &str) -> Result<String, BadMessage> {
     percent_decode_str(&spaced).decode_utf8().map(String::from).map_err(|_| BadMessage::BadKey)
 }
 
-/// The body that S3 would send for this version.
-pub(crate) fn stored_body(bucket: &str, key: &ObjectKey, version: &Version) -> String {
+/// The body that S3 would send for this version. With the `file` that it is known to be, the rules for incoming objects are not asked again:
+/// they may have changed since.
+pub(crate) fn stored_body(bucket: &str, key: &ObjectKey, version: &Version, file: Option<FileId>) -> String {
     let key = utf8_percent_encode(&key.to_string(), KEY).to_string();
     json!({ "Records": [{
         "eventSource": "airlock:sweep",
@@ -124,6 +125,7 @@ pub(crate) fn stored_body(bucket: &str, key: &ObjectKey, version: &Version) -> S
                 "size": version.size_bytes,
                 "eTag": version.etag.as_str(),
                 "versionId": version.version_id.as_str(),
+                "airlockFileId": file,
             },
         },
     }]})
@@ -164,6 +166,9 @@ struct ObjectBody {
     e_tag: String,
     #[serde(rename = "versionId")]
     version_id: Option<String>,
+    /// Only in our own messages. S3 writes no such field, and nobody else may write to the queue.
+    #[serde(default, rename = "airlockFileId")]
+    file_id: Option<FileId>,
 }
 
 #[cfg(test)]
@@ -251,10 +256,13 @@ mod tests {
             size_bytes: 7,
         };
         let file = FileId::parse(ID).unwrap();
-        let body = stored_body("b", &ObjectKey::Issued(file), &version);
+        let body = stored_body("b", &ObjectKey::Issued(file), &version, Some(file));
         assert_eq!(read_body(&body, None).unwrap(), [Notice::Stored { file, version: version.clone() }]);
         let key = "in/bob/a+b %2B \u{e4}.pdf";
-        let body = stored_body("b", &ObjectKey::Incoming(key.to_owned()), &version);
+        let key_alone = ObjectKey::Incoming(key.to_owned());
+        let known = stored_body("b", &key_alone, &version, Some(file));
+        assert_eq!(read_body(&known, None).unwrap(), [Notice::Stored { file, version: version.clone() }]);
+        let body = stored_body("b", &key_alone, &version, None);
         let read = read_body(&body, Some(&rules())).unwrap();
         assert!(matches!(&read[..], [Notice::Incoming { incoming, owner, version: found }]
             if incoming.key().to_string() == key && owner.as_str() == "bob" && *found == version));

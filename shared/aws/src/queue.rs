@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_sqs::types::{Message, QueueAttributeName};
-use domain::id::{ObjectKey, Version};
+use domain::id::{FileId, ObjectKey, Version};
+use domain::incoming::Incoming;
+use domain::record::Record;
 
 use crate::error::StoreError;
 use crate::events;
@@ -28,9 +30,18 @@ impl ScanQueue {
         Self { client, url, bucket }
     }
 
-    /// Sends what S3 would have sent. Not idempotent; the scan function takes duplicates.
-    pub async fn request_scan(&self, key: &ObjectKey, version: &Version) -> Result<(), StoreError> {
-        let body = events::stored_body(&self.bucket, key, version);
+    /// Asks for a scan of a version that is bound to a file. Not idempotent; the scan function takes duplicates.
+    pub async fn request_scan(&self, record: &Record, version: &Version) -> Result<(), StoreError> {
+        self.send(&record.object_key(), version, Some(record.file_id)).await
+    }
+
+    /// Tells of a version that S3 did not tell of. Not idempotent; the scan function takes duplicates.
+    pub async fn announce(&self, incoming: &Incoming, version: &Version) -> Result<(), StoreError> {
+        self.send(&incoming.key(), version, None).await
+    }
+
+    async fn send(&self, key: &ObjectKey, version: &Version, file: Option<FileId>) -> Result<(), StoreError> {
+        let body = events::stored_body(&self.bucket, key, version, file);
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
         sent.map(drop).map_err(|error| StoreError::of_sdk("queue a scan", error))
     }

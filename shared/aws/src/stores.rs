@@ -100,7 +100,7 @@ impl Stores {
                 Effect::QueueScan { version } => {
                     let queue = self.queues.scans.as_ref();
                     let queue = queue.ok_or_else(|| StoreError::new("queue a scan", Kind::Unexpected))?;
-                    queue.request_scan(&record.object_key(), version).await?;
+                    queue.request_scan(record, version).await?;
                 }
                 Effect::Publish | Effect::Scan { .. } => {}
             }

@@ -65,7 +65,7 @@ impl Store {
         let trailers = request.trailing_headers;
         let mut input = request.input;
         self.check_bucket(&input.bucket)?;
-        let meta = self.upload_meta(&input.upload_id, &input.key).await?;
+        let (meta, _) = self.upload(&input.upload_id, &input.key).await?;
         if meta.needs_sha256 != input.checksum_sha256.is_some() && trailers.is_none() {
             // S3: "Checksum Type mismatch occurred".
             return Err(s3_error!(InvalidRequest));
@@ -107,8 +107,7 @@ impl Store {
     ) -> S3Result<CompleteMultipartUploadOutput> {
         self.check_bucket(&input.bucket)?;
         let condition = Condition::of(input.if_none_match.as_ref(), input.if_match.as_ref())?;
-        let meta = self.upload_meta(&input.upload_id, &input.key).await?;
-        let stored = self.parts(input.upload_id.clone()).await?;
+        let (meta, stored) = self.upload(&input.upload_id, &input.key).await?;
         let wanted = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let chosen = choose_parts(&wanted, &stored)?;
         let blobs: Vec<String> = chosen.iter().map(|part| part.blob.clone()).collect();
@@ -145,8 +144,7 @@ impl Store {
         input: AbortMultipartUploadInput,
     ) -> S3Result<AbortMultipartUploadOutput> {
         self.check_bucket(&input.bucket)?;
-        self.upload_meta(&input.upload_id, &input.key).await?;
-        let parts = self.parts(input.upload_id.clone()).await?;
+        let (_, parts) = self.upload(&input.upload_id, &input.key).await?;
         let n_removed = self
             .database
             .transact(move |tx| {
@@ -165,11 +163,10 @@ impl Store {
     /// The parts that are there, a page at a time.
     pub(super) async fn list_parts(&self, input: ListPartsInput) -> S3Result<ListPartsOutput> {
         self.check_bucket(&input.bucket)?;
-        self.upload_meta(&input.upload_id, &input.key).await?;
+        let (_, mut found) = self.upload(&input.upload_id, &input.key).await?;
         let after = input.part_number_marker.unwrap_or(0);
         let page =
             input.max_parts.and_then(|max| usize::try_from(max).ok()).map_or(PAGE, |max| max.min(PAGE));
-        let mut found = self.parts(input.upload_id.clone()).await?;
         found.retain(|part| part.number > after);
         let is_truncated = found.len() > page;
         found.truncate(page);
@@ -193,39 +190,36 @@ impl Store {
         })
     }
 
-    /// An upload is one key's: with another it is not found.
-    async fn upload_meta(&self, upload: &str, key: &str) -> S3Result<Meta> {
-        let named = [upload.to_owned(), key.to_owned()];
+    /// An upload is one key's: with another it is not found. What it is and its parts are read at one moment: whoever completes or aborts it in
+    /// between must not leave an upload without parts to be seen.
+    async fn upload(&self, upload: &str, key: &str) -> S3Result<(Meta, Vec<PartRow>)> {
+        let (upload, key) = (upload.to_owned(), key.to_owned());
         self.database
             .transact(move |tx| {
                 let read = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-                let meta = tx.query_row("SELECT meta FROM uploads WHERE id = ? AND key = ?", named, read);
-                let meta = meta.optional().map_err(rows::sqlite)?.ok_or_else(|| s3_error!(NoSuchUpload))?;
-                serde_json::from_str(&meta).map_err(internal)
+                let sql = "SELECT meta FROM uploads WHERE id = ? AND key = ?";
+                let meta = tx.query_row(sql, [&upload, &key], read).optional().map_err(rows::sqlite)?;
+                let meta = meta.ok_or_else(|| s3_error!(NoSuchUpload))?;
+                Ok((serde_json::from_str(&meta).map_err(internal)?, parts_of(tx, &upload)?))
             })
             .await
     }
+}
 
-    async fn parts(&self, upload: String) -> S3Result<Vec<PartRow>> {
-        self.database
-            .transact(move |tx| {
-                let sql =
-                    "SELECT number, size, md5, blob, sha256 FROM parts WHERE upload = ? ORDER BY number";
-                let mut statement = tx.prepare(sql).map_err(rows::sqlite)?;
-                let read = |row: &rusqlite::Row<'_>| {
-                    Ok(PartRow {
-                        number: row.get(0)?,
-                        size: row.get(1)?,
-                        md5: row.get(2)?,
-                        blob: row.get(3)?,
-                        sha256: row.get(4)?,
-                    })
-                };
-                let parts = statement.query_map([upload], read).map_err(rows::sqlite)?;
-                parts.collect::<Result<Vec<_>, _>>().map_err(rows::sqlite)
-            })
-            .await
-    }
+fn parts_of(tx: &rusqlite::Transaction<'_>, upload: &str) -> S3Result<Vec<PartRow>> {
+    let sql = "SELECT number, size, md5, blob, sha256 FROM parts WHERE upload = ? ORDER BY number";
+    let mut statement = tx.prepare(sql).map_err(rows::sqlite)?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(PartRow {
+            number: row.get(0)?,
+            size: row.get(1)?,
+            md5: row.get(2)?,
+            blob: row.get(3)?,
+            sha256: row.get(4)?,
+        })
+    };
+    let parts = statement.query_map([upload], read).map_err(rows::sqlite)?;
+    parts.collect::<Result<Vec<_>, _>>().map_err(rows::sqlite)
 }
 
 /// Stores a part in place of one with the same number, whose file it returns.
