@@ -150,6 +150,7 @@ async fn more_or_other_than_announced_is_refused() {
     for (body, status, code) in [
         (json!({ "parts": [{ "part_number": 3 }] }), 422, "no_such_part"),
         (json!({ "parts": [{ "part_number": 0 }] }), 422, "no_such_part"),
+        (json!({ "parts": [{ "part_number": 1, "checksum_sha256": sha256(b"") }] }), 422, "checksum_unused"),
         (json!({ "parts": [] }), 422, "wrong_number_of_parts"),
         (json!({ "parts": vec![json!({ "part_number": 1 }); 101] }), 422, "wrong_number_of_parts"),
         (json!({ "part_numbers": [1] }), 422, "invalid_body"),

@@ -185,10 +185,11 @@ fn part_request(
     let (size_bytes, number) = (record.declared_size.unwrap_or(0), part.part_number);
     let part_size = parts::part_size(size_bytes, number)
         .ok_or(PartsRefused::NoSuchPart { number, n_parts: parts::n_parts(size_bytes) })?;
-    let sha256 = part.checksum_sha256.as_deref().filter(|_| upload.has_checksums).map(Sha256::parse);
-    let sha256 = sha256.transpose().map_err(|_| PartsRefused::ChecksumNeeded { number })?;
-    if upload.has_checksums && sha256.is_none() {
-        return Err(PartsRefused::ChecksumNeeded { number }.into());
-    }
+    let sha256 = match (part.checksum_sha256.as_deref().map(Sha256::parse), upload.has_checksums) {
+        (Some(Ok(digest)), true) => Some(digest),
+        (None, false) => None,
+        (None | Some(Err(_)), true) => return Err(PartsRefused::ChecksumNeeded { number }.into()),
+        (Some(_), false) => return Err(PartsRefused::ChecksumUnused { number }.into()),
+    };
     Ok(PartRequest { number, size_bytes: Some(part_size), sha256 })
 }

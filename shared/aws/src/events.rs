@@ -39,7 +39,7 @@ pub enum Ignored {
     TestEvent,
     OtherEvent,
     ForeignKey,
-    /// A tus server's notes beside an upload, or a folder's placeholder.
+    /// A tus server's notes beside an upload, or an empty object that stands for a folder.
     Sidecar,
     /// Below the incoming prefix, and no rule says whose.
     NoOwner,

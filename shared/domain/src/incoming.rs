@@ -101,7 +101,7 @@ pub enum InvalidRules {
 pub enum Read {
     /// Not below the prefix.
     Elsewhere,
-    /// A tus server's notes, or a folder's placeholder.
+    /// A tus server's notes, or an empty object that stands for a folder.
     Sidecar,
     /// Below the prefix, and no rule says whose.
     NoOwner,

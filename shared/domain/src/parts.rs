@@ -53,6 +53,10 @@ pub enum PartsRefused {
     NoSuchPart { number: u32, n_parts: u64 },
     #[error("part {number} needs a `checksum_sha256`, in hexadecimal or base64")]
     ChecksumNeeded { number: u32 },
+    #[error(
+        "part {number} has a `checksum_sha256`, but the upload did not begin with `part_checksums`: nothing would compare it"
+    )]
+    ChecksumUnused { number: u32 },
     #[error("ask for 1 to {MAX_PARTS_AT_ONCE} parts at a time")]
     WrongNumber,
 }

@@ -1,0 +1,103 @@
+//! Every row of the table.
+
+use domain::usage::Quota;
+use domain::verdict::{ScanError, Unscannable};
+
+use super::*;
+
+/// Every row. A changed status or code is a changed API.
+#[test]
+fn each_error_has_its_status_and_code() {
+    let text = String::new;
+    for (error, status, code) in [
+        (ApiError::InvalidJson(text()), 400, "invalid_json"),
+        (ApiError::InvalidBody(text()), 422, "invalid_body"),
+        (ApiError::InvalidQuery(text()), 400, "invalid_query"),
+        (ApiError::UnsupportedMediaType { expected: "x" }, 415, "unsupported_media_type"),
+        (ApiError::BodyTooLarge { limit_bytes: 1 }, 413, "body_too_large"),
+        (ApiError::UseDirectUpload { limit_bytes: 1 }, 413, "use_direct_upload"),
+        (ApiError::MalformedForm, 400, "malformed_form"),
+        (ApiError::FileFieldMissing, 422, "file_field_missing"),
+        (ApiError::InvalidCursor, 400, "invalid_cursor"),
+        (ApiError::InvalidIdempotencyKey, 400, "invalid_idempotency_key"),
+        (ApiError::IdempotencyKeyReused, 422, "idempotency_key_reused"),
+        (ApiError::Upload(Rejected::Name(InvalidName::Empty)), 422, "filename_empty"),
+        (ApiError::Upload(Rejected::Name(InvalidName::TooLong)), 422, "filename_too_long"),
+        (ApiError::Upload(Rejected::ExtensionNotAllowed(None)), 422, "extension_not_allowed"),
+        (ApiError::Upload(Rejected::EmptyFile), 422, "file_empty"),
+        (ApiError::Upload(Rejected::TooLarge { limit_bytes: 1 }), 413, "file_too_large"),
+        (ApiError::Upload(Rejected::InvalidContentType), 422, "invalid_content_type"),
+        (ApiError::Upload(Rejected::InvalidChecksum), 422, "invalid_checksum"),
+        (ApiError::Upload(Rejected::InvalidMaxDownloads), 422, "invalid_max_downloads"),
+        (ApiError::Edit(EditRejected::Gone), 410, "file_gone"),
+        (ApiError::Edit(EditRejected::Name(InvalidName::Empty)), 422, "filename_empty"),
+        (ApiError::Edit(EditRejected::ExtensionChanged), 422, "extension_changed"),
+        (ApiError::Edit(EditRejected::InvalidTags), 422, "invalid_tags"),
+        (ApiError::Edit(EditRejected::InvalidMaxDownloads), 422, "invalid_max_downloads"),
+        (
+            ApiError::Edit(EditRejected::ExpiryOutOfRange { latest: Timestamp::from_secs(0) }),
+            422,
+            "invalid_expiry",
+        ),
+        (ApiError::Rescan(RescanRefused::Gone), 410, "file_gone"),
+        (ApiError::Rescan(RescanRefused::NotJudged), 409, "not_scanned_yet"),
+        (ApiError::Rescan(RescanRefused::Infected), 409, "finding_stands"),
+        (ApiError::Release(ReleaseRefused::Gone), 410, "file_gone"),
+        (ApiError::Release(ReleaseRefused::NotInfected), 409, "not_infected"),
+        (ApiError::Release(ReleaseRefused::OtherBytes), 409, "other_bytes"),
+        (ApiError::Release(ReleaseRefused::BytesRemoved), 410, "bytes_removed"),
+        (ApiError::Release(ReleaseRefused::InvalidReason), 422, "invalid_reason"),
+        (ApiError::Upload(Rejected::SizeNeeded), 422, "size_needed"),
+        (ApiError::Parts(PartsRefused::NotInParts), 409, "not_in_parts"),
+        (ApiError::Parts(PartsRefused::Over), 409, "upload_over"),
+        (ApiError::Parts(PartsRefused::Missing { number: 1 }), 409, "part_missing"),
+        (
+            ApiError::Parts(PartsRefused::WrongSize { number: 1, expected: 1, found: 2 }),
+            409,
+            "part_size_mismatch",
+        ),
+        (ApiError::Parts(PartsRefused::NoSuchPart { number: 2, n_parts: 1 }), 422, "no_such_part"),
+        (ApiError::Parts(PartsRefused::ChecksumNeeded { number: 1 }), 422, "checksum_needed"),
+        (ApiError::Parts(PartsRefused::ChecksumUnused { number: 1 }), 422, "checksum_unused"),
+        (ApiError::Parts(PartsRefused::WrongNumber), 422, "wrong_number_of_parts"),
+        (ApiError::NotUploaded, 409, "not_uploaded"),
+        (
+            ApiError::QuotaExceeded {
+                exceeded: Exceeded { quota: Quota::Bytes, limit: 1 },
+                now: Timestamp::from_secs(0),
+            },
+            429,
+            "quota_exceeded",
+        ),
+        (ApiError::AdminRequired, 403, "admin_required"),
+        (ApiError::Denied(Denied::LinkRevoked), 410, "link_revoked"),
+        (ApiError::Unauthorized, 401, "unauthorized"),
+        (ApiError::HostNotAllowed, 403, "host_not_allowed"),
+        (ApiError::CrossOrigin, 403, "cross_origin"),
+        (ApiError::FileNotFound, 404, "file_not_found"),
+        (ApiError::InvalidLink, 404, "invalid_link"),
+        (ApiError::Denied(Denied::LinkExpired), 410, "link_expired"),
+        (ApiError::Denied(Denied::Gone), 410, "file_gone"),
+        (ApiError::Denied(Denied::NotJudged), 409, "not_scanned_yet"),
+        (ApiError::Denied(Denied::Infected { signature: text() }), 403, "infected"),
+        (ApiError::Denied(Denied::Unscannable(Unscannable::Encrypted)), 403, "unscannable"),
+        (ApiError::Denied(Denied::Error(ScanError::EngineTrouble)), 403, "scan_failed"),
+        (ApiError::Denied(Denied::OtherVersion), 404, "invalid_link"),
+        (ApiError::Denied(Denied::LimitReached), 410, "download_limit_reached"),
+        (ApiError::RouteNotFound, 404, "route_not_found"),
+        (ApiError::MethodNotAllowed, 405, "method_not_allowed"),
+        (ApiError::Internal, 500, "internal_error"),
+    ] {
+        let (found_status, found_code, _) = error.row();
+        assert_eq!((found_status.as_u16(), found_code), (status, code), "{error:?}");
+    }
+}
+
+#[test]
+fn details_are_sentences_and_our_failures_say_nothing() {
+    let detail = |error: ApiError| error.detail(error.row().0);
+    assert_eq!(detail(ApiError::FileNotFound), "There is no such file.");
+    let encrypted = ApiError::Denied(Denied::Unscannable(Unscannable::Encrypted));
+    assert_eq!(detail(encrypted), "We could not check this file because it is password-protected.");
+    assert_eq!(detail(ApiError::Internal), "The service could not answer. Please try again later.");
+}
