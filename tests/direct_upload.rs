@@ -187,7 +187,7 @@ async fn an_upload_that_has_expired_is_refused() {
     let ttl = Duration::from_mins(1);
     for (presigned_at, put_status, post_status) in [(now - Duration::from_mins(2), 403, 403), (now, 200, 201)]
     {
-        let put = objects.presign_put(key, &upload, ttl, presigned_at).await.unwrap();
+        let put = objects.presign_put(key, (&upload).into(), ttl, presigned_at).await.unwrap();
         let post = objects.presign_post(key, &upload, 100, ttl, presigned_at).await.unwrap();
         let accepted = |upload: &aws::PresignedUpload| Accepted {
             file_id: file.to_string(),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 mod bad_input;
+mod clients;
 mod command_line;
 mod conformance;
 mod crash;

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Service, answer, eicar, sha256, text};
 
-const PART: usize = 8 * 1024 * 1024;
+pub(crate) const PART: usize = 8 * 1024 * 1024;
 
 /// Bytes that are not the same in any two parts.
-fn bytes(n: usize) -> Vec<u8> {
+pub(crate) fn bytes(n: usize) -> Vec<u8> {
     (0u64..).flat_map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes()).take(n).collect()
 }
 
@@ -54,7 +54,7 @@ async fn complete(service: &Service, file_id: &str) -> (StatusCode, Value) {
 }
 
 /// Versions and unfinished uploads; both are gone when a file is.
-async fn left_behind(service: &Service, file_id: &str) -> (usize, bool) {
+pub(crate) async fn left_behind(service: &Service, file_id: &str) -> (usize, bool) {
     let key = format!("uploads/{file_id}");
     let versions =
         service.raw_s3().list_object_versions().bucket("airlock").prefix(&key).send().await.unwrap();

@@ -4,7 +4,7 @@ use aws::Kind;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use domain::machine::Event;
-use domain::parts::{self, MultipartUpload};
+use domain::parts::{self, ListedPart, MultipartUpload, PartsRefused};
 use domain::record::{Record, State as FileState};
 use web::view::FileInfo;
 use web::{ApiError, Caller, Problem};
@@ -28,18 +28,27 @@ pub(crate) async fn complete(
     caller: Caller,
     Path(file_id): Path<String>,
 ) -> Result<(StatusCode, axum::Json<FileInfo>), ApiError> {
-    let record = app.record_of(&caller, &file_id).await?;
-    let record = match record.state {
-        FileState::Awaiting => arrived(&app, record).await?,
-        FileState::Expired | FileState::Deleted => return Err(domain::access::Denied::Gone.into()),
-        FileState::Queued { .. } | FileState::Scanning { .. } | FileState::Judged { .. } => record,
-    };
+    let record = app.record_of(&caller.owner, &file_id).await?;
+    let record = finish(&app, record, None).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(FileInfo::from(&record))))
 }
 
-async fn arrived(app: &App, record: Record) -> Result<Record, ApiError> {
+/// Joins the parts, if there are any, and binds what is there. `listed` is what the client says it has sent, where its protocol has it say so.
+pub(crate) async fn finish(
+    app: &App,
+    record: Record,
+    listed: Option<&[ListedPart]>,
+) -> Result<Record, ApiError> {
+    match record.state {
+        FileState::Awaiting => arrived(app, record, listed).await,
+        FileState::Expired | FileState::Deleted => Err(domain::access::Denied::Gone.into()),
+        FileState::Queued { .. } | FileState::Scanning { .. } | FileState::Judged { .. } => Ok(record),
+    }
+}
+
+async fn arrived(app: &App, record: Record, listed: Option<&[ListedPart]>) -> Result<Record, ApiError> {
     if let Some(upload) = record.multipart() {
-        join(app, &record, upload).await?;
+        join(app, &record, upload, listed).await?;
     }
     let found = app.stores.objects.listed_version(&record.object_key()).await?;
     let version = found.ok_or(ApiError::NotUploaded)?;
@@ -48,14 +57,28 @@ async fn arrived(app: &App, record: Record) -> Result<Record, ApiError> {
 }
 
 /// Joins the parts, unless that has been done.
-async fn join(app: &App, record: &Record, upload: &MultipartUpload) -> Result<(), ApiError> {
+async fn join(
+    app: &App,
+    record: &Record,
+    upload: &MultipartUpload,
+    listed: Option<&[ListedPart]>,
+) -> Result<(), ApiError> {
     let (objects, key) = (&app.stores.objects, record.object_key());
     let found = match objects.list_parts(&key, &upload.upload_id).await {
         Ok(found) => found,
         Err(error) if error.kind == Kind::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    parts::check(record.declared_size.unwrap_or(0), &found, upload.has_checksums)?;
+    if let Some(listed) = listed {
+        parts::compare(listed, &found)?;
+    }
+    let checked = parts::check(record.whole(app.uploads.max_file_size), &found, upload.has_checksums);
+    if let Err(refused @ PartsRefused::TooLarge { .. }) = checked {
+        // Nothing that is sent now makes it smaller.
+        objects.abort_multipart(&key, upload.upload_id.as_str()).await?;
+        return Err(refused.into());
+    }
+    checked?;
     match objects.complete_multipart(&key, upload, &found).await {
         // Somebody else was faster, or an answer was lost. What is there is looked for next.
         Err(error) if matches!(error.kind, Kind::NotFound | Kind::PreconditionFailed) => Ok(()),

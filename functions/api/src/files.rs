@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use aws::{Committed, PageStart};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use domain::id::{ObjectKey, OwnerId, Version};
+use domain::incoming;
 use domain::machine::Event;
 use domain::record::{Edit, Record, Status};
 use domain::timestamp::Timestamp;
@@ -27,6 +29,9 @@ pub(crate) struct ListQuery {
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// Only what is under this key in the bucket: one file, or, below the incoming prefix, one for each version.
+    #[param(example = "uploads/123e4567-e89b-42d3-a456-426614174000")]
+    key: Option<String>,
 }
 
 /// One page of files, newest first.
@@ -42,6 +47,8 @@ const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
 /// With a filter, a page of the ledger may hold few matches; this many are read before the client is asked to go on.
 const MAX_PAGES: usize = 10;
+/// Of one key; its newest.
+const MAX_VERSIONS: i32 = 100;
 
 /// List your files
 #[utoipa::path(get, path = "/files", tag = "files", params(ListQuery),
@@ -62,6 +69,11 @@ pub(crate) async fn list(
     let status =
         query.status.as_deref().map(|text| Status::parse(text).ok_or_else(|| invalid("unknown `status`")));
     let status = status.transpose()?;
+    if let Some(key) = &query.key {
+        let found = under_key(&app, &caller.owner, key).await?;
+        let matching = found.iter().filter(|record| status.is_none_or(|status| record.status() == status));
+        return Ok(axum::Json(FileList { files: matching.map(FileInfo::from).collect(), next_cursor: None }));
+    }
     let start = query
         .cursor
         .as_deref()
@@ -70,6 +82,29 @@ pub(crate) async fn list(
     let (records, next) = page(&app, &caller, status, limit, start).await?;
     let next_cursor = next.map(|next| app.link_key.signer.sign_cursor(&caller.owner, &next)).transpose()?;
     Ok(axum::Json(FileList { files: records.iter().map(FileInfo::from).collect(), next_cursor }))
+}
+
+/// The owner's files under a key. Upload clients remember a key where we speak of an id.
+async fn under_key(app: &App, owner: &OwnerId, key: &str) -> Result<Vec<Record>, ApiError> {
+    let mut files = vec![];
+    if let Ok(file) = ObjectKey::issued_for(key) {
+        files.push(file);
+    }
+    let rules = app.stores.incoming.as_ref();
+    if let Some(rules) = rules.filter(|rules| key.starts_with(rules.prefix())) {
+        let listing = app.stores.objects.list_versions(key, None, MAX_VERSIONS).await?;
+        let versions = listing.versions.iter().filter(|(found, _)| found == key);
+        let read = |(key, version): &(String, Version)| match rules.read(key, &version.version_id) {
+            incoming::Read::File { incoming, .. } => Some(incoming.file_id()),
+            incoming::Read::Elsewhere | incoming::Read::Sidecar | incoming::Read::NoOwner => None,
+        };
+        files.extend(versions.filter_map(read));
+    }
+    let mut records = vec![];
+    for file in files {
+        records.extend(app.stores.ledger.load(file).await?.filter(|record| record.owner == *owner));
+    }
+    Ok(records)
 }
 
 async fn page(
@@ -103,7 +138,7 @@ pub(crate) async fn show(
     caller: Caller,
     Path(file_id): Path<String>,
 ) -> Result<axum::Json<FileInfo>, ApiError> {
-    Ok(axum::Json(FileInfo::from(&app.record_of(&caller, &file_id).await?)))
+    Ok(axum::Json(FileInfo::from(&app.record_of(&caller.owner, &file_id).await?)))
 }
 
 /// Changes to a file; what is absent stays.
@@ -142,7 +177,7 @@ pub(crate) async fn edit(
         expires_at: expires_at.transpose()?,
     };
     loop {
-        let record = app.record_of(&caller, &file_id).await?;
+        let record = app.record_of(&caller.owner, &file_id).await?;
         let mut next = record.edited(&edit, &app.uploads, aws::clock::now())?;
         next.revision += 1;
         match app.stores.ledger.commit(&record, &next, &aws::clock::random_uuid().to_string()).await? {
@@ -164,7 +199,7 @@ pub(crate) async fn delete(
     caller: Caller,
     Path(file_id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let record = app.record_of(&caller, &file_id).await?;
+    let record = app.record_of(&caller.owner, &file_id).await?;
     app.apply(record.file_id, &Event::OwnerDeleted).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,9 +3,11 @@
 //! Handlers decode, ask the domain, call an adapter and answer; none of them has a policy of its own.
 
 mod admin;
+mod announce;
 mod complete;
 mod config;
 mod docs;
+mod facades;
 mod files;
 mod health;
 mod link;
@@ -31,7 +33,7 @@ use domain::usage::Quotas;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use web::{ApiError, Identity, LinkKey, LoopbackOnly};
+use web::{ApiError, Identity, LinkKey, LoopbackOnly, TokenSigner};
 
 pub use config::Config;
 
@@ -109,13 +111,15 @@ impl FromRef<App> for Identity {
 
 /// The whole HTTP interface of this function.
 pub fn router(context: Context) -> axum::Router {
-    let (cors, loopback) = (web::cors(&context.settings.allowed_origins), context.settings.loopback_only);
+    let (cors, loopback) =
+        (web::cors(&context.settings.allowed_origins), context.settings.loopback_only.clone());
     let link_key = context.link_key.clone();
     let (mut routes, _) = documented_routes().split_for_parts();
     if context.settings.probe.is_some() {
         routes = routes.route("/metrics", axum::routing::get(admin::metrics::show));
     }
     routes
+        .merge(routes_by_token())
         .merge(docs::router())
         .fallback(async || ApiError::RouteNotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
@@ -142,6 +146,10 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(rescan::rescan))
         .routes(routes!(complete::complete))
         .routes(routes!(upload_parts::list, upload_parts::presign))
+        .routes(routes!(facades::upload_token::create))
+        .routes(routes!(facades::better_upload::sign))
+        .routes(routes!(facades::active_storage::create))
+        .nest("/uppy", uppy_routes())
         .routes(routes!(admin::release::release))
         .routes(routes!(admin::stats::show))
         .routes(routes!(admin::dead_letters::list))
@@ -152,6 +160,29 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(health::show))
         // Bodies that are not JSON are limited where they are read.
         .layer(DefaultBodyLimit::disable())
+}
+
+/// Uppy's routes, below `/uppy` for clients that send a token, and below `/uppy/t/{token}` for those that cannot.
+fn uppy_routes() -> OpenApiRouter<App> {
+    use facades::{companion, sign_request};
+    OpenApiRouter::new()
+        .routes(routes!(companion::params))
+        .routes(routes!(companion::begin))
+        .routes(routes!(companion::list, companion::abort))
+        .routes(routes!(companion::sign_parts))
+        .routes(routes!(companion::sign_part))
+        .routes(routes!(companion::join))
+        .routes(routes!(sign_request::presign))
+        // The first of them is a GET that begins an upload.
+        .layer(middleware::map_response(facades::no_store))
+}
+
+/// The same again, where the token is in the path. Not in the description: it would only repeat it.
+fn routes_by_token() -> axum::Router<App> {
+    use facades::s3_parts;
+    let (uppy, _) = uppy_routes().split_for_parts();
+    let multipart = axum::routing::get(s3_parts::list).post(s3_parts::begin_or_join).delete(s3_parts::abort);
+    axum::Router::new().nest("/uppy/t/{token}", uppy).route("/multipart/{token}", multipart)
 }
 
 impl App {
@@ -187,9 +218,21 @@ impl App {
     }
 
     /// The caller's record. A foreign file, an unknown one and a malformed id are the same 404.
-    async fn record_of(&self, caller: &web::Caller, file_id: &str) -> Result<Record, ApiError> {
+    async fn record_of(&self, owner: &OwnerId, file_id: &str) -> Result<Record, ApiError> {
         let file = FileId::parse(file_id).map_err(|_| ApiError::FileNotFound)?;
         let record = self.stores.ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
-        if record.owner == caller.owner { Ok(record) } else { Err(ApiError::FileNotFound) }
+        if record.owner == *owner { Ok(record) } else { Err(ApiError::FileNotFound) }
+    }
+
+    /// Reads what we have signed; once more with the newest key, if that was rotated meanwhile.
+    async fn read_signed<T>(
+        &self,
+        read: impl Fn(&TokenSigner, Timestamp) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let now = aws::clock::now();
+        match read(&self.link_key.signer, now) {
+            Err(_) if self.link_key.renew_now(now).await => read(&self.link_key.signer, now),
+            result => result,
+        }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn create(
     caller: Caller,
     Path(file_id): Path<String>,
 ) -> Result<axum::Json<DownloadLink>, ApiError> {
-    let record = app.record_of(&caller, &file_id).await?;
+    let record = app.record_of(&caller.owner, &file_id).await?;
     let now = aws::clock::now();
     let version = downloadable(&record, now)?;
     // Whole seconds, as the token has them; a link never outlives its file.
@@ -66,7 +66,7 @@ pub(crate) async fn revoke(
     caller: Caller,
     Path(file_id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let record = app.record_of(&caller, &file_id).await?;
+    let record = app.record_of(&caller.owner, &file_id).await?;
     app.apply(record.file_id, &Event::LinksRevoked).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -28,7 +28,7 @@ pub(crate) async fn rescan(
     caller: Caller,
     Path(file_id): Path<String>,
 ) -> Result<(StatusCode, axum::Json<FileInfo>), ApiError> {
-    let record = app.record_of(&caller, &file_id).await?;
+    let record = app.record_of(&caller.owner, &file_id).await?;
     let now = aws::clock::now();
     may_rescan(&record, now)?;
     refuse_used_up_scan_time(&app, &record, now).await?;

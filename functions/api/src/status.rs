@@ -41,7 +41,7 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let wait = preferred_wait(&headers);
-    let first = app.record_of(&caller, &file_id).await?;
+    let first = app.record_of(&caller.owner, &file_id).await?;
     let record = match wait {
         Some(wait) => changed(&app, &caller, &file_id, first, wait.min(MAX_WAIT)).await?,
         None => first,
@@ -68,7 +68,7 @@ async fn changed(
     let shown = |record: &Record| (record.status(), record.state.version().is_some());
     while !record.status().is_terminal() && shown(&record) == shown(&first) && Instant::now() < deadline {
         sleep(LOOK_EVERY.min(deadline.saturating_duration_since(Instant::now()))).await;
-        record = app.record_of(caller, file_id).await?;
+        record = app.record_of(&caller.owner, file_id).await?;
     }
     Ok(record)
 }

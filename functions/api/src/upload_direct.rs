@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use aws::{Created, IdempotencyKey, PresignedUpload};
+use aws::{IdempotencyKey, PresignedUpload};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::id::{FileId, Sha256};
+use domain::id::Sha256;
 use domain::parts;
 use domain::record::{Record, UploadMethod};
 use domain::timestamp::Timestamp;
-use domain::upload::{Upload, UploadRequest, accept};
+use domain::upload::{Rejected, Upload, UploadRequest, accept};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use utoipa::ToSchema;
 use web::view::Accepted;
 use web::{ApiError, Caller, Json, Problem};
 
-use crate::{App, upload_parts};
+use crate::App;
+use crate::announce::{Way, announce};
 
 /// What the client is about to upload.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -100,25 +101,13 @@ pub(crate) async fn create(
     let now = aws::clock::now();
     let upload = accept(&request(&body), &app.uploads)?;
     let once = idempotency_key(&caller, &headers, &body)?;
-    let file = FileId::from_random(aws::clock::random_uuid());
-    let method = match body.method {
-        Method::Put => UploadMethod::Put,
-        Method::Post => UploadMethod::Post,
-        Method::Multipart => upload_parts::begin(&app, file, &upload, body.part_checksums).await?,
+    let way = match body.method {
+        Method::Put => Way::Put,
+        Method::Post => Way::Post,
+        Method::Multipart if upload.declared_size.is_none() => return Err(Rejected::SizeNeeded.into()),
+        Method::Multipart => Way::Parts { has_checksums: body.part_checksums },
     };
-    let new = app.new_record(file, caller.owner, upload.clone(), method, now);
-    let write_id = aws::clock::random_uuid().to_string();
-    let creation = aws::NewFile { record: &new, once: once.as_ref(), quotas: &app.quotas };
-    let created = app.stores.ledger.create(creation, &write_id).await;
-    if !matches!(created, Ok(Created::New)) {
-        upload_parts::abandon(&app, &new).await;
-    }
-    let record = match created? {
-        Created::New => new,
-        Created::Replay(earlier) => app.stores.ledger.load(earlier).await?.ok_or(ApiError::FileNotFound)?,
-        Created::KeyReused => return Err(ApiError::IdempotencyKeyReused),
-        Created::Exceeded(exceeded) => return Err(ApiError::QuotaExceeded { exceeded, now }),
-    };
+    let record = announce(&app, caller.owner, upload.clone(), way, once.as_ref(), now).await?;
     let location = format!("/files/{}", record.file_id);
     let upload = match record.multipart() {
         Some(_) => UploadInstructions::in_parts(&record, &upload),
@@ -166,7 +155,7 @@ async fn presign(
     let objects = &app.stores.objects;
     Ok(match &record.upload_method {
         UploadMethod::Post => objects.presign_post(key, upload, app.uploads.max_file_size, ttl, now).await?,
-        _ => objects.presign_put(key, upload, ttl, now).await?,
+        _ => objects.presign_put(key, upload.into(), ttl, now).await?,
     })
 }
 

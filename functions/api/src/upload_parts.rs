@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use aws::PartRequest;
 use axum::extract::{Path, State};
-use domain::id::{FileId, ObjectKey, Sha256};
-use domain::parts::{self, MAX_PARTS_AT_ONCE, MultipartUpload, PartsRefused};
-use domain::record::{Record, State as FileState, UploadMethod};
+use domain::id::Sha256;
+use domain::parts::{self, MAX_PARTS_AT_ONCE, MultipartUpload, PartsRefused, Whole};
+use domain::record::{Record, State as FileState};
 use domain::timestamp::Timestamp;
-use domain::upload::{Rejected, Upload, UploadPolicy};
+use domain::upload::UploadPolicy;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use web::{ApiError, Caller, Json, Problem};
@@ -45,15 +45,20 @@ pub(crate) struct PartInstruction {
     part_number: u32,
     url: String,
     headers: BTreeMap<String, String>,
-    size: u64,
+    /// Absent where the upload's size is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
     expires_at: String,
 }
 
 /// What is there of an upload in parts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct PartList {
-    part_size: u64,
-    part_count: u64,
+    /// Bytes of every part but the last; absent where another protocol began the upload, without its size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part_count: Option<u64>,
     expires_at: String,
     parts: Vec<StoredPart>,
 }
@@ -83,13 +88,14 @@ pub(crate) async fn presign(
     Json(body): Json<WantedParts>,
 ) -> Result<axum::Json<PartInstructions>, ApiError> {
     let now = aws::clock::now();
-    let record = app.record_of(&caller, &file_id).await?;
+    let record = app.record_of(&caller.owner, &file_id).await?;
     let upload = open_upload(&record, now)?;
     if body.parts.is_empty() || body.parts.len() > MAX_PARTS_AT_ONCE {
         return Err(PartsRefused::WrongNumber.into());
     }
     // Nothing is signed before all of it is known to be right.
-    let wanted = body.parts.iter().map(|part| part_request(&record, upload, part));
+    let whole = record.whole(app.uploads.max_file_size);
+    let wanted = body.parts.iter().map(|part| part_request(whole, upload, part));
     let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
     let ttl = UploadPolicy::UPLOAD_TTL.min(record.upload_deadline.since(now));
     let mut parts = Vec::with_capacity(wanted.len());
@@ -100,7 +106,7 @@ pub(crate) async fn presign(
             part_number: part.number,
             url: presigned.url,
             headers: presigned.headers,
-            size: part.size_bytes.unwrap_or(0),
+            size: part.size_bytes,
             expires_at: presigned.expires_at.to_string(),
         });
     }
@@ -121,7 +127,7 @@ pub(crate) async fn list(
     caller: Caller,
     Path(file_id): Path<String>,
 ) -> Result<axum::Json<PartList>, ApiError> {
-    let record = app.record_of(&caller, &file_id).await?;
+    let record = app.record_of(&caller.owner, &file_id).await?;
     let upload = open_upload(&record, aws::clock::now())?;
     let found = match app.stores.objects.list_parts(&record.object_key(), &upload.upload_id).await {
         Err(error) if error.kind == aws::Kind::NotFound => return Err(PartsRefused::Over.into()),
@@ -134,41 +140,15 @@ pub(crate) async fn list(
         checksum_sha256: part.sha256.map(|digest| digest.to_string()),
     });
     Ok(axum::Json(PartList {
-        part_size: parts::PART_BYTES,
-        part_count: parts::n_parts(record.declared_size.unwrap_or(0)),
+        part_size: record.declared_size.map(|_| parts::PART_BYTES),
+        part_count: record.declared_size.map(parts::n_parts),
         expires_at: record.upload_deadline.to_string(),
         parts: parts.collect(),
     }))
 }
 
-/// Begins at storage, before there is a record: what has one can be ended by it.
-pub(crate) async fn begin(
-    app: &App,
-    file: FileId,
-    upload: &Upload,
-    has_checksums: bool,
-) -> Result<UploadMethod, ApiError> {
-    if upload.declared_size.is_none() {
-        return Err(Rejected::SizeNeeded.into());
-    }
-    let key = ObjectKey::Issued(file);
-    let upload_id = app.stores.objects.begin_multipart(&key, &upload.content_type, has_checksums).await?;
-    Ok(UploadMethod::Multipart(MultipartUpload { upload_id, has_checksums }))
-}
-
-/// Ends what [`begin`] began for a record that did not come to be. What is left all the same, the bucket's lifecycle ends.
-pub(crate) async fn abandon(app: &App, record: &Record) {
-    let Some(upload) = record.multipart() else { return };
-    let aborted = app.stores.objects.abort_multipart(&record.object_key(), upload.upload_id.as_str()).await;
-    if let Err(error) = aborted {
-        tracing::warn!(
-            error = aws::log::chain(&error),
-            "an upload in parts is left to the bucket's lifecycle"
-        );
-    }
-}
-
-fn open_upload(record: &Record, now: Timestamp) -> Result<&MultipartUpload, ApiError> {
+/// The upload that storage keeps for a record, while parts can be added to it.
+pub(crate) fn open_upload(record: &Record, now: Timestamp) -> Result<&MultipartUpload, ApiError> {
     let upload = record.multipart().ok_or(PartsRefused::NotInParts)?;
     match record.state {
         FileState::Expired | FileState::Deleted => Err(domain::access::Denied::Gone.into()),
@@ -177,19 +157,14 @@ fn open_upload(record: &Record, now: Timestamp) -> Result<&MultipartUpload, ApiE
     }
 }
 
-fn part_request(
-    record: &Record,
-    upload: &MultipartUpload,
-    part: &WantedPart,
-) -> Result<PartRequest, ApiError> {
-    let (size_bytes, number) = (record.declared_size.unwrap_or(0), part.part_number);
-    let part_size = parts::part_size(size_bytes, number)
-        .ok_or(PartsRefused::NoSuchPart { number, n_parts: parts::n_parts(size_bytes) })?;
+fn part_request(whole: Whole, upload: &MultipartUpload, part: &WantedPart) -> Result<PartRequest, ApiError> {
+    let number = part.part_number;
+    let size_bytes = whole.part_size(number)?;
     let sha256 = match (part.checksum_sha256.as_deref().map(Sha256::parse), upload.has_checksums) {
         (Some(Ok(digest)), true) => Some(digest),
         (None, false) => None,
         (None | Some(Err(_)), true) => return Err(PartsRefused::ChecksumNeeded { number }.into()),
         (Some(_), false) => return Err(PartsRefused::ChecksumUnused { number }.into()),
     };
-    Ok(PartRequest { number, size_bytes: Some(part_size), sha256 })
+    Ok(PartRequest { number, size_bytes, sha256 })
 }

@@ -37,7 +37,7 @@ struct DownloadAddress {
 
 /// The whole HTTP interface of this function.
 pub fn router(context: Context) -> Router {
-    let (cors, loopback) = (web::cors(&context.allowed_origins), context.loopback_only);
+    let (cors, loopback) = (web::cors(&context.allowed_origins), context.loopback_only.clone());
     let link_key = context.link_key.clone();
     Router::new()
         .route("/download/{token}", get(follow))

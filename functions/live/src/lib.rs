@@ -62,7 +62,7 @@ impl FromRef<App> for Identity {
 
 /// The whole HTTP interface of this function.
 pub fn router(context: Context) -> Router {
-    let (cors, loopback) = (web::cors(&context.allowed_origins), context.loopback_only);
+    let (cors, loopback) = (web::cors(&context.allowed_origins), context.loopback_only.clone());
     let estimator = Estimator::new(context.stores.clone(), context.settings.n_workers);
     Router::new()
         .route("/events", get(of_owner))

@@ -94,7 +94,10 @@ impl Functions<'_> {
     /// The page, the API and the download function at one address.
     pub(crate) fn router(&self, config: api::Config, s3_url: &str) -> anyhow::Result<Router> {
         let (identity, loopback_only) = match self.settings.auth {
-            Auth::Nobody => (Identity::Local, LoopbackOnly::Yes),
+            Auth::Nobody => {
+                let allowed_origins = config.allowed_origins.clone().into();
+                (Identity::Local, LoopbackOnly::Yes { allowed_origins })
+            }
             Auth::Jwt => {
                 let verifier = Verifier::new(IdentityConfig::from_env(self.env)?)?;
                 (Identity::Jwt(verifier.into()), LoopbackOnly::No)
@@ -106,7 +109,7 @@ impl Functions<'_> {
             stores: self.stores.clone(),
             link_key: LinkKey::fixed(signer.clone()),
             allowed_origins: config.allowed_origins.clone(),
-            loopback_only,
+            loopback_only: loopback_only.clone(),
         };
         let api = api::Context {
             stores: self.stores.clone(),
@@ -119,7 +122,7 @@ impl Functions<'_> {
                 first_look: self.machine.look_again,
                 engine_silence: Some(Duration::from_mins(2)),
                 allowed_origins: config.allowed_origins.clone(),
-                loopback_only,
+                loopback_only: loopback_only.clone(),
                 probe: Some(self.probe.clone()),
             },
             uploads: config.uploads,

@@ -24,6 +24,7 @@ mod multipart;
 mod object_writer;
 mod objects;
 mod post_policy;
+mod presign;
 mod queue;
 mod sdk;
 mod secrets;
@@ -41,8 +42,9 @@ pub use ledger::{
 pub use listing::ListedVersions;
 pub use multipart::PartRequest;
 pub use object_writer::ObjectWriter;
-pub use objects::{Objects, OpenObject, PresignedUpload};
+pub use objects::{Objects, OpenObject};
 pub use post_policy::PostPolicy;
+pub use presign::{PresignedUpload, PutRequest};
 pub use queue::{Backlog, DeadLetter, DeadLetters, ScanQueue};
 pub use sdk::{Endpoints, Sdk, StaticKeys};
 pub use secrets::{Secret, SecretValues};

@@ -11,7 +11,8 @@ use domain::parts::{MultipartUpload, StoredPart};
 use domain::timestamp::Timestamp;
 
 use crate::error::{Kind, StoreError};
-use crate::objects::{Objects, PresignedUpload};
+use crate::objects::Objects;
+use crate::presign::{PresignedUpload, presigning};
 
 const COMPLETE_TIMEOUT: Duration = Duration::from_mins(5);
 
@@ -72,7 +73,7 @@ impl Objects {
             .set_content_length(part.size_bytes.and_then(|size| i64::try_from(size).ok()))
             .set_checksum_sha256(part.sha256.map(Sha256::to_base64));
         let expires_at = self.latest_expiry(now + ttl).await?;
-        let presigned = request.presigned(crate::objects::presigning(now, expires_at)?).await;
+        let presigned = request.presigned(presigning(now, expires_at)?).await;
         let presigned = presigned.map_err(|error| StoreError::of_sdk("presign a part", error))?;
         Ok(PresignedUpload::put(&presigned, expires_at))
     }

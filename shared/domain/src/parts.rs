@@ -57,6 +57,10 @@ pub enum PartsRefused {
         "part {number} has a `checksum_sha256`, but the upload did not begin with `part_checksums`: nothing would compare it"
     )]
     ChecksumUnused { number: u32 },
+    #[error("part {number} is not what you say that you have sent")]
+    Differs { number: u32 },
+    #[error("the parts are larger together than the limit of {limit_bytes} bytes")]
+    TooLarge { limit_bytes: u64 },
     #[error("ask for 1 to {MAX_PARTS_AT_ONCE} parts at a time")]
     WrongNumber,
 }
@@ -64,9 +68,53 @@ pub enum PartsRefused {
 /// How many parts one request may ask for.
 pub const MAX_PARTS_AT_ONCE: usize = 100;
 
-/// Whether `parts`, in order, are exactly what a file of `size_bytes` is cut into. Their bytes are judged by the scan; storage has compared
-/// them with their checksums already, if there are any.
-pub fn check(size_bytes: u64, parts: &[StoredPart], has_checksums: bool) -> Result<(), PartsRefused> {
+/// What the parts must add up to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whole {
+    /// The uploader said how many bytes there are; they are cut as [`PART_BYTES`] says.
+    Announced { size_bytes: u64 },
+    /// The uploader's protocol does not say; it cuts as it likes.
+    AtMost { limit_bytes: u64 },
+}
+
+/// The smallest part that S3 joins, but for the last one.
+const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
+/// S3's limit.
+const MAX_PARTS: u64 = 10_000;
+
+impl Whole {
+    /// How many parts there can be.
+    pub fn max_parts(self) -> u64 {
+        match self {
+            Self::Announced { size_bytes } => n_parts(size_bytes),
+            Self::AtMost { limit_bytes } => limit_bytes.div_ceil(MIN_PART_BYTES).clamp(1, MAX_PARTS),
+        }
+    }
+
+    /// How many bytes a part has, where that is known; an error when there can be no such part.
+    pub fn part_size(self, number: u32) -> Result<Option<u64>, PartsRefused> {
+        let size = match self {
+            Self::Announced { size_bytes } => part_size(size_bytes, number).map(Some),
+            Self::AtMost { .. } => (1..=self.max_parts()).contains(&u64::from(number)).then_some(None),
+        };
+        size.ok_or(PartsRefused::NoSuchPart { number, n_parts: self.max_parts() })
+    }
+}
+
+/// Whether `parts`, in order, are what was announced. Their bytes are judged by the scan; storage has compared them with their checksums
+/// already, if there are any.
+pub fn check(whole: Whole, parts: &[StoredPart], has_checksums: bool) -> Result<(), PartsRefused> {
+    match whole {
+        Whole::Announced { size_bytes } => check_announced(size_bytes, parts)?,
+        Whole::AtMost { limit_bytes } => check_sum(limit_bytes, parts)?,
+    }
+    match parts.iter().find(|part| has_checksums && part.sha256.is_none()) {
+        Some(part) => Err(PartsRefused::ChecksumNeeded { number: part.number }),
+        None => Ok(()),
+    }
+}
+
+fn check_announced(size_bytes: u64, parts: &[StoredPart]) -> Result<(), PartsRefused> {
     let mut stored = parts.iter();
     let mut number = 1;
     while let Some(expected) = part_size(size_bytes, number) {
@@ -75,14 +123,44 @@ pub fn check(size_bytes: u64, parts: &[StoredPart], has_checksums: bool) -> Resu
         if part.size_bytes != expected {
             return Err(PartsRefused::WrongSize { number, expected, found: part.size_bytes });
         }
-        if has_checksums && part.sha256.is_none() {
-            return Err(PartsRefused::ChecksumNeeded { number });
-        }
         number += 1;
     }
     match stored.next() {
         None => Ok(()),
         Some(part) => Err(PartsRefused::NoSuchPart { number: part.number, n_parts: n_parts(size_bytes) }),
+    }
+}
+
+fn check_sum(limit_bytes: u64, parts: &[StoredPart]) -> Result<(), PartsRefused> {
+    let mut numbers = 1..;
+    let gap = parts.iter().find_map(|part| numbers.next().filter(|number| part.number != *number));
+    if let Some(number) = gap.or_else(|| parts.is_empty().then_some(1)) {
+        return Err(PartsRefused::Missing { number });
+    }
+    let sum = parts.iter().map(|part| part.size_bytes).fold(0, u64::saturating_add);
+    if sum > limit_bytes { Err(PartsRefused::TooLarge { limit_bytes }) } else { Ok(()) }
+}
+
+/// A part as the uploader remembers it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListedPart {
+    pub number: u32,
+    /// Without its quotes.
+    pub etag: String,
+}
+
+/// Whether what is stored is what the uploader has sent: exactly these parts, and none was replaced since.
+pub fn compare(listed: &[ListedPart], stored: &[StoredPart]) -> Result<(), PartsRefused> {
+    let differs = |at: usize| match (listed.get(at), stored.get(at)) {
+        (Some(listed), Some(stored)) if listed.number == stored.number => {
+            (listed.etag != stored.etag.as_str()).then_some(listed.number)
+        }
+        (Some(listed), Some(stored)) => Some(listed.number.min(stored.number)),
+        (listed, stored) => listed.map(|part| part.number).or_else(|| stored.map(|part| part.number)),
+    };
+    match (0..listed.len().max(stored.len())).find_map(differs) {
+        Some(number) => Err(PartsRefused::Differs { number }),
+        None => Ok(()),
     }
 }
 
@@ -100,8 +178,10 @@ mod tests {
     fn only_exactly_the_announced_parts_are_joined() {
         let size = 2 * PART_BYTES + 5;
         let whole = [part(1, PART_BYTES), part(2, PART_BYTES), part(3, 5)];
-        assert_eq!(check(size, &whole, false), Ok(()));
-        let refused = |parts: &[StoredPart], has_checksums| check(size, parts, has_checksums).unwrap_err();
+        let announced = Whole::Announced { size_bytes: size };
+        assert_eq!(check(announced, &whole, false), Ok(()));
+        let refused =
+            |parts: &[StoredPart], has_checksums| check(announced, parts, has_checksums).unwrap_err();
         assert_eq!(refused(&[], false), PartsRefused::Missing { number: 1 });
         assert_eq!(refused(&whole[..2], false), PartsRefused::Missing { number: 3 });
         assert_eq!(
@@ -113,6 +193,46 @@ mod tests {
         let more = [whole.as_slice(), &[part(4, 1)]].concat();
         assert_eq!(refused(&more, false), PartsRefused::NoSuchPart { number: 4, n_parts: 3 });
         assert_eq!(refused(&whole, true), PartsRefused::ChecksumNeeded { number: 1 });
+    }
+
+    #[test]
+    fn without_a_size_the_sum_is_limited() {
+        let limit = Whole::AtMost { limit_bytes: 12_000_000 };
+        let check = |parts: &[StoredPart]| check(limit, parts, false);
+        assert_eq!(check(&[part(1, 6_000_000), part(2, 6_000_000)]), Ok(()));
+        let too_large = PartsRefused::TooLarge { limit_bytes: 12_000_000 };
+        assert_eq!(check(&[part(1, 6_000_000), part(2, 6_000_001)]), Err(too_large.clone()));
+        assert_eq!(check(&[part(1, u64::MAX), part(2, u64::MAX)]), Err(too_large));
+        assert_eq!(check(&[]), Err(PartsRefused::Missing { number: 1 }));
+        assert_eq!(check(&[part(2, 5)]), Err(PartsRefused::Missing { number: 1 }));
+        assert_eq!(check(&[part(1, 5), part(3, 5)]), Err(PartsRefused::Missing { number: 2 }));
+        assert_eq!((limit.part_size(3), limit.max_parts()), (Ok(None), 3));
+        for number in [0, 4] {
+            assert_eq!(limit.part_size(number), Err(PartsRefused::NoSuchPart { number, n_parts: 3 }));
+        }
+        assert_eq!(Whole::AtMost { limit_bytes: u64::MAX }.max_parts(), 10_000);
+    }
+
+    #[test]
+    fn only_what_was_sent_is_joined() {
+        let listed = |parts: &[(u32, &str)]| -> Vec<ListedPart> {
+            parts
+                .iter()
+                .map(|(number, etag)| ListedPart { number: *number, etag: (*etag).to_owned() })
+                .collect()
+        };
+        let stored = [part(1, 5), part(2, 5)];
+        assert_eq!(compare(&listed(&[(1, "e"), (2, "e")]), &stored), Ok(()));
+        for (sent, number) in [
+            (listed(&[(1, "e"), (2, "f")]), 2),
+            (listed(&[(1, "e")]), 2),
+            (listed(&[(2, "e")]), 1),
+            (listed(&[(1, "e"), (2, "e"), (3, "e")]), 3),
+            (listed(&[]), 1),
+            (listed(&[(2, "e"), (1, "e")]), 1),
+        ] {
+            assert_eq!(compare(&sent, &stored), Err(PartsRefused::Differs { number }), "{sent:?}");
+        }
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use crate::file_name::FileName;
 use crate::id::{FileId, ObjectKey, OwnerId, ScanId, Sha256, Version};
 use crate::incoming::Incoming;
 use crate::journal::Journal;
-use crate::parts::MultipartUpload;
+use crate::parts::{MultipartUpload, Whole};
 use crate::timestamp::Timestamp;
 use crate::upload::{AllowedExtensions, Upload, UploadPolicy};
 use crate::verdict::{Judgement, Verdict};
@@ -302,6 +302,11 @@ impl Record {
             UploadMethod::Multipart(upload) => Some(upload),
             _ => None,
         }
+    }
+
+    /// What the parts of an upload must add up to; `limit_bytes` where the uploader did not say.
+    pub fn whole(&self, limit_bytes: u64) -> Whole {
+        self.declared_size.map_or(Whole::AtMost { limit_bytes }, |size_bytes| Whole::Announced { size_bytes })
     }
 
     /// The measured size once bytes are bound, else the declared one.

@@ -20,6 +20,7 @@ pub fn cors(allowed_origins: &[String]) -> CorsLayer {
             name("last-event-id"),
             name("prefer"),
             name("x-requested-with"),
+            name("x-csrf-token"),
         ])
         .expose_headers([
             header::LOCATION,

@@ -58,11 +58,21 @@ pub enum ApiError {
     Parts(#[from] PartsRefused),
     #[error("nothing has been uploaded yet")]
     NotUploaded,
+    #[error("`checksum` is not an MD5 in base64")]
+    InvalidMd5,
+    #[error("this asks for something else than an upload")]
+    NotAnUpload,
+    #[error("upload 1 to {max} files at a time")]
+    WrongNumberOfFiles { max: usize },
+    #[error("the body is not the XML that S3 expects here")]
+    InvalidXml,
     #[error("{exceeded}")]
     QuotaExceeded { exceeded: Exceeded, now: Timestamp },
     // Who the client is.
     #[error("a valid bearer token is required")]
     Unauthorized,
+    #[error("this permission to upload is not valid, or not any more")]
+    InvalidUploadToken,
     #[error("only an operator may do this: the token needs the scope `admin`")]
     AdminRequired,
     #[error("this service answers on loopback addresses only")]
@@ -125,10 +135,17 @@ impl ApiError {
             },
             Self::Release(refused) => release_row(*refused),
             Self::Parts(refused) => parts_row(refused),
+            Self::InvalidMd5 => (S::UNPROCESSABLE_ENTITY, "invalid_checksum", "Invalid checksum"),
+            Self::NotAnUpload => (S::UNPROCESSABLE_ENTITY, "not_an_upload", "Not an upload"),
+            Self::WrongNumberOfFiles { .. } => {
+                (S::UNPROCESSABLE_ENTITY, "wrong_number_of_files", "Wrong number of files")
+            }
+            Self::InvalidXml => (S::BAD_REQUEST, "invalid_xml", "Invalid XML"),
             Self::NotUploaded => (S::CONFLICT, "not_uploaded", "Not uploaded"),
             Self::QuotaExceeded { .. } => (S::TOO_MANY_REQUESTS, "quota_exceeded", "Quota exceeded"),
             Self::AdminRequired => (S::FORBIDDEN, "admin_required", "Operators only"),
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "Unauthorized"),
+            Self::InvalidUploadToken => (S::UNAUTHORIZED, "invalid_upload_token", "Invalid upload token"),
             Self::HostNotAllowed => (S::FORBIDDEN, "host_not_allowed", "Host not allowed"),
             Self::CrossOrigin => (S::FORBIDDEN, "cross_origin", "Cross-origin request refused"),
             Self::FileNotFound => (S::NOT_FOUND, "file_not_found", "File not found"),
@@ -158,7 +175,7 @@ impl ApiError {
     }
 
     /// What the client is told. For our own failures it is constant; the log has the rest.
-    fn detail(&self, status: StatusCode) -> String {
+    pub fn detail(&self, status: StatusCode) -> String {
         if status.is_server_error() {
             return "The service could not answer. Please try again later.".to_owned();
         }
@@ -242,6 +259,8 @@ fn parts_row(refused: &PartsRefused) -> (StatusCode, &'static str, &'static str)
         PartsRefused::ChecksumUnused { .. } => {
             (S::UNPROCESSABLE_ENTITY, "checksum_unused", "Checksum unused")
         }
+        PartsRefused::Differs { .. } => (S::CONFLICT, "part_mismatch", "Another part"),
+        PartsRefused::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large"),
         PartsRefused::WrongNumber => {
             (S::UNPROCESSABLE_ENTITY, "wrong_number_of_parts", "Wrong number of parts")
         }

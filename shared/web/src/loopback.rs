@@ -1,6 +1,8 @@
 //! Without tokens, who else could be talking to us? Any web page in the user's browser: by a name that points to 127.0.0.1
 //! (DNS rebinding), or by a form that it posts across sites.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
@@ -10,33 +12,50 @@ use axum::response::{IntoResponse, Response};
 use crate::error::ApiError;
 
 /// Whether the rules for loopback without tokens apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoopbackOnly {
-    Yes,
+    /// The origins that the operator has named count as our own.
+    Yes {
+        allowed_origins: Arc<[String]>,
+    },
     No,
 }
 
-/// Middleware: `Host` must be a loopback name; unsafe methods need a same-origin or absent `Origin`.
+/// Uppy's protocol begins an upload with a GET: below this, no method is safe.
+const UPPY: &str = "/uppy/";
+
+/// Middleware: `Host` must be a loopback name; what changes something needs an `Origin` that is ours or allowed, or none, and must not be said
+/// to come from another site.
 pub async fn loopback_only(State(rule): State<LoopbackOnly>, request: Request, next: Next) -> Response {
-    if rule == LoopbackOnly::No {
-        return next.run(request).await;
-    }
-    match check(request.headers(), request.uri().authority(), request.method().is_safe()) {
+    let LoopbackOnly::Yes { allowed_origins } = rule else { return next.run(request).await };
+    let is_safe = request.method().is_safe() && !request.uri().path().starts_with(UPPY);
+    match check(request.headers(), request.uri().authority(), is_safe, &allowed_origins) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
-fn check(headers: &HeaderMap, authority: Option<&Authority>, is_safe: bool) -> Result<(), ApiError> {
+fn check(
+    headers: &HeaderMap,
+    authority: Option<&Authority>,
+    is_safe: bool,
+    allowed_origins: &[String],
+) -> Result<(), ApiError> {
     let host =
         headers.get(header::HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse().ok());
     let host: Authority = host.or_else(|| authority.cloned()).ok_or(ApiError::HostNotAllowed)?;
     if !is_loopback(host.host()) {
         return Err(ApiError::HostNotAllowed);
     }
-    let origin = headers.get(header::ORIGIN);
-    let is_same_origin = origin.is_none_or(|origin| origin.as_bytes() == format!("http://{host}").as_bytes());
-    if is_safe || is_same_origin { Ok(()) } else { Err(ApiError::CrossOrigin) }
+    let is_ours = match headers.get(header::ORIGIN).map(axum::http::HeaderValue::as_bytes) {
+        Some(origin) => {
+            origin == format!("http://{host}").as_bytes()
+                || allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin)
+        }
+        // Browsers leave it out of a GET that a page makes without asking for the answer (Fetch Metadata, W3C).
+        None => !headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none"),
+    };
+    if is_safe || is_ours { Ok(()) } else { Err(ApiError::CrossOrigin) }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -55,7 +74,8 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        check(&headers, None, is_safe).map_or_else(|error| error.row().1, |()| "ok")
+        let allowed = ["http://localhost:5173".to_owned()];
+        check(&headers, None, is_safe, &allowed).map_or_else(|error| error.row().1, |()| "ok")
     }
 
     #[test]
@@ -76,7 +96,9 @@ mod tests {
             assert_eq!(verdict(host, None, true), "host_not_allowed", "{host}");
         }
         let host = "127.0.0.1:8000";
-        assert_eq!(verdict(host, Some("http://127.0.0.1:8000"), false), "ok");
+        for origin in ["http://127.0.0.1:8000", "http://localhost:5173"] {
+            assert_eq!(verdict(host, Some(origin), false), "ok", "{origin}");
+        }
         for origin in [
             "http://evil.example",
             "http://127.0.0.1:9000",
@@ -86,6 +108,21 @@ mod tests {
         ] {
             assert_eq!(verdict(host, Some(origin), false), "cross_origin", "{origin}");
             assert_eq!(verdict(host, Some(origin), true), "ok", "{origin}");
+        }
+    }
+
+    #[test]
+    fn without_an_origin_the_browser_says_where_a_request_comes_from() {
+        for (site, expected) in [
+            ("cross-site", "cross_origin"),
+            ("same-site", "cross_origin"),
+            ("same-origin", "ok"),
+            ("none", "ok"),
+        ] {
+            let headers = [("host", "127.0.0.1:8000"), ("sec-fetch-site", site)];
+            let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            let found = check(&headers.into_iter().collect(), None, false, &[]);
+            assert_eq!(found.map_or_else(|error| error.row().1, |()| "ok"), expected, "{site}");
         }
     }
 }

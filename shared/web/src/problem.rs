@@ -78,17 +78,20 @@ pub async fn problems(request: Request, next: Next) -> Response {
     response
 }
 
+/// What follows these in a path is a secret; it is not repeated.
+const BEFORE_TOKEN: [&str; 3] = ["/download/", "/uppy/t/", "/multipart/"];
+
+fn without_token(path: &str) -> &str {
+    let secret = BEFORE_TOKEN.iter().find(|before| path.starts_with(**before));
+    secret.map_or(path, |before| before.trim_end_matches('/'))
+}
+
 fn render(parts: Parts, instance: &str, request_id: &str) -> Response {
     let problem = Problem {
         r#type: format!("urn:airlock:error:{}", parts.code),
         title: parts.title,
         status: parts.status.as_u16(),
-        // The token of a download link is a secret; it is not repeated.
-        instance: if instance.starts_with("/download/") {
-            "/download".to_owned()
-        } else {
-            instance.to_owned()
-        },
+        instance: without_token(instance).to_owned(),
         message: parts.detail.clone(),
         code: parts.code,
         reason: parts.reason,

@@ -1,5 +1,5 @@
-//! What do the tokens say that we sign ourselves? Download links and listing cursors: one key, an audience for each, so
-//! that neither is ever taken for the other, nor for a user's token.
+//! What do the tokens say that we sign ourselves? Download links, listing cursors and permissions to upload: one key, an audience for each, so
+//! that none is ever taken for another, nor for a user's token.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -16,6 +16,8 @@ use crate::error::ApiError;
 const ISSUER: &str = "airlock";
 const LINK_AUDIENCE: &str = "airlock:download";
 const CURSOR_AUDIENCE: &str = "airlock:cursor";
+const UPLOAD_AUDIENCE: &str = "airlock:upload";
+const PARTS_AUDIENCE: &str = "airlock:parts";
 /// As long as the output of the hash (RFC 7518, 3.2).
 const MIN_KEY_BYTES: usize = 32;
 /// Ours are below 500 bytes; a longer one is not ours.
@@ -55,6 +57,16 @@ struct CursorToken<T> {
     aud: String,
     sub: OwnerId,
     at: T,
+}
+
+/// A permission that ends.
+#[derive(Serialize, Deserialize)]
+struct PermitToken<T> {
+    iss: String,
+    aud: String,
+    sub: T,
+    iat: i64,
+    exp: i64,
 }
 
 impl std::fmt::Debug for TokenSigner {
@@ -115,6 +127,56 @@ impl TokenSigner {
     pub fn read_cursor<T: DeserializeOwned>(&self, owner: &OwnerId, token: &str) -> Result<T, ApiError> {
         let cursor: Option<CursorToken<T>> = self.read(token, CURSOR_AUDIENCE);
         cursor.filter(|cursor| cursor.sub == *owner).map(|cursor| cursor.at).ok_or(ApiError::InvalidCursor)
+    }
+
+    /// For clients that can send no header: whoever has it may upload for `owner`, and nothing else, until `expires_at`.
+    pub fn sign_upload(
+        &self,
+        owner: &OwnerId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<String, ApiError> {
+        self.sign_permit(UPLOAD_AUDIENCE, owner, expires_at, now)
+    }
+
+    pub fn read_upload(&self, token: &str, now: Timestamp) -> Result<OwnerId, ApiError> {
+        self.read_permit(token, UPLOAD_AUDIENCE, now)
+    }
+
+    /// Whoever has it may end the upload in parts of this one file, until `expires_at`.
+    pub fn sign_parts(
+        &self,
+        file: FileId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<String, ApiError> {
+        self.sign_permit(PARTS_AUDIENCE, file, expires_at, now)
+    }
+
+    pub fn read_parts(&self, token: &str, now: Timestamp) -> Result<FileId, ApiError> {
+        self.read_permit(token, PARTS_AUDIENCE, now)
+    }
+
+    fn sign_permit(
+        &self,
+        audience: &str,
+        sub: impl Serialize,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<String, ApiError> {
+        let (iat, exp) = (now.as_secs(), expires_at.as_secs());
+        self.sign(&PermitToken { iss: ISSUER.to_owned(), aud: audience.to_owned(), sub, iat, exp })
+    }
+
+    fn read_permit<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        audience: &str,
+        now: Timestamp,
+    ) -> Result<T, ApiError> {
+        let permit: Option<PermitToken<T>> = self.read(token, audience);
+        let permit = permit.filter(|permit| now < Timestamp::from_secs(permit.exp));
+        permit.map(|permit| permit.sub).ok_or(ApiError::InvalidUploadToken)
     }
 
     fn sign(&self, claims: &impl Serialize) -> Result<String, ApiError> {
@@ -212,6 +274,23 @@ mod tests {
         assert!(signer.read_cursor::<u32>(&OwnerId::parse("eve").unwrap(), &cursor).is_err());
         let link = signer.sign_link(&claims(), NOW).unwrap();
         assert!(signer.read_cursor::<u32>(&OwnerId::local(), &link).is_err());
+    }
+
+    #[test]
+    fn a_permission_to_upload_is_for_one_purpose_and_ends() {
+        let signer = TokenSigner::new(&[7; 32]).unwrap();
+        let (file, end) = (claims().file_id, NOW + std::time::Duration::from_mins(5));
+        let upload = signer.sign_upload(&OwnerId::local(), end, NOW).unwrap();
+        let parts = signer.sign_parts(file, end, NOW).unwrap();
+        assert_eq!(signer.read_upload(&upload, NOW).unwrap(), OwnerId::local());
+        assert_eq!(signer.read_parts(&parts, NOW).unwrap(), file);
+        for now in [end, end + std::time::Duration::from_secs(1)] {
+            assert!(signer.read_upload(&upload, now).is_err() && signer.read_parts(&parts, now).is_err());
+        }
+        assert!(signer.read_upload(&parts, NOW).is_err() && signer.read_parts(&upload, NOW).is_err());
+        assert!(signer.read_link(&upload).is_err() && signer.read_link(&parts).is_err());
+        let link = signer.sign_link(&claims(), NOW).unwrap();
+        assert!(signer.read_upload(&link, NOW).is_err() && signer.read_parts(&link, NOW).is_err());
     }
 
     #[test]

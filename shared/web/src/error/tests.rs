@@ -59,6 +59,13 @@ fn each_error_has_its_status_and_code() {
         (ApiError::Parts(PartsRefused::NoSuchPart { number: 2, n_parts: 1 }), 422, "no_such_part"),
         (ApiError::Parts(PartsRefused::ChecksumNeeded { number: 1 }), 422, "checksum_needed"),
         (ApiError::Parts(PartsRefused::ChecksumUnused { number: 1 }), 422, "checksum_unused"),
+        (ApiError::Parts(PartsRefused::Differs { number: 1 }), 409, "part_mismatch"),
+        (ApiError::Parts(PartsRefused::TooLarge { limit_bytes: 1 }), 413, "file_too_large"),
+        (ApiError::InvalidMd5, 422, "invalid_checksum"),
+        (ApiError::NotAnUpload, 422, "not_an_upload"),
+        (ApiError::WrongNumberOfFiles { max: 1 }, 422, "wrong_number_of_files"),
+        (ApiError::InvalidXml, 400, "invalid_xml"),
+        (ApiError::InvalidUploadToken, 401, "invalid_upload_token"),
         (ApiError::Parts(PartsRefused::WrongNumber), 422, "wrong_number_of_parts"),
         (ApiError::NotUploaded, 409, "not_uploaded"),
         (
