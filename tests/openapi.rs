@@ -24,6 +24,7 @@ async fn the_reference_is_served_without_a_cdn() {
     assert_eq!(status, 200);
     let paths: Vec<&String> = spec["paths"].as_object().unwrap().keys().collect();
     let expected = [
+        "/better-upload",
         "/dead-letters",
         "/dead-letters/redrive",
         "/download/{token}",
@@ -40,8 +41,17 @@ async fn the_reference_is_served_without_a_cdn() {
         "/files/{file_id}/status",
         "/health",
         "/metrics",
+        "/rails/active_storage/direct_uploads",
         "/stats",
         "/upload",
+        "/upload-tokens",
+        "/uppy/s3/multipart",
+        "/uppy/s3/multipart/{upload_id}",
+        "/uppy/s3/multipart/{upload_id}/batch",
+        "/uppy/s3/multipart/{upload_id}/complete",
+        "/uppy/s3/multipart/{upload_id}/{part_number}",
+        "/uppy/s3/params",
+        "/uppy/s3/presign",
         "/webhooks",
         "/webhooks/replay",
         "/webhooks/{endpoint_id}/enable",

@@ -103,6 +103,8 @@ fn rows() -> Vec<Row> {
     let none = || None;
     let empty = || Some(json!({}));
     let release = Some(json!({ "sha256": sha256(&eicar()), "reason": "a test" }));
+    let blob =
+        json!({ "blob": { "filename": "a.txt", "byte_size": 5, "checksum": "XUFAKrxLKna5cZ2REBfFkg==" } });
     vec![
         // What is everybody's own: an operator has files too, but not these.
         ("GET", "/files/{clean}", none(), 200, 404),
@@ -119,6 +121,24 @@ fn rows() -> Vec<Row> {
         ("DELETE", "/files/{clean}", none(), 204, 404),
         ("GET", "/files", none(), 200, 200),
         ("GET", "/events", none(), 200, 200),
+        // The upload clients' protocols.
+        ("POST", "/upload-tokens", empty(), 201, 201),
+        (
+            "POST",
+            "/better-upload",
+            Some(json!({ "files": [{ "name": "a.txt", "size": 1, "type": "" }] })),
+            200,
+            200,
+        ),
+        ("POST", "/rails/active_storage/direct_uploads", Some(blob), 200, 200),
+        ("GET", "/uppy/s3/params?filename=a.txt", none(), 200, 200),
+        ("POST", "/uppy/s3/multipart", Some(json!({ "filename": "a.txt" })), 200, 200),
+        ("GET", "/uppy/s3/multipart/u?key=uploads/{clean}", none(), 404, 404),
+        ("GET", "/uppy/s3/multipart/u/1?key=uploads/{clean}", none(), 404, 404),
+        ("GET", "/uppy/s3/multipart/u/batch?key=uploads/{clean}&partNumbers=1", none(), 404, 404),
+        ("POST", "/uppy/s3/multipart/u/complete?key=uploads/{clean}", Some(json!({ "parts": [] })), 404, 404),
+        ("DELETE", "/uppy/s3/multipart/u?key=uploads/{clean}", none(), 404, 404),
+        ("POST", "/uppy/s3/presign", Some(json!({ "method": "PUT", "key": "a.txt" })), 200, 200),
         // What only operators do.
         ("GET", "/stats", none(), 403, 200),
         ("GET", "/metrics", none(), 403, 200),
