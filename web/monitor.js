@@ -1,6 +1,6 @@
 // The monitor: what waits, what was decided, how long it took, and what went wrong. Asks for the numbers every two seconds while it is seen.
 
-import { call, formatSeconds, formatSize, onSignIn } from './service.js';
+import { airlock, formatSeconds, formatSize, onSignIn } from './service.js';
 
 const STATUSES = ['clean', 'infected', 'released', 'unscannable', 'error'];
 const SIZES = { up_to_1_mb: 'up to 1 MB', up_to_10_mb: 'up to 10 MB', up_to_100_mb: 'up to 100 MB', larger: 'larger' };
@@ -101,7 +101,7 @@ function showLegend(files) {
 
 async function showDeadLetters(n) {
   byId('redrive').hidden = !n;
-  const letters = n ? (await call('/dead-letters')).dead_letters : [];
+  const letters = n ? (await airlock.call('/dead-letters')).dead_letters : [];
   showRows('dead', letters.map(({ file_id: id, message_id: message, reason }) => [id ?? `message ${message}`, reason]),
     'dead-table', 'no-dead');
 }
@@ -109,7 +109,7 @@ async function showDeadLetters(n) {
 byId('redrive').addEventListener('click', async () => {
   byId('redrive').disabled = true;
   try {
-    const { moved } = await call('/dead-letters/redrive', { method: 'POST' });
+    const { moved } = await airlock.call('/dead-letters/redrive', { method: 'POST' });
     byId('announcer').textContent = `${moved} sent again.`;
     await refresh();
   } catch (error) {
@@ -125,7 +125,7 @@ function showProblem(text) {
 }
 
 async function refresh() {
-  const stats = await call('/stats');
+  const stats = await airlock.call('/stats');
   byId('at').textContent = new Date(stats.at).toLocaleTimeString();
   byId('at').dateTime = stats.at;
   showTiles(stats);

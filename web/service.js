@@ -1,23 +1,21 @@
-// What both pages need to talk to the service: calls with the token, and its events as they happen.
+// What both pages need to talk to the service: the client with the user's token, and events as they happen.
 
-export class Problem extends Error {
-  constructor(status, body) {
-    super(body.detail ?? body.message ?? `The service answered ${status}.`);
-    this.status = status;
+import { Airlock, AirlockError } from './client/index.js';
+
+const token = () => sessionStorage.getItem('token');
+
+class PageAirlock extends Airlock {
+  async call(path, options) {
+    try {
+      return await super.call(path, options);
+    } catch (error) {
+      if (error.status === 401) askForToken();
+      throw error;
+    }
   }
 }
 
-function withToken(headers) {
-  const token = sessionStorage.getItem('token');
-  return token ? { ...headers, authorization: `Bearer ${token}` } : headers;
-}
-
-export async function call(path, { headers = {}, ...options } = {}) {
-  const response = await fetch(path, { ...options, headers: withToken(headers) });
-  if (response.status === 401) askForToken();
-  if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
-  return response.status === 204 ? null : response.json();
-}
+export const airlock = new PageAirlock({ token });
 
 function askForToken() {
   document.getElementById('sign-in').hidden = false;
@@ -38,11 +36,11 @@ export async function follow(path, onEvent, onState = () => {}) {
   let lastEventId = null;
   for (let pause = 500; ; pause = Math.min(pause * 2, 10_000)) {
     try {
-      const headers = withToken({ accept: 'text/event-stream' });
+      const headers = { accept: 'text/event-stream', ...(token() && { authorization: `Bearer ${token()}` }) };
       if (lastEventId) headers['last-event-id'] = lastEventId;
       const response = await fetch(path, { headers, cache: 'no-store' });
       if (response.status === 401) { askForToken(); return; }
-      if (!response.ok) throw new Problem(response.status, {});
+      if (!response.ok) throw new AirlockError(`The service answered ${response.status}.`);
       onState(true);
       for await (const { id, data } of events(response.body)) {
         pause = 500;
@@ -50,7 +48,7 @@ export async function follow(path, onEvent, onState = () => {}) {
         onEvent(JSON.parse(data));
       }
     } catch (error) {
-      if (!(error instanceof TypeError || error instanceof Problem)) throw error;
+      if (!(error instanceof TypeError || error instanceof AirlockError)) throw error;
     }
     onState(false);
     await new Promise((resolve) => setTimeout(resolve, pause));

@@ -18,6 +18,15 @@ pub(crate) struct Health {
     storage: PartStatus,
     ledger: PartStatus,
     queue: QueueHealth,
+    uploads: UploadLimits,
+}
+
+/// What is accepted, so that a page can say so beforehand.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct UploadLimits {
+    /// Bytes; never more than the engine scans whole.
+    #[schema(example = 104_857_600)]
+    max_file_size: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -81,6 +90,7 @@ pub(crate) async fn show(State(app): State<App>) -> (StatusCode, axum::Json<Heal
             status: part(queue.is_ok()),
             waiting: queue.ok().map(|backlog| backlog.n_waiting),
         },
+        uploads: UploadLimits { max_file_size: app.uploads.max_file_size },
     };
     let parts = [health.engine.status, health.storage, health.ledger, health.queue.status];
     if parts.iter().all(|status| *status == PartStatus::Ok) {

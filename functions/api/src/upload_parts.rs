@@ -59,6 +59,8 @@ pub(crate) struct PartList {
     part_size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part_count: Option<u64>,
+    /// Whether each part must come with its SHA-256.
+    part_checksums: bool,
     expires_at: String,
     parts: Vec<StoredPart>,
 }
@@ -142,6 +144,7 @@ pub(crate) async fn list(
     Ok(axum::Json(PartList {
         part_size: record.declared_size.map(|_| parts::PART_BYTES),
         part_count: record.declared_size.map(parts::n_parts),
+        part_checksums: upload.has_checksums,
         expires_at: record.upload_deadline.to_string(),
         parts: parts.collect(),
     }))

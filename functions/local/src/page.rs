@@ -6,12 +6,27 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 const HTML: &str = include_str!("../../../web/index.html");
-const SCRIPT: &str = include_str!("../../../web/app.js");
-const SERVICE: &str = include_str!("../../../web/service.js");
 const MONITOR_HTML: &str = include_str!("../../../web/monitor.html");
-const MONITOR_SCRIPT: &str = include_str!("../../../web/monitor.js");
 const STYLE: &str = include_str!("../../../web/style.css");
 const ICON: &str = include_str!("../../../web/icon.svg");
+
+/// Paths and modules; below `/client/` is the client library as anybody else gets it.
+const SCRIPTS: [(&str, &str); 14] = [
+    ("/app.js", include_str!("../../../web/app.js")),
+    ("/monitor.js", include_str!("../../../web/monitor.js")),
+    ("/picking.js", include_str!("../../../web/picking.js")),
+    ("/rows.js", include_str!("../../../web/rows.js")),
+    ("/service.js", include_str!("../../../web/service.js")),
+    ("/uploads.js", include_str!("../../../web/uploads.js")),
+    ("/client/checksum-worker.js", include_str!("../../../web/client/checksum-worker.js")),
+    ("/client/checksum.js", include_str!("../../../web/client/checksum.js")),
+    ("/client/errors.js", include_str!("../../../web/client/errors.js")),
+    ("/client/index.js", include_str!("../../../web/client/index.js")),
+    ("/client/retry.js", include_str!("../../../web/client/retry.js")),
+    ("/client/send.js", include_str!("../../../web/client/send.js")),
+    ("/client/unfinished.js", include_str!("../../../web/client/unfinished.js")),
+    ("/client/upload.js", include_str!("../../../web/client/upload.js")),
+];
 
 /// The pages' routes. They may talk to this origin and to the storage, and to nobody else.
 pub(crate) fn router(s3_origin: &str) -> Router {
@@ -27,14 +42,14 @@ pub(crate) fn router(s3_origin: &str) -> Router {
             async move { ([(header::CONTENT_SECURITY_POLICY, policy)], file(text, "text/html; charset=utf-8")) }
         })
     };
-    Router::new()
+    let pages = Router::new()
         .route("/", html(HTML))
         .route("/monitor", html(MONITOR_HTML))
-        .route("/monitor.js", get(async || file(MONITOR_SCRIPT, "text/javascript; charset=utf-8")))
-        .route("/service.js", get(async || file(SERVICE, "text/javascript; charset=utf-8")))
-        .route("/app.js", get(async || file(SCRIPT, "text/javascript; charset=utf-8")))
         .route("/style.css", get(async || file(STYLE, "text/css; charset=utf-8")))
-        .route("/icon.svg", get(async || file(ICON, "image/svg+xml")))
+        .route("/icon.svg", get(async || file(ICON, "image/svg+xml")));
+    SCRIPTS.into_iter().fold(pages, |router, (path, script)| {
+        router.route(path, get(async move || file(script, "text/javascript; charset=utf-8")))
+    })
 }
 
 fn file(text: &'static str, content_type: &'static str) -> impl IntoResponse {

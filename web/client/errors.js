@@ -1,0 +1,24 @@
+// What can go wrong, as one class.
+
+/** A refusal by Airlock, by storage, or by the network. `code` is stable; `message` is for people. */
+export class AirlockError extends Error {
+  constructor(message, { status = 0, code = 'network', reason, requestId, retryAfter, isOfStorage = false } = {}) {
+    super(message);
+    this.name = 'AirlockError';
+    Object.assign(this, { status, code, reason, requestId, retryAfter, isOfStorage });
+  }
+}
+
+/** Reads `application/problem+json` (RFC 9457), or makes do without it. */
+export async function problemOf(response) {
+  const body = await response.json().catch(() => ({}));
+  return new AirlockError(body.detail ?? `The service answered ${response.status}.`, {
+    status: response.status,
+    code: body.code ?? 'unknown',
+    reason: body.reason,
+    requestId: body.requestId,
+    retryAfter: Number(response.headers.get('retry-after')) || undefined,
+  });
+}
+
+export const aborted = () => new DOMException('The upload was aborted.', 'AbortError');

@@ -1,0 +1,97 @@
+// Uploads files to Airlock from a browser, and waits for their verdicts. No dependency; see README.md.
+
+import { AirlockError, aborted, problemOf } from './errors.js';
+import { retrying } from './retry.js';
+import { Unfinished } from './unfinished.js';
+import { Upload } from './upload.js';
+
+export { AirlockError, Upload };
+
+/** Seconds that the service may take to answer when nothing changes. API Gateway allows no more. */
+const LONGEST_WAIT = 20;
+
+const localStorageOrNone = () => {
+  try {
+    return globalThis.localStorage ?? null;
+  } catch {
+    return null;
+  }
+};
+
+/** Whether a verdict has been reached, or there will be none. */
+export const isFinal = (info) => !['pending', 'scanning'].includes(info.scan_status);
+
+export class Airlock {
+  #url;
+  #token;
+  #retries;
+
+  constructor({ url = '', token = null, retries = 8, storage = localStorageOrNone() } = {}) {
+    this.#url = url.replace(/\/+$/, '');
+    this.#token = token;
+    this.#retries = retries;
+    this.unfinished = new Unfinished(this.#url, storage);
+  }
+
+  /** Begins to upload a `File`, or a `Blob` with `options.name`. */
+  upload(file, options = {}) {
+    return new Upload(this, file, { retries: this.#retries, ...options });
+  }
+
+  /** Calls the API once. JSON in, JSON out; `null` where there is no content. Throws an `AirlockError`. */
+  async call(path, { method = 'GET', body, headers = {}, signal } = {}) {
+    const token = typeof this.#token === 'function' ? await this.#token() : this.#token;
+    const response = await fetch(this.#url + path, {
+      method,
+      signal,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(token && { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+    }).catch((error) => {
+      throw signal?.aborted ? aborted() : new AirlockError(`The service does not answer (${error.message}).`);
+    });
+    if (!response.ok) throw await problemOf(response);
+    return response.status === 204 ? null : response.json();
+  }
+
+  /** Calls the API, and again if that may help. For calls that can be repeated without harm. */
+  request(path, options = {}) {
+    return retrying(() => this.call(path, options), { retries: this.#retries, signal: options.signal });
+  }
+
+  file(fileId, options) {
+    return this.request(`/files/${fileId}`, options);
+  }
+
+  /** A link to a clean file, and when it ends. Whoever has it can download. */
+  async downloadLink(fileId, options) {
+    const { download_url: path, expires_at: expiresAt } = await this.request(`/files/${fileId}/download-link`, options);
+    return { url: new URL(path, this.#url || globalThis.location?.href).href, expiresAt };
+  }
+
+  async delete(fileId, options) {
+    await this.request(`/files/${fileId}`, { ...options, method: 'DELETE' });
+    this.unfinished.forgetId(fileId);
+  }
+
+  /** What is known about a file: now, and whenever its status changes, until it is final. */
+  async* watch(fileId, { signal } = {}) {
+    for (let shown = null; ;) {
+      const headers = shown === null ? {} : { prefer: `wait=${LONGEST_WAIT}` };
+      const { file_info: info } = await this.request(`/files/${fileId}/status`, { headers, signal });
+      if (info.scan_status !== shown) yield info;
+      if (isFinal(info)) return;
+      shown = info.scan_status;
+    }
+  }
+
+  /** What is known about a file once its verdict is reached. */
+  async verdict(fileId, options) {
+    let last;
+    for await (const info of this.watch(fileId, options)) last = info;
+    return last;
+  }
+}

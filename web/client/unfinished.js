@@ -1,0 +1,58 @@
+// Which uploads were begun here and are not over? Kept in the browser, so that one goes on after the page was closed.
+
+const PREFIX = 'airlock:upload:';
+
+/** Uploads in parts that can go on. Without storage (private windows, Node.js) nothing is remembered, and nothing fails. */
+export class Unfinished {
+  #storage;
+  #url;
+
+  constructor(url, storage) {
+    this.#url = url;
+    this.#storage = storage;
+  }
+
+  // A file is the same if it has the same name, size and date. Parts with checksums are compared by those as well.
+  #key(file) {
+    return PREFIX + JSON.stringify([this.#url, file.name, file.size, file.lastModified]);
+  }
+
+  find(file) {
+    return this.#read(this.#key(file))?.fileId ?? null;
+  }
+
+  remember(file, fileId) {
+    try {
+      this.#storage?.setItem(this.#key(file), JSON.stringify({ fileId, name: file.name, size: file.size }));
+    } catch {
+      // Full, or forbidden: then this upload does not go on after a reload.
+    }
+  }
+
+  forget(file) {
+    this.#storage?.removeItem(this.#key(file));
+  }
+
+  forgetId(fileId) {
+    for (const { key } of this.#entries().filter((entry) => entry.fileId === fileId)) this.#storage.removeItem(key);
+  }
+
+  /** `{ fileId, name, size }` of each. */
+  list() {
+    return this.#entries().map(({ fileId, name, size }) => ({ fileId, name, size }));
+  }
+
+  #entries() {
+    const keys = Array.from({ length: this.#storage?.length ?? 0 }, (_, n) => this.#storage.key(n));
+    const ours = keys.filter((key) => key?.startsWith(PREFIX + JSON.stringify([this.#url]).slice(0, -1)));
+    return ours.map((key) => ({ key, ...this.#read(key) })).filter((entry) => entry.fileId);
+  }
+
+  #read(key) {
+    try {
+      return JSON.parse(this.#storage?.getItem(key) ?? 'null');
+    } catch {
+      return null;
+    }
+  }
+}

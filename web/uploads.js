@@ -1,0 +1,121 @@
+// Uploads: a few at a time, each with a row that shows how far it is, and that can be paused, cancelled and gone on with.
+
+import { airlock } from './service.js';
+import { announce, byId, drop, list, newRow, rows, showActions, showFile, showMessage, showProgress, showState, STATUS_WORDS } from './rows.js';
+
+const PARALLEL_UPLOADS = 3;
+const waiting = [];
+let uploading = 0;
+
+/** Whether a row's file is being uploaded, or will be. */
+export const isBusy = (row) => Boolean(row.isQueued || row.upload);
+
+/** Uploads files, when it is their turn. */
+export function enqueue(files) {
+  for (const file of files) {
+    const row = rows.get(airlock.unfinished.find(file)) ?? newRow(file.name, file.size);
+    if (isBusy(row)) continue; // it is on its way already
+    row.isQueued = true;
+    showState(row, 'pending', 'Queued', 'Waiting to be uploaded.');
+    showActions(row);
+    list.prepend(row);
+    waiting.push({ file, row });
+  }
+  byId('empty').hidden = list.children.length > 0;
+  announce(`${files.length} file${files.length === 1 ? '' : 's'} added.`);
+  pump();
+}
+
+function pump() {
+  while (uploading < PARALLEL_UPLOADS && waiting.length > 0) {
+    const { file, row } = waiting.shift();
+    uploading += 1;
+    row.isQueued = false;
+    upload(file, row)
+      .catch((error) => showFailure(row, file, error))
+      .finally(() => { row.upload = null; uploading -= 1; pump(); });
+  }
+}
+
+async function upload(file, row) {
+  const states = { preparing: ['Preparing', 'Computing its checksum.'], sending: ['Uploading', ''], completing: ['Uploading', 'Almost there.'] };
+  row.upload = airlock.upload(file, {
+    onState: (state) => { if (!row.upload?.isPaused) showState(row, 'pending', ...states[state]); },
+    onProgress: ({ loaded, total }) => showProgress(row, loaded / total),
+  });
+  showActions(row, 'pause', 'cancel');
+  await announced(row.upload.created, row);
+  const stored = await row.upload.stored;
+  showProgress(row, null);
+  row.isUploading = false;
+  // Its events may be faster than the answer.
+  showFile(row, row.lastInfo ?? stored);
+}
+
+function showFailure(row, file, error) {
+  showProgress(row, null);
+  row.isUploading = false;
+  if (error.name === 'AbortError') {
+    drop(row);
+    announce(`${file.name}: cancelled.`);
+    return;
+  }
+  const canGoOn = airlock.unfinished.find(file) !== null;
+  showState(row, 'refused', canGoOn ? 'Interrupted' : 'Not accepted', canGoOn ? `${error.message} Choose the file again to go on.` : error.message);
+  showActions(row, ...(row.dataset.fileId ? ['delete'] : []));
+  announce(`${file.name}: ${error.message}`);
+}
+
+export function pause(row) {
+  row.upload.pause();
+  showState(row, 'pending', 'Paused', 'What has arrived is kept.');
+  showActions(row, 'resume', 'cancel');
+}
+
+export function resume(row) {
+  showState(row, 'pending', 'Uploading', '');
+  showActions(row, 'pause', 'cancel');
+  row.upload.resume();
+}
+
+export const cancel = (row) => row.upload.abort();
+
+/** Says of each upload that an earlier page has left unfinished how it goes on. */
+export function showUnfinished() {
+  for (const { fileId, name } of airlock.unfinished.list()) {
+    const row = rows.get(fileId);
+    if (row && !isBusy(row) && row.dataset.status === 'pending') {
+      showState(row, 'pending', 'Interrupted', `Choose ${name} again to go on: what has arrived is kept.`);
+    }
+  }
+}
+
+// --- events about files whose ids are not known yet: while an answer is on its way, an unknown file may be our own ---
+
+let announcing = 0;
+const unplaced = [];
+let place = () => {};
+
+/** `onEvent` gets the events that {@link postpone} has kept, once it is clear which row each is about. */
+export const onPlaced = (onEvent) => { place = onEvent; };
+
+/** Keeps an event about an unknown file, if it may be about one that is just being announced. Whether it does. */
+export function postpone(event) {
+  if (announcing > 0) unplaced.push(event);
+  return announcing > 0;
+}
+
+async function announced(created, row) {
+  announcing += 1;
+  try {
+    row.dataset.fileId = await created;
+    row.isUploading = true;
+    rows.set(row.dataset.fileId, row);
+  } finally {
+    announcing -= 1;
+    if (announcing === 0) unplaced.splice(0).forEach(place);
+  }
+}
+
+/** Whether an event about a row's file says no more than that its upload goes on. */
+export const isOnItsWay = (row, info) => row.isUploading && STATUS_WORDS[info.scan_status] === STATUS_WORDS.pending;
