@@ -5,7 +5,7 @@ import { isFinal } from './client/index.js';
 import { listen } from './picking.js';
 import { announce, byId, define, drop, explain, list, newRow, progressText, rows, showFile, showMessage, showProgress, STATUS_WORDS } from './rows.js';
 import { airlock, follow, formatSize, onSignIn } from './service.js';
-import { cancel, enqueue, isBusy, isOnItsWay, onPlaced, pause, postpone, resume, showUnfinished } from './uploads.js';
+import { cancel, enqueue, isBusy, isOnItsWay, onPlaced, pause, postpone, resume, showInterrupted } from './uploads.js';
 
 let nextCursor = null;
 
@@ -15,7 +15,7 @@ function onEvent(event) {
   const id = event.file_info?.file_id ?? event.file_id;
   const row = rows.get(id);
   if (event.type === 'progress') {
-    if (row && !isBusy(row)) showMessage(row, progressText(event));
+    if (row && !isBusy(row) && !showInterrupted(row)) showMessage(row, progressText(event));
   } else if (event.type === 'file.deleted') {
     if (row) drop(row);
   } else if (row) {
@@ -36,6 +36,7 @@ function onChange(row, event) {
   showProgress(row, null);
   const before = row.dataset.status;
   showFile(row, info);
+  showInterrupted(row);
   if (event.type.startsWith('file.scan.') && before !== info.scan_status && isFinal(info)) {
     announce(`${info.filename}: ${STATUS_WORDS[info.scan_status]}. ${explain(info)}`);
   }
@@ -86,12 +87,12 @@ async function load({ more = false } = {}) {
     const row = rows.get(info.file_id) ?? newRow(info.filename, info.file_size);
     if (isBusy(row)) continue;
     showFile(row, info);
+    showInterrupted(row);
     list.append(row);
   }
   nextCursor = page.next_cursor ?? null;
   byId('more').hidden = nextCursor === null;
   byId('empty').hidden = list.children.length > 0;
-  showUnfinished();
 }
 
 async function showHealth() {

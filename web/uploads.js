@@ -80,14 +80,12 @@ export function resume(row) {
 
 export const cancel = (row) => row.upload.abort();
 
-/** Says of each upload that an earlier page has left unfinished how it goes on. */
-export function showUnfinished() {
-  for (const { fileId, name } of airlock.unfinished.list()) {
-    const row = rows.get(fileId);
-    if (row && !isBusy(row) && row.dataset.status === 'pending') {
-      showState(row, 'pending', 'Interrupted', `Choose ${name} again to go on: what has arrived is kept.`);
-    }
-  }
+/** If an earlier page has left the upload of this row unfinished, says how it goes on. Whether it has. */
+export function showInterrupted(row) {
+  const left = airlock.unfinished.list().find(({ fileId }) => fileId === row.dataset.fileId);
+  if (!left || isBusy(row) || row.dataset.status !== 'pending') return false;
+  showState(row, 'pending', 'Interrupted', `Choose ${left.name} again to go on: what has arrived is kept.`);
+  return true;
 }
 
 // --- events about files whose ids are not known yet: while an answer is on its way, an unknown file may be our own ---

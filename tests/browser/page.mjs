@@ -2,16 +2,13 @@
 // can be used with a keyboard. Usage: node page.mjs PATH-OF-AIRLOCK [DIRECTORY-FOR-SCREENSHOTS]
 
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Service, eicar, launch, n_passed, shot, test } from './support.mjs';
+import { Service, eicar, launch, n_passed, rowOf, sha256, shot, test } from './support.mjs';
 
 const service = await Service.start();
 const { url, directory } = service;
 const browser = await launch();
-const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
-const rowOf = (page, name) => page.locator('li.file', { has: page.locator('.name', { hasText: name }) });
 
 try {
   const context = await browser.newContext({ acceptDownloads: true, viewport: { width: 1000, height: 800 } });

@@ -1,6 +1,7 @@
 // What both pages' tests need: a service of their own, a browser, and a count.
 
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -67,6 +68,43 @@ export async function test(name, run) {
   await run();
   n_passed += 1;
   console.log(`  ok: ${name}`);
+}
+
+export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+export const rowOf = (page, name) => page.locator('li.file', { has: page.locator('.name', { hasText: name }) });
+
+export const badge = (page, name, text) => rowOf(page, name).locator('.badge', { hasText: text });
+
+/** Waits until `holds`, half a minute at most. */
+export async function until(holds) {
+  for (let n = 0; n < 300; n += 1) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`it does not come true: ${holds}`);
+}
+
+/** Bytes that look random and are the same every time, none of them twice in a row of parts (xorshift32). */
+export function pseudorandom(size, seed) {
+  const words = new Uint32Array(Math.ceil(size / 4));
+  let state = seed * 2654435761 >>> 0 || 1;
+  for (let n = 0; n < words.length; n += 1) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[n] = state;
+  }
+  return Buffer.from(words.buffer, 0, size);
+}
+
+/** Limits how fast the page sends, in bytes per second; the function that it gives back lifts the limit. */
+export async function throttle(page, uploadThroughput) {
+  const session = await page.context().newCDPSession(page);
+  const conditions = { offline: false, latency: 0, downloadThroughput: -1 };
+  await session.send('Network.enable');
+  await session.send('Network.emulateNetworkConditions', { ...conditions, uploadThroughput });
+  return () => session.send('Network.emulateNetworkConditions', { ...conditions, uploadThroughput: -1 });
 }
 
 // In two halves, so that no scanner takes this file for the test file.

@@ -1,6 +1,8 @@
 // Which uploads were begun here and are not over? Kept in the browser, so that one goes on after the page was closed.
 
 const PREFIX = 'airlock:upload:';
+/** The service keeps parts for a day. */
+const KEPT_MS = 24 * 60 * 60 * 1000;
 
 /** Uploads in parts that can go on. Without storage (private windows, Node.js) nothing is remembered, and nothing fails. */
 export class Unfinished {
@@ -23,7 +25,7 @@ export class Unfinished {
 
   remember(file, fileId) {
     try {
-      this.#storage?.setItem(this.#key(file), JSON.stringify({ fileId, name: file.name, size: file.size }));
+      this.#storage?.setItem(this.#key(file), JSON.stringify({ fileId, name: file.name, size: file.size, at: Date.now() }));
     } catch {
       // Full, or forbidden: then this upload does not go on after a reload.
     }
@@ -50,9 +52,12 @@ export class Unfinished {
 
   #read(key) {
     try {
-      return JSON.parse(this.#storage?.getItem(key) ?? 'null');
+      const entry = JSON.parse(this.#storage?.getItem(key) ?? 'null');
+      if (!entry || Date.now() - entry.at < KEPT_MS) return entry;
     } catch {
-      return null;
+      // Not ours, whatever its name.
     }
+    this.#storage.removeItem(key);
+    return null;
   }
 }
