@@ -1,5 +1,6 @@
 // One file, one row of the list. Nothing that a file or its name contains is trusted: text is only ever set as text.
 
+import { explain as explainRefusal } from './client/explain.js';
 import { formatSeconds, formatSize } from './service.js';
 
 export const STATUS_WORDS = {
@@ -78,16 +79,12 @@ export function showFile(row, info, message) {
 }
 
 export function explain(info) {
-  const result = info.scan_result;
   switch (info.scan_status) {
     case 'clean': return 'Nothing was found. Safe to download.';
-    case 'released': return `${result?.signature ?? 'Something'} was found; an operator has released it: ${info.release_reason}`;
-    case 'infected': return `Blocked: ${result?.signature ?? 'malware'} was found.`;
-    case 'unscannable':
-    case 'error': return result?.explanation ?? 'It could not be checked.';
+    case 'released': return `${info.scan_result?.signature ?? 'Something'} was found; an operator has released it: ${info.release_reason}`;
     case 'scanning': return 'Being checked now.';
-    case 'expired': return 'It has been removed.';
-    default: return 'Waiting for the scan.';
+    case 'pending': return 'Waiting for the scan.';
+    default: return explainRefusal(info);
   }
 }
 

@@ -10,7 +10,7 @@ import { chromium } from 'playwright-core';
 
 const [binary, screenshots] = process.argv.slice(2);
 
-const freePort = () => new Promise((resolve) => {
+export const freePort = () => new Promise((resolve) => {
   const server = createServer().listen(0, '127.0.0.1', () => {
     const { port } = server.address();
     server.close(() => resolve(port));
@@ -18,12 +18,14 @@ const freePort = () => new Promise((resolve) => {
 });
 
 export class Service {
-  static async start(...options) {
+  /** With more command line options and environment variables. */
+  static async start({ options = [], env = {} } = {}) {
     const service = new Service();
     service.directory = mkdtempSync(join(tmpdir(), 'airlock-page-'));
     service.ports = [await freePort(), await freePort()];
     service.url = `http://127.0.0.1:${service.ports[0]}`;
     service.options = options;
+    service.env = { ...process.env, ...env };
     await service.begin();
     return service;
   }
@@ -32,7 +34,7 @@ export class Service {
     this.process = spawn(binary, [
       'local', '--data-dir', join(this.directory, 'data'), '--definitions', 'test',
       '--listen', `127.0.0.1:${this.ports[0]}`, '--s3-listen', `127.0.0.1:${this.ports[1]}`, ...this.options,
-    ], { stdio: ['ignore', 'ignore', 'inherit'] });
+    ], { stdio: ['ignore', 'ignore', 'inherit'], env: this.env });
     for (let n = 0; n < 200; n += 1) {
       const health = await fetch(`${this.url}/health`).catch(() => null);
       if (health?.ok) return;
@@ -64,8 +66,12 @@ export const shot = async (page, name) => {
 
 export let n_passed = 0;
 
+/** Runs one test, two minutes at most. */
 export async function test(name, run) {
-  await run();
+  let timer;
+  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`${name}: it does not end`)), 120_000); });
+  await Promise.race([run(), late]);
+  clearTimeout(timer);
   n_passed += 1;
   console.log(`  ok: ${name}`);
 }

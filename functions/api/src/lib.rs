@@ -126,8 +126,9 @@ pub fn router(context: Context) -> axum::Router {
         .with_state(App(Arc::new(context)))
         .layer(middleware::from_fn_with_state(link_key, web::renew_link_key))
         .layer(middleware::from_fn_with_state(loopback, web::loopback_only))
-        .layer(cors)
         .layer(middleware::from_fn(web::problems))
+        // Outside of the errors: a page of another origin must be able to read those too.
+        .layer(cors)
 }
 
 /// The API's description, OpenAPI 3.1. Committed as `openapi.json`.

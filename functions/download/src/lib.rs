@@ -45,8 +45,9 @@ pub fn router(context: Context) -> Router {
         .with_state(Arc::new(context))
         .layer(middleware::from_fn_with_state(link_key, web::renew_link_key))
         .layer(middleware::from_fn_with_state(loopback, web::loopback_only))
-        .layer(cors)
         .layer(middleware::from_fn(web::problems))
+        // Outside of the errors: a page of another origin must be able to read those too.
+        .layer(cors)
 }
 
 async fn follow(

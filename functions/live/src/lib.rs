@@ -70,8 +70,9 @@ pub fn router(context: Context) -> Router {
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(App { context: Arc::new(context), estimator: Arc::new(estimator) })
         .layer(middleware::from_fn_with_state(loopback, web::loopback_only))
-        .layer(cors)
         .layer(middleware::from_fn(web::problems))
+        // Outside of the errors: a page of another origin must be able to read those too.
+        .layer(cors)
 }
 
 /// All files of the caller.

@@ -11,7 +11,7 @@ const STYLE: &str = include_str!("../../../web/style.css");
 const ICON: &str = include_str!("../../../web/icon.svg");
 
 /// Paths and modules; below `/client/` is the client library as anybody else gets it.
-const SCRIPTS: [(&str, &str); 14] = [
+const SCRIPTS: [(&str, &str); 15] = [
     ("/app.js", include_str!("../../../web/app.js")),
     ("/monitor.js", include_str!("../../../web/monitor.js")),
     ("/picking.js", include_str!("../../../web/picking.js")),
@@ -21,6 +21,7 @@ const SCRIPTS: [(&str, &str); 14] = [
     ("/client/checksum-worker.js", include_str!("../../../web/client/checksum-worker.js")),
     ("/client/checksum.js", include_str!("../../../web/client/checksum.js")),
     ("/client/errors.js", include_str!("../../../web/client/errors.js")),
+    ("/client/explain.js", include_str!("../../../web/client/explain.js")),
     ("/client/index.js", include_str!("../../../web/client/index.js")),
     ("/client/retry.js", include_str!("../../../web/client/retry.js")),
     ("/client/send.js", include_str!("../../../web/client/send.js")),

@@ -2,7 +2,9 @@
 
 use std::io;
 
+use axum::http::{HeaderValue, header};
 use futures_util::TryStreamExt as _;
+use percent_encoding::utf8_percent_encode;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, BucketVersioningStatus,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput,
@@ -10,18 +12,26 @@ use s3s::dto::{
     DeleteObjectsInput, DeleteObjectsOutput, ETag, ETagCondition, GetBucketVersioningInput,
     GetBucketVersioningOutput, GetObjectInput, GetObjectOutput, GetObjectTaggingInput,
     GetObjectTaggingOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-    ListObjectVersionsInput, ListObjectVersionsOutput, ListPartsInput, ListPartsOutput, PutObjectInput,
-    PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput, StreamingBlob, Tag, UploadPartInput,
-    UploadPartOutput,
+    ListObjectVersionsInput, ListObjectVersionsOutput, ListPartsInput, ListPartsOutput, PostObjectInput,
+    PostObjectOutput, PutObjectInput, PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput,
+    StreamingBlob, Tag, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::Store;
+use super::put::EVENT_KEY;
 use super::rows::{self, ObjectRow, internal};
 
 /// Large enough that system calls do not count (81 MiB/s at 4 KiB, 814 MiB/s at this).
 const READ_BYTES: usize = 256 * 1024;
+
+/// Where a form's object will be. S3 says so in the answer's headers, together with its ETag, and `s3s` 0.14 does not: Uppy 4 and 5 wait for both.
+fn location_of(request: &S3Request<PutObjectInput>) -> Option<HeaderValue> {
+    let host = request.headers.get(header::HOST).filter(|_| request.method == "POST")?.to_str().ok()?;
+    let (bucket, key) = (&request.input.bucket, utf8_percent_encode(&request.input.key, EVENT_KEY));
+    format!("http://{host}/{bucket}/{key}").parse().ok()
+}
 
 impl Store {
     pub(super) async fn find(&self, bucket: &str, key: &str, version: Option<&str>) -> S3Result<ObjectRow> {
@@ -66,7 +76,17 @@ impl S3 for Store {
     }
 
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        self.put(request).await.map(S3Response::new)
+        let location = location_of(&request);
+        let put = self.put(request).await?;
+        let etag = put.e_tag.as_ref().and_then(|etag| format!("\"{}\"", etag.value()).parse().ok());
+        let mut response = S3Response::new(put);
+        response.headers.extend(
+            location
+                .zip(etag)
+                .into_iter()
+                .flat_map(|(location, etag)| [(header::LOCATION, location), (header::ETAG, etag)]),
+        );
+        Ok(response)
     }
 
     async fn copy_object(

@@ -224,7 +224,7 @@ fn parse_tags(header: Option<&str>) -> Vec<(String, String)> {
 }
 
 /// Keys arrive form-url-encoded in events, with slashes left as they are.
-const EVENT_KEY: &AsciiSet =
+pub(super) const EVENT_KEY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*');
 
 /// What S3 would send (AWS, "Event message structure").

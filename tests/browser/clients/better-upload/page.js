@@ -1,0 +1,17 @@
+import { uploadFile } from '@better-upload/client';
+
+window.start = ({ api, token }) => {
+  const options = { api: `${api}/better-upload`, route: 'default', headers: { authorization: `Bearer ${token}` } };
+  window.progress = 0;
+  window.upload = async (file) => {
+    const stop = new AbortController();
+    window.abort = () => stop.abort();
+    try {
+      const onFileStateChange = ({ file: state }) => { window.progress = state.progress; window.error = state.error; };
+      const { file: done, metadata } = await uploadFile({ ...options, file, signal: stop.signal, onFileStateChange });
+      return { key: done.objectInfo.key, metadata };
+    } catch (error) {
+      return { error: error.message };
+    }
+  };
+};
