@@ -34,9 +34,13 @@ async function bundle(client) {
   scripts.set(client, text);
 }
 
+// Dropzone's page has the client's worker. FilePond's has not, and as many servers of applications do, this one then sends a page.
+const worker = readFileSync(join(here, '../../web/client/checksum-worker.js'), 'utf8');
 const application = createServer((request, response) => {
   const name = request.url.slice(1).replace('.js', '');
-  const isScript = request.url.endsWith('.js');
+  if (request.headers.referer?.includes('dropzone')) scripts.set('checksum-worker', worker);
+  else scripts.delete('checksum-worker');
+  const isScript = request.url.endsWith('.js') && scripts.has(name);
   response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
   response.end(isScript ? scripts.get(name) : `<!doctype html><title>${name}</title><body><script type="module" src="/${name}.js"></script>`);
 });
@@ -76,7 +80,6 @@ async function open(client, options = {}) {
   const page = await browser.newPage();
   page.problems = [];
   page.on('pageerror', (error) => page.problems.push(String(error)));
-  if (process.env.DEBUG) { page.on('console', (m) => console.log('console', m.text())); page.on('response', (r) => console.log(r.status(), r.request().method(), r.url().slice(0, 150))); page.on('requestfailed', (r) => console.log('failed', r.url().slice(0,150), r.failure()?.errorText)); page.on('pageerror', (e) => console.log(e)); }
   await page.goto(`${origin}/${client}`);
   await page.waitForFunction(() => window.start);
   await page.evaluate((settings) => window.start(settings), { api, token, ...options });
@@ -244,7 +247,8 @@ try {
       await throttle(cancelled, 10 * MB);
       const done = upload(cancelled, `${client} aborted.bin`, pseudorandom(30 * MB, 6));
       await progressed(cancelled, 0.2);
-      await cancelled.evaluate(() => (window.pond ? window.pond.removeFile() : window.dropzone.removeAllFiles(true)));
+      if (client === 'filepond') await cancelled.locator('.filepond--action-abort-item-processing').click({ force: true });
+      else await cancelled.evaluate(() => window.dropzone.removeAllFiles(true));
       assert.ok((await done).removed);
       await until(async () => (await named(`${client} aborted.bin`)).length === 0);
       await cancelled.close();

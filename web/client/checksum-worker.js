@@ -14,4 +14,5 @@ if (isWorker) {
       globalThis.postMessage({ id, error: String(error) });
     }
   };
+  globalThis.postMessage({ isReady: true });
 }

@@ -9,8 +9,8 @@ window.start = ({ api, token }) => {
   dropzone.on('uploadprogress', (_, percent) => { window.progress = percent / 100; });
   window.upload = (file) => new Promise((resolve) => {
     dropzone.on('success', (_, info) => resolve({ id: info.file_id, info }));
-    dropzone.on('error', (_, error) => resolve({ error }));
-    dropzone.on('canceled', () => resolve({ removed: true }));
+    // A file that the user takes away is an error as well, to Dropzone.
+    dropzone.on('error', (file, error) => resolve(file.status === Dropzone.CANCELED ? { removed: true } : { error }));
     dropzone.addFile(file);
   });
 };
