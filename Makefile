@@ -1,6 +1,9 @@
 # Each recipe is one or two lines; what is longer is in tools/.
 .PHONY: run test check soak fuzz mutants bench openapi layer layer-update lambda e2e-aws build fmt
 
+# What the examples need: a page of another origin, and objects that somebody else stores.
+run: export ALLOWED_ORIGINS ?= http://localhost:5173
+run: export INCOMING_PREFIX ?= incoming/
 run: ## Install what is missing, build, start everything, print the address; ARGS="--help" shows the options
 	@tools/install run
 	cargo run --package airlock -- local $(ARGS)

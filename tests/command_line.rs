@@ -101,6 +101,39 @@ async fn uploads_wait_and_say_the_verdict() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn large_files_go_in_parts_and_go_on_after_an_interruption() {
+    let service = Service::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (at, whole) = (directory.path(), crate::multipart::bytes(20_000_000));
+    std::fs::write(at.join("large.bin"), &whole).unwrap();
+    let output = run(&service, at, &["upload", "--output", "json", "large.bin"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(json(&output)[0]["scan_result"]["sha256"], sha256(&whole));
+
+    // Begun elsewhere, and a part of it is there already.
+    let body = serde_json::json!({ "filename": "large.bin", "size": whole.len(), "method": "multipart", "part_checksums": true });
+    let (_, begun) = service.post("/files", &body).await;
+    let file_id = begun["file_id"].as_str().unwrap();
+    let part = &whole[..crate::multipart::PART];
+    let wanted = serde_json::json!({ "part_number": 1, "checksum_sha256": sha256(part) });
+    let given = crate::multipart::instruction(&service, file_id, wanted).await;
+    assert_eq!(crate::multipart::send(&service, &given, part).await.status(), 200);
+    std::fs::write(at.join("other.bin"), &whole[..9_000_000]).unwrap();
+    for (args, code, said) in [
+        (vec!["upload", "--resume", file_id, "other.bin"], 1, "is not the file"),
+        (vec!["upload", "--resume", file_id, "large.bin", "other.bin"], 1, "about one file"),
+        (vec!["upload", "--resume", file_id, "large.bin"], 0, ""),
+        (vec!["upload", "--resume", file_id, "large.bin"], 1, "upload_over"),
+    ] {
+        let output = run(&service, at, &args);
+        let errors = text(&output.stderr);
+        assert!(output.status.code() == Some(code) && errors.contains(said), "{args:?}: {errors}");
+    }
+    assert_eq!(service.ends_as(file_id, "clean").await["scan_result"]["sha256"], sha256(&whole));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn operators_look_and_mend() {
     let service = Service::start_with(&[], |settings| settings.tuning.delivery.max_receives = 1).await;
     let directory = tempfile::tempdir().unwrap();

@@ -26,13 +26,13 @@ async fn begin(service: &Service, size: usize, more: Value) -> String {
 }
 
 /// Asks for one part's request, which must be given.
-async fn instruction(service: &Service, file_id: &str, part: Value) -> Value {
+pub(crate) async fn instruction(service: &Service, file_id: &str, part: Value) -> Value {
     let (status, given) = service.post(&format!("/files/{file_id}/parts"), &json!({ "parts": [part] })).await;
     assert_eq!(status, 200, "{given}");
     given["parts"][0].clone()
 }
 
-async fn send(service: &Service, instruction: &Value, bytes: &[u8]) -> Response {
+pub(crate) async fn send(service: &Service, instruction: &Value, bytes: &[u8]) -> Response {
     let mut request = service.http.put(text(&instruction["url"]));
     for (name, value) in instruction["headers"].as_object().unwrap() {
         if name != "content-length" {

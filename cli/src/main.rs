@@ -9,6 +9,7 @@ mod operate;
 mod output;
 mod selftest;
 mod upload;
+mod upload_parts;
 mod verdict;
 
 use std::process::ExitCode;

@@ -17,28 +17,42 @@ use tokio_util::io::ReaderStream;
 use crate::client::{Client, text};
 use crate::download::bar;
 use crate::output::Output;
-use crate::{files, verdict};
+use crate::{files, upload_parts, verdict};
 
 /// Large enough that system calls do not count.
 const READ_BYTES: usize = 256 * 1024;
+
+/// What the person asks for.
+pub(crate) struct How {
+    pub(crate) max_downloads: Option<u32>,
+    /// The file whose upload in parts goes on.
+    pub(crate) resume: Option<String>,
+    /// For how long to wait for verdicts, if at all.
+    pub(crate) wait: Option<Duration>,
+}
 
 pub(crate) async fn upload(
     client: &Client,
     output: Output,
     paths: &[impl AsRef<Path>],
-    max_downloads: Option<u32>,
-    wait: Option<Duration>,
+    how: How,
 ) -> anyhow::Result<ExitCode> {
+    if how.resume.is_some() && paths.len() != 1 {
+        bail!("`--resume` is about one file");
+    }
     let (mut infos, mut code) = (Vec::new(), 0);
     for path in paths {
         let path = path.as_ref();
-        let accepted = send(client, path, max_downloads).await;
-        let file_id = accepted.with_context(|| format!("`{}`", path.display()))?;
-        let info = match wait {
+        let sent = match &how.resume {
+            Some(file_id) => resume(client, path, file_id).await,
+            None => send(client, path, how.max_downloads).await,
+        };
+        let file_id = sent.with_context(|| format!("`{}`", path.display()))?;
+        let info = match how.wait {
             Some(limit) => until_verdict(client, &file_id, limit).await?,
             None => client.get(&format!("/files/{file_id}")).await?,
         };
-        code = code.max(if wait.is_some() { verdict::code(&info) } else { 0 });
+        code = code.max(if how.wait.is_some() { verdict::code(&info) } else { 0 });
         infos.push(info);
     }
     files::print(output, &Value::Array(infos.clone()), &infos);
@@ -61,14 +75,32 @@ async fn send(client: &Client, path: &Path, max_downloads: Option<u32>) -> anyho
     let Some(name) = name else { bail!("not a file") };
     let size = tokio::fs::metadata(path).await?.len();
     let progress = bar(Some(size), true).with_message(name.clone());
-    let digest = digest(path, &progress).await?;
-    let mut body = json!({ "filename": name, "size": size, "checksum_sha256": digest });
+    let mut body = json!({ "filename": name, "size": size });
     if let Some(limit) = max_downloads {
         body["max_downloads"] = limit.into();
     }
+    if size > upload_parts::WHOLE_BYTES {
+        let file_id = upload_parts::announce(client, body).await?;
+        in_parts(client, path, &file_id, &progress).await?;
+        return Ok(file_id);
+    }
+    body["checksum_sha256"] = digest(path, &progress).await?.into();
     let accepted = client.post("/files", &body).await?;
     put(client, &accepted["upload"], path, &progress).await?;
     Ok(text(&accepted, "file_id")?.to_owned())
+}
+
+/// Goes on with an upload in parts that was interrupted; its id again.
+async fn resume(client: &Client, path: &Path, file_id: &str) -> anyhow::Result<String> {
+    let progress = bar(Some(tokio::fs::metadata(path).await?.len()), true);
+    in_parts(client, path, file_id, &progress).await?;
+    Ok(file_id.to_owned())
+}
+
+async fn in_parts(client: &Client, path: &Path, file_id: &str, progress: &ProgressBar) -> anyhow::Result<()> {
+    let sent = upload_parts::send(client, path, file_id, progress).await;
+    let how = || format!("to go on: airlock upload --resume {file_id} {}", path.display());
+    sent.with_context(how)
 }
 
 /// With it, storage takes these bytes and no others.

@@ -66,11 +66,11 @@ export const shot = async (page, name) => {
 
 export let n_passed = 0;
 
-/** Runs one test, two minutes at most; with `ONLY=text`, only those whose names have it. */
-export async function test(name, run) {
+/** Runs one test, two minutes at most if nothing else is said; with `ONLY=text`, only those whose names have it. */
+export async function test(name, run, patienceMs = 120_000) {
   if (!name.includes(process.env.ONLY ?? '')) return;
   let timer;
-  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`${name}: it does not end`)), 120_000); });
+  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`${name}: it does not end`)), patienceMs); });
   await Promise.race([run(), late]);
   clearTimeout(timer);
   n_passed += 1;
@@ -83,9 +83,9 @@ export const rowOf = (page, name) => page.locator('li.file', { has: page.locator
 
 export const badge = (page, name, text) => rowOf(page, name).locator('.badge', { hasText: text });
 
-/** Waits until `holds`, half a minute at most. */
-export async function until(holds) {
-  for (let n = 0; n < 300; n += 1) {
+/** Waits until `holds`, half a minute at most if nothing else is said. */
+export async function until(holds, patienceMs = 30_000) {
+  for (let n = 0; n < patienceMs / 100; n += 1) {
     if (await holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -12,9 +12,9 @@ use s3s::dto::{
     DeleteObjectsInput, DeleteObjectsOutput, ETag, ETagCondition, GetBucketVersioningInput,
     GetBucketVersioningOutput, GetObjectInput, GetObjectOutput, GetObjectTaggingInput,
     GetObjectTaggingOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-    ListObjectVersionsInput, ListObjectVersionsOutput, ListPartsInput, ListPartsOutput, PostObjectInput,
-    PostObjectOutput, PutObjectInput, PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput,
-    StreamingBlob, Tag, UploadPartInput, UploadPartOutput,
+    ListObjectVersionsInput, ListObjectVersionsOutput, ListPartsInput, ListPartsOutput, PutObjectInput,
+    PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput, StreamingBlob, Tag, UploadPartInput,
+    UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
