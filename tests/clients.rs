@@ -358,3 +358,30 @@ async fn active_storage_uploads_what_it_has_a_checksum_of() {
     }
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_allowed_origins_read_answers_and_errors_and_others_do_not() {
+    let ours = "http://localhost:5173";
+    let service = Service::start_with(&[("ALLOWED_ORIGINS", ours)], |_| {}).await;
+    let (begins, reads) = ("/uppy/s3/params?filename=a.txt", "/files/nonsense");
+    for (method, path, headers, status) in [
+        ("GET", reads, vec![("origin", ours)], 404),
+        ("GET", reads, vec![("origin", "http://evil.example")], 404),
+        ("POST", "/upload-tokens", vec![("origin", ours)], 201),
+        ("POST", "/upload-tokens", vec![("origin", "http://evil.example")], 403),
+        // A GET that begins an upload, as a picture in somebody's page would send it.
+        ("GET", begins, vec![("origin", ours)], 200),
+        ("GET", begins, vec![("sec-fetch-site", "same-origin")], 200),
+        ("GET", begins, vec![("sec-fetch-site", "cross-site")], 403),
+    ] {
+        let request = service.request(method.parse().unwrap(), path).json(&json!({}));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{method} {path} {headers:?}");
+        let allowed =
+            response.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap());
+        let expected = headers.contains(&("origin", ours)).then_some(ours);
+        assert_eq!(allowed, expected, "{method} {path} {headers:?}");
+    }
+    service.stop().await;
+}
