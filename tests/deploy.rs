@@ -79,6 +79,34 @@ impl Stack {
         self.ends_as(&expires, "expired").await;
     }
 
+    /// Uppy's way, with an upload token in the path and no header; and where S3 would be asked about parts.
+    async fn try_upload_clients(&mut self) {
+        let request = self.authorized(Method::POST, "/upload-tokens").json(&json!({}));
+        let (status, given) = answer(request.send().await.unwrap()).await;
+        assert_eq!(status, 201, "{given}");
+        let host = text(&self.about["outputs"]["ApiUrl"]).split("://").nth(1).unwrap().to_owned();
+        let companion = text(&given["companion_url"]);
+        let path = companion.split_once(&host).unwrap_or_else(|| panic!("not {host}: {companion}")).1;
+        let ask = async |method: Method, path: &str, body: Value| {
+            let (status, body) = answer(self.request(method, path).json(&body).send().await.unwrap()).await;
+            assert_eq!(status, 200, "{path}: {body}");
+            body
+        };
+        let begun = ask(Method::POST, &format!("{path}/s3/multipart"), json!({ "filename": "a.txt" })).await;
+        let (key, upload_id) = (text(&begun["key"]), text(&begun["uploadId"]));
+        let upload = format!("{path}/s3/multipart/{upload_id}");
+        let part = ask(Method::GET, &format!("{upload}/1?key={key}"), Value::Null).await;
+        self.put(&json!({ "url": part["url"], "headers": {} }), b"by Uppy").await;
+        let request = json!({ "method": "GET", "key": key, "uploadId": upload_id });
+        let signed = ask(Method::POST, &format!("{path}/s3/presign"), request).await;
+        let listed = text(&signed["url"]);
+        let listed = self.request(Method::GET, listed.split_once(&host).unwrap().1).send().await.unwrap();
+        assert!(listed.text().await.unwrap().contains("<PartNumber>1</PartNumber>"));
+        let sent = ask(Method::GET, &format!("{upload}?key={key}"), Value::Null).await;
+        ask(Method::POST, &format!("{upload}/complete?key={key}"), json!({ "parts": sent })).await;
+        self.ends_as(key.trim_start_matches("uploads/"), "clean").await;
+    }
+
     /// What others store becomes somebody's file, and is treated as such. The next sweep tags what is released here, and moves what is not.
     async fn try_bring_your_own_uploader(&mut self) {
         let mut stored = vec![];
@@ -288,6 +316,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     stack.try_bring_your_own_uploader().await;
     stack.try_what_comes_after_the_verdict(&form, &infected).await;
     stack.try_parts().await;
+    stack.try_upload_clients().await;
 
     // What nobody can read is given up, and kept for a person to look at.
     stack.command(json!({ "do": "send", "body": "{not JSON" })).await;

@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { explain } from '../../web/client/explain.js';
+import { Airlock } from '../../web/client/index.js';
 import { Service, badge, eicar, launch, n_passed, pseudorandom, rowOf, sha256, shot, test, throttle, until } from './support.mjs';
 
 const MB = 1_000_000;
@@ -55,6 +57,7 @@ try {
       rowOf(page, 'paused.bin').getByRole('button', { name: 'Download' }).click(),
     ]);
     assert.equal(sha256(readFileSync(await download.path())), sha256(readFileSync(path)));
+    assert.deepEqual(page.workers().map((worker) => new URL(worker.url()).pathname), ['/client/checksum-worker.js']);
   });
 
   await test('after a reload only what is missing is sent', async () => {
@@ -177,6 +180,31 @@ try {
     });
     await badge(page, 'pasted.txt', 'Clean').waitFor();
     await shot(page, 'uploads');
+  });
+
+  await test('the client works in Node.js as well', async () => {
+    const airlock = new Airlock({ url, retries: 2 });
+    const bytes = pseudorandom(20 * MB, 13);
+    const upload = airlock.upload(new Blob([bytes]), { name: 'node.bin', maxDownloads: 1 });
+    const statuses = [];
+    for await (const info of upload) statuses.push(info.scan_status);
+    const info = await upload.verdict;
+    assert.deepEqual([statuses.at(-1), info.scan_result.sha256, explain(info)], ['clean', sha256(bytes), null]);
+    const link = await airlock.downloadLink(info.file_id);
+    assert.equal(sha256(Buffer.from(await (await fetch(link.url)).arrayBuffer())), sha256(bytes));
+    await airlock.delete(info.file_id);
+    for (const [act, code] of [
+      [() => airlock.upload(new Blob(['MZ']), { name: 'setup.exe' }).stored, 'extension_not_allowed'],
+      [() => airlock.upload(new Blob([]), { name: 'empty.txt' }).created, 'file_empty'],
+      [() => airlock.downloadLink(info.file_id), 'file_gone'],
+      [() => new Airlock({ url: 'http://127.0.0.1:9', retries: 1 }).file('x'), 'network'],
+    ]) await assert.rejects(act, { name: 'AirlockError', code });
+    const stop = new AbortController();
+    const aborted = airlock.upload(new Blob([bytes]), { name: 'aborted.bin', signal: stop.signal });
+    await aborted.created;
+    stop.abort();
+    await assert.rejects(aborted.verdict, { name: 'AbortError' });
+    await until(async () => await infoOf('aborted.bin') === undefined);
   });
 
   console.log(`${n_passed} passed, 0 failed`);
