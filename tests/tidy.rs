@@ -115,7 +115,9 @@ fn files_are_small() {
 fn every_crate_obeys_the_workspace_lints_and_licence() {
     let manifests = sources()
         .into_iter()
-        .filter(|(path, _)| path.ends_with("Cargo.toml") && path.components().count() > 1);
+        .filter(|(path, _)| path.ends_with("Cargo.toml") && path.components().count() > 1)
+        // A workspace of its own, under a licence of its own.
+        .filter(|(path, _)| !path.starts_with("clamav-layer/engine"));
     let mut n_checked = 0;
     for (path, text) in manifests {
         n_checked += 1;

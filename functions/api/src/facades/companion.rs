@@ -148,8 +148,9 @@ pub(crate) async fn list(
 #[into_params(parameter_in = Path)]
 pub(crate) struct PartPath {
     upload_id: String,
-    /// From 1.
-    part_number: u32,
+    /// From 1. Read by us, so that what is no number is an error like any other.
+    #[param(value_type = u32, minimum = 1)]
+    part_number: String,
 }
 
 /// A PUT of one part.
@@ -174,7 +175,9 @@ pub(crate) async fn sign_part(
 ) -> Result<axum::Json<PartUrl>, ApiError> {
     let now = aws::clock::now();
     let record = super::upload_under(&app, &uploader, &query.key, &path.upload_id).await?;
-    let (url, expires_at) = part_url(&app, &record, path.part_number, UploadPolicy::UPLOAD_TTL, now).await?;
+    let number = path.part_number.parse();
+    let number = number.map_err(|_| ApiError::InvalidQuery("a part's number is a number".to_owned()))?;
+    let (url, expires_at) = part_url(&app, &record, number, UploadPolicy::UPLOAD_TTL, now).await?;
     Ok(axum::Json(PartUrl { url, expires: expires_at.since(now).as_secs() }))
 }
 
