@@ -10,7 +10,7 @@ run: ## Install what is missing, build, start everything, print the address; ARG
 
 test: ## Install what the tests need, run them all
 	@tools/install test
-	tools/lambda && tools/test && tests/browser/run && tests/container/run
+	tools/lambda && tools/test && tools/engine && tests/browser/run && tests/container/run
 
 check: ## Format, lints, documentation, licences, the SAM template
 	@tools/install check

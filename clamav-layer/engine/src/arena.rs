@@ -1,0 +1,164 @@
+//! Where is the engine's memory, and which libraries does it point into?
+
+use std::ffi::{CStr, c_int, c_void};
+
+use anyhow::bail;
+
+const _: () = assert!(size_of::<usize>() == 8, "addresses have 64 bits");
+
+/// Where the arena begins, in every process; see shim.c.
+pub(crate) const BASE: usize = 0x2000_0000_0000;
+/// Its largest size: 8 GiB.
+pub(crate) const MAX_SIZE: usize = 8 << 30;
+pub(crate) const PAGE: usize = 4096;
+
+unsafe extern "C" {
+    fn airlock_arena_begin() -> c_int;
+    fn airlock_arena_end() -> usize;
+}
+
+/// Runs `load` with all of this thread's memory from the arena; also how many bytes of it are in use.
+pub(crate) fn fill<T>(load: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, usize)> {
+    // SAFETY: called once, before anything is in the arena.
+    let error = unsafe { airlock_arena_begin() };
+    if error != 0 {
+        bail!("the arena's address is taken: {}", std::io::Error::from_raw_os_error(error));
+    }
+    let loaded = load();
+    // SAFETY: the arena has begun, on this thread.
+    let size = unsafe { airlock_arena_end() };
+    Ok((loaded?, size.next_multiple_of(PAGE)))
+}
+
+/// Reserves the arena's first `size` bytes. Nothing can be read or written there yet.
+pub(crate) fn reserve(size: usize) -> anyhow::Result<()> {
+    // SAFETY: a new mapping at an address where there is none, or an error.
+    let got = unsafe {
+        libc::mmap(
+            BASE as *mut c_void,
+            size,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE,
+            -1,
+            0,
+        )
+    };
+    if got as usize != BASE {
+        bail!("the arena's address is taken: {}", std::io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Gives up what [`reserve`] has got, so that definitions can be loaded as usual.
+pub(crate) fn release(size: usize) {
+    // SAFETY: the mapping is ours, and nothing points into it any more.
+    unsafe { libc::syscall(libc::SYS_munmap, BASE, size) };
+}
+
+/// A library in this process, as the loader has mapped it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Module {
+    /// The last part of its path; empty for this program.
+    pub(crate) name: String,
+    /// Hexadecimal; two builds never have the same.
+    pub(crate) build_id: String,
+    pub(crate) low: usize,
+    pub(crate) high: usize,
+}
+
+/// All of them.
+pub(crate) fn modules() -> Vec<Module> {
+    let mut modules: Vec<Module> = vec![];
+    // SAFETY: the callback gets what it was given here, and keeps nothing.
+    unsafe { libc::dl_iterate_phdr(Some(add_module), (&raw mut modules).cast()) };
+    modules
+}
+
+unsafe extern "C" fn add_module(info: *mut libc::dl_phdr_info, _: usize, modules: *mut c_void) -> c_int {
+    // SAFETY: the loader's description is valid during the call, and `modules` is the vector of the caller.
+    let (info, modules) = unsafe { (&*info, &mut *modules.cast::<Vec<Module>>()) };
+    let base = info.dlpi_addr as usize;
+    // SAFETY: as many headers as it says.
+    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
+    let mut module = Module { name: String::new(), build_id: String::new(), low: usize::MAX, high: 0 };
+    // SAFETY: the name is a string, or there is none.
+    let path = if info.dlpi_name.is_null() { c"" } else { unsafe { CStr::from_ptr(info.dlpi_name) } };
+    let path = path.to_string_lossy();
+    path.rsplit('/').next().unwrap_or_default().clone_into(&mut module.name);
+    for header in headers {
+        let start = base + header.p_vaddr as usize;
+        match header.p_type {
+            libc::PT_LOAD => {
+                module.low = module.low.min(start);
+                module.high = module.high.max(start + header.p_memsz as usize);
+            }
+            libc::PT_NOTE => {
+                let size = header.p_memsz as usize;
+                // SAFETY: a note segment of a loaded module is mapped.
+                let notes = unsafe { std::slice::from_raw_parts(start as *const u8, size) };
+                if let Some(id) = build_id(notes) {
+                    module.build_id = id;
+                }
+            }
+            _ => {}
+        }
+    }
+    modules.push(module);
+    0
+}
+
+/// The build id among notes: a name `GNU`, type 3 (elf(5), `NT_GNU_BUILD_ID`).
+fn build_id(mut notes: &[u8]) -> Option<String> {
+    while notes.len() >= 12 {
+        let word = |at: usize| Some(u32::from_ne_bytes(notes.get(at..at + 4)?.try_into().ok()?) as usize);
+        let (name_size, size, kind) = (word(0)?, word(4)?, word(8)?);
+        let start = 12 + name_size.next_multiple_of(4);
+        let (name, description) = (notes.get(12..12 + name_size)?, notes.get(start..start + size)?);
+        if kind == 3 && name == b"GNU\0" {
+            return Some(description.iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        notes = notes.get(start + size.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+/// Everything that is mapped into this process outside of the arena: start, end, and what the kernel calls it.
+pub(crate) fn mappings() -> anyhow::Result<Vec<(usize, usize, String)>> {
+    let text = std::fs::read_to_string("/proc/self/maps")?;
+    let read = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let (low, high) = fields.next()?.split_once('-')?;
+        let (low, high) = (usize::from_str_radix(low, 16).ok()?, usize::from_str_radix(high, 16).ok()?);
+        Some((low, high, fields.nth(4).unwrap_or_default().to_owned()))
+    };
+    let is_elsewhere = |(low, ..): &(usize, usize, String)| !(BASE..BASE + MAX_SIZE).contains(low);
+    Ok(text.lines().filter_map(read).filter(is_elsewhere).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_has_a_build_id() {
+        let modules = modules();
+        let libc = modules.iter().find(|module| module.name.starts_with("libc.so")).unwrap();
+        assert!(libc.build_id.len() == 40 && libc.low < libc.high, "{libc:?}");
+    }
+
+    #[test]
+    fn a_build_id_is_found_among_other_notes() {
+        let note = |kind: u32, description: &[u8]| {
+            let mut note =
+                [4u32, u32::try_from(description.len()).unwrap(), kind].map(u32::to_ne_bytes).concat();
+            note.extend(b"GNU\0");
+            note.extend(description);
+            note.resize(note.len().next_multiple_of(4), 0);
+            note
+        };
+        let notes = [note(1, &[0; 16]), note(3, &[0xab, 0xcd])].concat();
+        assert_eq!(build_id(&notes), Some("abcd".to_owned()));
+        assert_eq!(build_id(&note(1, &[0; 16])), None);
+        assert_eq!(build_id(&notes[..20]), None);
+    }
+}

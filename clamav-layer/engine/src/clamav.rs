@@ -1,0 +1,199 @@
+//! What does libclamav offer? Its interface, as far as it is used (clamav.h of 1.4).
+
+use std::ffi::{CStr, CString, c_char, c_int, c_longlong, c_uint, c_ulong, c_void};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+/// `cl_error_t`: these two are answers, everything else is a failure.
+pub(crate) const CL_CLEAN: c_int = 0;
+pub(crate) const CL_VIRUS: c_int = 1;
+
+/// `struct cl_scan_options`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ScanOptions {
+    pub(crate) general: u32,
+    pub(crate) parse: u32,
+    pub(crate) heuristic: u32,
+    pub(crate) mail: u32,
+    pub(crate) dev: u32,
+}
+
+/// `struct cl_cvd`.
+#[repr(C)]
+struct Cvd {
+    time: *mut c_char,
+    version: c_uint,
+    signatures: c_uint,
+    functionality_level: c_uint,
+    md5: *mut c_char,
+    signature: *mut c_char,
+    builder: *mut c_char,
+    built_at: c_uint,
+}
+
+#[repr(C)]
+pub(crate) struct RawEngine {
+    _opaque: [u8; 0],
+}
+
+unsafe extern "C" {
+    fn cl_init(options: c_uint) -> c_int;
+    fn cl_engine_new() -> *mut RawEngine;
+    fn cl_engine_set_num(engine: *mut RawEngine, field: c_int, value: c_longlong) -> c_int;
+    fn cl_engine_set_str(engine: *mut RawEngine, field: c_int, value: *const c_char) -> c_int;
+    fn cl_load(
+        path: *const c_char,
+        engine: *mut RawEngine,
+        signatures: *mut c_uint,
+        options: c_uint,
+    ) -> c_int;
+    fn cl_engine_compile(engine: *mut RawEngine) -> c_int;
+    fn cl_scandesc(
+        descriptor: c_int,
+        name: *const c_char,
+        virus: *mut *const c_char,
+        scanned: *mut c_ulong,
+        engine: *const RawEngine,
+        options: *mut ScanOptions,
+    ) -> c_int;
+    fn cl_strerror(error: c_int) -> *const c_char;
+    fn cl_retver() -> *const c_char;
+    fn cl_cvdhead(path: *const c_char) -> *mut Cvd;
+    fn cl_cvdfree(cvd: *mut Cvd);
+    fn cl_set_clcb_msg(callback: extern "C" fn(c_int, *const c_char, *const c_char, *mut c_void));
+}
+
+/// What libclamav reports goes to standard error, where whoever runs the engine reads complaints, in clamd's words.
+extern "C" fn report(_severity: c_int, full: *const c_char, _text: *const c_char, _context: *mut c_void) {
+    // SAFETY: libclamav gives a string that lives as long as this call.
+    eprintln!("{}", unsafe { CStr::from_ptr(full) }.to_string_lossy().trim_end());
+}
+
+/// Prepares libclamav; once in each process, before anything else of it.
+pub(crate) fn init() -> anyhow::Result<()> {
+    // SAFETY: no other thread uses libclamav yet.
+    unsafe {
+        cl_set_clcb_msg(report);
+        check(cl_init(0)).context("libclamav could not be prepared")
+    }
+}
+
+fn check(code: c_int) -> anyhow::Result<()> {
+    if code == CL_CLEAN { Ok(()) } else { bail!("{}", error_text(code)) }
+}
+
+fn error_text(code: c_int) -> String {
+    // SAFETY: the string is constant.
+    unsafe { CStr::from_ptr(cl_strerror(code)) }.to_string_lossy().into_owned()
+}
+
+/// As `VERSION` says it.
+pub(crate) fn version() -> String {
+    // SAFETY: the string is constant.
+    unsafe { CStr::from_ptr(cl_retver()) }.to_string_lossy().into_owned()
+}
+
+/// Version and date of an official database, as its header says them.
+pub(crate) fn database_header(path: &Path) -> Option<(u32, String)> {
+    let path = c_string(path).ok()?;
+    // SAFETY: the header is freed here, after its text was copied.
+    unsafe {
+        let header = cl_cvdhead(path.as_ptr());
+        let read = header.as_ref()?;
+        let found = (read.version, CStr::from_ptr(read.time).to_string_lossy().into_owned());
+        cl_cvdfree(header);
+        Some(found)
+    }
+}
+
+fn c_string(path: &Path) -> anyhow::Result<CString> {
+    use std::os::unix::ffi::OsStrExt as _;
+    CString::new(path.as_os_str().as_bytes()).context("a path has a NUL byte")
+}
+
+/// A loaded engine. It lives as long as the process: what is in a snapshot's arena cannot be freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Engine(*mut RawEngine);
+
+// SAFETY: libclamav's engine may be used by many threads once it is compiled (clamav.h), and no field is set after that.
+unsafe impl Send for Engine {}
+// SAFETY: as above.
+unsafe impl Sync for Engine {}
+
+/// Numbers that an engine is configured with: `enum cl_engine_field` and its value.
+pub(crate) type Field = (c_int, i64);
+
+/// `CL_ENGINE_TMPDIR`.
+const TMPDIR: c_int = 13;
+
+impl Engine {
+    /// Loads definitions with libclamav's own verification; how many signatures there are.
+    pub(crate) fn load(database: &Path, fields: &[Field], options: u32) -> anyhow::Result<(Self, u32)> {
+        // SAFETY: `init` has been called, and the engine is this thread's alone until it is returned.
+        let engine = Self(unsafe { cl_engine_new() });
+        if engine.0.is_null() {
+            bail!("no memory for an engine");
+        }
+        engine.configure(fields)?;
+        let (path, mut n_signatures) = (c_string(database)?, 0);
+        // SAFETY: as above; the path lives until the call returns.
+        unsafe {
+            check(cl_load(path.as_ptr(), engine.0, &raw mut n_signatures, options))
+                .with_context(|| format!("`{}` could not be loaded", database.display()))?;
+            check(cl_engine_compile(engine.0)).context("the definitions could not be compiled")?;
+        }
+        Ok((engine, n_signatures))
+    }
+
+    fn configure(self, fields: &[Field]) -> anyhow::Result<()> {
+        for (field, value) in fields {
+            // SAFETY: the engine is not shared yet.
+            check(unsafe { cl_engine_set_num(self.0, *field, *value) })
+                .with_context(|| format!("the engine does not take {value} for field {field}"))?;
+        }
+        Ok(())
+    }
+
+    /// Where members of archives are unpacked. Also after a restore: that directory is this process's own.
+    pub(crate) fn set_temporary_directory(self, path: &Path) -> anyhow::Result<()> {
+        let path = c_string(path)?;
+        // SAFETY: libclamav copies the string; nothing is being scanned.
+        check(unsafe { cl_engine_set_str(self.0, TMPDIR, path.as_ptr()) }).context("the temporary directory")
+    }
+
+    /// Scans an open file from its start. The name of what was found, nothing, or libclamav's words for what went wrong.
+    pub(crate) fn scan(self, descriptor: c_int, mut options: ScanOptions) -> Result<Option<String>, String> {
+        let (mut virus, mut scanned) = (std::ptr::null(), 0);
+        // SAFETY: the descriptor is open; the name that comes back lives as long as the engine.
+        let code = unsafe {
+            cl_scandesc(
+                descriptor,
+                std::ptr::null(),
+                &raw mut virus,
+                &raw mut scanned,
+                self.0,
+                &raw mut options,
+            )
+        };
+        match code {
+            CL_CLEAN => Ok(None),
+            CL_VIRUS if virus.is_null() => Ok(Some("(null)".to_owned())),
+            // SAFETY: libclamav has set it to a string.
+            CL_VIRUS => Ok(Some(unsafe { CStr::from_ptr(virus) }.to_string_lossy().into_owned())),
+            code => Err(error_text(code)),
+        }
+    }
+
+    /// Its address, which a snapshot remembers.
+    pub(crate) fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// # Safety
+    /// There is a compiled engine of this very libclamav at that address, for as long as the process lives.
+    pub(crate) unsafe fn at(address: u64) -> Self {
+        Self(address as *mut RawEngine)
+    }
+}

@@ -1,0 +1,93 @@
+//! ClamAV's engine with its definitions loaded, from a snapshot of its memory.
+//!
+//! Loading millions of signatures takes seconds of processor time in every process. Here that is done once; the memory that it has filled is written to
+//! a file, and mapped into every process that comes after, at the same address, with the pointers into libraries mended.
+//!
+//! GPL-2.0-only, as libclamav is; a process of its own, which Airlock talks to as it talks to clamd.
+
+mod arena;
+mod clamav;
+mod conf;
+mod pass;
+mod serve;
+mod snapshot;
+mod worker;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::conf::Conf;
+use crate::snapshot::{build, image};
+
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Load definitions and write a snapshot of the loaded engine
+    Snapshot {
+        /// A clamd.conf: the definitions and the settings that they are loaded with
+        #[arg(long, short)]
+        config_file: PathBuf,
+        #[arg(long)]
+        out: PathBuf,
+        /// Files to try out, which say what a scan needs first; the first one says what a start needs
+        #[arg(long, num_args = 1.., required = true)]
+        training: Vec<PathBuf>,
+        /// Do not compress: larger, and faster to read from a disk
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Answer as clamd does, on the socket of a clamd.conf
+    Serve {
+        #[arg(long, short)]
+        config_file: PathBuf,
+        /// Without it, or if it does not fit, the definitions themselves are loaded
+        #[arg(long)]
+        snapshot: Option<PathBuf>,
+    },
+    /// One load of the definitions, written down; `snapshot` runs it
+    #[command(hide = true)]
+    Load {
+        #[arg(long)]
+        config_file: PathBuf,
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Snapshot { config_file, out, training, raw } => {
+            let options = build::Options {
+                conf_path: &config_file,
+                out: &out,
+                training: &training,
+                level: (!raw).then_some(6),
+            };
+            let contents = build::build(&Conf::read(&config_file)?, &options)?;
+            println!("{} signatures, {} MB of memory", contents.n_signatures, contents.size / 1_000_000);
+            for tier in 0..=snapshot::training::COLD {
+                let frames = contents.frames.iter().filter(|frame| frame.tier == tier);
+                let (n, raw, packed) = frames.fold((0, 0, 0), |(n, raw, packed), frame| {
+                    (n + frame.runs.len(), raw + frame.raw_length, packed + frame.length)
+                });
+                println!(
+                    "tier {tier}: {} KB of memory, {} KB in the file, {n} runs",
+                    raw / 1000,
+                    packed / 1000
+                );
+            }
+            Ok(())
+        }
+        Command::Serve { config_file, snapshot } => {
+            serve::serve(Conf::read(&config_file)?, snapshot.as_deref())
+        }
+        Command::Load { config_file, out } => image::write(&Conf::read(&config_file)?, &out),
+    }
+}

@@ -1,0 +1,147 @@
+//! What is a snapshot? The memory of an engine that has loaded its definitions, and everything that must hold before it may be used again.
+//!
+//! ```text
+//! "AIRSNAP1" | length of the contents, u64 LE | their SHA-256 | contents, JSON | frames of the first tier, the second, the rest
+//! ```
+//!
+//! Frames are compressed each by itself, and each has its SHA-256 in the contents. The first tiers are what a scan touches first: whoever fetches a
+//! snapshot over a network can begin once they are there.
+
+pub(crate) mod build;
+pub(crate) mod image;
+pub(crate) mod relocations;
+pub(crate) mod restore;
+pub(crate) mod training;
+
+use std::io::{Read, Seek as _, SeekFrom};
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::arena::{Module, PAGE};
+use crate::conf::Load;
+
+const MAGIC: &[u8; 8] = b"AIRSNAP1";
+/// Contents are a few hundred kilobytes; what is longer is not a snapshot.
+const MAX_CONTENTS: u64 = 64 << 20;
+/// Bytes of a frame, unpacked: small enough that one fault is soon mended.
+pub(crate) const FRAME_BYTES: usize = 512 << 10;
+
+/// Everything that is known about a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Contents {
+    /// As `VERSION` says it.
+    pub(crate) engine_version: String,
+    pub(crate) load: Load,
+    /// The definitions that were loaded; see [`database_digests`].
+    pub(crate) database: Vec<(String, String)>,
+    pub(crate) n_signatures: u32,
+    /// What the engine says about the test file.
+    pub(crate) canary: String,
+    /// Bytes of the arena.
+    pub(crate) size: usize,
+    pub(crate) engine_address: u64,
+    /// Libraries that it points into. Where they were when it was made is where its pointers point.
+    pub(crate) modules: Vec<Module>,
+    pub(crate) frames: Vec<Frame>,
+}
+
+/// Some pages of the arena.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Frame {
+    pub(crate) tier: u8,
+    pub(crate) offset: u64,
+    /// As it is in the file.
+    pub(crate) length: usize,
+    pub(crate) sha256: String,
+    /// Unpacked; the same as `length` if it is not compressed.
+    pub(crate) raw_length: usize,
+    pub(crate) is_compressed: bool,
+    /// First page and number of pages, in the order of the frame's bytes.
+    pub(crate) runs: Vec<(u32, u32)>,
+    /// Offsets in the unpacked frame of words that point into a module, and which.
+    pub(crate) relocations: Vec<(u32, u8)>,
+}
+
+impl Frame {
+    pub(crate) fn n_pages(&self) -> usize {
+        self.runs.iter().map(|(_, n)| *n as usize).sum()
+    }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads and checks the contents. Frames are checked when they are used.
+pub(crate) fn read_contents(file: &mut std::fs::File) -> anyhow::Result<Contents> {
+    let mut head = [0; 48];
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(&mut head).context("the snapshot is truncated")?;
+    ensure!(&head[..8] == MAGIC, "this is not a snapshot");
+    let length = u64::from_le_bytes(head[8..16].try_into()?);
+    ensure!(length <= MAX_CONTENTS, "the snapshot's contents are damaged");
+    let mut text = vec![0; usize::try_from(length)?];
+    file.read_exact(&mut text).context("the snapshot is truncated")?;
+    ensure!(Sha256::digest(&text).as_slice() == &head[16..48], "the snapshot's contents are damaged");
+    let contents: Contents = serde_json::from_slice(&text)?;
+    check_layout(&contents, file.metadata()?.len())?;
+    Ok(contents)
+}
+
+/// Each page is in one frame at most, and nothing is outside of the file or the arena. A digest says who wrote it, not that it is sound.
+fn check_layout(contents: &Contents, file_size: u64) -> anyhow::Result<()> {
+    ensure!(
+        contents.size.is_multiple_of(PAGE) && contents.size <= crate::arena::MAX_SIZE,
+        "the arena's size is wrong"
+    );
+    let mut is_placed = vec![false; contents.size / PAGE];
+    for frame in &contents.frames {
+        let end = frame.offset.checked_add(frame.length as u64);
+        ensure!(end.is_some_and(|end| end <= file_size), "the snapshot is truncated");
+        ensure!(
+            frame.raw_length <= FRAME_BYTES && frame.raw_length == frame.n_pages() * PAGE,
+            "a frame's size is wrong"
+        );
+        ensure!(frame.length <= zstd::zstd_safe::compress_bound(FRAME_BYTES), "a frame's size is wrong");
+        for (first, n) in &frame.runs {
+            let pages = is_placed.get_mut(*first as usize..(*first as usize).saturating_add(*n as usize));
+            for page in pages.context("a page is outside of the arena")? {
+                ensure!(!std::mem::replace(page, true), "a page is there twice");
+            }
+        }
+        for (offset, module) in &frame.relocations {
+            let is_inside =
+                *offset as usize + 8 <= frame.raw_length && (*module as usize) < contents.modules.len();
+            ensure!(is_inside, "a relocation is outside of its frame");
+        }
+    }
+    Ok(())
+}
+
+/// Both ends of a file are looked at, so many bytes of each.
+const END_BYTES: u64 = 64 << 10;
+
+/// Which definitions are in a directory: names, and digests of size, beginning and end, in order of the names. It tells sets apart, and says nothing
+/// about whether they are whole: what is used is the snapshot's own memory, every byte of which has its digest.
+pub(crate) fn database_digests(directory: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let mut digests = vec![];
+    for entry in std::fs::read_dir(directory).with_context(|| format!("`{}`", directory.display()))? {
+        let entry = entry?;
+        if !entry.file_type()?.is_file() {
+            continue;
+        }
+        let Ok(name) = entry.file_name().into_string() else { bail!("a file's name is not UTF-8") };
+        let mut file = std::fs::File::open(entry.path())?;
+        let size = file.metadata()?.len();
+        let mut ends = size.to_le_bytes().to_vec();
+        (&file).take(END_BYTES).read_to_end(&mut ends)?;
+        file.seek(SeekFrom::Start(size.saturating_sub(END_BYTES)))?;
+        (&file).take(END_BYTES).read_to_end(&mut ends)?;
+        digests.push((name, sha256(&ends)));
+    }
+    digests.sort();
+    Ok(digests)
+}

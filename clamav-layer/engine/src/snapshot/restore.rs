@@ -1,0 +1,261 @@
+//! How does a snapshot become an engine again? The first tier is unpacked at once; every other page when somebody touches it, or when its turn comes.
+//!
+//! Pages that are not there yet cannot be accessed. Touching one raises SIGSEGV, whose handler reads, checks and unpacks the frame that has it. In a
+//! child that scans, a frame that is damaged ends the child with [`DAMAGED`]: no scan goes on with bytes that are not those of the snapshot.
+
+use std::ffi::{c_int, c_void};
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use anyhow::{Context as _, bail, ensure};
+use zstd::zstd_safe::DCtx;
+
+use crate::arena::{self, BASE, PAGE};
+use crate::clamav::{self, Engine};
+use crate::conf::Load;
+use crate::snapshot::{Contents, FRAME_BYTES, Frame, read_contents, sha256};
+
+/// How a child ends when the snapshot turns out to be damaged. No other code of ours is the same, and no signal.
+pub(crate) const DAMAGED: c_int = 70;
+
+/// In no frame: zeros.
+const NO_FRAME: u32 = u32::MAX;
+
+/// The one snapshot that this process has restored.
+static RESTORED: OnceLock<Restored> = OnceLock::new();
+
+/// A snapshot that is in use.
+pub(crate) struct Restored {
+    pub(crate) contents: Contents,
+    file: File,
+    /// Where each of its modules is in this process.
+    modules: Vec<u64>,
+    /// By page.
+    frame_of: Vec<u32>,
+    state: Mutex<State>,
+}
+
+/// What is there already, and the room to unpack more: a signal handler must not allocate.
+struct State {
+    is_done: Vec<bool>,
+    packed: Vec<u8>,
+    raw: Vec<u8>,
+    decoder: DCtx<'static>,
+}
+
+/// Holds back unpacking. Whoever forks must hold it, so that no child gets a page that is half there.
+pub(crate) struct Hold(#[expect(dead_code, reason = "it is held, not read")] MutexGuard<'static, State>);
+
+/// Restores a snapshot that fits `load` and this build of libclamav. After an error the arena is free again, and definitions can be loaded as usual.
+pub(crate) fn restore(
+    path: &Path,
+    load: &Load,
+    database: &Path,
+) -> anyhow::Result<(Engine, &'static Restored)> {
+    let mut file = File::open(path).with_context(|| format!("`{}`", path.display()))?;
+    let contents = read_contents(&mut file)?;
+    let version = clamav::version();
+    ensure!(
+        contents.engine_version == version,
+        "the snapshot is of engine {}, this is {version}",
+        contents.engine_version
+    );
+    ensure!(contents.load == *load, "the snapshot was made with another configuration");
+    ensure!(contents.database == super::database_digests(database)?, "the snapshot is of other definitions");
+    let modules = places(&contents)?;
+    let frame_of = frame_of(&contents);
+    let state = State {
+        is_done: vec![false; contents.frames.len()],
+        packed: vec![0; zstd::zstd_safe::compress_bound(FRAME_BYTES)],
+        raw: vec![0; FRAME_BYTES],
+        decoder: DCtx::create(),
+    };
+    let (size, address) = (contents.size, contents.engine_address);
+    arena::reserve(size)?;
+    let restored = Restored { contents, file, modules, frame_of, state: Mutex::new(state) };
+    let Ok(()) = RESTORED.set(restored) else { bail!("there is a snapshot already") };
+    let restored = RESTORED.get().context("the snapshot is gone")?;
+    if let Err(error) = restored.begin() {
+        arena::release(size);
+        return Err(error);
+    }
+    // SAFETY: the arena is mapped where it was made, its pointers are this process's, and missing pages come when they are touched.
+    Ok((unsafe { Engine::at(address) }, restored))
+}
+
+/// Where the snapshot's modules are here. Those that it points into, and libclamav, must be the very same builds.
+fn places(contents: &Contents) -> anyhow::Result<Vec<u64>> {
+    let here = arena::modules();
+    let mut is_used = vec![false; contents.modules.len()];
+    for (_, module) in contents.frames.iter().flat_map(|frame| &frame.relocations) {
+        is_used[*module as usize] = true;
+    }
+    let mut places = vec![];
+    for (then, is_used) in contents.modules.iter().zip(is_used) {
+        let now = here.iter().find(|now| now.name == then.name);
+        let is_same = now.is_some_and(|now| now.build_id == then.build_id && now.high - now.low == then.high);
+        ensure!(
+            is_same || !(is_used || then.name.starts_with("libclamav")),
+            "`{}` is another build here",
+            then.name
+        );
+        places.push(now.map_or(0, |now| now.low as u64));
+    }
+    Ok(places)
+}
+
+fn frame_of(contents: &Contents) -> Vec<u32> {
+    let mut frame_of = vec![NO_FRAME; contents.size / PAGE];
+    for (n, frame) in (0..).zip(&contents.frames) {
+        for (first, n_pages) in &frame.runs {
+            frame_of[*first as usize..][..*n_pages as usize].fill(n);
+        }
+    }
+    frame_of
+}
+
+impl Restored {
+    fn begin(&self) -> anyhow::Result<()> {
+        install_handler()?;
+        for n in 0..self.contents.frames.len() {
+            if self.contents.frames[n].tier == 0 {
+                self.unpack(n)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Unpacks everything that is missing, in the order of the file. For a thread in the background, which `give_way` holds back.
+    pub(crate) fn unpack_all(&self, mut give_way: impl FnMut()) -> anyhow::Result<()> {
+        for n in 0..self.contents.frames.len() {
+            give_way();
+            self.unpack(n)?;
+        }
+        Ok(())
+    }
+
+    /// The snapshot's file: what is missing is read from there.
+    pub(crate) fn descriptor(&self) -> c_int {
+        self.file.as_raw_fd()
+    }
+
+    pub(crate) fn hold(&'static self) -> Hold {
+        Hold(self.lock())
+    }
+
+    /// Gives the arena back, after something was found to be wrong. Nobody may use its engine any more.
+    pub(crate) fn release(&self) {
+        arena::release(self.contents.size);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn touch(&self, page: usize) -> anyhow::Result<()> {
+        match self.frame_of[page] {
+            NO_FRAME => allow(page, 1),
+            n => self.unpack(n as usize),
+        }
+    }
+
+    fn unpack(&self, n: usize) -> anyhow::Result<()> {
+        let mut state = self.lock();
+        if state.is_done[n] {
+            return Ok(());
+        }
+        let frame = &self.contents.frames[n];
+        let State { packed, raw, decoder, .. } = &mut *state;
+        let raw =
+            self.read(frame, packed, raw, decoder).with_context(|| format!("frame {n} of the snapshot"))?;
+        let mut start = 0;
+        for (first, n_pages) in &frame.runs {
+            let (first, n_pages) = (*first as usize, *n_pages as usize);
+            allow(first, n_pages)?;
+            let bytes = &raw[start..start + n_pages * PAGE];
+            // SAFETY: these pages are the arena's, and can be written to since the line before. Whoever forks holds the lock.
+            unsafe {
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), (BASE + first * PAGE) as *mut u8, bytes.len());
+            };
+            start += bytes.len();
+        }
+        state.is_done[n] = true;
+        Ok(())
+    }
+
+    /// A frame's bytes, checked, unpacked, and with its pointers as they must be here.
+    fn read<'a>(
+        &self,
+        frame: &Frame,
+        packed: &'a mut [u8],
+        raw: &'a mut [u8],
+        decoder: &mut DCtx<'_>,
+    ) -> anyhow::Result<&'a mut [u8]> {
+        let packed = &mut packed[..frame.length];
+        self.file.read_exact_at(packed, frame.offset).context("it cannot be read")?;
+        ensure!(sha256(packed) == frame.sha256, "its digest is wrong");
+        let raw = if frame.is_compressed {
+            let raw = &mut raw[..frame.raw_length];
+            let size = decoder
+                .decompress(raw, packed)
+                .map_err(|code| anyhow::anyhow!(zstd::zstd_safe::get_error_name(code)))?;
+            ensure!(size == frame.raw_length, "it is incomplete");
+            raw
+        } else {
+            ensure!(frame.length == frame.raw_length, "it is incomplete");
+            packed
+        };
+        for (offset, module) in &frame.relocations {
+            let word = &mut raw[*offset as usize..][..8];
+            let relative = u64::from_le_bytes(word.try_into()?);
+            word.copy_from_slice(&relative.wrapping_add(self.modules[*module as usize]).to_le_bytes());
+        }
+        Ok(raw)
+    }
+}
+
+/// Lets pages be read and written.
+fn allow(first: usize, n_pages: usize) -> anyhow::Result<()> {
+    // SAFETY: pages of the arena, which is ours.
+    let code = unsafe {
+        libc::mprotect(
+            (BASE + first * PAGE) as *mut c_void,
+            n_pages * PAGE,
+            libc::PROT_READ | libc::PROT_WRITE,
+        )
+    };
+    ensure!(code == 0, "pages cannot be made accessible: {}", std::io::Error::last_os_error());
+    Ok(())
+}
+
+fn install_handler() -> anyhow::Result<()> {
+    // SAFETY: a handler that touches nothing but what is said above. It runs on the stack of whoever touched the page, which has room for it.
+    let code = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_fault as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
+        libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut())
+    };
+    ensure!(code == 0, "no handler: {}", std::io::Error::last_os_error());
+    Ok(())
+}
+
+extern "C" fn on_fault(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
+    // SAFETY: the kernel's description of the fault.
+    let address = unsafe { (*info).si_addr() } as usize;
+    let restored = RESTORED.get().filter(|restored| (BASE..BASE + restored.contents.size).contains(&address));
+    let Some(restored) = restored else {
+        // Somebody's mistake: the access is tried again, and ends the process as it would have.
+        // SAFETY: back to the default.
+        unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };
+        return;
+    };
+    if let Err(error) = restored.touch((address - BASE) / PAGE) {
+        eprintln!("the snapshot is damaged: {error:#}");
+        // SAFETY: ends this process and nothing else.
+        unsafe { libc::_exit(DAMAGED) };
+    }
+}

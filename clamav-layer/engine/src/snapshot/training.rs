@@ -1,0 +1,139 @@
+//! Which pages does a scan touch first? Tried out, with the image as a file of which nothing is in memory yet.
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::path::PathBuf;
+
+use anyhow::{bail, ensure};
+
+use crate::arena::{self, BASE, PAGE};
+use crate::clamav::{self, Engine, ScanOptions};
+use crate::snapshot::image::Image;
+use crate::snapshot::relocations::Relocations;
+
+/// The tier of what no training scan has touched.
+pub(crate) const COLD: u8 = 2;
+
+/// Which training files' scans touch a page, a bit for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Touched(pub(crate) u32);
+
+/// Pages with pointers in them are copies already when a scan begins, so that it cannot be seen who touches them.
+const UNSEEN: u32 = 1 << 31;
+/// One bit is [`UNSEEN`].
+pub(crate) const MAX_FILES: usize = 31;
+
+impl Touched {
+    /// 0 if the first file's scan touches it, 1 if another's does, [`COLD`] if none does.
+    pub(crate) fn tier(self) -> u8 {
+        match self.0 {
+            0 => COLD,
+            touched if touched & 1 == 1 => 0,
+            _ => 1,
+        }
+    }
+}
+
+/// What each page is needed for. Each scan is in a process of its own.
+pub(crate) fn touched(
+    image: &Image,
+    found: &Relocations,
+    scan: ScanOptions,
+    files: &[PathBuf],
+) -> anyhow::Result<Vec<Touched>> {
+    ensure!(files.len() <= MAX_FILES, "at most {MAX_FILES} training files");
+    let size = image.description.size;
+    image.file.sync_all()?;
+    map(image)?;
+    clamav::init()?;
+    relocate(image, found)?;
+    let mut touched = vec![Touched::default(); size / PAGE];
+    for (offset, _) in &found.pointers {
+        touched[offset / PAGE].0 |= UNSEEN;
+    }
+    for (n, path) in files.iter().enumerate() {
+        image.forget()?;
+        in_child(|| {
+            // SAFETY: the image of a compiled engine is mapped where it was made, and its pointers are this process's.
+            let engine = unsafe { Engine::at(image.description.engine_address) };
+            let file = File::open(path)?;
+            engine.scan(file.as_raw_fd(), scan).map(drop).map_err(anyhow::Error::msg)
+        })?;
+        for (page, is_touched) in resident(size)?.into_iter().enumerate() {
+            if is_touched {
+                touched[page].0 |= 1 << n;
+            }
+        }
+    }
+    arena::release(size);
+    Ok(touched)
+}
+
+fn map(image: &Image) -> anyhow::Result<()> {
+    let size = image.description.size;
+    arena::reserve(size)?;
+    // SAFETY: in place of what has just been reserved.
+    let got = unsafe {
+        libc::mmap(
+            BASE as *mut c_void,
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_FIXED,
+            image.file.as_raw_fd(),
+            0,
+        )
+    };
+    ensure!(got as usize == BASE, "the image could not be mapped: {}", std::io::Error::last_os_error());
+    // SAFETY: the mapping is ours. Without this, the kernel reads pages that nobody asked for.
+    unsafe { libc::madvise(got, size, libc::MADV_RANDOM) };
+    Ok(())
+}
+
+fn relocate(image: &Image, found: &Relocations) -> anyhow::Result<()> {
+    let here = arena::modules();
+    for (offset, module) in &found.pointers {
+        let then = &image.description.modules[*module as usize];
+        let Some(now) = here.iter().find(|now| now.name == then.name && now.build_id == then.build_id) else {
+            bail!("`{}` is another one here", then.name)
+        };
+        let word = (BASE + offset) as *mut usize;
+        // SAFETY: within the mapping, aligned, and nobody else's.
+        unsafe { *word = *word - then.low + now.low };
+    }
+    Ok(())
+}
+
+fn resident(size: usize) -> anyhow::Result<Vec<bool>> {
+    let mut pages = vec![0u8; size / PAGE];
+    // SAFETY: one byte for each page of a mapping that is there.
+    let code = unsafe { libc::mincore(BASE as *mut c_void, size, pages.as_mut_ptr()) };
+    ensure!(code == 0, "the kernel does not say which pages are in memory");
+    Ok(pages.into_iter().map(|page| page & 1 == 1).collect())
+}
+
+/// Runs `act` in a forked child, which must succeed.
+fn in_child(act: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    // SAFETY: this process has one thread.
+    match unsafe { libc::fork() } {
+        -1 => bail!("no child: {}", std::io::Error::last_os_error()),
+        0 => {
+            let code = match act() {
+                Ok(()) => 0,
+                Err(error) => {
+                    eprintln!("training: {error:#}");
+                    1
+                }
+            };
+            // SAFETY: the child ends here, without the parent's exit handlers.
+            unsafe { libc::_exit(code) }
+        }
+        child => {
+            let mut status = 0;
+            // SAFETY: waits for the child that was just made.
+            unsafe { libc::waitpid(child, &raw mut status, 0) };
+            ensure!(status == 0, "a training scan failed ({status})");
+            Ok(())
+        }
+    }
+}

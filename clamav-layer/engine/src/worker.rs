@@ -1,0 +1,175 @@
+//! Who scans? A child of its own for each file, forked from the loaded engine: what goes wrong in a parser ends that scan, and nothing passes from one
+//! file to the next.
+
+use std::ffi::c_int;
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use crate::clamav::{Engine, ScanOptions};
+use crate::pass;
+use crate::snapshot::restore::{DAMAGED, Restored};
+
+/// What a scan needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) engine: Engine,
+    pub(crate) scan: ScanOptions,
+    /// Each child has a directory of its own below it.
+    pub(crate) temporary_directory: PathBuf,
+    pub(crate) max_scan_time: Duration,
+}
+
+/// A child that waits for its one file.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pid: libc::pid_t,
+    socket: UnixStream,
+    temporary_directory: PathBuf,
+    patience: Duration,
+}
+
+/// How a scan ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// What clamd would have said behind the file's name.
+    Reply(String),
+    /// The snapshot is not what it was; nothing is known about the file.
+    Damaged,
+}
+
+/// A reply is a line.
+const MAX_REPLY: u64 = 4096;
+/// For everything but libclamav, which ends by itself when its own time is over.
+const GRACE: Duration = Duration::from_secs(5);
+/// Memory beyond the engine's: the largest file mapped, unpacked, and a lot more.
+const MAX_MEMORY: u64 = 16 << 30;
+
+impl Worker {
+    /// Forks a child; `restored` is held meanwhile.
+    pub(crate) fn fork(job: &Job, restored: Option<&'static Restored>) -> anyhow::Result<Self> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let hold = restored.map(Restored::hold);
+        // SAFETY: the child uses nothing that another thread could have locked, but for the allocator, which glibc makes usable after a fork.
+        let pid = unsafe { libc::fork() };
+        drop(hold);
+        match pid {
+            -1 => bail!("no child: {}", std::io::Error::last_os_error()),
+            0 => {
+                let kept = [Some(theirs.as_raw_fd()), restored.map(Restored::descriptor)];
+                close_all_but(&kept.map(|descriptor| descriptor.unwrap_or(0)));
+                std::mem::forget(ours);
+                let code = scan_one(job, theirs).map_or(1, |()| 0);
+                // SAFETY: the child ends here, without the parent's exit handlers.
+                unsafe { libc::_exit(code) }
+            }
+            pid => {
+                let temporary_directory = job.temporary_directory.join(pid.to_string());
+                Ok(Self { pid, socket: ours, temporary_directory, patience: job.max_scan_time + GRACE })
+            }
+        }
+    }
+
+    /// Has the file scanned. The child is gone afterwards, whatever happens, and so is what it has unpacked.
+    pub(crate) fn scan(mut self, file: BorrowedFd<'_>) -> Ended {
+        let reply = self.ask(file);
+        let status = self.end();
+        match reply {
+            Ok(reply) if !reply.is_empty() => Ended::Reply(reply),
+            _ if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == DAMAGED => Ended::Damaged,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                Ended::Reply("Time limit exceeded ERROR".to_owned())
+            }
+            _ if libc::WIFSIGNALED(status) => {
+                Ended::Reply(format!("The scan was ended by signal {} ERROR", libc::WTERMSIG(status)))
+            }
+            _ => Ended::Reply("The scan has ended without a verdict ERROR".to_owned()),
+        }
+    }
+
+    fn ask(&mut self, file: BorrowedFd<'_>) -> std::io::Result<String> {
+        let deadline = Instant::now() + self.patience;
+        pass::send(&self.socket, file)?;
+        let mut reply = String::new();
+        self.socket.set_read_timeout(Some(
+            deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)),
+        ))?;
+        (&mut self.socket).take(MAX_REPLY).read_to_string(&mut reply)?;
+        // A reply is whole only with its end.
+        Ok(reply.strip_suffix('\n').unwrap_or_default().to_owned())
+    }
+
+    fn end(&self) -> c_int {
+        let mut status = 0;
+        // SAFETY: the child is ours, and has not been waited for.
+        unsafe {
+            libc::kill(self.pid, libc::SIGKILL);
+            libc::waitpid(self.pid, &raw mut status, 0);
+        }
+        let _ = std::fs::remove_dir_all(&self.temporary_directory);
+        status
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // A worker that was never used; `scan` has ended its own already, and a second wait finds nothing.
+        self.end();
+    }
+}
+
+/// The child's life.
+fn scan_one(job: &Job, mut socket: UnixStream) -> anyhow::Result<()> {
+    // SAFETY: the child dies with its parent.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    let directory = job.temporary_directory.join(std::process::id().to_string());
+    let file = pass::receive(&socket)?;
+    std::fs::create_dir(&directory).context("the temporary directory")?;
+    job.engine.set_temporary_directory(&directory)?;
+    limit(libc::RLIMIT_CORE, 0)?;
+    limit(libc::RLIMIT_AS, MAX_MEMORY)?;
+    limit(libc::RLIMIT_CPU, (job.max_scan_time + GRACE).as_secs())?;
+    let reply = match job.engine.scan(file.as_raw_fd(), job.scan) {
+        Ok(None) => "OK".to_owned(),
+        Ok(Some(name)) => format!("{name} FOUND"),
+        Err(error) => format!("{error} ERROR"),
+    };
+    socket.write_all(format!("{reply}\n").as_bytes())?;
+    Ok(())
+}
+
+/// Other connections, above all: their peers wait for an end that would not come as long as a child has them open.
+fn close_all_but(kept: &[c_int]) {
+    let mut kept: Vec<c_int> = [0, 1, 2].iter().chain(kept).copied().collect();
+    kept.sort_unstable();
+    kept.dedup();
+    let ends = kept.iter().skip(1).map(|next| next - 1).chain([c_int::MAX]);
+    for (first, last) in kept.iter().map(|kept| kept + 1).zip(ends).filter(|(first, last)| first <= last) {
+        // SAFETY: descriptors that this process will not use any more.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    }
+}
+
+fn limit(resource: libc::__rlimit_resource_t, most: u64) -> anyhow::Result<()> {
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    // SAFETY: a limit of this process.
+    let code = unsafe { libc::setrlimit(resource, &raw const limit) };
+    anyhow::ensure!(code == 0, "a limit could not be set");
+    Ok(())
+}
+
+/// An unlinked file in a directory, for bytes that come over a socket.
+pub(crate) fn unnamed_file(directory: &std::path::Path) -> anyhow::Result<std::fs::File> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let path = std::ffi::CString::new(directory.as_os_str().as_bytes())?;
+    // SAFETY: a new descriptor, or an error.
+    let descriptor =
+        unsafe { libc::open(path.as_ptr(), libc::O_TMPFILE | libc::O_RDWR | libc::O_CLOEXEC, 0o600) };
+    anyhow::ensure!(descriptor >= 0, "no temporary file: {}", std::io::Error::last_os_error());
+    // SAFETY: the descriptor is ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }.into())
+}
