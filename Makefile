@@ -1,5 +1,5 @@
 # Each recipe is one or two lines; what is longer is in tools/.
-.PHONY: run test check soak fuzz mutants bench openapi layer layer-update lambda e2e-aws build fmt
+.PHONY: run test check soak fuzz mutants bench bench-engine openapi layer layer-update lambda e2e-aws build fmt
 
 # What the examples need: a page of another origin, and objects that somebody else stores.
 run: export ALLOWED_ORIGINS ?= http://localhost:5173
@@ -30,6 +30,10 @@ mutants: ## Would a test notice? Changes the gate, the codec, the verdict and th
 bench: ## What we claim about speed
 	@tools/install test
 	cargo build --quiet --package bench && for what in pipeline gate; do cargo run --quiet --package bench -- $$what; done
+
+bench-engine: ## The snapshot engine beside clamd and clamscan
+	@tools/install bench
+	cargo run --quiet --package bench -- engine
 
 openapi: ## Write openapi.json anew
 	UPDATE=1 tools/test -E 'test(the_committed_description)'

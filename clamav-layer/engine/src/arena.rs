@@ -1,6 +1,8 @@
 //! Where is the engine's memory, and which libraries does it point into?
 
 use std::ffi::{CStr, c_int, c_void};
+use std::fs::File;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
 use anyhow::bail;
 
@@ -30,26 +32,29 @@ pub(crate) fn fill<T>(load: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Resul
     Ok((loaded?, size.next_multiple_of(PAGE)))
 }
 
-/// Reserves the arena's first `size` bytes. Nothing can be read or written there yet.
-pub(crate) fn reserve(size: usize) -> anyhow::Result<()> {
+/// Maps the arena's first `size` bytes, privately, from a file in memory that is empty yet. Nothing can be read or written there; what is written to the file
+/// shows. Pages of a file are not copied when a process forks, unless they were written to: that is what makes forking cheap.
+pub(crate) fn map(size: usize) -> anyhow::Result<File> {
+    // SAFETY: a new descriptor, or an error.
+    let descriptor = unsafe { libc::memfd_create(c"airlock-engine".as_ptr(), libc::MFD_CLOEXEC) };
+    if descriptor < 0 {
+        bail!("no file in memory: {}", std::io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is ours.
+    let memory = File::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    memory.set_len(size as u64)?;
     // SAFETY: a new mapping at an address where there is none, or an error.
     let got = unsafe {
-        libc::mmap(
-            BASE as *mut c_void,
-            size,
-            libc::PROT_NONE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE,
-            -1,
-            0,
-        )
+        let flags = libc::MAP_PRIVATE | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+        libc::mmap(BASE as *mut c_void, size, libc::PROT_NONE, flags, memory.as_raw_fd(), 0)
     };
     if got as usize != BASE {
         bail!("the arena's address is taken: {}", std::io::Error::last_os_error());
     }
-    Ok(())
+    Ok(memory)
 }
 
-/// Gives up what [`reserve`] has got, so that definitions can be loaded as usual.
+/// Gives up what [`map`] has got, so that definitions can be loaded as usual.
 pub(crate) fn release(size: usize) {
     // SAFETY: the mapping is ours, and nothing points into it any more.
     unsafe { libc::syscall(libc::SYS_munmap, BASE, size) };

@@ -9,6 +9,7 @@ mod arena;
 mod clamav;
 mod conf;
 mod pass;
+mod sandbox;
 mod serve;
 mod snapshot;
 mod worker;

@@ -1,13 +1,14 @@
 //! What is said on the socket? What clamd says (clamd(8)): `PING`, `VERSION`, `INSTREAM`, `FILDES`, `RELOAD`, `STATS`.
 
 use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -19,6 +20,9 @@ use crate::worker::{Ended, Job, Worker, unnamed_file};
 
 /// With scans without a pause, children would unpack the same again and again.
 const MAX_PATIENCE_MS: usize = 1000;
+
+/// For how long somebody who goes on sending is listened to after the reply.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// A command's name is short.
 const MAX_COMMAND: usize = 64;
@@ -251,6 +255,7 @@ impl Service {
         };
         connection.write_all(reply.as_bytes())?;
         connection.write_all(&[end])?;
+        linger(&mut connection);
         if command == "RELOAD" {
             bail!("definitions are not changed under a running engine: start another one");
         }
@@ -274,6 +279,14 @@ impl Service {
             ensure!(copied == length, "the stream was cut off");
         }
     }
+}
+
+/// Reads what the other side still sends, for a while: closing before that would take the reply away from it (unix(7), ECONNRESET).
+fn linger(connection: &mut UnixStream) {
+    let _ = connection.shutdown(Shutdown::Write);
+    let _ = connection.set_read_timeout(Some(LINGER));
+    let (began, mut buffer) = (Instant::now(), [0; 8 << 10]);
+    while began.elapsed() < LINGER && connection.read(&mut buffer).is_ok_and(|n| n > 0) {}
 }
 
 /// A command, and what ends it and its reply: NUL after `z`, a line's end after `n` or nothing.

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::{Context as _, bail, ensure};
@@ -31,6 +32,10 @@ static RESTORED: OnceLock<Restored> = OnceLock::new();
 pub(crate) struct Restored {
     pub(crate) contents: Contents,
     file: File,
+    /// What the arena is mapped from.
+    memory: File,
+    /// Set in children: what they unpack is theirs alone. A child that was taken over must not reach what others will use.
+    is_child: AtomicBool,
     /// Where each of its modules is in this process.
     modules: Vec<u64>,
     /// By page.
@@ -74,8 +79,9 @@ pub(crate) fn restore(
         decoder: DCtx::create(),
     };
     let (size, address) = (contents.size, contents.engine_address);
-    arena::reserve(size)?;
-    let restored = Restored { contents, file, modules, frame_of, state: Mutex::new(state) };
+    let memory = arena::map(size)?;
+    let is_child = AtomicBool::new(false);
+    let restored = Restored { contents, file, memory, is_child, modules, frame_of, state: Mutex::new(state) };
     let Ok(()) = RESTORED.set(restored) else { bail!("there is a snapshot already") };
     let restored = RESTORED.get().context("the snapshot is gone")?;
     if let Err(error) = restored.begin() {
@@ -137,6 +143,11 @@ impl Restored {
         Ok(())
     }
 
+    /// Says that this process is a child. What it touches first it unpacks for itself.
+    pub(crate) fn become_child(&self) {
+        self.is_child.store(true, Ordering::Relaxed);
+    }
+
     /// The snapshot's file: what is missing is read from there.
     pub(crate) fn descriptor(&self) -> c_int {
         self.file.as_raw_fd()
@@ -149,6 +160,8 @@ impl Restored {
     /// Gives the arena back, after something was found to be wrong. Nobody may use its engine any more.
     pub(crate) fn release(&self) {
         arena::release(self.contents.size);
+        // If this fails, it is memory that nobody uses.
+        let _ = self.memory.set_len(0);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -171,16 +184,28 @@ impl Restored {
         let State { packed, raw, decoder, .. } = &mut *state;
         let raw =
             self.read(frame, packed, raw, decoder).with_context(|| format!("frame {n} of the snapshot"))?;
+        let is_child = self.is_child.load(Ordering::Relaxed);
         let mut start = 0;
         for (first, n_pages) in &frame.runs {
             let (first, n_pages) = (*first as usize, *n_pages as usize);
-            allow(first, n_pages)?;
             let bytes = &raw[start..start + n_pages * PAGE];
-            // SAFETY: these pages are the arena's, and can be written to since the line before. Whoever forks holds the lock.
-            unsafe {
-                std::ptr::copy_nonoverlapping(bytes.as_ptr(), (BASE + first * PAGE) as *mut u8, bytes.len());
-            };
             start += bytes.len();
+            if is_child {
+                allow(first, n_pages)?;
+                // SAFETY: these pages are the arena's, and can be written to since the line before. This process has one thread.
+                unsafe {
+                    std::ptr::copy_nonoverlapping(
+                        bytes.as_ptr(),
+                        (BASE + first * PAGE) as *mut u8,
+                        bytes.len(),
+                    );
+                }
+            } else {
+                self.memory
+                    .write_all_at(bytes, (first * PAGE) as u64)
+                    .context("there is no memory for it")?;
+                allow(first, n_pages)?;
+            }
         }
         state.is_done[n] = true;
         Ok(())

@@ -72,14 +72,13 @@ pub(crate) fn touched(
 
 fn map(image: &Image) -> anyhow::Result<()> {
     let size = image.description.size;
-    arena::reserve(size)?;
-    // SAFETY: in place of what has just been reserved.
+    // SAFETY: a new mapping at an address where there is none, or an error.
     let got = unsafe {
         libc::mmap(
             BASE as *mut c_void,
             size,
             libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_FIXED,
+            libc::MAP_PRIVATE | libc::MAP_FIXED_NOREPLACE,
             image.file.as_raw_fd(),
             0,
         )

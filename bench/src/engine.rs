@@ -1,0 +1,334 @@
+//! What does it cost to have a loaded engine? From the start of a process to its first verdicts, and warm: clamscan for each event, clamd, and the
+//! snapshot engine, on the same definitions and the same files, turn and turn about.
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clamd::{ClamdConf, Client, Limits};
+use domain::verdict::EngineReply;
+
+use crate::cpu::{self, median};
+use crate::definitions::{self, Numbers};
+
+const LIMITS: Limits = Limits { max_file_size: 104_857_600, max_scan_time: Duration::from_mins(20) };
+const N_ROUNDS: usize = 5;
+const TEST_FILES: &str = "/usr/share/clamav-testfiles";
+const DEADLINE: Duration = Duration::from_mins(5);
+/// Lambda's price for x86_64 in us-east-1, for a GB and a second; one processor comes with 1,769 MB (AWS Lambda pricing and configuration).
+const DOLLARS_PER_GB_SECOND: f64 = 0.000_016_666_7;
+const GB_FOR_ONE_PROCESSOR: f64 = 1.769;
+
+/// How an engine comes to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Clamscan,
+    Clamd,
+    Definitions,
+    Packed,
+    PackedCold,
+    Raw,
+}
+
+impl Way {
+    const ALL: [Self; 6] =
+        [Self::Clamscan, Self::Clamd, Self::Definitions, Self::Packed, Self::PackedCold, Self::Raw];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Clamscan => "clamscan, for each event",
+            Self::Clamd => "clamd",
+            Self::Definitions => "airlock-engine, the definitions themselves",
+            Self::Packed => "airlock-engine, packed snapshot, in the page cache",
+            Self::PackedCold => "airlock-engine, packed snapshot, from the disk",
+            Self::Raw => "airlock-engine, raw snapshot, in the page cache",
+        }
+    }
+}
+
+/// Where everything is.
+struct Bench {
+    directory: PathBuf,
+    engine: PathBuf,
+}
+
+/// One start and its first verdicts.
+struct Started {
+    cpu: Duration,
+    wall: Duration,
+    resident_mb: u64,
+}
+
+pub(crate) async fn run() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let bench = Bench::prepare(directory.path())?;
+    let files: Vec<PathBuf> = ["eicar", "clam.exe", "clam.pdf", "clam.zip"]
+        .map(|name| if name == "eicar" { bench.path(name) } else { Path::new(TEST_FILES).join(name) })
+        .to_vec();
+    println!("\n## From the start of a process to its first verdicts\n");
+    println!("Medians of {N_ROUNDS} rounds; processor time with all children.\n");
+    println!("| | files | processor time | to clamd | wall | resident | Lambda, per 1,000 cold starts |");
+    println!("|---|---|---|---|---|---|---|");
+    let mut ratio = 0.0;
+    for n_files in [1, 2, 4] {
+        let medians = bench.starts(&files[..n_files]).await?;
+        let clamd = medians[1].cpu.as_secs_f64();
+        for (way, started) in Way::ALL.into_iter().zip(&medians) {
+            let to_clamd = started.cpu.as_secs_f64() / clamd;
+            if n_files == 2 && way == Way::Packed {
+                ratio = to_clamd;
+            }
+            println!(
+                "| {} | {} | {:.3} s | {to_clamd:.4} | {:.3} s | {} MB | {:.4} $ |",
+                way.name(),
+                ["EICAR", "EICAR, PE", "", "EICAR, PE, PDF, zip"][n_files - 1],
+                started.cpu.as_secs_f64(),
+                started.wall.as_secs_f64(),
+                started.resident_mb,
+                started.cpu.as_secs_f64() * GB_FOR_ONE_PROCESSOR * DOLLARS_PER_GB_SECOND * 1000.0,
+            );
+        }
+    }
+    bench.warm(&files).await?;
+    println!("\nsnapshot/clamd cpu: {ratio:.4}");
+    Ok(())
+}
+
+impl Bench {
+    fn prepare(directory: &Path) -> anyhow::Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no parent")?;
+        let built = Command::new("cargo")
+            .args(["build", "--release", "--quiet", "--message-format=json-render-diagnostics"])
+            .current_dir(root.join("clamav-layer/engine"))
+            .output()?;
+        ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        let messages = String::from_utf8(built.stdout)?;
+        let messages =
+            messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let engine = messages.filter_map(|message| Some(message["executable"].as_str()?.into())).next_back();
+        let bench = Self { directory: directory.to_owned(), engine: engine.context("nothing was built")? };
+        for name in ["db", "tmp"] {
+            std::fs::create_dir(bench.path(name))?;
+        }
+        println!("Writing 3.63 million signatures ...");
+        definitions::write_full_size_set(&bench.path("db"))?;
+        std::fs::write(bench.path("eicar"), clamd::canary::eicar())?;
+        for (conf, socket) in [("engine.conf", "engine.sock"), ("clamd.conf", "clamd.sock")] {
+            let text = ClamdConf {
+                socket: bench.path(socket),
+                temporary_directory: bench.path("tmp"),
+                database_directory: bench.path("db"),
+                limits: LIMITS,
+                official_database_only: false,
+            };
+            std::fs::write(bench.path(conf), text.render())?;
+        }
+        for (name, option) in [("packed", None), ("raw", Some("--raw"))] {
+            let began = Instant::now();
+            let made = Command::new(&bench.engine)
+                .args(["snapshot", "--config-file"])
+                .arg(bench.path("engine.conf"))
+                .arg("--out")
+                .arg(bench.path(name))
+                .args(option)
+                .arg("--training")
+                .arg(bench.path("eicar"))
+                .args(["clam.exe", "clam.pdf", "clam.zip"].map(|name| Path::new(TEST_FILES).join(name)))
+                .arg("/bin/ls")
+                .output()?;
+            ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+            println!(
+                "{name} snapshot: {} MB, made in {:.1} s\n{}",
+                std::fs::metadata(bench.path(name))?.len() / 1_000_000,
+                began.elapsed().as_secs_f64(),
+                String::from_utf8_lossy(&made.stdout)
+            );
+        }
+        Ok(bench)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The medians of all ways, in their order.
+    async fn starts(&self, files: &[PathBuf]) -> anyhow::Result<Vec<Started>> {
+        let mut rounds: Vec<Vec<Started>> = Way::ALL.iter().map(|_| vec![]).collect();
+        for _ in 0..N_ROUNDS {
+            for (way, measured) in Way::ALL.into_iter().zip(&mut rounds) {
+                measured.push(self.start(way, files).await?);
+            }
+        }
+        let middle = |measured: Vec<Started>| Started {
+            cpu: median(measured.iter().map(|started| started.cpu).collect()),
+            wall: median(measured.iter().map(|started| started.wall).collect()),
+            resident_mb: measured[measured.len() / 2].resident_mb,
+        };
+        Ok(rounds.into_iter().map(middle).collect())
+    }
+
+    async fn start(&self, way: Way, files: &[PathBuf]) -> anyhow::Result<Started> {
+        if way == Way::Clamscan {
+            return self.clamscan(files);
+        }
+        if way == Way::PackedCold {
+            let file = File::open(self.path("packed"))?;
+            file.sync_all()?;
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        }
+        let began = Instant::now();
+        let daemon = self.daemon(way).await?;
+        for file in files {
+            daemon.finds(file).await?;
+        }
+        let wall = began.elapsed();
+        Ok(Started {
+            cpu: cpu::of_family(daemon.child.id())?,
+            wall,
+            resident_mb: resident_mb(daemon.child.id())?,
+        })
+    }
+
+    fn clamscan(&self, files: &[PathBuf]) -> anyhow::Result<Started> {
+        let (began, before) = (Instant::now(), cpu::of_ended_children()?);
+        let mut command = Command::new("clamscan");
+        command.arg("--no-summary").arg("--database").arg(self.path("db")).args(files);
+        let output = command.output()?;
+        ensure!(output.status.code() == Some(1), "clamscan: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(Started {
+            cpu: cpu::of_ended_children()?.saturating_sub(before),
+            wall: began.elapsed(),
+            resident_mb: 0,
+        })
+    }
+
+    /// Started, and answering.
+    async fn daemon(&self, way: Way) -> anyhow::Result<Daemon> {
+        let (conf, socket) =
+            if way == Way::Clamd { ("clamd.conf", "clamd.sock") } else { ("engine.conf", "engine.sock") };
+        let _ = std::fs::remove_file(self.path(socket));
+        let mut command = Command::new(if way == Way::Clamd { Path::new("clamd") } else { &self.engine });
+        if way != Way::Clamd {
+            command.arg("serve");
+        }
+        command.arg(format!("--config-file={}", self.path(conf).display()));
+        match way {
+            Way::Packed | Way::PackedCold => drop(command.arg("--snapshot").arg(self.path("packed"))),
+            Way::Raw => drop(command.arg("--snapshot").arg(self.path("raw"))),
+            Way::Clamscan | Way::Clamd | Way::Definitions => {}
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let daemon = Daemon { child, client: Client::new(self.path(socket)) };
+        let began = Instant::now();
+        while daemon.client.ping(DEADLINE).await.is_err() {
+            ensure!(began.elapsed() < DEADLINE, "{way:?} does not start");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(daemon)
+    }
+
+    async fn warm(&self, test_files: &[PathBuf]) -> anyhow::Result<()> {
+        println!("\n## Warm\n");
+        println!(
+            "One scan of an engine that has everything in memory; medians, processor time with all children.\n"
+        );
+        println!("| | bytes | clamd | snapshot engine | to clamd | wall: clamd | wall: snapshot engine |");
+        println!("|---|---|---|---|---|---|---|");
+        let (clamd, engine) = (self.daemon(Way::Clamd).await?, self.daemon(Way::Packed).await?);
+        let mut samples: Vec<(String, PathBuf)> = vec![];
+        for (name, path) in ["EICAR", "PE", "PDF", "zip"].into_iter().zip(test_files) {
+            samples.push((name.to_owned(), path.clone()));
+        }
+        for n_bytes in [1_000, 100_000, 1_000_000, 10_000_000, 100_000_000] {
+            let path = self.path(&format!("noise.{n_bytes}"));
+            let mut numbers = Numbers::new(n_bytes as u64);
+            let words = std::iter::repeat_with(|| numbers.next().to_le_bytes());
+            std::fs::write(&path, words.take(n_bytes / 8).collect::<Vec<_>>().concat())?;
+            samples.push(("noise".to_owned(), path));
+        }
+        for daemon in [&clamd, &engine] {
+            for (_, path) in &samples {
+                daemon.scan(path).await?;
+            }
+        }
+        // What is unpacked in the background is there by then.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        for (name, path) in &samples {
+            let [theirs, ours] = compare([&clamd, &engine], path).await?;
+            println!(
+                "| {name} | {} | {:.2} ms | {:.2} ms | {:.3} | {:.2} ms | {:.2} ms |",
+                std::fs::metadata(path)?.len(),
+                theirs.0.as_secs_f64() * 1e3,
+                ours.0.as_secs_f64() * 1e3,
+                ours.0.as_secs_f64() / theirs.0.as_secs_f64(),
+                theirs.1.as_secs_f64() * 1e3,
+                ours.1.as_secs_f64() * 1e3,
+            );
+        }
+        println!(
+            "\nResident: clamd {} MB, snapshot engine {} MB",
+            resident_mb(clamd.child.id())?,
+            resident_mb(engine.child.id())?
+        );
+        Ok(())
+    }
+}
+
+/// Processor time and time on the wall of one scan, for each of two; turn and turn about, each turn long enough for the clock's ticks of 10 ms.
+async fn compare(daemons: [&Daemon; 2], path: &Path) -> anyhow::Result<[(Duration, Duration); 2]> {
+    const LONG_ENOUGH: Duration = Duration::from_millis(500);
+    let began = Instant::now();
+    daemons[0].scan(path).await?;
+    let n_scans = u32::try_from(LONG_ENOUGH.as_nanos() / began.elapsed().as_nanos().max(1))?.clamp(1, 200);
+    let mut rounds = [vec![], vec![]];
+    for _ in 0..N_ROUNDS {
+        for (daemon, measured) in daemons.iter().zip(&mut rounds) {
+            let (began, before) = (Instant::now(), cpu::of_family(daemon.child.id())?);
+            for _ in 0..n_scans {
+                daemon.scan(path).await?;
+            }
+            measured.push((
+                cpu::of_family(daemon.child.id())?.saturating_sub(before) / n_scans,
+                began.elapsed() / n_scans,
+            ));
+        }
+    }
+    Ok(rounds.map(|measured| {
+        let (spent, waited) = measured.into_iter().unzip();
+        (median(spent), median(waited))
+    }))
+}
+
+struct Daemon {
+    child: Child,
+    client: Client,
+}
+
+impl Daemon {
+    async fn scan(&self, path: &Path) -> anyhow::Result<EngineReply> {
+        Ok(self.client.scan_descriptor(File::open(path)?.as_fd(), DEADLINE).await?)
+    }
+
+    async fn finds(&self, path: &Path) -> anyhow::Result<()> {
+        let reply = self.scan(path).await?;
+        ensure!(matches!(reply, EngineReply::Found(_)), "{} is not found", path.display());
+        Ok(())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn resident_mb(pid: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no resident size")?;
+    let kilobytes: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+    Ok(kilobytes / 1000)
+}

@@ -1,0 +1,104 @@
+//! The engine says what clamd says, from the definitions and from a snapshot.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
+mod faults;
+mod support;
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Room, TEST_FILES, eicar};
+
+/// Files of every kind: ClamAV's own, ours for each definition, programs, texts, and parts of all of them.
+fn corpus(room: &Room) -> Vec<PathBuf> {
+    let own = room.path("corpus");
+    fs::create_dir_all(&own).unwrap();
+    for (name, bytes) in [
+        ("empty", &b""[..]),
+        ("eicar.txt", &eicar()),
+        ("body", b"here is a body that is sought, and more"),
+        ("ignored", b"here is a body to ignore"),
+        ("logical", b"the first half ... the second half"),
+        ("half", b"the first half ..."),
+        ("yara", b"it is found by yara"),
+        ("page.html", b"<html><body><a href=\"http://evil.example/\">http://example.com</a></body></html>"),
+    ] {
+        fs::write(own.join(name), bytes).unwrap();
+    }
+    let mut files: Vec<PathBuf> = vec![];
+    for directory in [Path::new(TEST_FILES), &own, Path::new("/usr/lib/clamav"), Path::new("/usr/bin")] {
+        let entries = fs::read_dir(directory).into_iter().flatten();
+        let mut found: Vec<PathBuf> =
+            entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
+        found.sort();
+        files.extend(found.into_iter().take(150));
+    }
+    files.into_iter().filter(|path| path.metadata().is_ok_and(|meta| meta.len() < 3_000_000)).collect()
+}
+
+#[test]
+fn clamd_the_definitions_and_a_snapshot_say_the_same() {
+    let room = Room::new("equal");
+    let snapshots = [room.snapshot("packed.snapshot", &[]), room.snapshot("raw.snapshot", &["--raw"])];
+    let files = corpus(&room);
+    let clamd = room.clamd();
+    let expected: Vec<String> = files.iter().map(|path| clamd.scan(path)).collect();
+    drop(clamd);
+    let n_found = expected.iter().filter(|reply| reply.ends_with(" FOUND")).count();
+    assert!(
+        files.len() > 100 && n_found > 30 && expected.iter().any(|reply| reply == "OK"),
+        "{} files, {n_found} found",
+        files.len()
+    );
+    for snapshot in [None, Some(&snapshots[0]), Some(&snapshots[1])] {
+        let engine = room.serve(snapshot.map(PathBuf::as_path));
+        for _ in 0..2 {
+            for (path, expected) in files.iter().zip(&expected) {
+                assert_eq!(engine.scan(path), *expected, "{} with {snapshot:?}", path.display());
+            }
+        }
+        // Several at once.
+        std::thread::scope(|scope| {
+            for start in 0..4 {
+                let (engine, files, expected) = (&engine, &files, &expected);
+                scope.spawn(move || {
+                    for (path, expected) in files.iter().zip(expected).skip(start).step_by(3) {
+                        assert_eq!(engine.scan(path), *expected, "{}", path.display());
+                    }
+                });
+            }
+        });
+        assert!(!engine.errors().contains("not used"), "{}", engine.errors());
+        assert_eq!(fs::read_dir(room.path("tmp")).unwrap().count(), 0, "nothing is left behind");
+    }
+}
+
+#[test]
+fn the_same_definitions_make_the_same_snapshot() {
+    let room = Room::new("reproducible");
+    let [one, other] = ["one", "other"].map(|name| fs::read(room.snapshot(name, &[])).unwrap());
+    assert!(one == other, "{} and {} bytes", one.len(), other.len());
+}
+
+#[test]
+fn it_answers_as_clamd_does() {
+    let room = Room::new("protocol");
+    let snapshot = room.snapshot("snapshot", &[]);
+    let (clamd, engine) = (room.clamd(), room.serve(Some(&snapshot)));
+    for command in ["PING", "VERSION", "NONSENSE"] {
+        assert_eq!(engine.ask(command), clamd.ask(command), "{command}");
+    }
+    assert!(engine.ask("STATS").starts_with("POOLS: 1") && engine.ask("STATS").ends_with("END"));
+    for bytes in [eicar(), b"harmless".to_vec(), vec![], vec![7; 1_000_000], vec![7; 3_000_000]] {
+        assert_eq!(engine.stream(&bytes), clamd.stream(&bytes), "{} bytes", bytes.len());
+    }
+    // Without the first letter, a reply is a line.
+    let mut socket = UnixStream::connect(&engine.socket).unwrap();
+    socket.write_all(b"PING\n").unwrap();
+    let mut text = String::new();
+    socket.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "PONG\n");
+}
