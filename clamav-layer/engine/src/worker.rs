@@ -27,7 +27,8 @@ pub(crate) struct Job {
 /// A child that waits for its one file.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    pid: libc::pid_t,
+    /// `None` once it has ended: the number may be another process's by then.
+    pid: Option<libc::pid_t>,
     socket: UnixStream,
     temporary_directory: PathBuf,
     patience: Duration,
@@ -43,7 +44,7 @@ pub(crate) enum Ended {
 }
 
 /// A reply is a line.
-const MAX_REPLY: u64 = 4096;
+const MAX_REPLY: usize = 4096;
 /// For everything but libclamav, which ends by itself when its own time is over.
 const GRACE: Duration = Duration::from_secs(5);
 /// Memory beyond the engine's: the largest file mapped, unpacked, and a lot more.
@@ -72,7 +73,12 @@ impl Worker {
             }
             pid => {
                 let temporary_directory = job.temporary_directory.join(pid.to_string());
-                Ok(Self { pid, socket: ours, temporary_directory, patience: job.max_scan_time + GRACE })
+                Ok(Self {
+                    pid: Some(pid),
+                    socket: ours,
+                    temporary_directory,
+                    patience: job.max_scan_time + GRACE,
+                })
             }
         }
     }
@@ -97,30 +103,40 @@ impl Worker {
     fn ask(&mut self, file: BorrowedFd<'_>) -> std::io::Result<String> {
         let deadline = Instant::now() + self.patience;
         pass::send(&self.socket, file)?;
-        let mut reply = String::new();
-        self.socket.set_read_timeout(Some(
-            deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)),
-        ))?;
-        (&mut self.socket).take(MAX_REPLY).read_to_string(&mut reply)?;
+        let (mut reply, mut buffer) = (vec![], [0; 512]);
+        loop {
+            // Whoever replies slowly has no more time than whoever does not.
+            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            self.socket.set_read_timeout(Some(left))?;
+            let n_read = self.socket.read(&mut buffer)?;
+            reply.extend_from_slice(&buffer[..n_read]);
+            if n_read == 0 || reply.len() > MAX_REPLY {
+                break;
+            }
+        }
         // A reply is whole only with its end.
+        let reply = String::from_utf8(reply).unwrap_or_default();
         Ok(reply.strip_suffix('\n').unwrap_or_default().to_owned())
     }
 
-    fn end(&self) -> c_int {
+    /// Ends the child, if it has not ended; how it did.
+    fn end(&mut self) -> c_int {
         let mut status = 0;
-        // SAFETY: the child is ours, and has not been waited for.
-        unsafe {
-            libc::kill(self.pid, libc::SIGKILL);
-            libc::waitpid(self.pid, &raw mut status, 0);
+        if let Some(pid) = self.pid.take() {
+            // SAFETY: the child is ours, and has not been waited for.
+            unsafe {
+                libc::kill(pid, libc::SIGKILL);
+                libc::waitpid(pid, &raw mut status, 0);
+            }
+            let _ = std::fs::remove_dir_all(&self.temporary_directory);
         }
-        let _ = std::fs::remove_dir_all(&self.temporary_directory);
         status
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // A worker that was never used; `scan` has ended its own already, and a second wait finds nothing.
+        // A worker that was never used; the others have ended already.
         self.end();
     }
 }
