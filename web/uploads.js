@@ -1,7 +1,7 @@
 // Uploads: a few at a time, each with a row that shows how far it is, and that can be paused, cancelled and gone on with.
 
 import { airlock } from './service.js';
-import { announce, byId, drop, list, newRow, rows, showActions, showFile, showMessage, showProgress, showState, STATUS_WORDS } from './rows.js';
+import { announce, byId, drop, list, newRow, rows, showActions, showFile, showProgress, showState, STATUS_WORDS } from './rows.js';
 
 const PARALLEL_UPLOADS = 3;
 const waiting = [];

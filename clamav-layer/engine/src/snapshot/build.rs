@@ -25,6 +25,9 @@ pub(crate) struct Options<'a> {
     pub(crate) level: Option<i32>,
 }
 
+/// Directories to work in, beside the snapshot, so that it can be renamed into place: with this and the process's number.
+const WORK: &str = ".airlock-engine.";
+
 /// Linux lets a process have 65,530 mappings (`vm.max_map_count`). As long as a run is alone it costs two: itself, and the gap behind it.
 const MAX_RUNS: usize = 30_000;
 /// Gaps of so many pages are filled before pages are given up.
@@ -34,13 +37,27 @@ const MAX_GAP: usize = 16;
 pub(crate) fn build(conf: &Conf, options: &Options<'_>) -> anyhow::Result<Contents> {
     let directory =
         options.out.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let work = directory.join(format!(".airlock-engine.{}", std::process::id()));
+    remove_abandoned(directory)?;
+    let work = directory.join(format!("{WORK}{}", std::process::id()));
     std::fs::create_dir(&work).with_context(|| format!("`{}`", work.display()))?;
     let built = build_in(&work, conf, options);
     let removed = std::fs::remove_dir_all(&work);
     let contents = built?;
     removed?;
     Ok(contents)
+}
+
+/// What processes have left that were killed while they made a snapshot here.
+fn remove_abandoned(directory: &Path) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(directory).with_context(|| format!("`{}`", directory.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(WORK)?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).is_dir()) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn build_in(work: &Path, conf: &Conf, options: &Options<'_>) -> anyhow::Result<Contents> {

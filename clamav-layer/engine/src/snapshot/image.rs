@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -48,6 +49,14 @@ pub(crate) fn write(conf: &Conf, out: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn die_with_parent() -> std::io::Result<()> {
+    // SAFETY: a setting of this process.
+    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
 fn beside(image: &Path) -> PathBuf {
     let mut path = OsString::from(image);
     path.push(".json");
@@ -64,13 +73,11 @@ pub(crate) struct Image {
 impl Image {
     /// Loads in another process, whose libraries are where chance puts them.
     pub(crate) fn load(conf: &Path, out: &Path) -> anyhow::Result<Self> {
-        let status = Command::new(std::env::current_exe()?)
-            .arg("load")
-            .arg("--config-file")
-            .arg(conf)
-            .arg("--out")
-            .arg(out)
-            .status()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("load").arg("--config-file").arg(conf).arg("--out").arg(out);
+        // SAFETY: one system call, in the child before it runs the program: it ends with us, whatever ends us.
+        unsafe { command.pre_exec(die_with_parent) };
+        let status = command.status()?;
         ensure!(status.success(), "loading the definitions failed ({status})");
         Self::open(out)
     }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{Room, TEST_FILES};
@@ -153,4 +154,51 @@ fn nothing_grows_with_the_number_of_scans() {
         resident(),
         n_open()
     );
+}
+
+/// What is beside the snapshot, of its making.
+fn left_over(room: &Room) -> usize {
+    let entries = fs::read_dir(room.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+    entries.filter(|name| name.to_string_lossy().starts_with(".airlock-engine.")).count()
+}
+
+#[test]
+fn a_snapshot_is_there_whole_or_not_at_all() {
+    let room = Room::new("killed");
+    let whole = fs::read(room.snapshot("whole", &[])).unwrap();
+    for n in 0..20 {
+        let mut making =
+            room.snapshot_command("killed", &[]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(n * 7));
+        making.kill().unwrap();
+        making.wait().unwrap();
+        if let Ok(bytes) = fs::read(room.path("killed")) {
+            assert!(bytes == whole, "after {} ms", n * 7);
+            fs::remove_file(room.path("killed")).unwrap();
+        }
+    }
+    // Whoever makes the next one clears away what they have left.
+    room.snapshot("next", &[]);
+    assert_eq!(left_over(&room), 0);
+}
+
+#[test]
+fn without_room_there_is_no_snapshot() {
+    let room = Room::new("full");
+    let made = room.snapshot_command("snapshot", &[]);
+    let words: Vec<String> = [made.get_program()]
+        .into_iter()
+        .chain(made.get_args())
+        .map(|word| format!("'{}'", word.to_str().unwrap()))
+        .collect();
+    // Blocks of 512 bytes: less than the image needs.
+    let status = Command::new("sh")
+        .arg("-c")
+        .arg(format!("ulimit -f 400; exec {}", words.join(" ")))
+        .stderr(Stdio::null())
+        .status();
+    assert!(!status.unwrap().success());
+    assert!(!room.path("snapshot").try_exists().unwrap());
+    room.snapshot("snapshot", &[]);
+    assert_eq!(left_over(&room), 0);
 }

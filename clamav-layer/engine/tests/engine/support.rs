@@ -77,19 +77,17 @@ impl Room {
 
     pub(crate) fn snapshot(&self, name: &str, more: &[&str]) -> PathBuf {
         let out = self.path(name);
-        let made = Command::new(ENGINE)
-            .args(["snapshot", "--config-file"])
-            .arg(self.path("engine.conf"))
-            .arg("--out")
-            .arg(&out)
-            .args(more)
-            .arg("--training")
-            .arg(self.path("eicar"))
-            .arg(format!("{TEST_FILES}/clam.exe"))
-            .output()
-            .unwrap();
+        let made = self.snapshot_command(name, more).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         out
+    }
+
+    pub(crate) fn snapshot_command(&self, name: &str, more: &[&str]) -> Command {
+        let mut command = Command::new(ENGINE);
+        command.args(["snapshot", "--config-file"]).arg(self.path("engine.conf"));
+        command.arg("--out").arg(self.path(name)).args(more).arg("--training").arg(self.path("eicar"));
+        command.arg(format!("{TEST_FILES}/clam.exe"));
+        command
     }
 
     pub(crate) fn serve(&self, snapshot: Option<&Path>) -> Daemon {
