@@ -89,24 +89,6 @@ fn a_snapshot_that_does_not_fit_is_not_used_and_verdicts_stay_right() {
 }
 
 #[test]
-fn damage_that_comes_later_is_noticed_by_the_scan_that_meets_it() {
-    let room = Room::new("later");
-    let snapshot = room.snapshot("snapshot", &["--raw"]);
-    let (contents_end, end) = parts(&snapshot);
-    let engine = room.serve(Some(&snapshot));
-    // Everything behind the first tier, while it is in use.
-    let file = File::options().write(true).open(&snapshot).unwrap();
-    file.write_all_at(
-        &vec![0xff; usize::try_from((end - contents_end) / 2).unwrap()],
-        u64::midpoint(contents_end, end),
-    )
-    .unwrap();
-    for _ in 0..3 {
-        assert!(engine.scan(&Path::new(TEST_FILES).join("clam.exe")).ends_with("Test.Exe.UNOFFICIAL FOUND"));
-    }
-}
-
-#[test]
 fn a_scan_that_dies_is_an_error_and_the_next_one_is_not() {
     let room = Room::new("crash");
     let snapshot = room.snapshot("snapshot", &[]);

@@ -67,7 +67,7 @@ impl Room {
         let text = format!(
             "Foreground yes\nLocalSocket {}\nLocalSocketMode 600\nTemporaryDirectory {}\nDatabaseDirectory {}\nOfficialDatabaseOnly no\n\
              DisableCache yes\nAlertExceedsMax yes\nAlertEncrypted yes\nAlertBrokenExecutables yes\nAlertBrokenMedia yes\nMaxFileSize 100M\n\
-             StreamMaxLength 1M\nMaxScanSize 400M\nMaxFiles 1000\nMaxRecursion 17\nMaxScanTime 60000\nSelfCheck 0\n",
+             StreamMaxLength 1M\nMaxScanSize 400M\nMaxFiles 1000\nMaxRecursion 17\nMaxScanTime 10000\nSelfCheck 0\n",
             at(socket),
             at("tmp"),
             at(database),

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws::PartRequest;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use domain::parts::{ListedPart, MAX_PARTS_AT_ONCE, PartsRefused};
 use domain::record::Record;
 use domain::timestamp::Timestamp;
@@ -110,6 +111,21 @@ pub(crate) struct KeyQuery {
     key: String,
 }
 
+/// The caller's upload that the path and the key name.
+pub(crate) struct Named(Record);
+
+impl FromRequestParts<App> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let uploader = Uploader::from_request_parts(parts, app).await?;
+        let path = Path::<UploadPath>::from_request_parts(parts, app).await;
+        let Path(UploadPath { upload_id }) = path.map_err(|_| ApiError::FileNotFound)?;
+        let QueryString(KeyQuery { key }) = QueryString::from_request_parts(parts, app).await?;
+        super::upload_under(app, &uploader, &key, &upload_id).await.map(Self)
+    }
+}
+
 /// A part that is there, in S3's words.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
@@ -129,11 +145,8 @@ pub(crate) struct StoredPart {
     ))]
 pub(crate) async fn list(
     State(app): State<App>,
-    uploader: Uploader,
-    Path(path): Path<UploadPath>,
-    QueryString(query): QueryString<KeyQuery>,
+    Named(record): Named,
 ) -> Result<axum::Json<Vec<StoredPart>>, ApiError> {
-    let record = super::upload_under(&app, &uploader, &query.key, &path.upload_id).await?;
     let parts = super::stored_parts(&app, &record, aws::clock::now()).await?;
     let shown = parts.into_iter().map(|part| StoredPart {
         part_number: part.number,
@@ -147,7 +160,6 @@ pub(crate) async fn list(
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct PartPath {
-    upload_id: String,
     /// From 1. Read by us, so that what is no number is an error like any other.
     #[param(value_type = u32, minimum = 1)]
     part_number: String,
@@ -162,19 +174,17 @@ pub(crate) struct PartUrl {
 }
 
 /// Companion: ask for a request that sends one part
-#[utoipa::path(get, path = "/s3/multipart/{upload_id}/{part_number}", tag = "clients", params(PartPath, KeyQuery),
+#[utoipa::path(get, path = "/s3/multipart/{upload_id}/{part_number}", tag = "clients", params(UploadPath, PartPath, KeyQuery),
     responses(
         (status = 200, description = "The request", body = PartUrl),
         (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn sign_part(
     State(app): State<App>,
-    uploader: Uploader,
+    Named(record): Named,
     Path(path): Path<PartPath>,
-    QueryString(query): QueryString<KeyQuery>,
 ) -> Result<axum::Json<PartUrl>, ApiError> {
     let now = aws::clock::now();
-    let record = super::upload_under(&app, &uploader, &query.key, &path.upload_id).await?;
     let number = path.part_number.parse();
     let number = number.map_err(|_| ApiError::InvalidQuery("a part's number is a number".to_owned()))?;
     let (url, expires_at) = part_url(&app, &record, number, UploadPolicy::UPLOAD_TTL, now).await?;
@@ -206,7 +216,6 @@ pub(super) async fn part_url(
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BatchQuery {
-    key: String,
     #[param(example = "1,2,3")]
     part_numbers: String,
 }
@@ -219,19 +228,17 @@ pub(crate) struct PartUrls {
 }
 
 /// Companion: ask for requests that send several parts
-#[utoipa::path(get, path = "/s3/multipart/{upload_id}/batch", tag = "clients", params(UploadPath, BatchQuery),
+#[utoipa::path(get, path = "/s3/multipart/{upload_id}/batch", tag = "clients", params(UploadPath, KeyQuery, BatchQuery),
     responses(
         (status = 200, description = "The requests", body = PartUrls),
         (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn sign_parts(
     State(app): State<App>,
-    uploader: Uploader,
-    Path(path): Path<UploadPath>,
+    Named(record): Named,
     QueryString(query): QueryString<BatchQuery>,
 ) -> Result<axum::Json<PartUrls>, ApiError> {
     let now = aws::clock::now();
-    let record = super::upload_under(&app, &uploader, &query.key, &path.upload_id).await?;
     let numbers: Result<Vec<u32>, _> =
         query.part_numbers.split(',').map(|number| number.trim().parse()).collect();
     let invalid = |_| ApiError::InvalidQuery("`partNumbers` is a list of numbers".to_owned());
@@ -282,13 +289,10 @@ pub(crate) struct Completed {
     ))]
 pub(crate) async fn join(
     State(app): State<App>,
-    uploader: Uploader,
+    Named(record): Named,
     origin: PublicOrigin,
-    Path(path): Path<UploadPath>,
-    QueryString(query): QueryString<KeyQuery>,
     Json(body): Json<SentParts>,
 ) -> Result<axum::Json<Completed>, ApiError> {
-    let record = super::upload_under(&app, &uploader, &query.key, &path.upload_id).await?;
     let listed = body
         .parts
         .into_iter()
@@ -311,11 +315,8 @@ pub(crate) struct Aborted {}
     ))]
 pub(crate) async fn abort(
     State(app): State<App>,
-    uploader: Uploader,
-    Path(path): Path<UploadPath>,
-    QueryString(query): QueryString<KeyQuery>,
+    Named(record): Named,
 ) -> Result<axum::Json<Aborted>, ApiError> {
-    let record = super::upload_under(&app, &uploader, &query.key, &path.upload_id).await?;
     super::abort(&app, &record).await?;
     Ok(axum::Json(Aborted {}))
 }
