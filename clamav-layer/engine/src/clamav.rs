@@ -50,14 +50,19 @@ unsafe extern "C" {
         options: c_uint,
     ) -> c_int;
     fn cl_engine_compile(engine: *mut RawEngine) -> c_int;
-    fn cl_scandesc(
+    fn cl_scandesc_callback(
         descriptor: c_int,
         name: *const c_char,
         virus: *mut *const c_char,
         scanned: *mut c_ulong,
         engine: *const RawEngine,
         options: *mut ScanOptions,
+        context: *mut c_void,
     ) -> c_int;
+    fn cl_engine_set_clcb_virus_found(
+        engine: *mut RawEngine,
+        callback: extern "C" fn(c_int, *const c_char, *mut c_void),
+    );
     fn cl_strerror(error: c_int) -> *const c_char;
     fn cl_retver() -> *const c_char;
     fn cl_cvdhead(path: *const c_char) -> *mut Cvd;
@@ -69,6 +74,26 @@ unsafe extern "C" {
 extern "C" fn report(_severity: c_int, full: *const c_char, _text: *const c_char, _context: *mut c_void) {
     // SAFETY: libclamav gives a string that lives as long as this call.
     eprintln!("{}", unsafe { CStr::from_ptr(full) }.to_string_lossy().trim_end());
+}
+
+/// What libclamav names while it scans; of a file that is larger than the largest it says so here only.
+extern "C" fn note_name(_descriptor: c_int, name: *const c_char, context: *mut c_void) {
+    if !name.is_null() {
+        // SAFETY: the context is the scan's, and the name lives as long as this call.
+        let (named, name) = unsafe { (&mut *context.cast::<Option<String>>(), CStr::from_ptr(name)) };
+        *named = Some(name.to_string_lossy().into_owned());
+    }
+}
+
+/// Which build of libclamav this is, with its libraries: a digest of their build ids. What one build has written down, another does not take.
+pub(crate) fn build() -> String {
+    let modules = crate::arena::modules();
+    let mut ids: Vec<String> =
+        modules.iter().map(|module| format!("{} {}", module.name, module.build_id)).collect();
+    // Not the kernel's own, which is another one on every machine; the program's name is empty.
+    ids.retain(|id| id.starts_with("lib") || id.starts_with(' '));
+    ids.sort();
+    crate::snapshot::sha256(format!("{}\n{}", version(), ids.join("\n")).as_bytes())
 }
 
 /// Prepares libclamav; once in each process, before anything else of it.
@@ -96,7 +121,7 @@ pub(crate) fn version() -> String {
 }
 
 /// Version and date of an official database, as its header says them.
-pub(crate) fn database_header(path: &Path) -> Option<(u32, String)> {
+fn database_header(path: &Path) -> Option<(u32, String)> {
     let path = c_string(path).ok()?;
     // SAFETY: the header is freed here, after its text was copied.
     unsafe {
@@ -106,6 +131,13 @@ pub(crate) fn database_header(path: &Path) -> Option<(u32, String)> {
         cl_cvdfree(header);
         Some(found)
     }
+}
+
+/// The header of the official daily database in a directory.
+pub(crate) fn daily(directory: &Path) -> Option<(u32, String)> {
+    let paths = ["daily.cvd", "daily.cld"].map(|name| directory.join(name));
+    // Asked about a file that is not there, libclamav complains.
+    paths.iter().filter(|path| path.is_file()).find_map(|path| database_header(path))
 }
 
 fn c_string(path: &Path) -> anyhow::Result<CString> {
@@ -147,7 +179,8 @@ impl Engine {
         Ok((engine, n_signatures))
     }
 
-    fn configure(self, fields: &[Field]) -> anyhow::Result<()> {
+    /// Sets numbers, before anything is scanned.
+    pub(crate) fn configure(self, fields: &[Field]) -> anyhow::Result<()> {
         for (field, value) in fields {
             // SAFETY: the engine is not shared yet.
             check(unsafe { cl_engine_set_num(self.0, *field, *value) })
@@ -156,30 +189,34 @@ impl Engine {
         Ok(())
     }
 
-    /// Where members of archives are unpacked. Also after a restore: that directory is this process's own.
-    pub(crate) fn set_temporary_directory(self, path: &Path) -> anyhow::Result<()> {
-        let path = c_string(path)?;
+    /// Makes `path` where members of archives are unpacked, and this process's working directory: a path is copied into memory of the engine that
+    /// depends on its length, and what a start needs of a snapshot must not.
+    pub(crate) fn work_in(self, path: &Path) -> anyhow::Result<()> {
+        std::env::set_current_dir(path).with_context(|| format!("`{}`", path.display()))?;
         // SAFETY: libclamav copies the string; nothing is being scanned.
-        check(unsafe { cl_engine_set_str(self.0, TMPDIR, path.as_ptr()) }).context("the temporary directory")
+        check(unsafe { cl_engine_set_str(self.0, TMPDIR, c".".as_ptr()) }).context("the temporary directory")
     }
 
     /// Scans an open file from its start. The name of what was found, nothing, or libclamav's words for what went wrong.
     pub(crate) fn scan(self, descriptor: c_int, mut options: ScanOptions) -> Result<Option<String>, String> {
         let (mut virus, mut scanned) = (std::ptr::null(), 0);
-        // SAFETY: the descriptor is open; the name that comes back lives as long as the engine.
+        let mut named: Option<String> = None;
+        // SAFETY: the descriptor is open; the name that comes back lives as long as the engine; this process scans nothing else meanwhile.
         let code = unsafe {
-            cl_scandesc(
+            cl_engine_set_clcb_virus_found(self.0, note_name);
+            cl_scandesc_callback(
                 descriptor,
                 std::ptr::null(),
                 &raw mut virus,
                 &raw mut scanned,
                 self.0,
                 &raw mut options,
+                (&raw mut named).cast(),
             )
         };
         match code {
             CL_CLEAN => Ok(None),
-            CL_VIRUS if virus.is_null() => Ok(Some("(null)".to_owned())),
+            CL_VIRUS if virus.is_null() => Ok(Some(named.unwrap_or_else(|| "(null)".to_owned()))),
             // SAFETY: libclamav has set it to a string.
             CL_VIRUS => Ok(Some(unsafe { CStr::from_ptr(virus) }.to_string_lossy().into_owned())),
             code => Err(error_text(code)),

@@ -31,6 +31,18 @@ pub(crate) struct Load {
     pub(crate) options: u32,
 }
 
+impl Load {
+    /// Whether an engine that was loaded with `other` is one with `self` once its limits are set: those are numbers that scans read, and nothing
+    /// that is loaded depends on them.
+    pub(crate) fn fits(&self, other: &Self) -> bool {
+        let cache = |load: &Self| load.fields.iter().rfind(|(field, _)| *field == DISABLE_CACHE).copied();
+        self.options == other.options && cache(self) == cache(other)
+    }
+}
+
+/// `CL_ENGINE_DISABLE_CACHE`: a cache is made, or not, when definitions are compiled.
+const DISABLE_CACHE: i32 = 25;
+
 /// Keys whose value is a number for the engine, and that number's field.
 const FIELDS: [(&str, i32); 13] = [
     ("MaxScanSize", 0),
@@ -42,7 +54,7 @@ const FIELDS: [(&str, i32); 13] = [
     ("MaxHTMLNoTags", 20),
     ("MaxScriptNormalize", 21),
     ("MaxZipTypeRcg", 22),
-    ("DisableCache", 25),
+    ("DisableCache", DISABLE_CACHE),
     ("MaxScanTime", 31),
     ("PCREMaxFileSize", 34),
     // Read at both ends: how long a stream may be is ours to say.
@@ -160,6 +172,17 @@ mod tests {
         assert_eq!(conf.load.options, 0x2 | 0x8 | 0x2000 | 0x1000);
         assert_eq!(conf.load.fields, [(1, 25 << 20), (31, 5000), (25, 1)]);
         assert_eq!((conf.scan.heuristic, conf.max_stream, conf.max_scan_time_ms), (0x4, 7, 5000));
+    }
+
+    #[test]
+    fn only_limits_may_differ_from_a_snapshots() {
+        let load = |more: &str| {
+            Conf::parse(&format!("DatabaseDirectory /db\nDisableCache yes\n{more}")).unwrap().load
+        };
+        let made = load("MaxFiles 5\n");
+        assert!(made.fits(&load("MaxFiles 6\nMaxScanTime 7\n")));
+        assert!(!made.fits(&load("OfficialDatabaseOnly yes\n")) && !made.fits(&load("DisableCache no\n")));
+        assert!(!made.fits(&Conf::parse("DatabaseDirectory /db").unwrap().load));
     }
 
     #[test]

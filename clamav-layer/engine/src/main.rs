@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::conf::Conf;
+use crate::snapshot::restore::Wanted;
 use crate::snapshot::{build, image};
 
 #[derive(Parser)]
@@ -51,7 +52,22 @@ enum Command {
         /// Without it, or if it does not fit, the definitions themselves are loaded
         #[arg(long)]
         snapshot: Option<PathBuf>,
+        /// The snapshot's size, if it is still being written: what has not come yet is waited for
+        #[arg(long, requires = "snapshot")]
+        size: Option<u64>,
+        /// The SHA-256 of the snapshot's contents (bytes 16 to 47 of its file). It must be that one, and the definitions need not be there
+        #[arg(long, requires = "snapshot")]
+        contents: Option<String>,
     },
+    /// Find out whether a snapshot fits, and is whole
+    Check {
+        #[arg(long, short)]
+        config_file: PathBuf,
+        #[arg(long)]
+        snapshot: PathBuf,
+    },
+    /// Print a digest of libclamav's build: a snapshot is good only for the same
+    Build,
     /// One load of the definitions, written down; `snapshot` runs it
     #[command(hide = true)]
     Load {
@@ -86,8 +102,17 @@ fn main() -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Serve { config_file, snapshot } => {
-            serve::serve(Conf::read(&config_file)?, snapshot.as_deref())
+        Command::Serve { config_file, snapshot, size, contents } => {
+            let wanted = snapshot.map(|path| Wanted { path, size_bytes: size, contents });
+            serve::serve(Conf::read(&config_file)?, wanted.as_ref())
+        }
+        Command::Check { config_file, snapshot } => {
+            let wanted = Wanted { path: snapshot, size_bytes: None, contents: None };
+            wanted.check(&Conf::read(&config_file)?)
+        }
+        Command::Build => {
+            println!("{}", clamav::build());
+            Ok(())
         }
         Command::Load { config_file, out } => image::write(&Conf::read(&config_file)?, &out),
     }

@@ -5,7 +5,6 @@ use std::net::Shutdown;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use anyhow::{Context as _, bail, ensure};
 use crate::clamav::{self, Engine};
 use crate::conf::Conf;
 use crate::pass;
-use crate::snapshot::restore::{self, Restored};
+use crate::snapshot::restore::{self, Restored, Wanted};
 use crate::worker::{Ended, Job, Worker, unnamed_file};
 
 /// With scans without a pause, children would unpack the same again and again.
@@ -47,12 +46,12 @@ struct Loaded {
 }
 
 /// Serves until it is killed. From `snapshot`, if there is one and it fits; from the definitions themselves otherwise, which it then says.
-pub(crate) fn serve(conf: Conf, snapshot: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) fn serve(conf: Conf, snapshot: Option<&Wanted>) -> anyhow::Result<()> {
     clamav::init()?;
     let listener = listen(&conf)?;
     let loaded = match snapshot {
-        Some(path) => restored(&conf, path).or_else(|error| {
-            eprintln!("the snapshot is not used: {error:#}");
+        Some(wanted) => restored(&conf, wanted).or_else(|error| {
+            eprintln!("WARNING: the snapshot is not used: {error:#}");
             loaded(&conf)
         })?,
         None => loaded(&conf)?,
@@ -100,8 +99,8 @@ fn listen(conf: &Conf) -> anyhow::Result<UnixListener> {
     Ok(listener)
 }
 
-fn restored(conf: &Conf, path: &Path) -> anyhow::Result<Loaded> {
-    let (engine, restored) = restore::restore(path, &conf.load, &conf.database)?;
+fn restored(conf: &Conf, wanted: &Wanted) -> anyhow::Result<Loaded> {
+    let (engine, restored) = restore::restore(wanted, conf)?;
     let loaded = Loaded { engine, restored: Some(restored) };
     match check(conf, &loaded) {
         Ok(()) => Ok(loaded),
@@ -192,12 +191,12 @@ impl Service {
         if loaded_now.restored.is_none() {
             return;
         }
-        eprintln!("the snapshot is not used any more: {why}");
+        eprintln!("WARNING: the snapshot is not used any more: {why}");
         match loaded(&self.conf) {
             Ok(plain) => *loaded_now = plain,
             Err(error) => {
                 // Without an engine there is nothing to say; whoever runs it starts it anew.
-                eprintln!("the definitions could not be loaded: {error:#}");
+                eprintln!("ERROR: the definitions could not be loaded: {error:#}");
                 std::process::exit(1);
             }
         }
@@ -233,12 +232,22 @@ impl Service {
         }
     }
 
+    /// `ClamAV 1.4.6/27900/Mon Nov 23 09:45:00 2026`; without an official daily database only the first part.
+    fn version(&self) -> String {
+        let restored = self.loaded().restored;
+        let daily = restored
+            .map_or_else(|| clamav::daily(&self.conf.database), |restored| restored.contents.daily.clone());
+        let engine = clamav::version();
+        daily
+            .map_or(format!("ClamAV {engine}"), |(version, time)| format!("ClamAV {engine}/{version}/{time}"))
+    }
+
     fn answer(&self, mut connection: UnixStream) -> anyhow::Result<()> {
         connection.set_read_timeout(Some(Duration::from_secs(self.conf.read_timeout_secs.max(1))))?;
         let (command, end) = read_command(&mut connection)?;
         let reply = match command.as_str() {
             "PING" => "PONG".to_owned(),
-            "VERSION" => version(&self.conf.database),
+            "VERSION" => self.version(),
             "STATS" => stats(),
             // A process has one engine for as long as it lives: new definitions are a new process.
             "RELOAD" => "RELOADING".to_owned(),
@@ -305,14 +314,6 @@ fn read_command(connection: &mut UnixStream) -> anyhow::Result<(String, u8)> {
     let end = if text.first() == Some(&b'z') { 0 } else { b'\n' };
     let name = text.strip_prefix(b"z").or_else(|| text.strip_prefix(b"n")).unwrap_or(&text);
     Ok((String::from_utf8_lossy(name).trim_end().to_owned(), end))
-}
-
-/// `ClamAV 1.4.6/27900/Mon Nov 23 09:45:00 2026`; without an official daily database only the first part.
-fn version(database: &Path) -> String {
-    let daily =
-        ["daily.cvd", "daily.cld"].iter().find_map(|name| clamav::database_header(&database.join(name)));
-    let engine = clamav::version();
-    daily.map_or(format!("ClamAV {engine}"), |(version, time)| format!("ClamAV {engine}/{version}/{time}"))
 }
 
 fn stats() -> String {

@@ -11,9 +11,10 @@ pub(crate) mod build;
 pub(crate) mod image;
 pub(crate) mod relocations;
 pub(crate) mod restore;
+pub(crate) mod source;
 pub(crate) mod training;
 
-use std::io::{Read, Seek as _, SeekFrom};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
@@ -22,7 +23,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::arena::{Module, PAGE};
 use crate::conf::Load;
+use crate::snapshot::source::Source;
 
+/// Magic, length and digest.
+const HEAD_BYTES: usize = 48;
 const MAGIC: &[u8; 8] = b"AIRSNAP1";
 /// Contents are a few hundred kilobytes; what is longer is not a snapshot.
 const MAX_CONTENTS: u64 = 64 << 20;
@@ -38,6 +42,8 @@ pub(crate) struct Contents {
     /// The definitions that were loaded; see [`database_digests`].
     pub(crate) database: Vec<(String, String)>,
     pub(crate) n_signatures: u32,
+    /// Version and date of the official daily database, if there is one, as `VERSION` says them.
+    pub(crate) daily: Option<(u32, String)>,
     /// What the engine says about the test file.
     pub(crate) canary: String,
     /// Bytes of the arena.
@@ -72,22 +78,26 @@ impl Frame {
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
-/// Reads and checks the contents. Frames are checked when they are used.
-pub(crate) fn read_contents(file: &mut std::fs::File) -> anyhow::Result<Contents> {
-    let mut head = [0; 48];
-    file.seek(SeekFrom::Start(0))?;
-    file.read_exact(&mut head).context("the snapshot is truncated")?;
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads and checks the contents, which are those of `digest` if somebody has said which. Frames are checked when they are used.
+pub(crate) fn read_contents(source: &Source, digest: Option<&str>) -> anyhow::Result<Contents> {
+    let mut head = [0; HEAD_BYTES];
+    source.read_exact_at(&mut head, 0).context("the snapshot is truncated")?;
     ensure!(&head[..8] == MAGIC, "this is not a snapshot");
     let length = u64::from_le_bytes(head[8..16].try_into()?);
     ensure!(length <= MAX_CONTENTS, "the snapshot's contents are damaged");
     let mut text = vec![0; usize::try_from(length)?];
-    file.read_exact(&mut text).context("the snapshot is truncated")?;
-    ensure!(Sha256::digest(&text).as_slice() == &head[16..48], "the snapshot's contents are damaged");
+    source.read_exact_at(&mut text, HEAD_BYTES as u64).context("the snapshot is truncated")?;
+    ensure!(Sha256::digest(&text).as_slice() == &head[16..], "the snapshot's contents are damaged");
+    ensure!(digest.is_none_or(|digest| digest == hex(&head[16..])), "this is another snapshot than was said");
     let contents: Contents = serde_json::from_slice(&text)?;
-    check_layout(&contents, file.metadata()?.len())?;
+    check_layout(&contents, source.size())?;
     Ok(contents)
 }
 

@@ -148,7 +148,7 @@ fn scan_one(job: &Job, socket: UnixStream) -> anyhow::Result<()> {
     let directory = job.temporary_directory.join(std::process::id().to_string());
     let file = pass::receive(&socket)?;
     std::fs::create_dir(&directory).context("the temporary directory")?;
-    job.engine.set_temporary_directory(&directory)?;
+    job.engine.work_in(&directory)?;
     limit(libc::RLIMIT_CORE, 0)?;
     limit(libc::RLIMIT_AS, MAX_MEMORY)?;
     limit(libc::RLIMIT_CPU, (job.max_scan_time + GRACE).as_secs())?;

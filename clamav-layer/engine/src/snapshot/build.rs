@@ -9,11 +9,12 @@ use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::arena::PAGE;
+use crate::clamav;
 use crate::conf::Conf;
 use crate::snapshot::image::Image;
 use crate::snapshot::relocations::{self, Relocations};
 use crate::snapshot::training::{self, COLD, Touched};
-use crate::snapshot::{Contents, FRAME_BYTES, Frame, MAGIC, database_digests, sha256};
+use crate::snapshot::{Contents, FRAME_BYTES, Frame, HEAD_BYTES, MAGIC, database_digests, sha256};
 
 /// How a snapshot is made.
 pub(crate) struct Options<'a> {
@@ -67,7 +68,7 @@ fn build_in(work: &Path, conf: &Conf, options: &Options<'_>) -> anyhow::Result<C
     anyhow::ensure!(database == database_digests(&conf.database)?, "the definitions changed meanwhile");
     let found = relocations::find(&one, &other)?;
     drop(other);
-    let touched = bounded(&training::touched(&one, &found, conf.scan, options.training)?);
+    let touched = bounded(&training::touched(&one, &found, conf, options.training)?);
 
     let unfinished = work.join("snapshot");
     let mut frames_file = File::create(work.join("frames"))?;
@@ -78,6 +79,7 @@ fn build_in(work: &Path, conf: &Conf, options: &Options<'_>) -> anyhow::Result<C
         load: conf.load.clone(),
         database,
         n_signatures: description.n_signatures,
+        daily: clamav::daily(&conf.database),
         canary: description.canary.clone(),
         size: description.size,
         engine_address: description.engine_address,
@@ -225,12 +227,12 @@ fn write(contents: &mut Contents, frames: &Path, out: &Path) -> anyhow::Result<(
     }
     // The contents hold the frames' offsets, which follow from the contents' length: measured once with offsets as long as they can be.
     let mut text = serde_json::to_vec(contents)?;
-    let start = (48 + text.len() + contents.frames.len() * 20).next_multiple_of(PAGE) as u64;
+    let start = (HEAD_BYTES + text.len() + contents.frames.len() * 20).next_multiple_of(PAGE) as u64;
     for frame in &mut contents.frames {
         frame.offset += start;
     }
     text = serde_json::to_vec(contents)?;
-    text.resize(usize::try_from(start)? - 48, b' ');
+    text.resize(usize::try_from(start)? - HEAD_BYTES, b' ');
     let mut file = File::create(out)?;
     file.write_all(MAGIC)?;
     file.write_all(&(text.len() as u64).to_le_bytes())?;

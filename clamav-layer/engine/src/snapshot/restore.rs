@@ -5,9 +5,8 @@
 
 use std::ffi::{c_int, c_void};
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -16,7 +15,8 @@ use zstd::zstd_safe::DCtx;
 
 use crate::arena::{self, BASE, PAGE};
 use crate::clamav::{self, Engine};
-use crate::conf::Load;
+use crate::conf::Conf;
+use crate::snapshot::source::Source;
 use crate::snapshot::{Contents, FRAME_BYTES, Frame, read_contents, sha256};
 
 /// How a child ends when the snapshot turns out to be damaged. No other code of ours is the same, and no signal.
@@ -31,7 +31,7 @@ static RESTORED: OnceLock<Restored> = OnceLock::new();
 /// A snapshot that is in use.
 pub(crate) struct Restored {
     pub(crate) contents: Contents,
-    file: File,
+    source: Source,
     /// What the arena is mapped from.
     memory: File,
     /// Set in children: what they unpack is theirs alone. A child that was taken over must not reach what others will use.
@@ -54,23 +54,52 @@ struct State {
 /// Holds back unpacking. Whoever forks must hold it, so that no child gets a page that is half there.
 pub(crate) struct Hold(#[expect(dead_code, reason = "it is held, not read")] MutexGuard<'static, State>);
 
-/// Restores a snapshot that fits `load` and this build of libclamav. After an error the arena is free again, and definitions can be loaded as usual.
-pub(crate) fn restore(
-    path: &Path,
-    load: &Load,
-    database: &Path,
-) -> anyhow::Result<(Engine, &'static Restored)> {
-    let mut file = File::open(path).with_context(|| format!("`{}`", path.display()))?;
-    let contents = read_contents(&mut file)?;
-    let version = clamav::version();
-    ensure!(
-        contents.engine_version == version,
-        "the snapshot is of engine {}, this is {version}",
-        contents.engine_version
-    );
-    ensure!(contents.load == *load, "the snapshot was made with another configuration");
-    ensure!(contents.database == super::database_digests(database)?, "the snapshot is of other definitions");
-    let modules = places(&contents)?;
+/// Which snapshot is wanted.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) path: PathBuf,
+    /// What it will have when it is whole, if it is still being written.
+    pub(crate) size_bytes: Option<u64>,
+    /// The digest of its contents, from somebody who knows that it is one of the configuration's definitions: they need not be there then.
+    pub(crate) contents: Option<String>,
+}
+
+impl Wanted {
+    /// Opens it, and makes sure that it is one for `conf` and this build of libclamav.
+    fn open(&self, conf: &Conf) -> anyhow::Result<(Source, Contents, Vec<u64>)> {
+        let source = Source::open(&self.path, self.size_bytes)?;
+        let contents = read_contents(&source, self.contents.as_deref())?;
+        let version = clamav::version();
+        ensure!(
+            contents.engine_version == version,
+            "the snapshot is of engine {}, this is {version}",
+            contents.engine_version
+        );
+        ensure!(contents.load.fits(&conf.load), "the snapshot was made with another configuration");
+        ensure!(
+            self.contents.is_some() || contents.database == super::database_digests(&conf.database)?,
+            "the snapshot is of other definitions"
+        );
+        let modules = places(&contents)?;
+        Ok((source, contents, modules))
+    }
+
+    /// Makes sure that it fits, and that every byte is what it was.
+    pub(crate) fn check(&self, conf: &Conf) -> anyhow::Result<()> {
+        let (source, contents, _) = self.open(conf)?;
+        let mut packed = vec![];
+        for (n, frame) in contents.frames.iter().enumerate() {
+            packed.resize(frame.length, 0);
+            source.read_exact_at(&mut packed, frame.offset).with_context(|| format!("frame {n}"))?;
+            ensure!(sha256(&packed) == frame.sha256, "frame {n}: its digest is wrong");
+        }
+        Ok(())
+    }
+}
+
+/// Restores a snapshot that fits `conf`. After an error the arena is free again, and definitions can be loaded as usual.
+pub(crate) fn restore(wanted: &Wanted, conf: &Conf) -> anyhow::Result<(Engine, &'static Restored)> {
+    let (source, contents, modules) = wanted.open(conf)?;
     let frame_of = frame_of(&contents);
     let state = State {
         is_done: vec![false; contents.frames.len()],
@@ -81,7 +110,8 @@ pub(crate) fn restore(
     let (size, address) = (contents.size, contents.engine_address);
     let memory = arena::map(size)?;
     let is_child = AtomicBool::new(false);
-    let restored = Restored { contents, file, memory, is_child, modules, frame_of, state: Mutex::new(state) };
+    let restored =
+        Restored { contents, source, memory, is_child, modules, frame_of, state: Mutex::new(state) };
     let Ok(()) = RESTORED.set(restored) else { bail!("there is a snapshot already") };
     let restored = RESTORED.get().context("the snapshot is gone")?;
     if let Err(error) = restored.begin() {
@@ -89,7 +119,13 @@ pub(crate) fn restore(
         return Err(error);
     }
     // SAFETY: the arena is mapped where it was made, its pointers are this process's, and missing pages come when they are touched.
-    Ok((unsafe { Engine::at(address) }, restored))
+    let engine = unsafe { Engine::at(address) };
+    // Limits are this start's own.
+    if let Err(error) = engine.configure(&conf.load.fields) {
+        restored.release();
+        return Err(error);
+    }
+    Ok((engine, restored))
 }
 
 /// Where the snapshot's modules are here. Those that it points into, and libclamav, must be the very same builds.
@@ -150,7 +186,7 @@ impl Restored {
 
     /// The snapshot's file: what is missing is read from there.
     pub(crate) fn descriptor(&self) -> c_int {
-        self.file.as_raw_fd()
+        self.source.descriptor()
     }
 
     pub(crate) fn hold(&'static self) -> Hold {
@@ -176,11 +212,14 @@ impl Restored {
     }
 
     fn unpack(&self, n: usize) -> anyhow::Result<()> {
+        let frame = &self.contents.frames[n];
+        // Before the lock: whoever forks must not wait for what has not come yet.
+        let came = self.source.wait_for(frame.offset + frame.length as u64);
+        came.with_context(|| format!("frame {n} of the snapshot has not come"))?;
         let mut state = self.lock();
         if state.is_done[n] {
             return Ok(());
         }
-        let frame = &self.contents.frames[n];
         let State { packed, raw, decoder, .. } = &mut *state;
         let raw =
             self.read(frame, packed, raw, decoder).with_context(|| format!("frame {n} of the snapshot"))?;
@@ -220,7 +259,7 @@ impl Restored {
         decoder: &mut DCtx<'_>,
     ) -> anyhow::Result<&'a mut [u8]> {
         let packed = &mut packed[..frame.length];
-        self.file.read_exact_at(packed, frame.offset).context("it cannot be read")?;
+        self.source.read_exact_at(packed, frame.offset).context("it cannot be read")?;
         ensure!(sha256(packed) == frame.sha256, "its digest is wrong");
         let raw = if frame.is_compressed {
             let raw = &mut raw[..frame.raw_length];

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use anyhow::{bail, ensure};
 
 use crate::arena::{self, BASE, PAGE};
-use crate::clamav::{self, Engine, ScanOptions};
+use crate::clamav::{self, Engine};
+use crate::conf::Conf;
 use crate::snapshot::image::Image;
 use crate::snapshot::relocations::Relocations;
 
@@ -25,11 +26,11 @@ const UNSEEN: u32 = 1 << 31;
 pub(crate) const MAX_FILES: usize = 31;
 
 impl Touched {
-    /// 0 if the first file's scan touches it, 1 if another's does, [`COLD`] if none does.
+    /// 0 if the first file's scan touches it, or may, 1 if another's does, [`COLD`] if none does.
     pub(crate) fn tier(self) -> u8 {
         match self.0 {
             0 => COLD,
-            touched if touched & 1 == 1 => 0,
+            touched if touched & (1 | UNSEEN) != 0 => 0,
             _ => 1,
         }
     }
@@ -39,7 +40,7 @@ impl Touched {
 pub(crate) fn touched(
     image: &Image,
     found: &Relocations,
-    scan: ScanOptions,
+    conf: &Conf,
     files: &[PathBuf],
 ) -> anyhow::Result<Vec<Touched>> {
     ensure!(files.len() <= MAX_FILES, "at most {MAX_FILES} training files");
@@ -58,7 +59,9 @@ pub(crate) fn touched(
             // SAFETY: the image of a compiled engine is mapped where it was made, and its pointers are this process's.
             let engine = unsafe { Engine::at(image.description.engine_address) };
             let file = File::open(path)?;
-            engine.scan(file.as_raw_fd(), scan).map(drop).map_err(anyhow::Error::msg)
+            // As a worker does.
+            engine.work_in(&conf.temporary_directory)?;
+            engine.scan(file.as_raw_fd(), conf.scan).map(drop).map_err(anyhow::Error::msg)
         })?;
         for (page, is_touched) in resident(size)?.into_iter().enumerate() {
             if is_touched {

@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Room, TEST_FILES};
 
-/// The file's parts: where the contents begin and end, and where the file ends.
-fn parts(snapshot: &Path) -> (u64, u64) {
+/// The file's parts: where the contents end, and where the file ends.
+pub(crate) fn parts(snapshot: &Path) -> (u64, u64) {
     let mut head = [0; 16];
     File::open(snapshot).unwrap().read_exact(&mut head).unwrap();
     (48 + u64::from_le_bytes(head[8..].try_into().unwrap()), fs::metadata(snapshot).unwrap().len())
 }
 
 /// A copy with one bit changed.
-fn flipped(room: &Room, snapshot: &Path, at: u64) -> PathBuf {
+pub(crate) fn flipped(room: &Room, snapshot: &Path, at: u64) -> PathBuf {
     let copy = room.path("flipped");
     fs::copy(snapshot, &copy).unwrap();
     let file = File::options().read(true).write(true).open(&copy).unwrap();
@@ -84,7 +84,7 @@ fn a_snapshot_that_does_not_fit_is_not_used_and_verdicts_stay_right() {
     fs::write(&ndb, text).unwrap();
     // Another configuration.
     let conf = fs::read_to_string(room.path("engine.conf")).unwrap();
-    fs::write(room.path("engine.conf"), conf.replace("MaxFiles 1000", "MaxFiles 1001")).unwrap();
+    fs::write(room.path("engine.conf"), conf.replace("DisableCache yes", "DisableCache no")).unwrap();
     check(&snapshot, "another configuration", false);
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 mod faults;
+mod growing;
 mod support;
 
 use std::fs;
@@ -73,6 +74,23 @@ fn clamd_the_definitions_and_a_snapshot_say_the_same() {
         });
         assert!(!engine.errors().contains("not used"), "{}", engine.errors());
         assert_eq!(fs::read_dir(room.path("tmp")).unwrap().count(), 0, "nothing is left behind");
+    }
+}
+
+#[test]
+fn limits_are_those_of_the_start_and_not_of_the_snapshot() {
+    let room = Room::new("limits");
+    let snapshot = room.snapshot("snapshot", &[]);
+    let files = ["clam.zip", "clam.7z", "clam.exe"].map(|name| Path::new(TEST_FILES).join(name));
+    for (limit, lower) in [("MaxFileSize 100M", "MaxFileSize 400"), ("MaxFiles 1000", "MaxFiles 1")] {
+        room.change_configuration(limit, lower);
+        let (clamd, engine) = (room.clamd(), room.serve(Some(&snapshot)));
+        for path in &files {
+            assert_eq!(engine.scan(path), clamd.scan(path), "{} with {lower}", path.display());
+        }
+        assert!(engine.scan(&files[0]).contains("Heuristics.Limits.Exceeded"), "{}", engine.scan(&files[0]));
+        assert!(!engine.errors().contains("not used"), "{}", engine.errors());
+        room.change_configuration(lower, limit);
     }
 }
 

@@ -54,7 +54,7 @@ impl Room {
         ] {
             fs::write(room.path(&format!("db/{name}")), text).unwrap();
         }
-        room.configure("engine.conf", "db", "engine.sock");
+        room.configure();
         room
     }
 
@@ -62,17 +62,24 @@ impl Room {
         self.0.join(name)
     }
 
-    pub(crate) fn configure(&self, name: &str, database: &str, socket: &str) {
+    fn configure(&self) {
         let at = |name: &str| self.path(name).display().to_string();
         let text = format!(
             "Foreground yes\nLocalSocket {}\nLocalSocketMode 600\nTemporaryDirectory {}\nDatabaseDirectory {}\nOfficialDatabaseOnly no\n\
              DisableCache yes\nAlertExceedsMax yes\nAlertEncrypted yes\nAlertBrokenExecutables yes\nAlertBrokenMedia yes\nMaxFileSize 100M\n\
              StreamMaxLength 1M\nMaxScanSize 400M\nMaxFiles 1000\nMaxRecursion 17\nMaxScanTime 10000\nSelfCheck 0\n",
-            at(socket),
+            at("engine.sock"),
             at("tmp"),
-            at(database),
+            at("db"),
         );
-        fs::write(self.path(name), text).unwrap();
+        fs::write(self.path("engine.conf"), text).unwrap();
+    }
+
+    /// For what is started from now on.
+    pub(crate) fn change_configuration(&self, line: &str, other: &str) {
+        let text = fs::read_to_string(self.path("engine.conf")).unwrap();
+        assert!(text.contains(line));
+        fs::write(self.path("engine.conf"), text.replace(line, other)).unwrap();
     }
 
     pub(crate) fn snapshot(&self, name: &str, more: &[&str]) -> PathBuf {
@@ -83,27 +90,38 @@ impl Room {
     }
 
     pub(crate) fn snapshot_command(&self, name: &str, more: &[&str]) -> Command {
-        let mut command = Command::new(ENGINE);
-        command.args(["snapshot", "--config-file"]).arg(self.path("engine.conf"));
+        let mut command = self.engine("snapshot");
         command.arg("--out").arg(self.path(name)).args(more).arg("--training").arg(self.path("eicar"));
         command.arg(format!("{TEST_FILES}/clam.exe"));
         command
     }
 
     pub(crate) fn serve(&self, snapshot: Option<&Path>) -> Daemon {
-        let mut command = Command::new(ENGINE);
-        command.args(["serve", "--config-file"]).arg(self.path("engine.conf"));
+        self.start(snapshot, &[]).ready()
+    }
+
+    /// What has not answered yet.
+    pub(crate) fn start(&self, snapshot: Option<&Path>, more: &[&str]) -> Daemon {
+        let mut command = self.engine("serve");
         if let Some(snapshot) = snapshot {
             command.arg("--snapshot").arg(snapshot);
         }
+        command.args(more);
         Daemon::start(command, self.path("engine.sock"), self.path("stderr"))
     }
 
+    pub(crate) fn engine(&self, command: &str) -> Command {
+        let mut engine = Command::new(ENGINE);
+        engine.args([command, "--config-file"]).arg(self.path("engine.conf"));
+        engine
+    }
+
     pub(crate) fn clamd(&self) -> Daemon {
-        self.configure("clamd.conf", "db", "clamd.sock");
+        let conf = fs::read_to_string(self.path("engine.conf")).unwrap();
+        fs::write(self.path("clamd.conf"), conf.replace("engine.sock", "clamd.sock")).unwrap();
         let mut command = Command::new("clamd");
         command.arg(format!("--config-file={}", self.path("clamd.conf").display()));
-        Daemon::start(command, self.path("clamd.sock"), self.path("clamd.stderr"))
+        Daemon::start(command, self.path("clamd.sock"), self.path("clamd.stderr")).ready()
     }
 }
 
@@ -114,17 +132,20 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn start(mut command: Command, socket: PathBuf, stderr: PathBuf) -> Self {
+    fn start(mut command: Command, socket: PathBuf, stderr: PathBuf) -> Self {
         let _ = fs::remove_file(&socket);
         let errors = File::create(&stderr).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap();
-        let daemon = Self { child, socket, stderr };
+        Self { child, socket, stderr }
+    }
+
+    pub(crate) fn ready(self) -> Self {
         let began = Instant::now();
-        while UnixStream::connect(&daemon.socket).is_err() || daemon.ask("PING") != "PONG" {
-            assert!(began.elapsed() < Duration::from_secs(30), "no start: {}", daemon.errors());
+        while UnixStream::connect(&self.socket).is_err() || self.ask("PING") != "PONG" {
+            assert!(began.elapsed() < Duration::from_secs(30), "no start: {}", self.errors());
             std::thread::sleep(Duration::from_millis(10));
         }
-        daemon
+        self
     }
 
     pub(crate) fn ask(&self, command: &str) -> String {

@@ -1,0 +1,132 @@
+//! A snapshot that somebody is still fetching: what has come is used, what has not is waited for, and nobody is deceived.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::faults::{flipped, parts};
+use crate::support::{Daemon, Room, TEST_FILES};
+
+/// What is given to an engine for the snapshot `whole`, as somebody does who knows it: its size, and the digest of its contents.
+fn vouched(whole: &[u8]) -> [String; 4] {
+    let digest = whole[16..48].iter().map(|byte| format!("{byte:02x}")).collect();
+    ["--size".to_owned(), whole.len().to_string(), "--contents".to_owned(), digest]
+}
+
+/// Starts an engine whose snapshot has `there` bytes of `whole` yet; the file to write the rest to.
+fn begun(room: &Room, whole: &[u8], there: usize) -> (Daemon, File) {
+    let mut growing = File::create(room.path("growing")).unwrap();
+    growing.write_all(&whole[..there]).unwrap();
+    let words = vouched(whole);
+    (room.start(Some(&room.path("growing")), &words.each_ref().map(String::as_str)), growing)
+}
+
+fn no_fallback(engine: &Daemon) {
+    assert!(!engine.errors().contains("not used"), "{}", engine.errors());
+}
+
+#[test]
+fn an_engine_begins_with_what_has_come_and_waits_for_the_rest() {
+    let room = Room::new("growing");
+    let whole = fs::read(room.snapshot("whole", &[])).unwrap();
+    // Whoever vouches for a snapshot need not have the definitions.
+    fs::rename(room.path("db"), room.path("elsewhere")).unwrap();
+    let (engine, mut growing) = begun(&room, &whole, 0);
+    std::thread::sleep(Duration::from_millis(100));
+    for piece in whole.chunks(whole.len() / 20) {
+        growing.write_all(piece).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let engine = engine.ready();
+    let mut files: Vec<_> = fs::read_dir(TEST_FILES).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let said: Vec<String> = files.iter().map(|path| engine.scan(path)).collect();
+    assert!(engine.scan(&room.path("eicar")).ends_with("Test.Eicar.UNOFFICIAL FOUND"));
+    no_fallback(&engine);
+    drop(engine);
+    fs::rename(room.path("elsewhere"), room.path("db")).unwrap();
+    let clamd = room.clamd();
+    for (path, said) in files.iter().zip(said) {
+        assert_eq!(said, clamd.scan(path), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_first_scan_does_not_wait_for_what_it_does_not_need() {
+    let room = Room::new("first");
+    let whole = fs::read(room.snapshot("whole", &[])).unwrap();
+    // Everything but the end, which is of the last tier.
+    let (engine, mut growing) = begun(&room, &whole, whole.len() - 1);
+    let engine = engine.ready();
+    // More often than workers wait.
+    for _ in 0..5 {
+        assert!(engine.scan(&room.path("eicar")).ends_with("Test.Eicar.UNOFFICIAL FOUND"));
+    }
+    growing.write_all(&whole[whole.len() - 1..]).unwrap();
+    assert_eq!(engine.stream(b"harmless"), "stream: OK");
+    no_fallback(&engine);
+}
+
+#[test]
+fn a_scan_that_meets_damage_is_done_again_with_the_definitions() {
+    let room = Room::new("late-damage");
+    let path = room.snapshot("whole", &[]);
+    let whole = fs::read(&path).unwrap();
+    // The first frame that a start does not need: it has not come yet, so nobody has it.
+    let contents: serde_json::Value =
+        serde_json::from_slice(&whole[48..usize::try_from(parts(&path).0).unwrap()]).unwrap();
+    let frames = contents["frames"].as_array().unwrap();
+    let frame = frames.iter().find(|frame| frame["tier"] != 0).unwrap();
+    let offset = frame["offset"].as_u64().unwrap();
+    let damaged = fs::read(flipped(&room, &path, offset)).unwrap();
+    let there = usize::try_from(offset).unwrap();
+    let (engine, mut growing) = begun(&room, &whole, there);
+    let engine = engine.ready();
+    let files: Vec<_> = fs::read_dir(TEST_FILES).unwrap().map(|entry| entry.unwrap().path()).collect();
+    std::thread::scope(|scope| {
+        let engine = &engine;
+        let scans: Vec<_> = files.iter().map(|path| scope.spawn(move || engine.scan(path))).collect();
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(scans.iter().any(|scan| !scan.is_finished()), "some need what has not come");
+        growing.write_all(&damaged[there..]).unwrap();
+        for (scan, path) in scans.into_iter().zip(&files) {
+            let reply = scan.join().unwrap();
+            assert!(reply.ends_with(" FOUND"), "{}: {reply}", path.display());
+        }
+    });
+    assert!(
+        engine.errors().contains("a scan has met damage") || engine.errors().contains("its digest is wrong")
+    );
+}
+
+#[test]
+fn another_snapshot_than_was_said_is_not_used() {
+    let room = Room::new("another");
+    let path = room.snapshot("whole", &[]);
+    let mut words = vouched(&fs::read(&path).unwrap());
+    let other = if words[3].starts_with('0') { "1" } else { "0" };
+    words[3].replace_range(..1, other);
+    let engine = room.start(Some(&path), &words.each_ref().map(String::as_str)).ready();
+    assert!(engine.errors().contains("another snapshot than was said"), "{}", engine.errors());
+    assert!(engine.scan(&room.path("eicar")).ends_with("Test.Eicar.UNOFFICIAL FOUND"));
+}
+
+#[test]
+fn what_does_not_fit_or_is_damaged_is_found_out_without_using_it() {
+    let room = Room::new("check");
+    let path = room.snapshot("whole", &[]);
+    let check = |snapshot: &Path| {
+        let checked = room.engine("check").arg("--snapshot").arg(snapshot).output().unwrap();
+        (checked.status.success(), String::from_utf8(checked.stderr).unwrap())
+    };
+    assert_eq!(check(&path), (true, String::new()));
+    let (contents_end, end) = parts(&path);
+    for at in [0, 20, contents_end, u64::midpoint(contents_end, end), end - 1] {
+        assert!(!check(&flipped(&room, &path, at)).0, "bit at {at}");
+    }
+    assert!(!check(&room.path("missing")).0);
+    fs::write(room.path("db/more.ndb"), "Test.More:0:*:6d6f7265\n").unwrap();
+    let (is_fit, why) = check(&path);
+    assert!(!is_fit && why.contains("other definitions"), "{why}");
+}
