@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
-use crate::engine_faults::clamds;
-use crate::support::{Service, eicar, rounds};
+use crate::engine_faults::engines;
+use crate::support::{Service, eicar, rounds, with_each_engine};
 
 /// What can happen to an engine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -137,7 +137,7 @@ async fn chaos(data_dir: PathBuf, n_faults: usize) -> BTreeMap<Fault, usize> {
         let fault = Fault::ALL[index % Fault::ALL.len()];
         tokio::time::sleep(Duration::from_millis(state % 400)).await;
         let pid = loop {
-            match clamds().first() {
+            match engines().first() {
                 Some(pid) => break *pid,
                 None => tokio::time::sleep(Duration::from_millis(10)).await,
             }
@@ -147,7 +147,7 @@ async fn chaos(data_dir: PathBuf, n_faults: usize) -> BTreeMap<Fault, usize> {
         *struck.entry(fault).or_insert(0) += 1;
         // The next one is for an engine that is well again: this one ends, unless it does not mind.
         for _ in 0..40 {
-            if !clamds().contains(&pid) {
+            if !engines().contains(&pid) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -156,12 +156,13 @@ async fn chaos(data_dir: PathBuf, n_faults: usize) -> BTreeMap<Fault, usize> {
     struck
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_fault_makes_a_known_bad_file_clean() {
+with_each_engine!(no_fault_makes_a_known_bad_file_clean);
+
+async fn no_fault_makes_a_known_bad_file_clean(engine: &str) {
     tracing::subscriber::set_global_default(CountAttempts).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
-    let env = [("ALLOWED_EXTENSIONS", "*"), ("VIRUS_SCAN_TIMEOUT", "3")];
+    let env = [("ENGINE", engine), ("ALLOWED_EXTENSIONS", "*"), ("VIRUS_SCAN_TIMEOUT", "3")];
     let service = {
         let data_dir = data_dir.clone();
         Service::start_with(&env, move |settings| {

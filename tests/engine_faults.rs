@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Service, eicar};
+use crate::support::{Service, eicar, with_each_engine};
 
 fn signal(pid: u32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal);
 }
 
-/// Sends `kind` to every clamd that this process starts, until it is told to stop. Returns how many were hit.
+/// Sends `kind` to every engine that this process starts, until it is told to stop. Returns how many were hit.
 async fn harass(kind: Signal, stop: Arc<AtomicBool>, n_hit: Arc<AtomicUsize>) {
     let mut hit = std::collections::HashSet::new();
     while !stop.load(Ordering::Relaxed) {
-        for pid in clamds() {
+        for pid in engines() {
             if hit.insert(pid) {
                 signal(pid, kind);
                 n_hit.fetch_add(1, Ordering::Relaxed);
@@ -26,20 +26,21 @@ async fn harass(kind: Signal, stop: Arc<AtomicBool>, n_hit: Arc<AtomicUsize>) {
     }
 }
 
-/// Every clamd that is a child of this process, whichever of its threads started it.
-pub(crate) fn clamds() -> Vec<u32> {
+/// Every engine that serves and is a child of this process, whichever of its threads started it.
+pub(crate) fn engines() -> Vec<u32> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return vec![] };
     let lists = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
     let pids = lists
         .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>());
-    pids.filter(|pid| crate::support::process::is_clamd(*pid)).collect()
+    pids.filter(|pid| crate::support::process::is_engine(*pid)).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_is_killed_once_is_started_again_and_the_verdict_is_right() {
-    let service = Service::start().await;
+with_each_engine!(an_engine_that_is_killed_once_is_started_again_and_the_verdict_is_right);
+
+async fn an_engine_that_is_killed_once_is_started_again_and_the_verdict_is_right(engine: &str) {
+    let service = Service::start_with(&[("ENGINE", engine)], |_| {}).await;
     for round in 0..crate::support::rounds(6, 40) {
-        let pids = clamds();
+        let pids = engines();
         let file_id = service.upload("a.txt", &[eicar(), vec![b' '; 2_000_000]].concat()).await;
         tokio::time::sleep(Duration::from_millis(u64::try_from(round % 6).unwrap() * 7)).await;
         for pid in pids {
@@ -50,18 +51,20 @@ async fn an_engine_that_is_killed_once_is_started_again_and_the_verdict_is_right
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_dies_in_every_scan_ends_in_error() {
-    ends_in_error(Signal::KILL).await;
+with_each_engine!(an_engine_that_dies_in_every_scan_ends_in_error);
+
+async fn an_engine_that_dies_in_every_scan_ends_in_error(engine: &str) {
+    ends_in_error(engine, Signal::KILL).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_hangs_in_every_scan_ends_in_error() {
-    ends_in_error(Signal::STOP).await;
+with_each_engine!(an_engine_that_hangs_in_every_scan_ends_in_error);
+
+async fn an_engine_that_hangs_in_every_scan_ends_in_error(engine: &str) {
+    ends_in_error(engine, Signal::STOP).await;
 }
 
-async fn ends_in_error(kind: Signal) {
-    let service = Service::start_with(&[("VIRUS_SCAN_TIMEOUT", "2")], |settings| {
+async fn ends_in_error(engine: &str, kind: Signal) {
+    let service = Service::start_with(&[("ENGINE", engine), ("VIRUS_SCAN_TIMEOUT", "2")], |settings| {
         settings.tuning.machine.max_attempts = 3;
     })
     .await;
@@ -89,18 +92,19 @@ async fn ends_in_error(kind: Signal) {
     stop.store(true, Ordering::Relaxed);
     harassment.await.unwrap();
     let after = service.upload("a.txt", b"once the engine is well again").await;
-    // A clamd that was stopped a moment ago costs one attempt.
+    // An engine that was stopped a moment ago costs one attempt.
     service.ends_as(&after, "clean").await;
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_temporary_directory_is_never_clean() {
+with_each_engine!(a_missing_temporary_directory_is_never_clean);
+
+async fn a_missing_temporary_directory_is_never_clean(engine: &str) {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
     let service = {
         let data_dir = data_dir.clone();
-        Service::start_with(&[], move |settings| settings.data_dir = data_dir).await
+        Service::start_with(&[("ENGINE", engine)], move |settings| settings.data_dir = data_dir).await
     };
     let stop = Arc::new(AtomicBool::new(false));
     let vandal = {
@@ -121,9 +125,10 @@ async fn a_missing_temporary_directory_is_never_clean() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn clamd_gets_no_secrets_and_no_port() {
-    let service = Service::start().await;
+with_each_engine!(an_engine_gets_no_secrets_and_no_port);
+
+async fn an_engine_gets_no_secrets_and_no_port(engine: &str) {
+    let service = Service::start_with(&[("ENGINE", engine)], |_| {}).await;
     let pid = service.local.engine().pid().await.unwrap();
     let environ = std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
     let names: Vec<&str> = environ
@@ -140,7 +145,7 @@ async fn clamd_gets_no_secrets_and_no_port() {
     let listening = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
     for socket in sockets {
         let inode = socket.trim_start_matches("socket:[").trim_end_matches(']');
-        assert!(!listening.contains(&format!(" {inode} ")), "clamd has a TCP socket");
+        assert!(!listening.contains(&format!(" {inode} ")), "it has a TCP socket");
     }
     service.stop().await;
 }

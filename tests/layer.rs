@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use clamd::{DaemonConfig, Engine, Limits, Transport};
+use clamd::{DaemonConfig, Engine, Limits, Program, Transport};
 use domain::verdict::EngineReply;
 
 use crate::support::eicar;
@@ -100,7 +100,7 @@ async fn the_engine_runs(arch: &str) {
     clamd::definitions::write_test_set(&definitions_directory).unwrap();
     let limits = Limits { max_file_size: 10_000_000, max_scan_time: Duration::from_mins(2) };
     let config = DaemonConfig {
-        program: "/opt/bin/clamd".into(),
+        program: Program::Clamd("/opt/bin/clamd".into()),
         launcher: root.launcher(),
         run_directory: root.path("tmp/run"),
         definitions_directory,

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
-use crate::support::process::{Process, command, free_ports, is_clamd};
+use crate::support::process::{Process, command, free_ports, is_engine};
 use crate::support::{client, is_soak, settings};
 
 async fn refusal(env: &[(&str, &str)], args: &[&str]) -> String {
@@ -66,21 +66,21 @@ async fn a_second_start_on_the_same_directory_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_takes_clamd_along_however_it_comes() {
+async fn the_end_takes_the_engine_along_however_it_comes() {
     for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
         let directory = tempfile::tempdir().unwrap();
         let mut process = Process::start(directory.path(), free_ports(), &[]).await;
-        let clamds: Vec<u32> = process.children().into_iter().filter(|pid| is_clamd(*pid)).collect();
-        assert_eq!(clamds.len(), 1, "one clamd");
+        let engines: Vec<u32> = process.children().into_iter().filter(|pid| is_engine(*pid)).collect();
+        assert_eq!(engines.len(), 1, "one engine");
         process.signal(signal);
         process.child.wait().await.unwrap();
         for _ in 0..40 {
-            if !is_clamd(clamds[0]) {
+            if !is_engine(engines[0]) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        assert!(!is_clamd(clamds[0]), "clamd outlived {signal:?}");
+        assert!(!is_engine(engines[0]), "the engine outlived {signal:?}");
     }
 }
 

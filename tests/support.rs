@@ -19,6 +19,24 @@ pub(crate) mod receiver;
 pub(crate) mod runtime_api;
 pub(crate) mod stack;
 
+/// The test `$name` with each of the engines.
+macro_rules! with_each_engine {
+    ($name:ident) => {
+        mod $name {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn clamd() {
+                super::$name("clamd").await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn snapshot() {
+                super::$name("snapshot").await;
+            }
+        }
+    };
+}
+pub(crate) use with_each_engine;
+
 /// A service in this process, on ports of its own, with the test definitions.
 pub(crate) struct Service {
     pub(crate) local: Local,
@@ -26,6 +44,10 @@ pub(crate) struct Service {
     token: Option<String>,
     directory: TempDir,
 }
+
+/// `tools/engine build` puts it there.
+pub(crate) const AIRLOCK_ENGINE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../target/engine/airlock-engine");
 
 /// A file that was accepted.
 #[derive(Clone, Debug)]
@@ -49,7 +71,11 @@ pub(crate) fn settings(data_dir: &Path) -> Settings {
 
 /// As a service is, but impatient, so that what takes minutes takes seconds.
 fn tuning() -> Tuning {
-    let mut tuning = Tuning { sweep_every: Duration::from_millis(300), ..Tuning::default() };
+    let mut tuning = Tuning {
+        sweep_every: Duration::from_millis(300),
+        airlock_engine: Some(AIRLOCK_ENGINE.into()),
+        ..Tuning::default()
+    };
     tuning.machine.look_again = Duration::from_secs(2);
     tuning.machine.lease = Duration::from_secs(3);
     tuning.delivery.retry_delay = Duration::from_millis(100);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use clamd::{DaemonConfig, Engine, Limits, Transport};
+use clamd::{DaemonConfig, Engine, Limits, Program, Transport};
 use domain::verdict::EngineReply;
 use gate::Gate;
 use sha2::Digest as _;
@@ -31,7 +31,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     definitions::write_full_size_set(&set)?;
     let engine = Engine::new(
         DaemonConfig {
-            program: "clamd".into(),
+            program: Program::Clamd("clamd".into()),
             launcher: vec![],
             run_directory: run_directory.clone(),
             definitions_directory: set,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::definitions::{Command, Event, Report};
 use aws::DefinitionBucket;
 use clamd::freshclam::{Databases, Freshclam, Mirror as MirrorKind};
-use clamd::{DaemonConfig, Engine, Limits, Transport};
+use clamd::{DaemonConfig, Engine, Limits, Program, Transport};
 use definition_set::{Manifest, SigningKey};
 use domain::freshness::FreshnessPolicy;
 use scan::{DefinitionsError, PublishedDefinitions, SpoolDirectory};
@@ -165,7 +165,7 @@ fn limits() -> Limits {
 fn daemon(run_directory: &Path, definitions_directory: PathBuf) -> DaemonConfig {
     std::fs::create_dir_all(run_directory).unwrap();
     DaemonConfig {
-        program: "clamd".into(),
+        program: Program::Clamd("clamd".into()),
         launcher: ["setpriv", "--pdeathsig", "KILL", "--"].map(ToOwned::to_owned).to_vec(),
         run_directory: run_directory.to_owned(),
         definitions_directory,

@@ -95,9 +95,13 @@ impl Process {
     }
 }
 
-/// Whether a process with this id runs and is clamd.
-pub(crate) fn is_clamd(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "clamd")
+/// Whether a process with this id runs and is an engine that serves: clamd, or `airlock-engine serve`.
+pub(crate) fn is_engine(pid: u32) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = String::from_utf8_lossy(&words);
+    let mut words = words.split('\0');
+    let program = words.next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    program == "clamd" || program == "airlock-engine" && words.next() == Some("serve")
 }
 
 /// The engine of a scan function: the process ids of its children.

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clamd::{Engine, EngineError, Transport};
+use clamd::{Engine, EngineError, Transport, harmless};
 use domain::verdict::{Engine as EngineStamp, EngineReply};
 use thiserror::Error;
 
@@ -24,15 +24,6 @@ pub enum CheckError {
 
 const SCAN_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Small documents of the kinds that are uploaded most.
-const DOCUMENTS: [(&str, &[u8]); 5] = [
-    ("text", b"The quick brown fox jumps over the lazy dog.\n"),
-    ("csv", b"name,amount\nfox,1\ndog,2\n"),
-    ("json", b"{\"name\": \"fox\", \"amount\": 1}\n"),
-    ("html", b"<!DOCTYPE html><title>Fox</title><p>The quick brown fox.\n"),
-    ("pdf", b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"),
-];
-
 /// Loads what freshclam left, and ends the engine again.
 pub(crate) async fn check(context: &Context) -> Result<EngineStamp, CheckError> {
     let made = std::fs::create_dir_all(&context.engine.run_directory);
@@ -49,7 +40,7 @@ async fn check_with(context: &Context, engine: &Engine) -> Result<EngineStamp, C
         let file = File::open(path).map_err(|error| CheckError::Unreadable(path.clone(), error))?;
         pass(engine, path, &file).await?;
     }
-    for (name, bytes) in DOCUMENTS {
+    for (name, bytes) in harmless::DOCUMENTS {
         let written = tempfile::tempfile_in(&context.engine.run_directory).and_then(|mut file| {
             file.write_all(bytes)?;
             Ok(file)

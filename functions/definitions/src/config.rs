@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use aws::env::{ConfigError, Env};
 use aws::{DefinitionBucket, Sdk, Secret};
 use clamd::freshclam::{Databases, Freshclam, Mirror};
-use clamd::{DaemonConfig, Limits};
+use clamd::{DaemonConfig, Limits, Program};
 use definition_set::SigningKey;
 
 use crate::Context;
@@ -70,7 +70,7 @@ impl Context {
             proxy: config.proxy,
         };
         let engine = DaemonConfig {
-            program: config.clamd.clone(),
+            program: Program::Clamd(config.clamd.clone()),
             launcher: vec![],
             run_directory: work.join("run"),
             definitions_directory: freshclam.directory.clone(),

@@ -10,6 +10,8 @@ use clamd::freshclam::{Databases, Freshclam, Mirror};
 use domain::freshness::{Definitions, DefinitionsKind};
 use tokio::time::Instant;
 
+use crate::snapshot::Kept;
+
 /// Where definitions come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -104,12 +106,22 @@ pub async fn update_definitions(data_dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Keeps official definitions current; a test set stays what it is.
-pub(crate) async fn keep_current(chosen: Chosen, source: Source, every: Duration, scan: Arc<scan::Context>) {
+/// Keeps official definitions current, and a snapshot of the engine with them; a test set stays what it is.
+pub(crate) async fn keep_current(
+    chosen: Chosen,
+    source: Source,
+    every: Duration,
+    scan: Arc<scan::Context>,
+    snapshot: Option<Kept>,
+) {
     let is_ours = source == Source::Auto && chosen.definitions.kind == DefinitionsKind::Official;
     let mut version = chosen.definitions.version;
     let mut updated_at = Instant::now();
+    let mut is_snapshot_due = true;
     loop {
+        if let Some(snapshot) = snapshot.as_ref().filter(|_| std::mem::take(&mut is_snapshot_due)) {
+            snapshot.ensure().await;
+        }
         tokio::time::sleep(every).await;
         if is_ours && updated_at.elapsed() >= UPDATE_EVERY {
             updated_at = Instant::now();
@@ -119,6 +131,7 @@ pub(crate) async fn keep_current(chosen: Chosen, source: Source, every: Duration
             && found.version != version
         {
             version = found.version;
+            is_snapshot_due = true;
             scan.engine.stop().await;
             // Starts an engine with what is there now, and says so: then rescans are due.
             if let Err(error) = scan.beat().await {

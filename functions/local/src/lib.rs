@@ -14,6 +14,7 @@ mod parts;
 mod report;
 mod service;
 mod settings;
+mod snapshot;
 mod storage;
 mod tasks;
 

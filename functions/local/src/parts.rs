@@ -1,16 +1,16 @@
 //! How is each part of the service made from the settings?
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use api::{Facts, Probe};
-use aws::env::Env;
+use aws::env::{EngineChoice, Env};
 use aws::{DeadLetters, Stores};
 use axum::Router;
-use clamd::{DaemonConfig, Engine};
+use clamd::{DaemonConfig, Engine, Program};
 use domain::machine::MachinePolicy;
 use standin::queue::Queue;
 use tokio::net::TcpListener;
@@ -53,9 +53,36 @@ pub(crate) async fn serve(listener: TcpListener, router: Router) {
     }
 }
 
-/// clamd with our configuration, on a socket that only we can reach, which ends when this process does.
+/// The engine's program. The snapshot engine where it is installed, clamd where it is not, if nothing else is said.
+fn program(settings: &Settings, env: &Env) -> anyhow::Result<Program> {
+    let chosen = env.engine()?;
+    if chosen == Some(EngineChoice::Clamd) {
+        return Ok(Program::Clamd("clamd".into()));
+    }
+    let found =
+        settings.tuning.airlock_engine.clone().or_else(|| find_beside_or_on_path("airlock-engine", env));
+    match (found, chosen) {
+        (Some(path), _) => Ok(Program::AirlockEngine(path)),
+        (None, None) => Ok(Program::Clamd("clamd".into())),
+        (None, Some(_)) => {
+            bail!(
+                "`ENGINE` is `snapshot`, and there is no `airlock-engine` on the search path: `tools/engine build` makes it"
+            )
+        }
+    }
+}
+
+fn find_beside_or_on_path(name: &str, env: &Env) -> Option<PathBuf> {
+    let beside = std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
+    let path = env.get("PATH").map(|path| std::env::split_paths(path).collect::<Vec<_>>());
+    let places = beside.into_iter().chain(path.unwrap_or_default());
+    places.map(|place| place.join(name)).find(|path| path.is_file())
+}
+
+/// The engine with our configuration, on a socket that only we can reach, which ends when this process does.
 pub(crate) fn engine(
     settings: &Settings,
+    env: &Env,
     data_dir: &DataDir,
     definitions: PathBuf,
     max_file_size: u64,
@@ -69,7 +96,7 @@ pub(crate) fn engine(
     }
     let launcher = ["setpriv", "--pdeathsig", "KILL", "--no-new-privs", "--"];
     let config = DaemonConfig {
-        program: settings.tuning.clamd.clone(),
+        program: program(settings, env)?,
         launcher: launcher.map(ToOwned::to_owned).to_vec(),
         run_directory,
         definitions_directory: definitions,

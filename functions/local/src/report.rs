@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clamd::Program;
 use domain::freshness::{Definitions, DefinitionsKind};
 
 use crate::settings::Auth;
@@ -15,6 +16,7 @@ pub struct Report {
     pub storage: String,
     pub data_dir: String,
     pub engine_version: String,
+    pub engine: Program,
     pub definitions: Definitions,
     pub auth: Auth,
 }
@@ -32,14 +34,18 @@ impl fmt::Display for Report {
             Auth::Jwt => "bearer tokens",
         };
         writeln!(f, "  access         {auth}")?;
+        let engine = match &self.engine {
+            Program::Clamd(_) => format!("{} in clamd", self.engine_version),
+            Program::AirlockEngine(_) => format!("{} in airlock-engine", self.engine_version),
+        };
         match definitions.kind {
             DefinitionsKind::Official => writeln!(
                 f,
-                "  scanner        {}, definitions {} of {}, {} signatures",
-                self.engine_version, definitions.version, definitions.built_at, definitions.n_signatures
+                "  scanner        {engine}, definitions {} of {}, {} signatures",
+                definitions.version, definitions.built_at, definitions.n_signatures
             )?,
             DefinitionsKind::TestSet => {
-                writeln!(f, "  scanner        {}, TEST DEFINITIONS", self.engine_version)?;
+                writeln!(f, "  scanner        {engine}, TEST DEFINITIONS")?;
                 writeln!(
                     f,
                     "\n  WARNING: the virus definitions could not be downloaded. This service knows only the EICAR"

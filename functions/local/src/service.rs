@@ -21,6 +21,7 @@ use crate::definitions;
 use crate::parts::{Functions, bind, engine, page_origins, probe, refuse_open_service, serve, url_of};
 use crate::report::Report;
 use crate::settings::Settings;
+use crate::snapshot;
 use crate::storage::{LOCAL_BUCKET, Storage, remote_bucket};
 use crate::tasks;
 
@@ -103,7 +104,9 @@ impl Local {
         let machine = machine(&settings, &storage, &outlets, env)?;
 
         let run_directory = data_dir.path.join("run");
-        let engine = engine(&settings, &data_dir, chosen.directory.clone(), max_file_size, scan_timeout)?;
+        let engine =
+            engine(&settings, env, &data_dir, chosen.directory.clone(), max_file_size, scan_timeout)?;
+        let snapshot = snapshot::Kept::for_engine(&engine, &data_dir.path);
         let limits = scan::Config::limits(max_file_size, scan_timeout);
         let gate = scan::gate_for(&engine, limits, run_directory.clone()).await;
         let scan = Arc::new(scan::Context {
@@ -153,6 +156,7 @@ impl Local {
             settings.definitions.clone(),
             settings.tuning.definitions_every,
             Arc::clone(&scan),
+            snapshot,
         ));
 
         let report = Report {
@@ -162,6 +166,7 @@ impl Local {
             storage: storage.describe(),
             data_dir: data_dir.path.display().to_string(),
             engine_version: heartbeat.engine.version,
+            engine: scan.engine.config().program.clone(),
             definitions: chosen.definitions,
             auth: settings.auth,
         };

@@ -42,7 +42,8 @@ pub struct Tuning {
     pub sweep_every: Duration,
     /// How often the sweep looks through some of what others stored.
     pub incoming_every: Duration,
-    pub clamd: PathBuf,
+    /// `airlock-engine`, if it is not beside this program or on the search path.
+    pub airlock_engine: Option<PathBuf>,
     /// How often is looked whether there are other definitions, which freshclam is run for more seldom.
     pub definitions_every: Duration,
     /// Whether bytes that were judged before keep their verdict.
@@ -65,7 +66,7 @@ impl Default for Tuning {
             transport: Transport::Stream,
             sweep_every: Duration::from_secs(5),
             incoming_every: sweep::Context::INCOMING_EVERY,
-            clamd: "clamd".into(),
+            airlock_engine: None,
             definitions_every: Duration::from_secs(30),
             recall: true,
         }

@@ -32,6 +32,15 @@ pub enum ConfigError {
     Unsafe(String),
 }
 
+/// The engine that judges: `ENGINE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// ClamAV's daemon, which loads its definitions at every start.
+    Clamd,
+    /// `airlock-engine`, which begins with a snapshot.
+    Snapshot,
+}
+
 impl Env {
     #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
     pub fn read() -> Self {
@@ -82,6 +91,20 @@ impl Env {
         let why = "must be `scan-status`, `guardduty` or `plain`".to_owned();
         let invalid = || ConfigError::Invalid { name: "TAG_PROFILE", value: value.to_owned(), why };
         TagProfile::parse(value).ok_or_else(invalid)
+    }
+
+    /// Which engine judges: `ENGINE`. `None` leaves the choice to whoever asks.
+    pub fn engine(&self) -> Result<Option<EngineChoice>, ConfigError> {
+        match self.get("ENGINE") {
+            None => Ok(None),
+            Some("clamd") => Ok(Some(EngineChoice::Clamd)),
+            Some("snapshot") => Ok(Some(EngineChoice::Snapshot)),
+            Some(other) => Err(ConfigError::Invalid {
+                name: "ENGINE",
+                value: other.to_owned(),
+                why: "must be `clamd` or `snapshot`".to_owned(),
+            }),
+        }
     }
 
     /// How long files are kept: `FILE_RETENTION_DAYS`.

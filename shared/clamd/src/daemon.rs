@@ -1,27 +1,28 @@
-//! One clamd process: started with our configuration, ready when it answers, killed with its whole process group.
+//! One engine process: started with our configuration, ready when it answers, killed with its whole process group.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
+use domain::freshness::{Definitions, DefinitionsKind};
 use domain::verdict::Engine as EngineStamp;
 use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, ClientError};
 use crate::conf::{ClamdConf, Limits};
+use crate::cpu_time;
 use crate::definitions::{self, DefinitionsError};
+use crate::program::{Place, Program, Snapshot, empty_directory};
 use crate::stderr::Complaints;
 
-/// How to start clamd.
+/// How to start an engine.
 #[derive(Clone, Debug)]
 pub struct DaemonConfig {
-    /// clamd's binary, found on the search path or absolute.
-    pub program: PathBuf,
-    /// A program and its arguments that run clamd, for example `setpriv --pdeathsig KILL --`; may be empty.
+    pub program: Program,
+    /// A program and its arguments that run it, for example `setpriv --pdeathsig KILL --`; may be empty.
     pub launcher: Vec<String>,
     /// A directory of our own for the configuration, the socket and temporary files. Its path must be short: a socket's
     /// path has at most 107 bytes.
@@ -41,9 +42,20 @@ pub struct Daemon {
     pub(crate) client: Client,
     pub(crate) complaints: Complaints,
     pub(crate) stamp: EngineStamp,
+    program: Program,
     definitions_directory: PathBuf,
-    definitions_fingerprint: Fingerprint,
+    /// `None` where somebody has vouched for what is in memory, and the directory may be empty.
+    definitions_fingerprint: Option<Fingerprint>,
     temporary_directory: PathBuf,
+}
+
+/// The configuration could not be written.
+#[derive(Debug, Error)]
+pub enum ConfError {
+    #[error("`{0}` could not be written")]
+    Unwritable(PathBuf, #[source] io::Error),
+    #[error(transparent)]
+    Definitions(#[from] DefinitionsError),
 }
 
 /// clamd could not be started.
@@ -61,6 +73,8 @@ pub enum StartError {
     Version(#[source] ClientError),
     #[error(transparent)]
     Definitions(#[from] DefinitionsError),
+    #[error(transparent)]
+    Conf(#[from] ConfError),
     #[error("clamd loaded definitions `{loaded}`, but `{on_disk}` are there")]
     OtherDefinitions { loaded: String, on_disk: String },
 }
@@ -69,33 +83,30 @@ impl Daemon {
     /// Starts clamd and waits until it answers PING.
     ///
     /// Call it from a thread that lives as long as the process: `setpriv --pdeathsig` fires when the *thread* ends.
-    pub async fn start(config: &DaemonConfig) -> Result<Self, StartError> {
+    pub async fn start(config: &DaemonConfig, snapshot: Option<&Snapshot>) -> Result<Self, StartError> {
         let definitions_directory = config.definitions_directory.clone();
-        let unreadable = |error| DefinitionsError::Unreadable(config.definitions_directory.clone(), error);
-        let definitions_fingerprint = definitions::fingerprint(&definitions_directory).map_err(unreadable)?;
-        let definitions = definitions::read(&definitions_directory)?;
+        let vouched = snapshot.and_then(|snapshot| snapshot.vouched_for(&config.program));
+        let (definitions, definitions_fingerprint) = if let Some(definitions) = vouched {
+            (definitions.clone(), None)
+        } else {
+            let unreadable = |error| DefinitionsError::Unreadable(definitions_directory.clone(), error);
+            let fingerprint = definitions::fingerprint(&definitions_directory).map_err(unreadable)?;
+            (definitions::read(&definitions_directory)?, Some(fingerprint))
+        };
         let directory = |path: &Path, error| StartError::Directory(path.to_owned(), error);
         let temporary_directory = config.run_directory.join("tmp");
         empty_directory(&temporary_directory).map_err(|error| directory(&temporary_directory, error))?;
-        let conf = ClamdConf {
-            socket: config.run_directory.join("clamd.sock"),
-            temporary_directory: temporary_directory.clone(),
-            database_directory: config.definitions_directory.clone(),
-            limits: config.limits,
-            official_database_only: definitions.kind == domain::freshness::DefinitionsKind::Official,
-        };
-        let conf_path = config.run_directory.join("clamd.conf");
-        std::fs::write(&conf_path, conf.render()).map_err(|error| directory(&conf_path, error))?;
-        remove_if_there(&conf.socket).map_err(|error| directory(&conf.socket, error))?;
+        let conf_path = write_conf_for(config, &definitions)?;
+        let socket = socket(config);
+        remove_if_there(&socket).map_err(|error| directory(&socket, error))?;
 
-        let mut child = command(config, &conf_path).spawn();
-        let stderr = child.as_mut().ok().and_then(|child| child.stderr.take());
-        let child = child.map_err(|error| StartError::Spawn(config.program.clone(), error))?;
-        let client = Client::new(conf.socket);
-        let complaints = stderr
-            .ok_or_else(|| io::Error::other("no stderr"))
-            .and_then(|stderr| Complaints::watch(stderr.into_owned_fd()?))
-            .map_err(|error| StartError::Spawn(config.program.clone(), error))?;
+        let place = Place { launcher: &config.launcher, directory: &config.run_directory };
+        let not_run = |error| StartError::Spawn(config.program.path().to_owned(), error);
+        let mut child = config.program.serving(&conf_path, snapshot, place).spawn().map_err(not_run)?;
+        let stderr = child.stderr.take().ok_or_else(|| io::Error::other("no stderr"));
+        let complaints =
+            stderr.and_then(|stderr| Complaints::watch(stderr.into_owned_fd()?)).map_err(not_run)?;
+        let client = Client::new(socket);
         let mut starting = Starting { child, client };
         starting.wait_until_ready(config.start_timeout).await?;
         let version = starting.client.version(Duration::from_secs(5)).await.map_err(StartError::Version)?;
@@ -109,6 +120,7 @@ impl Daemon {
             client: starting.client,
             complaints,
             stamp,
+            program: config.program.clone(),
             definitions_directory,
             definitions_fingerprint,
             temporary_directory,
@@ -128,8 +140,8 @@ impl Daemon {
     /// Whether the definitions on disk are still those that were loaded. A clamd that was told to reload says nothing when it then knows
     /// less than before.
     pub(crate) fn has_its_definitions(&self) -> bool {
-        definitions::fingerprint(&self.definitions_directory)
-            .is_ok_and(|found| found == self.definitions_fingerprint)
+        let Some(then) = &self.definitions_fingerprint else { return true };
+        definitions::fingerprint(&self.definitions_directory).is_ok_and(|found| found == *then)
     }
 
     /// Removes what a scan left behind; a killed clamd leaves the user's bytes.
@@ -143,13 +155,14 @@ impl Daemon {
         Ok(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
-    /// Returns when the process has spent `limit` of processor time from now on. Time on the wall says little on a busy machine.
+    /// Returns when scans have spent `limit` of processor time from now on.
     pub(crate) async fn spend(&self, limit: Duration) -> Duration {
-        let begin = self.cpu_time();
+        let spent = || cpu_time::spent(&self.program, self.pid()?);
+        let begin = spent();
         loop {
             sleep(Duration::from_millis(100)).await;
             // A process that is gone spends nothing; whoever asks it something notices.
-            if let (Some(begin), Some(now)) = (begin, self.cpu_time())
+            if let (Some(begin), Some(now)) = (begin, spent())
                 && now.saturating_sub(begin) > limit
             {
                 return limit;
@@ -157,18 +170,9 @@ impl Daemon {
         }
     }
 
-    /// Fields 14 and 15 of `/proc/[pid]/stat`, user and system time in clock ticks (proc_pid_stat(5)). The second field is the name, which
-    /// may hold anything, in parentheses.
-    fn cpu_time(&self) -> Option<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()?)).ok()?;
-        let fields = stat.rsplit_once(") ")?.1.split(' ').skip(11).take(2);
-        let ticks = fields.map(|field| field.parse::<u64>().ok()).sum::<Option<u64>>()?;
-        Some(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
-    }
-
     /// Kills the process group and waits for the end, so that nothing of it outlives this call.
     pub(crate) async fn kill(mut self) {
-        kill_group(&self.child);
+        Group::of(&self.child).kill();
         let _ = self.child.wait().await;
         let _ = self.wipe();
     }
@@ -176,7 +180,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        kill_group(&self.child);
+        Group::of(&self.child).kill();
     }
 }
 
@@ -196,7 +200,7 @@ impl Starting {
                 return Err(StartError::Ended(status));
             }
             if began.elapsed() > limit {
-                kill_group(&self.child);
+                Group::of(&self.child).kill();
                 return Err(StartError::NotReady(limit));
             }
             sleep(Duration::from_millis(20)).await;
@@ -204,42 +208,41 @@ impl Starting {
     }
 }
 
-fn command(config: &DaemonConfig, conf_path: &Path) -> Command {
-    let mut words = config.launcher.iter().map(Into::into).collect::<Vec<std::ffi::OsString>>();
-    words.push(config.program.clone().into());
-    let mut command = Command::new(&words[0]);
-    command
-        .args(&words[1..])
-        .arg(format!("--config-file={}", conf_path.display()))
-        // clamd reads hostile bytes: it gets no credentials and no secrets.
-        .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        .current_dir(&config.run_directory)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    command
-}
+/// The process group that a child leads; none once the child was waited for.
+pub(crate) struct Group(Option<Pid>);
 
-fn kill_group(child: &Child) {
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    if let Some(pid) = pid {
-        let _ = kill_process_group(pid, Signal::KILL);
+impl Group {
+    pub(crate) fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    pub(crate) fn kill(&self) {
+        if let Some(pid) = self.0 {
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
     }
 }
 
-/// Makes `path` an empty directory that only we can read.
-fn empty_directory(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    match std::fs::remove_dir_all(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => std::fs::remove_file(path)?,
-        Err(error) => return Err(error),
-    }
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+fn socket(config: &DaemonConfig) -> PathBuf {
+    config.run_directory.join("clamd.sock")
+}
+
+/// Writes the configuration for the definitions that are in the directory; where it is.
+pub(crate) fn write_conf(config: &DaemonConfig) -> Result<PathBuf, ConfError> {
+    write_conf_for(config, &definitions::read(&config.definitions_directory)?)
+}
+
+fn write_conf_for(config: &DaemonConfig, definitions: &Definitions) -> Result<PathBuf, ConfError> {
+    let conf = ClamdConf {
+        socket: socket(config),
+        temporary_directory: config.run_directory.join("tmp"),
+        database_directory: config.definitions_directory.clone(),
+        limits: config.limits,
+        official_database_only: definitions.kind == DefinitionsKind::Official,
+    };
+    let path = config.run_directory.join("clamd.conf");
+    std::fs::write(&path, conf.render()).map_err(|error| ConfError::Unwritable(path.clone(), error))?;
+    Ok(path)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek as _};
 use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use domain::verdict::{Engine as EngineStamp, EngineReply};
@@ -14,11 +15,14 @@ use tokio::time::Instant;
 use crate::canary;
 use crate::client::{Client, ClientError};
 use crate::daemon::{Daemon, DaemonConfig, StartError};
+use crate::program::Snapshot;
 
-/// A supervised clamd: started when it is needed, killed when it fails.
+/// A supervised engine: started when it is needed, killed when it fails.
 #[derive(Debug)]
 pub struct Engine {
     config: DaemonConfig,
+    /// What the next start begins with.
+    snapshot: StdMutex<Option<Snapshot>>,
     transport: Transport,
     daemon: Mutex<Option<Daemon>>,
     n_starts: AtomicU64,
@@ -80,7 +84,18 @@ const CANARY_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Engine {
     pub fn new(config: DaemonConfig, transport: Transport) -> Self {
-        Self { config, transport, daemon: Mutex::new(None), n_starts: AtomicU64::new(0) }
+        let snapshot = StdMutex::default();
+        Self { config, transport, snapshot, daemon: Mutex::new(None), n_starts: AtomicU64::new(0) }
+    }
+
+    /// Begins with `snapshot` at the next start, and at every one after that; clamd does not care.
+    pub fn begin_with(&self, snapshot: Option<Snapshot>) {
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
+    /// How it is started.
+    pub fn config(&self) -> &DaemonConfig {
+        &self.config
     }
 
     /// Starts clamd if it is not running, and says what runs. Tried twice: a socket or a lock may have been left behind.
@@ -207,14 +222,15 @@ impl Engine {
             return Ok(daemon);
         }
         self.n_starts.fetch_add(1, Ordering::Relaxed);
-        match Daemon::start(&self.config).await {
+        let snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match Daemon::start(&self.config, snapshot.as_ref()).await {
             Ok(daemon) => Ok(daemon),
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "clamd did not start; trying once more"
                 );
-                Daemon::start(&self.config).await
+                Daemon::start(&self.config, snapshot.as_ref()).await
             }
         }
     }

@@ -7,14 +7,20 @@
 pub mod canary;
 mod client;
 mod conf;
+mod cpu_time;
 mod daemon;
 pub mod definitions;
 mod engine;
 pub mod freshclam;
+pub mod harmless;
+mod program;
 pub mod protocol;
+mod snapshot;
 mod stderr;
 
 pub use client::{Client, ClientError};
 pub use conf::{ClamdConf, Limits};
-pub use daemon::{Daemon, DaemonConfig, StartError};
+pub use daemon::{ConfError, Daemon, DaemonConfig, StartError};
 pub use engine::{Engine, EngineError, Part, Scan, Transport};
+pub use program::{Program, Snapshot};
+pub use snapshot::{SnapshotError, Snapshots, contents_digest};

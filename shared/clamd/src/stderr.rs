@@ -96,6 +96,9 @@ impl Lines {
         if is_error(&line) {
             self.n_errors += 1;
             tracing::warn!(clamd.stderr = %text, "clamd reports an error");
+        } else if line.starts_with(b"WARNING:") {
+            // That a snapshot is not used, for one.
+            tracing::warn!(clamd.stderr = %text, "clamd warns");
         } else if !text.trim().is_empty() {
             tracing::debug!(clamd.stderr = %text, "clamd says");
         }

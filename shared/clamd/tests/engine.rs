@@ -1,4 +1,4 @@
-//! A real clamd, asked in both ways; and a scripted one that answers as a broken one would.
+//! A real clamd and our snapshot engine, asked in both ways; and a scripted one that answers as a broken one would.
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clamd::{
-    Client, DaemonConfig, Engine, EngineError, Limits, Scan, StartError, Transport, canary, definitions,
+    Client, DaemonConfig, Engine, EngineError, Limits, Program, Scan, Snapshot, SnapshotError, Snapshots,
+    StartError, Transport, canary, contents_digest, definitions,
 };
 use domain::verdict::EngineReply;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,11 +18,32 @@ use tokio::net::UnixListener;
 const BUDGET: Duration = Duration::from_secs(20);
 const MAX_FILE_SIZE: u64 = 5_000_000;
 
-fn config(directory: &Path) -> DaemonConfig {
+/// `tools/engine build` puts it there.
+const AIRLOCK_ENGINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/engine/airlock-engine");
+
+fn programs() -> [Program; 2] {
+    [Program::Clamd("clamd".into()), Program::AirlockEngine(AIRLOCK_ENGINE.into())]
+}
+
+/// With the test definitions, and a snapshot of them where the program knows what that is.
+async fn begun(directory: &Path, program: &Program, transport: Transport) -> Engine {
+    let config = config(directory, program);
+    let engine = Engine::new(config.clone(), transport);
+    if let Program::AirlockEngine(_) = program {
+        let snapshot = directory.join("snapshot");
+        let snapshots = Snapshots::new(&config, vec![]);
+        assert!(snapshots.ensure(&snapshot).await.unwrap());
+        assert!(!snapshots.ensure(&snapshot).await.unwrap(), "the one that was made is one that fits");
+        engine.begin_with(Some(Snapshot::Kept(snapshot)));
+    }
+    engine
+}
+
+fn config(directory: &Path, program: &Program) -> DaemonConfig {
     let definitions_directory = directory.join("definitions");
     definitions::write_test_set(&definitions_directory).unwrap();
     DaemonConfig {
-        program: "clamd".into(),
+        program: program.clone(),
         launcher: vec![],
         run_directory: directory.to_owned(),
         definitions_directory,
@@ -45,17 +67,24 @@ fn found(scan: &Scan) -> &str {
 
 #[tokio::test]
 async fn both_transports_give_the_same_answers() {
-    for transport in [Transport::Stream, Transport::Descriptor] {
+    let cases = programs().into_iter().flat_map(|program| {
+        [Transport::Stream, Transport::Descriptor].map(|transport| (program.clone(), transport))
+    });
+    for (program, transport) in cases {
         let directory = tempfile::tempdir().unwrap();
-        let engine = Engine::new(config(directory.path()), transport);
+        let engine = begun(directory.path(), &program, transport).await;
         let clean = scan(&engine, b"nothing to see").await.unwrap();
-        assert_eq!((found(&clean), clean.n_bytes, clean.n_engine_errors), ("", 14, 0), "{transport:?}");
+        assert_eq!(
+            (found(&clean), clean.n_bytes, clean.n_engine_errors),
+            ("", 14, 0),
+            "{program:?} {transport:?}"
+        );
         assert!(clean.canary_found_before && clean.canary_found_after);
         assert!(clean.engine.version.starts_with("ClamAV "), "{}", clean.engine.version);
         let bad = scan(&engine, &canary::eicar()).await.unwrap();
-        assert!(found(&bad).starts_with("Eicar-Test-Signature"), "{transport:?}: {bad:?}");
+        assert!(found(&bad).starts_with("Eicar-Test-Signature"), "{program:?} {transport:?}: {bad:?}");
         let pid = engine.pid().await;
-        assert_eq!(found(&scan(&engine, b"").await.unwrap()), "", "{transport:?}");
+        assert_eq!(found(&scan(&engine, b"").await.unwrap()), "", "{program:?} {transport:?}");
         assert_eq!(engine.pid().await, pid, "a sound engine is kept");
         engine.stop().await;
     }
@@ -63,27 +92,33 @@ async fn both_transports_give_the_same_answers() {
 
 #[tokio::test]
 async fn limits_are_findings_and_not_silence() {
-    let directory = tempfile::tempdir().unwrap();
-    let engine = Engine::new(config(directory.path()), Transport::Descriptor);
-    let large = vec![b'x'; usize::try_from(MAX_FILE_SIZE).unwrap() + 1];
-    assert_eq!(found(&scan(&engine, &large).await.unwrap()), "Heuristics.Limits.Exceeded.MaxFileSize");
-    engine.stop().await;
-    let engine = Engine::new(config(directory.path()), Transport::Stream);
-    // clamd says so and hangs up; which of the two we see first depends on the moment.
-    let refused = scan(&engine, &large).await;
-    assert!(matches!(refused, Err(EngineError::Client(_))), "{refused:?}");
-    assert_eq!(engine.pid().await, None, "an engine that failed is not kept");
-    assert_eq!(found(&scan(&engine, b"the next one").await.unwrap()), "");
-    engine.stop().await;
+    for program in programs() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = begun(directory.path(), &program, Transport::Descriptor).await;
+        let large = vec![b'x'; usize::try_from(MAX_FILE_SIZE).unwrap() + 1];
+        let said = scan(&engine, &large).await.unwrap();
+        assert_eq!(found(&said), "Heuristics.Limits.Exceeded.MaxFileSize", "{program:?}");
+        engine.stop().await;
+        let directory = tempfile::tempdir().unwrap();
+        let engine = begun(directory.path(), &program, Transport::Stream).await;
+        // It says so and hangs up; which of the two we see first depends on the moment.
+        let refused = scan(&engine, &large).await;
+        assert!(matches!(refused, Err(EngineError::Client(_))), "{program:?}: {refused:?}");
+        assert_eq!(engine.pid().await, None, "an engine that failed is not kept");
+        assert_eq!(found(&scan(&engine, b"the next one").await.unwrap()), "");
+        engine.stop().await;
+    }
 }
 
 #[tokio::test]
 async fn nothing_of_a_scan_is_left_behind() {
-    let directory = tempfile::tempdir().unwrap();
-    let engine = Engine::new(config(directory.path()), Transport::Stream);
-    scan(&engine, &vec![b'x'; 3_000_000]).await.unwrap();
-    assert_eq!(std::fs::read_dir(directory.path().join("tmp")).unwrap().count(), 0);
-    engine.stop().await;
+    for program in programs() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = begun(directory.path(), &program, Transport::Stream).await;
+        scan(&engine, &vec![b'x'; 3_000_000]).await.unwrap();
+        assert_eq!(std::fs::read_dir(directory.path().join("tmp")).unwrap().count(), 0, "{program:?}");
+        engine.stop().await;
+    }
 }
 
 #[tokio::test]
@@ -99,7 +134,8 @@ async fn too_little_room_for_what_may_be_unpacked_is_no_answer() {
     };
     // One byte, four times the largest file, 64 MiB: 83.1 MiB in all.
     small("mount", &["-t", "tmpfs", "-o", "size=82m", "tmpfs"]);
-    let engine = Engine::new(config(directory.path()), Transport::Stream);
+    let [clamd, _] = programs();
+    let engine = Engine::new(config(directory.path(), &clamd), Transport::Stream);
     let without_room = scan(&engine, b"x").await;
     small("mount", &["-o", "remount,size=100m"]);
     let with_room = scan(&engine, b"x").await;
@@ -112,18 +148,18 @@ async fn too_little_room_for_what_may_be_unpacked_is_no_answer() {
 #[tokio::test]
 async fn an_engine_that_cannot_start_says_why() {
     let directory = tempfile::tempdir().unwrap();
-    let missing = DaemonConfig { program: "/nonexistent/clamd".into(), ..config(directory.path()) };
+    let config = |path: &str| config(directory.path(), &Program::Clamd(path.into()));
+    let missing = config("/nonexistent/clamd");
     assert!(matches!(
         Engine::new(missing, Transport::Stream).ensure_running().await,
         Err(StartError::Spawn(..))
     ));
-    let empty =
-        DaemonConfig { definitions_directory: directory.path().join("empty"), ..config(directory.path()) };
+    let empty = DaemonConfig { definitions_directory: directory.path().join("empty"), ..config("clamd") };
     assert!(matches!(
         Engine::new(empty, Transport::Stream).ensure_running().await,
         Err(StartError::Definitions(_))
     ));
-    let other = DaemonConfig { program: "/bin/false".into(), ..config(directory.path()) };
+    let other = config("/bin/false");
     assert!(matches!(
         Engine::new(other, Transport::Stream).ensure_running().await,
         Err(StartError::Ended(_))
@@ -218,30 +254,83 @@ fn collision() -> [Vec<u8>; 2] {
 
 #[tokio::test]
 async fn a_file_does_not_inherit_the_verdict_of_another_with_the_same_md5() {
-    let directory = tempfile::tempdir().unwrap();
-    let config = config(directory.path());
-    let [good, bad] = collision();
-    let hex = bad.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    std::fs::write(config.definitions_directory.join("collision.ndb"), format!("Collision:0:0:{hex}\n"))
-        .unwrap();
-    let engine = Engine::new(config, Transport::Stream);
-    assert_eq!(found(&scan(&engine, &good).await.unwrap()), "");
-    assert!(found(&scan(&engine, &bad).await.unwrap()).starts_with("Collision"));
-    assert_eq!(found(&scan(&engine, &good).await.unwrap()), "");
-    engine.stop().await;
+    for program in programs() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(directory.path(), &program);
+        let [good, bad] = collision();
+        let hex = bad.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let path = config.definitions_directory.join("collision.ndb");
+        std::fs::write(path, format!("Collision:0:0:{hex}\n")).unwrap();
+        let engine = Engine::new(config, Transport::Stream);
+        assert_eq!(found(&scan(&engine, &good).await.unwrap()), "");
+        assert!(found(&scan(&engine, &bad).await.unwrap()).starts_with("Collision"), "{program:?}");
+        assert_eq!(found(&scan(&engine, &good).await.unwrap()), "", "{program:?}");
+        engine.stop().await;
+    }
 }
 
 #[tokio::test]
 async fn an_engine_whose_definitions_were_replaced_is_not_believed() {
+    for program in programs() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = begun(directory.path(), &program, Transport::Stream).await;
+        scan(&engine, b"fine").await.unwrap();
+        let pid = engine.pid().await;
+        definitions::write_test_set(&engine.config().definitions_directory).unwrap();
+        let doubted = scan(&engine, b"fine").await;
+        assert!(matches!(doubted, Err(EngineError::DefinitionsChanged)), "{program:?}: {doubted:?}");
+        scan(&engine, b"fine").await.unwrap();
+        assert_ne!(engine.pid().await, pid, "another engine loaded what is there now");
+        engine.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_somebody_vouches_for_needs_no_definitions() {
     let directory = tempfile::tempdir().unwrap();
-    let config = config(directory.path());
-    let definitions_directory = config.definitions_directory.clone();
-    let engine = Engine::new(config, Transport::Stream);
-    scan(&engine, b"fine").await.unwrap();
-    let pid = engine.pid().await;
-    definitions::write_test_set(&definitions_directory).unwrap();
-    assert!(matches!(scan(&engine, b"fine").await, Err(EngineError::DefinitionsChanged)));
-    scan(&engine, b"fine").await.unwrap();
-    assert_ne!(engine.pid().await, pid, "another engine loaded what is there now");
+    let [_, program] = programs();
+    let engine = begun(directory.path(), &program, Transport::Stream).await;
+    let read = definitions::read(&engine.config().definitions_directory).unwrap();
+    let path = directory.path().join("snapshot");
+    std::fs::remove_dir_all(&engine.config().definitions_directory).unwrap();
+    let vouched = Snapshot::Vouched {
+        size_bytes: path.metadata().unwrap().len(),
+        contents: contents_digest(&path).unwrap(),
+        definitions: read.clone(),
+        path,
+    };
+    assert!(engine.check().await.is_err(), "without that, there is nothing to begin with");
+    engine.begin_with(Some(vouched.clone()));
+    assert_eq!(engine.check().await.unwrap().definitions, read);
+    assert_eq!(found(&scan(&engine, b"fine").await.unwrap()), "");
     engine.stop().await;
+    // For another one nobody has vouched; and there are no definitions to fall back on.
+    let Snapshot::Vouched { path, size_bytes, definitions, .. } = vouched else { unreachable!() };
+    let contents = domain::id::Sha256::from_bytes([7; 32]);
+    engine.begin_with(Some(Snapshot::Vouched { path, size_bytes, contents, definitions }));
+    assert!(engine.check().await.is_err());
+}
+
+#[tokio::test]
+async fn only_the_snapshot_engine_makes_snapshots_and_none_is_made_of_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let [clamd, engine] = programs();
+    let out = directory.path().join("snapshot");
+    let make = async |program: &Program, definitions: &str| {
+        let definitions_directory = directory.path().join(definitions);
+        let config = DaemonConfig { definitions_directory, ..config(directory.path(), program) };
+        Snapshots::new(&config, vec!["/bin/true".into()]).make(&out).await
+    };
+    assert!(matches!(make(&clamd, "definitions").await, Err(SnapshotError::NotThisEngine)));
+    assert!(matches!(make(&engine, "missing").await, Err(SnapshotError::Conf(_))));
+    std::fs::create_dir_all(directory.path().join("broken")).unwrap();
+    std::fs::write(directory.path().join("broken/airlock-test.ndb"), "this is no signature\n").unwrap();
+    let broken = make(&engine, "broken").await;
+    assert!(
+        matches!(&broken, Err(SnapshotError::Failed { said, .. }) if said.contains("Malformed")),
+        "{broken:?}"
+    );
+    assert!(!out.try_exists().unwrap());
+    make(&engine, "definitions").await.unwrap();
+    assert!(out.try_exists().unwrap());
 }

@@ -1,0 +1,119 @@
+//! Which program is the engine, and how is it run?
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use domain::freshness::Definitions;
+use domain::id::Sha256;
+use tokio::process::Command;
+
+/// A program that answers as clamd does. Both take the same configuration and come to the same verdicts.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// ClamAV's daemon, found on the search path or absolute. It loads its definitions at every start.
+    Clamd(PathBuf),
+    /// `airlock-engine` (clamav-layer/engine). It begins with a snapshot of an engine that has loaded them, if there is one that fits.
+    AirlockEngine(PathBuf),
+}
+
+/// A snapshot to begin with. One that does not fit is not used, which the engine says on its stderr.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Snapshot {
+    /// Of the definitions in the engine's directory, or of others, or not there at all: the engine finds out.
+    Kept(PathBuf),
+    /// Somebody has vouched for what is in it. It may still be on its way, and the definitions need not be there.
+    Vouched {
+        path: PathBuf,
+        /// What it has when it is whole.
+        size_bytes: u64,
+        /// Of the table of contents, which has the digest of everything else.
+        contents: Sha256,
+        definitions: Definitions,
+    },
+}
+
+/// Where a program runs, and what runs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// A program and its arguments that run it; may be empty.
+    pub(crate) launcher: &'a [String],
+    pub(crate) directory: &'a Path,
+}
+
+impl Program {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Clamd(path) | Self::AirlockEngine(path) => path,
+        }
+    }
+
+    /// What starts it as a service.
+    pub(crate) fn serving(&self, conf: &Path, snapshot: Option<&Snapshot>, place: Place<'_>) -> Command {
+        let mut command = self.command(place);
+        if matches!(self, Self::AirlockEngine(_)) {
+            command.arg("serve");
+        }
+        command.arg(configured(conf));
+        if let (Self::AirlockEngine(_), Some(snapshot)) = (self, snapshot) {
+            command.args(snapshot.arguments());
+        }
+        command
+    }
+
+    /// With its stderr to read. It reads hostile bytes: it gets no credentials and no secrets.
+    pub(crate) fn command(&self, place: Place<'_>) -> Command {
+        let mut words = place.launcher.iter().map(Into::into).collect::<Vec<OsString>>();
+        words.push(self.path().into());
+        let mut command = Command::new(&words[0]);
+        command
+            .args(&words[1..])
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .current_dir(place.directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+}
+
+impl Snapshot {
+    /// The definitions that `program` has in memory once it begins with this, whatever is in its directory.
+    pub(crate) fn vouched_for(&self, program: &Program) -> Option<&Definitions> {
+        match (program, self) {
+            (Program::AirlockEngine(_), Self::Vouched { definitions, .. }) => Some(definitions),
+            _ => None,
+        }
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        match self {
+            Self::Kept(path) => vec![format!("--snapshot={}", path.display())],
+            Self::Vouched { path, size_bytes, contents, .. } => vec![
+                format!("--snapshot={}", path.display()),
+                format!("--size={size_bytes}"),
+                format!("--contents={contents}"),
+            ],
+        }
+    }
+}
+
+pub(crate) fn configured(conf: &Path) -> String {
+    format!("--config-file={}", conf.display())
+}
+
+/// Makes `path` an empty directory that only we can read.
+pub(crate) fn empty_directory(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    match std::fs::remove_dir_all(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => std::fs::remove_file(path)?,
+        Err(error) => return Err(error),
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}

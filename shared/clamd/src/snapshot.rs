@@ -1,0 +1,153 @@
+//! How is a snapshot of a loaded engine made? By `airlock-engine`, from the definitions in the engine's directory, beside a running engine.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use domain::id::Sha256;
+use thiserror::Error;
+
+use crate::daemon::{ConfError, DaemonConfig, write_conf};
+use crate::program::{Place, Program, configured, empty_directory};
+use crate::{canary, harmless};
+
+/// Makes and checks snapshots for engines of one configuration.
+#[derive(Clone, Debug)]
+pub struct Snapshots {
+    config: DaemonConfig,
+    /// Files whose scans show what scans need first, after EICAR and small documents; the first of them only, if there are many.
+    training: Vec<PathBuf>,
+}
+
+/// There is no snapshot. Definitions can be loaded as ever.
+#[derive(Debug, Error)]
+pub enum SnapshotError {
+    #[error("only `airlock-engine` makes snapshots")]
+    NotThisEngine,
+    #[error("`{0}` could not be prepared")]
+    Directory(PathBuf, #[source] io::Error),
+    #[error(transparent)]
+    Conf(#[from] ConfError),
+    #[error("`{0}` could not be run")]
+    Spawn(PathBuf, #[source] io::Error),
+    #[error("the snapshot could not be made ({status}): {said}")]
+    Failed { status: ExitStatus, said: String },
+    #[error("the snapshot was not made in {0:?}")]
+    TimedOut(Duration),
+    #[error("`{0}` is no snapshot")]
+    NotOne(PathBuf),
+}
+
+/// Two loads, a trial of the training files, and packing: 20 seconds for a full set on two cores.
+const LIMIT: Duration = Duration::from_mins(10);
+/// `airlock-engine snapshot` takes 31.
+const MAX_TRAINING_FILES: usize = 31;
+/// Where the digest of its contents is in a snapshot.
+const CONTENTS_DIGEST: std::ops::Range<usize> = 16..48;
+
+impl Snapshots {
+    /// For engines with `config`. Works in a directory of its own below the run directory, so that it may run beside the engine.
+    pub fn new(config: &DaemonConfig, training: Vec<PathBuf>) -> Self {
+        let run_directory = config.run_directory.join("snapshot-work");
+        Self { config: DaemonConfig { run_directory, ..config.clone() }, training }
+    }
+
+    /// Makes sure that there is a snapshot at `path` that an engine can begin with; whether one had to be made. Writes it whole or not at all. Calls
+    /// at once must wait for each other.
+    pub async fn ensure(&self, path: &Path) -> Result<bool, SnapshotError> {
+        let conf = self.prepare()?;
+        let checked =
+            self.run("check", &[configured(&conf), format!("--snapshot={}", path.display())]).await?;
+        if checked.status.success() {
+            return Ok(false);
+        }
+        self.make_with(&conf, path).await.map(|()| true)
+    }
+
+    /// Makes a snapshot at `path`, whole or not at all.
+    pub async fn make(&self, path: &Path) -> Result<(), SnapshotError> {
+        let conf = self.prepare()?;
+        self.make_with(&conf, path).await
+    }
+
+    async fn make_with(&self, conf: &Path, path: &Path) -> Result<(), SnapshotError> {
+        let mut words = vec![configured(conf), format!("--out={}", path.display()), "--training".to_owned()];
+        let samples = self.write_samples()?;
+        let training = samples.iter().chain(&self.training).take(MAX_TRAINING_FILES);
+        words.extend(training.map(|path| path.display().to_string()));
+        let made = self.run("snapshot", &words).await?;
+        // It holds what a scanner would find.
+        let _ = empty_directory(&self.config.run_directory);
+        if made.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&made.stderr).trim().to_owned();
+        Err(SnapshotError::Failed { status: made.status, said })
+    }
+
+    /// Which build of the engine this is: a snapshot is of use to the same only.
+    pub async fn build(&self) -> Result<String, SnapshotError> {
+        self.prepare()?;
+        let told = self.run("build", &[]).await?;
+        let said = String::from_utf8_lossy(&told.stdout).trim().to_owned();
+        if told.status.success() {
+            Ok(said)
+        } else {
+            Err(SnapshotError::Failed { status: told.status, said })
+        }
+    }
+
+    fn prepare(&self) -> Result<PathBuf, SnapshotError> {
+        if !matches!(self.config.program, Program::AirlockEngine(_)) {
+            return Err(SnapshotError::NotThisEngine);
+        }
+        let directory = &self.config.run_directory;
+        let temporary = directory.join("tmp");
+        let made = empty_directory(directory).and_then(|()| empty_directory(&temporary));
+        made.map_err(|error| SnapshotError::Directory(temporary, error))?;
+        Ok(write_conf(&self.config)?)
+    }
+
+    /// EICAR first: what a start needs is what its canary needs.
+    fn write_samples(&self) -> Result<Vec<PathBuf>, SnapshotError> {
+        let eicar = canary::eicar();
+        let samples = [("eicar", eicar.as_slice())].into_iter().chain(harmless::DOCUMENTS);
+        let write = |(name, bytes): (&str, &[u8])| {
+            let path = self.config.run_directory.join(name);
+            let written = std::fs::write(&path, bytes);
+            written.map_err(|error| SnapshotError::Directory(path.clone(), error))?;
+            Ok(path)
+        };
+        samples.map(write).collect()
+    }
+
+    async fn run(&self, command: &str, words: &[String]) -> Result<Output, SnapshotError> {
+        let config = &self.config;
+        // Scans go first.
+        let launcher: Vec<String> =
+            ["nice", "-n", "19"].map(ToOwned::to_owned).into_iter().chain(config.launcher.clone()).collect();
+        let place = Place { launcher: &launcher, directory: &config.run_directory };
+        let mut command_line = config.program.command(place);
+        command_line.arg(command).args(words).stdout(Stdio::piped());
+        let spawned = command_line.spawn();
+        let child = spawned.map_err(|error| SnapshotError::Spawn(config.program.path().to_owned(), error))?;
+        let group = crate::daemon::Group::of(&child);
+        let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
+        // Its own children too.
+        group.kill();
+        match ended {
+            Ok(ended) => ended.map_err(|error| SnapshotError::Spawn(config.program.path().to_owned(), error)),
+            Err(_) => Err(SnapshotError::TimedOut(LIMIT)),
+        }
+    }
+}
+
+/// What to vouch for: the digest of the contents of the snapshot at `path`.
+pub fn contents_digest(path: &Path) -> Result<Sha256, SnapshotError> {
+    let mut head = [0; CONTENTS_DIGEST.end];
+    let read = std::fs::File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut head));
+    read.map_err(|error| SnapshotError::Directory(path.to_owned(), error))?;
+    let digest = head[CONTENTS_DIGEST].try_into();
+    digest.map(Sha256::from_bytes).map_err(|_| SnapshotError::NotOne(path.to_owned()))
+}
