@@ -38,6 +38,7 @@ mod remote_bucket;
 mod rescans;
 mod schemathesis;
 mod secrets;
+mod snapshots;
 mod start;
 mod support;
 mod tidy;

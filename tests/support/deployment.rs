@@ -14,8 +14,8 @@ use scan::{DefinitionsError, PublishedDefinitions, SpoolDirectory};
 use standin::pump;
 use tempfile::TempDir;
 
-use super::Service;
 use super::mirror::{Mirror, Mood};
+use super::{AIRLOCK_ENGINE, Service};
 
 /// A publisher, a scanner, and the stores between them. The service's own scanner is not fed.
 pub(crate) struct Deployment {
@@ -77,12 +77,22 @@ impl Deployment {
 
     /// A scanner of its own, as a Lambda's execution environment has.
     pub(crate) fn scanner(&self, name: &str) -> Scanner {
+        self.scanner_with(name, Program::Clamd("clamd".into()))
+    }
+
+    /// One with the snapshot engine.
+    pub(crate) fn snapshot_scanner(&self, name: &str) -> Scanner {
+        self.scanner_with(name, Program::AirlockEngine(AIRLOCK_ENGINE.into()))
+    }
+
+    fn scanner_with(&self, name: &str, program: Program) -> Scanner {
         let (run, root) = (self.directory.path().join(name), self.directory.path().join(name).join("sets"));
         std::fs::create_dir_all(&root).unwrap();
         let ledger = self.service.local.stores().ledger.clone();
         let key = self.publisher.key.public_key();
         let published = PublishedDefinitions::new(self.bucket.clone(), key, ledger, root.clone());
-        let engine = Engine::new(daemon(&run, PublishedDefinitions::link(&root)), Transport::Stream);
+        let config = DaemonConfig { program, ..daemon(&run, PublishedDefinitions::link(&root)) };
+        let engine = Engine::new(config, Transport::Stream);
         Scanner { published, engine: Arc::new(engine), run, root, now: aws::clock::now() }
     }
 
@@ -133,6 +143,8 @@ pub(crate) fn publisher(
             proxy: vec![],
         },
         known_good: vec!["/bin/true".into()],
+        known_bad: vec![],
+        snapshots: None,
         ttl: Duration::from_hours(24),
     }
 }
@@ -151,6 +163,30 @@ impl Scanner {
         self.now = self.now + Duration::from_mins(11);
         self.published.refresh(&self.engine, self.now).await?;
         Ok(self.version().await)
+    }
+
+    /// Waits for the definitions themselves, which come behind a snapshot.
+    pub(crate) async fn has_definitions(&self) {
+        for _ in 0..200 {
+            if clamd::definitions::read(&PublishedDefinitions::link(&self.root)).is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the definitions do not come");
+    }
+
+    /// What is in the scanner's directory, sorted: sets by their version, `current`, snapshots.
+    pub(crate) fn left_behind(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.root).unwrap().map(|entry| entry.unwrap().path());
+        let mut names: Vec<String> = entries
+            .map(|path| match clamd::definitions::read(&path) {
+                Ok(definitions) if !path.is_symlink() => definitions.version,
+                _ => path.extension().or(path.file_name()).unwrap().to_string_lossy().into_owned(),
+            })
+            .collect();
+        names.sort();
+        names
     }
 
     pub(crate) async fn version(&self) -> String {

@@ -1,10 +1,10 @@
 //! How is the definitions function set up on AWS?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws::env::{ConfigError, Env};
+use aws::env::{ConfigError, EngineChoice, Env};
 use aws::{DefinitionBucket, Sdk, Secret};
 use clamd::freshclam::{Databases, Freshclam, Mirror};
 use clamd::{DaemonConfig, Limits, Program};
@@ -19,6 +19,8 @@ pub struct Config {
     signing_key_arn: String,
     mirror: Mirror,
     clamd: PathBuf,
+    /// `None` if scanners run clamd.
+    airlock_engine: Option<PathBuf>,
     freshclam: PathBuf,
     certificates: PathBuf,
     /// Where databases are fetched to and checked. Its path must be short.
@@ -28,9 +30,10 @@ pub struct Config {
 }
 
 impl Config {
-    const SETTINGS: [&'static str; 5] = [
+    const SETTINGS: [&'static str; 6] = [
         "AIRLOCK_CLAMD",
         "AIRLOCK_DEFINITIONS_BUCKET",
+        "AIRLOCK_ENGINE",
         "AIRLOCK_FRESHCLAM",
         "AIRLOCK_SCRATCH",
         "AIRLOCK_SIGNING_KEY_ARN",
@@ -45,6 +48,8 @@ impl Config {
             signing_key_arn: env.required("AIRLOCK_SIGNING_KEY_ARN")?.to_owned(),
             mirror,
             clamd: env.get("AIRLOCK_CLAMD").unwrap_or("/opt/bin/clamd").into(),
+            airlock_engine: (env.engine()? == Some(EngineChoice::Snapshot))
+                .then(|| env.get("AIRLOCK_ENGINE").unwrap_or("/opt/bin/airlock-engine").into()),
             freshclam: env.get("AIRLOCK_FRESHCLAM").unwrap_or("/opt/bin/freshclam").into(),
             certificates: "/opt/etc/ssl/ca-certificates.crt".into(),
             scratch: env.get("AIRLOCK_SCRATCH").unwrap_or("/tmp/airlock").into(),
@@ -52,6 +57,20 @@ impl Config {
             ttl: env.freshness()?.max_age,
         })
     }
+}
+
+/// ClamAV's own test files, where the layer has them.
+const KNOWN_BAD: &str = "/opt/share/clamav-testfiles";
+
+/// In order of their names; none if there is no such directory.
+fn files_of(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = match std::fs::read_dir(directory) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => vec![],
+        Err(error) => return Err(error),
+    };
+    files.sort();
+    Ok(files)
 }
 
 impl Context {
@@ -77,12 +96,17 @@ impl Context {
             limits: Limits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(1) },
             start_timeout: Duration::from_mins(2),
         };
+        let snapshots = config
+            .airlock_engine
+            .map(|path| DaemonConfig { program: Program::AirlockEngine(path), ..engine.clone() });
         Ok(Self {
             bucket: DefinitionBucket::new(&sdk, config.bucket),
             key,
             freshclam,
             engine,
             known_good: vec!["/proc/self/exe".into(), config.clamd],
+            known_bad: files_of(KNOWN_BAD.as_ref())?,
+            snapshots,
             ttl: config.ttl,
         })
     }

@@ -7,6 +7,7 @@ mod check;
 mod cloudformation;
 mod config;
 mod rollback;
+mod snapshot;
 mod update;
 
 use std::path::PathBuf;
@@ -32,6 +33,10 @@ pub struct Context {
     pub engine: DaemonConfig,
     /// Programs and documents that are not malware. One that is found to be stops the publication.
     pub known_good: Vec<PathBuf>,
+    /// Harmless files that ClamAV knows. What clamd says about them a snapshot must say too.
+    pub known_bad: Vec<PathBuf>,
+    /// What makes snapshots, with the same definitions as `engine`; `None` if scanners do not use them.
+    pub snapshots: Option<DaemonConfig>,
     /// How long scanners may use a set without seeing another.
     pub ttl: Duration,
 }

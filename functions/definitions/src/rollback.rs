@@ -37,6 +37,7 @@ pub async fn roll_back(context: &Context, serial: u64, now: Timestamp) -> Result
         engine: earlier.engine,
         definitions: earlier.definitions,
         files: earlier.files,
+        snapshot: earlier.snapshot,
         withdrawn,
         ttl: earlier.expires_at.since(now),
     };

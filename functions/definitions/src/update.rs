@@ -7,12 +7,15 @@ use std::time::Duration;
 use aws::{Pointer, StoreError};
 use clamd::definitions::DefinitionsError;
 use clamd::freshclam::{Databases, FreshclamError, Outcome, STATE_FILE};
-use definition_set::{Draft, InstallError, Manifest, PublishError, describe_files, install, open, publish};
+use definition_set::{
+    Draft, InstallError, Manifest, PublishError, SetFile, Sources, describe_files, install, open, publish,
+};
 use domain::freshness::Definitions;
 use domain::timestamp::Timestamp;
 use thiserror::Error;
 
 use crate::check::{CheckError, check};
+use crate::snapshot::{self, Made};
 use crate::{Context, Report};
 
 /// Why nothing was published.
@@ -112,11 +115,34 @@ async fn update_from(
         }
     }
     let engine = check(context).await?.version;
-    let draft = Draft { engine, definitions: definitions.clone(), files, withdrawn, ttl: context.ttl };
+    let made = snapshot_of(context, &files, &definitions, before.manifest.as_ref()).await;
+    let (snapshot, path) = made.map_or((None, None), |made| (Some(made.described), made.path));
+    let draft =
+        Draft { engine, definitions: definitions.clone(), files, snapshot, withdrawn, ttl: context.ttl };
+    let sources = Sources { directory: databases, snapshot: path.as_deref() };
     let manifest =
-        publish(&context.bucket, &context.key, draft, Some(databases), before.expected(), now).await?;
+        publish(&context.bucket, &context.key, draft, Some(sources), before.expected(), now).await?;
+    // It is as large as the definitions, and the next run may be in the same place.
+    if let Some(path) = path {
+        let _ = std::fs::remove_file(path);
+    }
     let report = Report::Published { serial: manifest.serial, version: manifest.definitions.version };
     Ok((report, Some(definitions)))
+}
+
+/// Where one is wanted. That there is none is no reason to keep definitions back: scanners load those then.
+async fn snapshot_of(
+    context: &Context,
+    files: &[SetFile],
+    definitions: &Definitions,
+    before: Option<&Manifest>,
+) -> Option<Made> {
+    let config = context.snapshots.as_ref()?;
+    let made = snapshot::of_set(context, config, files, definitions, before).await;
+    if let Err(error) = &made {
+        tracing::error!(error = aws::log::chain(error), "the definitions are published without a snapshot");
+    }
+    made.ok()
 }
 
 /// Makes freshclam's directory hold what is published and freshclam's own state, and nothing else.

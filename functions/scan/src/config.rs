@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aws::Stores;
-use aws::env::{ConfigError, Env};
-use clamd::Limits;
+use aws::env::{ConfigError, EngineChoice, Env};
+use clamd::{Limits, Program};
 use definition_set::PublicKey;
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
@@ -18,7 +18,7 @@ use crate::IncomingTerms;
 pub struct Config {
     pub max_file_size: u64,
     pub scan_timeout: Duration,
-    pub clamd: PathBuf,
+    pub program: Program,
     /// Where definitions, the engine's socket and temporary files are. Its path must be short: a socket's has at most 107 bytes.
     pub scratch: PathBuf,
     pub definitions_bucket: String,
@@ -31,8 +31,13 @@ pub struct Config {
 }
 
 impl Config {
-    const SETTINGS: [&'static str; 4] =
-        ["AIRLOCK_CLAMD", "AIRLOCK_DEFINITIONS_BUCKET", "AIRLOCK_DEFINITIONS_PUBLIC_KEY", "AIRLOCK_SCRATCH"];
+    const SETTINGS: [&'static str; 5] = [
+        "AIRLOCK_CLAMD",
+        "AIRLOCK_DEFINITIONS_BUCKET",
+        "AIRLOCK_DEFINITIONS_PUBLIC_KEY",
+        "AIRLOCK_ENGINE",
+        "AIRLOCK_SCRATCH",
+    ];
 
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         env.refuse_unknown(&[Stores::SETTINGS.as_slice(), &Self::SETTINGS].concat())?;
@@ -52,7 +57,14 @@ impl Config {
         Ok(Self {
             max_file_size,
             scan_timeout: Duration::from_secs(env.parsed("VIRUS_SCAN_TIMEOUT", 300)?),
-            clamd: env.get("AIRLOCK_CLAMD").unwrap_or("/opt/bin/clamd").into(),
+            program: match env.engine()? {
+                Some(EngineChoice::Snapshot) => Program::AirlockEngine(
+                    env.get("AIRLOCK_ENGINE").unwrap_or("/opt/bin/airlock-engine").into(),
+                ),
+                Some(EngineChoice::Clamd) | None => {
+                    Program::Clamd(env.get("AIRLOCK_CLAMD").unwrap_or("/opt/bin/clamd").into())
+                }
+            },
             scratch: env.get("AIRLOCK_SCRATCH").unwrap_or("/tmp/airlock").into(),
             definitions_bucket: env.required("AIRLOCK_DEFINITIONS_BUCKET")?.to_owned(),
             public_key,

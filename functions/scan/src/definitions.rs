@@ -3,15 +3,18 @@
 //! Invariant: two sets are never loaded at once. Invariant: a set that the engine does not work with is not tried again.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws::{DefinitionBucket, Ledger, StoreError};
-use clamd::{Engine, EngineError};
-use definition_set::{InstallError, Manifest, PublicKey, Refusal, install, open};
+use clamd::{Engine, EngineError, Program};
+use definition_set::{InstallError, Manifest, PublicKey, Refusal, SetSnapshot, directory_of, install, open};
 use domain::freshness::FreshnessPolicy;
 use domain::timestamp::Timestamp;
 use thiserror::Error;
 use tokio::sync::Mutex;
+
+use crate::snapshot::{self, Coming, NotBegun};
 
 /// Definitions that somebody publishes.
 #[derive(Debug)]
@@ -30,6 +33,16 @@ struct State {
     looked_at: Option<Timestamp>,
     /// A serial number that the engine did not work with.
     bad: Option<u64>,
+    /// The engine began with a snapshot; it, or the definitions behind it, may still be on their way.
+    coming: Option<Coming>,
+}
+
+impl State {
+    async fn stop_coming(&mut self) {
+        if let Some(coming) = self.coming.take() {
+            coming.stop().await;
+        }
+    }
 }
 
 /// Why what is published now is not in use. What was in use before still is.
@@ -61,8 +74,9 @@ impl PublishedDefinitions {
 
     /// The same with other clients, as if it had not looked for long.
     pub(crate) async fn reconnected(&self, bucket: DefinitionBucket, ledger: Ledger) -> Self {
-        let state = self.state.lock().await;
-        let state = State { in_use: state.in_use.clone(), looked_at: None, bad: state.bad };
+        let mut state = self.state.lock().await;
+        let coming = state.coming.take();
+        let state = State { in_use: state.in_use.clone(), looked_at: None, bad: state.bad, coming };
         let (key, root) = (self.key.clone(), self.root.clone());
         Self { bucket, key, ledger, root, state: Mutex::new(state) }
     }
@@ -74,7 +88,7 @@ impl PublishedDefinitions {
 
     /// Looks for a newer set, if it is time to, and makes the engine use it. On an error the engine uses what it used before; call it again
     /// later. Calls at once wait for each other. Whether the engine changed.
-    pub async fn refresh(&self, engine: &Engine, now: Timestamp) -> Result<bool, DefinitionsError> {
+    pub async fn refresh(&self, engine: &Arc<Engine>, now: Timestamp) -> Result<bool, DefinitionsError> {
         let mut state = self.state.lock().await;
         if state.looked_at.is_some_and(|at| now.since(at) < LOOK_EVERY) && state.in_use.is_some() {
             return Ok(false);
@@ -106,18 +120,27 @@ impl PublishedDefinitions {
 
     async fn change_to(
         &self,
-        engine: &Engine,
+        engine: &Arc<Engine>,
         manifest: &Manifest,
         state: &mut State,
     ) -> Result<(), DefinitionsError> {
         let link = Self::link(&self.root);
         let before = std::fs::read_link(&link).ok();
+        if let Some(snapshot) = manifest.snapshot.as_ref().filter(|_| knows_snapshots(engine)) {
+            match self.begin_with(engine, manifest, snapshot, state, before.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => tracing::warn!(error = aws::log::chain(&error), "the snapshot is not used"),
+            }
+        }
         let directory = install(&self.bucket, manifest, &self.root, before.as_deref()).await?;
         // A full set takes most of the function's memory: the old engine ends before the new one loads.
         engine.stop().await;
+        state.stop_coming().await;
         point(&link, &directory)?;
+        let former = engine.begin_with(None);
         if let Err(error) = engine.check().await {
             engine.stop().await;
+            engine.begin_with(former);
             state.bad = Some(manifest.serial);
             if let Some(before) = before {
                 point(&link, &before)?;
@@ -127,7 +150,41 @@ impl PublishedDefinitions {
         if let Some(before) = before.filter(|before| *before != directory) {
             let _ = std::fs::remove_dir_all(before);
         }
+        snapshot::remove_snapshots(&self.root, None);
         Ok(())
+    }
+
+    /// Makes the engine begin with a snapshot. After an error everything is as it was, but for the engine, which is stopped.
+    async fn begin_with(
+        &self,
+        engine: &Arc<Engine>,
+        manifest: &Manifest,
+        snapshot: &SetSnapshot,
+        state: &mut State,
+        before: Option<PathBuf>,
+    ) -> Result<(), NotBegun> {
+        snapshot::fits(engine, snapshot).await?;
+        engine.stop().await;
+        state.stop_coming().await;
+        let link = Self::link(&self.root);
+        let directory = directory_of(manifest, &self.root);
+        // What was there has another name, and must not be what the engine falls back on.
+        let _ = std::fs::remove_dir_all(&directory);
+        point(&link, &directory).map_err(|error| NotBegun::Link(Box::new(error)))?;
+        let begun =
+            snapshot::begin(&self.bucket, engine, (manifest, snapshot), (&self.root, before.clone())).await;
+        match begun {
+            Ok(coming) => {
+                state.coming = Some(coming);
+                Ok(())
+            }
+            Err(error) => {
+                if let Some(before) = before {
+                    point(&link, &before).map_err(|error| NotBegun::Link(Box::new(error)))?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// `policy`, or one by which everything is stale: when the set in use has expired, or there is none.
@@ -136,6 +193,10 @@ impl PublishedDefinitions {
             self.state.lock().await.in_use.as_ref().is_some_and(|manifest| now < manifest.expires_at);
         if is_good { policy } else { FreshnessPolicy { max_age: Duration::ZERO, ..policy } }
     }
+}
+
+fn knows_snapshots(engine: &Engine) -> bool {
+    matches!(engine.config().program, Program::AirlockEngine(_))
 }
 
 /// Makes `link` lead to `directory`, at once.

@@ -12,6 +12,7 @@ mod measure;
 mod process;
 mod recall;
 mod scanner;
+mod snapshot;
 mod spool;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws::{DefinitionBucket, Sdk, Stores};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use clamd::{DaemonConfig, Engine, Program, Transport};
+use clamd::{DaemonConfig, Engine, Transport};
 use domain::freshness::DefinitionsKind;
 use lambda_runtime::{BoxFuture, Error, SnapStartResource};
 use tokio::sync::Mutex;
@@ -28,7 +28,7 @@ const INIT_BUDGET: Duration = Duration::from_secs(8);
 impl Scanner {
     pub fn new(config: Config) -> Self {
         let daemon = DaemonConfig {
-            program: Program::Clamd(config.clamd.clone()),
+            program: config.program.clone(),
             launcher: vec![],
             run_directory: config.run_directory(),
             definitions_directory: PublishedDefinitions::link(&config.definition_sets()),

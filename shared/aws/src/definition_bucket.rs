@@ -1,10 +1,13 @@
 //! Where are the virus definitions? Files named by their digests, signed manifests, and one pointer that is flipped.
 
+use std::io::Write as _;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
 use domain::id::Sha256;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -31,6 +34,10 @@ const MAX_SMALL_OBJECT_BYTES: i64 = 256 * 1024;
 /// One request each: large enough to be worth it, small enough that many run at once.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
 const PARTS_AT_ONCE: usize = 8;
+/// Of a file that is read while it comes: its beginning must not wait for much of the rest.
+const STREAM_PART_BYTES: u64 = 2 * 1024 * 1024;
+const STREAM_PARTS_AT_ONCE: usize = 16;
+const MAX_ATTEMPTS: usize = 4;
 
 impl DefinitionBucket {
     pub fn new(sdk: &Sdk, bucket: String) -> Self {
@@ -96,23 +103,55 @@ impl DefinitionBucket {
         let file = std::fs::File::create_new(path).map_err(failed)?;
         file.set_len(size_bytes).map_err(failed)?;
         let (file, key) = (&file, &file_key(sha256));
-        let starts = (0..size_bytes).step_by(usize::try_from(PART_BYTES).unwrap_or(usize::MAX));
-        let parts = starts.map(|start| async move {
-            let end = (start + PART_BYTES).min(size_bytes);
-            let request = self.client.get_object().bucket(&self.bucket).key(key);
-            let part = request.range(format!("bytes={start}-{}", end - 1)).send().await;
-            let part = part.map_err(|error| StoreError::of_sdk("fetch definitions", error))?;
-            let bytes = part.body.collect().await;
-            let bytes =
-                bytes.map_err(|error| StoreError::caused("fetch definitions", Kind::Unavailable, error))?;
-            let bytes = bytes.into_bytes();
-            // A store that ignores the range would have every part written over the others.
-            if bytes.len() as u64 != end - start {
-                return Err(StoreError::new("fetch definitions", Kind::Corrupt));
-            }
-            file.write_all_at(&bytes, start).map_err(failed)
+        let parts = parts_of(size_bytes, PART_BYTES).map(|part| async move {
+            let bytes = self.part(key, part.clone()).await?;
+            file.write_all_at(&bytes, part.start).map_err(failed)
         });
         futures_util::stream::iter(parts).buffer_unordered(PARTS_AT_ONCE).try_collect().await
+    }
+
+    /// Appends a file of `size_bytes` to `file`, for somebody who reads it meanwhile: from its beginning to its end, in parts at once. What arrived is for
+    /// the reader to check. After an error `file` has the beginning.
+    pub async fn stream_file(
+        &self,
+        sha256: Sha256,
+        size_bytes: u64,
+        mut file: std::fs::File,
+    ) -> Result<(), StoreError> {
+        let failed = |error: std::io::Error| StoreError::caused("fetch definitions", Kind::Unexpected, error);
+        let key = &file_key(sha256);
+        let parts = parts_of(size_bytes, STREAM_PART_BYTES).map(|part| self.insistently(key, part));
+        let mut parts = futures_util::stream::iter(parts).buffered(STREAM_PARTS_AT_ONCE);
+        while let Some(bytes) = parts.try_next().await? {
+            file.write_all(&bytes).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// A part, asked for again when its connection ends: Lambda stops everything between two invocations, for minutes.
+    async fn insistently(&self, key: &str, part: Range<u64>) -> Result<Bytes, StoreError> {
+        let mut n_attempts = 1;
+        loop {
+            match self.part(key, part.clone()).await {
+                Err(error) if error.kind == Kind::Unavailable && n_attempts < MAX_ATTEMPTS => n_attempts += 1,
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn part(&self, key: &str, part: Range<u64>) -> Result<Bytes, StoreError> {
+        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        let got = request.range(format!("bytes={}-{}", part.start, part.end - 1)).send().await;
+        let got = got.map_err(|error| StoreError::of_sdk("fetch definitions", error))?;
+        let bytes = got.body.collect().await;
+        let bytes =
+            bytes.map_err(|error| StoreError::caused("fetch definitions", Kind::Unavailable, error))?;
+        let bytes = bytes.into_bytes();
+        // A store that ignores the range would have every part written over the others.
+        if bytes.len() as u64 != part.end - part.start {
+            return Err(StoreError::new("fetch definitions", Kind::Corrupt));
+        }
+        Ok(bytes)
     }
 
     async fn small_object(&self, key: &str) -> Result<Option<Pointer>, StoreError> {
@@ -131,6 +170,12 @@ impl DefinitionBucket {
             bytes.map_err(|error| StoreError::caused("read about definitions", Kind::Unavailable, error))?;
         Ok(Some(Pointer { bytes: bytes.to_vec(), etag }))
     }
+}
+
+/// Ranges of `part_bytes`, the last one shorter.
+fn parts_of(size_bytes: u64, part_bytes: u64) -> impl Iterator<Item = Range<u64>> {
+    let starts = (0..size_bytes).step_by(usize::try_from(part_bytes).unwrap_or(usize::MAX));
+    starts.map(move |start| start..(start + part_bytes).min(size_bytes))
 }
 
 fn file_key(sha256: Sha256) -> String {

@@ -88,9 +88,9 @@ impl Engine {
         Self { config, transport, snapshot, daemon: Mutex::new(None), n_starts: AtomicU64::new(0) }
     }
 
-    /// Begins with `snapshot` at the next start, and at every one after that; clamd does not care.
-    pub fn begin_with(&self, snapshot: Option<Snapshot>) {
-        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    /// Begins with `snapshot` at the next start, and at every one after that, and says what it would have begun with. clamd does not care.
+    pub fn begin_with(&self, snapshot: Option<Snapshot>) -> Option<Snapshot> {
+        std::mem::replace(&mut self.snapshot.lock().unwrap_or_else(PoisonError::into_inner), snapshot)
     }
 
     /// How it is started.

@@ -46,6 +46,13 @@ const MAX_TRAINING_FILES: usize = 31;
 /// Where the digest of its contents is in a snapshot.
 const CONTENTS_DIGEST: std::ops::Range<usize> = 16..48;
 
+impl SnapshotError {
+    fn failed(output: &Output) -> Self {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Self::Failed { status: output.status, said }
+    }
+}
+
 impl Snapshots {
     /// For engines with `config`. Works in a directory of its own below the run directory, so that it may run beside the engine.
     pub fn new(config: &DaemonConfig, training: Vec<PathBuf>) -> Self {
@@ -82,31 +89,32 @@ impl Snapshots {
         if made.status.success() {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&made.stderr).trim().to_owned();
-        Err(SnapshotError::Failed { status: made.status, said })
+        Err(SnapshotError::failed(&made))
     }
 
     /// Which build of the engine this is: a snapshot is of use to the same only.
     pub async fn build(&self) -> Result<String, SnapshotError> {
-        self.prepare()?;
+        self.make_directory()?;
         let told = self.run("build", &[]).await?;
-        let said = String::from_utf8_lossy(&told.stdout).trim().to_owned();
         if told.status.success() {
-            Ok(said)
-        } else {
-            Err(SnapshotError::Failed { status: told.status, said })
+            return Ok(String::from_utf8_lossy(&told.stdout).trim().to_owned());
         }
+        Err(SnapshotError::failed(&told))
     }
 
     fn prepare(&self) -> Result<PathBuf, SnapshotError> {
+        self.make_directory()?;
+        Ok(write_conf(&self.config)?)
+    }
+
+    fn make_directory(&self) -> Result<(), SnapshotError> {
         if !matches!(self.config.program, Program::AirlockEngine(_)) {
             return Err(SnapshotError::NotThisEngine);
         }
         let directory = &self.config.run_directory;
         let temporary = directory.join("tmp");
         let made = empty_directory(directory).and_then(|()| empty_directory(&temporary));
-        made.map_err(|error| SnapshotError::Directory(temporary, error))?;
-        Ok(write_conf(&self.config)?)
+        made.map_err(|error| SnapshotError::Directory(temporary, error))
     }
 
     /// EICAR first: what a start needs is what its canary needs.

@@ -22,6 +22,11 @@ pub enum InstallError {
     OtherContent(FileName),
 }
 
+/// Where [`install()`] puts a set.
+pub fn directory_of(manifest: &Manifest, root: &Path) -> PathBuf {
+    root.join(manifest.serial.to_string())
+}
+
 /// Puts the files of `manifest`, and no others, into a new directory below `root`, and returns it. Files that `before` holds
 /// already are linked from there, if they still are what the manifest names. Idempotent; one call at a time per `root`.
 pub async fn install(
@@ -30,7 +35,7 @@ pub async fn install(
     root: &Path,
     before: Option<&Path>,
 ) -> Result<PathBuf, InstallError> {
-    let directory = root.join(manifest.serial.to_string());
+    let directory = directory_of(manifest, root);
     let unfinished = root.join("unfinished");
     let failed = |path: &Path, error| InstallError::Directory(path.to_owned(), error);
     for left_over in [&directory, &unfinished] {

@@ -13,7 +13,7 @@ mod manifest;
 mod publish;
 mod signature;
 
-pub use install::{InstallError, install};
-pub use manifest::{FileName, InvalidFileName, Manifest, Refusal, SetFile, open};
-pub use publish::{Draft, PublishError, describe_files, publish};
+pub use install::{InstallError, directory_of, install};
+pub use manifest::{FileName, InvalidFileName, Manifest, Refusal, SetFile, SetSnapshot, open};
+pub use publish::{Draft, PublishError, Sources, describe_files, describe_snapshot, publish};
 pub use signature::{PublicKey, SigningKey};

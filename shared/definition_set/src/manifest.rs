@@ -25,6 +25,9 @@ pub struct Manifest {
     pub engine: String,
     pub definitions: Definitions,
     pub files: Vec<SetFile>,
+    /// For scanners that run `airlock-engine`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SetSnapshot>,
     /// Versions that an operator took back; the publisher does not publish them again.
     #[serde(default)]
     pub withdrawn: Vec<String>,
@@ -36,6 +39,18 @@ pub struct SetFile {
     pub name: FileName,
     pub size_bytes: u64,
     pub sha256: Sha256,
+}
+
+/// An engine that has loaded the set, as `airlock-engine` writes it down.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetSnapshot {
+    pub size_bytes: u64,
+    pub sha256: Sha256,
+    /// Of its table of contents. It has the digest of everything else, so a reader needs no more, and need not have the whole.
+    pub contents: Sha256,
+    /// The engine's build, which must be the scanner's own.
+    pub build: String,
 }
 
 /// The name of a database, or of a database's detached signature: `daily.cld`, `main-63.cvd.sign`. Anything else that clamd reads from its
@@ -76,6 +91,7 @@ impl Manifest {
             && self.files.iter().any(|file| file.name.is_database())
             && self.files.iter().all(|file| file.size_bytes > 0)
             && n_bytes.is_some_and(|n_bytes| n_bytes <= Self::MAX_BYTES)
+            && self.snapshot.as_ref().is_none_or(|it| (1..=Self::MAX_BYTES).contains(&it.size_bytes))
     }
 }
 
@@ -196,6 +212,7 @@ mod tests {
             engine: "ClamAV 1.4.6".to_owned(),
             definitions,
             files: vec![file("main.cvd"), file("daily.cld")],
+            snapshot: None,
             withdrawn: vec![],
         }
     }
@@ -239,6 +256,17 @@ mod tests {
             assert_eq!(opened(change), Err(Refusal::NotUnderstood));
         }
         assert_eq!(opened(|manifest| manifest.files[0].size_bytes = Manifest::MAX_BYTES - 10), Ok(5));
+        for (size_bytes, taken) in [
+            (0, Err(Refusal::NotUnderstood)),
+            (1, Ok(5)),
+            (Manifest::MAX_BYTES, Ok(5)),
+            (Manifest::MAX_BYTES + 1, Err(Refusal::NotUnderstood)),
+        ] {
+            let digest = Sha256::from_bytes([2; 32]);
+            let snapshot =
+                SetSnapshot { size_bytes, sha256: digest, contents: digest, build: "b".to_owned() };
+            assert_eq!(opened(|manifest| manifest.snapshot = Some(snapshot)), taken, "{size_bytes}");
+        }
     }
 
     #[test]

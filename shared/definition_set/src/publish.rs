@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use aws::{DefinitionBucket, Pointer, StoreError};
 use domain::freshness::Definitions;
+use domain::id::Sha256;
 use domain::timestamp::Timestamp;
 use thiserror::Error;
 
 use crate::install::measure;
-use crate::manifest::{FileName, InvalidFileName, Manifest, SetFile};
+use crate::manifest::{FileName, InvalidFileName, Manifest, SetFile, SetSnapshot};
 use crate::signature::SigningKey;
 
 /// What is to be published.
@@ -19,6 +20,7 @@ pub struct Draft {
     pub engine: String,
     pub definitions: Definitions,
     pub files: Vec<SetFile>,
+    pub snapshot: Option<SetSnapshot>,
     pub withdrawn: Vec<String>,
     /// How long scanners may use it without seeing another.
     pub ttl: Duration,
@@ -51,19 +53,36 @@ pub fn describe_files(directory: &Path) -> Result<Vec<SetFile>, PublishError> {
     Ok(files)
 }
 
-/// Publishes `draft`, whose files are in `directory` unless they are in the bucket already. `before` is what was published when the work
+/// Where the files of a draft are.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    pub directory: &'a Path,
+    /// `None` if it is in the bucket already.
+    pub snapshot: Option<&'a Path>,
+}
+
+/// A snapshot that `airlock-engine` of this `build` has written to `path`, with the digest of its `contents`.
+pub fn describe_snapshot(path: &Path, contents: Sha256, build: String) -> Result<SetSnapshot, PublishError> {
+    let measured = measure(path).map_err(|error| PublishError::Unreadable(path.to_owned(), error));
+    measured.map(|(size_bytes, sha256)| SetSnapshot { size_bytes, sha256, contents, build })
+}
+
+/// Publishes `draft`, whose files are in `sources` unless they are in the bucket already. `before` is what was published when the work
 /// began: if somebody else published since, nothing is flipped.
 pub async fn publish(
     bucket: &DefinitionBucket,
     key: &SigningKey,
     draft: Draft,
-    directory: Option<&Path>,
+    sources: Option<Sources<'_>>,
     before: Option<(&Pointer, u64)>,
     now: Timestamp,
 ) -> Result<Manifest, PublishError> {
-    if let Some(directory) = directory {
+    if let Some(sources) = sources {
         for file in &draft.files {
-            bucket.put_file(file.sha256, &directory.join(file.name.as_str())).await?;
+            bucket.put_file(file.sha256, &sources.directory.join(file.name.as_str())).await?;
+        }
+        if let (Some(snapshot), Some(path)) = (&draft.snapshot, sources.snapshot) {
+            bucket.put_file(snapshot.sha256, path).await?;
         }
     }
     // Milliseconds, so that serial numbers grow even when everything that was published is lost.
@@ -77,6 +96,7 @@ pub async fn publish(
         engine: draft.engine,
         definitions: draft.definitions,
         files: draft.files,
+        snapshot: draft.snapshot,
         withdrawn: draft.withdrawn,
     };
     let payload = serde_json::to_vec(&manifest)

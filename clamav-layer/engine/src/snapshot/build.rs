@@ -201,9 +201,11 @@ fn raw_frame(
         let start = raw.len();
         let bytes = page * PAGE..(page + 1) * PAGE;
         raw.extend_from_slice(&image.bytes()[bytes.clone()]);
-        let first = found.stale.partition_point(|offset| *offset < bytes.start);
-        for offset in found.stale[first..].iter().take_while(|offset| bytes.contains(*offset)) {
-            raw[start + offset - bytes.start..][..8].fill(0);
+        let first = found.stale.partition_point(|(offset, _)| *offset < bytes.start);
+        for (offset, bits) in found.stale[first..].iter().take_while(|(offset, _)| bytes.contains(offset)) {
+            let word = &mut raw[start + offset - bytes.start..][..8];
+            let kept = u64::from_le_bytes(word[..].try_into()?) & !bits;
+            word.copy_from_slice(&kept.to_le_bytes());
         }
         let first = found.pointers.partition_point(|(offset, _)| *offset < bytes.start);
         for (offset, module) in

@@ -1,6 +1,8 @@
 //! Which words of the arena are pointers into libraries? Those that moved with their library from one load to another, and no others.
 
-use anyhow::{bail, ensure};
+use std::ops::Range;
+
+use anyhow::{Context as _, bail, ensure};
 
 use crate::arena::Module;
 use crate::snapshot::image::{Description, Image};
@@ -10,9 +12,10 @@ use crate::snapshot::image::{Description, Image};
 pub(crate) struct Relocations {
     /// Offsets in the arena, in order, and the module that is pointed into.
     pub(crate) pointers: Vec<(usize, u8)>,
-    /// Offsets of words that hold addresses on the loading thread's stack: what was left there by functions that have returned. Nothing that is
-    /// alive reads them; they become zero, so that snapshots are reproducible.
-    pub(crate) stale: Vec<usize>,
+    /// What was left on the loading thread's stack by functions that have returned, and came into the arena with a structure's padding: offsets of
+    /// words that hold addresses there, or their upper halves, and which bits those are. Nothing that is alive reads them; they become zero, so that
+    /// snapshots are reproducible.
+    pub(crate) stale: Vec<(usize, u64)>,
 }
 
 /// Compares two loads of the same definitions with the same libraries at other addresses.
@@ -28,8 +31,8 @@ pub(crate) fn find(one: &Image, other: &Image) -> anyhow::Result<Relocations> {
         };
         if let Some(module) = pairs.iter().position(is_moved) {
             found.pointers.push((n * 8, u8::try_from(module)?));
-        } else if is_on_stack(a, x) && is_on_stack(b, y) {
-            found.stale.push(n * 8);
+        } else if let Some(bits) = stale_bits((x, y), stack(a)?, stack(b)?) {
+            found.stale.push((n * 8, bits));
         } else {
             bail!(
                 "word {n} of the arena differs between two loads ({x:x}, {y:x}), and is no pointer into a library"
@@ -55,7 +58,44 @@ fn modules<'a>(a: &'a Description, b: &'a Description) -> anyhow::Result<Vec<(&'
     Ok(pairs)
 }
 
-fn is_on_stack(description: &Description, address: usize) -> bool {
+fn stack(description: &Description) -> anyhow::Result<Range<usize>> {
     let stack = description.mappings.iter().find(|(.., name)| name == "[stack]");
-    stack.is_some_and(|(low, high, _)| (*low..*high).contains(&address))
+    stack.map(|(low, high, _)| *low..*high).context("there is no stack")
+}
+
+/// Which bits of a word, `x` in one load and `y` in another, are of an address on the stack: all, or the upper half, above an integer that was the
+/// same in both. Two addresses whose lower halves are the same by chance are four billion times less likely.
+fn stale_bits((x, y): (usize, usize), here: Range<usize>, there: Range<usize>) -> Option<u64> {
+    const UPPER: u64 = 0xffff_ffff_0000_0000;
+    let upper = |address: usize| address >> 32;
+    let is_upper =
+        |word: usize, stack: &Range<usize>| (upper(stack.start)..=upper(stack.end)).contains(&upper(word));
+    if here.contains(&x) && there.contains(&y) {
+        Some(u64::MAX)
+    } else if x as u32 == y as u32 && is_upper(x, &here) && is_upper(y, &there) {
+        Some(UPPER)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_left_on_the_stack_is_stale() {
+        let (here, there) = (0x7ffc_1000_0000..0x7ffc_1002_0000, 0x7fff_9000_0000..0x7fff_9002_0000);
+        for (x, y, bits) in [
+            (0x7ffc_1000_1234, 0x7fff_9000_1234, Some(u64::MAX)),
+            // A number was written over the lower half.
+            (0x7ffc_002b_d200, 0x7fff_002b_d200, Some(0xffff_ffff_0000_0000)),
+            (0x7ffc_002b_d200, 0x7fff_002b_d201, None),
+            (0x7ffc_1000_1234, 0x7fff_a000_1234, None),
+            (0x7ffd_002b_d200, 0x7fff_002b_d200, None),
+            (0x5555_1000_1234, 0x5556_1000_1234, None),
+        ] {
+            assert_eq!(stale_bits((x, y), here.clone(), there.clone()), bits, "{x:x} {y:x}");
+        }
+    }
 }

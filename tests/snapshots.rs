@@ -1,0 +1,224 @@
+//! A snapshot of the engine is published with its definitions, and scanners begin with it; whatever is wrong with it, they load the definitions instead.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clamd::{DaemonConfig, Program};
+use domain::freshness::FreshnessPolicy;
+use serde_json::{Value, json};
+
+use crate::support::deployment::{BUCKET, CENTURY, Deployment};
+use crate::support::{AIRLOCK_ENGINE, eicar};
+
+/// What is done to a manifest's snapshot.
+type Change<'a> = &'a dyn Fn(&mut Value);
+
+/// A publisher that makes snapshots, with what the layer has to compare them by.
+async fn deployment() -> Deployment {
+    let mut deployment = Deployment::start().await;
+    let program = Program::AirlockEngine(AIRLOCK_ENGINE.into());
+    deployment.publisher.snapshots = Some(DaemonConfig { program, ..deployment.publisher.engine.clone() });
+    deployment.publisher.known_bad = ["clam.exe", "clam.zip", "clam.pdf"].map(test_file).to_vec();
+    deployment
+}
+
+fn test_file(name: &str) -> std::path::PathBuf {
+    Path::new("/usr/share/clamav-testfiles").join(name)
+}
+
+async fn object(deployment: &Deployment, key: &str) -> Vec<u8> {
+    let got = deployment.raw.get_object().bucket(BUCKET).key(key).send().await.unwrap();
+    got.body.collect().await.unwrap().to_vec()
+}
+
+async fn delete(deployment: &Deployment, key: &str) {
+    deployment.raw.delete_object().bucket(BUCKET).key(key).send().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scanner_begins_with_the_snapshot_and_the_definitions_come_later() {
+    let deployment = deployment().await;
+    deployment.publish(6).await;
+    let manifest = deployment.manifest().await;
+    let snapshot = manifest.snapshot.as_ref().unwrap();
+    // Without the definitions, nothing but the snapshot can have worked.
+    let key = format!("files/{}", manifest.files[0].sha256);
+    let definitions = object(&deployment, &key).await;
+    delete(&deployment, &key).await;
+    let mut scanner = deployment.snapshot_scanner("s");
+    assert_eq!(scanner.looks().await.unwrap(), "6");
+    assert_eq!(scanner.engine.n_starts(), 1);
+    deployment.write(&key, definitions).await;
+
+    // Nothing new: it is neither made nor stored again.
+    deployment.publish(6).await;
+    assert_eq!(deployment.manifest().await.snapshot.as_ref(), Some(snapshot));
+    assert_eq!(scanner.looks().await.unwrap(), "6");
+    assert_eq!(scanner.engine.n_starts(), 1, "the same files need no other engine");
+
+    // Another scanner has the definitions beside it before long, and judges.
+    let mut other = deployment.snapshot_scanner("t");
+    assert_eq!(other.looks().await.unwrap(), "6");
+    other.has_definitions().await;
+    let service = &deployment.service;
+    let bad = service.upload("a.txt", &eicar()).await;
+    let good = service.upload("b.txt", b"nothing to see").await;
+    deployment.scan_with(other, FreshnessPolicy { max_age: CENTURY, ..FreshnessPolicy::default() }).await;
+    let info = service.ends_as(&bad, "infected").await;
+    assert_eq!(info["scan_result"]["definitions"]["version"], "6", "{info}");
+    service.ends_as(&good, "clean").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn newer_definitions_bring_another_snapshot() {
+    let deployment = deployment().await;
+    let mut scanner = deployment.snapshot_scanner("s");
+    let mut serials = vec![];
+    for version in [4, 5, 6] {
+        serials.push(deployment.publish(version).await);
+        assert_eq!(scanner.looks().await.unwrap(), version.to_string());
+        scanner.has_definitions().await;
+    }
+    assert_eq!(scanner.left_behind(), ["6", "current", "snapshot"], "of one set, and nothing of the others");
+    // An operator takes the newest back: the earlier one has its snapshot still.
+    let serial = serials[1];
+    let back = ::definitions::Event::Command(::definitions::Command::Rollback { serial });
+    ::definitions::handle(&deployment.publisher, back).await.unwrap();
+    let manifest = deployment.manifest().await;
+    delete(&deployment, &format!("files/{}", manifest.files[0].sha256)).await;
+    assert_eq!(scanner.looks().await.unwrap(), "5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_wrong_with_a_snapshot_the_definitions_are_loaded() {
+    let deployment = deployment().await;
+    deployment.publish(6).await;
+    let good = deployment.manifest().await;
+    let snapshot = good.snapshot.clone().unwrap();
+    let key = format!("files/{}", snapshot.sha256);
+    let bytes = object(&deployment, &key).await;
+    let flipped = |at: usize| {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        flipped
+    };
+    let digest = "0".repeat(64);
+    let manifests: [(&str, Change<'_>); 4] = [
+        ("of another build", &|snapshot| snapshot["build"] = "other".into()),
+        ("of other contents", &|snapshot| snapshot["contents"] = digest.clone().into()),
+        ("longer than it is", &|snapshot| snapshot["size_bytes"] = json!(bytes.len() + 100)),
+        ("nowhere", &|snapshot| snapshot["sha256"] = digest.clone().into()),
+    ];
+    let mut serial = good.serial;
+    let publish = async |serial: u64, change: Change<'_>| {
+        let mut manifest = serde_json::to_value(&good).unwrap();
+        manifest["serial"] = serial.into();
+        change(&mut manifest["snapshot"]);
+        let sealed = deployment.publisher.key.seal(&serde_json::to_vec(&manifest).unwrap());
+        deployment.write("current.json", sealed).await;
+    };
+    for (name, change) in manifests {
+        serial += 1;
+        publish(serial, change).await;
+        let mut scanner = deployment.snapshot_scanner(&format!("m{serial}"));
+        assert_eq!(scanner.looks().await.unwrap(), "6", "{name}");
+        scanner.engine.stop().await;
+    }
+    let contents_end = 48 + usize::try_from(u64::from_le_bytes(bytes[8..16].try_into().unwrap())).unwrap();
+    for (name, stored) in [
+        ("not one", vec![7; bytes.len()]),
+        ("damaged at its beginning", flipped(20)),
+        ("damaged in its contents", flipped(100)),
+        ("damaged in its first frame", flipped(contents_end + 1)),
+        ("cut off", bytes[..bytes.len() / 2].to_vec()),
+    ] {
+        deployment.write(&key, stored).await;
+        serial += 1;
+        publish(serial, &|_| {}).await;
+        let mut scanner = deployment.snapshot_scanner(&format!("f{serial}"));
+        assert_eq!(scanner.looks().await.unwrap(), "6", "{name}");
+        scanner.engine.stop().await;
+    }
+    // Nobody touches the last frame at the start: it is found out later, and then there are definitions to load.
+    deployment.write(&key, flipped(bytes.len() - 1)).await;
+    serial += 1;
+    publish(serial, &|_| {}).await;
+    let mut scanner = deployment.snapshot_scanner("late");
+    assert_eq!(scanner.looks().await.unwrap(), "6");
+    scanner.has_definitions().await;
+    assert_eq!(scanner.version().await, "6");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_are_published_without_a_snapshot_rather_than_with_a_doubtful_one() {
+    let mut deployment = deployment().await;
+    // An engine that does not run.
+    let engine = deployment.publisher.snapshots.clone().unwrap();
+    deployment.publisher.snapshots =
+        Some(DaemonConfig { program: Program::AirlockEngine("/bin/false".into()), ..engine.clone() });
+    deployment.publish(5).await;
+    assert_eq!(deployment.manifest().await.snapshot, None);
+    // One that has loaded something else: it calls the test files by other names than clamd does.
+    let definitions_directory = deployment.directory.path().join("other");
+    clamd::definitions::write_test_set(&definitions_directory).unwrap();
+    deployment.publisher.snapshots = Some(DaemonConfig { definitions_directory, ..engine.clone() });
+    deployment.publish(6).await;
+    assert_eq!(deployment.manifest().await.snapshot, None);
+    assert_eq!(deployment.snapshot_scanner("s").looks().await.unwrap(), "6");
+    // As it should be: the same definitions get theirs.
+    deployment.publisher.snapshots = Some(engine);
+    deployment.publish(6).await;
+    assert!(deployment.manifest().await.snapshot.is_some());
+    // A scanner with clamd takes no notice of it.
+    assert_eq!(deployment.scanner("c").looks().await.unwrap(), "6");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_machine_begins_with_the_snapshot_that_it_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let snapshot = data_dir.join("snapshot");
+    let start = async || {
+        let data_dir = data_dir.clone();
+        let env = [("ENGINE", "snapshot")];
+        crate::support::Service::start_with(&env, move |settings| {
+            settings.data_dir = data_dir;
+            settings.tuning.definitions_every = Duration::from_millis(200);
+        })
+        .await
+    };
+    let is_made = async |before: Option<std::time::SystemTime>| {
+        for _ in 0..200 {
+            let made = snapshot.metadata().and_then(|metadata| metadata.modified()).ok();
+            if made.is_some() && made != before {
+                return made;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no snapshot was made");
+    };
+    let service = start().await;
+    let first = is_made(None).await;
+    let file_id = service.upload("a.txt", &eicar()).await;
+    service.ends_as(&file_id, "infected").await;
+    service.stop().await;
+    // It is there, and stays.
+    let service = start().await;
+    let file_id = service.upload("a.txt", &eicar()).await;
+    service.ends_as(&file_id, "infected").await;
+    // Other definitions need another one; so does one that is damaged.
+    std::fs::write(data_dir.join("definitions-test/more.ndb"), "More:0:*:6d6f7265206f662069740a\n").unwrap();
+    let second = is_made(first).await;
+    let file_id = service.upload("a.txt", b"there is more of it\n").await;
+    service.ends_as(&file_id, "infected").await;
+    service.stop().await;
+    let mut bytes = std::fs::read(&snapshot).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&snapshot, bytes).unwrap();
+    let service = start().await;
+    is_made(second).await;
+    let file_id = service.upload("a.txt", &eicar()).await;
+    service.ends_as(&file_id, "infected").await;
+    service.stop().await;
+}
