@@ -9,11 +9,16 @@ ARG BASE=docker.io/library/debian:bookworm-slim
 FROM docker.io/library/rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked --package airlock && cp target/release/airlock /airlock
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends libclamav-dev \
+ && rm -rf /var/lib/apt/lists/* \
+ && cargo build --release --locked --package airlock && cp target/release/airlock /airlock \
+ && tools/engine build --locked && strip -o /airlock-engine target/engine/airlock-engine
 
 # What the image takes from the build; `--build-context binary=DIRECTORY` gives it another one.
 FROM scratch AS binary
-COPY --from=build /airlock /airlock
+COPY --from=build /airlock /airlock-engine /
 
 # hadolint ignore=DL3006
 FROM ${BASE}
@@ -23,7 +28,7 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates clamav-daemon clamav-freshclam \
  && rm -rf /var/lib/apt/lists/* /var/lib/clamav \
  && install --directory --owner=10001 --group=10001 --mode=0700 /data
-COPY --from=binary --chmod=0755 /airlock /usr/local/bin/airlock
+COPY --from=binary --chmod=0755 /airlock /airlock-engine /usr/local/bin/
 USER 10001:10001
 VOLUME /data
 EXPOSE 8000 8001

@@ -5,17 +5,21 @@
     build.py build ARCH DIRECTORY   put the layer together in DIRECTORY, as it will stand in /opt, and as DIRECTORY.zip
 
 ARCH is x86_64 or arm64. Packages come through this machine's own apt sources, which must include Debian 12 and its security updates; APT_SOURCES
-names another file or directory of sources. Needs apt-get, dpkg-deb, readelf and patchelf; no root. The result depends on packages.lock and
-on nothing else: names, versions and SHA-256 are checked.
+names another file or directory of sources. Needs apt-get, dpkg-deb, readelf and patchelf; no root. What is Debian's depends on packages.lock and on
+nothing else: names, versions and SHA-256 are checked. `airlock-engine` (engine/) is built by this machine's Rust, where that builds for ARCH, and
+libclamav-dev is there; without it the layer has clamd only, and says so.
 """
 
-import argparse, fcntl, hashlib, io, json, os, re, shutil, subprocess, sys, tarfile, tempfile, time, zipfile
+import argparse, fcntl, glob, hashlib, io, json, os, platform, re, shutil, subprocess, sys, tarfile, tempfile, time, zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ARCHITECTURES = {"x86_64": ("amd64", "ld-linux-x86-64.so.2"), "arm64": ("arm64", "ld-linux-aarch64.so.1")}
-WANTED = ["clamav-daemon", "clamav-freshclam", "ca-certificates"]
+WANTED = ["clamav-daemon", "clamav-freshclam", "ca-certificates", "clamav-testfiles"]
 PROGRAMS = ["usr/sbin/clamd", "usr/bin/freshclam"]
 CERTIFICATES = "usr/share/ca-certificates/mozilla"
+# What a snapshot's verdicts are compared by before it is published.
+TEST_FILES = "usr/share/clamav-testfiles"
+ENGINE = "engine"
 # Not /opt/lib: Lambda puts that on every function's library path, and this directory holds a libc.
 LIBRARIES = "lib/clamav"
 RELEASE = "bookworm"
@@ -91,9 +95,9 @@ def libraries(root):
     return found
 
 
-def closure(root, loader):
-    """The programs' libraries, and theirs, by name."""
-    available, needed, to_read = libraries(root), {}, [os.path.join(root, program) for program in PROGRAMS]
+def closure(root, loader, programs=()):
+    """The libraries of the packages' programs and of `programs`, and theirs, by name."""
+    available, needed, to_read = libraries(root), {}, [*(os.path.join(root, program) for program in PROGRAMS), *programs]
     while to_read:
         for soname in elf(to_read.pop()) or []:
             if soname not in needed:
@@ -123,7 +127,7 @@ def lock(lock_file, architectures):
                     owners |= {os.path.normpath(member.name): package for member in members if not member.isdir()}
             used = [*PROGRAMS, *(os.path.relpath(path, root) for path in closure(root, loader).values())]
             chosen = {owners[path]["name"]: owners[path] for path in used}
-            chosen |= {package["name"]: package for path, package in owners.items() if path.startswith(CERTIFICATES)}
+            chosen |= {package["name"]: package for path, package in owners.items() if path.startswith((CERTIFICATES, TEST_FILES))}
             # Some packages' licences are in another one.
             licences = [os.path.realpath(os.path.join(root, licence_of(name))) for name in chosen]
             chosen |= {owners[path]["name"]: owners[path] for path in (os.path.relpath(licence, root) for licence in licences)}
@@ -152,17 +156,47 @@ def copy(source, target, mode):
     os.chmod(target, mode)
 
 
+def glibc_of(path):
+    """The newest version of the C library that a program asks for, or that the C library itself is."""
+    versions = re.findall(r"GLIBC_(\d+)\.(\d+)", run("readelf", "-V", "--wide", path, capture_output=True).stdout)
+    return max((int(major), int(minor)) for major, minor in versions)
+
+
+def build_engine(arch, root, work):
+    """airlock-engine, as a list of one path; of none where it cannot be built, for a reason that is printed."""
+    if arch != platform.machine().replace("aarch64", "arm64"):
+        reason = f"this machine does not build for {arch}"
+    elif not shutil.which("cargo"):
+        reason = "there is no cargo"
+    elif not glob.glob("/usr/lib/*/libclamav.so"):
+        reason = "libclamav-dev is not installed"
+    else:
+        built = os.path.join(os.environ.get("CARGO_TARGET_DIR") or os.path.join(HERE, "../target/engine-build"), "release/airlock-engine")
+        run("cargo", "build", "--release", "--locked", "--quiet", cwd=os.path.join(HERE, ENGINE))
+        path = os.path.join(work, "airlock-engine")
+        run("strip", "-o", path, built)
+        has, wants = glibc_of(libraries(root)["libc.so.6"]), glibc_of(path)
+        if wants <= has:
+            return [path]
+        reason = f"this machine's C library is newer than the layer's ({wants} and {has})"
+    print(f"the layer for {arch} is without airlock-engine: {reason}. `ENGINE=snapshot` does not work with it.", file=sys.stderr)
+    return []
+
+
 def build(lock_file, arch, directory):
     loader = ARCHITECTURES[arch][1]
     shutil.rmtree(directory, ignore_errors=True)
     with tempfile.TemporaryDirectory() as work:
         packages, root = unpack(lock_file, arch, work)
         at = lambda *parts: os.path.join(directory, *parts)
-        for soname, path in closure(root, loader).items():
+        engine = build_engine(arch, root, work)
+        for soname, path in closure(root, loader, engine).items():
             copy(path, at(LIBRARIES, soname), 0o755)
-        for program in PROGRAMS:
+        for name in sorted(os.listdir(os.path.join(root, TEST_FILES))):
+            copy(os.path.join(root, TEST_FILES, name), at("share/clamav-testfiles", name), 0o644)
+        for program in [*(os.path.join(root, program) for program in PROGRAMS), *engine]:
             target = at("bin", os.path.basename(program))
-            copy(os.path.join(root, program), target, 0o755)
+            copy(program, target, 0o755)
             # RPATH, not RUNPATH: it comes before LD_LIBRARY_PATH and holds for the libraries' own libraries.
             run("patchelf", "--set-interpreter", f"/opt/{LIBRARIES}/{loader}", "--force-rpath", "--set-rpath", f"/opt/{LIBRARIES}", target)
         certificates = os.path.join(root, CERTIFICATES)
@@ -214,7 +248,8 @@ def pack(directory):
 
 def build_once(lock_file, arch, directory):
     """Builds what is not built yet; others may be at it."""
-    recipe = f"{sha256(lock_file)} {sha256(os.path.abspath(__file__))}"
+    sources = sorted(path for pattern in ("src/**/*.*", "build.rs", "Cargo.*") for path in glob.glob(os.path.join(HERE, ENGINE, pattern), recursive=True))
+    recipe = " ".join(sha256(path) for path in [lock_file, os.path.abspath(__file__), *sources])
     os.makedirs(os.path.dirname(directory), exist_ok=True)
     with open(directory + ".lock", "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)

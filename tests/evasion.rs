@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::support::{Service, is_soak, rounds};
 
 /// Writes the corpus and returns its files, by name.
-fn corpus(directory: &Path, n_mutations: usize, seed: usize) -> Vec<PathBuf> {
+pub(crate) fn corpus(directory: &Path, n_mutations: usize, seed: usize) -> Vec<PathBuf> {
     let (samples, files) = (directory.join("samples"), directory.join("files"));
     for directory in [&samples, &files] {
         std::fs::create_dir_all(directory).unwrap();

@@ -12,7 +12,7 @@ use crate::identity::user_token;
 use crate::support::deployment::Deployment;
 use crate::support::process::{children_of, is_running};
 use crate::support::runtime_api::{Answer, Function, sqs_event};
-use crate::support::{Accepted, Service, eicar, text};
+use crate::support::{AIRLOCK_ENGINE, Accepted, Service, eicar, text};
 
 const LIMIT: Duration = Duration::from_mins(1);
 const SECRET: &str = "a secret of at least thirty-two bytes";
@@ -329,6 +329,39 @@ async fn files_wait_until_there_are_definitions() {
     deployment.publish(6).await;
     assert_eq!(scan.invoke(batch, LIMIT).await, nothing_failed());
     assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "clean");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cold_start_begins_with_a_published_snapshot() {
+    let mut deployment = Deployment::start().await;
+    deployment.publish_snapshots();
+    deployment.publish(6).await;
+    // Without the definitions, nothing but the snapshot can have worked.
+    let manifest = deployment.manifest().await;
+    let key = format!("files/{}", manifest.files[0].sha256);
+    deployment.raw.delete_object().bucket("airlock").key(key).send().await.unwrap();
+    let environment = Environment::of(&deployment.service).await;
+    let mut api = environment.api().await;
+    let snapshot = [("ENGINE", "snapshot"), ("AIRLOCK_ENGINE", AIRLOCK_ENGINE)];
+    let mut scan = environment.scan(&deployment, &snapshot).await;
+    let service = &deployment.service;
+    let bad = upload(&mut api, service, "a.txt", &eicar()).await;
+    let good = upload(&mut api, service, "b.txt", b"nothing to see").await;
+    assert_eq!(scan.invoke(next_batch(service).await, LIMIT).await, nothing_failed());
+    assert_eq!(status_of(&mut api, &bad).await["scan_status"], "infected");
+    assert_eq!(status_of(&mut api, &good).await["scan_status"], "clean");
+    // A layer without it ends the start.
+    let missing = [("ENGINE", "snapshot"), ("AIRLOCK_ENGINE", "/opt/bin/missing")];
+    let public_key = deployment.publisher.key.public_key().to_string();
+    let needed =
+        [("AIRLOCK_DEFINITIONS_BUCKET", "airlock"), ("AIRLOCK_DEFINITIONS_PUBLIC_KEY", public_key.as_str())];
+    assert!(environment.try_start("scan", &[needed, missing].concat()).await.is_err());
+    assert!(
+        environment
+            .try_start("scan", &[needed, [("ENGINE", "other"), ("DEBUG", "")]].concat())
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use clamd::{DaemonConfig, Engine, Limits, Program, Transport};
+use clamd::{DaemonConfig, Engine, Limits, Program, Snapshot, Snapshots, Transport};
 use domain::verdict::EngineReply;
 
 use crate::support::eicar;
@@ -107,6 +107,7 @@ async fn the_engine_runs(arch: &str) {
         limits,
         start_timeout: Duration::from_mins(1),
     };
+    the_snapshot_engine_runs(&root, &config).await;
     let engine = Engine::new(config, Transport::Stream);
     let gate = scan::gate_for(&engine, limits, root.path("tmp")).await.unwrap();
     assert_eq!(gate.capabilities.missing(), [], "{arch}: the engine opens less than the distribution's");
@@ -122,6 +123,49 @@ async fn the_engine_runs(arch: &str) {
     assert_eq!(replies(&engine, b"nothing bad").await, [EngineReply::Ok]);
     engine.stop().await;
     definitions_are_updated(&root).await;
+}
+
+/// It makes a snapshot and begins with it. Where the layer has none, whoever built it was told.
+async fn the_snapshot_engine_runs(root: &EmptyRoot, config: &DaemonConfig) {
+    if !root.path("opt/bin/airlock-engine").try_exists().unwrap() {
+        assert!(root.emulator.is_some(), "this machine builds for itself");
+        return;
+    }
+    let Some(_mounted) = Proc::mounted(root) else { return };
+    let config =
+        DaemonConfig { program: Program::AirlockEngine("/opt/bin/airlock-engine".into()), ..config.clone() };
+    let snapshot = root.path("tmp/snapshot");
+    let snapshots = Snapshots::new(&config, vec![]);
+    assert!(snapshots.ensure(&snapshot).await.unwrap());
+    assert!(!snapshots.ensure(&snapshot).await.unwrap());
+    let engine = Engine::new(config, Transport::Stream);
+    engine.begin_with(Some(Snapshot::Kept(snapshot)));
+    assert!(replies(&engine, &eicar()).await.iter().any(EngineReply::names_malware));
+    assert_eq!(replies(&engine, b"nothing bad").await, [EngineReply::Ok]);
+    engine.stop().await;
+}
+
+/// `/proc` in an empty root, which every machine has, until it is dropped.
+struct Proc(PathBuf);
+
+impl Proc {
+    fn mounted(root: &EmptyRoot) -> Option<Self> {
+        let path = root.path("proc");
+        std::fs::create_dir_all(&path).unwrap();
+        if !rustix::process::geteuid().is_root() {
+            println!("not run: it takes root to mount /proc");
+            return None;
+        }
+        let mounted = Command::new("mount").args(["-t", "proc", "proc"]).arg(&path).status();
+        assert!(mounted.unwrap().success());
+        Some(Self(path))
+    }
+}
+
+impl Drop for Proc {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
 }
 
 /// freshclam fetches a database from a mirror, and patches it.
@@ -173,6 +217,7 @@ fn the_layer_says_what_it_is_made_of() {
             let is_library = entry.parent() == Some(&directory.join("lib"));
             assert!(!is_library, "{}", entry.display());
         }
+        assert_eq!(std::fs::read_dir(directory.join("share/clamav-testfiles")).unwrap().count(), 44);
         let documents = directory.join("share/doc");
         let bill = std::fs::read_to_string(documents.join("sbom.cdx.json")).unwrap();
         let bill: serde_json::Value = serde_json::from_str(&bill).unwrap();

@@ -13,6 +13,7 @@ mod direct_upload;
 mod downloads;
 mod engine_chaos;
 mod engine_faults;
+mod equality;
 mod evasion;
 mod events;
 mod form_upload;

@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use crate::support::{Service, rounds};
 
 /// Downloads are kept between runs, beside the build's own results.
-fn fetched() -> PathBuf {
+pub(crate) fn fetched() -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ordinary");
     let status = Command::new("./ordinary/fetch").arg(&directory).status();
     assert!(status.unwrap().success(), "packages could not be fetched from PyPI, npm and Debian");
@@ -31,7 +31,7 @@ fn files_below(directory: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// All packages and all made archives; of what the packages hold, some of each kind.
-fn corpus(directory: &Path, n_of_a_kind: usize) -> BTreeMap<String, Vec<PathBuf>> {
+pub(crate) fn corpus(directory: &Path, n_of_a_kind: usize) -> BTreeMap<String, Vec<PathBuf>> {
     let mut kinds = BTreeMap::<String, Vec<PathBuf>>::new();
     for part in ["packages", "made", "unpacked"] {
         let mut files = vec![];

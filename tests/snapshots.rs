@@ -1,6 +1,5 @@
 //! A snapshot of the engine is published with its definitions, and scanners begin with it; whatever is wrong with it, they load the definitions instead.
 
-use std::path::Path;
 use std::time::Duration;
 
 use clamd::{DaemonConfig, Program};
@@ -8,22 +7,15 @@ use domain::freshness::FreshnessPolicy;
 use serde_json::{Value, json};
 
 use crate::support::deployment::{BUCKET, CENTURY, Deployment};
-use crate::support::{AIRLOCK_ENGINE, eicar};
+use crate::support::eicar;
 
 /// What is done to a manifest's snapshot.
 type Change<'a> = &'a dyn Fn(&mut Value);
 
-/// A publisher that makes snapshots, with what the layer has to compare them by.
 async fn deployment() -> Deployment {
     let mut deployment = Deployment::start().await;
-    let program = Program::AirlockEngine(AIRLOCK_ENGINE.into());
-    deployment.publisher.snapshots = Some(DaemonConfig { program, ..deployment.publisher.engine.clone() });
-    deployment.publisher.known_bad = ["clam.exe", "clam.zip", "clam.pdf"].map(test_file).to_vec();
+    deployment.publish_snapshots();
     deployment
-}
-
-fn test_file(name: &str) -> std::path::PathBuf {
-    Path::new("/usr/share/clamav-testfiles").join(name)
 }
 
 async fn object(deployment: &Deployment, key: &str) -> Vec<u8> {

@@ -7,7 +7,7 @@ The release builds in FUNCTIONS_DIRECTORY run as the functions. Prints one line 
 each answered with a line of JSON: {"do": "invoke", "function": ID, "payload": ...}, {"do": "make_due"}, {"do": "dead_letters"}, {"do": "calls"}.
 Ends with its input.
 
-What differs from the template as AWS would take it, each because the imitation needs it: the functions' code is uploaded here; clamd and
+What differs from the template as AWS would take it, each because the imitation needs it: the functions' code is uploaded here; the engine and
 freshclam are this machine's, not the layer's; times are short; definitions may be of any age (ClamAV's signed test database is of 2021).
 """
 
@@ -24,6 +24,9 @@ SCRATCH = {"scan": "AIRLOCK_SCRATCH", "definitions": "AIRLOCK_SCRATCH"}
 SERVICES = ["S3", "DYNAMODB", "SQS", "SECRETS_MANAGER", "EVENTBRIDGE"]
 # A scan needs ten seconds in reserve; SQS delivers again after the visibility timeout.
 SHORT_TIMES = {"Function": 25, "Visibility": 26}
+
+# `tools/engine build` puts it there.
+ENGINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../target/engine/airlock-engine")
 
 
 def free_port():
@@ -81,7 +84,7 @@ class Deployment:
         s3.put_object(Bucket="code", Key="layer.zip", Body=layer.getvalue())
         resources["ClamavLayer"]["Properties"]["ContentUri"] = {"Bucket": "code", "Key": "layer.zip"}
         for resource in ("ScanFunction", "DefinitionsFunction"):
-            resources[resource]["Properties"]["Environment"]["Variables"]["AIRLOCK_CLAMD"] = "/usr/sbin/clamd"
+            resources[resource]["Properties"]["Environment"]["Variables"] |= {"AIRLOCK_CLAMD": "/usr/sbin/clamd", "AIRLOCK_ENGINE": ENGINE}
         resources["DefinitionsFunction"]["Properties"]["Environment"]["Variables"]["AIRLOCK_FRESHCLAM"] = "/usr/bin/freshclam"
         # The imitation gives a stream back when it has ended.
         resources["LiveFunction"]["Properties"]["Environment"]["Variables"]["LIVE_STREAM_SECONDS"] = "2"
@@ -95,7 +98,7 @@ class Deployment:
     def deploy(self, template, mirror):
         cloudformation = self.client("cloudformation")
         parameters = {"JwtIssuer": self.issuer.url, "JwtAudience": "airlock", "JwksUrl": self.issuer.url + "/keys", "AllowedOrigins": "https://app.example",
-                      "Architecture": "x86_64", "DefinitionsMirror": mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com",
+                      "Architecture": "x86_64", "Engine": "snapshot", "DefinitionsMirror": mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com",
                       "LiveEvents": "true", "EventBusName": "default", "WebhookUrls": "https://hooks.invalid/airlock", "Quarantine": "move",
                       "QuotaScanSecondsPerDay": "100000", "IncomingPrefix": "incoming/"}
         # Too large for a request's body, as `sam deploy` knows as well.

@@ -45,6 +45,15 @@ impl Deployment {
         Self { service, mirror, publisher, bucket, raw, directory }
     }
 
+    /// From now on with a snapshot for each set, compared by some of ClamAV's test files.
+    pub(crate) fn publish_snapshots(&mut self) {
+        let program = Program::AirlockEngine(AIRLOCK_ENGINE.into());
+        self.publisher.snapshots = Some(DaemonConfig { program, ..self.publisher.engine.clone() });
+        let known_bad = ["clam.exe", "clam.zip", "clam.pdf"];
+        self.publisher.known_bad =
+            known_bad.map(|name| Path::new("/usr/share/clamav-testfiles").join(name)).to_vec();
+    }
+
     pub(crate) async fn update(&self) -> anyhow::Result<Report> {
         ::definitions::handle(&self.publisher, Event::Command(Command::Update)).await
     }

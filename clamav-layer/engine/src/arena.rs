@@ -8,33 +8,65 @@ use anyhow::bail;
 
 const _: () = assert!(size_of::<usize>() == 8, "addresses have 64 bits");
 
-/// Where the arena begins, in every process; see shim.c.
-pub(crate) const BASE: usize = 0x2000_0000_0000;
-/// Its largest size: 8 GiB.
-pub(crate) const MAX_SIZE: usize = 8 << 30;
+/// Where the arena is, in every process; see shim.c.
+const BASE: usize = 0x2000_0000_0000;
+/// 8 GiB.
+const MAX_SIZE: usize = 8 << 30;
 pub(crate) const PAGE: usize = 4096;
 
 unsafe extern "C" {
     fn airlock_arena_begin() -> c_int;
-    fn airlock_arena_end() -> usize;
+    fn airlock_arena_end(start: *mut usize) -> usize;
 }
 
-/// Runs `load` with all of this thread's memory from the arena; also how many bytes of it are in use.
-pub(crate) fn fill<T>(load: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, usize)> {
+/// The pages of the arena that are in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Extent {
+    /// An address.
+    pub(crate) start: usize,
+    pub(crate) size: usize,
+}
+
+impl Extent {
+    /// Whether it is made of pages of the arena.
+    pub(crate) fn is_sound(self) -> bool {
+        let is_inside =
+            (BASE..=BASE + MAX_SIZE).contains(&self.start) && self.size <= BASE + MAX_SIZE - self.start;
+        is_inside && self.start.is_multiple_of(PAGE) && self.size.is_multiple_of(PAGE)
+    }
+
+    pub(crate) fn n_pages(self) -> usize {
+        self.size / PAGE
+    }
+
+    /// Where a page is.
+    pub(crate) fn page(self, n: usize) -> usize {
+        self.start + n * PAGE
+    }
+
+    /// Which page an address is in.
+    pub(crate) fn page_of(self, address: usize) -> Option<usize> {
+        (self.start..self.start + self.size).contains(&address).then(|| (address - self.start) / PAGE)
+    }
+}
+
+/// Runs `load` with all of this thread's memory from the arena; also what of it is in use.
+pub(crate) fn fill<T>(load: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, Extent)> {
     // SAFETY: called once, before anything is in the arena.
     let error = unsafe { airlock_arena_begin() };
     if error != 0 {
         bail!("the arena's address is taken: {}", std::io::Error::from_raw_os_error(error));
     }
     let loaded = load();
+    let mut start = 0;
     // SAFETY: the arena has begun, on this thread.
-    let size = unsafe { airlock_arena_end() };
-    Ok((loaded?, size.next_multiple_of(PAGE)))
+    let size = unsafe { airlock_arena_end(&raw mut start) };
+    Ok((loaded?, Extent { start, size: size.next_multiple_of(PAGE) }))
 }
 
-/// Maps the arena's first `size` bytes, privately, from a file in memory that is empty yet. Nothing can be read or written there; what is written to the file
+/// Maps `extent` of the arena, privately, from a file in memory that is empty yet. Nothing can be read or written there; what is written to the file
 /// shows. Pages of a file are not copied when a process forks, unless they were written to: that is what makes forking cheap.
-pub(crate) fn map(size: usize) -> anyhow::Result<File> {
+pub(crate) fn map(extent: Extent) -> anyhow::Result<File> {
     // SAFETY: a new descriptor, or an error.
     let descriptor = unsafe { libc::memfd_create(c"airlock-engine".as_ptr(), libc::MFD_CLOEXEC) };
     if descriptor < 0 {
@@ -42,22 +74,22 @@ pub(crate) fn map(size: usize) -> anyhow::Result<File> {
     }
     // SAFETY: the descriptor is ours.
     let memory = File::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
-    memory.set_len(size as u64)?;
+    memory.set_len(extent.size as u64)?;
     // SAFETY: a new mapping at an address where there is none, or an error.
     let got = unsafe {
         let flags = libc::MAP_PRIVATE | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
-        libc::mmap(BASE as *mut c_void, size, libc::PROT_NONE, flags, memory.as_raw_fd(), 0)
+        libc::mmap(extent.start as *mut c_void, extent.size, libc::PROT_NONE, flags, memory.as_raw_fd(), 0)
     };
-    if got as usize != BASE {
+    if got as usize != extent.start {
         bail!("the arena's address is taken: {}", std::io::Error::last_os_error());
     }
     Ok(memory)
 }
 
 /// Gives up what [`map`] has got, so that definitions can be loaded as usual.
-pub(crate) fn release(size: usize) {
+pub(crate) fn release(extent: Extent) {
     // SAFETY: the mapping is ours, and nothing points into it any more.
-    unsafe { libc::syscall(libc::SYS_munmap, BASE, size) };
+    unsafe { libc::syscall(libc::SYS_munmap, extent.start, extent.size) };
 }
 
 /// A library in this process, as the loader has mapped it.

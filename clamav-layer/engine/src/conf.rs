@@ -77,6 +77,8 @@ const ALERTS: [(&str, u32); 4] = [
 /// `CL_DB_PHISHING | CL_DB_PHISHING_URLS | CL_DB_BYTECODE`: clamd's own defaults.
 const LOAD_OPTIONS: u32 = 0x2 | 0x8 | 0x2000;
 const OFFICIAL_ONLY: u32 = 0x1000;
+/// Bytecode that nobody has signed is loaded, for tests.
+const BYTECODE_UNSIGNED: u32 = 0x8000;
 
 impl Conf {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
@@ -112,7 +114,8 @@ impl Conf {
             "DatabaseDirectory" => self.database = value.into(),
             "TemporaryDirectory" => self.temporary_directory = value.into(),
             "OfficialDatabaseOnly" if yes(value)? => self.load.options |= OFFICIAL_ONLY,
-            "OfficialDatabaseOnly" => {}
+            "BytecodeUnsigned" if yes(value)? => self.load.options |= BYTECODE_UNSIGNED,
+            "OfficialDatabaseOnly" | "BytecodeUnsigned" => {}
             "ReadTimeout" => self.read_timeout_secs = value.parse()?,
             key if WITHOUT_MEANING.contains(&key) => {}
             key => {

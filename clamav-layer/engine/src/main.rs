@@ -88,7 +88,11 @@ fn main() -> anyhow::Result<()> {
                 level: (!raw).then_some(6),
             };
             let contents = build::build(&Conf::read(&config_file)?, &options)?;
-            println!("{} signatures, {} MB of memory", contents.n_signatures, contents.size / 1_000_000);
+            println!(
+                "{} signatures, {} MB of memory",
+                contents.n_signatures,
+                contents.arena.size / 1_000_000
+            );
             for tier in 0..=snapshot::training::COLD {
                 let frames = contents.frames.iter().filter(|frame| frame.tier == tier);
                 let (n, raw, packed) = frames.fold((0, 0, 0), |(n, raw, packed), frame| {

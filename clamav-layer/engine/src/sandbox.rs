@@ -57,8 +57,8 @@ fn restrict_files(directory: &Path) -> anyhow::Result<bool> {
     };
     if rules < 0 {
         return match std::io::Error::last_os_error().raw_os_error() {
-            // Not in this kernel, or turned off.
-            Some(libc::ENOSYS | libc::EOPNOTSUPP) => Ok(false),
+            // Not in this kernel, turned off, or forbidden by a container's own filter.
+            Some(libc::ENOSYS | libc::EOPNOTSUPP | libc::EPERM) => Ok(false),
             _ => bail!("landlock: {}", std::io::Error::last_os_error()),
         };
     }

@@ -31,7 +31,12 @@ extern void *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
 
 static __thread int is_loading;
-static char *top;
+/*
+ * Pages that are mapped go downwards from the middle, as the kernel's do, and everything else goes upwards from there. Where two signatures match at
+ * the same place, ClamAV reports the one whose pattern has the lower address (matcher-ac.c): it is to be the same one as in clamd.
+ */
+#define MIDDLE (BASE + SIZE / 2)
+static char *bottom, *top;
 /* Freed small blocks by size; each begins with the next one's address. */
 static char *free_blocks[SMALL / 16 + 1];
 
@@ -120,14 +125,12 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
 void *mmap(void *address, size_t size, int protection, int flags, int file, off_t offset) {
     int is_plain = file == -1 && (flags & MAP_ANONYMOUS) && address == NULL && !(protection & PROT_EXEC);
     if (!is_loading || !is_plain) return (void *)syscall(SYS_mmap, address, size, protection, flags, file, offset);
-    char *pages = (char *)(((uintptr_t)top + PAGE - 1) & ~(PAGE - 1));
     size_t length = (size + PAGE - 1) & ~(PAGE - 1);
-    if (length < size || pages + length > BASE + SIZE) {
+    if (length < size || length > (size_t)(bottom - BASE)) {
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    top = pages + length;
-    return pages;
+    return bottom -= length;
 }
 
 void *mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset) {
@@ -153,13 +156,13 @@ int airlock_arena_begin(void) {
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (got == MAP_FAILED) return errno;
     if (got != BASE) return EEXIST;
-    top = BASE;
+    bottom = top = MIDDLE;
     is_loading = 1;
     return 0;
 }
 
-/* Memory comes from libc again. Bytes of the arena that are in use. */
-size_t airlock_arena_end(void) {
+/* Memory comes from libc again. Where what is in use begins, and how many bytes it has. */
+size_t airlock_arena_end(char **start) {
     is_loading = 0;
     /* Lists of free blocks are of no use any more, and their links would only look like pointers. */
     for (size_t n = 0; n <= SMALL / 16; n++) {
@@ -170,7 +173,8 @@ size_t airlock_arena_end(void) {
         }
         free_blocks[n] = NULL;
     }
-    return (size_t)(top - BASE);
+    *start = bottom;
+    return (size_t)(top - bottom);
 }
 
 /* The numbers that clamav.rs and conf.rs use. */

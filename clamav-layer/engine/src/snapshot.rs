@@ -21,7 +21,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::arena::{Module, PAGE};
+use crate::arena::{Extent, Module, PAGE};
 use crate::conf::Load;
 use crate::snapshot::source::Source;
 
@@ -46,8 +46,7 @@ pub(crate) struct Contents {
     pub(crate) daily: Option<(u32, String)>,
     /// What the engine says about the test file.
     pub(crate) canary: String,
-    /// Bytes of the arena.
-    pub(crate) size: usize,
+    pub(crate) arena: Extent,
     pub(crate) engine_address: u64,
     /// Libraries that it points into. Where they were when it was made is where its pointers point.
     pub(crate) modules: Vec<Module>,
@@ -103,11 +102,8 @@ pub(crate) fn read_contents(source: &Source, digest: Option<&str>) -> anyhow::Re
 
 /// Each page is in one frame at most, and nothing is outside of the file or the arena. A digest says who wrote it, not that it is sound.
 fn check_layout(contents: &Contents, file_size: u64) -> anyhow::Result<()> {
-    ensure!(
-        contents.size.is_multiple_of(PAGE) && contents.size <= crate::arena::MAX_SIZE,
-        "the arena's size is wrong"
-    );
-    let mut is_placed = vec![false; contents.size / PAGE];
+    ensure!(contents.arena.is_sound(), "the arena's place is wrong");
+    let mut is_placed = vec![false; contents.arena.n_pages()];
     for frame in &contents.frames {
         let end = frame.offset.checked_add(frame.length as u64);
         ensure!(end.is_some_and(|end| end <= file_size), "the snapshot is truncated");

@@ -57,14 +57,7 @@ impl Config {
         Ok(Self {
             max_file_size,
             scan_timeout: Duration::from_secs(env.parsed("VIRUS_SCAN_TIMEOUT", 300)?),
-            program: match env.engine()? {
-                Some(EngineChoice::Snapshot) => Program::AirlockEngine(
-                    env.get("AIRLOCK_ENGINE").unwrap_or("/opt/bin/airlock-engine").into(),
-                ),
-                Some(EngineChoice::Clamd) | None => {
-                    Program::Clamd(env.get("AIRLOCK_CLAMD").unwrap_or("/opt/bin/clamd").into())
-                }
-            },
+            program: program(env)?,
             scratch: env.get("AIRLOCK_SCRATCH").unwrap_or("/tmp/airlock").into(),
             definitions_bucket: env.required("AIRLOCK_DEFINITIONS_BUCKET")?.to_owned(),
             public_key,
@@ -87,4 +80,20 @@ impl Config {
     pub fn limits(max_file_size: u64, scan_timeout: Duration) -> Limits {
         Limits { max_file_size, max_scan_time: scan_timeout.mul_f64(0.8) }
     }
+}
+
+/// From the layer. clamd unless something else is said, because the layer has the other one for this machine's architecture only where it could be built.
+fn program(env: &Env) -> Result<Program, ConfigError> {
+    let path = |name, usual: &str| PathBuf::from(env.get(name).unwrap_or(usual));
+    if env.engine()? != Some(EngineChoice::Snapshot) {
+        return Ok(Program::Clamd(path("AIRLOCK_CLAMD", "/opt/bin/clamd")));
+    }
+    let program = path("AIRLOCK_ENGINE", "/opt/bin/airlock-engine");
+    if program.is_file() {
+        return Ok(Program::AirlockEngine(program));
+    }
+    Err(ConfigError::Unsafe(format!(
+        "`ENGINE` is `snapshot`, and there is no `{}`: the layer was built where it could not be",
+        program.display()
+    )))
 }

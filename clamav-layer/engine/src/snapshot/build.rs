@@ -81,7 +81,7 @@ fn build_in(work: &Path, conf: &Conf, options: &Options<'_>) -> anyhow::Result<C
         n_signatures: description.n_signatures,
         daily: clamav::daily(&conf.database),
         canary: description.canary.clone(),
-        size: description.size,
+        arena: description.arena,
         engine_address: description.engine_address,
         modules: description.modules.clone(),
         frames,

@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::arena::{self, BASE, Module};
+use crate::arena::{self, Extent, Module};
 use crate::clamav::{self, Engine};
 use crate::conf::Conf;
 
@@ -23,7 +23,7 @@ pub(crate) struct Description {
     pub(crate) n_signatures: u32,
     /// What a scan of the test file has answered.
     pub(crate) canary: String,
-    pub(crate) size: usize,
+    pub(crate) arena: Extent,
     pub(crate) modules: Vec<Module>,
     pub(crate) mappings: Vec<(usize, usize, String)>,
 }
@@ -31,17 +31,17 @@ pub(crate) struct Description {
 /// Loads into the arena and writes it to `out`, with the description beside it. For a process that does nothing else.
 pub(crate) fn write(conf: &Conf, out: &Path) -> anyhow::Result<()> {
     clamav::init()?;
-    let ((engine, n_signatures), size) =
+    let ((engine, n_signatures), arena) =
         arena::fill(|| Engine::load(&conf.database, &conf.load.fields, conf.load.options))?;
-    // SAFETY: the arena's first `size` bytes are mapped, and nobody writes to them before they are in the file.
-    let bytes = unsafe { std::slice::from_raw_parts(BASE as *const u8, size) };
+    // SAFETY: these pages are mapped, and nobody writes to them before they are in the file.
+    let bytes = unsafe { std::slice::from_raw_parts(arena.start as *const u8, arena.size) };
     File::create(out)?.write_all(bytes).with_context(|| format!("`{}`", out.display()))?;
     let description = Description {
         canary: crate::serve::canary_reply(engine, conf)?,
         engine_version: clamav::version(),
         engine_address: engine.address(),
         n_signatures,
-        size,
+        arena,
         modules: arena::modules(),
         mappings: arena::mappings()?,
     };
@@ -85,12 +85,12 @@ impl Image {
     fn open(path: &Path) -> anyhow::Result<Self> {
         let description: Description = serde_json::from_slice(&std::fs::read(beside(path))?)?;
         let file = File::open(path)?;
-        ensure!(file.metadata()?.len() == description.size as u64, "the image is incomplete");
+        ensure!(file.metadata()?.len() == description.arena.size as u64, "the image is incomplete");
         // SAFETY: a new mapping of a file that nobody changes.
         let address = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
-                description.size,
+                description.arena.size,
                 libc::PROT_READ,
                 libc::MAP_PRIVATE,
                 file.as_raw_fd(),
@@ -106,12 +106,12 @@ impl Image {
     /// The arena, word by word.
     pub(crate) fn words(&self) -> &[u64] {
         // SAFETY: mapped for as long as `self` lives; pages are aligned and their size is a multiple of eight.
-        unsafe { std::slice::from_raw_parts(self.address.cast(), self.description.size / 8) }
+        unsafe { std::slice::from_raw_parts(self.address.cast(), self.description.arena.size / 8) }
     }
 
     /// Drops its pages from memory, as far as nobody else uses them. They come back from the file.
     pub(crate) fn forget(&self) -> anyhow::Result<()> {
-        let size = self.description.size;
+        let size = self.description.arena.size;
         // SAFETY: the mapping is ours, private and never written to: what is dropped is read again.
         unsafe { libc::madvise(self.address, size, libc::MADV_DONTNEED) };
         // SAFETY: advice about an open file.
@@ -124,13 +124,13 @@ impl Image {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts(self.address.cast(), self.description.size) }
+        unsafe { std::slice::from_raw_parts(self.address.cast(), self.description.arena.size) }
     }
 }
 
 impl Drop for Image {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, and no slice of it outlives `self`.
-        unsafe { libc::syscall(libc::SYS_munmap, self.address, self.description.size) };
+        unsafe { libc::syscall(libc::SYS_munmap, self.address, self.description.arena.size) };
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Relocations {
 /// Compares two loads of the same definitions with the same libraries at other addresses.
 pub(crate) fn find(one: &Image, other: &Image) -> anyhow::Result<Relocations> {
     let (a, b) = (&one.description, &other.description);
-    ensure!(a.size == b.size && a.engine_address == b.engine_address, "two loads made different engines");
+    ensure!(a.arena == b.arena && a.engine_address == b.engine_address, "two loads made different engines");
     let pairs = modules(a, b)?;
     let mut found = Relocations::default();
     for (n, (x, y)) in one.words().iter().zip(other.words()).enumerate().filter(|(_, (x, y))| x != y) {

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use anyhow::{Context as _, bail, ensure};
 use zstd::zstd_safe::DCtx;
 
-use crate::arena::{self, BASE, PAGE};
+use crate::arena::{self, Extent, PAGE};
 use crate::clamav::{self, Engine};
 use crate::conf::Conf;
 use crate::snapshot::source::Source;
@@ -107,15 +107,15 @@ pub(crate) fn restore(wanted: &Wanted, conf: &Conf) -> anyhow::Result<(Engine, &
         raw: vec![0; FRAME_BYTES],
         decoder: DCtx::create(),
     };
-    let (size, address) = (contents.size, contents.engine_address);
-    let memory = arena::map(size)?;
+    let (extent, address) = (contents.arena, contents.engine_address);
+    let memory = arena::map(extent)?;
     let is_child = AtomicBool::new(false);
     let restored =
         Restored { contents, source, memory, is_child, modules, frame_of, state: Mutex::new(state) };
     let Ok(()) = RESTORED.set(restored) else { bail!("there is a snapshot already") };
     let restored = RESTORED.get().context("the snapshot is gone")?;
     if let Err(error) = restored.begin() {
-        arena::release(size);
+        arena::release(extent);
         return Err(error);
     }
     // SAFETY: the arena is mapped where it was made, its pointers are this process's, and missing pages come when they are touched.
@@ -150,7 +150,7 @@ fn places(contents: &Contents) -> anyhow::Result<Vec<u64>> {
 }
 
 fn frame_of(contents: &Contents) -> Vec<u32> {
-    let mut frame_of = vec![NO_FRAME; contents.size / PAGE];
+    let mut frame_of = vec![NO_FRAME; contents.arena.n_pages()];
     for (n, frame) in (0..).zip(&contents.frames) {
         for (first, n_pages) in &frame.runs {
             frame_of[*first as usize..][..*n_pages as usize].fill(n);
@@ -195,7 +195,7 @@ impl Restored {
 
     /// Gives the arena back, after something was found to be wrong. Nobody may use its engine any more.
     pub(crate) fn release(&self) {
-        arena::release(self.contents.size);
+        arena::release(self.contents.arena);
         // If this fails, it is memory that nobody uses.
         let _ = self.memory.set_len(0);
     }
@@ -206,7 +206,7 @@ impl Restored {
 
     fn touch(&self, page: usize) -> anyhow::Result<()> {
         match self.frame_of[page] {
-            NO_FRAME => allow(page, 1),
+            NO_FRAME => allow(self.contents.arena, page, 1),
             n => self.unpack(n as usize),
         }
     }
@@ -223,27 +223,23 @@ impl Restored {
         let State { packed, raw, decoder, .. } = &mut *state;
         let raw =
             self.read(frame, packed, raw, decoder).with_context(|| format!("frame {n} of the snapshot"))?;
-        let is_child = self.is_child.load(Ordering::Relaxed);
+        let (is_child, extent) = (self.is_child.load(Ordering::Relaxed), self.contents.arena);
         let mut start = 0;
         for (first, n_pages) in &frame.runs {
             let (first, n_pages) = (*first as usize, *n_pages as usize);
             let bytes = &raw[start..start + n_pages * PAGE];
             start += bytes.len();
             if is_child {
-                allow(first, n_pages)?;
+                allow(extent, first, n_pages)?;
                 // SAFETY: these pages are the arena's, and can be written to since the line before. This process has one thread.
                 unsafe {
-                    std::ptr::copy_nonoverlapping(
-                        bytes.as_ptr(),
-                        (BASE + first * PAGE) as *mut u8,
-                        bytes.len(),
-                    );
+                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), extent.page(first) as *mut u8, bytes.len());
                 }
             } else {
                 self.memory
                     .write_all_at(bytes, (first * PAGE) as u64)
                     .context("there is no memory for it")?;
-                allow(first, n_pages)?;
+                allow(extent, first, n_pages)?;
             }
         }
         state.is_done[n] = true;
@@ -282,14 +278,10 @@ impl Restored {
 }
 
 /// Lets pages be read and written.
-fn allow(first: usize, n_pages: usize) -> anyhow::Result<()> {
+fn allow(extent: Extent, first: usize, n_pages: usize) -> anyhow::Result<()> {
     // SAFETY: pages of the arena, which is ours.
     let code = unsafe {
-        libc::mprotect(
-            (BASE + first * PAGE) as *mut c_void,
-            n_pages * PAGE,
-            libc::PROT_READ | libc::PROT_WRITE,
-        )
+        libc::mprotect(extent.page(first) as *mut c_void, n_pages * PAGE, libc::PROT_READ | libc::PROT_WRITE)
     };
     ensure!(code == 0, "pages cannot be made accessible: {}", std::io::Error::last_os_error());
     Ok(())
@@ -310,14 +302,15 @@ fn install_handler() -> anyhow::Result<()> {
 extern "C" fn on_fault(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
     // SAFETY: the kernel's description of the fault.
     let address = unsafe { (*info).si_addr() } as usize;
-    let restored = RESTORED.get().filter(|restored| (BASE..BASE + restored.contents.size).contains(&address));
-    let Some(restored) = restored else {
+    let restored = RESTORED.get();
+    let page = restored.and_then(|restored| restored.contents.arena.page_of(address));
+    let Some((restored, page)) = restored.zip(page) else {
         // Somebody's mistake: the access is tried again, and ends the process as it would have.
         // SAFETY: back to the default.
         unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };
         return;
     };
-    if let Err(error) = restored.touch((address - BASE) / PAGE) {
+    if let Err(error) = restored.touch(page) {
         eprintln!("the snapshot is damaged: {error:#}");
         // SAFETY: ends this process and nothing else.
         unsafe { libc::_exit(DAMAGED) };

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{bail, ensure};
 
-use crate::arena::{self, BASE, PAGE};
+use crate::arena::{self, Extent, PAGE};
 use crate::clamav::{self, Engine};
 use crate::conf::Conf;
 use crate::snapshot::image::Image;
@@ -44,12 +44,12 @@ pub(crate) fn touched(
     files: &[PathBuf],
 ) -> anyhow::Result<Vec<Touched>> {
     ensure!(files.len() <= MAX_FILES, "at most {MAX_FILES} training files");
-    let size = image.description.size;
+    let arena = image.description.arena;
     image.file.sync_all()?;
     map(image)?;
     clamav::init()?;
     relocate(image, found)?;
-    let mut touched = vec![Touched::default(); size / PAGE];
+    let mut touched = vec![Touched::default(); arena.n_pages()];
     for (offset, _) in &found.pointers {
         touched[offset / PAGE].0 |= UNSEEN;
     }
@@ -63,32 +63,36 @@ pub(crate) fn touched(
             engine.work_in(&conf.temporary_directory)?;
             engine.scan(file.as_raw_fd(), conf.scan).map(drop).map_err(anyhow::Error::msg)
         })?;
-        for (page, is_touched) in resident(size)?.into_iter().enumerate() {
+        for (page, is_touched) in resident(arena)?.into_iter().enumerate() {
             if is_touched {
                 touched[page].0 |= 1 << n;
             }
         }
     }
-    arena::release(size);
+    arena::release(arena);
     Ok(touched)
 }
 
 fn map(image: &Image) -> anyhow::Result<()> {
-    let size = image.description.size;
+    let arena = image.description.arena;
     // SAFETY: a new mapping at an address where there is none, or an error.
     let got = unsafe {
         libc::mmap(
-            BASE as *mut c_void,
-            size,
+            arena.start as *mut c_void,
+            arena.size,
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_PRIVATE | libc::MAP_FIXED_NOREPLACE,
             image.file.as_raw_fd(),
             0,
         )
     };
-    ensure!(got as usize == BASE, "the image could not be mapped: {}", std::io::Error::last_os_error());
+    ensure!(
+        got as usize == arena.start,
+        "the image could not be mapped: {}",
+        std::io::Error::last_os_error()
+    );
     // SAFETY: the mapping is ours. Without this, the kernel reads pages that nobody asked for.
-    unsafe { libc::madvise(got, size, libc::MADV_RANDOM) };
+    unsafe { libc::madvise(got, arena.size, libc::MADV_RANDOM) };
     Ok(())
 }
 
@@ -99,17 +103,17 @@ fn relocate(image: &Image, found: &Relocations) -> anyhow::Result<()> {
         let Some(now) = here.iter().find(|now| now.name == then.name && now.build_id == then.build_id) else {
             bail!("`{}` is another one here", then.name)
         };
-        let word = (BASE + offset) as *mut usize;
+        let word = (image.description.arena.start + offset) as *mut usize;
         // SAFETY: within the mapping, aligned, and nobody else's.
         unsafe { *word = *word - then.low + now.low };
     }
     Ok(())
 }
 
-fn resident(size: usize) -> anyhow::Result<Vec<bool>> {
-    let mut pages = vec![0u8; size / PAGE];
+fn resident(arena: Extent) -> anyhow::Result<Vec<bool>> {
+    let mut pages = vec![0u8; arena.n_pages()];
     // SAFETY: one byte for each page of a mapping that is there.
-    let code = unsafe { libc::mincore(BASE as *mut c_void, size, pages.as_mut_ptr()) };
+    let code = unsafe { libc::mincore(arena.start as *mut c_void, arena.size, pages.as_mut_ptr()) };
     ensure!(code == 0, "the kernel does not say which pages are in memory");
     Ok(pages.into_iter().map(|page| page & 1 == 1).collect())
 }

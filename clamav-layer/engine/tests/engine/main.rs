@@ -4,6 +4,7 @@
 
 mod faults;
 mod growing;
+mod signatures;
 mod support;
 
 use std::fs;

@@ -1,0 +1,99 @@
+//! The snapshot engine says what clamd says, word for word, whatever the file: everything that the tests have, four at a time.
+//!
+//! The engine's own tests compare the two with signatures of every kind; here it is the files that are of every kind.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clamd::{Client, DaemonConfig, Engine, Limits, Program, Snapshot, Snapshots, Transport};
+use futures_util::{StreamExt as _, stream};
+
+use crate::support::{AIRLOCK_ENGINE, eicar, rounds};
+use crate::{evasion, ordinary};
+
+const SCAN_TIMEOUT: Duration = Duration::from_mins(2);
+
+fn config(directory: &Path, program: Program, definitions_directory: &Path) -> DaemonConfig {
+    std::fs::create_dir_all(directory).unwrap();
+    DaemonConfig {
+        program,
+        launcher: ["setpriv", "--pdeathsig", "KILL", "--"].map(ToOwned::to_owned).to_vec(),
+        run_directory: directory.to_owned(),
+        definitions_directory: definitions_directory.to_owned(),
+        limits: Limits { max_file_size: 100 << 20, max_scan_time: SCAN_TIMEOUT },
+        start_timeout: Duration::from_mins(1),
+    }
+}
+
+/// What a running engine says about each file, or how it fails.
+async fn replies(engine: &Engine, files: &[PathBuf]) -> Vec<String> {
+    engine.ensure_running().await.unwrap();
+    let client = &Client::new(engine.config().run_directory.join("clamd.sock"));
+    let replies = stream::iter(files)
+        .map(|path| async move {
+            let file = File::open(path).unwrap();
+            format!("{:?}", client.scan_descriptor(file.as_fd(), SCAN_TIMEOUT).await)
+        })
+        .buffered(4);
+    replies.collect().await
+}
+
+/// The evasions, ClamAV's test files, what common tools make, what packages hold, and the programs of this machine.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = evasion::corpus(directory, rounds(800, 6_000), 7);
+    files.extend(ordinary::corpus(&ordinary::fetched(), rounds(12, 200)).into_values().flatten());
+    for (system, n) in [("/usr/share/clamav-testfiles", 100), ("/usr/bin", rounds(100, 1_000))] {
+        let entries = std::fs::read_dir(system).unwrap().map(|entry| entry.unwrap().path());
+        let mut found: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
+        found.sort();
+        files.extend(found.into_iter().take(n));
+    }
+    files
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clamd_the_definitions_and_a_snapshot_say_the_same() {
+    let directory = tempfile::tempdir_in("/tmp").unwrap();
+    let definitions = directory.path().join("definitions");
+    clamd::definitions::write_test_set(&definitions).unwrap();
+    // Not at the start of a file only, so that there is more to find.
+    let hex = eicar().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    std::fs::write(definitions.join("anywhere.ndb"), format!("Anywhere:0:*:{hex}\n")).unwrap();
+    let corpus = directory.path().join("corpus");
+    let files = tokio::task::spawn_blocking(move || files(&corpus)).await.unwrap();
+
+    let engine = |name: &str, program| {
+        Engine::new(config(&directory.path().join(name), program, &definitions), Transport::Descriptor)
+    };
+    let clamd = engine("c", Program::Clamd("clamd".into()));
+    let fresh = engine("f", Program::AirlockEngine(AIRLOCK_ENGINE.into()));
+    let restored = engine("r", Program::AirlockEngine(AIRLOCK_ENGINE.into()));
+    let snapshot = directory.path().join("snapshot");
+    Snapshots::new(restored.config(), vec![]).make(&snapshot).await.unwrap();
+    restored.begin_with(Some(Snapshot::Kept(snapshot)));
+
+    let expected = replies(&clamd, &files).await;
+    let mut kinds = BTreeMap::<&str, usize>::new();
+    for reply in &expected {
+        let kind = ["Ok(Ok)", "Heuristics", "Found", "Err"].into_iter().find(|kind| reply.contains(kind));
+        *kinds.entry(kind.unwrap_or(reply)).or_default() += 1;
+    }
+    println!("{} files: {kinds:?}", files.len());
+    assert!(files.len() >= 2_000, "{}", files.len());
+    assert!(["Ok(Ok)", "Heuristics", "Found"].iter().all(|kind| kinds[kind] >= 20), "{kinds:?}");
+    for (name, engine) in [("fresh", fresh), ("restored", restored)] {
+        let said = replies(&engine, &files).await;
+        let differences: Vec<_> = files
+            .iter()
+            .zip(expected.iter().zip(said))
+            .filter(|(_, (expected, said))| *expected != said)
+            .collect();
+        assert!(differences.is_empty(), "{name}: {differences:#?}");
+        assert_eq!(engine.n_starts(), 1);
+        engine.stop().await;
+    }
+    clamd.stop().await;
+}
