@@ -3,7 +3,7 @@
 //! A browser's way through it, from the presigned request to the download; then what each function asked of AWS, against what its role may do.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws::{DefinitionBucket, Endpoints, Sdk, StaticKeys};
@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::support::deployment::publisher;
+use crate::support::deployment::{add_snapshots, publisher};
 use crate::support::fault_proxy::as_host;
 use crate::support::mirror::{Mirror, Mood};
 use crate::support::process::binary;
@@ -45,6 +45,12 @@ impl Stack {
             .collect();
         let unsigned = ["storage served it to anybody"];
         assert_eq!(failed, unsigned, "{results:#}");
+    }
+
+    /// Whether a scan function keeps a snapshot of its engine in its directory.
+    async fn has_a_snapshot(&self, scratch: &Path) -> bool {
+        let find = Command::new("find").arg(scratch).args(["-name", "*.snapshot"]).output().await.unwrap();
+        String::from_utf8(find.stdout).unwrap().contains("/definitions/")
     }
 
     /// In parts: one upload is completed, one is deleted, and one expires by the sweep.
@@ -261,9 +267,9 @@ async fn the_stack_stands_and_files_go_through_it() {
     let keys = StaticKeys { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned() };
     let sdk = Sdk::at(&endpoints, &keys, "us-east-1").await;
     let bucket = DefinitionBucket::new(&sdk, text(&stack.about["outputs"]["DefinitionsBucketName"]));
-    ::definitions::update(&publisher(bucket, key, &mirror, &scratch.join("p")), aws::clock::now())
-        .await
-        .unwrap();
+    let mut publisher = publisher(bucket, key, &mirror, &scratch.join("p"));
+    add_snapshots(&mut publisher);
+    ::definitions::update(&publisher, aws::clock::now()).await.unwrap();
 
     let clean = stack.upload("clean.txt", b"through the whole stack").await;
     let infected = stack.upload("bad.txt", &eicar()).await;
@@ -271,6 +277,7 @@ async fn the_stack_stands_and_files_go_through_it() {
         stack.ends_as(file_id, status).await;
     }
     assert_eq!(stack.health().await["status"], "ok");
+    assert!(stack.has_a_snapshot(&scratch).await, "the scan function began with it");
     let (status, link) = stack.get(&format!("/files/{clean}/download-link")).await;
     assert_eq!(status, 200, "{link}");
     let redirect = stack.request(Method::GET, link["download_url"].as_str().unwrap()).send().await.unwrap();

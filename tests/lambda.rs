@@ -12,22 +12,22 @@ use crate::identity::user_token;
 use crate::support::deployment::Deployment;
 use crate::support::process::{children_of, is_running};
 use crate::support::runtime_api::{Answer, Function, sqs_event};
-use crate::support::{AIRLOCK_ENGINE, Accepted, Service, eicar, text};
+use crate::support::{Accepted, Service, eicar, text};
 
-const LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 const SECRET: &str = "a secret of at least thirty-two bytes";
 
 /// The environment that the template gives.
 const JWT: [(&str, &str); 3] =
     [("JWT_ISSUER", "https://issuer.example"), ("JWT_AUDIENCE", "airlock"), ("JWT_SECRET", SECRET)];
 
-struct Environment {
+pub(crate) struct Environment {
     pairs: Vec<(String, String)>,
     scratch: tempfile::TempDir,
 }
 
 impl Environment {
-    async fn of(service: &Service) -> Self {
+    pub(crate) async fn of(service: &Service) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sqs_url = format!("http://{}", listener.local_addr().unwrap());
         let sqs = standin::sqs::router([("airlock-scan".to_owned(), service.local.queue().clone())].into());
@@ -61,7 +61,11 @@ impl Environment {
         self.try_start(function, more).await.unwrap_or_else(|error| panic!("{function}: {error}"))
     }
 
-    async fn try_start(&self, function: &'static str, more: &[(&str, &str)]) -> Result<Function, Value> {
+    pub(crate) async fn try_start(
+        &self,
+        function: &'static str,
+        more: &[(&str, &str)],
+    ) -> Result<Function, Value> {
         let mut env: Vec<(&str, &str)> =
             self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let queue_url = env.iter().find(|(name, _)| *name == "SQS").map(|(_, url)| *url).unwrap();
@@ -72,12 +76,12 @@ impl Environment {
         Function::try_start(function, &env).await
     }
 
-    async fn api(&self) -> Function {
+    pub(crate) async fn api(&self) -> Function {
         self.start("api", &JWT).await
     }
 
     /// The scan function, with what it needs of a deployment's definitions.
-    async fn scan(&self, deployment: &Deployment, more: &[(&str, &str)]) -> Function {
+    pub(crate) async fn scan(&self, deployment: &Deployment, more: &[(&str, &str)]) -> Function {
         let public_key = deployment.publisher.key.public_key().to_string();
         let scratch = self.scratch.path().display().to_string();
         let definitions = [
@@ -100,7 +104,7 @@ async fn deployed() -> (Deployment, Environment, Function, Function) {
 }
 
 /// The messages about uploads that wait in the queue, as one batch. (What the publisher stores makes messages as well: there is one bucket.)
-async fn next_batch(service: &Service) -> Value {
+pub(crate) async fn next_batch(service: &Service) -> Value {
     let (queue, mut bodies) = (service.local.queue(), vec![]);
     while let Some(received) = queue.receive(Duration::from_mins(1), 1000).await.unwrap() {
         queue.acknowledge(&received).await.unwrap();
@@ -112,7 +116,7 @@ async fn next_batch(service: &Service) -> Value {
     sqs_event(&bodies)
 }
 
-fn nothing_failed() -> Answer {
+pub(crate) fn nothing_failed() -> Answer {
     Answer::Response(json!({ "batchItemFailures": [] }))
 }
 
@@ -126,7 +130,7 @@ fn bearer() -> Value {
 }
 
 /// Announces a file through the API function and stores its bytes as a browser does.
-async fn upload(api: &mut Function, service: &Service, name: &str, bytes: &[u8]) -> String {
+pub(crate) async fn upload(api: &mut Function, service: &Service, name: &str, bytes: &[u8]) -> String {
     let wanted = json!({ "filename": name, "size": bytes.len() }).to_string();
     let (status, _, accepted) = api.request("POST", "/files", &bearer(), &wanted).await;
     assert_eq!(status, 201, "{accepted}");
@@ -135,7 +139,7 @@ async fn upload(api: &mut Function, service: &Service, name: &str, bytes: &[u8])
     accepted.file_id
 }
 
-async fn status_of(api: &mut Function, file_id: &str) -> Value {
+pub(crate) async fn status_of(api: &mut Function, file_id: &str) -> Value {
     let (status, _, found) = api.request("GET", &format!("/files/{file_id}/status"), &bearer(), "").await;
     assert_eq!(status, 200, "{found}");
     found["file_info"].clone()
@@ -329,39 +333,6 @@ async fn files_wait_until_there_are_definitions() {
     deployment.publish(6).await;
     assert_eq!(scan.invoke(batch, LIMIT).await, nothing_failed());
     assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "clean");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cold_start_begins_with_a_published_snapshot() {
-    let mut deployment = Deployment::start().await;
-    deployment.publish_snapshots();
-    deployment.publish(6).await;
-    // Without the definitions, nothing but the snapshot can have worked.
-    let manifest = deployment.manifest().await;
-    let key = format!("files/{}", manifest.files[0].sha256);
-    deployment.raw.delete_object().bucket("airlock").key(key).send().await.unwrap();
-    let environment = Environment::of(&deployment.service).await;
-    let mut api = environment.api().await;
-    let snapshot = [("ENGINE", "snapshot"), ("AIRLOCK_ENGINE", AIRLOCK_ENGINE)];
-    let mut scan = environment.scan(&deployment, &snapshot).await;
-    let service = &deployment.service;
-    let bad = upload(&mut api, service, "a.txt", &eicar()).await;
-    let good = upload(&mut api, service, "b.txt", b"nothing to see").await;
-    assert_eq!(scan.invoke(next_batch(service).await, LIMIT).await, nothing_failed());
-    assert_eq!(status_of(&mut api, &bad).await["scan_status"], "infected");
-    assert_eq!(status_of(&mut api, &good).await["scan_status"], "clean");
-    // A layer without it ends the start.
-    let missing = [("ENGINE", "snapshot"), ("AIRLOCK_ENGINE", "/opt/bin/missing")];
-    let public_key = deployment.publisher.key.public_key().to_string();
-    let needed =
-        [("AIRLOCK_DEFINITIONS_BUCKET", "airlock"), ("AIRLOCK_DEFINITIONS_PUBLIC_KEY", public_key.as_str())];
-    assert!(environment.try_start("scan", &[needed, missing].concat()).await.is_err());
-    assert!(
-        environment
-            .try_start("scan", &[needed, [("ENGINE", "other"), ("DEBUG", "")]].concat())
-            .await
-            .is_err()
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

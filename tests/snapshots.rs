@@ -6,8 +6,9 @@ use clamd::{DaemonConfig, Program};
 use domain::freshness::FreshnessPolicy;
 use serde_json::{Value, json};
 
+use crate::lambda::{Environment, LIMIT, next_batch, nothing_failed, status_of, upload};
 use crate::support::deployment::{BUCKET, CENTURY, Deployment};
-use crate::support::eicar;
+use crate::support::{AIRLOCK_ENGINE, eicar};
 
 /// What is done to a manifest's snapshot.
 type Change<'a> = &'a dyn Fn(&mut Value);
@@ -163,6 +164,39 @@ async fn definitions_are_published_without_a_snapshot_rather_than_with_a_doubtfu
     assert!(deployment.manifest().await.snapshot.is_some());
     // A scanner with clamd takes no notice of it.
     assert_eq!(deployment.scanner("c").looks().await.unwrap(), "6");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cold_start_begins_with_a_published_snapshot() {
+    let mut deployment = Deployment::start().await;
+    deployment.publish_snapshots();
+    deployment.publish(6).await;
+    // Without the definitions, nothing but the snapshot can have worked.
+    let manifest = deployment.manifest().await;
+    let key = format!("files/{}", manifest.files[0].sha256);
+    deployment.raw.delete_object().bucket("airlock").key(key).send().await.unwrap();
+    let environment = Environment::of(&deployment.service).await;
+    let mut api = environment.api().await;
+    let snapshot = [("ENGINE", "snapshot"), ("AIRLOCK_ENGINE", AIRLOCK_ENGINE)];
+    let mut scan = environment.scan(&deployment, &snapshot).await;
+    let service = &deployment.service;
+    let bad = upload(&mut api, service, "a.txt", &eicar()).await;
+    let good = upload(&mut api, service, "b.txt", b"nothing to see").await;
+    assert_eq!(scan.invoke(next_batch(service).await, LIMIT).await, nothing_failed());
+    assert_eq!(status_of(&mut api, &bad).await["scan_status"], "infected");
+    assert_eq!(status_of(&mut api, &good).await["scan_status"], "clean");
+    // A layer without it ends the start.
+    let missing = [("ENGINE", "snapshot"), ("AIRLOCK_ENGINE", "/opt/bin/missing")];
+    let public_key = deployment.publisher.key.public_key().to_string();
+    let needed =
+        [("AIRLOCK_DEFINITIONS_BUCKET", "airlock"), ("AIRLOCK_DEFINITIONS_PUBLIC_KEY", public_key.as_str())];
+    assert!(environment.try_start("scan", &[needed, missing].concat()).await.is_err());
+    assert!(
+        environment
+            .try_start("scan", &[needed, [("ENGINE", "other"), ("DEBUG", "")]].concat())
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,13 +45,9 @@ impl Deployment {
         Self { service, mirror, publisher, bucket, raw, directory }
     }
 
-    /// From now on with a snapshot for each set, compared by some of ClamAV's test files.
+    /// From now on with a snapshot for each set.
     pub(crate) fn publish_snapshots(&mut self) {
-        let program = Program::AirlockEngine(AIRLOCK_ENGINE.into());
-        self.publisher.snapshots = Some(DaemonConfig { program, ..self.publisher.engine.clone() });
-        let known_bad = ["clam.exe", "clam.zip", "clam.pdf"];
-        self.publisher.known_bad =
-            known_bad.map(|name| Path::new("/usr/share/clamav-testfiles").join(name)).to_vec();
+        add_snapshots(&mut self.publisher);
     }
 
     pub(crate) async fn update(&self) -> anyhow::Result<Report> {
@@ -156,6 +152,14 @@ pub(crate) fn publisher(
         snapshots: None,
         ttl: Duration::from_hours(24),
     }
+}
+
+/// Makes it publish a snapshot with each set, compared by some of ClamAV's test files.
+pub(crate) fn add_snapshots(publisher: &mut ::definitions::Context) {
+    let program = Program::AirlockEngine(AIRLOCK_ENGINE.into());
+    publisher.snapshots = Some(DaemonConfig { program, ..publisher.engine.clone() });
+    let known_bad = ["clam.exe", "clam.zip", "clam.pdf"];
+    publisher.known_bad = known_bad.map(|name| Path::new("/usr/share/clamav-testfiles").join(name)).to_vec();
 }
 
 pub(crate) struct Scanner {
