@@ -1,6 +1,9 @@
 //! What does it cost to have a loaded engine? From the start of a process to its first verdicts, and warm: clamscan for each event, clamd, and the
 //! snapshot engine, on the same definitions and the same files, turn and turn about.
 
+mod peers;
+mod storage;
+
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +16,8 @@ use domain::verdict::EngineReply;
 
 use crate::cpu::{self, median};
 use crate::definitions::{self, Numbers};
+
+use self::storage::Storage;
 
 const LIMITS: Limits = Limits { max_file_size: 104_857_600, max_scan_time: Duration::from_mins(20) };
 const N_ROUNDS: usize = 5;
@@ -30,12 +35,20 @@ enum Way {
     Definitions,
     Packed,
     PackedCold,
+    FromStorage,
     Raw,
 }
 
 impl Way {
-    const ALL: [Self; 6] =
-        [Self::Clamscan, Self::Clamd, Self::Definitions, Self::Packed, Self::PackedCold, Self::Raw];
+    const ALL: [Self; 7] = [
+        Self::Clamscan,
+        Self::Clamd,
+        Self::Definitions,
+        Self::Packed,
+        Self::PackedCold,
+        Self::FromStorage,
+        Self::Raw,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -44,6 +57,7 @@ impl Way {
             Self::Definitions => "airlock-engine, the definitions themselves",
             Self::Packed => "airlock-engine, packed snapshot, in the page cache",
             Self::PackedCold => "airlock-engine, packed snapshot, from the disk",
+            Self::FromStorage => "airlock-engine, packed snapshot, while it comes from the S3 stand-in",
             Self::Raw => "airlock-engine, raw snapshot, in the page cache",
         }
     }
@@ -53,6 +67,7 @@ impl Way {
 struct Bench {
     directory: PathBuf,
     engine: PathBuf,
+    storage: Storage,
 }
 
 /// One start and its first verdicts.
@@ -64,7 +79,7 @@ struct Started {
 
 pub(crate) async fn run() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
-    let bench = Bench::prepare(directory.path())?;
+    let bench = Bench::prepare(directory.path()).await?;
     let files: Vec<PathBuf> = ["eicar", "clam.exe", "clam.pdf", "clam.zip"]
         .map(|name| if name == "eicar" { bench.path(name) } else { Path::new(TEST_FILES).join(name) })
         .to_vec();
@@ -93,12 +108,13 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         }
     }
     bench.warm(&files).await?;
+    bench.peers().await?;
     println!("\nsnapshot/clamd cpu: {ratio:.4}");
     Ok(())
 }
 
 impl Bench {
-    fn prepare(directory: &Path) -> anyhow::Result<Self> {
+    async fn prepare(directory: &Path) -> anyhow::Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no parent")?;
         let built = Command::new("cargo")
             .args(["build", "--release", "--quiet", "--message-format=json-render-diagnostics"])
@@ -109,45 +125,47 @@ impl Bench {
         let messages =
             messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
         let engine = messages.filter_map(|message| Some(message["executable"].as_str()?.into())).next_back();
-        let bench = Self { directory: directory.to_owned(), engine: engine.context("nothing was built")? };
+        let engine: PathBuf = engine.context("nothing was built")?;
+        let path = |name: &str| directory.join(name);
         for name in ["db", "tmp"] {
-            std::fs::create_dir(bench.path(name))?;
+            std::fs::create_dir(path(name))?;
         }
         println!("Writing 3.63 million signatures ...");
-        definitions::write_full_size_set(&bench.path("db"))?;
-        std::fs::write(bench.path("eicar"), clamd::canary::eicar())?;
+        definitions::write_full_size_set(&path("db"))?;
+        std::fs::write(path("eicar"), clamd::canary::eicar())?;
         for (conf, socket) in [("engine.conf", "engine.sock"), ("clamd.conf", "clamd.sock")] {
             let text = ClamdConf {
-                socket: bench.path(socket),
-                temporary_directory: bench.path("tmp"),
-                database_directory: bench.path("db"),
+                socket: path(socket),
+                temporary_directory: path("tmp"),
+                database_directory: path("db"),
                 limits: LIMITS,
                 official_database_only: false,
             };
-            std::fs::write(bench.path(conf), text.render())?;
+            std::fs::write(path(conf), text.render())?;
         }
         for (name, option) in [("packed", None), ("raw", Some("--raw"))] {
             let began = Instant::now();
-            let made = Command::new(&bench.engine)
+            let made = Command::new(&engine)
                 .args(["snapshot", "--config-file"])
-                .arg(bench.path("engine.conf"))
+                .arg(path("engine.conf"))
                 .arg("--out")
-                .arg(bench.path(name))
+                .arg(path(name))
                 .args(option)
                 .arg("--training")
-                .arg(bench.path("eicar"))
+                .arg(path("eicar"))
                 .args(["clam.exe", "clam.pdf", "clam.zip"].map(|name| Path::new(TEST_FILES).join(name)))
                 .arg("/bin/ls")
                 .output()?;
             ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
             println!(
                 "{name} snapshot: {} MB, made in {:.1} s\n{}",
-                std::fs::metadata(bench.path(name))?.len() / 1_000_000,
+                std::fs::metadata(path(name))?.len() / 1_000_000,
                 began.elapsed().as_secs_f64(),
                 String::from_utf8_lossy(&made.stdout)
             );
         }
-        Ok(bench)
+        let storage = Storage::with(&path("packed"), path("storage")).await?;
+        Ok(Self { directory: directory.to_owned(), engine, storage })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -210,6 +228,7 @@ impl Bench {
         let (conf, socket) =
             if way == Way::Clamd { ("clamd.conf", "clamd.sock") } else { ("engine.conf", "engine.sock") };
         let _ = std::fs::remove_file(self.path(socket));
+        let mut coming = None;
         let mut command = Command::new(if way == Way::Clamd { Path::new("clamd") } else { &self.engine });
         if way != Way::Clamd {
             command.arg("serve");
@@ -217,11 +236,17 @@ impl Bench {
         command.arg(format!("--config-file={}", self.path(conf).display()));
         match way {
             Way::Packed | Way::PackedCold => drop(command.arg("--snapshot").arg(self.path("packed"))),
+            Way::FromStorage => {
+                let path = self.path("coming");
+                let (task, words) = self.storage.fetch(&path)?;
+                coming = Some(task);
+                command.arg("--snapshot").arg(path).args(words);
+            }
             Way::Raw => drop(command.arg("--snapshot").arg(self.path("raw"))),
             Way::Clamscan | Way::Clamd | Way::Definitions => {}
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let daemon = Daemon { child, client: Client::new(self.path(socket)) };
+        let daemon = Daemon { child, client: Client::new(self.path(socket)), coming };
         let began = Instant::now();
         while daemon.client.ping(DEADLINE).await.is_err() {
             ensure!(began.elapsed() < DEADLINE, "{way:?} does not start");
@@ -305,6 +330,8 @@ async fn compare(daemons: [&Daemon; 2], path: &Path) -> anyhow::Result<[(Duratio
 struct Daemon {
     child: Child,
     client: Client,
+    /// Its snapshot, which is still being fetched.
+    coming: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Daemon {
@@ -321,6 +348,9 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if let Some(coming) = &self.coming {
+            coming.abort();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
