@@ -1,6 +1,7 @@
 //! A service starts with what it needs or says what is missing; it ends with everything that it started; and a large
 //! upload does not make it large.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -8,7 +9,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
 use crate::support::process::{Process, command, free_ports, is_engine};
-use crate::support::{client, is_soak, settings};
+use crate::support::{AIRLOCK_ENGINE, client, is_soak, settings, with_each_engine};
 
 async fn refusal(env: &[(&str, &str)], args: &[&str]) -> String {
     let directory = tempfile::tempdir().unwrap();
@@ -27,6 +28,8 @@ async fn unsafe_or_unknown_settings_are_refused() {
         (vec![("MAX_FILE_SIZE", "2147483648")], vec![], "the engine skips larger files"),
         (vec![("MAX_FILE_SIZE", "large")], vec![], "`MAX_FILE_SIZE` is `large`"),
         (vec![("ALLOWED_ORIGINS", "*")], vec![], "`*` is not one"),
+        (vec![("ENGINE", "fast")], vec![], "must be `clamd` or `snapshot`"),
+        (vec![("ENGINE", "snapshot")], vec![], "there is no `airlock-engine` on the search path"),
         (vec![("STORAGE_TYPE", "ftp")], vec![], "must be `local` or `s3`"),
         (vec![("STORAGE_TYPE", "s3")], vec![], "`S3_BUCKET_NAME` is not set"),
         (vec![("SECRET_KEY", "short")], vec![], "at least 32 bytes"),
@@ -65,11 +68,15 @@ async fn a_second_start_on_the_same_directory_is_refused() {
     first.kill_9().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_end_takes_the_engine_along_however_it_comes() {
+with_each_engine!(the_end_takes_the_engine_along_however_it_comes);
+
+async fn the_end_takes_the_engine_along_however_it_comes(engine: &str) {
+    let path =
+        format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", Path::new(AIRLOCK_ENGINE).parent().unwrap().display());
+    let env = [("ENGINE", engine), ("PATH", path.as_str())];
     for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
         let directory = tempfile::tempdir().unwrap();
-        let mut process = Process::start(directory.path(), free_ports(), &[]).await;
+        let mut process = Process::start(directory.path(), free_ports(), &env).await;
         let engines: Vec<u32> = process.children().into_iter().filter(|pid| is_engine(*pid)).collect();
         assert_eq!(engines.len(), 1, "one engine");
         process.signal(signal);

@@ -184,6 +184,33 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_is_taken_is_an_error_and_no_memory_of_somebody_else() {
+        let extent = Extent { start: BASE + (1 << 30), size: 4 * PAGE };
+        let taken = map(extent).unwrap();
+        assert!(map(extent).is_err());
+        assert!(map(Extent { start: extent.start - PAGE, size: 2 * PAGE }).is_err());
+        drop(taken);
+        release(extent);
+        map(extent).unwrap();
+        release(extent);
+    }
+
+    #[test]
+    fn an_extent_is_made_of_the_arenas_pages() {
+        let is_sound = |start, size| Extent { start, size }.is_sound();
+        assert!(is_sound(BASE, MAX_SIZE) && is_sound(BASE + PAGE, PAGE) && is_sound(BASE + MAX_SIZE, 0));
+        for (start, size) in [
+            (BASE - PAGE, PAGE),
+            (BASE, MAX_SIZE + PAGE),
+            (BASE + 1, PAGE),
+            (BASE, 1),
+            (usize::MAX - 4095, PAGE),
+        ] {
+            assert!(!is_sound(start, size), "{start:x} {size}");
+        }
+    }
+
+    #[test]
     fn a_build_id_is_found_among_other_notes() {
         let note = |kind: u32, description: &[u8]| {
             let mut note =

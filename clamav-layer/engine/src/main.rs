@@ -15,6 +15,7 @@ mod snapshot;
 mod worker;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -55,6 +56,9 @@ enum Command {
         /// The snapshot's size, if it is still being written: what has not come yet is waited for
         #[arg(long, requires = "snapshot")]
         size: Option<u64>,
+        /// For how many seconds what has not come is waited for while nothing comes; whoever fetches it tries again meanwhile
+        #[arg(long, requires = "size", default_value = "30")]
+        patience: u64,
         /// The SHA-256 of the snapshot's contents (bytes 16 to 47 of its file). It must be that one, and the definitions need not be there
         #[arg(long, requires = "snapshot")]
         contents: Option<String>,
@@ -78,9 +82,16 @@ enum Command {
     },
 }
 
+/// What nobody waits for gives way to whatever else runs, scans above all.
+fn after_others() {
+    // SAFETY: a setting of this process. Whether it is taken does not matter.
+    unsafe { libc::nice(19) };
+}
+
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Snapshot { config_file, out, training, raw } => {
+            after_others();
             let options = build::Options {
                 conf_path: &config_file,
                 out: &out,
@@ -106,12 +117,15 @@ fn main() -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Serve { config_file, snapshot, size, contents } => {
-            let wanted = snapshot.map(|path| Wanted { path, size_bytes: size, contents });
+        Command::Serve { config_file, snapshot, size, patience, contents } => {
+            let patience = Duration::from_secs(patience);
+            let wanted = snapshot.map(|path| Wanted { path, size_bytes: size, patience, contents });
             serve::serve(Conf::read(&config_file)?, wanted.as_ref())
         }
         Command::Check { config_file, snapshot } => {
-            let wanted = Wanted { path: snapshot, size_bytes: None, contents: None };
+            after_others();
+            let wanted =
+                Wanted { path: snapshot, size_bytes: None, patience: Duration::ZERO, contents: None };
             wanted.check(&Conf::read(&config_file)?)
         }
         Command::Build => {

@@ -126,6 +126,8 @@ impl PublishedDefinitions {
     ) -> Result<(), DefinitionsError> {
         let link = Self::link(&self.root);
         let before = std::fs::read_link(&link).ok();
+        // There is one place to put a set together.
+        state.stop_coming().await;
         if let Some(snapshot) = manifest.snapshot.as_ref().filter(|_| knows_snapshots(engine)) {
             match self.begin_with(engine, manifest, snapshot, state, before.clone()).await {
                 Ok(()) => return Ok(()),
@@ -135,7 +137,6 @@ impl PublishedDefinitions {
         let directory = install(&self.bucket, manifest, &self.root, before.as_deref()).await?;
         // A full set takes most of the function's memory: the old engine ends before the new one loads.
         engine.stop().await;
-        state.stop_coming().await;
         point(&link, &directory)?;
         let former = engine.begin_with(None);
         if let Err(error) = engine.check().await {
@@ -165,7 +166,6 @@ impl PublishedDefinitions {
     ) -> Result<(), NotBegun> {
         snapshot::fits(engine, snapshot).await?;
         engine.stop().await;
-        state.stop_coming().await;
         let link = Self::link(&self.root);
         let directory = directory_of(manifest, &self.root);
         // What was there has another name, and must not be what the engine falls back on.

@@ -132,10 +132,7 @@ impl Snapshots {
 
     async fn run(&self, command: &str, words: &[String]) -> Result<Output, SnapshotError> {
         let config = &self.config;
-        // Scans go first.
-        let launcher: Vec<String> =
-            ["nice", "-n", "19"].map(ToOwned::to_owned).into_iter().chain(config.launcher.clone()).collect();
-        let place = Place { launcher: &launcher, directory: &config.run_directory };
+        let place = Place { launcher: &config.launcher, directory: &config.run_directory };
         let mut command_line = config.program.command(place);
         command_line.arg(command).args(words).stdout(Stdio::piped());
         let spawned = command_line.spawn();

@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use zstd::zstd_safe::DCtx;
@@ -60,6 +61,8 @@ pub(crate) struct Wanted {
     pub(crate) path: PathBuf,
     /// What it will have when it is whole, if it is still being written.
     pub(crate) size_bytes: Option<u64>,
+    /// How long what has not come is waited for.
+    pub(crate) patience: Duration,
     /// The digest of its contents, from somebody who knows that it is one of the configuration's definitions: they need not be there then.
     pub(crate) contents: Option<String>,
 }
@@ -67,7 +70,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Opens it, and makes sure that it is one for `conf` and this build of libclamav.
     fn open(&self, conf: &Conf) -> anyhow::Result<(Source, Contents, Vec<u64>)> {
-        let source = Source::open(&self.path, self.size_bytes)?;
+        let source = Source::open(&self.path, self.size_bytes, self.patience)?;
         let contents = read_contents(&source, self.contents.as_deref())?;
         let version = clamav::version();
         ensure!(

@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-/// How long a file that is still being written may stay as it is. Whoever fetches it tries again meanwhile.
-const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// A snapshot's file.
@@ -20,14 +18,16 @@ pub(crate) struct Source {
     file: File,
     /// What it has, or will have.
     size: u64,
+    /// How long a file that is still being written may stay as it is.
+    patience: Duration,
 }
 
 impl Source {
     /// `size` is what it will have when it is whole; without it, it is whole.
-    pub(crate) fn open(path: &Path, size: Option<u64>) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path, size: Option<u64>, patience: Duration) -> anyhow::Result<Self> {
         let file = File::open(path).with_context(|| format!("`{}`", path.display()))?;
         let size = size.map_or_else(|| Ok(file.metadata()?.len()), anyhow::Ok)?;
-        Ok(Self { file, size })
+        Ok(Self { file, size, patience })
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -58,7 +58,7 @@ impl Source {
             if now != length {
                 (length, changed_at) = (now, Instant::now());
             }
-            if changed_at.elapsed() > PATIENCE {
+            if changed_at.elapsed() > self.patience {
                 return Err(ErrorKind::TimedOut.into());
             }
             std::thread::sleep(LOOK_EVERY);

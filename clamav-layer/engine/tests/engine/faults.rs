@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sha2::Digest as _;
+
 use crate::support::{Room, TEST_FILES};
 
 /// The file's parts: where the contents end, and where the file ends.
@@ -88,6 +90,66 @@ fn a_snapshot_that_does_not_fit_is_not_used_and_verdicts_stay_right() {
     check(&snapshot, "another configuration", false);
 }
 
+/// A copy with other contents, whose digest is right.
+fn forged(room: &Room, snapshot: &Path, change: impl FnOnce(&mut serde_json::Value)) -> PathBuf {
+    let whole = fs::read(snapshot).unwrap();
+    let end = usize::try_from(parts(snapshot).0).unwrap();
+    let mut contents: serde_json::Value = serde_json::from_slice(&whole[48..end]).unwrap();
+    change(&mut contents);
+    let mut text = serde_json::to_vec(&contents).unwrap();
+    assert!(text.len() <= end - 48, "there is room for it");
+    text.resize(end - 48, b' ');
+    let head = [&whole[..16], sha2::Sha256::digest(&text).as_slice()].concat();
+    fs::write(room.path("forged"), [&head, &text, &whole[end..]].concat()).unwrap();
+    room.path("forged")
+}
+
+/// What is done to a snapshot's contents.
+type Change = fn(&mut serde_json::Value);
+
+#[test]
+fn a_snapshot_of_another_build_or_of_nonsense_is_not_used() {
+    let room = Room::new("builds");
+    let snapshot = room.snapshot("snapshot", &[]);
+    let cases: [(&str, Change); 9] = [
+        ("is of engine 1.3.0", |contents| contents["engine_version"] = "1.3.0".into()),
+        ("is another build here", |contents| {
+            for module in contents["modules"].as_array_mut().unwrap() {
+                if module["name"].as_str().unwrap().starts_with("libclamav") {
+                    module["build_id"] = "00".into();
+                }
+            }
+        }),
+        ("is another build here", |contents| {
+            for module in contents["modules"].as_array_mut().unwrap() {
+                if module["name"].as_str().unwrap().starts_with("libclamav") {
+                    module["name"] = "libother.so.1".into();
+                }
+            }
+        }),
+        ("about the test file", |contents| contents["canary"] = "OK".into()),
+        ("place is wrong", |contents| contents["arena"]["start"] = 0x1000.into()),
+        ("place is wrong", |contents| contents["arena"]["size"] = 7.into()),
+        ("outside of the arena", |contents| {
+            let frame = &mut contents["frames"][0];
+            let n_pages = frame["raw_length"].as_u64().unwrap() / 4096;
+            frame["runs"] = serde_json::json!([[4_000_000, n_pages]]);
+        }),
+        ("is there twice", |contents| {
+            let frame = &mut contents["frames"][0];
+            let n_pages = frame["raw_length"].as_u64().unwrap() / 4096;
+            frame["runs"] = serde_json::json!([[0, 1], [0, n_pages - 1]]);
+        }),
+        ("truncated", |contents| contents["frames"][0]["offset"] = 900_000_000.into()),
+    ];
+    for (why, change) in cases {
+        let engine = room.serve(Some(&forged(&room, &snapshot, change)));
+        assert!(engine.errors().contains(why), "{why}: {}", engine.errors());
+        assert!(engine.scan(&room.path("eicar")).ends_with("Test.Eicar.UNOFFICIAL FOUND"), "{why}");
+        assert_eq!(engine.stream(b"harmless"), "stream: OK", "{why}");
+    }
+}
+
 #[test]
 fn a_scan_that_dies_is_an_error_and_the_next_one_is_not() {
     let room = Room::new("crash");
@@ -128,8 +190,7 @@ fn nothing_grows_with_the_number_of_scans() {
     };
     scan(100);
     let before = (resident(), n_open());
-    // `make soak` has more of them.
-    scan(if std::env::var_os("SOAK").is_some() { 10_000 } else { 500 });
+    scan(if is_soak() { 10_000 } else { 500 });
     std::thread::sleep(Duration::from_millis(200));
     assert!(
         resident() < before.0 + 2000 && n_open() <= before.1 + 2,
@@ -137,6 +198,11 @@ fn nothing_grows_with_the_number_of_scans() {
         resident(),
         n_open()
     );
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one switch of these tests, as in the main workspace")]
+fn is_soak() -> bool {
+    std::env::var_os("SOAK").is_some()
 }
 
 /// What is beside the snapshot, of its making.

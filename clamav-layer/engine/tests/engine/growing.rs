@@ -22,6 +22,15 @@ fn begun(room: &Room, whole: &[u8], there: usize) -> (Daemon, File) {
     (room.start(Some(&room.path("growing")), &words.each_ref().map(String::as_str)), growing)
 }
 
+/// The first frame that a start does not need.
+fn later_frame(whole: &[u8], contents_end: u64) -> usize {
+    let contents: serde_json::Value =
+        serde_json::from_slice(&whole[48..usize::try_from(contents_end).unwrap()]).unwrap();
+    let frames = contents["frames"].as_array().unwrap();
+    let frame = frames.iter().find(|frame| frame["tier"] != 0).unwrap();
+    usize::try_from(frame["offset"].as_u64().unwrap()).unwrap()
+}
+
 fn no_fallback(engine: &Daemon) {
     assert!(!engine.errors().contains("not used"), "{}", engine.errors());
 }
@@ -73,14 +82,9 @@ fn a_scan_that_meets_damage_is_done_again_with_the_definitions() {
     let room = Room::new("late-damage");
     let path = room.snapshot("whole", &[]);
     let whole = fs::read(&path).unwrap();
-    // The first frame that a start does not need: it has not come yet, so nobody has it.
-    let contents: serde_json::Value =
-        serde_json::from_slice(&whole[48..usize::try_from(parts(&path).0).unwrap()]).unwrap();
-    let frames = contents["frames"].as_array().unwrap();
-    let frame = frames.iter().find(|frame| frame["tier"] != 0).unwrap();
-    let offset = frame["offset"].as_u64().unwrap();
-    let damaged = fs::read(flipped(&room, &path, offset)).unwrap();
-    let there = usize::try_from(offset).unwrap();
+    // It has not come yet, so nobody has it.
+    let there = later_frame(&whole, parts(&path).0);
+    let damaged = fs::read(flipped(&room, &path, there as u64)).unwrap();
     let (engine, mut growing) = begun(&room, &whole, there);
     let engine = engine.ready();
     let files: Vec<_> = fs::read_dir(TEST_FILES).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -98,6 +102,26 @@ fn a_scan_that_meets_damage_is_done_again_with_the_definitions() {
     assert!(
         engine.errors().contains("a scan has met damage") || engine.errors().contains("its digest is wrong")
     );
+}
+
+#[test]
+fn what_does_not_come_is_waited_for_and_then_given_up() {
+    let room = Room::new("never");
+    let path = room.snapshot("whole", &[]);
+    let whole = fs::read(&path).unwrap();
+    let contents_end = usize::try_from(parts(&path).0).unwrap();
+    // Nothing; not all of what a start needs; that, and nothing else.
+    for there in [0, 100, contents_end, contents_end + 100, later_frame(&whole, contents_end as u64)] {
+        fs::write(room.path("growing"), &whole[..there]).unwrap();
+        let [size, n_bytes, contents, digest] = vouched(&whole);
+        let words = [&*size, &*n_bytes, &*contents, &*digest, "--patience", "1"];
+        let engine = room.start(Some(&room.path("growing")), &words).ready();
+        for name in ["clam.exe", "clam.zip", "clam.pdf"] {
+            let reply = engine.scan(&Path::new(TEST_FILES).join(name));
+            assert!(reply.ends_with(" FOUND"), "{name} with {there} bytes: {reply}");
+        }
+        assert!(engine.errors().contains("is not used"), "{there} bytes: {}", engine.errors());
+    }
 }
 
 #[test]
