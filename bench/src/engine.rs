@@ -152,7 +152,6 @@ impl Bench {
                 .arg(path(name))
                 .args(option)
                 .arg("--training")
-                .arg(path("eicar"))
                 .args(["clam.exe", "clam.pdf", "clam.zip"].map(|name| Path::new(TEST_FILES).join(name)))
                 .arg("/bin/ls")
                 .output()?;

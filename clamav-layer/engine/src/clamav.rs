@@ -73,7 +73,7 @@ unsafe extern "C" {
 /// What libclamav reports goes to standard error, where whoever runs the engine reads complaints, in clamd's words.
 extern "C" fn report(_severity: c_int, full: *const c_char, _text: *const c_char, _context: *mut c_void) {
     // SAFETY: libclamav gives a string that lives as long as this call.
-    eprintln!("{}", unsafe { CStr::from_ptr(full) }.to_string_lossy().trim_end());
+    crate::report::say(unsafe { CStr::from_ptr(full) }.to_string_lossy().trim_end());
 }
 
 /// What libclamav names while it scans; of a file that is larger than the largest it says so here only.

@@ -1,10 +1,49 @@
 //! What does `clamd.conf` say? The keys that Airlock writes, with clamd's meaning (clamd.conf(5)); any other ends the start.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
 use crate::clamav::{Field, ScanOptions};
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Source {
+    /// A clamd.conf: the definitions, the settings that they are loaded with, the socket
+    #[arg(long, short)]
+    config_file: Option<PathBuf>,
+    /// The directory of the definitions, instead of the configuration's
+    #[arg(long)]
+    database: Option<PathBuf>,
+}
+
+impl Source {
+    pub(crate) fn conf(&self) -> anyhow::Result<Conf> {
+        let mut conf = match &self.config_file {
+            Some(path) => Conf::read(path)?,
+            None => Conf::parse("")?,
+        };
+        if let Some(database) = &self.database {
+            conf.database.clone_from(database);
+        }
+        if conf.database.as_os_str().is_empty() {
+            bail!("`DatabaseDirectory` is missing");
+        }
+        Ok(conf)
+    }
+
+    /// The options that say the same to another process.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let named = |name: &str, path: &Option<PathBuf>| {
+            path.as_ref().map(|path| [OsString::from(name), path.into()]).into_iter().flatten().collect()
+        };
+        let both: [Vec<OsString>; 2] =
+            [named("--config-file", &self.config_file), named("--database", &self.database)];
+        both.concat()
+    }
+}
 
 /// A configuration file, read.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +120,7 @@ const OFFICIAL_ONLY: u32 = 0x1000;
 const BYTECODE_UNSIGNED: u32 = 0x8000;
 
 impl Conf {
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+    fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?;
         Self::parse(&text).with_context(|| format!("`{}`", path.display()))
     }
@@ -94,15 +133,13 @@ impl Conf {
             max_stream: 100 << 20,
             max_scan_time_ms: 120_000,
             read_timeout_secs: 120,
+            temporary_directory: std::env::temp_dir(),
             ..Self::default()
         };
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         for line in lines {
             let (key, value) = line.split_once(char::is_whitespace).context("a key without a value")?;
             conf.set(key, value.trim()).with_context(|| format!("`{key}`"))?;
-        }
-        if conf.database.as_os_str().is_empty() {
-            bail!("`DatabaseDirectory` is missing");
         }
         Ok(conf)
     }
@@ -191,7 +228,6 @@ mod tests {
     #[test]
     fn anything_else_ends_the_start() {
         for text in [
-            "",
             "DatabaseDirectory",
             "DatabaseDirectory /db\nUnknown 5",
             "DatabaseDirectory /db\nMaxFiles x",
@@ -199,5 +235,6 @@ mod tests {
         ] {
             assert!(Conf::parse(text).is_err(), "{text:?}");
         }
+        assert!(Source::default().conf().is_err(), "no definitions");
     }
 }

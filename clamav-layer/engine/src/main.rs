@@ -9,6 +9,7 @@ mod arena;
 mod clamav;
 mod conf;
 mod pass;
+mod report;
 mod sandbox;
 mod serve;
 mod snapshot;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::conf::Conf;
+use crate::conf::Source;
 use crate::snapshot::restore::Wanted;
 use crate::snapshot::{build, image};
 
@@ -34,13 +35,12 @@ struct Cli {
 enum Command {
     /// Load definitions and write a snapshot of the loaded engine
     Snapshot {
-        /// A clamd.conf: the definitions and the settings that they are loaded with
-        #[arg(long, short)]
-        config_file: PathBuf,
+        #[command(flatten)]
+        source: Source,
         #[arg(long)]
         out: PathBuf,
-        /// Files to try out, which say what a scan needs first; the first one says what a start needs
-        #[arg(long, num_args = 1.., required = true)]
+        /// Files to try out, which say what scans need first; what a start needs is found out in any case
+        #[arg(long, num_args = 1..)]
         training: Vec<PathBuf>,
         /// Do not compress: larger, and faster to read from a disk
         #[arg(long)]
@@ -48,8 +48,8 @@ enum Command {
     },
     /// Answer as clamd does, on the socket of a clamd.conf
     Serve {
-        #[arg(long, short)]
-        config_file: PathBuf,
+        #[command(flatten)]
+        source: Source,
         /// Without it, or if it does not fit, the definitions themselves are loaded
         #[arg(long)]
         snapshot: Option<PathBuf>,
@@ -65,8 +65,8 @@ enum Command {
     },
     /// Find out whether a snapshot fits, and is whole
     Check {
-        #[arg(long, short)]
-        config_file: PathBuf,
+        #[command(flatten)]
+        source: Source,
         #[arg(long)]
         snapshot: PathBuf,
     },
@@ -75,8 +75,8 @@ enum Command {
     /// One load of the definitions, written down; `snapshot` runs it
     #[command(hide = true)]
     Load {
-        #[arg(long)]
-        config_file: PathBuf,
+        #[command(flatten)]
+        source: Source,
         #[arg(long)]
         out: PathBuf,
     },
@@ -90,15 +90,15 @@ fn after_others() {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Snapshot { config_file, out, training, raw } => {
+        Command::Snapshot { source, out, training, raw } => {
             after_others();
             let options = build::Options {
-                conf_path: &config_file,
+                source: &source,
                 out: &out,
                 training: &training,
                 level: (!raw).then_some(6),
             };
-            let contents = build::build(&Conf::read(&config_file)?, &options)?;
+            let contents = build::build(&source.conf()?, &options)?;
             println!(
                 "{} signatures, {} MB of memory",
                 contents.n_signatures,
@@ -117,21 +117,21 @@ fn main() -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Serve { config_file, snapshot, size, patience, contents } => {
+        Command::Serve { source, snapshot, size, patience, contents } => {
             let patience = Duration::from_secs(patience);
             let wanted = snapshot.map(|path| Wanted { path, size_bytes: size, patience, contents });
-            serve::serve(Conf::read(&config_file)?, wanted.as_ref())
+            serve::serve(source.conf()?, wanted.as_ref())
         }
-        Command::Check { config_file, snapshot } => {
+        Command::Check { source, snapshot } => {
             after_others();
             let wanted =
                 Wanted { path: snapshot, size_bytes: None, patience: Duration::ZERO, contents: None };
-            wanted.check(&Conf::read(&config_file)?)
+            wanted.check(&source.conf()?)
         }
         Command::Build => {
             println!("{}", clamav::build());
             Ok(())
         }
-        Command::Load { config_file, out } => image::write(&Conf::read(&config_file)?, &out),
+        Command::Load { source, out } => image::write(&source.conf()?, &out),
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn serve(conf: Conf, snapshot: Option<&Wanted>) -> anyhow::Result<()>
     let listener = listen(&conf)?;
     let loaded = match snapshot {
         Some(wanted) => restored(&conf, wanted).or_else(|error| {
-            eprintln!("WARNING: the snapshot is not used: {error:#}");
+            crate::report::say(format_args!("WARNING: the snapshot is not used: {error:#}"));
             loaded(&conf)
         })?,
         None => loaded(&conf)?,
@@ -78,7 +78,7 @@ pub(crate) fn serve(conf: Conf, snapshot: Option<&Wanted>) -> anyhow::Result<()>
         let (service, connection) = (Arc::clone(&service), connection.context("the socket failed")?);
         std::thread::spawn(move || {
             if let Err(error) = service.answer(connection) {
-                eprintln!("a connection has ended early: {error:#}");
+                crate::report::say(format_args!("a connection has ended early: {error:#}"));
             }
         });
     }
@@ -113,12 +113,12 @@ fn restored(conf: &Conf, wanted: &Wanted) -> anyhow::Result<Loaded> {
 
 fn loaded(conf: &Conf) -> anyhow::Result<Loaded> {
     let (engine, n_signatures) = Engine::load(&conf.database, &conf.load.fields, conf.load.options)?;
-    eprintln!("{n_signatures} signatures were loaded");
+    crate::report::say(format_args!("{n_signatures} signatures were loaded"));
     Ok(Loaded { engine, restored: None })
 }
 
 /// The test file (eicar.org), in two halves, so that no scanner takes this program for it.
-fn canary() -> Vec<u8> {
+pub(crate) fn canary() -> Vec<u8> {
     [r"X5O!P%@AP[4\PZX54(P^)7CC)7}", "$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"].concat().into_bytes()
 }
 
@@ -191,12 +191,12 @@ impl Service {
         if loaded_now.restored.is_none() {
             return;
         }
-        eprintln!("WARNING: the snapshot is not used any more: {why}");
+        crate::report::say(format_args!("WARNING: the snapshot is not used any more: {why}"));
         match loaded(&self.conf) {
             Ok(plain) => *loaded_now = plain,
             Err(error) => {
                 // Without an engine there is nothing to say; whoever runs it starts it anew.
-                eprintln!("ERROR: the definitions could not be loaded: {error:#}");
+                crate::report::say(format_args!("ERROR: the definitions could not be loaded: {error:#}"));
                 std::process::exit(1);
             }
         }

@@ -9,14 +9,14 @@ use domain::id::Sha256;
 use thiserror::Error;
 
 use crate::daemon::{ConfError, DaemonConfig, write_conf};
+use crate::harmless;
 use crate::program::{Place, Program, configured, empty_directory};
-use crate::{canary, harmless};
 
 /// Makes and checks snapshots for engines of one configuration.
 #[derive(Clone, Debug)]
 pub struct Snapshots {
     config: DaemonConfig,
-    /// Files whose scans show what scans need first, after EICAR and small documents; the first of them only, if there are many.
+    /// Files whose scans show what scans need first, after small documents; the first of them only, if there are many.
     training: Vec<PathBuf>,
 }
 
@@ -41,8 +41,8 @@ pub enum SnapshotError {
 
 /// Two loads, a trial of the training files, and packing: 20 seconds for a full set on two cores.
 const LIMIT: Duration = Duration::from_mins(10);
-/// `airlock-engine snapshot` takes 31.
-const MAX_TRAINING_FILES: usize = 31;
+/// As many as `airlock-engine snapshot` takes.
+const MAX_TRAINING_FILES: usize = 30;
 /// Where the digest of its contents is in a snapshot.
 const CONTENTS_DIGEST: std::ops::Range<usize> = 16..48;
 
@@ -80,12 +80,10 @@ impl Snapshots {
 
     async fn make_with(&self, conf: &Path, path: &Path) -> Result<(), SnapshotError> {
         let mut words = vec![configured(conf), format!("--out={}", path.display()), "--training".to_owned()];
-        let samples = self.write_samples()?;
-        let training = samples.iter().chain(&self.training).take(MAX_TRAINING_FILES);
+        let documents = self.write_documents()?;
+        let training = documents.iter().chain(&self.training).take(MAX_TRAINING_FILES);
         words.extend(training.map(|path| path.display().to_string()));
         let made = self.run("snapshot", &words).await?;
-        // It holds what a scanner would find.
-        let _ = empty_directory(&self.config.run_directory);
         if made.status.success() {
             return Ok(());
         }
@@ -117,17 +115,14 @@ impl Snapshots {
         made.map_err(|error| SnapshotError::Directory(temporary, error))
     }
 
-    /// EICAR first: what a start needs is what its canary needs.
-    fn write_samples(&self) -> Result<Vec<PathBuf>, SnapshotError> {
-        let eicar = canary::eicar();
-        let samples = [("eicar", eicar.as_slice())].into_iter().chain(harmless::DOCUMENTS);
+    fn write_documents(&self) -> Result<Vec<PathBuf>, SnapshotError> {
         let write = |(name, bytes): (&str, &[u8])| {
             let path = self.config.run_directory.join(name);
             let written = std::fs::write(&path, bytes);
             written.map_err(|error| SnapshotError::Directory(path.clone(), error))?;
             Ok(path)
         };
-        samples.map(write).collect()
+        harmless::DOCUMENTS.into_iter().map(write).collect()
     }
 
     async fn run(&self, command: &str, words: &[String]) -> Result<Output, SnapshotError> {

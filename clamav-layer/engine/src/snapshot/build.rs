@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::arena::PAGE;
 use crate::clamav;
-use crate::conf::Conf;
+use crate::conf::{Conf, Source};
 use crate::snapshot::image::Image;
 use crate::snapshot::relocations::{self, Relocations};
 use crate::snapshot::training::{self, COLD, Touched};
@@ -18,9 +18,9 @@ use crate::snapshot::{Contents, FRAME_BYTES, Frame, HEAD_BYTES, MAGIC, database_
 
 /// How a snapshot is made.
 pub(crate) struct Options<'a> {
-    pub(crate) conf_path: &'a Path,
+    pub(crate) source: &'a Source,
     pub(crate) out: &'a Path,
-    /// Scanned to find out what is needed first; the first one is what a start must know.
+    /// Scanned to find out what is needed first, after the test file: what its scan needs is what a start needs.
     pub(crate) training: &'a [PathBuf],
     /// Of zstd; `None` for frames that are as they are, for whoever has them on a disk beside.
     pub(crate) level: Option<i32>,
@@ -63,12 +63,15 @@ fn remove_abandoned(directory: &Path) -> anyhow::Result<()> {
 
 fn build_in(work: &Path, conf: &Conf, options: &Options<'_>) -> anyhow::Result<Contents> {
     let database = database_digests(&conf.database)?;
-    let one = Image::load(options.conf_path, &work.join("one"))?;
-    let other = Image::load(options.conf_path, &work.join("other"))?;
+    let one = Image::load(options.source, &work.join("one"))?;
+    let other = Image::load(options.source, &work.join("other"))?;
     anyhow::ensure!(database == database_digests(&conf.database)?, "the definitions changed meanwhile");
     let found = relocations::find(&one, &other)?;
     drop(other);
-    let touched = bounded(&training::touched(&one, &found, conf, options.training)?);
+    let canary = work.join("canary");
+    std::fs::write(&canary, crate::serve::canary())?;
+    let training: Vec<PathBuf> = [canary].iter().chain(options.training).cloned().collect();
+    let touched = bounded(&training::touched(&one, &found, conf, &training)?);
 
     let unfinished = work.join("snapshot");
     let mut frames_file = File::create(work.join("frames"))?;

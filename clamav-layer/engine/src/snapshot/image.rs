@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arena::{self, Extent, Module};
 use crate::clamav::{self, Engine};
-use crate::conf::Conf;
+use crate::conf::{Conf, Source};
 
 /// What the process that loaded knows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,9 +72,9 @@ pub(crate) struct Image {
 
 impl Image {
     /// Loads in another process, whose libraries are where chance puts them.
-    pub(crate) fn load(conf: &Path, out: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn load(source: &Source, out: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("load").arg("--config-file").arg(conf).arg("--out").arg(out);
+        command.arg("load").args(source.arguments()).arg("--out").arg(out);
         // SAFETY: one system call, in the child before it runs the program: it ends with us, whatever ends us.
         unsafe { command.pre_exec(die_with_parent) };
         let status = command.status()?;

@@ -314,7 +314,7 @@ extern "C" fn on_fault(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
         return;
     };
     if let Err(error) = restored.touch(page) {
-        eprintln!("the snapshot is damaged: {error:#}");
+        crate::report::say(format_args!("the snapshot is damaged: {error:#}"));
         // SAFETY: ends this process and nothing else.
         unsafe { libc::_exit(DAMAGED) };
     }

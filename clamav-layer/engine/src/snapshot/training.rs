@@ -43,7 +43,7 @@ pub(crate) fn touched(
     conf: &Conf,
     files: &[PathBuf],
 ) -> anyhow::Result<Vec<Touched>> {
-    ensure!(files.len() <= MAX_FILES, "at most {MAX_FILES} training files");
+    ensure!(files.len() <= MAX_FILES, "at most {} training files", MAX_FILES - 1);
     let arena = image.description.arena;
     image.file.sync_all()?;
     map(image)?;
@@ -127,7 +127,7 @@ fn in_child(act: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
             let code = match act() {
                 Ok(()) => 0,
                 Err(error) => {
-                    eprintln!("training: {error:#}");
+                    crate::report::say(format_args!("training: {error:#}"));
                     1
                 }
             };

@@ -103,6 +103,25 @@ fn the_same_definitions_make_the_same_snapshot() {
 }
 
 #[test]
+fn definitions_are_enough() {
+    let room = Room::new("bare");
+    let engine = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_airlock-engine"));
+        let database = room.path("db").display().to_string();
+        command.args(words).args(["--database", &database]).output().unwrap()
+    };
+    let snapshot = room.path("bare").display().to_string();
+    let made = engine(&["snapshot", "--out", &snapshot]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(engine(&["check", "--snapshot", &snapshot]).status.success());
+    // Without the cache that clamd is told not to have: it is another engine.
+    let checked = room.engine("check").args(["--snapshot", &snapshot]).output().unwrap();
+    assert!(String::from_utf8_lossy(&checked.stderr).contains("another configuration"));
+    let nothing = std::process::Command::new(env!("CARGO_BIN_EXE_airlock-engine")).arg("snapshot").output();
+    assert!(!nothing.unwrap().status.success());
+}
+
+#[test]
 fn it_answers_as_clamd_does() {
     let room = Room::new("protocol");
     let snapshot = room.snapshot("snapshot", &[]);

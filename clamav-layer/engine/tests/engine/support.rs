@@ -91,8 +91,8 @@ impl Room {
 
     pub(crate) fn snapshot_command(&self, name: &str, more: &[&str]) -> Command {
         let mut command = self.engine("snapshot");
-        command.arg("--out").arg(self.path(name)).args(more).arg("--training").arg(self.path("eicar"));
-        command.arg(format!("{TEST_FILES}/clam.exe"));
+        command.arg("--out").arg(self.path(name)).args(more);
+        command.args(["--training", &format!("{TEST_FILES}/clam.exe")]);
         command
     }
 
