@@ -1,14 +1,19 @@
 //! A snapshot of the engine is published with its definitions, and scanners begin with it; whatever is wrong with it, they load the definitions instead.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use clamd::{DaemonConfig, Program};
+use aws::{DefinitionBucket, Endpoints, Sdk};
+use clamd::{DaemonConfig, Program, Snapshots, contents_digest};
+use definition_set::describe_snapshot;
 use domain::freshness::FreshnessPolicy;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::lambda::{Environment, LIMIT, next_batch, nothing_failed, status_of, upload};
 use crate::support::deployment::{BUCKET, CENTURY, Deployment};
-use crate::support::{AIRLOCK_ENGINE, eicar};
+use crate::support::fault_proxy::holding_back;
+use crate::support::{AIRLOCK_ENGINE, eicar, sha256};
 
 /// What is done to a manifest's snapshot.
 type Change<'a> = &'a dyn Fn(&mut Value);
@@ -140,6 +145,56 @@ async fn whatever_is_wrong_with_a_snapshot_the_definitions_are_loaded() {
     assert_eq!(scanner.looks().await.unwrap(), "6");
     scanner.has_definitions().await;
     assert_eq!(scanner.version().await, "6");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_stops_coming_is_given_up_for_the_definitions() {
+    let mut deployment = deployment().await;
+    deployment.publish(6).await;
+    // One of several megabytes, which the set's own is not.
+    let definitions_directory = deployment.directory.path().join("large");
+    clamd::definitions::write_test_set(&definitions_directory).unwrap();
+    let hashes =
+        (0..400_000u32).map(|n| format!("{}:{}:Large.{n}\n", &sha256(&n.to_le_bytes())[..32], n + 100));
+    std::fs::write(definitions_directory.join("large.hdb"), hashes.collect::<String>()).unwrap();
+    let config = deployment.publisher.snapshots.clone().unwrap();
+    let large = clamd::definitions::read(&definitions_directory).unwrap();
+    let snapshots = Snapshots::new(&DaemonConfig { definitions_directory, ..config }, vec![]);
+    let path = deployment.directory.path().join("large.snapshot");
+    snapshots.make(&path).await.unwrap();
+    let described =
+        describe_snapshot(&path, contents_digest(&path).unwrap(), snapshots.build().await.unwrap());
+    let described = described.unwrap();
+    assert!(described.size_bytes > 5_000_000, "{described:?}");
+    deployment.bucket.put_file(described.sha256, &path).await.unwrap();
+    let mut manifest = deployment.manifest().await;
+    manifest.serial += 1;
+    manifest.snapshot = Some(described);
+    manifest.definitions = large.clone();
+    deployment
+        .write("current.json", deployment.publisher.key.seal(&serde_json::to_vec(&manifest).unwrap()))
+        .await;
+
+    let release = Arc::new(Semaphore::new(0));
+    let service = &deployment.service;
+    let line = holding_back(&service.local.report().s3_url, 4 << 20, Arc::clone(&release)).await;
+    let endpoints = Endpoints { s3: Some(line), s3_public: None };
+    deployment.bucket =
+        DefinitionBucket::new(&Sdk::at(&endpoints, &service.keys(), "us-east-1").await, BUCKET.to_owned());
+    let mut scanner = deployment.snapshot_scanner("s");
+    assert_eq!(scanner.looks().await.unwrap(), large.version);
+    assert_eq!(scanner.left_behind(), ["current", "snapshot"], "nothing else has come");
+    release.add_permits(1000);
+    scanner.has_definitions().await;
+    for _ in 0..200 {
+        if scanner.engine.pid().await.is_none() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(scanner.engine.pid().await, None, "what waits for the rest is ended");
+    assert_eq!(scanner.version().await, "6");
+    assert_eq!(scanner.engine.n_starts(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

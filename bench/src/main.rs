@@ -1,4 +1,5 @@
 //! What we say about speed, measured: `bench pipeline`, `bench gate`, `bench engine`, `bench init`; computed: `bench scale`. Reproduce with `make bench`.
+//! `bench definitions DIRECTORY` writes the made-up set that they use, to try things out with.
 
 mod archives;
 mod cpu;
@@ -9,7 +10,7 @@ mod init;
 mod pipeline;
 mod scale;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -22,6 +23,11 @@ async fn main() -> anyhow::Result<()> {
             scale::run();
             Ok(())
         }
-        _ => bail!("say which: `pipeline`, `gate`, `engine`, `init` or `scale`"),
+        Some("definitions") => {
+            let directory = std::env::args().nth(2).context("`definitions DIRECTORY`")?;
+            std::fs::create_dir_all(&directory)?;
+            definitions::write_full_size_set(directory.as_ref())
+        }
+        _ => bail!("say which: `pipeline`, `gate`, `engine`, `init`, `scale` or `definitions DIRECTORY`"),
     }
 }

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
 
 /// What becomes of the request at which the line is cut.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,14 +50,15 @@ async fn pass(State(line): State<Line>, request: Request) -> Response {
         1 if line.cut == Cut::Before => return is_dead(),
         _ => {}
     }
+    let response = forward(&line.http, &line.target, request).await;
+    if n_left.unwrap() == 1 { is_dead() } else { response }
+}
+
+async fn forward(http: &reqwest::Client, target: &str, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let answer =
-        line.http.request(parts.method, format!("{}{}", line.target, parts.uri)).headers(parts.headers);
-    let answer = answer.body(body).send().await.unwrap();
-    if n_left.unwrap() == 1 {
-        return is_dead();
-    }
+    let asked = http.request(parts.method, format!("{target}{}", parts.uri)).headers(parts.headers);
+    let answer = asked.body(body).send().await.unwrap();
     let mut response = Response::builder().status(answer.status());
     for (name, value) in answer.headers() {
         response = response.header(name, value);
@@ -76,17 +78,31 @@ pub(crate) async fn as_host(target: &str, host: &str) -> String {
 
 async fn rename(
     State((target, host, http)): State<(String, String, reqwest::Client)>,
+    mut request: Request,
+) -> Response {
+    request.headers_mut().insert("host", host.parse().unwrap());
+    forward(&http, &target, request).await
+}
+
+/// The address of a line to `target` that holds back whatever asks for bytes from `first_byte` on. When `release` has a permit, and from then on, it refuses that.
+pub(crate) async fn holding_back(target: &str, first_byte: u64, release: Arc<Semaphore>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let state = (target.to_owned(), super::client(), first_byte, release);
+    let router = Router::new().fallback(hold_back).with_state(state);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+async fn hold_back(
+    State((target, http, first_byte, release)): State<(String, reqwest::Client, u64, Arc<Semaphore>)>,
     request: Request,
 ) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let mut headers = parts.headers;
-    headers.insert("host", host.parse().unwrap());
-    let asked = http.request(parts.method, format!("{target}{}", parts.uri)).headers(headers).body(body);
-    let answer = asked.send().await.unwrap();
-    let mut response = Response::builder().status(answer.status());
-    for (name, value) in answer.headers() {
-        response = response.header(name, value);
+    let range = request.headers().get("range").and_then(|range| range.to_str().ok()).unwrap_or_default();
+    let from = range.trim_start_matches("bytes=").split('-').next().and_then(|from| from.parse().ok());
+    if from.is_some_and(|from: u64| from >= first_byte) {
+        let _released = release.acquire().await;
+        return StatusCode::IM_A_TEAPOT.into_response();
     }
-    response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+    forward(&http, &target, request).await
 }
