@@ -84,6 +84,10 @@ async fn clamd_the_definitions_and_a_snapshot_say_the_same() {
     println!("{} files: {kinds:?}", files.len());
     assert!(files.len() >= 2_000, "{}", files.len());
     assert!(["Ok(Ok)", "Heuristics", "Found"].iter().all(|kind| kinds[kind] >= 20), "{kinds:?}");
+    assert!(
+        expected.iter().any(|reply| reply.contains("Heuristics.Encrypted")),
+        "encrypted files are among them"
+    );
     for (name, engine) in [("fresh", fresh), ("restored", restored)] {
         let said = replies(&engine, &files).await;
         let differences: Vec<_> = files

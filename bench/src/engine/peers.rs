@@ -2,14 +2,10 @@
 //!
 //! `clamscan` for each event is what awslabs/cdk-serverless-clamscan does; a resident clamd that is sent the bytes (INSTREAM) is what most others do.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
-
-use super::{Bench, DOLLARS_PER_GB_SECOND, Daemon, GB_FOR_ONE_PROCESSOR, N_ROUNDS, Way};
+use super::{Bench, DOLLARS_PER_GB_SECOND, Daemon, GB_FOR_ONE_PROCESSOR, N_ROUNDS, Started, Way, memory_mb};
 use crate::cpu::median;
 
 /// Lambda's price for one request.
@@ -19,8 +15,13 @@ const DOLLARS_PER_REQUEST: f64 = 0.000_000_2;
 #[derive(Clone, Copy)]
 struct Event {
     wall: Duration,
-    /// What the engine had in memory: of clamscan, the most at any time.
     memory_mb: u64,
+}
+
+impl From<Started> for Event {
+    fn from(started: Started) -> Self {
+        Self { wall: started.wall, memory_mb: started.memory_mb }
+    }
 }
 
 impl Bench {
@@ -39,7 +40,7 @@ impl Bench {
         for (name, path) in files {
             let mut rounds: [Vec<[Event; 2]>; 3] = Default::default();
             for _ in 0..N_ROUNDS {
-                rounds[0].push([self.clamscan_event(&path)?; 2]);
+                rounds[0].push([self.clamscan(std::slice::from_ref(&path))?.into(); 2]);
                 rounds[1].push(self.resident(Way::Clamd, &path).await?);
                 rounds[2].push(self.resident(Way::FromStorage, &path).await?);
             }
@@ -62,23 +63,6 @@ impl Bench {
             }
         }
         Ok(())
-    }
-
-    fn clamscan_event(&self, path: &Path) -> anyhow::Result<Event> {
-        let began = Instant::now();
-        let mut command = Command::new("clamscan");
-        command.arg("--no-summary").arg("--database").arg(self.path("db")).arg(path);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let mut most_mb = 0;
-        let status = loop {
-            most_mb = most_mb.max(memory_mb(child.id()));
-            if let Some(status) = child.try_wait()? {
-                break status;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        ensure!(matches!(status.code(), Some(0 | 1)), "clamscan: {status}");
-        Ok(Event { wall: began.elapsed(), memory_mb: most_mb })
     }
 
     /// The first event of a new engine, and a later one.
@@ -109,21 +93,4 @@ impl Daemon {
 /// For a thousand such invocations, with the memory that comes with one processor.
 fn dollars(wall: Duration) -> f64 {
     1000.0 * (wall.as_secs_f64() * GB_FOR_ONE_PROCESSOR * DOLLARS_PER_GB_SECOND + DOLLARS_PER_REQUEST)
-}
-
-/// A process's share of the memory that it has with others, and all of a file in memory that it keeps.
-fn memory_mb(pid: u32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let kilobytes = |name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0)
-    };
-    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let is_in_memory = |path: &PathBuf| {
-        std::fs::read_link(path).is_ok_and(|target| target.to_string_lossy().starts_with("/memfd:"))
-    };
-    // In blocks of 512 bytes, as stat(2) counts.
-    let files = open.map(|entry| entry.path()).filter(is_in_memory).filter_map(|path| path.metadata().ok());
-    let in_files = files.map(|metadata| metadata.blocks() / 2).max().unwrap_or(0);
-    (kilobytes("Pss_Anon:") + kilobytes("Pss_File:") + in_files) / 1000
 }
