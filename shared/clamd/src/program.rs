@@ -92,6 +92,8 @@ impl Snapshot {
 
     fn arguments(&self) -> Vec<String> {
         match self {
+            // None yet is no reason for a warning.
+            Self::Kept(path) if !path.is_file() => vec![],
             Self::Kept(path) => vec![format!("--snapshot={}", path.display())],
             Self::Vouched { path, size_bytes, contents, .. } => vec![
                 format!("--snapshot={}", path.display()),

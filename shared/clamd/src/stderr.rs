@@ -98,7 +98,7 @@ impl Lines {
             tracing::warn!(clamd.stderr = %text, "clamd reports an error");
         } else if line.starts_with(b"WARNING:") {
             // That a snapshot is not used, for one.
-            tracing::warn!(clamd.stderr = %text, "clamd warns");
+            tracing::warn!(clamd.stderr = %text, "the engine warns");
         } else if !text.trim().is_empty() {
             tracing::debug!(clamd.stderr = %text, "clamd says");
         }
