@@ -358,12 +358,20 @@ impl Drop for Daemon {
     }
 }
 
-/// A process's share of the memory that it has with others, and all of a file in memory that it keeps.
+/// What a process and its children have in memory, each by its share of what it has with others, and all of a file in memory that it keeps.
 fn memory_mb(pid: u32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let kilobytes = |name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0)
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let children: Vec<u32> = children
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect();
+    let family = std::iter::once(pid).chain(children);
+    let texts: Vec<String> = family
+        .map(|pid| std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default())
+        .collect();
+    let kilobytes = |name: &str| -> u64 {
+        let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with(name));
+        lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
     };
     let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let is_in_memory = |path: &PathBuf| {
