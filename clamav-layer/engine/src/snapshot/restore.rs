@@ -173,12 +173,13 @@ impl Restored {
         Ok(())
     }
 
-    /// Unpacks everything that is missing, in the order of the file. For a thread in the background, which `give_way` holds back.
+    /// Unpacks everything that is missing, in the order of the file, and puts it into large pages. For a thread in the background, which `give_way` holds back.
     pub(crate) fn unpack_all(&self, mut give_way: impl FnMut()) -> anyhow::Result<()> {
         for n in 0..self.contents.frames.len() {
             give_way();
             self.unpack(n)?;
         }
+        arena::settle(self.contents.arena, give_way);
         Ok(())
     }
 
@@ -240,7 +241,7 @@ impl Restored {
                 }
             } else {
                 self.memory
-                    .write_all_at(bytes, (first * PAGE) as u64)
+                    .write_all_at(bytes, extent.place_in_file(first))
                     .context("there is no memory for it")?;
                 allow(extent, first, n_pages)?;
             }
