@@ -1,6 +1,7 @@
 //! How fast is the whole pipeline on one machine? 1,000 files of 10 KB, 32 at a time, from a client's announcement to the
 //! verdict that it sees.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -20,19 +21,23 @@ struct Timing {
     judged_after: Duration,
 }
 
-pub(crate) async fn run() -> anyhow::Result<()> {
-    let directory = tempfile::tempdir()?;
+/// A service on ports of its own, with the test definitions.
+pub(crate) fn settings(data_dir: &Path) -> anyhow::Result<Settings> {
     let any_port = "127.0.0.1:0".parse()?;
-    let settings = Settings {
-        data_dir: directory.path().to_owned(),
+    Ok(Settings {
+        data_dir: data_dir.to_owned(),
         listen: any_port,
         s3_listen: any_port,
         s3_url: None,
         auth: Auth::Nobody,
         definitions: DefinitionsSource::TestSet,
         tuning: Tuning::default(),
-    };
-    let local = Local::start(settings, &Env::default()).await?;
+    })
+}
+
+pub(crate) async fn run() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let local = Local::start(settings(directory.path())?, &Env::default()).await?;
     let (http, url) = (reqwest::Client::new(), local.report().url.clone());
     let began = Instant::now();
     let files = futures_util::stream::iter(0..N_FILES).map(|n| follow(http.clone(), url.clone(), n));

@@ -6,8 +6,10 @@ use anyhow::Context as _;
 use aws::env::Env;
 use aws::{DefinitionBucket, Endpoints, Sdk, StaticKeys};
 use domain::id::Sha256;
-use local::{Auth, DefinitionsSource, Local, Settings, Tuning};
+use local::Local;
 use sha2::Digest as _;
+
+use crate::pipeline::settings;
 
 /// The snapshot, stored.
 pub(crate) struct Storage {
@@ -20,17 +22,7 @@ pub(crate) struct Storage {
 
 impl Storage {
     pub(crate) async fn with(snapshot: &Path, data_dir: PathBuf) -> anyhow::Result<Self> {
-        let any_port = "127.0.0.1:0".parse()?;
-        let settings = Settings {
-            data_dir: data_dir.clone(),
-            listen: any_port,
-            s3_listen: any_port,
-            s3_url: None,
-            auth: Auth::Nobody,
-            definitions: DefinitionsSource::TestSet,
-            tuning: Tuning::default(),
-        };
-        let local = Local::start(settings, &Env::from_pairs(&[("ENGINE", "clamd")])).await?;
+        let local = Local::start(settings(&data_dir)?, &Env::from_pairs(&[("ENGINE", "clamd")])).await?;
         let secrets: serde_json::Value =
             serde_json::from_slice(&std::fs::read(data_dir.join("secrets.json"))?)?;
         let secret = |name: &str| secrets[name].as_str().map(ToOwned::to_owned).context("no key");
