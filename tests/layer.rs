@@ -109,7 +109,7 @@ async fn the_engine_runs(arch: &str) {
     };
     the_snapshot_engine_runs(&root, &config).await;
     let engine = Engine::new(config, Transport::Stream);
-    let gate = scan::gate_for(&engine, limits, root.path("tmp")).await.unwrap();
+    let gate = scan::gate_for(&engine, limits, &root.path("tmp")).await.unwrap();
     assert_eq!(gate.capabilities.missing(), [], "{arch}: the engine opens less than the distribution's");
     let mut bad = vec![eicar()];
     for entry in std::fs::read_dir("/usr/share/clamav-testfiles").unwrap() {

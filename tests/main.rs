@@ -17,6 +17,7 @@ mod equality;
 mod evasion;
 mod events;
 mod form_upload;
+mod hostile;
 mod identity;
 mod incoming;
 mod lambda;

@@ -74,6 +74,8 @@ fn tuning() -> Tuning {
     let mut tuning = Tuning {
         sweep_every: Duration::from_millis(300),
         airlock_engine: Some(AIRLOCK_ENGINE.into()),
+        // This program has a main function of its own.
+        gate_worker: Some(process::binary()),
         ..Tuning::default()
     };
     tuning.machine.look_again = Duration::from_secs(2);

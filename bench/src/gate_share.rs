@@ -48,7 +48,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         began.elapsed().as_secs_f64(),
         loading.as_secs_f64()
     );
-    let gate = scan::gate_for(&engine, LIMITS, run_directory).await?;
+    let gate = scan::gate_for(&engine, LIMITS, &run_directory).await?;
     println!("Processor time, medians; an archive unpacks to the bytes named\n");
     println!("| what | bytes | engine | gate | gate to engine |\n|---|---|---|---|---|");
     for sample in archives::make(&files)? {
@@ -112,7 +112,7 @@ fn gate_cost(gate: &Gate, path: &Path) -> anyhow::Result<Duration> {
     let file = File::open(path)?;
     let (began, mut n_looks) = (cpu::own(), 0);
     loop {
-        let inspection = gate.inspect(&file)?;
+        let inspection = gate.inspect(&file, tempfile::tempfile()?)?;
         ensure!(inspection.refusal.is_none(), "{} is refused", path.display());
         n_looks += 1;
         let spent = cpu::own().saturating_sub(began);

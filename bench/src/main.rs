@@ -12,8 +12,13 @@ mod scale;
 
 use anyhow::{Context as _, bail};
 
+fn main() -> anyhow::Result<()> {
+    inspector::worker::run_if_asked();
+    run()
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn run() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("pipeline") => pipeline::run().await,
         Some("gate") => gate_share::run().await,

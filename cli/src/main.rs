@@ -16,8 +16,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+fn main() -> ExitCode {
+    inspector::worker::run_if_asked();
+    run()
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn run() -> ExitCode {
     match args::run(args::Cli::parse()).await {
         Ok(code) => code,
         Err(error) => {

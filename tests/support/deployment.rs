@@ -10,12 +10,13 @@ use clamd::freshclam::{Databases, Freshclam, Mirror as MirrorKind};
 use clamd::{DaemonConfig, Engine, Limits, Program, Transport};
 use definition_set::{Manifest, SigningKey};
 use domain::freshness::FreshnessPolicy;
+use inspector::Inspector;
 use scan::{DefinitionsError, PublishedDefinitions, SpoolDirectory};
 use standin::pump;
 use tempfile::TempDir;
 
 use super::mirror::{Mirror, Mood};
-use super::{AIRLOCK_ENGINE, Service};
+use super::{AIRLOCK_ENGINE, Service, process};
 
 /// A publisher, a scanner, and the stores between them. The service's own scanner is not fed.
 pub(crate) struct Deployment {
@@ -106,7 +107,8 @@ impl Deployment {
         let limits = limits();
         let context = Arc::new(scan::Context {
             stores: self.service.local.stores().clone(),
-            gate: scan::gate_for(&scanner.engine, limits, scanner.run.clone()).await.unwrap(),
+            gate: scan::gate_for(&scanner.engine, limits, &scanner.run).await.unwrap(),
+            inspector: Arc::new(Inspector::new(Some(process::binary()), scanner.run.clone())),
             engine: scanner.engine,
             spool: SpoolDirectory(scanner.run),
             machine: domain::machine::MachinePolicy::default(),

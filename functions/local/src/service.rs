@@ -10,6 +10,7 @@ use aws::env::{ConfigError, Env};
 use aws::{Endpoints, EventQueue, Ledger, Objects, Queues, ScanQueue, Sdk, StaticKeys, Stores};
 use clamd::Engine;
 use domain::machine::MachinePolicy;
+use inspector::Inspector;
 use standin::dynamodb::DynamoDb;
 use standin::pump::Delivery;
 use standin::queue::Queue;
@@ -108,12 +109,14 @@ impl Local {
             engine(&settings, env, &data_dir, chosen.directory.clone(), max_file_size, scan_timeout)?;
         let snapshot = snapshot::Kept::for_engine(&engine, &data_dir.path);
         let limits = scan::Config::limits(max_file_size, scan_timeout);
-        let gate = scan::gate_for(&engine, limits, run_directory.clone()).await;
+        let gate = scan::gate_for(&engine, limits, &run_directory).await;
+        let inspector = Inspector::new(settings.tuning.gate_worker.clone(), run_directory.clone());
         let scan = Arc::new(scan::Context {
             stores: stores.clone(),
             engine: Arc::new(engine),
             definitions: None,
             gate: gate.context("the virus scanner does not start")?,
+            inspector: Arc::new(inspector),
             spool: scan::SpoolDirectory(run_directory),
             machine,
             incoming: scan::IncomingTerms::from_env(env)?,

@@ -44,6 +44,8 @@ pub struct Tuning {
     pub incoming_every: Duration,
     /// `airlock-engine`, if it is not beside this program or on the search path.
     pub airlock_engine: Option<PathBuf>,
+    /// What the gate's processes run, if it is not this program.
+    pub gate_worker: Option<PathBuf>,
     /// How often is looked whether there are other definitions, which freshclam is run for more seldom.
     pub definitions_every: Duration,
     /// Whether bytes that were judged before keep their verdict.
@@ -67,6 +69,7 @@ impl Default for Tuning {
             sweep_every: Duration::from_secs(5),
             incoming_every: sweep::Context::INCOMING_EVERY,
             airlock_engine: None,
+            gate_worker: None,
             definitions_every: Duration::from_secs(30),
             recall: true,
         }

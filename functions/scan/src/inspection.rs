@@ -1,13 +1,12 @@
-//! The gate at work: what it needs to know about the engine, and where it runs.
+//! The gate for an engine: its limits, and what the engine was seen to open.
 
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use clamd::{Engine, EngineError, Limits};
 use domain::verdict::EngineReply;
-use gate::{Capabilities, Gate, Inspection, Sample};
+use gate::{Capabilities, Gate, Sample};
 
 /// For one sample: a few kilobytes.
 const SAMPLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -16,12 +15,12 @@ const SAMPLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub async fn gate_for(
     engine: &Engine,
     limits: Limits,
-    scratch_directory: PathBuf,
+    scratch_directory: &Path,
 ) -> Result<Gate, EngineError> {
     let mut opened = Vec::new();
     for sample in Sample::ALL {
         let bytes = sample.unmasked();
-        let mut file = tempfile::tempfile_in(&scratch_directory).map_err(EngineError::TemporaryDirectory)?;
+        let mut file = tempfile::tempfile_in(scratch_directory).map_err(EngineError::TemporaryDirectory)?;
         file.write_all(&bytes).map_err(EngineError::TemporaryDirectory)?;
         let size_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if size_bytes > limits.max_file_size {
@@ -43,11 +42,5 @@ pub async fn gate_for(
         max_members: Limits::MAX_FILES,
         max_depth: Limits::MAX_RECURSION - 1,
     };
-    Ok(Gate { limits, capabilities, scratch_directory })
-}
-
-/// Runs the gate where blocking is allowed.
-pub(crate) async fn inspect(gate: &Gate, file: &File) -> io::Result<Inspection> {
-    let (gate, file) = (gate.clone(), file.try_clone()?);
-    tokio::task::spawn_blocking(move || gate.inspect(&file)).await.map_err(io::Error::other)?
+    Ok(Gate { limits, capabilities })
 }

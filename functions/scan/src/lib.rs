@@ -25,6 +25,7 @@ use clamd::Engine;
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
 use gate::Gate;
+use inspector::Inspector;
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -41,6 +42,7 @@ pub struct Context {
     pub stores: Stores,
     pub engine: Arc<Engine>,
     pub gate: Gate,
+    pub inspector: Arc<Inspector>,
     pub spool: SpoolDirectory,
     pub machine: MachinePolicy,
     pub incoming: IncomingTerms,
@@ -149,6 +151,7 @@ impl Context {
             definitions,
             engine: Arc::clone(&self.engine),
             gate: self.gate.clone(),
+            inspector: Arc::clone(&self.inspector),
             spool: self.spool.clone(),
             ..*self
         }

@@ -7,8 +7,13 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use tokio::signal::unix::{SignalKind, signal};
 
+fn main() -> Result<(), Error> {
+    inspector::worker::run_if_asked();
+    run()
+}
+
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn run() -> Result<(), Error> {
     aws::log::to_cloudwatch("scan");
     let mut terminated = signal(SignalKind::terminate())?;
     let scanner = Arc::new(scan::Scanner::new(scan::Config::from_env(&Env::read())?));

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use clamd::{EngineError, Part};
+use clamd::{EngineError, Part, ScanBudget};
 use domain::aftermath::{Release, Rescan};
 use domain::id::{FileId, ScanId, Sha256, Version};
 use domain::machine::{Effect, Event, Report};
 use domain::record::{Lease, Record, State};
 use domain::timestamp::Timestamp;
 use domain::verdict::{Engine, Evidence, Outcome, ScanError, Structure, Unscannable, Verdict, judge};
+use inspector::InspectorError;
 use tokio::time::{Instant, interval_at};
 
 use crate::spool::SpoolError;
-use crate::{Context, Retry, inspection, measure, recall};
+use crate::{Context, Retry, measure, recall};
 
 /// Judges a stored version, if it is ours to judge. Safe to call twice, and by two processes, for one version.
 pub(crate) async fn judge_version(
@@ -171,7 +172,7 @@ enum Trouble {
     #[error(transparent)]
     Spool(#[from] SpoolError),
     #[error("the file's structure could not be looked at")]
-    Gate(#[source] std::io::Error),
+    Gate(#[from] InspectorError),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("the engine took {taken} bytes of {size}")]
@@ -181,8 +182,8 @@ enum Trouble {
 impl Trouble {
     fn reason(&self) -> ScanError {
         match self {
-            Self::Store(_) | Self::Spool(_) | Self::Gate(_) => ScanError::StorageTrouble,
-            Self::Engine(_) | Self::NotAllTaken { .. } => ScanError::EngineTrouble,
+            Self::Store(_) | Self::Spool(_) => ScanError::StorageTrouble,
+            Self::Gate(_) | Self::Engine(_) | Self::NotAllTaken { .. } => ScanError::EngineTrouble,
         }
     }
 }
@@ -214,7 +215,10 @@ async fn gather(
     {
         return Ok(Gathered::Known { verdict, sha256, engine });
     }
-    let inspection = inspection::inspect(&context.gate, &spooled.file).await.map_err(Trouble::Gate)?;
+    // One budget for all that is done with the bytes: what the gate has spent, the engine has not.
+    let cpu_limit = context.engine.config().limits.max_cpu_time(spooled.size_bytes);
+    let inspected = context.inspector.inspect(&context.gate, &spooled.file, cpu_limit).await?;
+    let inspection = inspected.inspection;
     let structure = match inspection.refusal {
         None => Structure::Sound,
         Some(refusal) => {
@@ -227,8 +231,11 @@ async fn gather(
         }
     };
     let parts = inspection.handed.iter().map(|blob| Box::new(blob.reader()) as Part).collect();
-    let time_left = budget.saturating_sub(began.elapsed());
-    let scan = match context.engine.scan(&spooled.file, spooled.size_bytes, parts, time_left).await {
+    let left = ScanBudget {
+        wall: budget.saturating_sub(began.elapsed()),
+        cpu: cpu_limit.saturating_sub(inspected.cpu_time),
+    };
+    let scan = match context.engine.scan_within(&spooled.file, spooled.size_bytes, parts, left).await {
         Err(error @ EngineError::TooCostly { .. }) => {
             tracing::info!(file.id = %record.file_id, %error, "scan stopped");
             let reason = match structure {

@@ -9,6 +9,7 @@ use aws::{DefinitionBucket, Sdk, Stores};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use clamd::{DaemonConfig, Engine, Transport};
 use domain::freshness::DefinitionsKind;
+use inspector::Inspector;
 use lambda_runtime::{BoxFuture, Error, SnapStartResource};
 use tokio::sync::Mutex;
 
@@ -101,7 +102,8 @@ impl Scanner {
         let limits = Config::limits(config.max_file_size, config.scan_timeout);
         let context = Context {
             stores,
-            gate: gate_for(&self.engine, limits, run_directory.clone()).await?,
+            gate: gate_for(&self.engine, limits, &run_directory).await?,
+            inspector: Arc::new(Inspector::new(None, run_directory.clone())),
             engine: Arc::clone(&self.engine),
             spool: SpoolDirectory(run_directory),
             machine: config.machine,

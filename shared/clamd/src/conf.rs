@@ -24,7 +24,7 @@ impl Limits {
         self.max_file_size.saturating_mul(4)
     }
 
-    /// Processor time for one file. With full definitions, ClamAV takes 0.3 s for 1 MB of noise and up to 12 s for 1 MB of compressed text;
+    /// Processor time for one file, the gate's included. With full definitions, ClamAV takes 0.3 s for 1 MB of noise and up to 12 s for 1 MB of compressed text;
     /// files made for it take half a minute for 10 KB. Eight seconds leave two of ten for everything else that is done with a small file.
     pub fn max_cpu_time(&self, size_bytes: u64) -> Duration {
         const PER_STARTED_MEGABYTE: Duration = Duration::from_secs(8);

@@ -38,6 +38,15 @@ pub enum Transport {
     Descriptor,
 }
 
+/// What one scan may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ScanBudget {
+    /// From the call on, waiting for other scans included.
+    pub wall: Duration,
+    /// Processor time of the engine, for the file and all parts.
+    pub cpu: Duration,
+}
+
 /// What one scan showed. Whether it amounts to a verdict is decided in `domain::verdict::judge`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scan {
@@ -135,27 +144,37 @@ impl Engine {
         }
     }
 
-    /// Scans `file` from its start, and each part, within `budget` (waiting for other scans included).
-    ///
-    /// On any error the engine is killed and its temporary files are wiped, so that no scan inherits from another. So it
-    /// is when the future is dropped before its end.
+    /// [`Engine::scan_within`] `wall`, and all the processor time that a file of this size may cost.
     pub async fn scan(
         &self,
         file: &File,
         size_bytes: u64,
         parts: Vec<Part>,
-        budget: Duration,
+        wall: Duration,
     ) -> Result<Scan, EngineError> {
-        let deadline = Instant::now() + budget;
+        let budget = ScanBudget { wall, cpu: self.config.limits.max_cpu_time(size_bytes) };
+        self.scan_within(file, size_bytes, parts, budget).await
+    }
+
+    /// Scans `file` from its start, and each part, within `budget`.
+    ///
+    /// On any error the engine is killed and its temporary files are wiped, so that no scan inherits from another. So it
+    /// is when the future is dropped before its end.
+    pub async fn scan_within(
+        &self,
+        file: &File,
+        size_bytes: u64,
+        parts: Vec<Part>,
+        budget: ScanBudget,
+    ) -> Result<Scan, EngineError> {
+        let deadline = Instant::now() + budget.wall;
         let mut slot =
             tokio::time::timeout_at(deadline, self.daemon.lock()).await.map_err(|_| EngineError::Busy)?;
         // Out of its slot during the scan, back only when the scan is sound: dropped, it is killed.
         let daemon = self.take_running(&mut slot).await?;
         let scanned = tokio::select! {
             scanned = self.scan_with(&daemon, file, size_bytes, parts, deadline) => scanned,
-            limit = daemon.spend(self.config.limits.max_cpu_time(size_bytes)) => {
-                Err(EngineError::TooCostly { limit })
-            }
+            limit = daemon.spend(budget.cpu) => Err(EngineError::TooCostly { limit }),
         };
         let is_sound = scanned.as_ref().is_ok_and(|scan| {
             scan.canary_found_before && scan.canary_found_after && scan.n_engine_errors == 0

@@ -21,6 +21,6 @@ mod stderr;
 pub use client::{Client, ClientError};
 pub use conf::{ClamdConf, Limits};
 pub use daemon::{ConfError, Daemon, DaemonConfig, StartError};
-pub use engine::{Engine, EngineError, Part, Scan, Transport};
+pub use engine::{Engine, EngineError, Part, Scan, ScanBudget, Transport};
 pub use program::{Program, Snapshot};
 pub use snapshot::{SnapshotError, Snapshots, contents_digest};

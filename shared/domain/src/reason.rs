@@ -9,6 +9,8 @@ pub enum Unscannable {
     Empty,
     Encrypted,
     ExpandsTooMuch,
+    /// Taking the file apart ended in a crash. Says nothing about the file but that it is unusual.
+    InspectionFailed,
     Malformed,
     ScanTimeout,
     StaleDefinitions,
@@ -19,10 +21,11 @@ pub enum Unscannable {
 }
 
 impl Unscannable {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Empty,
         Self::Encrypted,
         Self::ExpandsTooMuch,
+        Self::InspectionFailed,
         Self::Malformed,
         Self::ScanTimeout,
         Self::StaleDefinitions,
@@ -37,6 +40,7 @@ impl Unscannable {
             Self::Empty => "empty",
             Self::Encrypted => "encrypted",
             Self::ExpandsTooMuch => "expands_too_much",
+            Self::InspectionFailed => "inspection_failed",
             Self::Malformed => "malformed",
             Self::ScanTimeout => "scan_timeout",
             Self::StaleDefinitions => "stale_definitions",
@@ -53,6 +57,9 @@ impl Unscannable {
             Self::Empty => "We could not check this file because it is empty.",
             Self::Encrypted => "We could not check this file because it is password-protected.",
             Self::ExpandsTooMuch => "We could not check this file because it unpacks to too much data.",
+            Self::InspectionFailed => {
+                "We could not check this file because our scanner failed while it looked inside."
+            }
             Self::Malformed => "We could not check this file because it is damaged or not in a valid format.",
             Self::ScanTimeout => "We could not check this file because checking it takes too long.",
             Self::StaleDefinitions => {

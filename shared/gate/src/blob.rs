@@ -1,10 +1,13 @@
 //! Bytes that can be read at any place, in memory or in a file without a name.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::scratch::{Range, Scratch};
 
 /// A range of bytes. Cheap to clone and to slice.
 #[derive(Clone, Debug)]
@@ -18,6 +21,23 @@ pub struct Blob {
 enum Store {
     Memory(Arc<Vec<u8>>),
     File(Arc<File>),
+    Scratch(Arc<Range>),
+}
+
+/// Where the bytes of a [`Blob`] are, for another process that has the same files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Place {
+    pub place_in: PlaceIn,
+    pub offset: u64,
+    pub size_bytes: u64,
+}
+
+/// One of the two files of an inspection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaceIn {
+    Inspected,
+    Scratch,
 }
 
 /// The file system failed, as opposed to the bytes being odd. Travels inside `io::Error` through the decompressors.
@@ -37,8 +57,45 @@ impl Blob {
         Ok(Self { store: Store::File(Arc::new(file)), offset: 0, size_bytes })
     }
 
+    /// A part of a file. An error if the file ends before it does.
+    pub fn in_file(file: Arc<File>, offset: u64, size_bytes: u64) -> io::Result<Self> {
+        let end = offset.checked_add(size_bytes);
+        if end.is_none_or(|end| file.metadata().is_ok_and(|metadata| end > metadata.len())) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Self { store: Store::File(file), offset, size_bytes })
+    }
+
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    /// Where it is; `None` while it is in memory.
+    pub fn place(&self) -> Option<Place> {
+        let place_in = match self.store {
+            Store::Memory(_) => return None,
+            Store::File(_) => PlaceIn::Inspected,
+            Store::Scratch(_) => PlaceIn::Scratch,
+        };
+        Some(Place { place_in, offset: self.offset, size_bytes: self.size_bytes })
+    }
+
+    /// The same bytes, out of memory.
+    pub(crate) fn kept_in(self, scratch: &Scratch) -> io::Result<Self> {
+        match &self.store {
+            Store::Memory(bytes) => {
+                let (start, size) = (to_usize(self.offset), to_usize(self.size_bytes));
+                let bytes = bytes.get(start..start + size).ok_or(io::ErrorKind::UnexpectedEof)?;
+                let mut range = scratch.begin();
+                range.append(bytes)?;
+                Ok(Self::in_range(range, self.size_bytes))
+            }
+            Store::File(_) | Store::Scratch(_) => Ok(self),
+        }
+    }
+
+    fn in_range(range: Range, size_bytes: u64) -> Self {
+        Self { offset: range.start(), store: Store::Scratch(Arc::new(range)), size_bytes }
     }
 
     /// `n_bytes` from `offset` on, cut at the blob's end.
@@ -69,16 +126,8 @@ impl Blob {
                 buffer.copy_from_slice(range.ok_or(io::ErrorKind::UnexpectedEof)?);
                 Ok(())
             }
-            Store::File(file) => file
-                .read_exact_at(buffer, self.offset)
-                .map_err(|error| io::Error::other(StorageTrouble(error))),
-        }
-    }
-
-    pub(crate) fn bytes_in_memory(&self) -> u64 {
-        match &self.store {
-            Store::Memory(bytes) => to_u64(bytes.len()),
-            Store::File(_) => 0,
+            Store::File(file) => file.read_exact_at(buffer, self.offset).map_err(storage_trouble),
+            Store::Scratch(range) => range.read_exact_at(buffer, self.offset).map_err(storage_trouble),
         }
     }
 
@@ -143,31 +192,31 @@ impl Seek for BlobReader {
     }
 }
 
-/// Collects a member: in memory while it is small, then in a file without a name.
+/// Collects a member: in memory while it is small, then in the scratch file.
 #[derive(Debug)]
-pub(crate) struct BlobWriter<'a> {
-    directory: &'a Path,
+pub(crate) struct BlobWriter {
+    scratch: Scratch,
     memory: Vec<u8>,
-    file: Option<File>,
+    range: Option<Range>,
     size_bytes: u64,
 }
 
 const MAX_IN_MEMORY: usize = 4 * 1024 * 1024;
 
-impl<'a> BlobWriter<'a> {
-    pub(crate) fn new(directory: &'a Path) -> Self {
-        Self { directory, memory: Vec::new(), file: None, size_bytes: 0 }
+impl BlobWriter {
+    pub(crate) fn new(scratch: &Scratch) -> Self {
+        Self { scratch: scratch.clone(), memory: Vec::new(), range: None, size_bytes: 0 }
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.size_bytes += to_u64(bytes.len());
-        if self.file.is_none() && self.memory.len() + bytes.len() > MAX_IN_MEMORY {
-            let mut file = tempfile::tempfile_in(self.directory)?;
-            file.write_all(&std::mem::take(&mut self.memory))?;
-            self.file = Some(file);
+        if self.range.is_none() && self.memory.len() + bytes.len() > MAX_IN_MEMORY {
+            let mut range = self.scratch.begin();
+            range.append(&std::mem::take(&mut self.memory))?;
+            self.range = Some(range);
         }
-        if let Some(file) = &mut self.file {
-            return file.write_all(bytes);
+        if let Some(range) = &mut self.range {
+            return range.append(bytes);
         }
         self.memory.extend_from_slice(bytes);
         Ok(())
@@ -178,32 +227,15 @@ impl<'a> BlobWriter<'a> {
     }
 
     pub(crate) fn finish(self) -> Blob {
-        match self.file {
-            Some(file) => Blob { store: Store::File(Arc::new(file)), offset: 0, size_bytes: self.size_bytes },
+        match self.range {
+            Some(range) => Blob::in_range(range, self.size_bytes),
             None => Blob::from_bytes(self.memory),
         }
     }
 }
 
-/// One file without a name for many blobs.
-#[derive(Debug)]
-pub(crate) struct Overflow {
-    file: Arc<File>,
-    size_bytes: u64,
-}
-
-impl Overflow {
-    pub(crate) fn new(directory: &Path) -> io::Result<Self> {
-        Ok(Self { file: Arc::new(tempfile::tempfile_in(directory)?), size_bytes: 0 })
-    }
-
-    pub(crate) fn keep(&mut self, blob: &Blob) -> io::Result<Blob> {
-        let n_bytes = io::copy(&mut blob.reader(), &mut &*self.file)?;
-        let kept =
-            Blob { store: Store::File(Arc::clone(&self.file)), offset: self.size_bytes, size_bytes: n_bytes };
-        self.size_bytes += n_bytes;
-        Ok(kept)
-    }
+fn storage_trouble(error: io::Error) -> io::Error {
+    io::Error::other(StorageTrouble(error))
 }
 
 pub(crate) fn to_u64(n: usize) -> u64 {

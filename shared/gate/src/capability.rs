@@ -2,8 +2,10 @@
 
 use std::io::Read as _;
 
+use serde::{Deserialize, Serialize};
+
 /// A way of packing that the engine must be able to undo by itself.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Method {
     Bzip2,
     Cabinet,
@@ -73,7 +75,7 @@ impl Sample {
 }
 
 /// The methods that an engine was seen to open.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Capabilities(std::collections::BTreeSet<Method>);
 
 impl Capabilities {

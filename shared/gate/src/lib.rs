@@ -28,6 +28,7 @@ mod iso;
 mod mail;
 mod mszip;
 mod refusal;
+mod scratch;
 mod seven_zip;
 mod stream;
 mod tar;
@@ -37,16 +38,18 @@ mod zip;
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
 
-pub use blob::{Blob, BlobReader};
+use serde::{Deserialize, Serialize};
+
+pub use blob::{Blob, BlobReader, Place, PlaceIn};
 pub use capability::{Capabilities, Method, Sample};
 pub use refusal::Refusal;
 
+use scratch::Scratch;
 use walk::{Stop, Walk};
 
 /// What the engine is allowed to unpack; the gate refuses what would go beyond.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes of one member. The engine cuts larger ones without a word.
     pub max_member_bytes: u64,
@@ -59,12 +62,10 @@ pub struct Limits {
 }
 
 /// The gate for one engine: its limits, and what it was seen to open.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Gate {
     pub limits: Limits,
     pub capabilities: Capabilities,
-    /// Where members too large for memory are kept while they are looked at, in files without a name.
-    pub scratch_directory: PathBuf,
 }
 
 /// What the gate makes of one file.
@@ -76,20 +77,14 @@ pub struct Inspection {
 }
 
 impl Gate {
-    /// Inspects `file` from its start. An error means that the file or the scratch directory could not be read or written;
-    /// whatever the bytes are is an [`Inspection`].
-    pub fn inspect(&self, file: &File) -> io::Result<Inspection> {
-        self.inspect_blob(&Blob::from_file(file.try_clone()?)?)
-    }
-
-    /// The same for bytes in memory.
-    pub fn inspect_bytes(&self, bytes: &[u8]) -> io::Result<Inspection> {
-        self.inspect_blob(&Blob::from_bytes(bytes.to_vec()))
-    }
-
-    fn inspect_blob(&self, blob: &Blob) -> io::Result<Inspection> {
-        let mut walk = Walk::new(self);
-        let refusal = match walk.look(blob, 0) {
+    /// Inspects `file` from its start. Members that are too large for memory, and those that are handed over, are kept in `scratch`, an
+    /// empty file. An error means that one of the two could not be read or written; whatever the bytes are is an [`Inspection`].
+    ///
+    /// The bytes are hostile: a service calls this in a process of its own, which may crash or be killed (`shared/inspector`).
+    pub fn inspect(&self, file: &File, scratch: File) -> io::Result<Inspection> {
+        let blob = Blob::from_file(file.try_clone()?)?;
+        let mut walk = Walk::new(self, Scratch::new(scratch));
+        let refusal = match walk.look(&blob, 0) {
             Ok(()) => None,
             Err(Stop::Refused(refusal)) => Some(refusal),
             Err(Stop::Trouble(error)) => return Err(error),

@@ -2,6 +2,9 @@
 //!
 //! Readers of MIME differ in a hundred small ways (RFC 2045 to 2049). The runs make most of those differences irrelevant.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 use domain::verdict::Unscannable;
 use mail_parser::{MessageParser, PartType};
 
@@ -12,6 +15,10 @@ use crate::walk::{Reach, Walk, Walked, malformed, refuse};
 
 /// A message is parsed in memory.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Messages within messages that one message may have, or seem to have. mail-parser nests as deep as the bytes do, and drops and copies what
+/// it nested by recursion: 2 MB of stack are enough for 20,000 levels and not for 30,000.
+const MAX_NESTED: usize = 10_000;
 
 /// Whether a blob begins with header fields that make a reader decode what follows.
 pub(crate) fn is_header(head: &[u8]) -> bool {
@@ -68,6 +75,9 @@ fn messages(text: &[u8]) -> Vec<&[u8]> {
 }
 
 fn walk_message(walk: &mut Walk<'_>, text: &[u8], depth: u32) -> Walked {
+    if n_nested_at_most(text) > MAX_NESTED {
+        return refuse(Unscannable::TooDeep, "mail: too many messages within messages");
+    }
     let Some(message) = MessageParser::default().parse(text) else {
         return malformed("mail: no message");
     };
@@ -85,6 +95,17 @@ fn walk_message(walk: &mut Walk<'_>, text: &[u8], depth: u32) -> Walked {
         walk.stored_member(Blob::from_bytes(bytes.to_vec()), depth, Reach::Handed)?;
     }
     Ok(())
+}
+
+/// How often the words stand here without which no parser begins another message: `message/rfc822`, `message/global`, `multipart/digest`
+/// (RFC 2046, RFC 6532). What is nested within a part that is encoded does not show: for that the process has a stack that is large enough.
+fn n_nested_at_most(text: &[u8]) -> usize {
+    #[expect(clippy::expect_used, reason = "it fails for more patterns than memory holds, or never")]
+    static WORDS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        let words = ["rfc822", "global", "digest"];
+        AhoCorasick::builder().ascii_case_insensitive(true).build(words).expect("three short words")
+    });
+    WORDS.find_iter(text).count()
 }
 
 /// Decodes every run of lines that are nothing but base64.

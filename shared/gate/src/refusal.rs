@@ -1,15 +1,17 @@
 //! Why is a file not passed on?
 
+use std::borrow::Cow;
 use std::fmt;
 
 use domain::verdict::Unscannable;
+use serde::{Deserialize, Serialize};
 
 /// A reason for the uploader, and the observation behind it for the log.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Refusal {
     pub reason: Unscannable,
     /// What was seen, in a few words. Fixed texts only: nothing of the file's own.
-    pub seen: &'static str,
+    pub seen: Cow<'static, str>,
 }
 
 impl Refusal {
@@ -18,6 +20,7 @@ impl Refusal {
     pub fn may_ask_engine(&self) -> bool {
         match self.reason {
             Unscannable::Encrypted
+            | Unscannable::InspectionFailed
             | Unscannable::Malformed
             | Unscannable::TooDeep
             | Unscannable::UnsupportedContainer => true,
@@ -45,11 +48,12 @@ mod tests {
     fn what_costs_too_much_is_not_given_to_the_engine() {
         let asked = Unscannable::ALL
             .into_iter()
-            .filter(|reason| Refusal { reason: *reason, seen: "" }.may_ask_engine());
+            .filter(|reason| Refusal { reason: *reason, seen: "".into() }.may_ask_engine());
         assert_eq!(
             asked.collect::<Vec<_>>(),
             [
                 Unscannable::Encrypted,
+                Unscannable::InspectionFailed,
                 Unscannable::Malformed,
                 Unscannable::TooDeep,
                 Unscannable::UnsupportedContainer

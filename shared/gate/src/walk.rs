@@ -6,10 +6,11 @@ use std::io::{self, BufRead as _, Read};
 use domain::verdict::Unscannable;
 use sha2::{Digest as _, Sha256};
 
-use crate::blob::{Blob, BlobWriter, Overflow, StorageTrouble, to_u64};
+use crate::blob::{Blob, BlobWriter, StorageTrouble, to_u64};
 use crate::capability::Method;
 use crate::format::{Format, sniff};
 use crate::refusal::Refusal;
+use crate::scratch::Scratch;
 use crate::{Gate, ar, cabinet, compound, embedded, encrypted, iso, mail, seven_zip, stream, tar, zip};
 
 /// Why a walk ends before its end.
@@ -23,7 +24,7 @@ pub(crate) enum Stop {
 pub(crate) type Walked<T = ()> = Result<T, Stop>;
 
 pub(crate) fn refuse<T>(reason: Unscannable, seen: &'static str) -> Walked<T> {
-    Err(Stop::Refused(Refusal { reason, seen }))
+    Err(Stop::Refused(Refusal { reason, seen: seen.into() }))
 }
 
 pub(crate) fn malformed<T>(seen: &'static str) -> Walked<T> {
@@ -56,35 +57,28 @@ pub(crate) enum Damage {
 
 pub(crate) struct Walk<'a> {
     pub(crate) gate: &'a Gate,
+    scratch: Scratch,
     n_members: u64,
     n_bytes: u64,
     n_attempts: u32,
-    handed: Handed,
-}
-
-/// What the engine must be given, kept within bounded memory.
-#[derive(Default)]
-struct Handed {
-    blobs: Vec<Blob>,
+    handed: Vec<Blob>,
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
-    digests: HashSet<[u8; 32]>,
-    n_bytes_in_memory: u64,
-    overflow: Option<Overflow>,
+    handed_digests: HashSet<[u8; 32]>,
 }
 
 /// Signatures that may be followed in vain in one file before it counts as made to waste time.
 const MAX_ATTEMPTS: u32 = 2_000;
-const MAX_HANDED_IN_MEMORY: u64 = 16 * 1024 * 1024;
 const BYTE_BY_BYTE: u64 = 64 * 1024;
 const COPY_BYTES: usize = 64 * 1024;
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(gate: &'a Gate) -> Self {
-        Self { gate, n_members: 0, n_bytes: 0, n_attempts: 0, handed: Handed::default() }
+    pub(crate) fn new(gate: &'a Gate, scratch: Scratch) -> Self {
+        let (handed, handed_digests) = (Vec::new(), HashSet::new());
+        Self { gate, scratch, n_members: 0, n_bytes: 0, n_attempts: 0, handed, handed_digests }
     }
 
     pub(crate) fn into_handed(self) -> Vec<Blob> {
-        self.handed.blobs
+        self.handed
     }
 
     /// Looks at a file or a member, `depth` containers down.
@@ -133,23 +127,18 @@ impl<'a> Walk<'a> {
         self.visit(blob, depth, reach)
     }
 
-    pub(crate) fn new_member(&mut self) -> Walked<BlobWriter<'a>> {
+    pub(crate) fn new_member(&mut self) -> Walked<BlobWriter> {
         self.count_member()?;
         Ok(self.writer())
     }
 
     /// For what may turn out not to be a member.
-    pub(crate) fn writer(&self) -> BlobWriter<'a> {
-        BlobWriter::new(&self.gate.scratch_directory)
+    pub(crate) fn writer(&self) -> BlobWriter {
+        BlobWriter::new(&self.scratch)
     }
 
     /// Unpacks `source` to its end into `writer`, counting every byte.
-    pub(crate) fn fill(
-        &mut self,
-        writer: &mut BlobWriter<'_>,
-        source: &mut dyn Read,
-        damage: Damage,
-    ) -> Walked {
+    pub(crate) fn fill(&mut self, writer: &mut BlobWriter, source: &mut dyn Read, damage: Damage) -> Walked {
         let mut buffer = vec![0; COPY_BYTES];
         loop {
             // A decompressor that reports damage drops what it wrote into the buffer until then. Tools that do not care keep it.
@@ -172,7 +161,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The same for what may be damaged: quickly, but `false` and nothing counted if it is.
-    pub(crate) fn fill_whole(&mut self, writer: &mut BlobWriter<'_>, source: &mut dyn Read) -> Walked<bool> {
+    pub(crate) fn fill_whole(&mut self, writer: &mut BlobWriter, source: &mut dyn Read) -> Walked<bool> {
         let n_bytes = self.n_bytes;
         match self.fill(writer, source, Damage::Refused) {
             Ok(()) => Ok(true),
@@ -194,21 +183,9 @@ impl<'a> Walk<'a> {
     }
 
     fn hand(&mut self, blob: Blob) -> io::Result<()> {
-        if !self.handed.digests.insert(digest(&blob)?) {
-            return Ok(());
+        if self.handed_digests.insert(digest(&blob)?) {
+            self.handed.push(blob.kept_in(&self.scratch)?);
         }
-        let n_bytes_in_memory = self.handed.n_bytes_in_memory + blob.bytes_in_memory();
-        let blob = if n_bytes_in_memory <= MAX_HANDED_IN_MEMORY {
-            self.handed.n_bytes_in_memory = n_bytes_in_memory;
-            blob
-        } else {
-            let overflow = match self.handed.overflow.take() {
-                Some(overflow) => overflow,
-                None => Overflow::new(&self.gate.scratch_directory)?,
-            };
-            self.handed.overflow.insert(overflow).keep(&blob)?
-        };
-        self.handed.blobs.push(blob);
         Ok(())
     }
 
@@ -285,7 +262,11 @@ mod tests {
 
     fn gate() -> Gate {
         let limits = Limits { max_member_bytes: 100, max_total_bytes: 150, max_members: 5, max_depth: 3 };
-        Gate { limits, capabilities: [].into_iter().collect(), scratch_directory: std::env::temp_dir() }
+        Gate { limits, capabilities: [].into_iter().collect() }
+    }
+
+    fn walk_through(gate: &Gate) -> Walk<'_> {
+        Walk::new(gate, Scratch::new(tempfile::tempfile().unwrap()))
     }
 
     /// Gives what it is told to, one answer for each read.
@@ -304,7 +285,7 @@ mod tests {
 
     fn filled(damage: Damage, answers: Vec<io::Result<&'static [u8]>>) -> Walked<u64> {
         let gate = gate();
-        let (mut walk, mut source) = (Walk::new(&gate), Answers(answers));
+        let (mut walk, mut source) = (walk_through(&gate), Answers(answers));
         let mut writer = walk.new_member()?;
         walk.fill(&mut writer, &mut source, damage)?;
         Ok(writer.size_bytes())
@@ -332,18 +313,20 @@ mod tests {
         file.set_len(0).unwrap();
         for damage in [Damage::Refused, Damage::CutOff] {
             let gate = gate();
-            let mut walk = Walk::new(&gate);
+            let mut walk = walk_through(&gate);
             let mut writer = walk.new_member().unwrap();
             assert!(matches!(walk.fill(&mut writer, &mut blob.reader(), damage), Err(Stop::Trouble(_))));
         }
         let gate = gate();
-        assert!(Walk::new(&gate).fill_whole(&mut Walk::new(&gate).writer(), &mut blob.reader()).is_err());
+        assert!(
+            walk_through(&gate).fill_whole(&mut walk_through(&gate).writer(), &mut blob.reader()).is_err()
+        );
     }
 
     #[test]
     fn only_damage_makes_it_no_member() {
         let gate = gate();
-        let mut walk = Walk::new(&gate);
+        let mut walk = walk_through(&gate);
         let mut whole = |bytes: &'static [u8], is_damaged: bool| {
             let mut answers = vec![Ok(bytes)];
             answers.extend(is_damaged.then(|| Err(io::ErrorKind::InvalidData.into())));
@@ -357,7 +340,7 @@ mod tests {
         assert!(
             matches!(whole(&[1; 60], false), Err(Stop::Refused(it)) if it.reason == Unscannable::ExpandsTooMuch)
         );
-        let mut large = Walk::new(&gate);
+        let mut large = walk_through(&gate);
         let mut writer = large.writer();
         let refused = large.fill_whole(&mut writer, &mut Answers(vec![Ok(&[1; 101])]));
         assert!(matches!(refused, Err(Stop::Refused(it)) if it.reason == Unscannable::TooLarge));

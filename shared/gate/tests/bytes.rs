@@ -9,14 +9,14 @@ use std::path::Path;
 use domain::verdict::Unscannable;
 use gate::{Gate, Limits, Sample};
 
-use crate::{files, gate, is_update, written_by};
+use crate::{files, gate, inspect_bytes, is_update, written_by};
 
 const LIMITS: Limits =
     Limits { max_member_bytes: 20_000, max_total_bytes: 40_000, max_members: 40, max_depth: 5 };
 const CHANGES: [fn(u8) -> u8; 3] = [|byte| byte ^ 0x01, |byte| byte ^ 0x80, |byte| byte.wrapping_add(0x33)];
 
 fn letter(gate: &Gate, bytes: &[u8]) -> char {
-    let inspection = gate.inspect_bytes(bytes).unwrap();
+    let inspection = inspect_bytes(&gate, bytes);
     match inspection.refusal.map(|refusal| refusal.reason) {
         None if inspection.handed.is_empty() => '.',
         None => {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use gate::{Gate, Limits, Sample};
 
-use crate::{files, gate, is_update, written_by};
+use crate::{files, gate, inspect_bytes, is_update, written_by};
 
 /// Small ones, so that they are met.
 const LIMITS: Limits =
@@ -21,7 +21,7 @@ fn eicar() -> Vec<u8> {
 }
 
 fn described(gate: &Gate, bytes: &[u8]) -> String {
-    let inspection = gate.inspect_bytes(bytes).unwrap();
+    let inspection = inspect_bytes(&gate, bytes);
     let refusal = inspection.refusal.map_or("pass".to_owned(), |refusal| refusal.to_string());
     let (mut n_test_files, mut n_others) = (0, 0);
     for blob in &inspection.handed {
@@ -64,7 +64,7 @@ fn an_engine_that_opens_less_makes_the_gate_refuse_more() {
         let others =
             Sample::ALL.iter().map(|sample| sample.method).filter(|method| *method != missing.method);
         let blind = Gate { capabilities: others.collect(), ..gate(LIMITS) };
-        let refusal = blind.inspect_bytes(&missing.unmasked()).unwrap().refusal;
+        let refusal = inspect_bytes(&blind, &missing.unmasked()).refusal;
         let reason = refusal.map(|refusal| refusal.reason);
         assert_eq!(reason, Some(domain::verdict::Unscannable::UnsupportedContainer), "{:?}", missing.method);
     }

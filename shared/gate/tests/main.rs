@@ -11,11 +11,13 @@ mod tars;
 mod zip_builder;
 mod zips;
 
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gate::{Capabilities, Gate, Limits, Sample};
+use gate::{Capabilities, Gate, Inspection, Limits, Sample};
 
 const USUAL_LIMITS: Limits = Limits {
     max_member_bytes: 100 * 1024 * 1024,
@@ -27,7 +29,17 @@ const USUAL_LIMITS: Limits = Limits {
 /// For an engine that opens everything.
 fn gate(limits: Limits) -> Gate {
     let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
-    Gate { limits, capabilities, scratch_directory: std::env::temp_dir() }
+    Gate { limits, capabilities }
+}
+
+fn scratch() -> File {
+    tempfile::tempfile().unwrap()
+}
+
+fn inspect_bytes(gate: &Gate, bytes: &[u8]) -> Inspection {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    gate.inspect(&file, scratch()).unwrap()
 }
 
 /// The directory that one of the workspace's generators writes: `PROGRAM DIRECTORY ARGUMENTS`. Written once for each version of it.

@@ -2,10 +2,10 @@
 
 use domain::verdict::Unscannable;
 
-use crate::{USUAL_LIMITS, gate};
+use crate::{USUAL_LIMITS, gate, inspect_bytes};
 
 fn reason(bytes: &[u8]) -> Option<Unscannable> {
-    gate(USUAL_LIMITS).inspect_bytes(bytes).unwrap().refusal.map(|refusal| refusal.reason)
+    inspect_bytes(&gate(USUAL_LIMITS), bytes).refusal.map(|refusal| refusal.reason)
 }
 
 /// A header and its data, to whole blocks.

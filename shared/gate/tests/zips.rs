@@ -6,10 +6,10 @@ use domain::verdict::Unscannable;
 use gate::{Blob, Inspection};
 
 use crate::zip_builder::{Archive, Member, crc32, deflate};
-use crate::{USUAL_LIMITS, gate};
+use crate::{USUAL_LIMITS, gate, inspect_bytes};
 
 fn inspect(bytes: &[u8]) -> Inspection {
-    gate(USUAL_LIMITS).inspect_bytes(bytes).unwrap()
+    inspect_bytes(&gate(USUAL_LIMITS), bytes)
 }
 
 fn reason(bytes: &[u8]) -> Option<Unscannable> {

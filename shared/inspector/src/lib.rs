@@ -1,0 +1,171 @@
+//! Takes hostile files apart in a process of its own: whatever the bytes do to the gate, they do it to one confined child.
+//!
+//! Each file has a fresh worker process, started in advance: this program's own executable, with one argument. The worker gets the file to read, one file
+//! without a name to keep members in, and a limit of processor time; it confines itself ([`confine`]), runs the gate, and answers. A crash,
+//! or the limit, is a [`Refusal`] of that file, and nothing else notices.
+//!
+//! Invariant: the service's own process parses no byte of an upload.
+//! Invariant: a worker that did not answer is never taken for one that found nothing.
+
+mod descriptors;
+mod process;
+mod protocol;
+pub mod worker;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use domain::verdict::Unscannable;
+use gate::{Blob, Gate, Inspection, PlaceIn, Refusal};
+use rustix::process::Signal;
+use thiserror::Error;
+
+use process::{Ended, Worker};
+use protocol::{Answer, Job};
+
+/// Starts workers and asks them. One per service; shared by all scans.
+#[derive(Debug)]
+pub struct Inspector {
+    program: PathBuf,
+    /// Where the files without a name are made.
+    scratch_directory: PathBuf,
+    /// A worker that waits for its file, so that no scan waits for a start.
+    ready: Mutex<Option<Worker>>,
+}
+
+/// What a worker found, and what it cost.
+#[derive(Debug)]
+pub struct Inspected {
+    pub inspection: Inspection,
+    /// Processor time.
+    pub cpu_time: Duration,
+}
+
+/// The file was not inspected, which says nothing about it: try again.
+#[derive(Debug, Error)]
+pub enum InspectorError {
+    #[error("the gate's process could not be started")]
+    Spawn(#[source] io::Error),
+    #[error("the gate's files could not be used")]
+    Files(#[source] io::Error),
+    #[error("the gate's process could not be asked")]
+    Socket(#[source] io::Error),
+    #[error("the gate could not read or keep the file: {message}")]
+    Storage { message: String, is_full: bool },
+    #[error("the gate's process ended without an answer ({0})")]
+    NoAnswer(String),
+    #[error("the gate's answer makes no sense")]
+    BadAnswer,
+}
+
+impl InspectorError {
+    /// Whether there was no room for what a file unpacks to.
+    pub fn is_storage_full(&self) -> bool {
+        match self {
+            Self::Files(error) => error.kind() == io::ErrorKind::StorageFull,
+            Self::Storage { is_full, .. } => *is_full,
+            Self::Spawn(_) | Self::Socket(_) | Self::NoAnswer(_) | Self::BadAnswer => false,
+        }
+    }
+}
+
+impl Inspector {
+    /// For workers that run `program`, which calls [`worker::run_if_asked`] first: this process's own executable if it is `None`.
+    pub fn new(program: Option<PathBuf>, scratch_directory: PathBuf) -> Self {
+        // The file that runs, also when another has taken its place since.
+        let program = program.unwrap_or_else(|| "/proc/self/exe".into());
+        Self { program, scratch_directory, ready: Mutex::default() }
+    }
+
+    /// Inspects `file` from its start, for at most `cpu_limit` of processor time. Dropping the future kills the worker.
+    ///
+    /// An error is no verdict; what the file did to the worker is: [`Unscannable::ScanTimeout`] beyond the limit, [`Unscannable::ExpandsTooMuch`]
+    /// beyond the room for members, [`Unscannable::InspectionFailed`] for any other end.
+    pub async fn inspect(
+        &self,
+        gate: &Gate,
+        file: &File,
+        cpu_limit: Duration,
+    ) -> Result<Inspected, InspectorError> {
+        let (began, readable) = (Instant::now(), read_only(file).map_err(InspectorError::Files)?);
+        let scratch = tempfile::tempfile_in(&self.scratch_directory).map_err(InspectorError::Files)?;
+        let job = Job { gate: gate.clone(), cpu_limit };
+        let worker = self.worker_with(&job, &readable, &scratch).await?;
+        let ended = worker.answer().await?;
+        self.prepare();
+        match ended {
+            Ended::Answered(Answer::Inspected { refusal, handed, cpu_time }) => {
+                let (file, scratch) = (Arc::new(readable), Arc::new(scratch));
+                let blob = |place: gate::Place| {
+                    let file = match place.place_in {
+                        PlaceIn::Inspected => &file,
+                        PlaceIn::Scratch => &scratch,
+                    };
+                    Blob::in_file(Arc::clone(file), place.offset, place.size_bytes)
+                };
+                let handed = handed.into_iter().map(blob).collect::<io::Result<_>>();
+                let handed = handed.map_err(|_| InspectorError::BadAnswer)?;
+                Ok(Inspected { inspection: Inspection { refusal, handed }, cpu_time })
+            }
+            Ended::Answered(Answer::Storage { message, is_full }) => {
+                Err(InspectorError::Storage { message, is_full })
+            }
+            Ended::Failed { status, said } => {
+                tracing::warn!(%status, said, "the gate's process ended early");
+                let Some(refusal) = refusal_of(status) else {
+                    return Err(InspectorError::NoAnswer(status.to_string()));
+                };
+                let inspection = Inspection { refusal: Some(refusal), handed: vec![] };
+                // How much of it was processor time is not known any more.
+                Ok(Inspected { inspection, cpu_time: began.elapsed().min(cpu_limit) })
+            }
+        }
+    }
+
+    /// Starts a worker for the next file, unless one waits already. A failure shows when it is needed.
+    pub fn prepare(&self) {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if ready.is_none() {
+            *ready = Worker::start(&self.program).ok();
+        }
+    }
+
+    /// A worker that has its job: the one that waits, or a new one if that has died while it waited.
+    async fn worker_with(&self, job: &Job, file: &File, scratch: &File) -> Result<Worker, InspectorError> {
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut worker) = ready
+            && worker.is_alive()
+            && worker.give(job, file, scratch).await.is_ok()
+        {
+            return Ok(worker);
+        }
+        let mut worker = Worker::start(&self.program).map_err(InspectorError::Spawn)?;
+        worker.give(job, file, scratch).await.map_err(InspectorError::Socket)?;
+        Ok(worker)
+    }
+}
+
+/// The same file, which nobody can write to through this descriptor: not even a worker that was taken over.
+fn read_only(file: &File) -> io::Result<File> {
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// What the end of a worker says about its file; `None` when it says nothing: another process killed it, or it could not begin.
+fn refusal_of(status: std::process::ExitStatus) -> Option<Refusal> {
+    use std::os::unix::process::ExitStatusExt as _;
+    let (reason, seen) = match (status.signal().and_then(Signal::from_named_raw), status.code()) {
+        (Some(Signal::KILL | Signal::TERM | Signal::INT), _) => return None,
+        (Some(Signal::XCPU), _) => {
+            (Unscannable::ScanTimeout, "looking inside takes more processor time than the limit")
+        }
+        (Some(Signal::XFSZ), _) => (Unscannable::ExpandsTooMuch, "members take more room than the limit"),
+        (Some(_), _) => (Unscannable::InspectionFailed, "the gate's process was ended by a signal"),
+        (None, Some(worker::PANICKED)) => (Unscannable::InspectionFailed, "the gate panicked"),
+        (None, _) => return None,
+    };
+    Some(Refusal { reason, seen: seen.into() })
+}

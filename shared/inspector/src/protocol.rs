@@ -1,0 +1,66 @@
+//! What the service and a worker say to each other: one job, one answer, each as JSON behind its length.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use gate::{Gate, Place, Refusal};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+/// What a worker is to do with the files that come with it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) gate: Gate,
+    /// Processor time.
+    pub(crate) cpu_limit: Duration,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Inspected {
+        refusal: Option<Refusal>,
+        handed: Vec<Place>,
+        cpu_time: Duration,
+    },
+    /// One of the files failed.
+    Storage {
+        message: String,
+        is_full: bool,
+    },
+}
+
+/// 65,536 members, each with its place in a hundred bytes, and some room.
+const MAX_BYTES: u32 = 16 * 1024 * 1024;
+
+pub(crate) fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    let text = serde_json::to_vec(message)?;
+    let length = u32::try_from(text.len()).ok().filter(|length| *length <= MAX_BYTES);
+    let length = length.ok_or(io::ErrorKind::InvalidData)?;
+    Ok([length.to_le_bytes().as_slice(), &text].concat())
+}
+
+pub(crate) fn write(target: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    target.write_all(&encode(message)?)
+}
+
+pub(crate) fn read<T: DeserializeOwned>(source: &mut impl Read) -> io::Result<T> {
+    let mut length = [0; 4];
+    source.read_exact(&mut length)?;
+    let mut text = vec![0; text_size(length)?];
+    source.read_exact(&mut text)?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+pub(crate) async fn read_async<T: DeserializeOwned>(source: &mut (impl AsyncRead + Unpin)) -> io::Result<T> {
+    let mut length = [0; 4];
+    source.read_exact(&mut length).await?;
+    let mut text = vec![0; text_size(length)?];
+    source.read_exact(&mut text).await?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+fn text_size(length: [u8; 4]) -> io::Result<usize> {
+    let length = Some(u32::from_le_bytes(length)).filter(|length| *length <= MAX_BYTES);
+    length.and_then(|length| length.try_into().ok()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}

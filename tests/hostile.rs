@@ -1,0 +1,217 @@
+//! Whatever a file does to what takes it apart, it costs that file its verdict, and nothing else: the service goes on, and the file is refused
+//! in one attempt.
+
+mod costly;
+mod deep;
+
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::verdict::Unscannable;
+use gate::{Capabilities, Gate, Limits, Sample};
+use inspector::{Inspected, Inspector, InspectorError};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::process::{binary, children_of};
+use crate::support::{Service, is_soak, rounds};
+
+fn gate() -> Gate {
+    let limits = Limits {
+        max_member_bytes: 100 << 20,
+        max_total_bytes: 400 << 20,
+        max_members: 65_536,
+        max_depth: 16,
+    };
+    Gate { limits, capabilities: Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>() }
+}
+
+fn inspector() -> Inspector {
+    Inspector::new(Some(binary()), std::env::temp_dir())
+}
+
+fn file_of(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
+/// The limit that a scan of so many bytes has.
+fn cpu_limit(n_bytes: usize) -> Duration {
+    let limits = clamd::Limits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(4) };
+    limits.max_cpu_time(n_bytes.try_into().unwrap())
+}
+
+async fn inspect(inspector: &Inspector, bytes: &[u8]) -> Result<Inspected, InspectorError> {
+    inspector.inspect(&gate(), &file_of(bytes), cpu_limit(bytes.len())).await
+}
+
+fn reason(inspected: &Inspected) -> Option<Unscannable> {
+    inspected.inspection.refusal.as_ref().map(|refusal| refusal.reason)
+}
+
+/// Takes 8 s of processor time, unless something ends it.
+fn busy() -> Vec<u8> {
+    b"ustar".repeat(4_000_000)
+}
+
+/// The worker that is at work: one that waits has used no time to speak of.
+async fn worker_at_work() -> Pid {
+    loop {
+        for pid in children_of(std::process::id()) {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let Some((name, fields)) = stat.rsplit_once(") ") else { continue };
+            let n_ticks: u64 =
+                fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+            if name.contains("airlock") && n_ticks > 20 {
+                return Pid::from_raw(pid.cast_signed()).unwrap();
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_crashes_refuses_its_file_and_one_that_is_killed_says_nothing() {
+    let inspector = Arc::new(inspector());
+    let says_nothing = [Signal::KILL, Signal::TERM];
+    for signal in [Signal::SEGV, Signal::ABORT, Signal::BUS, Signal::ILL, Signal::KILL, Signal::TERM] {
+        let asked = tokio::spawn({
+            let inspector = Arc::clone(&inspector);
+            async move { inspect(&inspector, &busy()).await }
+        });
+        let worker = worker_at_work().await;
+        // Rust's handler takes the first SIGSEGV for a fault that comes again, and goes back to where it would.
+        while !asked.is_finished() {
+            let _ = kill_process(worker, signal);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        match asked.await.unwrap() {
+            Ok(inspected) => assert!(
+                reason(&inspected) == Some(Unscannable::InspectionFailed) && !says_nothing.contains(&signal),
+                "{signal:?}"
+            ),
+            Err(error) => {
+                assert!(
+                    matches!(error, InspectorError::NoAnswer(_)) && says_nothing.contains(&signal),
+                    "{error:?}"
+                );
+            }
+        }
+        // The next file has a worker of its own.
+        assert_eq!(reason(&inspect(&inspector, b"nothing special").await.unwrap()), None, "{signal:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_on_when_a_scan_is_given_up() {
+    let inspector = Arc::new(inspector());
+    let asked = tokio::spawn({
+        let inspector = Arc::clone(&inspector);
+        async move { inspect(&inspector, &busy()).await }
+    });
+    let worker = worker_at_work().await;
+    asked.abort();
+    assert!(asked.await.is_err());
+    while crate::support::process::is_running(worker.as_raw_nonzero().get().unsigned_abs()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The two that were found: 30,000 messages in one another ended the service; 99 MB that begin a tar every five bytes took two minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn small_files_that_were_made_to_hurt_are_refused_in_one_attempt() {
+    let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;
+    let nested = deep::zip(&deep::messages(30_000));
+    let costly = deep::zip(&b"ustar".repeat(19_800_000));
+    assert!(nested.len() < 5_000 && costly.len() < 200_000, "{} {}", nested.len(), costly.len());
+    for (name, bytes, reason, most) in [
+        ("nested.zip", nested, "too_deep", Duration::from_secs(4)),
+        ("costly.zip", costly, "scan_timeout", Duration::from_secs(10)),
+    ] {
+        let file_id = service.upload(name, &bytes).await;
+        let info = service.ends_as(&file_id, "unscannable").await;
+        assert_eq!(info["scan_result"]["reason"], reason, "{info}");
+        // What the children took in all: the gate's processes and the engine's.
+        let spent = rustix_children_time();
+        assert!(spent < most + Duration::from_secs(8), "{name}: {spent:?}");
+    }
+    assert_eq!(service.get("/health").await.0, 200);
+    service.stop().await;
+}
+
+/// Processor time of every child that has ended.
+fn rustix_children_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let ticks = stat.rsplit_once(") ").unwrap().1.split(' ').skip(13).take(2);
+    let n_ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(n_ticks * 1000 / rustix::param::clock_ticks_per_second())
+}
+
+/// Every kind of nesting, to depths that no stack of a usual size holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_nests_so_deeply_that_the_service_notices() {
+    let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;
+    let depths: &[usize] = if is_soak() { &[20, 1_000, 30_000, 300_000] } else { &[20, 30_000] };
+    let mut n_tried = 0;
+    for kind in deep::KINDS {
+        for n_levels in depths.iter().map(|n| (*n).min(kind.most)).collect::<std::collections::BTreeSet<_>>()
+        {
+            for bytes in [(kind.make)(n_levels), deep::zip(&(kind.make)(n_levels))] {
+                let file_id = service.upload("deep", &bytes).await;
+                let info = service.ended(&file_id).await;
+                let status = info["scan_status"].as_str().unwrap();
+                // It has a verdict, whichever: `error` would be five attempts.
+                assert!(matches!(status, "clean" | "unscannable"), "{} {n_levels}: {info}", kind.name);
+                let holds_files = kind.holds_files && n_levels > 16;
+                assert!(!holds_files || status == "unscannable", "{} {n_levels}: {info}", kind.name);
+                n_tried += 1;
+            }
+        }
+    }
+    println!(
+        "{n_tried} files of {} kinds, nested up to {} levels",
+        deep::KINDS.len(),
+        depths.last().unwrap()
+    );
+    assert_eq!(service.get("/health").await.0, 200);
+    service.stop().await;
+}
+
+/// What is spent is measured, and never much more than what a file of its size may cost.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_input_costs_more_than_its_size_allows() {
+    let inspector = inspector();
+    let (mut worst, mut n_refused) = ((0.0, String::new()), 0);
+    let corpus = costly::corpus(rounds(1, 20) * 1_000_000);
+    for (name, bytes) in &corpus {
+        let (began, limit) = (Instant::now(), cpu_limit(bytes.len()));
+        let inspected = inspect(&inspector, bytes).await.unwrap();
+        let megabytes = f64::from(u32::try_from(bytes.len().div_ceil(1_000_000)).unwrap());
+        let seconds = inspected.cpu_time.as_secs_f64();
+        println!(
+            "{name:32} {:>10} bytes {seconds:7.2} s  {:7.3} s for each megabyte begun  {:6.2} s wall  {:?}",
+            bytes.len(),
+            seconds / megabytes,
+            began.elapsed().as_secs_f64(),
+            reason(&inspected)
+        );
+        // The kernel counts whole seconds.
+        assert!(
+            inspected.cpu_time <= limit + Duration::from_secs(1),
+            "{name}: {:?} of {limit:?}",
+            inspected.cpu_time
+        );
+        n_refused += usize::from(reason(&inspected) == Some(Unscannable::ScanTimeout));
+        if seconds / megabytes > worst.0 {
+            worst = (seconds / megabytes, name.clone());
+        }
+    }
+    println!(
+        "{} inputs, {n_refused} beyond the limit; the worst: {:.2} s for each megabyte begun, {}",
+        corpus.len(),
+        worst.0,
+        worst.1
+    );
+}
