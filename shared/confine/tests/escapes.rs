@@ -23,12 +23,13 @@ fn is_child() -> bool {
 
 type Attempt<'a> = (&'static str, Box<dyn Fn() -> io::Result<()> + 'a>);
 
+fn way<'a>(what: &'static str, attempt: impl Fn() -> io::Result<()> + 'a) -> Attempt<'a> {
+    (what, Box::new(attempt))
+}
+
 /// The ways out, by name.
 fn attempts<'a>(own: &'a File, elsewhere: &'a Path, parent: Pid) -> Vec<Attempt<'a>> {
     let more = Rlimit { current: Some(60), maximum: Some(60) };
-    fn way<'a>(what: &'static str, attempt: impl Fn() -> io::Result<()> + 'a) -> Attempt<'a> {
-        (what, Box::new(attempt))
-    }
     vec![
         way("read a file", move || File::open("/etc/passwd").map(drop)),
         way("list a directory", move || std::fs::read_dir("/").map(drop)),
@@ -47,7 +48,8 @@ fn attempts<'a>(own: &'a File, elsewhere: &'a Path, parent: Pid) -> Vec<Attempt<
         way("kill the parent", move || kill_process(parent, Signal::USR1).map_err(Into::into)),
         way("raise a limit", move || setrlimit(Resource::Cpu, more).map_err(Into::into)),
         way("make a memory file", || {
-            Ok(drop(rustix::fs::memfd_create("m", rustix::fs::MemfdFlags::CLOEXEC)?))
+            rustix::fs::memfd_create("m", rustix::fs::MemfdFlags::CLOEXEC)?;
+            Ok(())
         }),
         way("write beyond the limit of a file", move || own.write_all_at(b"x", 1 << 20)),
     ]

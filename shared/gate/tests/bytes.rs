@@ -16,7 +16,7 @@ const LIMITS: Limits =
 const CHANGES: [fn(u8) -> u8; 3] = [|byte| byte ^ 0x01, |byte| byte ^ 0x80, |byte| byte.wrapping_add(0x33)];
 
 fn letter(gate: &Gate, bytes: &[u8]) -> char {
-    let inspection = inspect_bytes(&gate, bytes);
+    let inspection = inspect_bytes(gate, bytes);
     match inspection.refusal.map(|refusal| refusal.reason) {
         None if inspection.handed.is_empty() => '.',
         None => {

@@ -21,7 +21,7 @@ fn eicar() -> Vec<u8> {
 }
 
 fn described(gate: &Gate, bytes: &[u8]) -> String {
-    let inspection = inspect_bytes(&gate, bytes);
+    let inspection = inspect_bytes(gate, bytes);
     let refusal = inspection.refusal.map_or("pass".to_owned(), |refusal| refusal.to_string());
     let (mut n_test_files, mut n_others) = (0, 0);
     for blob in &inspection.handed {
