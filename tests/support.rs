@@ -153,7 +153,7 @@ impl Service {
         self.put_with(accepted, &[], bytes).await
     }
 
-    /// The presigned PUT, with headers that nobody has asked for.
+    /// The presigned PUT, with headers that its instructions do not name.
     pub(crate) async fn put_with(
         &self,
         accepted: &Accepted,
@@ -177,7 +177,7 @@ impl Service {
         self.post_form_with(accepted, &[], bytes).await
     }
 
-    /// The presigned form, with fields that nobody has asked for.
+    /// The presigned form, with fields that its instructions do not name.
     pub(crate) async fn post_form_with(
         &self,
         accepted: &Accepted,
