@@ -1,5 +1,5 @@
-//! What a client saves are the bytes that were judged, also if the uploader stored a `Content-Encoding` that would have it decode them first: such
-//! a file is never clean, and real clients get its bytes as they are stored if it can be downloaded all the same.
+//! A client saves the bytes that were judged, whatever `Content-Encoding` the uploader stored with them: such
+//! a file is never clean, and where it can be downloaded all the same, real clients save the stored bytes.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -181,7 +181,7 @@ async fn address(service: &Service, file_id: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn real_clients_save_the_stored_bytes_whatever_their_encoding() {
-    // The queue's messages stay where they are, and nothing is swept: what was judged before stays as it was left.
+    // The queue's messages stay undelivered, and nothing is swept: the records stay as they are written here.
     let service = Service::start_with(&[], |settings| {
         settings.tuning.delivery.n_workers = 0;
         settings.tuning.machine.look_again = Duration::from_hours(1);
@@ -218,7 +218,8 @@ async fn real_clients_save_the_stored_bytes_whatever_their_encoding() {
         let saved = curl(url, &[]).unwrap();
         assert_eq!(saved.header("content-encoding"), Some("identity"), "{saved:?}");
     }
-    // The next scan notices, and the links die. The first file is left out: the engine opens gzip, and calls it infected.
+    // A rescan notices, and revokes the links. Not of the first file: the engine opens gzip, and calls it
+    // infected.
     let mut links = vec![];
     for (file_id, _) in &files {
         links.push(service.link(file_id).await);
@@ -256,7 +257,9 @@ async fn a_released_file_is_saved_as_the_operator_has_seen_it() {
 
 /// As `Content-MD5` has it.
 fn md5_of(bytes: &[u8]) -> String {
-    let script = "import base64, hashlib, json, sys; print(base64.b64encode(hashlib.md5(bytes(json.load(sys.stdin))).digest()).decode())";
+    let script = "import base64, hashlib, json, sys\n\
+                  md5 = hashlib.md5(bytes(json.load(sys.stdin)))\n\
+                  print(base64.b64encode(md5.digest()).decode())";
     python(script, &json!(bytes)).trim().to_owned()
 }
 
@@ -291,7 +294,7 @@ async fn the_clients_protocols_have_the_same_rule() {
     put_encoded(&service, &signed["files"][0]["signedUrl"], &signed["files"][0]["headers"], &bytes).await;
     is_refused(&service, &text(&signed["metadata"]["file_ids"][0]), "better-upload").await;
 
-    // Uppy's whole files go by a form, which takes no field that its policy does not name. A header of the form's request is not stored.
+    // Uppy sends whole files by a form, which takes no field that its policy does not name.
     let (_, form) = service.get("/uppy/s3/params?filename=a.txt&type=text/plain").await;
     let file_id = text(&form["fields"]["key"]).strip_prefix("uploads/").unwrap().to_owned();
     let accepted = Accepted { file_id: file_id.clone(), upload: form };
@@ -300,7 +303,7 @@ async fn the_clients_protocols_have_the_same_rule() {
     assert_eq!(service.post_form(&accepted, &bytes).await.status(), 201);
     service.ends_as(&file_id, "clean").await;
 
-    // Parts are stored by an upload that the API has begun, without an encoding: a part's own is not stored.
+    // The API begins the upload in parts, without an encoding; a part's header is not stored.
     let body = json!({ "filename": "large.bin", "size": size, "method": "multipart" });
     let (_, accepted) = service.post("/files", &body).await;
     let file_id = text(&accepted["file_id"]);

@@ -1,5 +1,5 @@
-//! What an uploader stores beside the bytes changes nothing about what a client does with them: the rows of "Which headers" in docs/semantics.md.
-//! `Content-Encoding` has a file of its own, `content_encoding.rs`.
+//! No header that an uploader stores beside the bytes changes what a client does with them: the rows of
+//! "Which headers" in docs/semantics.md, but for `Content-Encoding`, which is in `content_encoding.rs`.
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
@@ -14,7 +14,8 @@ use crate::support::{Service, sha256, text};
 
 const BYTES: &[u8] = b"<html>the bytes that were judged</html>";
 
-/// Headers of a download that differ from one to the next, whatever is stored. Tags are counted: the scan writes one just after the verdict.
+/// Headers that differ from one download to the next, whatever is stored. Tags are counted, and the scan
+/// writes one just after the verdict.
 const VOLATILE: [&str; 6] =
     ["date", "etag", "last-modified", "x-amz-request-id", "x-amz-tagging-count", "x-amz-version-id"];
 
@@ -162,7 +163,7 @@ async fn what_a_signature_or_a_policy_does_not_name_is_refused() {
     service.stop().await;
 }
 
-/// What an uploader with keys of its own stores below the incoming prefix, as `in/a.html` of a place of its own.
+/// A PUT by an uploader with keys of its own: below the incoming prefix, each in a place of its own.
 fn signed(service: &Service, place: &str) -> PutObjectFluentBuilder {
     let put = service.raw_s3().put_object().bucket("airlock").key(format!("in/{place}/a.html"));
     put.body(ByteStream::from_static(BYTES)).content_type("text/html")

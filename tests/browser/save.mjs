@@ -1,4 +1,5 @@
-// What does Chromium save of each address? The SHA-256 of the files on disk, or the error, as a JSON array. Usage: node save.mjs URL...
+// Has Chromium download from each address, and prints the SHA-256 of each saved file, or the error, as a JSON
+// array. Usage: node save.mjs URL...
 
 import { readFileSync } from 'node:fs';
 import { launch, sha256 } from './support.mjs';

@@ -1,4 +1,4 @@
-//! Programs that save what an address gives: curl, Python's requests, Chromium. What they save is what a person gets.
+//! Real clients that save what a URL gives: curl, Python's requests, Chromium.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -34,7 +34,7 @@ pub struct OpenObject {
     pub size_bytes: u64,
     /// What the store measured of the whole object when it arrived; only when the uploader declared it.
     pub sha256: Option<Sha256>,
-    /// What the uploader had stored with the bytes, and storage repeats to clients. `body` is what is stored, not decoded.
+    /// What storage repeats to clients. `body` has the stored bytes, not decoded.
     pub content_encoding: ContentEncoding,
     pub body: ByteStream,
 }

@@ -127,9 +127,10 @@ impl Objects {
 
     /// A GET of exactly the granted version, as an attachment of a harmless type, for at most `ttl`.
     ///
-    /// Every header that the uploader could have stored and that S3 can override is overridden (AWS, "GetObject", "Overriding response header
-    /// values through the request"), so that what a client does with the bytes does not depend on the uploader. `identity` above all: with a
-    /// `content-encoding` of the uploader's, clients would save what they decode from the judged bytes, and that was never judged.
+    /// It overrides every stored header that S3 can override (AWS, "GetObject", "Overriding response header
+    /// values through the request"), so that the uploader cannot change what a client does with the bytes.
+    /// Without `identity`, clients would decode the judged bytes by the uploader's `content-encoding`, and
+    /// save bytes that were never judged.
     pub async fn presign_get(
         &self,
         grant: &DownloadGrant,

@@ -1,4 +1,4 @@
-//! What a stored `Content-Encoding` does to the bytes: a client that obeys it saves other bytes than those that were stored.
+//! A stored `Content-Encoding`: a client that obeys it saves other bytes than the stored ones.
 
 /// A stored object's `Content-Encoding`, by what clients do with the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -9,13 +9,14 @@ pub enum ContentEncoding {
     Encoded,
 }
 
-/// Names that stand for no encoding. `aws-chunked` frames a request's body; S3 removes it before it stores, some other stores leave it in the header,
-/// and no client decodes it.
+/// Names that stand for no encoding. `aws-chunked` frames a request's body: S3 removes it from the stored
+/// header, some other stores keep it there, and no client decodes it.
 const HARMLESS: [&str; 2] = ["identity", "aws-chunked"];
 
 impl ContentEncoding {
-    /// Reads the header as storage reports it; `None` where there is none. A list of codings (RFC 9110, section 8.4) counts as encoded if any of
-    /// them is, and a name that is not known to be harmless counts as an encoding, because some client may know it.
+    /// Reads the header as storage reports it; `None` if there is none. A list (RFC 9110, section 8.4) is
+    /// [`Encoded`](Self::Encoded) if one of its codings is. So is an unknown name, because some client may
+    /// know it.
     pub fn parse(header: Option<&str>) -> Self {
         let codings = header.unwrap_or_default().split(',').map(str::trim);
         let is_harmless = |coding: &str| {

@@ -32,7 +32,8 @@ pub struct Question<'a> {
 }
 
 impl Known {
-    /// `None` for what says nothing lasting about the bytes: errors, and refusals that are the moment's fault, or that of how they were stored.
+    /// `None` for what says nothing lasting about the bytes: errors, and refusals because of the moment or of
+    /// how the bytes were stored.
     pub fn of(question: Question<'_>, verdict: &Verdict) -> Option<Self> {
         let is_lasting = match verdict {
             // The proof of a clean verdict names its bytes: it proves nothing about others.

@@ -55,7 +55,8 @@ impl Unscannable {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::ContentEncoding => {
-                "We could not check this file because it was stored with a content encoding (gzip, for example). Please upload it again without the header `Content-Encoding`."
+                "We could not check this file because it was stored with a content encoding (gzip, for example). \
+                 Please upload it again without the header `Content-Encoding`."
             }
             Self::Empty => "We could not check this file because it is empty.",
             Self::Encrypted => "We could not check this file because it is password-protected.",

@@ -91,7 +91,7 @@ pub struct Evidence {
     pub stored_size: u64,
     /// What was read, hashed and handed to the engine.
     pub streamed_size: u64,
-    /// What the store said when the object was opened. The bytes that are judged are those that are stored, never decoded ones.
+    /// What the store said when the object was opened. The stored bytes are judged, never decoded ones.
     pub content_encoding: ContentEncoding,
     pub sha256: Sha256,
     pub declared_sha256: Option<Sha256>,
@@ -108,11 +108,11 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Why a file that the engine finds nothing in is not clean all the same: clients would get other bytes than those that were judged, or
-    /// the engine did not look at all of them.
+    /// Why the file is not clean even if the engine finds nothing in it: clients would save other bytes than
+    /// the judged ones, or the engine did not look at all of them.
     fn refusal(&self) -> Option<Unscannable> {
         match (self.content_encoding, self.structure) {
-            // First, because it says nothing about the bytes: they may be clean once they are stored without it.
+            // First, because it says nothing about the bytes: stored without it, they may be clean.
             (ContentEncoding::Encoded, _) => Some(Unscannable::ContentEncoding),
             (ContentEncoding::Identity, Structure::Refused(reason)) => Some(reason),
             (ContentEncoding::Identity, Structure::Sound) => None,
@@ -357,14 +357,15 @@ pub(crate) mod tests {
         fn clean_implies_every_condition(
             sizes in prop::array::uniform3(0u64..3), reply in prop_oneof![Just(EngineReply::Ok), "[A-Za-z.()]{0,12}".prop_map(EngineReply::Found)],
             before: bool, after: bool, n_engine_errors in 0usize..2, declared in prop::option::of(0u8..2), age_days in 0u64..20,
-            second in prop::option::of(Just(EngineReply::Found("Heuristics.Encrypted.PDF".into()))), sound: bool, encoded: bool,
+            second in prop::option::of(Just(EngineReply::Found("Heuristics.Encrypted.PDF".into()))), sound: bool,
+            encoded: bool,
         ) {
             let outcome = outcome(|e| {
                 [e.announced_size, e.stored_size, e.streamed_size] = sizes;
                 e.replies = std::iter::once(reply.clone()).chain(second.clone()).collect();
                 (e.canary_found_before, e.canary_found_after) = (before, after);
                 e.structure = if sound { Structure::Sound } else { Structure::Refused(Unscannable::Malformed) };
-                e.content_encoding = if encoded { ContentEncoding::Encoded } else { ContentEncoding::Identity };
+                e.content_encoding = ContentEncoding::parse(encoded.then_some("gzip"));
                 e.n_engine_errors = n_engine_errors;
                 e.declared_sha256 = declared.map(|d| Sha256::from_bytes([7 + d; 32]));
                 e.engine.definitions.built_at = NOW - Duration::from_hours(24 * age_days);

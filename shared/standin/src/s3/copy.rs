@@ -12,7 +12,7 @@ use super::put::{Condition, NewVersion};
 use super::rows::{Meta, internal};
 
 impl Store {
-    /// Copies one version within the bucket, with its tags and metadata where the request does not replace them.
+    /// Copies one version within the bucket. The request may replace its tags and metadata.
     pub(super) async fn copy(&self, input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
         self.check_bucket(&input.bucket)?;
         let CopySource::Bucket { bucket, key, version_id } = &input.copy_source else {

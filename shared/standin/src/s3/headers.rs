@@ -1,4 +1,4 @@
-//! What S3 keeps with an object besides its bytes, gives back with them, and refuses to keep.
+//! Which headers does S3 keep with an object, return with it, or refuse?
 
 use s3s::dto::{
     CopyObjectInput, CreateMultipartUploadInput, GetObjectOutput, HeadObjectOutput, MetadataDirective,
@@ -23,8 +23,8 @@ const STORAGE_CLASSES: [&str; 8] = [
 /// Those whose objects cannot be read before they are restored.
 const ARCHIVES: [&str; 2] = [StorageClass::GLACIER, StorageClass::DEEP_ARCHIVE];
 
-/// Reads what a request wants to have kept, or refuses it as S3 refuses it for a bucket with default settings. The three kinds of request have
-/// the same fields, but no type in common.
+/// Reads the headers that a request wants kept, or refuses them as S3 does for a bucket with default
+/// settings. The three kinds of request have the same fields, but no type in common.
 macro_rules! meta_of {
     ($input:expr) => {{
         let input = $input;
@@ -42,14 +42,16 @@ macro_rules! meta_of {
         if has_lock {
             return Err(s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration"));
         }
-        let is_owners_acl = |acl: &ObjectCannedACL| acl.as_str() == ObjectCannedACL::BUCKET_OWNER_FULL_CONTROL;
+        let is_owners_acl =
+            |acl: &ObjectCannedACL| acl.as_str() == ObjectCannedACL::BUCKET_OWNER_FULL_CONTROL;
         if has_grants || !input.acl.as_ref().is_none_or(is_owners_acl) {
             return Err(s3_error!(AccessControlListNotSupported, "The bucket does not allow ACLs"));
         }
         if has_customer_key {
             return Err(s3_error!(
                 InvalidRequest,
-                "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection."
+                "Requests specifying Server Side Encryption with Customer provided keys must be made over a \
+                 secure connection."
             ));
         }
         if storage_class.as_deref().is_some_and(|class| !STORAGE_CLASSES.contains(&class)) {
@@ -70,7 +72,7 @@ macro_rules! meta_of {
     }};
 }
 
-/// Gives back what was kept, as headers of a `GET` or a `HEAD`.
+/// The kept headers, for the answer to a `GET` or a `HEAD`.
 macro_rules! described {
     ($output:ident, $meta:expr, $shows_checksums:expr) => {{
         let (meta, shows_checksums) = ($meta, $shows_checksums);
@@ -100,7 +102,8 @@ impl Meta {
         Ok(meta_of!(input))
     }
 
-    /// A form may have no field that its policy does not name, and ours name no encryption. `s3s` 0.14 lets these fields through, as `MinIO` does.
+    /// S3 refuses fields that a form's policy does not name, and our policies name no encryption. `s3s` 0.14
+    /// lets these fields through, as `MinIO` does.
     pub(super) fn of_form(input: &PutObjectInput) -> S3Result<Self> {
         let asks_for_encryption = input.sse_customer_algorithm.is_some()
             || input.sse_customer_key.is_some()
@@ -122,8 +125,8 @@ impl Meta {
         Ok(meta_of!(input))
     }
 
-    /// A copy keeps what its source has, or with `x-amz-metadata-directive: REPLACE` has what the request says. Where a website would redirect
-    /// to and the storage class are the request's in any case (S3, `CopyObject`).
+    /// A copy has its source's headers, or the request's with `x-amz-metadata-directive: REPLACE`. The
+    /// website redirect and the storage class are always the request's (S3, `CopyObject`).
     pub(super) fn of_copy(input: &CopyObjectInput, source: Self) -> S3Result<Self> {
         let asked = meta_of!(input);
         let replaces = input
@@ -158,7 +161,7 @@ impl Meta {
     }
 }
 
-/// `aws-chunked` is about the request's body, and S3 does not keep it; what else is in the list stays.
+/// S3 does not keep `aws-chunked`, which is about the request's body; the other codings stay.
 fn without_chunking(encoding: Option<&str>) -> Option<String> {
     let is_kept = |coding: &&str| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked");
     let kept: Vec<&str> = encoding?.split(',').map(str::trim).filter(is_kept).collect();
