@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use domain::reason::{ScanError, Unscannable};
+
 use crate::support::Service;
 
 async fn reason_of(service: &Service, name: &str, bytes: &[u8]) -> String {
@@ -21,6 +23,18 @@ fn limits() -> tempfile::TempDir {
     let written = Command::new("python3").arg("evasion/limits.py").arg(directory.path()).status();
     assert!(written.unwrap().success());
     directory
+}
+
+#[test]
+fn the_documentation_lists_each_reason() {
+    let documentation = include_str!("../docs/semantics.md");
+    for reason in Unscannable::ALL {
+        let row = format!("| `{}` | {} |", reason.code(), reason.sentence());
+        assert!(documentation.contains(&row), "{row}");
+    }
+    for reason in ScanError::ALL {
+        assert!(documentation.contains(&format!("\n| `{}` | ", reason.code())), "{}", reason.code());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! `STORAGE_TYPE=s3`: objects in somebody else's bucket, whose events do not reach this machine. The bucket here is another
 //! service's storage, over the same wire.
 
+use crate::content_encoding::zlib;
 use crate::support::process::{Process, free_ports};
 use crate::support::{Service, client, eicar};
 use serde_json::{Value, json};
@@ -25,7 +26,11 @@ async fn files_in_another_bucket_are_found_judged_and_served() {
     ];
     let process = Process::start(&storage.path().join("renter"), free_ports(), &env).await;
     let http = client();
-    for (bytes, expected) in [(b"clean".to_vec(), "clean"), (eicar(), "infected")] {
+    for (bytes, encoding, expected) in [
+        (b"clean".to_vec(), "identity", "clean"),
+        (eicar(), "identity", "infected"),
+        (zlib(&eicar()), "deflate", "unscannable"),
+    ] {
         let body = json!({ "filename": "a.txt", "size": bytes.len() });
         let accepted: Value = http
             .post(format!("{}/files", process.url))
@@ -36,7 +41,8 @@ async fn files_in_another_bucket_are_found_judged_and_served() {
             .json()
             .await
             .unwrap();
-        let mut put = http.put(accepted["upload"]["url"].as_str().unwrap());
+        let put = http.put(accepted["upload"]["url"].as_str().unwrap());
+        let mut put = put.header("content-encoding", encoding);
         for name in ["content-type", "if-none-match"] {
             put = put.header(name, accepted["upload"]["headers"][name].as_str().unwrap());
         }

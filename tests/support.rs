@@ -17,6 +17,7 @@ pub(crate) mod mirror;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod runtime_api;
+pub(crate) mod savers;
 pub(crate) mod stack;
 
 /// The test `$name` with each of the engines.
@@ -151,7 +152,20 @@ impl Service {
 
     /// The presigned PUT, as it was given.
     pub(crate) async fn put(&self, accepted: &Accepted, bytes: &[u8]) -> Response {
+        self.put_with(accepted, &[], bytes).await
+    }
+
+    /// The presigned PUT, with headers that its instructions do not name.
+    pub(crate) async fn put_with(
+        &self,
+        accepted: &Accepted,
+        more: &[(&str, &str)],
+        bytes: &[u8],
+    ) -> Response {
         let mut request = self.http.put(accepted.upload["url"].as_str().unwrap());
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
         for (name, value) in accepted.upload["headers"].as_object().unwrap() {
             if name != "content-length" {
                 request = request.header(name, value.as_str().unwrap());
@@ -162,7 +176,20 @@ impl Service {
 
     /// The presigned form, as it was given.
     pub(crate) async fn post_form(&self, accepted: &Accepted, bytes: &[u8]) -> Response {
+        self.post_form_with(accepted, &[], bytes).await
+    }
+
+    /// The presigned form, with fields that its instructions do not name.
+    pub(crate) async fn post_form_with(
+        &self,
+        accepted: &Accepted,
+        more: &[(&str, &str)],
+        bytes: &[u8],
+    ) -> Response {
         let mut form = reqwest::multipart::Form::new();
+        for (name, value) in more {
+            form = form.text((*name).to_owned(), (*value).to_owned());
+        }
         for (name, value) in accepted.upload["fields"].as_object().unwrap() {
             form = form.text(name.clone(), text(value));
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clamd::{EngineError, Part, ScanBudget};
 use domain::aftermath::{Release, Rescan};
+use domain::content_encoding::ContentEncoding;
 use domain::id::{FileId, ScanId, Sha256, Version};
 use domain::machine::{Effect, Event, Report};
 use domain::record::{Lease, Record, State};
@@ -196,18 +197,18 @@ async fn gather(
 ) -> Result<Gathered, Trouble> {
     let began = Instant::now();
     let object = context.stores.objects.open(&record.object_key(), version).await?;
-    let stored_size = object.size_bytes;
-    let is_announced_size = stored_size == version.size_bytes;
+    let (stored_size, content_encoding) = (object.size_bytes, object.content_encoding);
+    // What these bytes were judged says nothing about what clients would decode from them.
+    let may_be_known = stored_size == version.size_bytes && content_encoding == ContentEncoding::Identity;
     // The store measured the declared digest when the bytes arrived: they need not be read to be known.
-    if let Some(sha256) =
-        object.sha256.filter(|_| is_announced_size && object.sha256 == record.declared_sha256)
+    if let Some(sha256) = object.sha256.filter(|_| may_be_known && object.sha256 == record.declared_sha256)
         && let Some((verdict, engine)) = recall::recall(context, record, sha256, stored_size).await
     {
         return Ok(Gathered::Known { verdict, sha256, engine });
     }
     let spooled = context.spool.take(object).await?;
     let sha256 = spooled.sha256;
-    let is_as_announced = is_announced_size
+    let is_as_announced = may_be_known
         && spooled.size_bytes == stored_size
         && record.declared_sha256.is_none_or(|declared| declared == sha256);
     if is_as_announced
@@ -253,6 +254,7 @@ async fn gather(
         announced_size: version.size_bytes,
         stored_size,
         streamed_size: spooled.size_bytes,
+        content_encoding,
         sha256,
         declared_sha256: record.declared_sha256,
         structure,

@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod aftermath;
+pub mod content_encoding;
 pub mod content_type;
 pub mod delivery;
 pub mod file_name;

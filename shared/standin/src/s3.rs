@@ -7,6 +7,7 @@ mod api;
 mod blobs;
 mod copy;
 mod guard;
+mod headers;
 mod multipart;
 mod put;
 mod rows;

@@ -107,17 +107,10 @@ impl S3 for Store {
         Ok(S3Response::new(HeadObjectOutput {
             accept_ranges: Some("bytes".into()),
             content_length: row.size.try_into().ok(),
-            content_type: row.meta.content_type,
-            content_disposition: row.meta.content_disposition,
-            content_encoding: row.meta.content_encoding,
-            cache_control: row.meta.cache_control,
             e_tag: Some(ETag::Strong(row.etag)),
             last_modified: Some(rows::timestamp(row.modified_at)),
-            metadata: row.meta.user,
             version_id: Some(row.version),
-            checksum_crc32: row.meta.crc32.filter(|_| shows_checksums),
-            checksum_sha256: row.meta.sha256.filter(|_| shows_checksums),
-            ..Default::default()
+            ..row.meta.into_head(shows_checksums)
         }))
     }
 
@@ -125,6 +118,7 @@ impl S3 for Store {
         let input = request.input;
         let row = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
         check_conditions(&row, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        row.meta.check_readable()?;
         let path = self.blobs.path(row.blob.as_deref().unwrap_or_default());
         let mut file = tokio::fs::File::open(path).await.map_err(internal)?;
         let range = input.range.map(|range| range.check(row.size)).transpose()?;
@@ -140,17 +134,11 @@ impl S3 for Store {
             accept_ranges: Some("bytes".into()),
             content_length: length.try_into().ok(),
             content_range: range.map(|range| format!("bytes {}-{}/{}", range.start, range.end - 1, row.size)),
-            content_type: row.meta.content_type,
-            content_disposition: row.meta.content_disposition,
-            content_encoding: row.meta.content_encoding,
-            cache_control: row.meta.cache_control,
             e_tag: Some(ETag::Strong(row.etag)),
             last_modified: Some(rows::timestamp(row.modified_at)),
-            metadata: row.meta.user,
             version_id: Some(row.version),
-            checksum_crc32: row.meta.crc32.filter(|_| shows_checksums),
-            checksum_sha256: row.meta.sha256.filter(|_| shows_checksums),
-            ..Default::default()
+            tag_count: i32::try_from(row.tags.len()).ok().filter(|n_tags| *n_tags > 0),
+            ..row.meta.into_get(shows_checksums)
         }))
     }
 

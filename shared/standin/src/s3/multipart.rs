@@ -36,13 +36,8 @@ impl Store {
     ) -> S3Result<CreateMultipartUploadOutput> {
         self.check_bucket(&input.bucket)?;
         let meta = Meta {
-            content_type: input.content_type,
-            content_disposition: input.content_disposition,
-            content_encoding: input.content_encoding,
-            cache_control: input.cache_control,
-            user: input.metadata,
-            needs_sha256: input.checksum_algorithm.is_some_and(|name| name.as_str() == "SHA256"),
-            ..Meta::default()
+            needs_sha256: input.checksum_algorithm.as_ref().is_some_and(|name| name.as_str() == "SHA256"),
+            ..Meta::of_multipart(&input)?
         };
         let (id, key, meta) = (random_id(), input.key.clone(), rows::to_json(&meta)?);
         let upload_id = id.clone();
