@@ -64,6 +64,7 @@ impl ClamdConf {
             ("AlertEncrypted", "yes".to_owned()),
             ("AlertBrokenExecutables", "yes".to_owned()),
             ("AlertBrokenMedia", "yes".to_owned()),
+            ("AlertPartitionIntersection", "yes".to_owned()),
             ("MaxFileSize", size.clone()),
             ("StreamMaxLength", size.clone()),
             // Beyond these ClamAV skips a way of looking, and says nothing.

@@ -12,6 +12,7 @@ pub mod aftermath;
 pub mod content_type;
 pub mod delivery;
 pub mod file_name;
+mod finding;
 pub mod freshness;
 pub mod id;
 pub mod incoming;
