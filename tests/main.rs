@@ -24,6 +24,7 @@ mod layer;
 mod lifecycle;
 mod live;
 mod multipart;
+mod names;
 mod openapi;
 mod operators;
 mod ordinary;

@@ -1,5 +1,7 @@
 //! `POST /upload`: the original upload, a form through the service, streamed to storage.
 
+mod disposition;
+
 use aws::{Created, ObjectWriter};
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
@@ -14,6 +16,7 @@ use web::view::Accepted;
 use web::{ApiError, Caller, Problem};
 
 use crate::App;
+use disposition::Disposition;
 
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only describes the form")]
@@ -41,9 +44,11 @@ pub(crate) async fn upload(
     let form = Multipart::from_request(request, &app).await;
     let mut form = form.map_err(|_| ApiError::UnsupportedMediaType { expected })?;
     while let Some(field) = form.next_field().await.map_err(|error| malformed(&error))? {
-        let is_file = field.name() == Some("file") && field.file_name().is_some();
-        if is_file {
-            let record = store(&app, caller, field).await?;
+        let header = field.headers().get(header::CONTENT_DISPOSITION);
+        let disposition = header.map(|value| Disposition::parse(value.as_bytes())).unwrap_or_default();
+        let is_file = disposition.name.as_deref() == Some("file");
+        if let Some(name) = disposition.file_name.filter(|_| is_file) {
+            let record = store(&app, caller, &name, field).await?;
             let location = format!("/files/{}", record.file_id);
             let body = axum::Json(Accepted::from(&record));
             return Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response());
@@ -75,11 +80,10 @@ fn too_large(app: &App) -> ApiError {
 }
 
 /// Streams the field to storage; the record appears just before the object does. On any failure neither is there.
-async fn store(app: &App, caller: Caller, mut field: Field<'_>) -> Result<Record, ApiError> {
-    let (name, content_type) =
-        (field.file_name().unwrap_or_default().to_owned(), field.content_type().map(ToOwned::to_owned));
+async fn store(app: &App, caller: Caller, name: &str, mut field: Field<'_>) -> Result<Record, ApiError> {
+    let content_type = field.content_type().map(ToOwned::to_owned);
     let mut upload = accept(
-        &UploadRequest { filename: &name, content_type: content_type.as_deref(), ..UploadRequest::default() },
+        &UploadRequest { filename: name, content_type: content_type.as_deref(), ..UploadRequest::default() },
         &app.uploads,
     )?;
     let file = FileId::from_random(aws::clock::random_uuid());
