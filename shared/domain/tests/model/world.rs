@@ -122,6 +122,7 @@ pub(crate) enum Action {
     Commit(usize),
     FinishScan(usize),
     EngineFails(usize),
+    Postpones(usize),
     Crash(usize),
     Load(usize),
     CountAndPresign(usize),
