@@ -87,6 +87,26 @@ async fn foreign_and_unknown_ids_cannot_be_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_uploaded_without_tokens_is_no_token_holders() {
+    let open = Service::start().await;
+    let file_id = open.upload("a.txt", b"from before").await;
+    open.ends_as(&file_id, "clean").await;
+    let directory = open.stop_and_keep().await;
+    let service = Service::start_in(directory, &ENV, |settings| settings.auth = Auth::Jwt).await;
+    let path = format!("/files/{file_id}");
+    for (token, expected) in [
+        (user_token("local"), 401),
+        (admin_token("local"), 401),
+        (user_token("Local"), 404),
+        (user_token("alice"), 404),
+        (admin_token("root"), 404),
+    ] {
+        assert_eq!(comparable(&service, &token, "GET", &path).await.0, expected);
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_is_its_owners_alone() {
     let service = service().await.with_token(sign(&claims("alice")));
     for _ in 0..3 {

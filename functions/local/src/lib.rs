@@ -8,6 +8,7 @@
 pub mod cli;
 mod data_dir;
 mod definitions;
+mod disk;
 mod linger;
 mod page;
 mod parts;

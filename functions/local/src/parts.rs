@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use api::{Facts, Probe};
+use api::{Disk, Facts, Probe};
 use aws::env::{EngineChoice, Env};
 use aws::{DeadLetters, Stores};
 use axum::Router;
@@ -115,6 +115,7 @@ pub(crate) struct Functions<'a> {
     pub(crate) dead_letters: DeadLetters,
     pub(crate) machine: MachinePolicy,
     pub(crate) probe: Probe,
+    pub(crate) disk: Disk,
 }
 
 impl Functions<'_> {
@@ -151,6 +152,7 @@ impl Functions<'_> {
                 allowed_origins: config.allowed_origins.clone(),
                 loopback_only: loopback_only.clone(),
                 probe: Some(self.probe.clone()),
+                room: Some(api::Room::new(self.disk.clone())),
             },
             uploads: config.uploads,
             quotas: self.env.quotas()?,

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::data_dir::DataDir;
 use crate::definitions;
+use crate::disk;
 use crate::parts::{Functions, bind, engine, page_origins, probe, refuse_open_service, serve, url_of};
 use crate::report::Report;
 use crate::settings::Settings;
@@ -66,7 +67,10 @@ impl Local {
         let s3_public_url = settings.s3_url.clone().unwrap_or_else(|| s3_url.clone());
         let chosen = definitions::choose(&settings.definitions, &data_dir.path, env).await?;
 
-        let store = Store::open(&data_dir.path.join("s3"), LOCAL_BUCKET).await?;
+        let max_file_size = config.uploads.max_file_size;
+        let limits = scan::Config::limits(max_file_size, scan_timeout);
+        let room = disk::room(&data_dir.path, limits);
+        let store = Store::open(&data_dir.path.join("s3"), LOCAL_BUCKET).await?.within(room.clone());
         let queue = store.queue();
         let event_queue = Queue::open(&data_dir.path.join("events.db")).await?;
         let dynamodb = DynamoDb::open(&data_dir.path.join("dynamodb.db"), TABLE)?;
@@ -101,14 +105,12 @@ impl Local {
         let events = EventQueue::new(sqs, format!("{sqs_url}/{EVENT_QUEUE}"));
         let queues = Queues { scans: Some(scans), events: (!outlets.is_empty()).then_some(events) };
         let stores = Stores { objects, ledger, queues, tags: env.tag_profile()?, incoming: env.incoming()? };
-        let max_file_size = config.uploads.max_file_size;
         let machine = machine(&settings, &storage, &outlets, env)?;
 
         let run_directory = data_dir.path.join("run");
         let engine =
             engine(&settings, env, &data_dir, chosen.directory.clone(), max_file_size, scan_timeout)?;
         let snapshot = snapshot::Kept::for_engine(&engine, &data_dir.path);
-        let limits = scan::Config::limits(max_file_size, scan_timeout);
         let gate = scan::gate_for(&engine, limits, &run_directory).await;
         let inspector = Inspector::new(settings.tuning.gate_worker.clone(), run_directory.clone());
         let scan = Arc::new(scan::Context {
@@ -135,9 +137,10 @@ impl Local {
             dead_letters,
             machine,
             probe: probe(&queue, &scan.engine, settings.tuning.delivery.n_workers),
+            disk: disk::for_api(room.clone(), storage == Storage::Directory),
         };
         tasks.spawn(serve(api_listener, functions.router(config, &s3_public_url)?));
-        tasks.spawn(tasks::deliver(queue.clone(), settings.tuning.delivery, Arc::clone(&scan)));
+        tasks.spawn(tasks::deliver(queue.clone(), settings.tuning.delivery, room.clone(), Arc::clone(&scan)));
         let notify = notify::Context {
             stores: stores.clone(),
             machine,
@@ -152,7 +155,7 @@ impl Local {
         let rescans_per_sweep = rescans_in(sweep_every, rescans_per_minute);
         let incoming_every = storage.incoming_every(settings.tuning.incoming_every);
         let sweeper = sweep::Context { stores, machine, rescans_per_sweep, incoming_every };
-        tasks.spawn(tasks::sweep(sweep_every, sweeper));
+        tasks.spawn(tasks::sweep(sweep_every, room, sweeper));
         tasks.spawn(tasks::beat(Arc::clone(&scan)));
         tasks.spawn(definitions::keep_current(
             chosen.clone(),

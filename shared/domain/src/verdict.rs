@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::content_encoding::ContentEncoding;
+use crate::finding::{Finding, classify};
 use crate::freshness::{Definitions, Freshness, FreshnessPolicy, freshness};
 use crate::id::Sha256;
 pub use crate::reason::{ScanError, Unscannable};
@@ -138,7 +139,7 @@ pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Ou
     if let Some((finding, name)) = findings.min_by_key(|(finding, _)| *finding) {
         return match finding {
             Finding::Malware => Outcome::Decided(Verdict::Infected { signature: name.to_owned() }),
-            Finding::Nameless => Outcome::Inconclusive(ScanError::EngineTrouble),
+            Finding::Untrusted => Outcome::Inconclusive(ScanError::EngineTrouble),
             // The gate knows better than the engine why something cannot be looked at.
             Finding::NotScanned(reason) => {
                 let reason = evidence.refusal().unwrap_or(reason);
@@ -168,39 +169,6 @@ pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Ou
             Outcome::Decided(Verdict::Clean(WholeAndClean { sha256: evidence.sha256 }))
         }
     }
-}
-
-/// Worst first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Finding {
-    Malware,
-    /// `(null) FOUND` (clamav issue 720): something was found and its name was lost, or nothing was.
-    Nameless,
-    NotScanned(Unscannable),
-}
-
-/// ClamAV reports "I did not look at all of it" as a finding whose name begins with `Heuristics.`.
-fn classify(name: &str) -> Finding {
-    if name.is_empty() || name == "(null)" {
-        return Finding::Nameless;
-    }
-    if let Some(limit) = name.strip_prefix("Heuristics.Limits.Exceeded") {
-        return Finding::NotScanned(match limit.trim_start_matches('.').trim_end_matches(".UNOFFICIAL") {
-            "MaxFileSize" => Unscannable::TooLarge,
-            "MaxFiles" => Unscannable::TooManyFiles,
-            "MaxRecursion" => Unscannable::TooDeep,
-            "MaxScanTime" => Unscannable::ScanTimeout,
-            // `MaxScanSize`, and any limit that a later engine adds.
-            _ => Unscannable::ExpandsTooMuch,
-        });
-    }
-    if name.starts_with("Heuristics.Encrypted.") {
-        return Finding::NotScanned(Unscannable::Encrypted);
-    }
-    if name.starts_with("Heuristics.Broken.") {
-        return Finding::NotScanned(Unscannable::Malformed);
-    }
-    Finding::Malware
 }
 
 #[cfg(test)]
@@ -280,15 +248,12 @@ pub(crate) mod tests {
             found("Win.Test.EICAR_HDB-1"),
             Outcome::Decided(Verdict::Infected { signature: "Win.Test.EICAR_HDB-1".into() })
         );
-        assert_eq!(found("Heuristics.Limits.Exceeded.MaxFileSize"), unscannable(Unscannable::TooLarge));
-        assert_eq!(found("Heuristics.Limits.Exceeded.MaxScanSize"), unscannable(Unscannable::ExpandsTooMuch));
-        assert_eq!(found("Heuristics.Limits.Exceeded.MaxFiles"), unscannable(Unscannable::TooManyFiles));
-        assert_eq!(found("Heuristics.Limits.Exceeded.MaxRecursion"), unscannable(Unscannable::TooDeep));
-        assert_eq!(found("Heuristics.Limits.Exceeded.MaxScanTime"), unscannable(Unscannable::ScanTimeout));
-        assert_eq!(found("Heuristics.Limits.Exceeded"), unscannable(Unscannable::ExpandsTooMuch));
+        assert_eq!(found("Heuristics.XZ.DicSizeLimit"), unscannable(Unscannable::ExpandsTooMuch));
         assert_eq!(found("Heuristics.Encrypted.Zip"), unscannable(Unscannable::Encrypted));
         assert_eq!(found("Heuristics.Broken.Media.JPEG"), unscannable(Unscannable::Malformed));
-        assert_eq!(found("(null)"), Outcome::Inconclusive(ScanError::EngineTrouble));
+        for untrusted in ["(null)", "Heuristics.Structured.SSN"] {
+            assert_eq!(found(untrusted), Outcome::Inconclusive(ScanError::EngineTrouble), "{untrusted}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod database;
 pub mod dynamodb;
 pub mod pump;
 pub mod queue;
+pub mod room;
 pub mod s3;
 pub mod sqs;
 

@@ -28,6 +28,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 
 use crate::database::{Database, StandinError};
 use crate::queue::Queue;
+use crate::room::Room;
 use blobs::Blobs;
 
 /// The bucket, and the queue that its events go to.
@@ -53,6 +54,13 @@ impl Store {
         let named = store.database.transact(rows::named_blobs).await?;
         store.blobs.remove_unnamed(&named).map_err(failed)?;
         Ok(store)
+    }
+
+    /// The same, but what would leave less than `room` keeps free is refused with 503, `ServiceUnavailable`, as early as its size is known.
+    #[must_use]
+    pub fn within(mut self, room: Room) -> Self {
+        self.blobs.room = Some(room);
+        self
     }
 
     pub fn queue(&self) -> Queue {

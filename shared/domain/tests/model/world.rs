@@ -123,6 +123,7 @@ pub(crate) enum Action {
     Commit(usize),
     FinishScan(usize),
     EngineFails(usize),
+    Postpones(usize),
     Crash(usize),
     Load(usize),
     CountAndPresign(usize),
