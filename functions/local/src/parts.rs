@@ -17,7 +17,6 @@ use tokio::net::TcpListener;
 use web::{Identity, IdentityConfig, LinkKey, LoopbackOnly, TokenSigner, Verifier};
 
 use crate::data_dir::{DataDir, Secrets};
-use crate::linger;
 use crate::page;
 use crate::settings::{Auth, Settings};
 
@@ -44,13 +43,6 @@ pub(crate) fn url_of(listener: &TcpListener) -> anyhow::Result<String> {
 pub(crate) fn page_origins(listener: &TcpListener) -> anyhow::Result<Vec<String>> {
     let address = listener.local_addr()?;
     Ok(vec![format!("http://{address}"), format!("http://localhost:{}", address.port())])
-}
-
-pub(crate) async fn serve(listener: TcpListener, router: Router) {
-    let router = router.layer(axum::middleware::from_fn(linger::read_on));
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "a server ended");
-    }
 }
 
 /// The engine's program. The snapshot engine where it is installed, clamd where it is not, if nothing else is said.

@@ -5,8 +5,11 @@
 
 mod api;
 mod blobs;
+mod bucket;
 mod copy;
+mod error;
 mod guard;
+mod listing;
 mod multipart;
 mod put;
 mod rows;
@@ -28,6 +31,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use crate::database::{Database, StandinError};
 use crate::queue::Queue;
 use blobs::Blobs;
+pub use error::{access_denied, slow_down};
 
 /// The bucket, and the queue that its events go to.
 #[derive(Clone, Debug)]
@@ -98,7 +102,10 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
     } else {
         match guard::refusal(&request) {
             Some(refusal) => refusal,
-            None => serve(&frontend.service, request).await,
+            None => {
+                let asked = error::Asked::of(&request);
+                error::explained(serve(&frontend.service, request).await, &asked).await
+            }
         }
     };
     let headers = response.headers_mut();
@@ -119,7 +126,7 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
 
 fn preflight(asked: &HeaderMap, is_allowed: bool) -> Response {
     if !is_allowed {
-        return StatusCode::FORBIDDEN.into_response();
+        return access_denied("this origin may not use the storage; `ALLOWED_ORIGINS` names those that may");
     }
     let mut response = StatusCode::OK.into_response();
     let headers = response.headers_mut();
@@ -132,18 +139,18 @@ fn preflight(asked: &HeaderMap, is_allowed: bool) -> Response {
 }
 
 async fn serve(service: &S3Service, request: Request) -> Response {
-    let is_form = request.method() == Method::POST
-        && request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let is_form = guard::is_form(&request);
     let request =
         request.map(|body| if is_form { rechunked(body) } else { s3s::Body::http_body_unsync(body) });
     match service.call(request).await {
         Ok(response) => response.map(Body::new),
         Err(error) => {
             tracing::error!(?error, "the S3 stand-in failed");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            error::answer(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalError",
+                "the stand-in failed; its log says why",
+            )
         }
     }
 }

@@ -93,6 +93,8 @@ pub enum ApiError {
     // What went wrong on our side.
     #[error("storage failed")]
     Store(#[from] StoreError),
+    #[error("there are too many connections")]
+    TooManyConnections,
     #[error("something went wrong")]
     Internal,
 }
@@ -161,6 +163,7 @@ impl ApiError {
                     (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error")
                 }
             },
+            Self::TooManyConnections => (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error"),
         }
     }
@@ -170,6 +173,7 @@ impl ApiError {
             Self::Denied(Denied::NotJudged) | Self::Rescan(RescanRefused::NotJudged) => Some(RETRY_JUDGEMENT),
             Self::QuotaExceeded { exceeded, now } => Some(exceeded.retry_after(*now)),
             Self::Store(error) if error.kind == Kind::Unavailable => Some(RETRY_DEPENDENCY),
+            Self::TooManyConnections => Some(RETRY_DEPENDENCY),
             _ => None,
         }
     }
@@ -296,7 +300,8 @@ fn denied_row(denied: &Denied) -> (StatusCode, &'static str, &'static str) {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, title) = self.row();
-        if status.is_server_error() {
+        // The server itself says that there are too many connections, once a minute and not for each.
+        if status.is_server_error() && !matches!(self, Self::TooManyConnections) {
             tracing::error!(error = aws::log::chain(&self), "request failed");
         }
         let parts = Parts {

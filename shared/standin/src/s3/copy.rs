@@ -3,16 +3,17 @@
 use futures_util::TryStreamExt as _;
 use s3s::checksum::ChecksumHasher;
 use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, StreamingBlob, TaggingDirective,
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, MetadataDirective, StreamingBlob,
+    TaggingDirective,
 };
 use s3s::{S3Result, s3_error};
 
 use super::Store;
 use super::put::{Condition, NewVersion};
-use super::rows::internal;
+use super::rows::{Meta, internal};
 
 impl Store {
-    /// Copies one version within the bucket, with its metadata and tags.
+    /// Copies one version within the bucket, with its metadata and tags, or with those of the request (rclone writes a new time that way).
     pub(super) async fn copy(&self, input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
         self.check_bucket(&input.bucket)?;
         let CopySource::Bucket { bucket, key, version_id } = &input.copy_source else {
@@ -22,18 +23,34 @@ impl Store {
             .tagging_directive
             .as_ref()
             .is_some_and(|directive| directive.as_str() == TaggingDirective::REPLACE);
+        let replaces_meta = input
+            .metadata_directive
+            .as_ref()
+            .is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
         let row = self.find(bucket, key, version_id.as_deref()).await?;
         let path = self.blobs.path(row.blob.as_deref().unwrap_or_default());
         let file = tokio::fs::File::open(path).await.map_err(internal)?;
         let bytes =
             StreamingBlob::wrap(tokio_util::io::ReaderStream::new(file).map_err(std::io::Error::other));
         let staged = self.blobs.stage(Some(bytes), Some(row.size), ChecksumHasher::default()).await?;
+        let meta = if replaces_meta {
+            Meta {
+                content_type: input.content_type,
+                content_disposition: input.content_disposition,
+                content_encoding: input.content_encoding,
+                cache_control: input.cache_control,
+                user: input.metadata,
+                ..row.meta
+            }
+        } else {
+            row.meta
+        };
         let new = NewVersion {
             key: input.key,
             blob: self.blobs.keep(&staged)?,
             size: staged.size,
             etag: row.etag.clone(),
-            meta: row.meta,
+            meta,
             tags: if replaces_tags { vec![] } else { row.tags },
             condition: Condition::None,
             event: "ObjectCreated:Copy",
