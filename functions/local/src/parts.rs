@@ -14,7 +14,7 @@ use clamd::{DaemonConfig, Engine, Program};
 use domain::machine::MachinePolicy;
 use standin::queue::Queue;
 use tokio::net::TcpListener;
-use web::{Identity, IdentityConfig, LinkKey, LoopbackOnly, TokenSigner, Verifier};
+use web::{ApiError, Identity, IdentityConfig, LinkKey, LoopbackOnly, TokenSigner, Verifier};
 
 use crate::data_dir::{DataDir, Secrets};
 use crate::page;
@@ -43,6 +43,12 @@ pub(crate) fn url_of(listener: &TcpListener) -> anyhow::Result<String> {
 pub(crate) fn page_origins(listener: &TcpListener) -> anyhow::Result<Vec<String>> {
     let address = listener.local_addr()?;
     Ok(vec![format!("http://{address}"), format!("http://localhost:{}", address.port())])
+}
+
+/// The API's answer to a connection too many.
+pub(crate) fn busy() -> Router {
+    let refuse = async || ApiError::TooManyConnections;
+    Router::new().fallback(refuse).layer(axum::middleware::from_fn(web::problems))
 }
 
 /// The engine's program. The snapshot engine where it is installed, clamd where it is not, if nothing else is said.

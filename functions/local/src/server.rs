@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -54,14 +53,8 @@ const TELL_EVERY: Duration = Duration::from_mins(1);
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Serves until the future is dropped, which closes the connections. `busy` is the answer when there are too many.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    bounds: Connections,
-    busy: fn() -> Response,
-) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Connections, busy: Router) {
     let router = router.layer(axum::middleware::from_fn(linger::read_on));
-    let refusing = Router::new().fallback(async move || busy());
     let (places, refusals) = (Arc::new(Semaphore::new(bounds.n_max)), Arc::new(Semaphore::new(MAX_REFUSALS)));
     let (mut connections, mut told_at) = (JoinSet::new(), None);
     loop {
@@ -89,7 +82,7 @@ pub(crate) async fn serve(
         if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
             let mut http = http(REFUSAL_TIME.min(bounds.header_timeout));
             http.keep_alive(false);
-            connections.spawn(connection(http, stream, refusing.clone(), place));
+            connections.spawn(connection(http, stream, busy.clone(), place));
         }
     }
 }

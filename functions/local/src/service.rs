@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws::env::{ConfigError, Env};
 use aws::{Endpoints, EventQueue, Ledger, Objects, Queues, ScanQueue, Sdk, StaticKeys, Stores};
+use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::response::IntoResponse as _;
 use clamd::Engine;
 use domain::machine::MachinePolicy;
 use standin::InProcess;
@@ -17,11 +17,10 @@ use standin::pump::Delivery;
 use standin::queue::Queue;
 use standin::s3::{Access, Store};
 use tokio::task::JoinSet;
-use web::ApiError;
 
 use crate::data_dir::DataDir;
 use crate::definitions;
-use crate::parts::{Functions, bind, engine, page_origins, probe, refuse_open_service, url_of};
+use crate::parts::{Functions, bind, busy, engine, page_origins, probe, refuse_open_service, url_of};
 use crate::report::Report;
 use crate::server::serve;
 use crate::settings::Settings;
@@ -91,7 +90,12 @@ impl Local {
             Storage::Directory => {
                 let router = standin::s3::router(store, access);
                 let router = router.layer(from_fn_with_state(storage_host, storage_host::check));
-                tasks.spawn(serve(s3_listener, router, bounds, standin::s3::slow_down));
+                tasks.spawn(serve(
+                    s3_listener,
+                    router,
+                    bounds,
+                    Router::new().fallback(async || standin::s3::slow_down()),
+                ));
                 Objects::new(&sdk, LOCAL_BUCKET.to_owned())
             }
             Storage::Bucket(bucket) => remote_bucket(bucket).await?,
@@ -138,7 +142,7 @@ impl Local {
             probe: probe(&queue, &scan.engine, settings.tuning.delivery.n_workers),
         };
         let router = functions.router(config, &s3_public_url)?;
-        tasks.spawn(serve(api_listener, router, bounds, || ApiError::TooManyConnections.into_response()));
+        tasks.spawn(serve(api_listener, router, bounds, busy()));
         tasks.spawn(tasks::deliver(queue.clone(), settings.tuning.delivery, Arc::clone(&scan)));
         let notify = notify::Context {
             stores: stores.clone(),

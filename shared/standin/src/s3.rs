@@ -4,6 +4,7 @@
 //! refuses and `s3s` 0.14 does not is refused in front of it, in [`guard`].
 
 mod api;
+mod auth;
 mod blobs;
 mod bucket;
 mod copy;
@@ -24,12 +25,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
-use s3s::auth::SimpleAuth;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 use crate::database::{Database, StandinError};
 use crate::queue::Queue;
+use auth::OwnKeys;
 use blobs::Blobs;
 pub use error::{access_denied, slow_down};
 
@@ -82,7 +83,10 @@ struct Frontend {
 /// The HTTP service. Bind it to the address that its URLs name.
 pub fn router(store: Store, access: Access) -> Router {
     let mut builder = S3ServiceBuilder::new(store);
-    builder.set_auth(SimpleAuth::from_single(access.access_key_id, access.secret_access_key));
+    builder.set_auth(OwnKeys {
+        access_key_id: access.access_key_id,
+        secret_access_key: access.secret_access_key.into(),
+    });
     let mut config = S3Config::default();
     config.post_object_max_file_size = access.max_form_bytes;
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));

@@ -135,7 +135,6 @@ fn message(code: &str) -> &'static str {
         }
         "IncompleteBody" => "fewer or more bytes arrived than `content-length` says",
         "InternalError" => "the stand-in failed; its log says why",
-        "InvalidAccessKeyId" | "NotSignedUp" => "there is no such access key",
         "InvalidArgument" => "a parameter of the request has a value that is not allowed",
         "InvalidBucketName" => "the bucket's name is not valid",
         "InvalidDigest" => "the checksum is not well-formed",
