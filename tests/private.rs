@@ -112,6 +112,18 @@ async fn storage_is_called_by_loopback_names_and_by_the_one_that_it_was_given() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_pages_are_called_by_loopback_names_too() {
+    let service = Service::start().await;
+    for (host, status) in [("127.0.0.1:8000", 200), ("localhost", 200), ("evil.test", 403)] {
+        for path in ["/", "/monitor", "/client/index.js", "/health", "/files"] {
+            let answer = service.http.get(service.url(path)).header("host", host).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), status, "{host} {path}");
+        }
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn storage_lets_pages_of_allowed_origins_alone_in() {
     let service = Service::start_with(&[("ALLOWED_ORIGINS", "http://app.example")], |_| {}).await;
     let (page, url) = (service.url(""), format!("{}/airlock/x", service.local.report().s3_url));

@@ -73,10 +73,12 @@ impl DataDir {
 /// made with another mode. Of a directory that is not ours the group may have a share: a container's volume has such owners.
 fn close_to_others(path: &Path) -> anyhow::Result<()> {
     let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 || std::fs::set_permissions(path, Permissions::from_mode(0o700)).is_ok() {
+    let for_others = mode & 0o077;
+    if for_others == 0 || std::fs::set_permissions(path, Permissions::from_mode(0o700)).is_ok() {
         return Ok(());
     }
-    if mode & 0o007 != 0 {
+    let for_everybody = mode & 0o007;
+    if for_everybody != 0 {
         bail!(
             "other users of this machine can reach the data directory `{}` (mode {mode:o}), and only its owner can change that: `chmod 700` it",
             path.display()

@@ -104,13 +104,7 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
     let mut response = if is_preflight {
         preflight(request.headers(), allowed_origin.is_some())
     } else {
-        match guard::refusal(&request) {
-            Some(refusal) => refusal,
-            None => {
-                let asked = error::Asked::of(&request);
-                error::explained(serve(&frontend.service, request).await, &asked).await
-            }
-        }
+        answer_signed(&frontend.service, request).await
     };
     let headers = response.headers_mut();
     if let Some(origin) = allowed_origin {
@@ -126,6 +120,14 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
+}
+
+async fn answer_signed(service: &S3Service, request: Request) -> Response {
+    if let Some(refusal) = guard::refusal(&request) {
+        return refusal;
+    }
+    let asked = error::Asked::of(&request);
+    error::explained(serve(service, request).await, &asked).await
 }
 
 fn preflight(asked: &HeaderMap, is_allowed: bool) -> Response {
