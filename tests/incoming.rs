@@ -28,23 +28,8 @@ async fn versions(service: &Service, prefix: &str) -> Vec<String> {
     listed.versions().iter().map(|version| version.version_id().unwrap().to_owned()).collect()
 }
 
-/// The caller's files, newest first, once there are `n` of them.
-async fn files(service: &Service, n: usize) -> Vec<Value> {
-    for _ in 0..100 {
-        let (status, list) = service.get("/files").await;
-        assert_eq!(status, 200, "{list}");
-        let files = list["files"].as_array().unwrap();
-        if files.len() == n {
-            return files.clone();
-        }
-        assert!(files.len() < n, "{list}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("not {n} files: {}", service.get("/files").await.1);
-}
-
 async fn only_file(service: &Service) -> String {
-    text(&files(service, 1).await[0]["file_id"])
+    text(&service.list_of(1).await[0]["file_id"])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +48,7 @@ async fn what_others_store_is_judged_and_served() {
     let tags = service.raw_s3().get_object_tagging().bucket("airlock").key("in/mine/2026/a b+\u{e4}%2B.txt");
     assert_eq!(tags.send().await.unwrap().tag_set()[0].value(), "CLEAN");
     put(&service, "in/mine/bad", &eicar()).await;
-    let bad = text(&files(&service, 2).await[0]["file_id"]);
+    let bad = text(&service.list_of(2).await[0]["file_id"]);
     service.ends_as(&bad, "infected").await;
     assert_eq!(service.get(&format!("/files/{bad}/download-link")).await.0, 403);
     // A name without an extension can get one: nobody was asked about the first.
@@ -108,7 +93,7 @@ async fn each_version_is_a_file_and_only_its_own_bytes_go() {
     service.ends_as(&first, "clean").await;
     let link = service.link(&first).await;
     let bad_version = put(&service, key, &eicar()).await;
-    let bad = text(&files(&service, 2).await[0]["file_id"]);
+    let bad = text(&service.list_of(2).await[0]["file_id"]);
     service.ends_as(&bad, "infected").await;
     assert_eq!(
         service.download(&link).await.bytes().await.unwrap().as_ref(),
@@ -117,7 +102,7 @@ async fn each_version_is_a_file_and_only_its_own_bytes_go() {
     );
     // A key that another one begins with.
     put(&service, "in/mine/report.txt.old", b"another").await;
-    let other = text(&files(&service, 3).await[0]["file_id"]);
+    let other = text(&service.list_of(3).await[0]["file_id"]);
     service.ends_as(&other, "clean").await;
     // Some sweeps later everything is still there.
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -151,7 +136,7 @@ async fn what_belongs_to_an_upload_or_to_nobody_is_left_alone() {
     let file_id = only_file(&service).await;
     service.ends_as(&file_id, "clean").await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(files(&service, 1).await.len(), 1);
+    assert_eq!(service.list_of(1).await.len(), 1);
     assert_eq!((versions(&service, "in/").await.len(), versions(&service, "elsewhere/").await.len()), (5, 1));
     assert!(service.local.queue().dead_letters().await.unwrap().is_empty());
     service.stop().await;
@@ -176,7 +161,7 @@ async fn the_rules_say_whose_it_is() {
     let file_id = only_file(&service).await;
     service.ends_as(&file_id, "clean").await;
     let service = service.with_token(user_token("bob"));
-    assert_eq!(files(&service, 0).await, Vec::<Value>::new());
+    assert_eq!(service.list_of(0).await, Vec::<Value>::new());
     assert_eq!(service.get(&format!("/files/{file_id}")).await.0, 404);
     service.stop().await;
 }
@@ -189,11 +174,11 @@ async fn duplicated_events_make_one_file() {
     .await;
     put(&service, "in/mine/a.txt", b"five times told").await;
     put(&service, "in/mine/b.txt", &eicar()).await;
-    for file in files(&service, 2).await {
+    for file in service.list_of(2).await {
         service.ended(&text(&file["file_id"])).await;
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(files(&service, 2).await.len(), 2);
+    assert_eq!(service.list_of(2).await.len(), 2);
     service.stop().await;
 }
 
@@ -254,7 +239,7 @@ async fn quarantine_takes_the_infected_version_and_no_other() {
         let key = "in/mine/x y&z+\u{e4}%41.txt";
         let good = put(&service, key, b"good").await;
         put(&service, key, &eicar()).await;
-        files(&service, 2).await;
+        service.list_of(2).await;
         for _ in 0..100 {
             let is_done = versions(&service, key).await == [good.clone()]
                 && versions(&service, "quarantine/").await.len() == n_moved;
@@ -276,12 +261,12 @@ async fn incoming_files_count_and_are_never_refused() {
     for n in 0..3 {
         put(&service, &format!("in/mine/{n}.txt"), b"there already").await;
     }
-    for file in files(&service, 3).await {
+    for file in service.list_of(3).await {
         service.ends_as(&text(&file["file_id"]), "clean").await;
     }
     let (status, problem) = service.post("/files", &json!({ "filename": "a.txt" })).await;
     assert_eq!((status.as_u16(), problem["code"].as_str()), (429, Some("quota_exceeded")), "{problem}");
-    for file in files(&service, 3).await {
+    for file in service.list_of(3).await {
         let path = format!("/files/{}", text(&file["file_id"]));
         assert_eq!(service.request(Method::DELETE, &path).send().await.unwrap().status(), 204);
     }

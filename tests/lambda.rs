@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -26,12 +27,18 @@ pub(crate) struct Environment {
     scratch: tempfile::TempDir,
 }
 
+/// Functions in processes of their own need an address.
+async fn listen(router: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
 impl Environment {
     pub(crate) async fn of(service: &Service) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let sqs_url = format!("http://{}", listener.local_addr().unwrap());
         let sqs = standin::sqs::router([("airlock-scan".to_owned(), service.local.queue().clone())].into());
-        tokio::spawn(async move { axum::serve(listener, sqs).await });
+        let (sqs_url, dynamodb_url) = (listen(sqs).await, listen(service.local.dynamodb().router()).await);
         let (report, keys) = (service.local.report(), service.keys());
         let scratch = tempfile::tempdir_in("/tmp").unwrap();
         let pairs = [
@@ -41,7 +48,7 @@ impl Environment {
             ("AWS_ACCESS_KEY_ID", keys.access_key_id),
             ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key),
             ("AWS_ENDPOINT_URL_S3", report.s3_url.clone()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", report.dynamodb_url.clone()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url),
             ("AWS_ENDPOINT_URL_SQS", sqs_url.clone()),
             ("SECRET_KEY", SECRET.to_owned()),
             // ClamAV's signed test database is of 2021.

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use aws::{Endpoints, EventTask, Ledger, Sdk, Stores};
 use aws_lambda_events::event::sqs::SqsEvent;
+use axum::Router;
 use domain::machine::MachinePolicy;
 use reqwest::Method;
 use serde_json::json;
+use standin::InProcess;
 
 use crate::support::fault_proxy::{Cut, line};
 use crate::support::receiver::Receiver;
@@ -15,11 +17,11 @@ use crate::support::{Service, eicar};
 use crate::webhooks::SECRET;
 
 /// A notify function of our own, beside a service whose own one is never asked.
-async fn notify_through(service: &Service, ledger_url: &str, receiver: &Receiver) -> notify::Context {
+async fn notify_through(service: &Service, ledger: Router, receiver: &Receiver) -> notify::Context {
     let endpoints = Endpoints { s3: Some(service.local.report().s3_url.clone()), s3_public: None };
     let sdk = Sdk::at(&endpoints, &service.keys(), "us-east-1").await;
     let own = service.local.stores();
-    let ledger = Ledger::new(sdk.dynamodb(Some(ledger_url)), "airlock".to_owned());
+    let ledger = Ledger::new(sdk.dynamodb_over(InProcess::new(ledger)), "airlock".to_owned());
     notify::Context {
         stores: Stores { ledger, ..own.clone() },
         machine: MachinePolicy { publishes: true, ..MachinePolicy::default() },
@@ -53,15 +55,15 @@ async fn whoever_tells_may_die_at_any_request() {
             let deleted = service.request(Method::DELETE, &format!("/files/{file_id}")).send().await.unwrap();
             assert_eq!(deleted.status(), 204);
             let publish = EventTask::Publish(domain::id::FileId::parse(&file_id).unwrap());
-            let dying = line(&service.local.report().dynamodb_url, n_whole, cut).await;
-            let first = notify_through(&service, &dying, &receiver).await;
+            let dying = line(service.local.dynamodb().router(), n_whole, cut);
+            let first = notify_through(&service, dying, &receiver).await;
             let failed = !notify::handle(&first, task(&publish), Duration::from_mins(1))
                 .await
                 .batch_item_failures
                 .is_empty();
             n_deaths += usize::from(failed);
             // Another one comes, as the queue's next delivery or the sweep's message makes it.
-            let whole = notify_through(&service, &service.local.report().dynamodb_url, &receiver).await;
+            let whole = notify_through(&service, service.local.dynamodb().router(), &receiver).await;
             let outcome = notify::handle(&whole, task(&publish), Duration::from_mins(1)).await;
             assert!(outcome.batch_item_failures.is_empty());
             // What was stored and not sent is due; the sweep would ask for it in five minutes at the latest, and again if that fails.

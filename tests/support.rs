@@ -205,6 +205,21 @@ impl Service {
         answer(self.request(Method::POST, "/upload").multipart(form).send().await.unwrap()).await
     }
 
+    /// The caller's files, newest first, once there are `n` of them.
+    pub(crate) async fn list_of(&self, n: usize) -> Vec<Value> {
+        for _ in 0..300 {
+            let (status, list) = self.get("/files").await;
+            assert_eq!(status, 200, "{list}");
+            let files = list["files"].as_array().unwrap();
+            if files.len() == n {
+                return files.clone();
+            }
+            assert!(files.len() < n, "{list}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("not {n} files: {}", self.get("/files").await.1);
+    }
+
     /// Waits until the file has ended and returns its status document's `file_info`.
     pub(crate) async fn ended(&self, file_id: &str) -> Value {
         for _ in 0..240 {
@@ -331,14 +346,18 @@ pub(crate) fn is_update() -> bool {
     std::env::var("UPDATE").is_ok()
 }
 
+/// The directory of a Python environment that `tools/requirements` lists.
+pub(crate) fn venv(name: &str) -> std::path::PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let venv = std::process::Command::new(root.join("tools/venv")).arg(name).output().unwrap();
+    assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
+    String::from_utf8(venv.stdout).unwrap().trim().into()
+}
+
 /// Runs a Python script with the libraries of other people; what it prints.
 pub(crate) fn python(script: &str, input: &Value) -> String {
     use std::io::Write as _;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let venv = std::process::Command::new(root.join("tools/venv")).arg("peer").output().unwrap();
-    assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
-    let python = format!("{}/bin/python", String::from_utf8(venv.stdout).unwrap().trim());
-    let mut child = std::process::Command::new(python)
+    let mut child = std::process::Command::new(venv("peer").join("bin/python"))
         .args(["-c", script])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())

@@ -95,6 +95,8 @@ pub enum ApiError {
     Store(#[from] StoreError),
     #[error("there is no room for this upload at present; try again later")]
     StorageFull,
+    #[error("there are too many connections")]
+    TooManyConnections,
     #[error("something went wrong")]
     Internal,
 }
@@ -166,6 +168,7 @@ impl ApiError {
                 }
             },
             Self::StorageFull => (S::INSUFFICIENT_STORAGE, "storage_full", "Storage full"),
+            Self::TooManyConnections => (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error"),
         }
     }
@@ -176,6 +179,7 @@ impl ApiError {
             Self::QuotaExceeded { exceeded, now } => Some(exceeded.retry_after(*now)),
             Self::Store(error) if error.kind == Kind::Unavailable => Some(RETRY_DEPENDENCY),
             Self::StorageFull => Some(RETRY_STORAGE),
+            Self::TooManyConnections => Some(RETRY_DEPENDENCY),
             _ => None,
         }
     }
@@ -302,7 +306,8 @@ fn denied_row(denied: &Denied) -> (StatusCode, &'static str, &'static str) {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, title) = self.row();
-        if status.is_server_error() {
+        // The server itself says that there are too many connections, once a minute and not for each.
+        if status.is_server_error() && !matches!(self, Self::TooManyConnections) {
             tracing::error!(error = aws::log::chain(&self), "request failed");
         }
         let parts = Parts {

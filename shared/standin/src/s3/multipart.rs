@@ -29,6 +29,8 @@ struct PartRow {
 /// As many parts as S3 lists at a time.
 const PAGE: usize = 1000;
 
+const PART_NUMBERS: std::ops::RangeInclusive<i32> = 1..=10_000;
+
 impl Store {
     pub(super) async fn begin(
         &self,
@@ -60,6 +62,9 @@ impl Store {
         let trailers = request.trailing_headers;
         let mut input = request.input;
         self.check_bucket(&input.bucket)?;
+        if !PART_NUMBERS.contains(&input.part_number) {
+            return Err(s3_error!(InvalidArgument, "a part number is 1 to 10,000"));
+        }
         let (meta, _) = self.upload(&input.upload_id, &input.key).await?;
         if meta.needs_sha256 != input.checksum_sha256.is_some() && trailers.is_none() {
             // S3: "Checksum Type mismatch occurred".
