@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use standin::pump::Mischief;
 
 use crate::identity::{ENV, user_token};
-use crate::support::{Service, eicar, text};
+use crate::support::{Service, eicar, text, wait};
 
 const RULES: [(&str, &str); 2] = [("INCOMING_PREFIX", "in/"), ("INCOMING_OWNERS", "mine/=local,{owner}/")];
 
@@ -26,6 +26,15 @@ async fn versions(service: &Service, prefix: &str) -> Vec<String> {
     let listed =
         service.raw_s3().list_object_versions().bucket("airlock").prefix(prefix).send().await.unwrap();
     listed.versions().iter().map(|version| version.version_id().unwrap().to_owned()).collect()
+}
+
+/// Returns when these versions are left, and no others.
+async fn are_left(service: &Service, prefix: &str, expected: &[String]) {
+    wait::until_found("the others to go", async || {
+        let left = versions(service, prefix).await;
+        if left == expected { Ok(()) } else { Err(left) }
+    })
+    .await;
 }
 
 async fn only_file(service: &Service) -> String {
@@ -105,7 +114,7 @@ async fn each_version_is_a_file_and_only_its_own_bytes_go() {
     let other = text(&service.list_of(3).await[0]["file_id"]);
     service.ends_as(&other, "clean").await;
     // Some sweeps later everything is still there.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    wait::linger(Duration::from_secs(1)).await;
     assert_eq!(versions(&service, key).await.len(), 3);
     let deleted = service.request(Method::DELETE, &format!("/files/{first}")).send().await.unwrap();
     assert_eq!(deleted.status(), 204);
@@ -113,17 +122,10 @@ async fn each_version_is_a_file_and_only_its_own_bytes_go() {
     assert!(left.len() == 2 && left.contains(&bad_version), "{left:?}");
     service.ends_as(&bad, "infected").await;
     // One that expires goes alone as well.
-    let expires_at = (aws::clock::now() + Duration::from_secs(1)).to_string();
-    let request = service.request(Method::PATCH, &format!("/files/{other}"));
-    assert_eq!(request.json(&json!({ "expires_at": expires_at })).send().await.unwrap().status(), 200);
-    for _ in 0..50 {
-        if versions(&service, key).await == [bad_version.clone()] {
-            service.ends_as(&other, "expired").await;
-            return service.stop().await;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{:?}", versions(&service, key).await);
+    service.expire_soon(&other).await;
+    are_left(&service, key, &[bad_version]).await;
+    service.ends_as(&other, "expired").await;
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +137,7 @@ async fn what_belongs_to_an_upload_or_to_nobody_is_left_alone() {
     put(&service, "in/mine/a.txt", b"after them").await;
     let file_id = only_file(&service).await;
     service.ends_as(&file_id, "clean").await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    wait::linger(Duration::from_millis(500)).await;
     assert_eq!(service.list_of(1).await.len(), 1);
     assert_eq!((versions(&service, "in/").await.len(), versions(&service, "elsewhere/").await.len()), (5, 1));
     assert!(service.local.queue().dead_letters().await.unwrap().is_empty());
@@ -177,7 +179,7 @@ async fn duplicated_events_make_one_file() {
     for file in service.list_of(2).await {
         service.ended(&text(&file["file_id"])).await;
     }
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    wait::linger(Duration::from_millis(500)).await;
     assert_eq!(service.list_of(2).await.len(), 2);
     service.stop().await;
 }
@@ -205,13 +207,12 @@ async fn lost_events_are_found_by_looking() {
             path = format!("/files?limit=100&status=clean&cursor={cursor}");
         }
     };
-    for _ in 0..300 {
-        if found().await == 110 {
-            return service.stop().await;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    panic!("{} of 110", found().await);
+    wait::until_found("110 clean files", async || match found().await {
+        110 => Ok(()),
+        fewer => Err(fewer),
+    })
+    .await;
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,13 +223,11 @@ async fn files_stay_files_when_the_prefix_is_taken_away() {
     let before = service.ends_as(&file_id, "clean").await["scan_result"]["scanned_at"].clone();
     let service = Service::start_in(service.stop_and_keep().await, &[], |_| {}).await;
     assert_eq!(service.post(&format!("/files/{file_id}/rescan"), &json!({})).await.0, 202);
-    for _ in 0..100 {
-        if service.ends_as(&file_id, "clean").await["scan_result"]["scanned_at"] != before {
-            return service.stop().await;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("not scanned again");
+    wait::until("another scan", async || {
+        service.ends_as(&file_id, "clean").await["scan_result"]["scanned_at"] != before
+    })
+    .await;
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,15 +239,8 @@ async fn quarantine_takes_the_infected_version_and_no_other() {
         let good = put(&service, key, b"good").await;
         put(&service, key, &eicar()).await;
         service.list_of(2).await;
-        for _ in 0..100 {
-            let is_done = versions(&service, key).await == [good.clone()]
-                && versions(&service, "quarantine/").await.len() == n_moved;
-            if is_done {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        assert_eq!(versions(&service, key).await, [good]);
+        are_left(&service, key, &[good]).await;
+        // Moved before it is removed, and to nowhere else.
         assert_eq!(versions(&service, "quarantine/").await.len(), n_moved);
         service.stop().await;
     }

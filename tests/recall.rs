@@ -1,14 +1,12 @@
 //! Bytes that were judged before keep their verdict without a scan: the same owner's, by the same engine, and no error.
 
-use std::time::Duration;
-
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::support::{Service, eicar, sha256};
+use crate::support::{Service, eicar, sha256, wait};
 
 async fn service() -> Service {
-    Service::start_with(&[("VIRUS_SCAN_TIMEOUT", "2")], |settings| settings.tuning.recall = true).await
+    Service::start_with(&[], |settings| settings.tuning.recall = true).await
 }
 
 /// From now on the engine answers nothing: what ends all the same was not scanned.
@@ -35,10 +33,15 @@ async fn the_same_bytes_are_not_scanned_twice() {
         assert_eq!(service.download(&service.link(&good).await).await.bytes().await.unwrap(), bytes);
     }
     // The engine is only asked about what is new.
+    let status = async |file_id: &str| {
+        service.get(&format!("/files/{file_id}/status")).await.1["file_info"]["scan_status"].clone()
+    };
     let other = service.upload("e.txt", b"something else").await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let (_, answer) = service.get(&format!("/files/{other}/status")).await;
-    assert_eq!(answer["file_info"]["scan_status"], "scanning", "{answer}");
+    wait::until("a scan of it", async || status(&other).await == "scanning").await;
+    // What is known overtakes it.
+    let known = service.upload("f.txt", &bytes).await;
+    service.ends_as(&known, "clean").await;
+    assert_eq!(status(&other).await, "scanning");
     let _ = kill_process(pid, Signal::CONT);
     service.ends_as(&other, "clean").await;
     service.stop().await;

@@ -3,7 +3,7 @@
 
 use crate::content_encoding::zlib;
 use crate::support::process::{Process, free_ports};
-use crate::support::{Service, client, eicar};
+use crate::support::{Service, client, eicar, wait};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,16 +48,14 @@ async fn files_in_another_bucket_are_found_judged_and_served() {
         }
         assert_eq!(put.body(bytes.clone()).send().await.unwrap().status(), 200);
         let url = format!("{}/files/{}/status", process.url, accepted["file_id"].as_str().unwrap());
-        let mut info = Value::Null;
-        for _ in 0..4 {
+        let status = wait::until_found("the verdict", async || {
             let answer: Value =
                 http.get(&url).header("prefer", "wait=10").send().await.unwrap().json().await.unwrap();
-            info = answer["file_info"].clone();
-            if info["scan_status"] == expected {
-                break;
-            }
-        }
-        assert_eq!(info["scan_status"], expected, "{info}");
+            let status = answer["file_info"]["scan_status"].clone();
+            if ["pending", "scanning"].iter().any(|on| status == *on) { Err(answer) } else { Ok(status) }
+        })
+        .await;
+        assert_eq!(status, expected);
     }
     process.kill_9().await;
     owner.stop().await;

@@ -9,13 +9,14 @@ import http.client, json, os, sys, time, urllib.parse, uuid, zlib
 import boto3
 
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}" + b"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
-PATIENCE_SECONDS = 600
+# For a cold start and a scan on AWS; far more than that, because an imitation may run on a busy machine.
+PATIENCE_SECONDS = 1800
 
 
 def send(method, url, headers=None, body=None, host=None):
     """Status, headers, body. `host` names the server when the URL's own is only its address."""
     url = urllib.parse.urlsplit(url)
-    connection = (http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection)(url.netloc, timeout=60)
+    connection = (http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection)(url.netloc, timeout=PATIENCE_SECONDS)
     connection.request(method, url.path + ("?" + url.query if url.query else ""), body=body, headers={**(headers or {}), **({"Host": host} if host else {})})
     answer = connection.getresponse()
     return answer.status, dict(answer.getheaders()), answer.read()
