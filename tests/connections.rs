@@ -56,6 +56,12 @@ async fn half_requests_and_idle_connections_are_closed() {
                 assert!(begun.elapsed() >= PATIENCE / 2, "{words:?} was closed immediately");
             }));
         }
+        let address_of_large = address(url);
+        all.push(tokio::spawn(async move {
+            let large = format!("GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nx: {}", "x".repeat(70_000));
+            let heard = until_closed(&mut say(&address_of_large, &large).await).await;
+            assert!(heard.starts_with("HTTP/1.1 431"), "{heard}");
+        }));
         // One byte now and then does not help.
         let address = address(url);
         all.push(tokio::spawn(async move {

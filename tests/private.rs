@@ -56,7 +56,7 @@ fn reached_by_another_user(directory: &Path) -> Option<String> {
     })
 }
 
-fn allow_everybody(path: &Path) {
+fn open_to_all_users(path: &Path) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
 }
 
@@ -66,7 +66,7 @@ async fn it_listens_on_two_ports_and_no_other_user_reaches_its_directory() {
     let data_dir = directory.path().join("data");
     std::fs::create_dir(&data_dir).unwrap();
     for path in [directory.path(), &data_dir] {
-        allow_everybody(path);
+        open_to_all_users(path);
     }
     let process = Process::start(&data_dir, ports, &[]).await;
     let mut listening = listening_ports(process.child.id().unwrap());
@@ -80,7 +80,7 @@ async fn it_listens_on_two_ports_and_no_other_user_reaches_its_directory() {
         assert_eq!(reached, "");
     }
     // The intruder finds what there is to find.
-    allow_everybody(&data_dir);
+    open_to_all_users(&data_dir);
     if let Some(reached) = reached_by_another_user(&data_dir) {
         assert!(reached.contains("data/lock"), "{reached}");
     }

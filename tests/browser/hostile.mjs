@@ -1,5 +1,5 @@
-// A page of another site, in the browser of the one who runs Airlock, reads nothing and changes nothing: on no port, by no kind of request, and not when
-// its own name leads to this machine (DNS rebinding). Usage: node hostile.mjs PATH-OF-AIRLOCK
+// A page of another site, in the operator's browser, reads nothing and changes nothing: on no port, by no kind of request, and not when its own name
+// leads to this machine (DNS rebinding). Usage: node hostile.mjs PATH-OF-AIRLOCK
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';

@@ -77,8 +77,8 @@ fn close_to_others(path: &Path) -> anyhow::Result<()> {
     if for_others == 0 || std::fs::set_permissions(path, Permissions::from_mode(0o700)).is_ok() {
         return Ok(());
     }
-    let for_everybody = mode & 0o007;
-    if for_everybody != 0 {
+    let for_any_user = mode & 0o007;
+    if for_any_user != 0 {
         bail!(
             "other users of this machine can reach the data directory `{}` (mode {mode:o}), and only its owner can change that: `chmod 700` it",
             path.display()

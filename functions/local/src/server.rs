@@ -1,4 +1,4 @@
-//! Serves HTTP/1.1 and bounds what a client can hold: the time for a request's headers, an idle connection, and connections altogether.
+//! Serves HTTP/1.1 and bounds what a client can hold: a request's headers and the time for them, an idle connection, connections altogether.
 //!
 //! `axum::serve` has none of these bounds: four thousand clients that send half a request each held their connections, and half a
 //! gigabyte of memory, for as long as they liked.
@@ -49,8 +49,8 @@ const REFUSAL_TIME: Duration = Duration::from_secs(1);
 const MAX_REFUSALS: usize = 64;
 /// An operator is told this often that connections are refused.
 const TELL_EVERY: Duration = Duration::from_mins(1);
-/// Headers and the part of a body that has not been asked for yet. `hyper` reserves 400 KB.
-const MAX_BUFFER_BYTES: usize = 64 * 1024;
+/// Headers beyond this are answered 431. `hyper` would hold 400 KB of them for each connection.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// Serves until the future is dropped, which closes the connections. `busy` is the answer when there are too many.
 pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Connections, busy: Router) {
@@ -89,7 +89,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Connect
 
 fn http(header_timeout: Duration) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(MAX_BUFFER_BYTES);
+    builder.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_header_size(MAX_HEADER_BYTES);
     builder
 }
 

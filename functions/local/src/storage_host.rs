@@ -1,6 +1,6 @@
-//! By which names may the storage be called? On a loopback address by loopback names, and by the one that `--s3-url` gives.
+//! Refuses requests that call the storage by a foreign name: on a loopback address it has loopback names, and the one of `--s3-url`.
 //!
-//! Every request to it is signed. Still a page whose own name leads to 127.0.0.1 (DNS rebinding) has nothing to ask for there.
+//! Every request to it is signed as well; but a page whose own name leads to 127.0.0.1 (DNS rebinding) shall not get that far.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Who may sign? The holder of the one pair of keys.
+//! Accepts the signatures of one pair of keys.
 
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Result, s3_error};
