@@ -7,8 +7,10 @@ use std::time::Duration;
 use ::definitions::{Command, Event, Report, UpdateError};
 use definition_set::SigningKey;
 use domain::freshness::FreshnessPolicy;
+use domain::timestamp::Timestamp;
 use scan::DefinitionsError;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::support::deployment::{BUCKET, CENTURY, Deployment};
 use crate::support::mirror::Mood;
@@ -240,6 +242,18 @@ async fn an_operator_rolls_back() {
     assert_eq!(scanner.looks().await.unwrap(), "5");
 }
 
+/// For a scenario that has come as far as to a file's `status` while definitions were good: if they still are, that is clean, and this returns when
+/// they are not good any more. If not, this machine was too slow, and what scanned is ended.
+async fn was_in_time(status: &Value, good_until: Timestamp, scanning: &JoinHandle<()>) -> Option<()> {
+    if aws::clock::now() > good_until {
+        scanning.abort();
+        return None;
+    }
+    assert_eq!(status, "clean");
+    wait::until_after(good_until).await;
+    Some(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn files_wait_for_definitions_and_are_clean_only_while_those_are_good() {
     let deployment = Deployment::start().await;
@@ -266,13 +280,7 @@ async fn files_wait_for_definitions_and_are_clean_only_while_those_are_good() {
         let infected = service.upload("b.txt", &eicar()).await;
         let found = service.ends_as(&infected, "infected").await;
         assert_eq!(found["scan_result"]["signature"], "Eicar-Test-Signature", "{found}");
-        if aws::clock::now() > good_until {
-            scanning.abort();
-            return None;
-        }
-        assert_eq!(status, "clean");
-        wait::until_after(good_until).await;
-        Some(())
+        was_in_time(&status, good_until, &scanning).await
     })
     .await;
     let late = service.upload("c.txt", b"nobody can say any more").await;
@@ -300,13 +308,7 @@ async fn a_set_that_expired_calls_nothing_clean() {
         let scanning = deployment.scan_with(scanner, policy).await;
         let early = deployment.service.upload("a.txt", b"in time").await;
         let status = deployment.service.ended(&early).await["scan_status"].clone();
-        if aws::clock::now() > expires_at {
-            scanning.abort();
-            return None;
-        }
-        assert_eq!(status, "clean");
-        wait::until_after(expires_at).await;
-        Some(())
+        was_in_time(&status, expires_at, &scanning).await
     })
     .await;
     let late = deployment.service.upload("b.txt", b"too late").await;

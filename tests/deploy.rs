@@ -20,7 +20,7 @@ use crate::support::mirror::{Mirror, Mood};
 use crate::support::process::binary;
 use crate::support::runtime_api::http_event;
 use crate::support::stack::{Stack, python, root};
-use crate::support::{answer, eicar, text, wait};
+use crate::support::{answer, eicar, expire_soon, text, wait};
 
 impl Stack {
     /// `airlock selftest`, as somebody who has just deployed runs it. The imitation reads for anybody, signed or
@@ -76,17 +76,8 @@ impl Stack {
         let answered = self.authorized(Method::DELETE, &format!("/files/{deleted}")).send().await.unwrap();
         assert!(answered.status().is_success());
         let expires = self.announce(wanted).await.0;
-        let expires_at = wait::in_enough_time(Duration::from_secs(2), async |time| {
-            let expires_at = aws::clock::now() + time;
-            let soon = json!({ "expires_at": expires_at.to_string() });
-            let edit = self.authorized(Method::PATCH, &format!("/files/{expires}")).json(&soon);
-            let (status, answer) = answer(edit.send().await.unwrap()).await;
-            // By the time that the function looked, the moment was over.
-            let is_late = answer["code"] == "invalid_expiry";
-            assert!(status.is_success() || is_late, "{answer}");
-            (!is_late).then_some(expires_at)
-        })
-        .await;
+        let edit = || self.authorized(Method::PATCH, &format!("/files/{expires}"));
+        let expires_at = expire_soon(edit).await;
         wait::until_after(expires_at).await;
         let swept = self.invoke("SweepFunction", json!({ "action": "sweep" })).await;
         assert_eq!((&swept["error"], &swept["payload"]["n_failed"]), (&Value::Null, &json!(0)), "{swept}");

@@ -245,17 +245,7 @@ impl Service {
 
     /// Lets the file expire in a moment, which is given back.
     pub(crate) async fn expire_soon(&self, file_id: &str) -> Timestamp {
-        wait::in_enough_time(Duration::from_secs(1), async |time| {
-            let expires_at = aws::clock::now() + time;
-            let request = self.request(Method::PATCH, &format!("/files/{file_id}"));
-            let request = request.json(&json!({ "expires_at": expires_at.to_string() }));
-            let (status, answer) = answer(request.send().await.unwrap()).await;
-            // By the time that the service looked, the moment was over.
-            let is_late = answer["code"] == "invalid_expiry";
-            assert!(status == 200 || is_late, "{answer}");
-            (!is_late).then_some(expires_at)
-        })
-        .await
+        expire_soon(|| self.request(Method::PATCH, &format!("/files/{file_id}"))).await
     }
 
     /// The link's path, which there must be.
@@ -323,6 +313,20 @@ impl Service {
 /// Does not follow redirects: where they lead is what is tested. Waits for answers as long as the test may.
 pub(crate) fn client() -> Client {
     Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+/// Lets a file expire in a moment, which is given back, by the PATCH that `edit` begins.
+pub(crate) async fn expire_soon(edit: impl Fn() -> RequestBuilder) -> Timestamp {
+    wait::in_enough_time(Duration::from_secs(1), async |time| {
+        let expires_at = aws::clock::now() + time;
+        let request = edit().json(&json!({ "expires_at": expires_at.to_string() }));
+        let (status, answer) = answer(request.send().await.unwrap()).await;
+        // By the time that the service looked, the moment was over.
+        let is_late = answer["code"] == "invalid_expiry";
+        assert!(status == 200 || is_late, "{answer}");
+        (!is_late).then_some(expires_at)
+    })
+    .await
 }
 
 pub(crate) async fn answer(response: Response) -> (StatusCode, Value) {
