@@ -140,14 +140,10 @@ async fn one_connection_too_many_is_told_so_and_there_is_room_again() {
         assert!(refusal.contains(expected) && refusal.to_lowercase().contains("retry-after: 5"), "{refusal}");
         drop(held);
         let mut all = refusal;
-        for _ in 0..300 {
-            if !all.starts_with("HTTP/1.1 503") {
-                break;
-            }
+        while all.starts_with("HTTP/1.1 503") {
             tokio::time::sleep(Duration::from_millis(100)).await;
             all = ask().await;
         }
-        assert!(!all.starts_with("HTTP/1.1 503"), "{all}");
     }
     service.stop().await;
 }

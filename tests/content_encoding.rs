@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::multipart;
 use crate::support::savers::{chromium, curl, requests};
-use crate::support::{Accepted, Service, answer, eicar, python, sha256, text};
+use crate::support::{Accepted, Service, answer, eicar, python, sha256, text, wait};
 
 pub(crate) fn zlib(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(vec![], Compression::default());
@@ -227,12 +227,8 @@ async fn real_clients_save_the_stored_bytes_whatever_their_encoding() {
     let service = Service::start_in(service.stop_and_keep().await, &[], |_| {}).await;
     for ((file_id, _), link) in files[1..].iter().zip(&links[1..]) {
         assert_eq!(service.post(&format!("/files/{file_id}/rescan"), &json!({})).await.0, 202);
-        for _ in 0..240 {
-            if service.ended(file_id).await["scan_status"] == "unscannable" {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
+        wait::until("the rescan", async || service.ended(file_id).await["scan_status"] == "unscannable")
+            .await;
         is_refused(&service, file_id, "scanned again").await;
         assert_eq!(service.get(link).await.0, 403, "no link outlives it");
     }
@@ -368,13 +364,10 @@ async fn objects_of_other_uploaders_have_the_same_rule() {
 
 /// The newest file under a key, once there are `n` of them.
 pub(crate) async fn file_under(service: &Service, key: &str, n: usize) -> String {
-    for _ in 0..240 {
+    wait::until_found(&format!("{n} files under {key}"), async || {
         let (_, list) = service.get(&format!("/files?key={key}")).await;
         let files = list["files"].as_array().unwrap();
-        if files.len() == n {
-            return text(&files[0]["file_id"]);
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("not {n} files under {key}");
+        if files.len() == n { Ok(text(&files[0]["file_id"])) } else { Err(list) }
+    })
+    .await
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::process::Child;
 
 use crate::support::process::{children_of, command, free_ports, is_engine};
-use crate::support::{answer, client, text};
+use crate::support::{answer, client, text, wait};
 
 const MEGABYTE: u64 = 1_000_000;
 /// Scans of files up to 5 MB need 117.1 MB, by the rule in docs/operations.md.
@@ -58,15 +58,8 @@ impl SmallDisk {
         disk
     }
 
-    /// Polls for a minute.
     async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
-        for _ in 0..600 {
-            if is_so().await {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("not in a minute: {what}\n{}", self.logged());
+        wait::until_found(what, async || if is_so().await { Ok(()) } else { Err(self.logged()) }).await;
     }
 
     fn logged(&self) -> String {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::support::process::{command, free_ports};
-use crate::support::{client, eicar, text};
+use crate::support::{client, eicar, text, wait};
 
 /// A zip with one member, stored, whose header says that it is encrypted.
 fn encrypted_zip() -> Vec<u8> {
@@ -44,17 +44,13 @@ async fn upload(url: &str, announcement: Value, bytes: Vec<u8>) -> String {
 }
 
 async fn ended(url: &str, file_id: &str) -> String {
-    let mut status = String::new();
-    for _ in 0..240 {
+    wait::until_found("a verdict", async || {
         let url = format!("{url}/files/{file_id}/status");
         let answer: Value = client().get(url).send().await.unwrap().json().await.unwrap();
-        status = text(&answer["file_info"]["scan_status"]);
-        if !matches!(status.as_str(), "pending" | "scanning") {
-            return status;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
-    }
-    panic!("{file_id} is {status} after a minute");
+        let status = text(&answer["file_info"]["scan_status"]);
+        if matches!(status.as_str(), "pending" | "scanning") { Err(status) } else { Ok(status) }
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,12 +62,10 @@ async fn each_refused_file_has_one_line() {
         .spawn()
         .unwrap();
     let url = format!("http://127.0.0.1:{}", ports.0);
-    for _ in 0..600 {
-        if client().get(format!("{url}/health")).send().await.is_ok_and(|health| health.status() == 200) {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    wait::until("the service runs", async || {
+        client().get(format!("{url}/health")).send().await.is_ok_and(|health| health.status() == 200)
+    })
+    .await;
     let nothing = json!({ "filename": "a.txt" });
     let mut files = vec![];
     for (announcement, bytes, status, said) in [
