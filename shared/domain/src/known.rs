@@ -40,8 +40,8 @@ impl Known {
             Verdict::Clean(proof) => proof.sha256() == question.sha256,
             Verdict::Infected { .. } => true,
             Verdict::Unscannable { reason } => {
-                use Unscannable::{ContentEncoding, ScanTimeout, StaleDefinitions};
-                !matches!(reason, ContentEncoding | ScanTimeout | StaleDefinitions)
+                use Unscannable::{ContentEncoding, InspectionFailed, ScanTimeout, StaleDefinitions};
+                !matches!(reason, ContentEncoding | InspectionFailed | ScanTimeout | StaleDefinitions)
             }
             Verdict::Error { .. } => false,
         };
@@ -133,6 +133,7 @@ mod tests {
         assert!(Known::of(question, &unscannable(Unscannable::ScanTimeout)).is_none());
         assert!(Known::of(question, &unscannable(Unscannable::StaleDefinitions)).is_none());
         assert!(Known::of(question, &unscannable(Unscannable::ContentEncoding)).is_none());
+        assert!(Known::of(question, &unscannable(Unscannable::InspectionFailed)).is_none());
         for reason in ScanError::ALL {
             assert!(Known::of(question, &Verdict::Error { reason }).is_none());
         }
