@@ -1,6 +1,6 @@
 //! What every promise needs: a service of its own, and a client that speaks to it as a person's program would.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws::env::Env;
@@ -82,7 +82,7 @@ fn tuning() -> Tuning {
         sweep_every: Duration::from_millis(300),
         airlock_engine: Some(AIRLOCK_ENGINE.into()),
         // This program has a main function of its own.
-        gate_worker: Some(process::binary()),
+        gate_worker: process::gate_worker(),
         ..Tuning::default()
     };
     tuning.machine.look_again = Duration::from_secs(2);
