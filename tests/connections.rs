@@ -28,11 +28,10 @@ async fn say(address: &str, words: &str) -> TcpStream {
     stream
 }
 
-/// Everything that comes until the server closes the connection; half a minute is for machines under load.
+/// Everything that comes until the server closes the connection. A server that never does is ended with the test.
 async fn until_closed(stream: &mut TcpStream) -> String {
     let mut heard = Vec::new();
-    let closed = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut heard)).await;
-    assert!(closed.is_ok(), "the connection stays open: {:?}", String::from_utf8_lossy(&heard));
+    stream.read_to_end(&mut heard).await.unwrap();
     String::from_utf8(heard).unwrap()
 }
 
