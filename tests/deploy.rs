@@ -167,8 +167,8 @@ impl Stack {
         let (status, problem) = answer(request.send().await.unwrap()).await;
         assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("not_uploaded")), "{problem}");
         // Released before any sweep, which would move it away. EICAR alone is released already.
-        let bytes = [eicar(), b" ".to_vec()].concat();
-        let infected = self.upload("released.txt", &bytes).await;
+        let bytes = zipped(&zipped(&eicar()).await).await;
+        let infected = self.upload("released.zip", &bytes).await;
         self.ends_as(&infected, "infected").await;
         let release = json!({ "sha256": crate::support::sha256(&bytes), "reason": "a test" });
         let path = format!("/files/{infected}/release");
