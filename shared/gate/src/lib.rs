@@ -27,6 +27,7 @@ mod inflate;
 mod iso;
 mod mail;
 mod mszip;
+mod opener;
 mod refusal;
 mod scratch;
 mod seven_zip;
@@ -43,6 +44,7 @@ use serde::{Deserialize, Serialize};
 
 pub use blob::{Blob, BlobReader, Place, PlaceIn};
 pub use capability::{Capabilities, Method, Sample};
+pub use opener::{Kind, MemberEnd, MemberSink, Opened, Opener};
 pub use refusal::Refusal;
 
 use scratch::Scratch;
