@@ -4,6 +4,7 @@ use std::io;
 
 use crate::blob::{Blob, to_usize};
 use crate::fields::Fields as _;
+use crate::opener::Kind;
 use crate::{mail, tar};
 
 /// What a reader would take a blob for.
@@ -30,6 +31,28 @@ pub(crate) enum Format {
 impl Format {
     pub(crate) fn is_container(self) -> bool {
         !matches!(self, Self::Pdf | Self::Other)
+    }
+
+    /// What the gate walks itself, so that openers need not do it again.
+    pub(crate) fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Zip => Some(Kind::Zip),
+            Self::Gzip => Some(Kind::Gzip),
+            Self::Bzip2 => Some(Kind::Bzip2),
+            Self::Xz => Some(Kind::Xz),
+            Self::Tar => Some(Kind::Tar),
+            Self::SevenZip => Some(Kind::SevenZip),
+            Self::Cabinet => Some(Kind::Cabinet),
+            Self::Iso => Some(Kind::Iso),
+            Self::Ar => Some(Kind::Ar),
+            Self::Compound => Some(Kind::Compound),
+            Self::Mail | Self::Pdf | Self::Unsupported(_) | Self::Other => None,
+        }
+    }
+
+    /// Whether what the gate finds malformed may be sound to the readers of this kind, if they agree on it.
+    pub(crate) fn has_second_opinion(self) -> bool {
+        self.kind().is_some() && self != Self::Compound
     }
 
     /// Whether bytes that the walk did not account for may be there: 7-Zip finds archives anywhere in them.
@@ -145,6 +168,15 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
         (false, true) => Format::Pdf,
         (false, false) => Format::Other,
     })
+}
+
+/// Whether a blob is text, to its end or for as far as counts: then a signature at its start is a word in it.
+pub(crate) fn is_text(blob: &Blob) -> io::Result<bool> {
+    let head = blob.bytes_at(0, HEAD_BYTES)?;
+    let is_control = |byte: &u8| matches!(byte, 0..=8 | 11 | 14..=26 | 28..=31 | 127);
+    // A character may be cut at the end.
+    let is_utf8 = std::str::from_utf8(&head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    Ok(is_utf8 && !head.iter().any(is_control))
 }
 
 pub(crate) fn is_bzip2(bytes: &[u8]) -> bool {

@@ -64,7 +64,7 @@ fn serve() -> io::Result<()> {
 }
 
 fn answer(gate: &Gate, file: OwnedFd, scratch: OwnedFd, socket: &mut File) -> io::Result<()> {
-    let inspected = gate.inspect(&file.into(), scratch.into());
+    let inspected = gate.inspect(&file.into(), scratch.into(), vec![]);
     let answer = match &inspected {
         Ok(Inspection { refusal, handed }) => {
             // The gate keeps all of them in one of the files. One that is not would be missing from the scan.
