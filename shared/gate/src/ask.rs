@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::blob::{Blob, BlobWriter, to_u64};
 use crate::embedded;
+use crate::format::Format;
 use crate::opener::{Kind, MemberEnd, MemberSink, Opened};
 use crate::refusal::Refusal;
 use crate::walk::{Stop, Walk, Walked, malformed, refuse};
@@ -63,7 +64,7 @@ pub(crate) fn ask(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth:
 pub(crate) fn second_opinion(
     walk: &mut Walk<'_>,
     blob: &Blob,
-    is_zip: bool,
+    format: Format,
     refusal: Refusal,
     depth: u32,
 ) -> Walked {
@@ -75,8 +76,13 @@ pub(crate) fn second_opinion(
     let is_sound = agree && claims.iter().all(Claim::is_whole);
     visit_all(walk, claims, depth)?;
     let n_given = walk.n_handed();
-    embedded::walk(walk, blob, depth)?;
-    let hides_more = is_zip && walk.n_handed() > n_given;
+    match format {
+        Format::Zip => embedded::walk_zip_members(walk, blob, depth)?,
+        // Readers ignore what stands behind a stream; whoever cuts it off does not.
+        Format::Gzip | Format::Bzip2 | Format::Xz => embedded::walk(walk, blob, depth)?,
+        _ => {}
+    }
+    let hides_more = format == Format::Zip && walk.n_handed() > n_given;
     if is_sound && !hides_more { Ok(()) } else { Err(Stop::Refused(refusal)) }
 }
 

@@ -95,11 +95,9 @@ impl<'a> Walk<'a> {
         let counted = (self.n_members, self.n_bytes);
         match self.walk_strictly(format, blob, depth) {
             Ok(()) => self.ask_about(format, blob, depth)?,
-            Err(Stop::Refused(refusal))
-                if format.has_second_opinion() && refusal.reason == Unscannable::Malformed =>
-            {
+            Err(Stop::Refused(refusal)) if format.has_second_opinion() && may_be_overruled(&refusal) => {
                 (self.n_members, self.n_bytes) = counted;
-                ask::second_opinion(self, blob, format == Format::Zip, refusal, depth)?;
+                ask::second_opinion(self, blob, format, refusal, depth)?;
             }
             Err(stop) => return Err(stop),
         }
@@ -287,6 +285,11 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
+}
+
+/// What a reader that knows more than the gate may get over.
+fn may_be_overruled(refusal: &Refusal) -> bool {
+    matches!(refusal.reason, Unscannable::Malformed | Unscannable::UnsupportedContainer)
 }
 
 /// SHA-256: nobody can make other bytes that pass for ones that were given already.
