@@ -75,7 +75,7 @@ fn tuning() -> Tuning {
         sweep_every: Duration::from_millis(300),
         airlock_engine: Some(AIRLOCK_ENGINE.into()),
         // This program has a main function of its own.
-        gate_worker: Some(process::binary()),
+        gate_worker: process::gate_worker(),
         ..Tuning::default()
     };
     tuning.machine.look_again = Duration::from_secs(2);

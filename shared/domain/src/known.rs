@@ -38,9 +38,10 @@ impl Known {
             // The proof of a clean verdict names its bytes: it proves nothing about others.
             Verdict::Clean(proof) => proof.sha256() == question.sha256,
             Verdict::Infected { .. } => true,
-            Verdict::Unscannable { reason } => {
-                !matches!(reason, Unscannable::ScanTimeout | Unscannable::StaleDefinitions)
-            }
+            Verdict::Unscannable { reason } => !matches!(
+                reason,
+                Unscannable::InspectionFailed | Unscannable::ScanTimeout | Unscannable::StaleDefinitions
+            ),
             Verdict::Error { .. } => false,
         };
         is_lasting.then(|| Self {
@@ -82,7 +83,7 @@ mod tests {
             built_at: NOW,
             n_signatures: 1,
         };
-        Engine { version: "ClamAV 1.4.6".into(), definitions }
+        Engine { version: "ClamAV 1.4.6".into(), openers: vec![], definitions }
     }
 
     #[test]

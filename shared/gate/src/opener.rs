@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::blob::Blob;
 
 /// A program that recipients open archives with, as a library. What it finds in a file, a recipient gets out of it.
-pub trait Opener: Debug {
+pub trait Opener: Debug + Send {
     /// Its name and version, as evidence.
     fn name(&self) -> &str;
 
