@@ -68,6 +68,7 @@ enum Kind {
 
 /// Follows every plausible signature.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    tar::walk_blocks(walk, blob, depth)?;
     let (mut at, mut done_to) = (0u64, 0u64);
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, WINDOW + HEADER)?;

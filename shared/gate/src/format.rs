@@ -197,6 +197,9 @@ fn unsupported(head: &[u8], blob: &Blob) -> io::Result<Option<&'static str>> {
     if is_partitioned(head) {
         return Ok(Some("disk image"));
     }
+    if is_old_gzip(head) {
+        return Ok(Some("pack, or an old gzip"));
+    }
     if is_lha(head) {
         return Ok(Some("LHA"));
     }
@@ -212,6 +215,14 @@ pub(crate) fn is_arj(bytes: &[u8]) -> bool {
         && (30..=2600).contains(&n_header)
         && header.len() == n_header
         && crc32fast::hash(header) == bytes.u32_le(4 + n_header)
+}
+
+/// What gzip(1) unpacks beside its own format: `1F 9E`, with a header like that of `1F 8B`, and pack's `1F 1E`, a size and the number of
+/// lengths of codes, 24 at most.
+fn is_old_gzip(head: &[u8]) -> bool {
+    let is_old = head.starts_with(b"\x1f\x9e\x08") && head.u8_at(3) & 0xe0 == 0;
+    let is_pack = head.starts_with(b"\x1f\x1e") && (1..=24).contains(&head.u8_at(6)) && head.len() > 8;
+    is_old || is_pack
 }
 
 /// A master boot record: its signature, and four entries that are empty or sensible, one of them not empty.
