@@ -10,6 +10,7 @@ use inspector::WorkerProgram;
 use standin::pump::{Delivery, Mischief};
 
 use crate::definitions::Source;
+use crate::server::Connections;
 
 /// What a person chooses on the command line.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct Tuning {
     pub definitions_every: Duration,
     /// Whether bytes that were judged before keep their verdict.
     pub recall: bool,
+    /// The bounds of each HTTP server.
+    pub connections: Connections,
 }
 
 impl Default for Tuning {
@@ -73,6 +76,7 @@ impl Default for Tuning {
             gate_worker: WorkerProgram::default(),
             definitions_every: Duration::from_secs(30),
             recall: true,
+            connections: Connections::for_this_process(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod inspection;
 mod measure;
 mod process;
 mod recall;
+mod room;
 mod scanner;
 mod snapshot;
 mod spool;
@@ -67,6 +68,8 @@ enum Retry {
     Store(#[from] StoreError),
     #[error("the scan was inconclusive")]
     Inconclusive,
+    #[error("there is too little temporary space for a scan")]
+    NoRoom,
     #[error("the time for this batch is over")]
     OutOfTime,
 }
