@@ -1,0 +1,244 @@
+//! Asks formats about one file, and extracts what they open.
+
+use std::rc::Rc;
+
+use gate::{Blob, MemberEnd, MemberSink, Opened};
+
+use super::abi::{Status, error_flags, format_flags, is_start, property};
+use super::archive::Archive;
+use super::extracting::Extraction;
+use super::format::{Format, Role, is_base64};
+use super::input::Input;
+use super::library::{self, Library};
+use super::object::Object;
+use super::opening::{NoPassword, Opening};
+
+/// How much of a file's start is looked at before a format is asked.
+const HEAD_BYTES: u64 = 64 * 1024;
+
+pub(super) struct Asking<'a> {
+    library: Library,
+    input: Rc<Object<Input>>,
+    sink: &'a mut dyn MemberSink,
+    result: Opened,
+    is_broken: bool,
+    /// Of what stands at the start.
+    ends: Vec<End>,
+}
+
+/// Where an archive or a program ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    At(u64),
+    /// At the end of the file, or the format does not say.
+    OfFile,
+}
+
+/// What a format says about a place.
+enum Answer {
+    No,
+    /// It is an archive, of which nothing can be had.
+    Closed(Opened),
+    Open(Archive),
+}
+
+impl<'a> Asking<'a> {
+    pub(super) fn new(library: Library, blob: &Blob, sink: &'a mut dyn MemberSink) -> Self {
+        let input = Input::new(blob);
+        Self { library, input, sink, result: Opened::NotMine, is_broken: false, ends: Vec::new() }
+    }
+
+    pub(super) fn result(&self) -> Opened {
+        self.result
+    }
+
+    pub(super) fn input(&self) -> &Input {
+        self.input.state()
+    }
+
+    /// The sink wants nothing more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    pub(super) fn ask_about_start(&mut self, format: &Format) {
+        let is_asked = match format.role {
+            Role::Container | Role::Program => true,
+            Role::Base64 => self.input().bytes_at(0, HEAD_BYTES).is_ok_and(|head| is_base64(&head)),
+            Role::NoContainer => false,
+        };
+        if !is_asked || self.is_broken {
+            return;
+        }
+        match self.open(format, 0) {
+            Answer::No => (),
+            Answer::Closed(_) if format.role == Role::Program => (),
+            Answer::Closed(opened) => self.count(opened),
+            Answer::Open(archive) => {
+                let end = self.end(&archive, 0);
+                self.ends.push(end);
+                if format.role != Role::Program {
+                    self.extract(format, &archive);
+                }
+            }
+        }
+    }
+
+    /// From where on 7-Zip would look for an archive; `None` if one reaches to the end of the file.
+    pub(super) fn unopened_from(&self) -> Option<u64> {
+        if self.is_broken || self.ends.contains(&End::OfFile) {
+            return None;
+        }
+        match self.ends.as_slice() {
+            [End::At(end)] => Some(*end),
+            _ => Some(0),
+        }
+    }
+
+    /// Returns where an archive ends that begins at `start`, somewhere behind the file's start.
+    pub(super) fn ask_about(&mut self, format: &Format, start: u64) -> Option<u64> {
+        match self.open(format, start) {
+            // 7-Zip stops here, and nobody gets anything.
+            Answer::No | Answer::Closed(Opened::Damaged | Opened::Unsupported) => None,
+            Answer::Closed(opened) => {
+                self.count(opened);
+                None
+            }
+            Answer::Open(archive) => {
+                // Without an end it is no archive to 7-Zip. Some formats know it when all is unpacked.
+                if archive.size_bytes().is_none() && !archive.size_is_unknowable() {
+                    let all: Vec<u32> = (0..archive.n_items()).collect();
+                    let nowhere = Extraction::nowhere();
+                    archive.test(&all, &nowhere.callback(&NoPassword::new()));
+                }
+                archive.size_bytes().filter(|size_bytes| *size_bytes > 0)?;
+                let end = self.end(&archive, if has_global_offset(format) { 0 } else { start });
+                self.extract(format, &archive);
+                Some(match end {
+                    End::At(end) => end,
+                    End::OfFile => self.input().size_bytes(),
+                })
+            }
+        }
+    }
+
+    fn open(&self, format: &Format, start: u64) -> Answer {
+        let Some(archive) = self.library.archive(format) else {
+            return Answer::Closed(Opened::TooMuchMemory);
+        };
+        archive.forbid_threads();
+        if format.has(format_flags::PRE_ARC) {
+            archive.allow_tail();
+        }
+        let input = if start == 0 || has_global_offset(format) {
+            self.input.clone()
+        } else {
+            self.input().tail(start)
+        };
+        input.state().seek_to(if has_global_offset(format) { start } else { 0 });
+        let password = NoPassword::new();
+        let status = archive.open(&input, &Opening::new(&password));
+        match status {
+            Status::OK => Answer::Open(archive),
+            _ if password.state().was_asked() => Answer::Closed(Opened::Encrypted),
+            Status::OUT_OF_MEMORY => Answer::Closed(Opened::TooMuchMemory),
+            Status::FALSE => match archive.error_flags() {
+                Some(flags) if flags & error_flags::IS_NOT_ARCHIVE == 0 => {
+                    Answer::Closed(complaint(flags).unwrap_or(Opened::Damaged))
+                }
+                _ => Answer::No,
+            },
+            // An error of a format that has nothing to do with the file says nothing about it.
+            _ if self.is_claimed(format, start) => Answer::Closed(Opened::Unsupported),
+            _ => Answer::No,
+        }
+    }
+
+    /// Whether the format's signature stands there.
+    fn is_claimed(&self, format: &Format, start: u64) -> bool {
+        let signed = format.signatures.iter().any(|signature| {
+            let found = self.input().bytes_at(start + format.signature_offset, signature.len() as u64);
+            found.is_ok_and(|found| found == *signature)
+        });
+        signed || format.signatures.is_empty() && self.may_start(format, start)
+    }
+
+    fn may_start(&self, format: &Format, start: u64) -> bool {
+        let Some(function) = format.is_start else { return true };
+        self.input().bytes_at(start, HEAD_BYTES).is_ok_and(|head| library::answer(function, &head) != is_start::NO)
+    }
+
+    /// `base` is where the format counts from.
+    fn end(&self, archive: &Archive, base: u64) -> End {
+        let size_bytes = self.input().size_bytes();
+        let start = base.checked_add_signed(archive.offset());
+        match start.zip(archive.size_bytes()).and_then(|(start, length)| start.checked_add(length)) {
+            Some(end) if end < size_bytes => End::At(end),
+            _ => End::OfFile,
+        }
+    }
+
+    fn extract(&mut self, format: &Format, archive: &Archive) {
+        let is_encrypted = |index| archive.item_is(index, property::ENCRYPTED);
+        let files = (0..archive.n_items()).filter(|index| !archive.item_is(*index, property::IS_DIRECTORY));
+        let (encrypted, readable): (Vec<u32>, Vec<u32>) = files.partition(|index| is_encrypted(*index));
+        let password = NoPassword::new();
+        let extraction = Extraction::into(self.sink);
+        for _ in encrypted {
+            extraction.member_without_bytes(MemberEnd::Encrypted);
+        }
+        let n_ended = extraction.n_ended();
+        let status = if extraction.is_broken() || readable.is_empty() {
+            Status::OK
+        } else {
+            archive.extract(&readable, &extraction.callback(&password))
+        };
+        let (left, opened) = match status {
+            _ if password.state().was_asked() => (MemberEnd::Encrypted, Opened::Encrypted),
+            Status::OK if extraction.n_ended() - n_ended == readable.len() => (MemberEnd::Whole, Opened::Whole),
+            Status::OUT_OF_MEMORY => (MemberEnd::TooMuchMemory, Opened::TooMuchMemory),
+            Status::NOT_IMPLEMENTED => (MemberEnd::Unsupported, Opened::Unsupported),
+            _ => (MemberEnd::Damaged, Opened::Damaged),
+        };
+        extraction.finish(left);
+        self.is_broken = extraction.is_broken();
+        drop(extraction);
+        self.count(opened);
+        self.count(archive.error_flags().and_then(complaint).unwrap_or(Opened::Whole));
+        let _ = format;
+    }
+
+    /// The worst counts.
+    fn count(&mut self, opened: Opened) {
+        let severity = |opened| match opened {
+            Opened::NotMine => 0,
+            Opened::Whole => 1,
+            Opened::Damaged => 2,
+            Opened::Unsupported => 3,
+            Opened::TooMuchMemory => 4,
+            Opened::Encrypted => 5,
+        };
+        if severity(opened) > severity(self.result) {
+            self.result = opened;
+        }
+    }
+}
+
+fn has_global_offset(format: &Format) -> bool {
+    format.has(format_flags::USE_GLOBAL_OFFSET)
+}
+
+/// What the flags of an archive hold against it.
+fn complaint(flags: u64) -> Option<Opened> {
+    const UNSUPPORTED: u64 = error_flags::UNSUPPORTED_METHOD | error_flags::UNSUPPORTED_FEATURE;
+    const HARMLESS: u64 = error_flags::IS_NOT_ARCHIVE | error_flags::DATA_AFTER_END;
+    if flags & error_flags::ENCRYPTED_HEADERS != 0 {
+        Some(Opened::Encrypted)
+    } else if flags & UNSUPPORTED != 0 {
+        Some(Opened::Unsupported)
+    } else if flags & !HARMLESS != 0 {
+        Some(Opened::Damaged)
+    } else {
+        None
+    }
+}
