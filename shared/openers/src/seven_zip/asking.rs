@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gate::{Blob, MemberEnd, MemberSink, Opened};
+use gate::{Blob, Kind, MemberEnd, MemberSink, Opened};
 
 use super::abi::{Status, error_flags, format_flags, is_start, property};
 use super::archive::Archive;
@@ -76,9 +76,11 @@ impl<'a> Asking<'a> {
             Answer::Closed(opened) => self.count(opened),
             Answer::Open(archive) => {
                 let end = self.end(&archive, 0);
-                self.ends.push(end);
+                if format.role != Role::Base64 {
+                    self.ends.push(end);
+                }
                 if format.role != Role::Program {
-                    self.extract(format, &archive);
+                    self.extract(format, &archive, 0);
                 }
             }
         }
@@ -113,7 +115,7 @@ impl<'a> Asking<'a> {
                 }
                 archive.size_bytes().filter(|size_bytes| *size_bytes > 0)?;
                 let end = self.end(&archive, if has_global_offset(format) { 0 } else { start });
-                self.extract(format, &archive);
+                self.extract(format, &archive, start);
                 Some(match end {
                     End::At(end) => end,
                     End::OfFile => self.input().size_bytes(),
@@ -144,7 +146,10 @@ impl<'a> Asking<'a> {
             Status::OUT_OF_MEMORY => Answer::Closed(Opened::TooMuchMemory),
             Status::FALSE => match archive.error_flags() {
                 Some(flags) if flags & error_flags::IS_NOT_ARCHIVE == 0 => {
-                    Answer::Closed(complaint(flags).unwrap_or(Opened::Damaged))
+                    Answer::Closed(match complaint(format, flags) {
+                        Opened::Whole => Opened::Damaged,
+                        complaint => complaint,
+                    })
                 }
                 _ => Answer::No,
             },
@@ -178,12 +183,14 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn extract(&mut self, format: &Format, archive: &Archive) {
-        let is_encrypted = |index| archive.item_is(index, property::ENCRYPTED);
-        let files = (0..archive.n_items()).filter(|index| !archive.item_is(*index, property::IS_DIRECTORY));
-        let (encrypted, readable): (Vec<u32>, Vec<u32>) = files.partition(|index| is_encrypted(*index));
+    fn extract(&mut self, format: &Format, archive: &Archive, start: u64) {
+        let is_directory = |index: &u32| archive.item_is(*index, property::IS_DIRECTORY);
+        let files = (0..archive.n_items()).filter(|index| !is_directory(index));
+        let (encrypted, readable): (Vec<u32>, Vec<u32>) =
+            files.partition(|index| archive.item_is(*index, property::ENCRYPTED));
+        let is_guess = format.role == Role::Base64 || !self.may_start(format, start);
         let password = NoPassword::new();
-        let extraction = Extraction::into(self.sink);
+        let extraction = Extraction::into(self.sink, is_guess);
         for _ in encrypted {
             extraction.member_without_bytes(MemberEnd::Encrypted);
         }
@@ -195,7 +202,9 @@ impl<'a> Asking<'a> {
         };
         let (left, opened) = match status {
             _ if password.state().was_asked() => (MemberEnd::Encrypted, Opened::Encrypted),
-            Status::OK if extraction.n_ended() - n_ended == readable.len() => (MemberEnd::Whole, Opened::Whole),
+            Status::OK if extraction.n_ended() - n_ended == readable.len() => {
+                (MemberEnd::Whole, Opened::Whole)
+            }
             Status::OUT_OF_MEMORY => (MemberEnd::TooMuchMemory, Opened::TooMuchMemory),
             Status::NOT_IMPLEMENTED => (MemberEnd::Unsupported, Opened::Unsupported),
             _ => (MemberEnd::Damaged, Opened::Damaged),
@@ -203,9 +212,12 @@ impl<'a> Asking<'a> {
         extraction.finish(left);
         self.is_broken = extraction.is_broken();
         drop(extraction);
-        self.count(opened);
-        self.count(archive.error_flags().and_then(complaint).unwrap_or(Opened::Whole));
-        let _ = format;
+        let complaint = complaint(format, archive.error_flags().unwrap_or(0));
+        for opened in [Opened::Whole, opened, complaint] {
+            if !(is_guess && opened == Opened::Damaged) {
+                self.count(opened);
+            }
+        }
     }
 
     /// The worst counts.
@@ -229,16 +241,15 @@ fn has_global_offset(format: &Format) -> bool {
 }
 
 /// What the flags of an archive hold against it.
-fn complaint(flags: u64) -> Option<Opened> {
+fn complaint(format: &Format, flags: u64) -> Opened {
     const UNSUPPORTED: u64 = error_flags::UNSUPPORTED_METHOD | error_flags::UNSUPPORTED_FEATURE;
-    const HARMLESS: u64 = error_flags::IS_NOT_ARCHIVE | error_flags::DATA_AFTER_END;
-    if flags & error_flags::ENCRYPTED_HEADERS != 0 {
-        Some(Opened::Encrypted)
-    } else if flags & UNSUPPORTED != 0 {
-        Some(Opened::Unsupported)
-    } else if flags & !HARMLESS != 0 {
-        Some(Opened::Damaged)
-    } else {
-        None
+    // With threads, 7-Zip loses all but the first of several streams in such a file: what it writes depends on the machine.
+    let minds_data_after_end = format.kind == Some(Kind::Bzip2);
+    let harmless = if minds_data_after_end { 0 } else { error_flags::DATA_AFTER_END };
+    match flags & !harmless & !error_flags::IS_NOT_ARCHIVE {
+        0 => Opened::Whole,
+        flags if flags & error_flags::ENCRYPTED_HEADERS != 0 => Opened::Encrypted,
+        flags if flags & UNSUPPORTED != 0 => Opened::Unsupported,
+        _ => Opened::Damaged,
     }
 }

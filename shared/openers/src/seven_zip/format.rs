@@ -20,7 +20,6 @@ pub(super) enum Role {
 #[derive(Clone, Debug)]
 pub(super) struct Format {
     pub(super) index: usize,
-    pub(super) name: String,
     pub(super) class_id: Guid,
     pub(super) flags: u32,
     /// Any of these, at `signature_offset`.
@@ -84,6 +83,5 @@ pub(super) fn is_base64(head: &[u8]) -> bool {
     const FEWEST: usize = 64;
     let is_letter = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let is_other = |byte: &u8| matches!(byte, b'=' | b'\t' | b'\n' | b'\r' | b' ');
-    let n_letters = head.iter().filter(is_letter).count();
-    n_letters >= FEWEST && head.iter().all(|byte| is_letter(&byte) || is_other(byte))
+    head.iter().all(|byte| is_letter(&byte) || is_other(byte)) && head.iter().filter(is_letter).count() >= FEWEST
 }

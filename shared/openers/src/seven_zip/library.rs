@@ -91,7 +91,6 @@ impl Library {
             index: usize::try_from(index).ok()?,
             role: format::role(&name),
             kind: format::kind(&name),
-            name,
             class_id: guid(&id)?,
             flags: self.format_number(index, format_property::FLAGS)?,
             signatures,

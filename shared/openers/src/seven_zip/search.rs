@@ -1,7 +1,5 @@
 //! Finds archives behind the start of a file, as 7-Zip does.
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
-
 use super::abi::{format_flags, is_start};
 use super::asking::Asking;
 use super::format::Format;
@@ -10,44 +8,75 @@ use super::library;
 /// Where 7-Zip stops looking for signatures: kMaxCheckStartPosition.
 const FARTHEST: u64 = 1 << 23;
 /// What a format may look at to tell whether it is asked. The farthest signature stands at 32769.
-const LOOK_BYTES: usize = 1 << 16;
+const LOOK_BYTES: u64 = 1 << 16;
 
-/// All signatures, in one automaton.
+/// The signatures that are looked for, by their first two bytes: no signature is shorter, and few places in a file begin as one does.
 #[derive(Debug)]
 pub(super) struct Search {
-    automaton: Option<AhoCorasick>,
-    /// The format of each signature.
-    owners: Vec<usize>,
+    /// A bit for each pair of bytes.
+    pairs: Vec<u64>,
+    /// Sorted by their pairs.
+    signatures: Vec<Signature>,
+}
+
+#[derive(Debug)]
+struct Signature {
+    pair: u16,
+    rest: Vec<u8>,
+    /// Index of its format.
+    format: usize,
 }
 
 impl Search {
     pub(super) fn new(formats: &[Format]) -> Self {
         let searched = formats.iter().filter(|format| format.is_searched_for());
-        let signatures = searched.flat_map(|format| format.signatures.iter().map(|signature| (format.index, signature)));
-        let (owners, signatures): (Vec<_>, Vec<_>) = signatures.unzip();
-        let mut builder = AhoCorasickBuilder::new();
-        builder.match_kind(MatchKind::Standard).kind(Some(AhoCorasickKind::ContiguousNFA));
-        Self { automaton: builder.build(signatures).ok(), owners }
+        let mut signatures: Vec<_> = searched.flat_map(signatures).collect();
+        signatures.sort_by_key(|signature| signature.pair);
+        let mut pairs = vec![0; 1 << 10];
+        for signature in &signatures {
+            pairs[usize::from(signature.pair >> 6)] |= 1 << (signature.pair & 63);
+        }
+        Self { pairs, signatures }
     }
 
     /// Opens the first archive of each format in the file from `from` on.
     pub(super) fn run(&self, formats: &[Format], from: u64, asking: &mut Asking<'_>) {
-        let Some(automaton) = &self.automaton else { return };
-        let Ok(bytes) = asking.input().bytes_at(0, FARTHEST + (LOOK_BYTES as u64)) else { return };
+        let Ok(bytes) = asking.input().bytes_at(0, FARTHEST + LOOK_BYTES) else { return };
         let mut place = Place { formats, bytes: &bytes, is_found: vec![false; formats.len()], position: from };
         if from > 0 {
             place.ask_formats_without_signature(asking);
         }
-        for found in automaton.find_overlapping_iter(&bytes) {
+        let farthest = bytes.len().min(usize::try_from(FARTHEST).unwrap_or(usize::MAX) + 2);
+        for (at, pair) in bytes[..farthest].array_windows().enumerate() {
+            let pair = u16::from_ne_bytes(*pair);
+            if self.pairs[usize::from(pair >> 6)] & (1 << (pair & 63)) == 0 {
+                continue;
+            }
+            for signature in self.signatures_with(pair) {
+                if bytes[at + 2..].starts_with(&signature.rest) {
+                    place.ask(&formats[signature.format], at as u64, asking);
+                }
+            }
             if asking.is_broken() {
                 return;
             }
-            let format = &formats[self.owners[found.pattern().as_usize()]];
-            place.ask(format, found.start() as u64, asking);
         }
+    }
+
+    fn signatures_with(&self, pair: u16) -> impl Iterator<Item = &Signature> {
+        let first = self.signatures.partition_point(|signature| signature.pair < pair);
+        self.signatures[first..].iter().take_while(move |signature| signature.pair == pair)
     }
 }
 
+fn signatures(format: &Format) -> impl Iterator<Item = Signature> {
+    format.signatures.iter().filter_map(|signature| {
+        let (pair, rest) = signature.split_first_chunk()?;
+        Some(Signature { pair: u16::from_ne_bytes(*pair), rest: rest.to_vec(), format: format.index })
+    })
+}
+
+/// Where the search has come to.
 struct Place<'a> {
     formats: &'a [Format],
     bytes: &'a [u8],
@@ -57,30 +86,32 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The format's signature stands at `signature`.
+    /// A signature of the format stands at `signature`.
     fn ask(&mut self, format: &Format, signature: u64, asking: &mut Asking<'_>) {
+        // All formats were asked about the start.
         let start = signature.checked_sub(format.signature_offset).filter(|start| *start > 0);
-        let is_ahead = signature >= self.position && signature <= FARTHEST;
         if let Some(start) = start
-            && is_ahead
-            && !self.is_found[format.index]
+            && signature >= self.position
         {
             self.open(format, start, asking);
         }
     }
 
-    /// Formats without a signature, and those that stand without it as well, are asked where another archive ends.
+    /// Some formats are asked where another archive ends, whether their signature stands there or not.
     fn ask_formats_without_signature(&mut self, asking: &mut Asking<'_>) {
         let formats = self.formats.iter().filter(|format| format.is_searched_for());
         for format in formats.filter(|format| format.has(format_flags::START_OPEN)) {
-            if !self.is_found[format.index] && !asking.is_broken() && self.open(format, self.position, asking) {
+            if self.open(format, self.position, asking) {
                 return;
             }
         }
     }
 
     fn open(&mut self, format: &Format, start: u64, asking: &mut Asking<'_>) -> bool {
-        if !self.may_start(format, start, asking.input().size_bytes()) {
+        if self.is_found[format.index]
+            || asking.is_broken()
+            || !self.may_start(format, start, asking.input().size_bytes())
+        {
             return false;
         }
         let Some(end) = asking.ask_about(format, start) else { return false };
@@ -95,7 +126,7 @@ impl Place<'_> {
             return false;
         };
         let Some(function) = format.is_start else { return true };
-        let look = &rest[..rest.len().min(LOOK_BYTES)];
+        let look = &rest[..rest.len().min(usize::try_from(LOOK_BYTES).unwrap_or(usize::MAX))];
         let is_all = start + (look.len() as u64) >= size_bytes;
         match library::answer(function, look) {
             is_start::NO => false,
