@@ -55,6 +55,8 @@ pub enum Opened {
     Unsupported,
     /// The program could not get the memory that it needs.
     TooMuchMemory,
+    /// The blob could not be read: this says nothing about the file.
+    Unread,
 }
 
 /// Kinds of containers that the gate walks itself.

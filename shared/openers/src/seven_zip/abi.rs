@@ -186,8 +186,12 @@ pub(super) mod format_property {
 pub(super) mod format_flags {
     /// Its offsets count from the start of the file, wherever the archive begins.
     pub(in super::super) const USE_GLOBAL_OFFSET: u32 = 1 << 5;
-    /// Without a signature, it is asked at the start and behind another archive.
+    /// Asked where its signature does not stand, at the start and behind another archive.
     pub(in super::super) const START_OPEN: u32 = 1 << 6;
+    /// Asked where its signature does not stand, at the start.
+    pub(in super::super) const PURE_START_OPEN: u32 = 1 << 7;
+    /// Its signature stands at the end.
+    pub(in super::super) const BACKWARD_OPEN: u32 = 1 << 8;
     /// A program, which may have an archive behind it.
     pub(in super::super) const PRE_ARC: u32 = 1 << 9;
     /// Asked if the name's extension is its own.
@@ -206,6 +210,7 @@ pub(super) mod property {
     pub(in super::super) const ENCRYPTED: u32 = 15;
     pub(in super::super) const OFFSET: u32 = 36;
     pub(in super::super) const PHYSICAL_SIZE: u32 = 44;
+    pub(in super::super) const ERROR: u32 = 55;
     pub(in super::super) const ERROR_FLAGS: u32 = 71;
     pub(in super::super) const SIZE_IS_UNKNOWABLE: u32 = 85;
 }

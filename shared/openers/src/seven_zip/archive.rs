@@ -66,13 +66,14 @@ impl Archive {
 
     /// Has it work without threads of its own, which the worker may not make.
     pub(super) fn forbid_threads(&self) {
-        const NAME: [u32; 3] = ['m' as u32, 't' as u32, 0];
+        const ONE_THREAD: (&[u32], Variant) = (&['m' as u32, 't' as u32, 0], Variant::new(Variant::U32, 1));
+        // Of 7z: whether coders behind each other run in threads.
+        const NO_THREAD_FOR_EACH_CODER: (&[u32], Variant) =
+            (&['m' as u32, 't' as u32, 'f' as u32, 0], Variant::new(Variant::BOOL, 0));
         let Some(properties) = self.0.interface(Guid::SET_PROPERTIES) else { return };
-        let (name, one) = (NAME.as_ptr(), Variant::new(Variant::U32, 1));
-        // SAFETY: the table of the interface asked for; one name, which ends with a zero, and one value.
-        unsafe {
-            let set = properties.functions::<SetProperties>().set;
-            set(properties.0.as_ptr(), &raw const name, &raw const one, 1);
+        // In one call, as each begins anew, and in this order: other formats take the first for a number of threads, or refuse it.
+        if set(&properties, &[NO_THREAD_FOR_EACH_CODER, ONE_THREAD]) != Status::OK {
+            set(&properties, &[ONE_THREAD]);
         }
     }
 
@@ -97,11 +98,12 @@ impl Archive {
         }
     }
 
-    pub(super) fn n_items(&self) -> u32 {
+    /// `None` if the format cannot tell.
+    pub(super) fn n_items(&self) -> Option<u32> {
         let mut n_items = 0;
         // SAFETY: fills a number.
         let status = unsafe { (self.functions().number_of_items)(self.this(), &raw mut n_items) };
-        if status == Status::OK { n_items } else { 0 }
+        (status == Status::OK).then_some(n_items)
     }
 
     /// Extracts the items of the sorted `indices`.
@@ -121,13 +123,7 @@ impl Archive {
         let Ok(n_indices) = u32::try_from(indices.len()) else { return Status::OUT_OF_MEMORY };
         // SAFETY: that many indices, each below the number of items; the callback has the interface that the library expects.
         unsafe {
-            (self.functions().extract)(
-                self.this(),
-                indices.as_ptr(),
-                n_indices,
-                test,
-                object::lend(callback),
-            )
+            (self.functions().extract)(self.this(), indices.as_ptr(), n_indices, test, object::lend(callback))
         }
     }
 
@@ -159,9 +155,14 @@ impl Archive {
         unsigned(&self.property(property::ERROR_FLAGS))
     }
 
+    /// Whether it tells of an error in words.
+    pub(super) fn has_error(&self) -> bool {
+        self.property(property::ERROR).kind != Variant::EMPTY
+    }
+
     fn property(&self, id: u32) -> Variant {
         let mut value = Variant::empty();
-        // SAFETY: as for items.
+        // SAFETY: as for items, but that the words of an error are not freed: they are few, and the process ends soon.
         let status = unsafe { (self.functions().archive_property)(self.this(), id, &raw mut value) };
         if status == Status::OK { value } else { Variant::empty() }
     }
@@ -171,6 +172,18 @@ impl Drop for Archive {
     fn drop(&mut self) {
         // SAFETY: an archive may be closed at any time.
         unsafe { (self.functions().close)(self.this()) };
+    }
+}
+
+/// Names end with a zero.
+fn set(properties: &Counted, pairs: &[(&[u32], Variant)]) -> Status {
+    let names: Vec<*const u32> = pairs.iter().map(|(name, _)| name.as_ptr()).collect();
+    let values: Vec<Variant> = pairs.iter().map(|(_, value)| *value).collect();
+    let Ok(n_values) = u32::try_from(values.len()) else { return Status::FAIL };
+    // SAFETY: `properties` is the interface asked for; as many names, each with its zero, as values.
+    unsafe {
+        let set = properties.functions::<SetProperties>().set;
+        set(properties.0.as_ptr(), names.as_ptr(), values.as_ptr(), n_values)
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use gate::{Blob, Kind, MemberEnd, MemberSink, Opened};
 
-use super::abi::{Status, error_flags, format_flags, is_start, property};
+use super::abi::{Status, error_flags, format_flags, property};
 use super::archive::Archive;
 use super::extracting::Extraction;
 use super::format::{Format, Role, is_base64};
@@ -13,12 +13,13 @@ use super::library::{self, Library};
 use super::object::Object;
 use super::opening::{NoPassword, Opening};
 
-/// How much of a file's start is looked at before a format is asked.
-const HEAD_BYTES: u64 = 64 * 1024;
+/// How much is looked at to tell whether an archive of a format begins there. The farthest signature stands at 32769.
+pub(super) const HEAD_BYTES: usize = 1 << 16;
 
 pub(super) struct Asking<'a> {
     library: Library,
     input: Rc<Object<Input>>,
+    head: Vec<u8>,
     sink: &'a mut dyn MemberSink,
     result: Opened,
     is_broken: bool,
@@ -45,11 +46,12 @@ enum Answer {
 impl<'a> Asking<'a> {
     pub(super) fn new(library: Library, blob: &Blob, sink: &'a mut dyn MemberSink) -> Self {
         let input = Input::new(blob);
-        Self { library, input, sink, result: Opened::NotMine, is_broken: false, ends: Vec::new() }
+        let head = input.state().bytes_at(0, HEAD_BYTES as u64);
+        Self { library, input, head, sink, result: Opened::NotMine, is_broken: false, ends: Vec::new() }
     }
 
     pub(super) fn result(&self) -> Opened {
-        self.result
+        if self.input().has_failed() { Opened::Unread } else { self.result }
     }
 
     pub(super) fn input(&self) -> &Input {
@@ -64,7 +66,7 @@ impl<'a> Asking<'a> {
     pub(super) fn ask_about_start(&mut self, format: &Format) {
         let is_asked = match format.role {
             Role::Container | Role::Program => true,
-            Role::Base64 => self.input().bytes_at(0, HEAD_BYTES).is_ok_and(|head| is_base64(&head)),
+            Role::Base64 => is_base64(&self.head),
             Role::NoContainer => false,
         };
         if !is_asked || self.is_broken {
@@ -75,12 +77,11 @@ impl<'a> Asking<'a> {
             Answer::Closed(_) if format.role == Role::Program => (),
             Answer::Closed(opened) => self.count(opened),
             Answer::Open(archive) => {
-                let end = self.end(&archive, 0);
-                if format.role != Role::Base64 {
-                    self.ends.push(end);
+                if self.is_tried_under_any_name(format) {
+                    self.ends.push(self.end(&archive, 0));
                 }
                 if format.role != Role::Program {
-                    self.extract(format, &archive, 0);
+                    self.extract(format, &archive, self.is_guess(format));
                 }
             }
         }
@@ -109,13 +110,13 @@ impl<'a> Asking<'a> {
             Answer::Open(archive) => {
                 // Without an end it is no archive to 7-Zip. Some formats know it when all is unpacked.
                 if archive.size_bytes().is_none() && !archive.size_is_unknowable() {
-                    let all: Vec<u32> = (0..archive.n_items()).collect();
+                    let all: Vec<u32> = (0..archive.n_items().unwrap_or(0)).collect();
                     let nowhere = Extraction::nowhere();
                     archive.test(&all, &nowhere.callback(&NoPassword::new()));
                 }
                 archive.size_bytes().filter(|size_bytes| *size_bytes > 0)?;
                 let end = self.end(&archive, if has_global_offset(format) { 0 } else { start });
-                self.extract(format, &archive, start);
+                self.extract(format, &archive, false);
                 Some(match end {
                     End::At(end) => end,
                     End::OfFile => self.input().size_bytes(),
@@ -154,23 +155,32 @@ impl<'a> Asking<'a> {
                 _ => Answer::No,
             },
             // An error of a format that has nothing to do with the file says nothing about it.
-            _ if self.is_claimed(format, start) => Answer::Closed(Opened::Unsupported),
+            _ if start > 0 || self.is_tried_under_any_name(format) => Answer::Closed(Opened::Unsupported),
             _ => Answer::No,
         }
     }
 
-    /// Whether the format's signature stands there.
-    fn is_claimed(&self, format: &Format, start: u64) -> bool {
-        let signed = format.signatures.iter().any(|signature| {
-            let found = self.input().bytes_at(start + format.signature_offset, signature.len() as u64);
-            found.is_ok_and(|found| found == *signature)
-        });
-        signed || format.signatures.is_empty() && self.may_start(format, start)
+    /// Whether 7-Zip asks the format about the start of the file whatever the file's name. All others it asks if the name ends as theirs do.
+    fn is_tried_under_any_name(&self, format: &Format) -> bool {
+        const ANYWHERE: u32 =
+            format_flags::START_OPEN | format_flags::PURE_START_OPEN | format_flags::BACKWARD_OPEN;
+        if format.has(format_flags::BY_EXTENSION_ONLY) {
+            return false;
+        }
+        match format.is_start {
+            Some(function) => library::may_start(function, &self.head, self.input().size_bytes()),
+            None if format.signatures.is_empty() || format.has(ANYWHERE) => true,
+            None => format.signatures.iter().any(|signature| {
+                let from = self.head.get(format.signature_offset..);
+                from.is_some_and(|from| from.starts_with(signature))
+            }),
+        }
     }
 
-    fn may_start(&self, format: &Format, start: u64) -> bool {
-        let Some(function) = format.is_start else { return true };
-        self.input().bytes_at(start, HEAD_BYTES).is_ok_and(|head| library::answer(function, &head) != is_start::NO)
+    /// Whether what the format opens may be no archive: it does not look like one to 7-Zip itself.
+    fn is_guess(&self, format: &Format) -> bool {
+        let is_denied = |function| !library::may_start(function, &self.head, self.input().size_bytes());
+        format.role == Role::Base64 || format.is_start.is_some_and(is_denied)
     }
 
     /// `base` is where the format counts from.
@@ -183,12 +193,13 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn extract(&mut self, format: &Format, archive: &Archive, start: u64) {
+    /// Of a guess, damage does not count: what is written does.
+    fn extract(&mut self, format: &Format, archive: &Archive, is_guess: bool) {
+        let n_items = archive.n_items();
         let is_directory = |index: &u32| archive.item_is(*index, property::IS_DIRECTORY);
-        let files = (0..archive.n_items()).filter(|index| !is_directory(index));
+        let files = (0..n_items.unwrap_or(0)).filter(|index| !is_directory(index));
         let (encrypted, readable): (Vec<u32>, Vec<u32>) =
             files.partition(|index| archive.item_is(*index, property::ENCRYPTED));
-        let is_guess = format.role == Role::Base64 || !self.may_start(format, start);
         let password = NoPassword::new();
         let extraction = Extraction::into(self.sink, is_guess);
         for _ in encrypted {
@@ -213,7 +224,9 @@ impl<'a> Asking<'a> {
         self.is_broken = extraction.is_broken();
         drop(extraction);
         let complaint = complaint(format, archive.error_flags().unwrap_or(0));
-        for opened in [Opened::Whole, opened, complaint] {
+        let has_all = n_items.is_some() && !archive.has_error();
+        let listed = if has_all { Opened::Whole } else { Opened::Damaged };
+        for opened in [Opened::Whole, opened, complaint, listed] {
             if !(is_guess && opened == Opened::Damaged) {
                 self.count(opened);
             }
@@ -229,6 +242,7 @@ impl<'a> Asking<'a> {
             Opened::Unsupported => 3,
             Opened::TooMuchMemory => 4,
             Opened::Encrypted => 5,
+            Opened::Unread => 6,
         };
         if severity(opened) > severity(self.result) {
             self.result = opened;

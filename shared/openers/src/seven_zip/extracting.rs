@@ -39,7 +39,10 @@ pub(super) struct Extraction<'a> {
 
 impl fmt::Debug for Extraction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Extraction").field("item", &self.item).field("n_ended", &self.n_ended).finish_non_exhaustive()
+        f.debug_struct("Extraction")
+            .field("item", &self.item)
+            .field("n_ended", &self.n_ended)
+            .finish_non_exhaustive()
     }
 }
 
@@ -94,7 +97,8 @@ impl<'a> Extraction<'a> {
 
     fn begin_item(&self, item: Item) -> Status {
         // A library that goes on without an end has not said that the member is whole.
-        if matches!(self.item.get(), Item::Empty | Item::Begun) && self.end(MemberEnd::Damaged) != Status::OK {
+        if matches!(self.item.get(), Item::Empty | Item::Begun) && self.end(MemberEnd::Damaged) != Status::OK
+        {
             return Status::ABORT;
         }
         self.item.set(item);
@@ -155,12 +159,7 @@ impl Served for Output<'_> {
     const INTERFACES: &'static [Guid] = &[Guid::SEQUENTIAL_OUT_STREAM];
 }
 
-unsafe extern "C" fn write(
-    this: *mut c_void,
-    data: *const c_void,
-    size: u32,
-    n_written: *mut u32,
-) -> Status {
+unsafe extern "C" fn write(this: *mut c_void, data: *const c_void, size: u32, n_written: *mut u32) -> Status {
     // SAFETY: called through the table of `Output`.
     let output = unsafe { object::state::<Output<'_>>(this) };
     let status = if size == 0 {

@@ -24,7 +24,7 @@ pub(super) struct Format {
     pub(super) flags: u32,
     /// Any of these, at `signature_offset`.
     pub(super) signatures: Vec<Vec<u8>>,
-    pub(super) signature_offset: u64,
+    pub(super) signature_offset: usize,
     /// Tells from the first bytes.
     pub(super) is_start: Option<IsStart>,
     pub(super) role: Role,
@@ -45,15 +45,11 @@ impl Format {
 /// The formats of 7-Zip 26.02 that are no containers; every other is one, also those of later versions.
 pub(super) fn role(name: &str) -> Role {
     match name {
-        // Programs. COFF: their parts, which linkers take. Mub: several Mach-O programs in one file.
+        // Mub: several Mach-O programs in one file.
         "ELF" | "MachO" | "Mub" | "PE" | "TE" => Role::Program,
-        "COFF" => Role::NoContainer,
-        // Lists of checksums: its items are the names of other files.
-        "Hash" => Role::NoContainer,
-        // The first of several files; alone, its item is the file itself.
-        "Split" => Role::NoContainer,
-        // A film: its items are the sound and the pictures.
-        "FLV" => Role::NoContainer,
+        // COFF: parts of a program, for linkers. FLV: a film, whose sound and pictures are its items. Hash: a list of checksums, with the names of other
+        // files. Split: the first of several files; alone, its item is the file itself.
+        "COFF" | "FLV" | "Hash" | "Split" => Role::NoContainer,
         "Base64" => Role::Base64,
         _ => Role::Container,
     }
@@ -83,5 +79,6 @@ pub(super) fn is_base64(head: &[u8]) -> bool {
     const FEWEST: usize = 64;
     let is_letter = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let is_other = |byte: &u8| matches!(byte, b'=' | b'\t' | b'\n' | b'\r' | b' ');
-    head.iter().all(|byte| is_letter(&byte) || is_other(byte)) && head.iter().filter(is_letter).count() >= FEWEST
+    head.iter().all(|byte| is_letter(&byte) || is_other(byte))
+        && head.iter().filter(is_letter).count() >= FEWEST
 }

@@ -13,9 +13,26 @@ use gate::{Blob, BlobReader};
 use super::abi::{Guid, InStream, Status};
 use super::object::{self, Object, Served};
 
+/// The one reader of a blob.
+struct Source {
+    reader: RefCell<BlobReader>,
+    has_failed: Cell<bool>,
+}
+
+impl Source {
+    fn at<T>(&self, offset: u64, read: impl FnOnce(&mut BlobReader) -> io::Result<T>) -> Option<T> {
+        let mut reader = self.reader.borrow_mut();
+        let done = reader.seek(SeekFrom::Start(offset)).and_then(|_| read(&mut reader));
+        if done.is_err() {
+            self.has_failed.set(true);
+        }
+        done.ok()
+    }
+}
+
 /// A blob from a place on, to its end.
 pub(super) struct Input {
-    reader: Rc<RefCell<BlobReader>>,
+    source: Rc<Source>,
     start: u64,
     size_bytes: u64,
     position: Cell<u64>,
@@ -23,14 +40,14 @@ pub(super) struct Input {
 
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Input").field("start", &self.start).field("size_bytes", &self.size_bytes).finish()
+        f.debug_struct("Input").field("start", &self.start).finish_non_exhaustive()
     }
 }
 
 impl Input {
     pub(super) fn new(blob: &Blob) -> Rc<Object<Self>> {
         Object::new(Self {
-            reader: Rc::new(RefCell::new(blob.reader())),
+            source: Rc::new(Source { reader: RefCell::new(blob.reader()), has_failed: Cell::new(false) }),
             start: 0,
             size_bytes: blob.size_bytes(),
             position: Cell::new(0),
@@ -41,7 +58,7 @@ impl Input {
     pub(super) fn tail(&self, n_bytes: u64) -> Rc<Object<Self>> {
         let n_bytes = n_bytes.min(self.size_bytes);
         Object::new(Self {
-            reader: self.reader.clone(),
+            source: self.source.clone(),
             start: self.start + n_bytes,
             size_bytes: self.size_bytes - n_bytes,
             position: Cell::new(0),
@@ -56,28 +73,33 @@ impl Input {
         self.position.set(position);
     }
 
-    /// Up to `n_bytes` at `offset`; fewer only where the blob ends.
-    pub(super) fn bytes_at(&self, offset: u64, n_bytes: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let mut reader = self.reader.borrow_mut();
-        reader.seek(SeekFrom::Start(self.start + offset))?;
-        reader.by_ref().take(n_bytes).read_to_end(&mut bytes)?;
-        Ok(bytes)
+    /// Whether the blob could not be read somewhere. Formats take that for an end, or for another format.
+    pub(super) fn has_failed(&self) -> bool {
+        self.source.has_failed.get()
     }
 
-    /// Lends up to `n_bytes` from the position on to `take`, and steps behind them. At least one, unless the end is reached or none is wanted.
-    fn read(&self, n_bytes: usize, take: impl FnOnce(&[u8])) -> io::Result<usize> {
+    /// Up to `n_bytes` at `offset`; fewer only where the blob ends, or cannot be read.
+    pub(super) fn bytes_at(&self, offset: u64, n_bytes: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let read = self.source.at(self.start + offset, |reader| reader.take(n_bytes).read_to_end(&mut bytes));
+        read.map_or_else(Vec::new, |_| bytes)
+    }
+
+    /// Lends up to `n_bytes` from the position on to `take`, and steps behind them. At least one, unless the end is reached or none is wanted. `None` if the
+    /// blob cannot be read.
+    fn read(&self, n_bytes: usize, take: impl FnOnce(&[u8])) -> Option<usize> {
         let position = self.position.get();
         if position >= self.size_bytes {
-            return Ok(0);
+            return Some(0);
         }
-        let mut reader = self.reader.borrow_mut();
-        reader.seek(SeekFrom::Start(self.start + position))?;
-        let bytes = reader.fill_buf()?;
-        let bytes = &bytes[..bytes.len().min(n_bytes)];
-        take(bytes);
-        self.position.set(position + u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        Ok(bytes.len())
+        let n_read = self.source.at(self.start + position, |reader| {
+            let bytes = reader.fill_buf()?;
+            let bytes = &bytes[..bytes.len().min(n_bytes)];
+            take(bytes);
+            Ok(bytes.len())
+        })?;
+        self.position.set(position + u64::try_from(n_read).unwrap_or(u64::MAX));
+        Some(n_read)
     }
 
     fn seek(&self, delta: i64, origin: u32) -> Option<u64> {
@@ -109,11 +131,10 @@ unsafe extern "C" fn read(this: *mut c_void, data: *mut c_void, size: u32, n_rea
         unsafe { data.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     });
     if !n_read.is_null() {
-        let n_bytes = read.as_ref().map_or(0, |n_bytes| *n_bytes);
         // SAFETY: not null, so the address of a number.
-        unsafe { *n_read = u32::try_from(n_bytes).unwrap_or(0) };
+        unsafe { *n_read = u32::try_from(read.unwrap_or(0)).unwrap_or(0) };
     }
-    if read.is_ok() { Status::OK } else { Status::FAIL }
+    if read.is_some() { Status::OK } else { Status::FAIL }
 }
 
 unsafe extern "C" fn seek(this: *mut c_void, delta: i64, origin: u32, position: *mut u64) -> Status {

@@ -10,7 +10,7 @@ use libloading::os::unix::{Library as Dynamic, RTLD_LOCAL, RTLD_NOW};
 
 use super::abi::{
     CreateObject, FormatProperty, GetIsStart, Guid, IsStart, ModuleProperty, NumberOfFormats, Status,
-    Variant, format_property, module_property,
+    Variant, format_property, is_start, module_property,
 };
 use super::archive::Archive;
 use super::format::{self, Format};
@@ -94,7 +94,10 @@ impl Library {
             class_id: guid(&id)?,
             flags: self.format_number(index, format_property::FLAGS)?,
             signatures,
-            signature_offset: self.format_number(index, format_property::SIGNATURE_OFFSET)?.into(),
+            signature_offset: self
+                .format_number(index, format_property::SIGNATURE_OFFSET)?
+                .try_into()
+                .ok()?,
             is_start: self.format_is_start(index),
         })
     }
@@ -146,10 +149,14 @@ impl Library {
     }
 }
 
-/// Whether a format's archive may begin with `bytes`, which reach to the end of the file or far.
-pub(super) fn answer(function: IsStart, bytes: &[u8]) -> u32 {
+/// Whether a format's archive may begin as `head` does, the first bytes of `size_bytes`.
+pub(super) fn may_start(function: IsStart, head: &[u8], size_bytes: u64) -> bool {
     // SAFETY: reads at most that many bytes.
-    unsafe { function(bytes.as_ptr(), bytes.len()) }
+    match unsafe { function(head.as_ptr(), head.len()) } {
+        is_start::NO => false,
+        is_start::NEEDS_MORE => (head.len() as u64) < size_bytes,
+        _ => true,
+    }
 }
 
 fn number(value: &Variant) -> Option<u32> {

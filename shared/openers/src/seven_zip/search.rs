@@ -1,14 +1,12 @@
 //! Finds archives behind the start of a file, as 7-Zip does.
 
-use super::abi::{format_flags, is_start};
-use super::asking::Asking;
+use super::abi::format_flags;
+use super::asking::{Asking, HEAD_BYTES};
 use super::format::Format;
 use super::library;
 
 /// Where 7-Zip stops looking for signatures: kMaxCheckStartPosition.
 const FARTHEST: u64 = 1 << 23;
-/// What a format may look at to tell whether it is asked. The farthest signature stands at 32769.
-const LOOK_BYTES: u64 = 1 << 16;
 
 /// The signatures that are looked for, by their first two bytes: no signature is shorter, and few places in a file begin as one does.
 #[derive(Debug)]
@@ -41,8 +39,9 @@ impl Search {
 
     /// Opens the first archive of each format in the file from `from` on.
     pub(super) fn run(&self, formats: &[Format], from: u64, asking: &mut Asking<'_>) {
-        let Ok(bytes) = asking.input().bytes_at(0, FARTHEST + LOOK_BYTES) else { return };
-        let mut place = Place { formats, bytes: &bytes, is_found: vec![false; formats.len()], position: from };
+        let bytes = asking.input().bytes_at(0, FARTHEST + HEAD_BYTES as u64);
+        let mut place =
+            Place { formats, bytes: &bytes, is_found: vec![false; formats.len()], position: from };
         if from > 0 {
             place.ask_formats_without_signature(asking);
         }
@@ -89,7 +88,7 @@ impl Place<'_> {
     /// A signature of the format stands at `signature`.
     fn ask(&mut self, format: &Format, signature: u64, asking: &mut Asking<'_>) {
         // All formats were asked about the start.
-        let start = signature.checked_sub(format.signature_offset).filter(|start| *start > 0);
+        let start = signature.checked_sub(format.signature_offset as u64).filter(|start| *start > 0);
         if let Some(start) = start
             && signature >= self.position
         {
@@ -126,12 +125,6 @@ impl Place<'_> {
             return false;
         };
         let Some(function) = format.is_start else { return true };
-        let look = &rest[..rest.len().min(usize::try_from(LOOK_BYTES).unwrap_or(usize::MAX))];
-        let is_all = start + (look.len() as u64) >= size_bytes;
-        match library::answer(function, look) {
-            is_start::NO => false,
-            is_start::NEEDS_MORE => !is_all,
-            _ => true,
-        }
+        library::may_start(function, &rest[..rest.len().min(HEAD_BYTES)], size_bytes - start)
     }
 }

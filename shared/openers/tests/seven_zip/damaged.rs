@@ -12,9 +12,29 @@ fn claims_to_be_whole(opened: Opened, members: &Members) -> bool {
 #[test]
 fn a_truncated_archive_is_not_whole() {
     for name in [
-        "small-7z", "small-zip", "small-cab", "small-arj", "small-wim", "small-xz", "small-gzip", "small-bzip2",
-        "small-zstd", "7z", "rar4", "rar5", "rpm", "lzh", "cpio-newc", "bsdtar-xar", "iso", "squashfs-gzip", "cramfs",
-        "szdd", "lzma", "dmg", "nsis",
+        "small-7z",
+        "small-zip",
+        "small-cab",
+        "small-arj",
+        "small-wim",
+        "small-xz",
+        "small-gzip",
+        "small-bzip2",
+        "small-zstd",
+        "7z",
+        "rar4",
+        "rar5",
+        "rpm",
+        "lzh",
+        "cpio-newc",
+        "bsdtar-xar",
+        "iso",
+        "squashfs-gzip",
+        "cramfs",
+        "szdd",
+        "lzma",
+        "dmg",
+        "nsis",
     ] {
         let archive = made(name).archive;
         let (opened, whole) = open(&archive);

@@ -67,8 +67,7 @@ fn every_format_of_the_library_is_accounted_for() {
     let formats = listed.split("Formats:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     // Columns: the library's number or none, flags with dots for those that it has not, name.
     let is_name = |word: &&str| !word.contains('.') && word.parse::<u32>().is_err();
-    let names: Vec<_> =
-        formats.lines().map(|line| line.split_whitespace().find(is_name).unwrap()).collect();
+    let names: Vec<_> = formats.lines().map(|line| line.split_whitespace().find(is_name).unwrap()).collect();
     assert!(names.len() > 55, "{names:?}");
     for name in names {
         let is_made = MADE.iter().any(|(format, archive)| {

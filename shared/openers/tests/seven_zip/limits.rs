@@ -4,10 +4,10 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use gate::{Blob, Opener as _};
+use gate::{Blob, Opened, Opener as _};
 use openers::SevenZip;
 
-use crate::{Members, open, run, seven_zip};
+use crate::{Members, made, open, run, seven_zip};
 
 /// Opens it for a sink that takes a megabyte of a member.
 fn opened_in_part(bytes: Vec<u8>) -> Members {
@@ -22,10 +22,7 @@ fn opened_in_part(bytes: Vec<u8>) -> Members {
 #[test]
 fn a_bomb_ends_when_the_sink_has_enough() {
     let directory = tempfile::tempdir().unwrap();
-    let mut zeros = fs::File::create(directory.path().join("zeros")).unwrap();
-    for _ in 0..64 {
-        zeros.write_all(&[0; 1 << 20]).unwrap();
-    }
+    fs::write(directory.path().join("zeros"), vec![0; 64 << 20]).unwrap();
     for (name, words) in [
         ("a.7z", ["-t7z", "-mx1"]),
         ("a.zip", ["-tzip", "-mx1"]),
@@ -40,6 +37,19 @@ fn a_bomb_ends_when_the_sink_has_enough() {
     // A disk of a terabyte that was never written to.
     run("qemu-img", &["create", "-q", "-f", "qcow2", "disk", "1T"], directory.path());
     opened_in_part(fs::read(directory.path().join("disk")).unwrap());
+}
+
+/// Not even that it is no archive.
+#[test]
+fn a_file_that_cannot_be_read_says_nothing() {
+    for text in [&made("zip").archive[..], &b"Some text.\n".repeat(10_000)] {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text).unwrap();
+        let blob = Blob::from_file(file.try_clone().unwrap()).unwrap();
+        file.set_len(5000).unwrap();
+        let opened = seven_zip().open(&blob, None, &mut Members::default());
+        assert_eq!(opened, Opened::Unread);
+    }
 }
 
 /// 7-Zip leaves some links as files of their target's name.

@@ -1,6 +1,6 @@
 //! 7-Zip as an opener: what its users get out of a file, the gate gets.
 
-#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 mod confined;
 mod damaged;

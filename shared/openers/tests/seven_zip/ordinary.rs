@@ -20,7 +20,7 @@ fn text_and_noise_are_not_mine() {
         ("nothing", &[][..]),
         ("a byte", b"a"),
         ("a word", b"hello\n"),
-        ("zeros", &[0; 70_000]),
+        ("zeros", &vec![0; 70_000]),
         ("noise", &noise),
         ("a megabyte of lines", &b"Nothing is packed here, says this line.\n".repeat(25_000)),
         ("source", &source),
@@ -35,17 +35,54 @@ fn text_and_noise_are_not_mine() {
 #[test]
 fn prose_that_begins_as_an_archive_does_is_not_mine() {
     for start in [
-        "070701", "070702", "070707", "hsqs", "sqsh", "begin", "BZh9", "MSCF", "Rar!", "xar!", "conectix",
-        "koly", "SZDD", "PK", "7z", "FWS", "CWS", "ustar", "!<arch>", "ITSF", "MSWIM", "KDMV", "QFI", "vhdxfile",
-        "NTFS", "CD001", "FLV", "\u{1f}\u{8b}", "-lh5-", ":10", "MZ", "NXSB", "Compressed ROMFS", "BD", "H+",
+        "070701",
+        "070702",
+        "070707",
+        "hsqs",
+        "sqsh",
+        "begin",
+        "BZh9",
+        "MSCF",
+        "Rar!",
+        "xar!",
+        "conectix",
+        "koly",
+        "SZDD",
+        "PK",
+        "7z",
+        "FWS",
+        "CWS",
+        "ustar",
+        "!<arch>",
+        "ITSF",
+        "MSWIM",
+        "KDMV",
+        "QFI",
+        "vhdxfile",
+        "NTFS",
+        "CD001",
+        "FLV",
+        "\u{1f}\u{8b}",
+        "-lh5-",
+        ":10",
+        "MZ",
+        "NXSB",
+        "Compressed ROMFS",
+        "BD",
+        "H+",
     ] {
-        for rest in [" is how some archives begin, as everyone knows.\n", ", (2026).", "\n- a list\n- of things\n"] {
+        for rest in
+            [" is how some archives begin, as everyone knows.\n", ", (2026).", "\n- a list\n- of things\n"]
+        {
             for before in ["", "The word ", "Some lines\nbefore: "] {
                 let text = format!("{before}{start}{}", rest.repeat(90));
                 let (opened, members) = open(text.as_bytes());
                 if start == "CWS" && before.is_empty() && opened == Opened::Whole {
                     // With a name for it, 7-Zip takes this for a film, and writes the start of a film's header.
-                    assert_eq!(members.given, [(format!("FWS{}", &text[3..8]).into_bytes(), MemberEnd::Whole)]);
+                    assert_eq!(
+                        members.given,
+                        [(format!("FWS{}", &text[3..8]).into_bytes(), MemberEnd::Whole)]
+                    );
                     continue;
                 }
                 assert_eq!((opened, members.given.len()), (Opened::NotMine, 0), "{text:.60}");
