@@ -36,6 +36,8 @@ pub enum MemberEnd {
     Encrypted,
     /// The program cannot undo how it is packed.
     Unsupported,
+    /// The program could not get the memory that it needs.
+    TooMuchMemory,
 }
 
 /// What a program makes of a file as a whole.
@@ -51,6 +53,8 @@ pub enum Opened {
     Encrypted,
     /// An archive that the program recognises and cannot open.
     Unsupported,
+    /// The program could not get the memory that it needs.
+    TooMuchMemory,
 }
 
 /// Kinds of containers that the gate walks itself.

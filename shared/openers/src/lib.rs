@@ -1,0 +1,8 @@
+//! Opens files as the programs of their recipients do: with those programs' own libraries.
+//!
+//! Each is loaded while a worker starts, from where the system has it, and is then called within the worker's confinement. Where it is missing, files are
+//! judged without it.
+
+mod libarchive;
+
+pub use libarchive::{Libarchive, LibarchiveError};
