@@ -7,6 +7,7 @@
 mod complaint;
 mod decoders;
 mod library;
+mod locale;
 mod members;
 mod programs;
 mod reader;
@@ -21,6 +22,7 @@ use gate::{Blob, Kind, MemberSink, Opened, Opener};
 use complaint::Complaint;
 use decoders::Decoder;
 use library::{Enable, Library};
+use locale::Utf8;
 use reader::Reader;
 
 pub use library::LibarchiveError;
@@ -29,6 +31,7 @@ pub use library::LibarchiveError;
 #[derive(Debug)]
 pub struct Libarchive {
     library: Library,
+    locale: Option<Utf8>,
     name: String,
 }
 
@@ -38,7 +41,7 @@ impl Libarchive {
         for candidate in candidates {
             if let Some(library) = Library::load(candidate)? {
                 let name = library.version();
-                return Ok(Some(Self { library, name }));
+                return Ok(Some(Self { library, locale: Utf8::load(), name }));
             }
         }
         Ok(None)
@@ -125,7 +128,11 @@ impl Opener for Libarchive {
     }
 
     fn open(&mut self, blob: &Blob, walked: Option<Kind>, sink: &mut dyn MemberSink) -> Opened {
-        match self.open_all(blob, walked, sink) {
+        let opened = match &self.locale {
+            Some(locale) => locale.during(|| self.open_all(blob, walked, sink)),
+            None => self.open_all(blob, walked, sink),
+        };
+        match opened {
             Continue(opened) => opened,
             // The sink knows why.
             Break(()) => Opened::Damaged,

@@ -27,6 +27,7 @@ impl Complaint {
         } else if errno == libc::ENOMEM || says(&["memory", "allocat"]) {
             Self::TooMuchMemory
         } else if says(&[
+            "converted", // names
             "upported",
             "unavailable",
             "no support",

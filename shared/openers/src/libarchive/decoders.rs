@@ -12,16 +12,38 @@ pub(super) struct Decoder {
     pub mark: Mark,
 }
 
-/// What libarchive's claim of a file rests on.
+/// What libarchive's claim of a file rests on. Where it is too little and the first header or byte then cannot be read, the file is none of this kind:
+/// its recipient gets nothing out of it, and sees no archive.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mark {
-    /// So little that ordinary files have it, and libarchive checks the rest when it reads the first header or byte. If that fails, the file is none of
-    /// this kind: its recipient gets nothing out of it, and sees no archive.
+    /// Always so little that ordinary files have it.
     Weak,
-    /// These bytes at this offset. Elsewhere, behind a program, they may be that program's own data.
+    /// Too little unless these bytes are at this offset. Elsewhere, behind a program, they may be that program's own data.
     At(u64, &'static [u8]),
-    /// A structure that libarchive has checked.
+    /// Too little unless the file begins so.
+    Start(fn(&[u8]) -> bool),
+    /// Enough: libarchive has checked a structure.
     Strong,
+}
+
+/// As much of a file as [`Mark::Start`] gets, if there is as much.
+pub(super) const START_BYTES: u64 = 512;
+
+/// An archive may begin, and end, with a block of zeros; so do disk images. Other headers have a checksum.
+fn starts_as_tar(start: &[u8]) -> bool {
+    start.iter().any(|byte| *byte != 0)
+}
+
+/// A header of digits: "070701" alone is a date. The binary forms have two bytes.
+fn starts_as_cpio(start: &[u8]) -> bool {
+    let is_new = matches!(start.get(..6), Some(b"070701" | b"070702"));
+    let digits = start.get(..if is_new { 110 } else { 76 });
+    digits.is_some_and(|digits| digits.starts_with(b"0707") && digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// A line of its own.
+fn starts_as_warc(start: &[u8]) -> bool {
+    start.starts_with(b"WARC/") && start.get(8..10) == Some(b"\r\n")
 }
 
 const fn decoder(name: &'static str, kind: Option<Kind>, mark: Mark) -> Decoder {
@@ -47,13 +69,13 @@ pub(super) const FORMATS: [Decoder; 13] = [
     decoder("7zip", Some(Kind::SevenZip), Mark::At(0, b"7z\xBC\xAF\x27\x1C")),
     decoder("ar", Some(Kind::Ar), Mark::At(0, b"!<arch>\n")),
     decoder("cab", Some(Kind::Cabinet), Mark::At(0, b"MSCF\0\0\0\0")),
-    decoder("cpio", None, Mark::Weak),
+    decoder("cpio", None, Mark::Start(starts_as_cpio)),
     decoder("iso9660", Some(Kind::Iso), Mark::At(0x8001, b"CD001")),
-    decoder("lha", None, Mark::Weak),
+    decoder("lha", None, Mark::At(2, b"-l")),
     decoder("rar", None, Mark::At(0, b"Rar!\x1A\x07\0")),
     decoder("rar5", None, Mark::At(0, b"Rar!\x1A\x07\x01\0")),
-    decoder("tar", Some(Kind::Tar), Mark::Weak),
-    decoder("warc", None, Mark::Weak),
+    decoder("tar", Some(Kind::Tar), Mark::Start(starts_as_tar)),
+    decoder("warc", None, Mark::Start(starts_as_warc)),
     decoder("xar", None, Mark::At(0, b"xar!")),
     decoder("zip_seekable", Some(Kind::Zip), Mark::Strong),
     decoder("zip_streamable", Some(Kind::Zip), Mark::At(0, b"PK")),

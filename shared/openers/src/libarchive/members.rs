@@ -7,8 +7,8 @@ use gate::{MemberEnd, MemberSink};
 use super::complaint::Complaint;
 use super::reader::{Header, Next, Piece, Reader};
 
-/// Damaged headers, after which the rest is not read.
-const MAX_RETRIES: u32 = 1000;
+/// Members without a sound header, after which the rest is not read.
+const MAX_PASSED: u32 = 1000;
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// What was found in a file that the library has opened.
@@ -19,14 +19,14 @@ pub(super) struct Found {
     /// Members with data, or that should have some.
     pub n_given: u64,
     pub n_encrypted: u64,
-    /// What ended the list before its end.
+    /// What ended the list before its end, or a member that was passed over.
     pub complaint: Option<Complaint>,
 }
 
 /// Gives every member with data. [`ControlFlow::Break`] is the sink's.
 pub(super) fn give_all(reader: &mut Reader<'_>, sink: &mut dyn MemberSink) -> ControlFlow<(), Found> {
     let mut found = Found { n_headers: 0, n_given: 0, n_encrypted: 0, complaint: None };
-    let mut n_retries = 0;
+    let mut n_passed = 0;
     loop {
         match reader.next() {
             Ok(Next::End) => return Continue(found),
@@ -35,11 +35,10 @@ pub(super) fn give_all(reader: &mut Reader<'_>, sink: &mut dyn MemberSink) -> Co
                 found.n_encrypted += u64::from(header.is_encrypted);
                 found.n_given += u64::from(give(reader, header, sink)?);
             }
-            Ok(Next::Retry) => {
-                // Something was passed over.
-                found.complaint = Some(Complaint::Damaged);
-                n_retries += 1;
-                if n_retries == MAX_RETRIES {
+            Ok(Next::Passed(complaint)) => {
+                found.complaint = Some(complaint);
+                n_passed += 1;
+                if n_passed == MAX_PASSED {
                     return Continue(found);
                 }
             }
@@ -55,7 +54,7 @@ pub(super) fn give_all(reader: &mut Reader<'_>, sink: &mut dyn MemberSink) -> Co
 fn give(reader: &mut Reader<'_>, header: Header, sink: &mut dyn MemberSink) -> ControlFlow<(), bool> {
     let mut member = Member { sink, has_begun: false, n_written: 0 };
     let end = member.data(reader, header)?;
-    if end != MemberEnd::Whole {
+    if end != MemberEnd::Whole && header.has_data {
         member.begin()?;
     }
     if member.has_begun {
@@ -116,7 +115,10 @@ impl Member<'_> {
                 Err(complaint) => return Continue(end(complaint, header)),
             }
         }
-        self.fill(header.size_bytes.unwrap_or(0))?;
+        let size_bytes = header.size_bytes.unwrap_or(self.n_written);
+        // Some programs write no more than that.
+        is_doubted |= self.n_written > size_bytes;
+        self.fill(size_bytes)?;
         Continue(if is_doubted { MemberEnd::Damaged } else { MemberEnd::Whole })
     }
 }

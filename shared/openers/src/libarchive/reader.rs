@@ -15,9 +15,7 @@ const EOF: c_int = 1;
 const OK: c_int = 0;
 const RETRY: c_int = -10;
 const WARN: c_int = -20;
-
-/// `AE_IFREG`.
-const REGULAR: libc::mode_t = libc::S_IFREG;
+const FAILED: c_int = -25;
 
 /// An open archive.
 #[derive(Debug)]
@@ -33,6 +31,8 @@ pub(super) struct Reader<'library> {
 pub(super) struct Header {
     /// The size that the file on the recipient's disk has in the end, if it is a file and the archive says so.
     pub size_bytes: Option<u64>,
+    /// Whether programs write data of it. They pass over directories, links and empty files, of which some formats have data nevertheless.
+    pub has_data: bool,
     pub is_encrypted: bool,
 }
 
@@ -40,8 +40,8 @@ pub(super) struct Header {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Next {
     Member(Header),
-    /// A damaged header, behind which there may be others.
-    Retry,
+    /// A member whose header the library cannot make sense of; there may be others behind it.
+    Passed(Complaint),
     End,
 }
 
@@ -107,10 +107,12 @@ impl<'library> Reader<'library> {
         let mut entry: *mut Entry = ptr::null_mut();
         // SAFETY: the archive is open; fills a pointer to an entry of its own.
         let status = unsafe { (self.functions.next_header)(self.archive.as_ptr(), &raw mut entry) };
-        match status {
-            EOF => return Ok(Next::End),
-            RETRY => return Ok(Next::Retry),
-            _ => self.check(status)?,
+        let checked = self.check(status);
+        match (status, checked) {
+            (EOF, _) => return Ok(Next::End),
+            // Programs warn and ask for the next.
+            (RETRY | FAILED, Err(complaint)) => return Ok(Next::Passed(complaint)),
+            (_, checked) => checked?,
         }
         Ok(Next::Member(self.header(NonNull::new(entry).ok_or(Complaint::Damaged)?)))
     }
@@ -118,14 +120,17 @@ impl<'library> Reader<'library> {
     fn header(&self, entry: NonNull<Entry>) -> Header {
         let (functions, entry) = (self.functions, entry.as_ptr());
         // SAFETY: the entry is valid until the next header is asked for.
-        unsafe {
-            let is_file =
-                matches!((functions.file_type)(entry), 0 | REGULAR) && (functions.hardlink)(entry).is_null();
-            let has_size = is_file && (functions.size_is_set)(entry) != 0;
-            Header {
-                size_bytes: has_size.then(|| u64::try_from((functions.size)(entry)).unwrap_or(0)),
-                is_encrypted: (functions.is_encrypted)(entry) != 0,
-            }
+        let (is_file, size_bytes, is_encrypted) = unsafe {
+            let is_file = matches!((functions.file_type)(entry), 0 | libc::S_IFREG);
+            let has_size = (functions.size_is_set)(entry) != 0;
+            let size_bytes = has_size.then(|| u64::try_from((functions.size)(entry)).unwrap_or(0));
+            let is_link = !(functions.hardlink)(entry).is_null();
+            (is_file && !is_link, size_bytes, (functions.is_encrypted)(entry) != 0)
+        };
+        Header {
+            size_bytes: size_bytes.filter(|_| is_file),
+            has_data: is_file && size_bytes != Some(0),
+            is_encrypted,
         }
     }
 
@@ -165,7 +170,7 @@ impl<'library> Reader<'library> {
             ((self.functions.errno)(archive), (self.functions.error_string)(archive))
         };
         if text.is_null() {
-            return Err(Complaint::new(errno, ""));
+            return Err(Complaint::Damaged);
         }
         // SAFETY: not null, so a string that ends, and stays until the next error.
         Err(Complaint::new(errno, &unsafe { CStr::from_ptr(text) }.to_string_lossy()))

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use gate::{Blob, Opened};
 
 use super::complaint::Complaint;
-use super::decoders::{Decoder, Mark};
+use super::decoders::{Decoder, Mark, START_BYTES};
 use super::members::Found;
 use super::reader::Reader;
 
@@ -32,21 +32,25 @@ pub(super) fn opened(decoder: Decoder, reader: &Reader<'_>, found: Found, blob: 
     }
 }
 
-/// Whether the claim is more than a guess.
+/// Whether the claim is more than a guess. One that cannot be read again is taken for one.
 fn is_sure(decoder: Decoder, blob: &Blob) -> bool {
-    match decoder.mark {
-        Mark::Weak => false,
-        Mark::At(offset, bytes) => has(blob, offset, bytes).unwrap_or(true),
-        Mark::Strong => true,
-    }
+    let rests_on = match decoder.mark {
+        Mark::Weak => Ok(false),
+        Mark::At(offset, bytes) => {
+            bytes_at(blob, offset, u64::try_from(bytes.len()).unwrap_or(u64::MAX)).map(|there| there == bytes)
+        }
+        Mark::Start(is_start) => bytes_at(blob, 0, START_BYTES).map(|start| is_start(&start)),
+        Mark::Strong => Ok(true),
+    };
+    rests_on.unwrap_or(true)
 }
 
-fn has(blob: &Blob, offset: u64, bytes: &[u8]) -> io::Result<bool> {
+fn bytes_at(blob: &Blob, offset: u64, n_bytes: u64) -> io::Result<Vec<u8>> {
     let mut reader = blob.reader();
     reader.seek(SeekFrom::Start(offset))?;
-    let mut there = Vec::new();
-    reader.take(u64::try_from(bytes.len()).unwrap_or(u64::MAX)).read_to_end(&mut there)?;
-    Ok(there == bytes)
+    let mut bytes = Vec::new();
+    reader.take(n_bytes).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The one of the two that says less about the file.
