@@ -1,0 +1,67 @@
+//! Comes to what a file is, to one filter or format and to all of them.
+
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+
+use gate::{Blob, Opened};
+
+use super::complaint::Complaint;
+use super::decoders::{Decoder, Mark, START_BYTES};
+use super::members::Found;
+use super::reader::Reader;
+
+/// Of a file that could not be opened.
+pub(super) fn unopened(decoder: Decoder, complaint: Complaint, blob: &Blob) -> Opened {
+    match complaint {
+        Complaint::Damaged if !is_sure(decoder, blob) => Opened::NotMine,
+        _ => complaint.opened(),
+    }
+}
+
+/// Of a file that was opened, and read as far as it goes.
+pub(super) fn opened(decoder: Decoder, reader: &Reader<'_>, found: Found, blob: &Blob) -> Opened {
+    if reader.is_unreadable() {
+        return Opened::Damaged;
+    }
+    let names_are_encrypted = reader.has_encrypted_members() && found.n_encrypted == 0;
+    match found.complaint {
+        _ if names_are_encrypted => Opened::Encrypted,
+        Some(complaint) if found.n_headers == 0 => unopened(decoder, complaint, blob),
+        Some(complaint) => complaint.opened(),
+        None if found.n_headers == 0 && !is_sure(decoder, blob) => Opened::NotMine,
+        None => Opened::Whole,
+    }
+}
+
+/// Whether the claim is more than a guess. One that cannot be read again is taken for one.
+fn is_sure(decoder: Decoder, blob: &Blob) -> bool {
+    let rests_on = match decoder.mark {
+        Mark::Weak => Ok(false),
+        Mark::At(offset, bytes) => {
+            bytes_at(blob, offset, u64::try_from(bytes.len()).unwrap_or(u64::MAX)).map(|there| there == bytes)
+        }
+        Mark::Start(is_start) => bytes_at(blob, 0, START_BYTES).map(|start| is_start(&start)),
+        Mark::Strong => Ok(true),
+    };
+    rests_on.unwrap_or(true)
+}
+
+fn bytes_at(blob: &Blob, offset: u64, n_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut reader = blob.reader();
+    reader.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    reader.take(n_bytes).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The one of the two that says less about the file.
+pub(super) fn worse(one: Opened, other: Opened) -> Opened {
+    let rank = |opened| match opened {
+        Opened::NotMine => 0,
+        Opened::Whole => 1,
+        Opened::Damaged => 2,
+        Opened::TooMuchMemory => 3,
+        Opened::Unsupported => 4,
+        Opened::Encrypted => 5,
+    };
+    if rank(other) > rank(one) { other } else { one }
+}
