@@ -1,6 +1,6 @@
 //! What every promise needs: a service of its own, and a client that speaks to it as a person's program would.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws::env::Env;
