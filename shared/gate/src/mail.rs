@@ -47,11 +47,13 @@ pub(crate) struct Spans {
     known: HashSet<Span>,
     ordered: Vec<Span>,
     n_most: u64,
+    /// How the text is being read.
+    breaks: Breaks,
 }
 
 impl Spans {
     pub(crate) fn new(blob: &Blob, n_most: u64) -> Self {
-        Self { blob: blob.clone(), known: HashSet::new(), ordered: Vec::new(), n_most }
+        Self { blob: blob.clone(), known: HashSet::new(), ordered: Vec::new(), n_most, breaks: Breaks::Any }
     }
 
     /// Where each is.
@@ -61,8 +63,9 @@ impl Spans {
     }
 
     fn add(&mut self, start: u64, end: u64, body: Body) -> Walked {
+        let quoted = Encoding::Quoted(self.breaks);
         for (is_it, encoding) in
-            [(body.as_is, Encoding::AsIs), (body.base64, Encoding::Base64), (body.quoted, Encoding::Quoted)]
+            [(body.as_is, Encoding::AsIs), (body.base64, Encoding::Base64), (body.quoted, quoted)]
         {
             if is_it {
                 self.add_encoded(start, end, encoding, body.charset.clone())?;
@@ -159,6 +162,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 
 /// Finds all in one pass, and the parts of mails in one more for each way to read them. Returns whether there are other line breaks than LF.
 fn find(blob: &Blob, breaks: Breaks, spans: &mut Spans) -> Walked<bool> {
+    spans.breaks = breaks;
     let (mut flat, mut runs, mut marks) = (Flat::default(), Runs::default(), Marks::new(blob, breaks));
     let mut lines = Lines::new(blob, breaks);
     while let Some(line) = lines.next_line()? {

@@ -31,7 +31,7 @@ pub(crate) enum Encoding {
     /// Base64, whatever stands in between (RFC 2045, 6.8).
     Base64,
     /// Quoted-printable (RFC 2045, 6.7).
-    Quoted,
+    Quoted(Breaks),
     /// The lines behind a `begin` line, and whether that may not be prose.
     Uu(Breaks, bool),
     /// yEnc, from `=ybegin` on.
@@ -48,12 +48,12 @@ pub(crate) fn hand(walk: &mut Walk<'_>, body: &Blob, encoding: Encoding, depth: 
             decoded.push(hand_as_is(walk, body, depth)?);
         }
         Encoding::Base64 => hand_base64(walk, body, depth, &mut decoded)?,
-        Encoding::Quoted => {
+        Encoding::Quoted(breaks) => {
             for style in [Style::ToTheLetter, Style::Lenient, Style::Tidied, Style::LenientTidied] {
                 // Line breaks and white space make no difference to text.
                 let is_other_text = matches!(style, Style::Tidied | Style::LenientTidied);
                 if !(is_other_text && is_text(&decoded[0])?) {
-                    decoded.push(walk.reading(&mut quoted::decoded(body, style), depth)?);
+                    decoded.push(walk.reading(&mut quoted::decoded(body, breaks, style), depth)?);
                 }
             }
         }

@@ -30,15 +30,18 @@ impl Flat {
         let is_from_line = line.begins && line.text.starts_with(b"From ");
         self.has_from_line |= is_from_line;
         self.has_header |= is_field;
-        if is_field || is_from_line || (line.begins && line.text.starts_with(b"--")) {
+        let is_boundary = line.begins && line.text.starts_with(b"--");
+        if is_from_line || is_boundary {
             self.finish(spans)?;
+        } else if is_field {
+            self.end_body(spans)?;
         }
         if is_field {
             self.header.get_or_insert_default();
         }
         if let Some(pending) = &mut self.header {
             if line.is_blank() {
-                self.begin_body(line.next_at);
+                self.begin_body(Some(line.next_at));
             } else {
                 match pending.header.take(line) {
                     Taken::Field => {}
@@ -51,19 +54,25 @@ impl Flat {
         Ok(())
     }
 
-    fn begin_body(&mut self, start: u64) {
+    fn begin_body(&mut self, blank_at: Option<u64>) {
         let Some(Pending { header, odd_at, white_at }) = self.header.take() else { return };
         let encodings = header.entity().encodings;
         if encodings.base64 || encodings.quoted {
-            let starts = [Some(start), odd_at, white_at].into_iter().flatten().collect();
+            let starts = [blank_at, odd_at, white_at].into_iter().flatten().collect();
             let body =
                 Body { as_is: false, base64: encodings.base64, quoted: encodings.quoted, charset: None };
             self.open = Some((starts, body));
         }
     }
 
-    /// Ends the body that is open, at the end of the last line.
+    /// Ends whatever is open, at the end of the last line.
     pub(super) fn finish(&mut self, spans: &mut Spans) -> Walked {
+        self.end_body(spans)?;
+        self.begin_body(None);
+        self.end_body(spans)
+    }
+
+    fn end_body(&mut self, spans: &mut Spans) -> Walked {
         let Some((starts, body)) = self.open.take() else { return Ok(()) };
         starts.into_iter().try_for_each(|start| spans.add(start, self.text_end, body.clone()))
     }

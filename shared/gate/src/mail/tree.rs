@@ -106,10 +106,16 @@ impl Tree {
             }
             return Ok(());
         }
-        let starts = [Some(line.next_at), *odd_at, *white_at].into_iter().flatten().collect();
-        let entity = header.entity();
-        self.place = Place::Body;
-        self.begin_body(starts, entity)
+        self.end_header(Some(line.next_at))
+    }
+
+    /// Begins the body behind a header, wherever some reader thinks that this ends. If no line is blank, only where that is odd.
+    fn end_header(&mut self, blank_at: Option<u64>) -> Walked {
+        let Place::Header { header, odd_at, white_at } = std::mem::replace(&mut self.place, Place::Body) else {
+            return Ok(());
+        };
+        let starts = [blank_at, odd_at, white_at].into_iter().flatten().collect::<Vec<_>>();
+        if starts.is_empty() { Ok(()) } else { self.begin_body(starts, header.entity()) }
     }
 
     fn begin_body(&mut self, starts: Vec<u64>, entity: Entity) -> Walked {
@@ -156,6 +162,7 @@ impl Tree {
 
     /// Ends every body in this level, and every level in it.
     fn close(&mut self, level: usize, spans: &mut Spans) -> Walked {
+        self.end_header(None)?;
         for inner in self.levels.drain(level + 1..) {
             for boundary in inner.boundaries {
                 if let Some(levels) = self.by_boundary.get_mut(&boundary) {
@@ -171,6 +178,7 @@ impl Tree {
 
     /// Ends everything, at the end of the last line.
     pub(super) fn finish(&mut self, spans: &mut Spans) -> Walked {
+        self.end_header(None)?;
         while let Some(body) = self.open.pop() {
             end_body(&body, self.text_end, spans)?;
         }

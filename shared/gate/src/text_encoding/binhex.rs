@@ -40,7 +40,7 @@ pub(super) fn forks(walk: &mut Walk<'_>, body: &Blob) -> Walked<Vec<Blob>> {
     Ok(vec![file.slice(starts_at, n_data), file.slice(resource_at, n_resource)])
 }
 
-/// Reads from behind the first colon to the next one, or to what is no digit.
+/// Reads from behind the first colon to the next one. What is no digit is skipped.
 struct Decoder {
     source: BlobReader,
     has_begun: bool,
@@ -65,15 +65,16 @@ impl Decoder {
         let mut bytes = Vec::new();
         for byte in input {
             match byte {
-                b':' if !self.has_begun => self.has_begun = true,
-                byte if byte.is_ascii_whitespace() => {}
-                byte => match memchr::memchr(byte, DIGITS) {
-                    Some(digit) if self.has_begun => self.take(digit, &mut bytes),
-                    _ => {
-                        self.has_ended = true;
-                        break;
+                b':' if self.has_begun => {
+                    self.has_ended = true;
+                    break;
+                }
+                b':' => self.has_begun = true,
+                byte => {
+                    if let Some(digit) = memchr::memchr(byte, DIGITS).filter(|_| self.has_begun) {
+                        self.take(digit, &mut bytes);
                     }
-                },
+                }
             }
         }
         self.ready = io::Cursor::new(bytes);

@@ -76,7 +76,7 @@ impl Marks {
 fn begun_by(line: &[u8], breaks: Breaks) -> Option<Encoding> {
     let is_before = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'>');
     let n_before = line.iter().take_while(is_before).count();
-    memchr::memchr_iter(b'b', line).find_map(|at| {
+    memchr::memchr2_iter(b'b', b'B', line).find_map(|at| {
         let (is_base64, rest) = behind_begin(&line[at..])?;
         let is_sure = is_mode(rest);
         match (at == n_before || is_sure, is_base64) {
@@ -89,7 +89,9 @@ fn begun_by(line: &[u8], breaks: Breaks) -> Option<Encoding> {
 
 /// Whether the data are base64, and what stands behind the word.
 fn behind_begin(text: &[u8]) -> Option<(bool, &[u8])> {
-    let rest = text.strip_prefix(b"begin")?;
+    const WORD: &[u8] = b"begin";
+    let word = text.get(..WORD.len())?;
+    let rest = word.eq_ignore_ascii_case(WORD).then(|| &text[WORD.len()..])?;
     let (is_base64, rest) = match rest.strip_prefix(b"-base64") {
         Some(rest) => (true, rest),
         None => (false, rest),
@@ -115,7 +117,7 @@ mod tests {
     fn data_begin_in_every_way() {
         let begun = |line: &str| begun_by(line.as_bytes(), Breaks::Any);
         let sure = Some(Encoding::Uu(Breaks::Any, true));
-        for line in ["begin 644 a", "begin 6 a", "begin 00644 a b", "begin  644 a", "> begin 644 a", "begin 0o644 a"] {
+        for line in ["begin 644 a", "begin 6 a", "begin 00644 a b", "begin  644 a", "> begin 644 a", "begin 0o644 a", "Begin 644 a"] {
             assert_eq!(begun(line), sure, "{line}");
         }
         for line in ["<pre>begin 644 a", "begin -644 a", "begin-encoded 644 ZS5jb20="] {

@@ -41,8 +41,8 @@ impl Style {
 }
 
 /// Reads a blob decoded.
-pub(super) fn decoded(body: &Blob, style: Style) -> impl Read + use<> {
-    let mut lines = Lines::new(body, Breaks::Any);
+pub(super) fn decoded(body: &Blob, breaks: Breaks, style: Style) -> impl Read + use<> {
+    let mut lines = Lines::new(body, breaks);
     let mut cut = Vec::new();
     decoder(move || {
         let Some(line) = lines.next_line()? else {
@@ -84,7 +84,7 @@ mod tests {
 
     fn read(text: &str, style: Style) -> String {
         let mut bytes = Vec::new();
-        decoded(&Blob::from_bytes(text.as_bytes().to_vec()), style).read_to_end(&mut bytes).unwrap();
+        decoded(&Blob::from_bytes(text.as_bytes().to_vec()), Breaks::Any, style).read_to_end(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 

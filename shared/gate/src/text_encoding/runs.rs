@@ -148,7 +148,12 @@ impl Run {
 
     /// Lines of data are as long as the first one, except for the last; names that stand below each other are not.
     fn takes_line(&self, n_digits: usize) -> bool {
-        n_digits > 0 && (self.reason != Reason::Lines || to_u64(n_digits) <= self.width)
+        match self.reason {
+            Reason::Announced | Reason::Value => n_digits > 0,
+            Reason::Lines => n_digits > 0 && to_u64(n_digits) <= self.width,
+            // It would be the last word of one line and the first of the next.
+            Reason::Length => false,
+        }
     }
 
     fn is_last_line(&self, n_digits: usize) -> bool {

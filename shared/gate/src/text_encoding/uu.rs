@@ -23,11 +23,9 @@ pub(super) fn readings(body: &Blob, breaks: Breaks, is_sure: bool) -> io::Result
     }
     if is_sure || fits(&first, uu_bits) {
         readings.push(reading(body, breaks, strictly));
-        readings.push(reading(body, breaks, |line| skipping(line, uu_bits)));
     }
-    if fits(&first, xx_bits) {
-        readings.push(reading(body, breaks, |line| skipping(line, xx_bits)));
-    }
+    readings.push(reading(body, breaks, |line| skipping(line, uu_bits)));
+    readings.push(reading(body, breaks, |line| skipping(line, xx_bits)));
     Ok(readings)
 }
 
@@ -35,7 +33,7 @@ fn reading(body: &Blob, breaks: Breaks, take: fn(&[u8]) -> Taken) -> Box<dyn Rea
     let mut lines = Lines::new(body, breaks);
     Box::new(decoder(move || {
         let Some(line) = lines.next_line()? else { return Ok(None) };
-        if line.text.trim_ascii() == b"end" {
+        if line.text.trim_ascii().eq_ignore_ascii_case(b"end") {
             return Ok(None);
         }
         Ok(match take(line.text) {
@@ -165,8 +163,9 @@ mod tests {
 
     #[test]
     fn prose_is_not_decoded() {
-        assert!(decoded("with something else\nand more\n", false).is_empty());
-        assert!(decoded("", false).is_empty());
+        for prose in ["with something else\nand more\n", "", "\n\n", "  x := 1;\nend;\n", "END\n", "UPDATE t SET a = 1;\n"] {
+            assert!(decoded(prose, false).iter().all(String::is_empty), "{prose}");
+        }
         assert!(decoded("#0V%T\nend\n", false).contains(&"Cat".to_owned()));
     }
 
