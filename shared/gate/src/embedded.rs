@@ -15,7 +15,7 @@ use crate::fields::Fields as _;
 use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
 use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_lha_member, is_rar};
 use crate::walk::{Damage, Reach, Walk, Walked, refuse};
-use crate::{cabinet, iso, seven_zip, stream, tar, text_encoding, zip};
+use crate::{cabinet, iso, seven_zip, stream, tar, zip};
 
 const WINDOW: usize = 1024 * 1024;
 /// The longest header that is looked at behind a signature: an ARJ header, a tar block.
@@ -39,7 +39,6 @@ const SIGNATURES: &[(&[u8], Kind)] = &[
     (b"MSWIM\0\0\0", Kind::Wim),
     (b"07070", Kind::Cpio),
     (b"!<arch>\n", Kind::Ar),
-    (b"begin", Kind::TextEncoded),
     (b"-lh", Kind::Lha),
     (b"-lz", Kind::Lha),
     (b"-pm", Kind::Lha),
@@ -61,7 +60,6 @@ enum Kind {
     Wim,
     Cpio,
     Ar,
-    TextEncoded,
     Lha,
     Iso,
 }
@@ -139,7 +137,6 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
             Some(start) => iso::walk_embedded(walk, &blob.tail(start), depth).map(|()| 0),
             None => Ok(0),
         },
-        Kind::TextEncoded => follow_text(walk, &rest, head, depth),
         Kind::Gzip | Kind::Bzip2 | Kind::Rar | Kind::Arj | Kind::Wim | Kind::Cpio | Kind::Ar => Ok(0),
     }
 }
@@ -187,20 +184,6 @@ fn follow_stream(
     walk.count_member()?;
     walk.visit(writer.finish(), depth, Reach::Handed)?;
     Ok(reader.position())
-}
-
-/// uuencode and its base64 form (POSIX.1-2024, `uuencode`): bsdtar decodes both in front of any archive.
-fn follow_text(walk: &mut Walk<'_>, rest: &Blob, head: &[u8], depth: u32) -> Walked<u64> {
-    let Some(encoding) = text_encoding::of_line(head) else { return Ok(0) };
-    let mut decoder = text_encoding::Decoder::new(rest.reader(), encoding);
-    let mut writer = walk.writer();
-    walk.fill(&mut writer, &mut decoder, Damage::CutOff)?;
-    if writer.size_bytes() == 0 {
-        return walk.count_attempt().map(|()| 0);
-    }
-    walk.count_member()?;
-    walk.visit(writer.finish(), depth, Reach::Handed)?;
-    Ok(0)
 }
 
 /// Every zip reader looks for the end record near the end, whatever comes before it. Returns what is not part of the zip.

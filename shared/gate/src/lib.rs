@@ -19,6 +19,7 @@ mod ask;
 mod blob;
 mod cabinet;
 mod capability;
+mod cms;
 mod compound;
 mod embedded;
 mod encrypted;

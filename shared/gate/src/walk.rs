@@ -13,7 +13,7 @@ use crate::format::{Format, is_text, sniff};
 use crate::opener::Opener;
 use crate::refusal::Refusal;
 use crate::scratch::Scratch;
-use crate::{Gate, ar, cabinet, compound, embedded, encrypted, iso, mail, seven_zip, stream, tar, zip};
+use crate::{Gate, ar, cabinet, cms, compound, embedded, encrypted, iso, mail, seven_zip, stream, tar, zip};
 
 /// Why a walk ends before its end.
 #[derive(Debug)]
@@ -104,6 +104,9 @@ impl<'a> Walk<'a> {
         if format == Format::Zip {
             return Ok(());
         }
+        if format.may_hide_containers() {
+            mail::walk(self, blob, depth)?;
+        }
         for rest in embedded::walk_zip_at_end(self, blob, depth)? {
             if format.may_hide_containers() {
                 embedded::walk(self, &rest, depth)?;
@@ -125,9 +128,12 @@ impl<'a> Walk<'a> {
             Format::Iso => iso::walk(self, blob, depth),
             Format::Ar => ar::walk(self, blob, depth),
             Format::Compound => compound::walk(self, blob, depth),
-            Format::Mail => mail::walk(self, blob, depth),
+            Format::Mail => self.require(Method::Mail),
             Format::Pdf => encrypted::refuse_encrypted_pdf(blob),
-            Format::Other => stream::walk_lzma_alone(self, blob, depth),
+            Format::Other => {
+                stream::walk_lzma_alone(self, blob, depth)?;
+                cms::walk(self, blob, depth)
+            }
             Format::Unsupported(_) => Ok(()),
         }
     }
@@ -155,6 +161,30 @@ impl<'a> Walk<'a> {
         self.count_member()?;
         self.count_bytes(blob.size_bytes(), blob.size_bytes())?;
         self.visit(blob, depth, reach)
+    }
+
+    /// Unpacks what one reader makes of some bytes that others may read differently. What is empty or known counts against no limit.
+    pub(crate) fn reading(&mut self, source: &mut dyn Read, depth: u32) -> Walked<Blob> {
+        let mut writer = self.new_member()?;
+        self.fill(&mut writer, source, Damage::Refused)?;
+        self.visit_reading(writer.finish(), depth)
+    }
+
+    /// The same for what is stored as it is.
+    pub(crate) fn reading_of(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
+        self.count_member()?;
+        self.count_bytes(blob.size_bytes(), blob.size_bytes())?;
+        self.visit_reading(blob, depth)
+    }
+
+    fn visit_reading(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
+        let digest = digest(&blob)?;
+        if blob.size_bytes() == 0 || self.knows(&digest) {
+            self.uncount_member(blob.size_bytes());
+        } else {
+            self.visit_digested(blob.clone(), digest, depth)?;
+        }
+        Ok(blob)
     }
 
     pub(crate) fn new_member(&mut self) -> Walked<BlobWriter> {
