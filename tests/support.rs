@@ -1,6 +1,6 @@
 //! What every promise needs: a service of its own, and a client that speaks to it as a person's program would.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws::env::Env;
@@ -304,13 +304,18 @@ pub(crate) fn is_update() -> bool {
     std::env::var("UPDATE").is_ok()
 }
 
+/// Where `tools/venv` keeps the Python environment of this name, which it makes.
+pub(crate) fn venv(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let venv = std::process::Command::new(root.join("tools/venv")).arg(name).output().unwrap();
+    assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
+    String::from_utf8(venv.stdout).unwrap().trim().into()
+}
+
 /// Runs a Python script with the libraries of other people; what it prints.
 pub(crate) fn python(script: &str, input: &Value) -> String {
     use std::io::Write as _;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let venv = std::process::Command::new(root.join("tools/venv")).arg("peer").output().unwrap();
-    assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
-    let python = format!("{}/bin/python", String::from_utf8(venv.stdout).unwrap().trim());
+    let python = venv("peer").join("bin/python");
     let mut child = std::process::Command::new(python)
         .args(["-c", script])
         .stdin(std::process::Stdio::piped())
