@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use gate::{Blob, Kind, MemberEnd, MemberSink, Opened};
 
-use super::abi::{Status, error_flags, format_flags, property};
+use super::abi::{Status, error_flags, format_flags, is_start, property};
 use super::archive::Archive;
 use super::extracting::Extraction;
 use super::format::{Format, Role, is_base64};
@@ -25,6 +25,8 @@ pub(super) struct Asking<'a> {
     is_broken: bool,
     /// Of what stands at the start.
     ends: Vec<End>,
+    /// What was extracted: the format's index, and where the archive begins. Some formats find it from the start of the file as well.
+    extracted: Vec<(usize, Option<u64>)>,
 }
 
 /// Where an archive or a program ends.
@@ -47,7 +49,16 @@ impl<'a> Asking<'a> {
     pub(super) fn new(library: Library, blob: &Blob, sink: &'a mut dyn MemberSink) -> Self {
         let input = Input::new(blob);
         let head = input.state().bytes_at(0, HEAD_BYTES as u64);
-        Self { library, input, head, sink, result: Opened::NotMine, is_broken: false, ends: Vec::new() }
+        Self {
+            library,
+            input,
+            head,
+            sink,
+            result: Opened::NotMine,
+            is_broken: false,
+            ends: Vec::new(),
+            extracted: Vec::new(),
+        }
     }
 
     pub(super) fn result(&self) -> Opened {
@@ -81,6 +92,7 @@ impl<'a> Asking<'a> {
                     self.ends.push(self.end(&archive, 0));
                 }
                 if format.role != Role::Program {
+                    self.extracted.push((format.index, begin(&archive, 0)));
                     self.extract(format, &archive, self.is_guess(format));
                 }
             }
@@ -101,7 +113,7 @@ impl<'a> Asking<'a> {
     /// Returns where an archive ends that begins at `start`, somewhere behind the file's start.
     pub(super) fn ask_about(&mut self, format: &Format, start: u64) -> Option<u64> {
         match self.open(format, start) {
-            // 7-Zip stops here, and nobody gets anything.
+            // 7-Zip stops here and opens nothing.
             Answer::No | Answer::Closed(Opened::Damaged | Opened::Unsupported) => None,
             Answer::Closed(opened) => {
                 self.count(opened);
@@ -112,11 +124,18 @@ impl<'a> Asking<'a> {
                 if archive.size_bytes().is_none() && !archive.size_is_unknowable() {
                     let all: Vec<u32> = (0..archive.n_items().unwrap_or(0)).collect();
                     let nowhere = Extraction::nowhere();
-                    archive.test(&all, &nowhere.callback(&NoPassword::new()));
+                    let tested = archive.test(&all, &nowhere.callback(&NoPassword::new()));
+                    // Where there is more memory, it may know.
+                    if tested == Status::OUT_OF_MEMORY {
+                        self.count(Opened::TooMuchMemory);
+                    }
                 }
                 archive.size_bytes().filter(|size_bytes| *size_bytes > 0)?;
-                let end = self.end(&archive, if has_global_offset(format) { 0 } else { start });
-                self.extract(format, &archive, false);
+                let base = if has_global_offset(format) { 0 } else { start };
+                if !self.extracted.contains(&(format.index, begin(&archive, base))) {
+                    self.extract(format, &archive, false);
+                }
+                let end = self.end(&archive, base);
                 Some(match end {
                     End::At(end) => end,
                     End::OfFile => self.input().size_bytes(),
@@ -179,15 +198,17 @@ impl<'a> Asking<'a> {
 
     /// Whether what the format opens may be no archive: it does not look like one to 7-Zip itself.
     fn is_guess(&self, format: &Format) -> bool {
-        let is_denied = |function| !library::may_start(function, &self.head, self.input().size_bytes());
+        let is_denied = |function| library::start(function, &self.head) == is_start::NO;
         format.role == Role::Base64 || format.is_start.is_some_and(is_denied)
     }
 
     /// `base` is where the format counts from.
     fn end(&self, archive: &Archive, base: u64) -> End {
         let size_bytes = self.input().size_bytes();
-        let start = base.checked_add_signed(archive.offset());
-        match start.zip(archive.size_bytes()).and_then(|(start, length)| start.checked_add(length)) {
+        match begin(archive, base)
+            .zip(archive.size_bytes())
+            .and_then(|(start, length)| start.checked_add(length))
+        {
             Some(end) if end < size_bytes => End::At(end),
             _ => End::OfFile,
         }
@@ -248,6 +269,11 @@ impl<'a> Asking<'a> {
             self.result = opened;
         }
     }
+}
+
+/// Where it begins in the file.
+fn begin(archive: &Archive, base: u64) -> Option<u64> {
+    base.checked_add_signed(archive.offset())
 }
 
 fn has_global_offset(format: &Format) -> bool {

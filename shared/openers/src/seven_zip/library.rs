@@ -151,12 +151,17 @@ impl Library {
 
 /// Whether a format's archive may begin as `head` does, the first bytes of `size_bytes`.
 pub(super) fn may_start(function: IsStart, head: &[u8], size_bytes: u64) -> bool {
-    // SAFETY: reads at most that many bytes.
-    match unsafe { function(head.as_ptr(), head.len()) } {
+    match start(function, head) {
         is_start::NO => false,
         is_start::NEEDS_MORE => (head.len() as u64) < size_bytes,
         _ => true,
     }
+}
+
+/// One of [`is_start`].
+pub(super) fn start(function: IsStart, head: &[u8]) -> u32 {
+    // SAFETY: reads at most that many bytes.
+    unsafe { function(head.as_ptr(), head.len()) }
 }
 
 fn number(value: &Variant) -> Option<u32> {

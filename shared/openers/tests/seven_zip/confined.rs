@@ -9,7 +9,7 @@ use std::time::Duration;
 use confine::ResourceLimits;
 use gate::{Blob, Opener as _};
 
-use crate::{Members, made_directory, seven_zip, sorted_entries};
+use crate::{Members, made, made_directory, seven_zip, sorted_entries};
 
 const CHILD: &str = "CONFINED_CHILD";
 const TEST: &str = "confined::a_confined_process_opens_the_same";
@@ -43,18 +43,18 @@ fn files() -> Vec<(PathBuf, File)> {
     paths().into_iter().map(|path| (path.clone(), File::open(path).unwrap())).collect()
 }
 
-/// LZMA of one byte, with a dictionary of one and a half gigabytes.
-fn greedy() -> Blob {
-    let mut header = vec![0x5D];
-    header.extend(0x6000_0000_u32.to_le_bytes());
-    header.extend([0xFF; 8]);
-    header.extend([0, 0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    Blob::from_bytes(header)
+/// LZMA, whose dictionary takes one and a half gigabytes: properties, its size, no size of the data, and the data's first bytes.
+const GREEDY: &[u8] = b"\x5d\0\0\0\x60\xff\xff\xff\xff\xff\xff\xff\xff\0\x30\0\0\0\0\0\0\0\0\0\0";
+
+/// The same behind another archive: there, the format learns by unpacking where it ends.
+fn greedy_behind_an_archive() -> Blob {
+    Blob::from_bytes([b"Text.\n".as_slice(), &made("small-7z").archive, GREEDY].concat())
 }
 
 fn confined_child() {
     let (seven_zip, files) = (seven_zip(), files());
     let mut greedy_opener = self::seven_zip();
+    let behind_an_archive = greedy_behind_an_archive();
     let limits =
         ResourceLimits { cpu: Duration::from_mins(5), memory_bytes: MEMORY_BYTES, file_bytes: 1 << 20 };
     confine::limit_resources(limits).unwrap();
@@ -62,8 +62,10 @@ fn confined_child() {
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
         assert!(confine::forbid_calls().unwrap(), "this kernel has no seccomp");
         let mut members = Members::default();
-        let opened = greedy_opener.open(&greedy(), None, &mut members);
+        let opened = greedy_opener.open(&Blob::from_bytes(GREEDY.to_vec()), None, &mut members);
         println!("files {has_files}, greedy: {opened:?} {:?}", members.given);
+        let opened = greedy_opener.open(&behind_an_archive, None, &mut Members::default());
+        println!("greedy behind an archive: {opened:?}");
         print!("{}", report(seven_zip, files));
     });
     thread.unwrap().join().unwrap();
@@ -92,5 +94,6 @@ fn a_confined_process_opens_the_same() {
     for line in expected.lines() {
         assert!(said.contains(line), "{line}\n{said}");
     }
+    assert!(said.contains("greedy behind an archive: TooMuchMemory"), "{said}");
     assert!(said.contains("greedy: TooMuchMemory [([], TooMuchMemory)]"), "{said}");
 }

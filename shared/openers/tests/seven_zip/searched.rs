@@ -48,3 +48,19 @@ fn not_within_an_archive() {
     let (_, members) = open(&fs::read(directory.path().join("outer.tar")).unwrap());
     assert_eq!(members.sorted(), [made("small-7z").archive.as_slice()]);
 }
+
+/// With a name for it, 7-Zip takes the start for a film; with another name, it looks further.
+#[test]
+fn behind_what_only_a_name_opens() {
+    let film = b"CWS is how some films begin.\n";
+    let made = made("small-7z");
+    let (_, members) = open(&[film.as_slice(), &made.archive, b"tail"].concat());
+    let expected: Vec<_> = made.members.iter().map(Vec::as_slice).collect();
+    assert!(crate::holds(&members.sorted(), &expected), "{:?}", members.given);
+}
+
+/// NSIS is found from the start of the file as well as by its signature.
+#[test]
+fn what_is_found_twice_is_given_once() {
+    assert_eq!(open(&made("nsis").archive).1.given.len(), 2);
+}
