@@ -62,6 +62,7 @@ pub(super) fn worse(one: Opened, other: Opened) -> Opened {
         Opened::TooMuchMemory => 3,
         Opened::Unsupported => 4,
         Opened::Encrypted => 5,
+        Opened::Unread => 6,
     };
     if rank(other) > rank(one) { other } else { one }
 }
