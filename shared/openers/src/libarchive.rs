@@ -4,12 +4,14 @@
 //! Here each filter gives what it leaves as one member, which the gate has opened in its turn, and every format that claims the file is asked, alone: which of
 //! them libarchive prefers changes from version to version.
 
+mod bytes;
 mod complaint;
 mod decoders;
 mod library;
 mod locale;
 mod members;
 mod programs;
+mod rar5;
 mod reader;
 mod source;
 mod verdict;
