@@ -100,7 +100,7 @@ impl Member<'_> {
 
     fn data(&mut self, reader: &mut Reader<'_>, header: Header) -> ControlFlow<(), MemberEnd> {
         let mut is_doubted = false;
-        loop {
+        let end_offset = loop {
             match reader.piece() {
                 Ok(Piece::At { offset, bytes, is_doubtful }) => {
                     is_doubted |= is_doubtful;
@@ -111,13 +111,15 @@ impl Member<'_> {
                     self.fill(offset)?;
                     self.write(bytes)?;
                 }
-                Ok(Piece::End) => break,
+                Ok(Piece::End { offset }) => break offset,
                 Err(complaint) => return Continue(end(complaint, header)),
             }
-        }
+        };
         let size_bytes = header.size_bytes.unwrap_or(self.n_written);
         // Some programs write no more than that.
         is_doubted |= self.n_written > size_bytes;
+        // Data that ends early, without a word; a hole at the end is known.
+        is_doubted |= self.n_written < size_bytes && end_offset < size_bytes;
         self.fill(size_bytes)?;
         Continue(if is_doubted { MemberEnd::Damaged } else { MemberEnd::Whole })
     }

@@ -20,7 +20,7 @@ fn archives(directory: &Path) -> Vec<(String, Vec<u8>)> {
     write(directory, names[0], &b"hello world\n".repeat(5_000));
     write(directory, names[1], &noise(300_000, 1));
     let mut archives = Vec::new();
-    for format in ["7zip", "cpio", "iso9660", "newc", "pax", "ustar", "warc", "xar", "zip"] {
+    for format in ["7zip", "cpio", "iso9660", "newc", "pax", "ustar", "xar", "zip"] {
         archives.push((format.to_owned(), bsdtar(directory, &["--format", format], &names)));
     }
     for filter in ["compress", "lz4", "lzip", "lzma", "uuencode", "xz", "zstd", "bzip2", "gzip"] {
@@ -31,7 +31,6 @@ fn archives(directory: &Path) -> Vec<(String, Vec<u8>)> {
         "cab-lzx.cab",
         "cab-shift-jis-names.cab",
         "lha-lh7.lzh",
-        "lha-utf16-names.lzh",
         "rar4-best.rar",
         "rar4-unicode-names.rar",
         "rar5-encrypted.rar",
@@ -45,8 +44,12 @@ fn archives(directory: &Path) -> Vec<(String, Vec<u8>)> {
         archives.push((format!("zip {name:?}"), zip(name, b"a member")));
         archives.push((format!("ustar {name:?}"), ustar(name, b"a member")));
     }
+    // Last: its names need a table of glibc's that is a file.
+    archives.push((UNCONVERTED.to_owned(), fixture(UNCONVERTED)));
     archives
 }
+
+const UNCONVERTED: &str = "lha-shift-jis-names.lzh";
 
 /// One stored member.
 fn zip(name: &[u8], content: &[u8]) -> Vec<u8> {
@@ -101,7 +104,7 @@ fn confined_child(directory: &Path) -> ! {
         std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     files.sort();
     let archives = files.iter().map(|path| std::fs::read(path).unwrap()).collect::<Vec<_>>();
-    let limits = ResourceLimits { cpu: Duration::from_secs(60), memory_bytes: 2 << 30, file_bytes: 1 << 20 };
+    let limits = ResourceLimits { cpu: Duration::from_mins(1), memory_bytes: 2 << 30, file_bytes: 1 << 20 };
     confine::limit_resources(limits).unwrap();
     confine::forbid_files().unwrap();
     assert!(confine::forbid_calls().unwrap(), "this kernel has no seccomp");
@@ -135,12 +138,14 @@ fn the_same_comes_out_in_confinement() {
     let mut unconfined = libarchive();
     for (name, archive) in archives {
         let expected = described(&mut unconfined, archive);
-        assert_eq!(said.next().unwrap(), expected, "{name}");
         assert!(expected.contains("- "), "{name} has members");
+        // What a confined process cannot convert it does not take for no archive.
+        let expected = if name == UNCONVERTED { "Unsupported\n".to_owned() } else { expected };
+        assert_eq!(said.next().unwrap(), expected, "{name}");
     }
 }
 
-/// What a confined process cannot convert, it does not take for no archive.
+/// Names that no process can convert: the archive does not pass either.
 #[test]
 fn a_name_that_cannot_be_converted_is_no_reason_to_pass() {
     let (opened, members) = crate::open(lha(b"\x8A\xBF\x8E\x9A", b"a member"));

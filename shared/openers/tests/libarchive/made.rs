@@ -35,18 +35,20 @@ fn every_format_gives_what_was_put_in() {
     let mut input = input();
     input.contents.sort();
     let all = ["a.txt", "b.bin", "表だよ.txt", "empty", "directory", "link"];
-    for format in [
-        "7zip", "bin", "cpio", "gnutar", "iso9660", "newc", "odc", "pax", "pwb", "rpax", "ustar", "v7tar",
-        "xar",
-    ] {
+    for format in
+        ["7zip", "bin", "cpio", "gnutar", "iso9660", "newc", "odc", "pax", "rpax", "ustar", "v7tar", "xar"]
+    {
         let (opened, members) = open(bsdtar(input.directory.path(), &["--format", format], &all));
         assert_eq!((opened, sorted(members)), (Opened::Whole, input.contents.clone()), "{format}");
     }
     // Regular files alone.
-    for format in ["ar", "arbsd", "arsvr4", "warc"] {
+    for format in ["ar", "arbsd", "arsvr4", "pwb"] {
         let (opened, members) = open(bsdtar(input.directory.path(), &["--format", format], &NAMES));
         assert_eq!((opened, sorted(members)), (Opened::Whole, input.contents.clone()), "{format}");
     }
+    // libarchive 3.6 loses its place in a WARC behind a member of more than one block.
+    let (opened, members) = open(bsdtar(input.directory.path(), &["--format", "warc"], &NAMES[2..]));
+    assert_eq!((opened, sorted(members)), (Opened::Whole, vec![b"kanji".to_vec()]));
     // Once by the list at its end, once member by member.
     let (opened, members) = open(bsdtar(input.directory.path(), &["--format", "zip"], &NAMES));
     let twice =

@@ -9,6 +9,7 @@ mod hostile;
 mod made;
 mod ordinary;
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -82,9 +83,9 @@ fn open(bytes: Vec<u8>) -> (Opened, Vec<(Vec<u8>, MemberEnd)>) {
 fn described(libarchive: &mut Libarchive, bytes: Vec<u8>) -> String {
     fn describe(libarchive: &mut Libarchive, bytes: Vec<u8>, indent: &str, lines: &mut String) {
         let (opened, members) = open_with(libarchive, bytes, None);
-        lines.push_str(&format!("{indent}{opened:?}\n"));
+        writeln!(lines, "{indent}{opened:?}").unwrap();
         for (content, end) in members {
-            lines.push_str(&format!("{indent}- {} {end:?}\n", digest(&content)));
+            writeln!(lines, "{indent}- {} {end:?}", digest(&content)).unwrap();
             if indent.len() < 6 && !content.is_empty() {
                 describe(libarchive, content, &format!("{indent}  "), lines);
             }
@@ -98,26 +99,30 @@ fn described(libarchive: &mut Libarchive, bytes: Vec<u8>) -> String {
 /// Size and the start of the SHA-256.
 fn digest(bytes: &[u8]) -> String {
     let digest = sha2::Sha256::digest(bytes);
-    let start = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("{} {start}", bytes.len())
+    let start = digest.first_chunk::<4>().unwrap();
+    format!("{} {:08x}", bytes.len(), u32::from_be_bytes(*start))
 }
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/libarchive/fixtures").join(name)).unwrap()
 }
 
-/// The archive that `bsdtar ARGUMENTS -cf -` makes of a directory's files.
+/// The archive that `bsdtar ARGUMENTS -cf ARCHIVE NAMES` makes in a directory.
 fn bsdtar(directory: &Path, arguments: &[&str], names: &[&str]) -> Vec<u8> {
+    // To its standard output it would pad every format with zeros.
+    let into = tempfile::tempdir().unwrap();
+    let archive = into.path().join("archive");
     let output = Command::new("bsdtar")
         .args(arguments)
-        .args(["-cf", "-"])
+        .arg("-cf")
+        .arg(&archive)
         .args(names)
         .current_dir(directory)
         .env("LC_ALL", "C.UTF-8")
         .output()
         .unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
+    std::fs::read(archive).unwrap()
 }
 
 fn write(directory: &Path, name: &str, content: &[u8]) {

@@ -9,7 +9,6 @@ fn text_that_begins_like_an_archive_is_none() {
     for start in [
         "070701,1.5\n070702,2.5",
         "070707 is a date",
-        "q\u{1d0} fangzi",
         "WARC/1.0 is a format",
         "LZIP is a format",
         "SIT! is a format",
@@ -38,6 +37,17 @@ fn text_that_begins_like_an_archive_is_none() {
             }
         }
     }
+}
+
+/// Two bytes make a binary cpio: bsdtar itself extracts from such a text, if it is long enough, a part of it.
+#[test]
+fn text_that_begins_like_a_binary_cpio_gives_text() {
+    let text = |n_lines| format!("q\u{1d0} fangzi{}", ": one more line of ordinary text\n".repeat(n_lines));
+    assert_eq!(open(text(100).into_bytes()), (Opened::NotMine, vec![]));
+    let long = text(5_000);
+    let (opened, members) = open(long.clone().into_bytes());
+    assert_eq!((opened, members.len()), (Opened::Damaged, 1));
+    assert!(long.as_bytes().ends_with(&members[0].0));
 }
 
 #[test]
