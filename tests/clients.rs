@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::identity::{ENV, user_token};
 use crate::multipart::{PART, bytes, left_behind};
-use crate::support::{Service, answer, eicar, sha256, text};
+use crate::support::{Service, answer, eicar, sha256, text, wait};
 
 const MIB: usize = 1024 * 1024;
 
@@ -201,9 +201,9 @@ async fn an_upload_token_uploads_and_does_nothing_else() {
         assert_eq!(service.post("/upload-tokens", &wrong).await.0, 422, "{wrong}");
     }
     let (_, short) = service.post("/upload-tokens", &json!({ "expires_in": 1 })).await;
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let url = format!("{}/s3/params?filename=a.txt", text(&short["companion_url"]));
-    assert_eq!(service.http.get(url).send().await.unwrap().status(), 401);
+    wait::until("the token to expire", async || service.http.get(&url).send().await.unwrap().status() == 401)
+        .await;
     service.stop().await;
 }
 

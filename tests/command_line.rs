@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::support::process::binary;
-use crate::support::{Service, eicar, sha256};
+use crate::support::{Service, eicar, sha256, wait};
 
 fn airlock(service: &Service, directory: &Path, args: &[&str]) -> Output {
     Command::new(binary())
@@ -139,12 +139,12 @@ async fn operators_look_and_mend() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     service.local.queue().send("{not an event".to_owned()).await.unwrap();
-    let listed = loop {
+    let listed = wait::until_found("a dead letter", async || {
         let listed = json(&run(&service, at, &["--output", "json", "dlq", "ls"]));
-        if !listed["dead_letters"].as_array().unwrap().is_empty() {
-            break listed;
-        }
-    };
+        let is_there = !listed["dead_letters"].as_array().unwrap().is_empty();
+        if is_there { Ok(listed) } else { Err(listed) }
+    })
+    .await;
     assert_eq!(listed["dead_letters"][0]["reason"], "the body is not an S3 event");
     let moved = json(&run(&service, at, &["--output", "json", "dlq", "redrive"]));
     assert_eq!(moved["moved"], 1);

@@ -20,7 +20,7 @@ use crate::support::mirror::{Mirror, Mood};
 use crate::support::process::binary;
 use crate::support::runtime_api::http_event;
 use crate::support::stack::{Stack, python, root};
-use crate::support::{answer, eicar, text};
+use crate::support::{answer, eicar, expire_soon, text, wait};
 
 impl Stack {
     /// `airlock selftest`, as somebody who has just deployed runs it. The imitation reads for anybody, signed or
@@ -76,10 +76,9 @@ impl Stack {
         let answered = self.authorized(Method::DELETE, &format!("/files/{deleted}")).send().await.unwrap();
         assert!(answered.status().is_success());
         let expires = self.announce(wanted).await.0;
-        let soon = json!({ "expires_at": (aws::clock::now() + Duration::from_secs(2)).to_string() });
-        let edit = self.authorized(Method::PATCH, &format!("/files/{expires}")).json(&soon);
-        assert!(edit.send().await.unwrap().status().is_success());
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        let edit = || self.authorized(Method::PATCH, &format!("/files/{expires}"));
+        let expires_at = expire_soon(edit).await;
+        wait::until_after(expires_at).await;
         let swept = self.invoke("SweepFunction", json!({ "action": "sweep" })).await;
         assert_eq!((&swept["error"], &swept["payload"]["n_failed"]), (&Value::Null, &json!(0)), "{swept}");
         self.ends_as(&expires, "expired").await;
@@ -143,15 +142,12 @@ impl Stack {
     }
 
     async fn file_named(&self, name: &str) -> String {
-        for _ in 0..60 {
+        wait::until_found(&format!("a file called {name}"), async || {
             let (_, list) = self.get("/files").await;
-            if let Some(file) = list["files"].as_array().unwrap().iter().find(|file| file["filename"] == name)
-            {
-                return text(&file["file_id"]);
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        panic!("no file is called {name}");
+            let file = list["files"].as_array().unwrap().iter().find(|file| file["filename"] == name);
+            file.map(|file| text(&file["file_id"])).ok_or(list)
+        })
+        .await
     }
 
     /// Rescans, releases, links that are revoked, what is told, what is counted, and what is moved away.
@@ -189,14 +185,11 @@ impl Stack {
         let (code, numbers) = self.operate(Method::GET, "/stats", None).await;
         assert!(code == 200 && numbers["files_by_status"]["clean"].as_u64() >= Some(3), "{numbers}");
         // The webhook's host is not there: it is tried, and will be again.
-        let mut webhooks = Value::Null;
-        for _ in 0..60 {
-            webhooks = self.operate(Method::GET, "/webhooks", None).await.1;
-            if webhooks["webhooks"][0]["last_failure"].is_string() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
+        let webhooks = wait::until_found("a failure", async || {
+            let webhooks = self.operate(Method::GET, "/webhooks", None).await.1;
+            if webhooks["webhooks"][0]["last_failure"].is_string() { Ok(webhooks) } else { Err(webhooks) }
+        })
+        .await;
         assert_eq!(webhooks["webhooks"][0]["host"], "hooks.invalid", "{webhooks}");
         let id = text(&webhooks["webhooks"][0]["id"]);
         self.operate(Method::POST, &format!("/webhooks/{id}/enable"), Some(json!({}))).await;
@@ -253,7 +246,7 @@ async fn the_stack_stands_and_files_go_through_it() {
         key.public_key().to_string()
     );
     let early = stack.upload("early.txt", b"before there were definitions").await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    wait::linger(Duration::from_secs(3)).await;
     assert_eq!(stack.get(&format!("/files/{early}/status")).await.1["file_info"]["scan_status"], "pending");
     assert_eq!(stack.health().await["status"], "unavailable");
     assert_eq!(stack.command(json!({ "do": "make_due" })).await, 1);
@@ -327,28 +320,21 @@ async fn the_stack_stands_and_files_go_through_it() {
 
     // What nobody can read is given up, and kept for a person to look at.
     stack.command(json!({ "do": "send", "body": "{not JSON" })).await;
-    let mut dead = json!([]);
-    for _ in 0..120 {
-        dead = stack.command(json!({ "do": "dead_letters" })).await;
-        if dead != json!([]) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+    let dead = wait::until_found("a dead letter", async || {
+        let dead = stack.command(json!({ "do": "dead_letters" })).await;
+        if dead == json!([]) { Err(dead) } else { Ok(dead) }
+    })
+    .await;
     assert_eq!(dead, json!(["{not JSON"]));
     let (status, list) = stack.operate(Method::GET, "/dead-letters", None).await;
     assert_eq!(status, 200, "{list}");
     // Hidden for a while by the look just before; whoever waits sees it.
-    let mut moved = json!(0);
-    for _ in 0..60 {
+    let moved = wait::until_found("a letter to be moved", async || {
         let (status, redriven) = stack.operate(Method::POST, "/dead-letters/redrive", Some(json!({}))).await;
         assert_eq!(status, 200, "{redriven}");
-        moved = redriven["moved"].clone();
-        if moved != json!(0) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+        if redriven["moved"] == 0 { Err(redriven) } else { Ok(redriven["moved"].clone()) }
+    })
+    .await;
     assert_eq!(moved, 1);
 
     // A file that never arrives, and everything else that is due.

@@ -1,10 +1,8 @@
 //! A link works only for the judged bytes, only while they are clean, only as often and as long as it may.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use crate::support::{Service, answer, text};
+use crate::support::{Service, answer, text, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_parallel_downloads_of_a_limit_5_link_give_exactly_5() {
@@ -92,10 +90,7 @@ async fn a_link_ends_with_its_file_and_a_bad_token_is_no_link() {
         assert_eq!((status.as_u16(), problem["code"].as_str()), (404, Some("invalid_link")), "{bad}");
         assert_eq!(problem["instance"], "/download", "the token is not repeated");
     }
-    let expires_at = (aws::clock::now() + Duration::from_secs(1)).to_string();
-    let request = service.request(reqwest::Method::PATCH, &format!("/files/{file_id}"));
-    assert_eq!(request.json(&json!({ "expires_at": expires_at })).send().await.unwrap().status(), 200);
-    tokio::time::sleep(Duration::from_millis(1200)).await;
+    wait::until_after(service.expire_soon(&file_id).await).await;
     let (status, problem) = service.get(&link).await;
     assert_eq!((status.as_u16(), problem["code"].as_str()), (410, Some("file_gone")));
     service.stop().await;

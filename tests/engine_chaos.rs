@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use crate::engine_faults::engines;
-use crate::support::{Service, eicar, rounds, with_each_engine};
+use crate::support::{Service, eicar, rounds, wait, with_each_engine};
+
+/// At the same time.
+const N_UPLOADS: usize = 3;
 
 /// What can happen to an engine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -105,16 +108,35 @@ fn known_bad() -> Vec<Vec<u8>> {
 }
 
 /// Counts the attempts that were concluded, from the log line of each.
-#[derive(Default)]
-struct CountAttempts;
+struct CountAttempts {
+    /// Longer ones were ended by the clock.
+    scan_timeout: Duration,
+}
 
 static N_ATTEMPTS: AtomicUsize = AtomicUsize::new(0);
+static N_TIMED_OUT: AtomicUsize = AtomicUsize::new(0);
+
+/// The longest of the durations in an event, in milliseconds.
+struct LongestMs(u128);
+
+impl tracing::field::Visit for LongestMs {
+    fn record_u128(&mut self, field: &tracing::field::Field, value: u128) {
+        if field.name() == "scan.duration_ms" {
+            self.0 = self.0.max(value);
+        }
+    }
+    fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
+}
 
 impl tracing::Subscriber for CountAttempts {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
         metadata.target() == "scan::process" && metadata.fields().field("scan.attempt").is_some()
     }
-    fn event(&self, _: &tracing::Event<'_>) {
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut duration = LongestMs(0);
+        event.record(&mut duration);
+        let is_timed_out = duration.0 >= (self.scan_timeout.mul_f64(0.95)).as_millis();
+        N_TIMED_OUT.fetch_add(usize::from(is_timed_out), Ordering::Relaxed);
         N_ATTEMPTS.fetch_add(1, Ordering::Relaxed);
     }
     fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
@@ -136,33 +158,47 @@ async fn chaos(data_dir: PathBuf, n_faults: usize) -> BTreeMap<Fault, usize> {
         state ^= state << 17;
         let fault = Fault::ALL[index % Fault::ALL.len()];
         tokio::time::sleep(Duration::from_millis(state % 400)).await;
-        let pid = loop {
-            match engines().first() {
-                Some(pid) => break *pid,
-                None => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
-        };
+        let pid = wait::until_found("an engine", async || engines().first().copied().ok_or(())).await;
+        let n_before = N_ATTEMPTS.load(Ordering::Relaxed);
         let data_dir = data_dir.clone();
         tokio::task::spawn_blocking(move || fault.strike(pid, &data_dir)).await.unwrap();
         *struck.entry(fault).or_insert(0) += 1;
-        // The next one is for an engine that is well again: this one ends, unless it does not mind.
-        for _ in 0..40 {
-            if !engines().contains(&pid) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        // The next one is for an engine that is well again: this one ends, or does not mind and scans on. Of the attempts that are concluded
+        // next, as many as there are uploads at a time may have had their replies before.
+        wait::until("the engine to end, or to scan on", async || {
+            let n_since = N_ATTEMPTS.load(Ordering::Relaxed) - n_before;
+            !engines().contains(&pid) || n_since > N_UPLOADS
+        })
+        .await;
     }
     struck
 }
 
 with_each_engine!(no_fault_makes_a_known_bad_file_clean);
 
+/// How long an engine may be silent before it is taken for one that hangs: a good deal longer than the largest file takes on this machine, as
+/// busy as it is now.
+async fn scan_timeout(engine: &str, largest: &[u8]) -> Duration {
+    let service = Service::start_with(&[("ENGINE", engine)], |_| {}).await;
+    let began = Instant::now();
+    let uploads = (0..N_UPLOADS).map(async |_| {
+        let file_id = service.upload("sample.bin", largest).await;
+        service.ends_as(&file_id, "infected").await
+    });
+    futures_util::future::join_all(uploads).await;
+    let taken = began.elapsed();
+    service.stop().await;
+    Duration::from_secs((taken * 4).as_secs().max(3))
+}
+
 async fn no_fault_makes_a_known_bad_file_clean(engine: &str) {
-    tracing::subscriber::set_global_default(CountAttempts).unwrap();
+    let files = known_bad();
+    let scan_timeout = scan_timeout(engine, files.last().unwrap()).await;
+    tracing::subscriber::set_global_default(CountAttempts { scan_timeout }).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
-    let env = [("ENGINE", engine), ("ALLOWED_EXTENSIONS", "*"), ("VIRUS_SCAN_TIMEOUT", "3")];
+    let seconds = scan_timeout.as_secs().to_string();
+    let env = [("ENGINE", engine), ("ALLOWED_EXTENSIONS", "*"), ("VIRUS_SCAN_TIMEOUT", &seconds)];
     let service = {
         let data_dir = data_dir.clone();
         Service::start_with(&env, move |settings| {
@@ -172,7 +208,6 @@ async fn no_fault_makes_a_known_bad_file_clean(engine: &str) {
         .await
     };
     let (n_scans, n_faults) = (rounds(150, 1_100), rounds(22, 220));
-    let files = known_bad();
     // As many as are wanted, and on until the last fault has struck: without files there is no engine to strike.
     let is_over = AtomicBool::new(false);
     let uploads = stream::iter(0..)
@@ -187,7 +222,7 @@ async fn no_fault_makes_a_known_bad_file_clean(engine: &str) {
                 (index, service.ended(&file_id).await)
             }
         })
-        .buffer_unordered(3)
+        .buffer_unordered(N_UPLOADS)
         .collect::<Vec<_>>();
     let chaos = async {
         let struck = chaos(data_dir, n_faults).await;
@@ -202,11 +237,19 @@ async fn no_fault_makes_a_known_bad_file_clean(engine: &str) {
         assert_ne!(status, "clean", "known-bad file {} came out clean: {info}", index % files.len());
         *counts.entry(status.to_owned()).or_insert(0) += 1;
     }
-    let n_attempts = N_ATTEMPTS.load(Ordering::Relaxed);
-    println!("{n_scans} files, {n_faults} faults: {counts:?} in {n_attempts} attempts; {struck:?}");
-    assert!(
-        n_attempts <= n_scans + n_faults,
-        "{n_attempts} attempts for {n_scans} files and {n_faults} faults"
+    let (n_attempts, n_timed_out) = (N_ATTEMPTS.load(Ordering::Relaxed), N_TIMED_OUT.load(Ordering::Relaxed));
+    println!(
+        "{n_scans} files, {n_faults} faults: {counts:?} in {n_attempts} attempts, {n_timed_out} of them ended after {scan_timeout:?}; {struck:?}"
     );
+    // One that hangs costs every file that waits for it an attempt, and so does a machine that has become still busier.
+    assert!(
+        n_attempts - n_timed_out <= n_scans + n_faults,
+        "{n_attempts} attempts, {n_timed_out} of them too long, for {n_scans} files and {n_faults} faults"
+    );
+    wait::until("an engine that is well again", async || {
+        let file_id = service.upload("sample", &eicar()).await;
+        service.ended(&file_id).await["scan_status"] == "infected"
+    })
+    .await;
     service.stop().await;
 }

@@ -1,12 +1,10 @@
 //! Events may be duplicated, reordered and lost: every file ends, with one right verdict. A message that cannot be read
 //! ends in the dead letters and harms nobody.
 
-use std::time::Duration;
-
 use serde_json::json;
 use standin::pump::Mischief;
 
-use crate::support::{Service, eicar};
+use crate::support::{Service, eicar, wait};
 
 async fn every_file_ends_right(mischief: Mischief) {
     let service = Service::start_with(&[], |settings| settings.tuning.delivery.mischief = mischief).await;
@@ -42,10 +40,14 @@ async fn a_file_that_can_never_be_scanned_still_ends() {
     let service =
         Service::start_with(&[], |settings| settings.tuning.delivery.mischief = Mischief::DropAll).await;
     let file_id = service.upload("a.txt", b"never scanned").await;
-    let expires_at = (aws::clock::now() + Duration::from_secs(3)).to_string();
-    let request = service.request(reqwest::Method::PATCH, &format!("/files/{file_id}"));
-    let edited = request.json(&json!({ "expires_at": expires_at })).send().await.unwrap();
-    assert_eq!(edited.status(), 200);
+    // The sweep's message is dropped as well.
+    wait::until("the sweep to ask for a scan", async || {
+        let file_id = domain::id::FileId::parse(&file_id).unwrap();
+        let record = service.local.stores().ledger.load(file_id).await.unwrap().unwrap();
+        matches!(record.state, domain::record::State::Queued { .. })
+    })
+    .await;
+    service.expire_soon(&file_id).await;
     service.ends_as(&file_id, "expired").await;
     let (status, problem) = service.get(&format!("/files/{file_id}/download-link")).await;
     assert_eq!((status.as_u16(), problem["code"].as_str()), (410, Some("file_gone")));
@@ -65,20 +67,18 @@ async fn a_poison_message_dies_alone() {
     queue.send(foreign.to_string()).await.unwrap();
     let file_id = service.upload("a.txt", b"beside the poison").await;
     service.ends_as(&file_id, "clean").await;
-    for _ in 0..100 {
-        let dead = queue.dead_letters().await.unwrap();
-        if let [letter] = &dead[..] {
-            assert_eq!(
-                (letter.body.as_str(), letter.n_received),
-                (poison, 5),
-                "after exactly the maximum of receives"
-            );
-            assert_eq!(queue.depth().await.unwrap(), 0);
-            let unknown = service.get("/files/123e4567-e89b-42d3-a456-426614174000").await.0;
-            assert_eq!(unknown, 404, "an event makes no record");
-            return service.stop().await;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    panic!("the poison is not among the dead letters");
+    let letter = wait::until_found("the poison among the dead letters", async || {
+        let mut dead = queue.dead_letters().await.unwrap();
+        if dead.len() == 1 { Ok(dead.remove(0)) } else { Err(dead) }
+    })
+    .await;
+    assert_eq!(
+        (letter.body.as_str(), letter.n_received),
+        (poison, 5),
+        "after exactly the maximum of receives"
+    );
+    wait::until("the other messages to be acknowledged", async || queue.depth().await.unwrap() == 0).await;
+    let unknown = service.get("/files/123e4567-e89b-42d3-a456-426614174000").await.0;
+    assert_eq!(unknown, 404, "an event makes no record");
+    service.stop().await;
 }

@@ -7,7 +7,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{Service, answer, sha256, text};
+use crate::support::{Service, answer, sha256, text, wait};
 
 async fn stored_nothing(service: &Service, what: &str) {
     assert_eq!(service.get("/files").await.1["files"], json!([]), "{what}");
@@ -83,7 +83,7 @@ async fn a_client_that_goes_away_leaves_nothing() {
     socket.write_all(head.as_bytes()).await.unwrap();
     socket.write_all(&vec![b'x'; 20_000_000]).await.unwrap();
     drop(socket);
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    wait::linger(Duration::from_millis(500)).await;
     stored_nothing(&service, "gone").await;
     service.stop().await;
 }

@@ -14,8 +14,8 @@ use gate::{Capabilities, Gate, Limits, Sample};
 use inspector::{Inspected, Inspector, InspectorError};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::process::{binary, children_of};
-use crate::support::{Service, is_soak, rounds};
+use crate::support::process::{children_of, gate_worker};
+use crate::support::{Service, is_soak, rounds, wait};
 
 fn gate() -> Gate {
     let limits = Limits {
@@ -27,8 +27,8 @@ fn gate() -> Gate {
     Gate { limits, capabilities: Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>() }
 }
 
-fn inspector() -> Inspector {
-    Inspector::new(Some(binary()), std::env::temp_dir())
+async fn inspector() -> Inspector {
+    Inspector::start(gate_worker(), std::env::temp_dir()).await.unwrap()
 }
 
 fn file_of(bytes: &[u8]) -> File {
@@ -58,23 +58,22 @@ fn busy() -> Vec<u8> {
 
 /// The worker that is at work: one that waits has used no time to speak of.
 async fn worker_at_work() -> Pid {
-    loop {
-        for pid in children_of(std::process::id()) {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let Some((name, fields)) = stat.rsplit_once(") ") else { continue };
-            let n_ticks: u64 =
-                fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
-            if name.contains("airlock") && n_ticks > 20 {
-                return Pid::from_raw(pid.cast_signed()).unwrap();
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let is_at_work = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let Some((name, fields)) = stat.rsplit_once(") ") else { return false };
+        let n_ticks: u64 =
+            fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        name.contains("airlock") && n_ticks > 20
+    };
+    let pid = wait::until_found("a worker at work", async || {
+        children_of(std::process::id()).into_iter().find(is_at_work).ok_or(())
+    });
+    Pid::from_raw(pid.await.cast_signed()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_crashes_refuses_its_file_and_one_that_is_killed_says_nothing() {
-    let inspector = Arc::new(inspector());
+    let inspector = Arc::new(inspector().await);
     let says_nothing = [Signal::KILL, Signal::TERM];
     for signal in [Signal::SEGV, Signal::ABORT, Signal::BUS, Signal::ILL, Signal::KILL, Signal::TERM] {
         let asked = tokio::spawn({
@@ -106,7 +105,7 @@ async fn a_worker_that_crashes_refuses_its_file_and_one_that_is_killed_says_noth
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_goes_on_when_a_scan_is_given_up() {
-    let inspector = Arc::new(inspector());
+    let inspector = Arc::new(inspector().await);
     let asked = tokio::spawn({
         let inspector = Arc::clone(&inspector);
         async move { inspect(&inspector, &busy()).await }
@@ -114,9 +113,8 @@ async fn nothing_goes_on_when_a_scan_is_given_up() {
     let worker = worker_at_work().await;
     asked.abort();
     assert!(asked.await.is_err());
-    while crate::support::process::is_running(worker.as_raw_nonzero().get().unsigned_abs()) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let pid = worker.as_raw_nonzero().get().unsigned_abs();
+    wait::until("the worker's end", async || !crate::support::process::is_running(pid)).await;
 }
 
 /// The two that were found: 30,000 messages in one another ended the service; 99 MB that begin a tar every five bytes took two minutes.
@@ -182,7 +180,7 @@ async fn nothing_nests_so_deeply_that_the_service_notices() {
 /// What is spent is measured, and never much more than what a file of its size may cost.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_input_costs_more_than_its_size_allows() {
-    let inspector = inspector();
+    let inspector = inspector().await;
     let (mut worst, mut n_refused) = ((0.0, String::new()), 0);
     let corpus = costly::corpus(rounds(1, 20) * 1_000_000);
     for (name, bytes) in &corpus {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use standin::pump::Mischief;
 
 use crate::identity::{ENV, user_token};
-use crate::support::{Service, eicar, text};
+use crate::support::{Service, eicar, text, wait};
 
 const RULES: [(&str, &str); 2] = [("INCOMING_PREFIX", "in/"), ("INCOMING_OWNERS", "mine/=local,{owner}/")];
 
@@ -28,23 +28,17 @@ async fn versions(service: &Service, prefix: &str) -> Vec<String> {
     listed.versions().iter().map(|version| version.version_id().unwrap().to_owned()).collect()
 }
 
-/// The caller's files, newest first, once there are `n` of them.
-async fn files(service: &Service, n: usize) -> Vec<Value> {
-    for _ in 0..100 {
-        let (status, list) = service.get("/files").await;
-        assert_eq!(status, 200, "{list}");
-        let files = list["files"].as_array().unwrap();
-        if files.len() == n {
-            return files.clone();
-        }
-        assert!(files.len() < n, "{list}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("not {n} files: {}", service.get("/files").await.1);
+/// Returns when these versions are left, and no others.
+async fn are_left(service: &Service, prefix: &str, expected: &[String]) {
+    wait::until_found("the others to go", async || {
+        let left = versions(service, prefix).await;
+        if left == expected { Ok(()) } else { Err(left) }
+    })
+    .await;
 }
 
 async fn only_file(service: &Service) -> String {
-    text(&files(service, 1).await[0]["file_id"])
+    text(&service.list_of(1).await[0]["file_id"])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +57,7 @@ async fn what_others_store_is_judged_and_served() {
     let tags = service.raw_s3().get_object_tagging().bucket("airlock").key("in/mine/2026/a b+\u{e4}%2B.txt");
     assert_eq!(tags.send().await.unwrap().tag_set()[0].value(), "CLEAN");
     put(&service, "in/mine/bad", &eicar()).await;
-    let bad = text(&files(&service, 2).await[0]["file_id"]);
+    let bad = text(&service.list_of(2).await[0]["file_id"]);
     service.ends_as(&bad, "infected").await;
     assert_eq!(service.get(&format!("/files/{bad}/download-link")).await.0, 403);
     // A name without an extension can get one: nobody was asked about the first.
@@ -108,7 +102,7 @@ async fn each_version_is_a_file_and_only_its_own_bytes_go() {
     service.ends_as(&first, "clean").await;
     let link = service.link(&first).await;
     let bad_version = put(&service, key, &eicar()).await;
-    let bad = text(&files(&service, 2).await[0]["file_id"]);
+    let bad = text(&service.list_of(2).await[0]["file_id"]);
     service.ends_as(&bad, "infected").await;
     assert_eq!(
         service.download(&link).await.bytes().await.unwrap().as_ref(),
@@ -117,10 +111,10 @@ async fn each_version_is_a_file_and_only_its_own_bytes_go() {
     );
     // A key that another one begins with.
     put(&service, "in/mine/report.txt.old", b"another").await;
-    let other = text(&files(&service, 3).await[0]["file_id"]);
+    let other = text(&service.list_of(3).await[0]["file_id"]);
     service.ends_as(&other, "clean").await;
     // Some sweeps later everything is still there.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    wait::linger(Duration::from_secs(1)).await;
     assert_eq!(versions(&service, key).await.len(), 3);
     let deleted = service.request(Method::DELETE, &format!("/files/{first}")).send().await.unwrap();
     assert_eq!(deleted.status(), 204);
@@ -128,17 +122,10 @@ async fn each_version_is_a_file_and_only_its_own_bytes_go() {
     assert!(left.len() == 2 && left.contains(&bad_version), "{left:?}");
     service.ends_as(&bad, "infected").await;
     // One that expires goes alone as well.
-    let expires_at = (aws::clock::now() + Duration::from_secs(1)).to_string();
-    let request = service.request(Method::PATCH, &format!("/files/{other}"));
-    assert_eq!(request.json(&json!({ "expires_at": expires_at })).send().await.unwrap().status(), 200);
-    for _ in 0..50 {
-        if versions(&service, key).await == [bad_version.clone()] {
-            service.ends_as(&other, "expired").await;
-            return service.stop().await;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{:?}", versions(&service, key).await);
+    service.expire_soon(&other).await;
+    are_left(&service, key, &[bad_version]).await;
+    service.ends_as(&other, "expired").await;
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,8 +137,8 @@ async fn what_belongs_to_an_upload_or_to_nobody_is_left_alone() {
     put(&service, "in/mine/a.txt", b"after them").await;
     let file_id = only_file(&service).await;
     service.ends_as(&file_id, "clean").await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(files(&service, 1).await.len(), 1);
+    wait::linger(Duration::from_millis(500)).await;
+    assert_eq!(service.list_of(1).await.len(), 1);
     assert_eq!((versions(&service, "in/").await.len(), versions(&service, "elsewhere/").await.len()), (5, 1));
     assert!(service.local.queue().dead_letters().await.unwrap().is_empty());
     service.stop().await;
@@ -176,7 +163,7 @@ async fn the_rules_say_whose_it_is() {
     let file_id = only_file(&service).await;
     service.ends_as(&file_id, "clean").await;
     let service = service.with_token(user_token("bob"));
-    assert_eq!(files(&service, 0).await, Vec::<Value>::new());
+    assert_eq!(service.list_of(0).await, Vec::<Value>::new());
     assert_eq!(service.get(&format!("/files/{file_id}")).await.0, 404);
     service.stop().await;
 }
@@ -189,11 +176,11 @@ async fn duplicated_events_make_one_file() {
     .await;
     put(&service, "in/mine/a.txt", b"five times told").await;
     put(&service, "in/mine/b.txt", &eicar()).await;
-    for file in files(&service, 2).await {
+    for file in service.list_of(2).await {
         service.ended(&text(&file["file_id"])).await;
     }
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(files(&service, 2).await.len(), 2);
+    wait::linger(Duration::from_millis(500)).await;
+    assert_eq!(service.list_of(2).await.len(), 2);
     service.stop().await;
 }
 
@@ -220,13 +207,12 @@ async fn lost_events_are_found_by_looking() {
             path = format!("/files?limit=100&status=clean&cursor={cursor}");
         }
     };
-    for _ in 0..300 {
-        if found().await == 110 {
-            return service.stop().await;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    panic!("{} of 110", found().await);
+    wait::until_found("110 clean files", async || match found().await {
+        110 => Ok(()),
+        fewer => Err(fewer),
+    })
+    .await;
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,13 +223,11 @@ async fn files_stay_files_when_the_prefix_is_taken_away() {
     let before = service.ends_as(&file_id, "clean").await["scan_result"]["scanned_at"].clone();
     let service = Service::start_in(service.stop_and_keep().await, &[], |_| {}).await;
     assert_eq!(service.post(&format!("/files/{file_id}/rescan"), &json!({})).await.0, 202);
-    for _ in 0..100 {
-        if service.ends_as(&file_id, "clean").await["scan_result"]["scanned_at"] != before {
-            return service.stop().await;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("not scanned again");
+    wait::until("another scan", async || {
+        service.ends_as(&file_id, "clean").await["scan_result"]["scanned_at"] != before
+    })
+    .await;
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,16 +238,9 @@ async fn quarantine_takes_the_infected_version_and_no_other() {
         let key = "in/mine/x y&z+\u{e4}%41.txt";
         let good = put(&service, key, b"good").await;
         put(&service, key, &eicar()).await;
-        files(&service, 2).await;
-        for _ in 0..100 {
-            let is_done = versions(&service, key).await == [good.clone()]
-                && versions(&service, "quarantine/").await.len() == n_moved;
-            if is_done {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        assert_eq!(versions(&service, key).await, [good]);
+        service.list_of(2).await;
+        are_left(&service, key, &[good]).await;
+        // Moved before it is removed, and to nowhere else.
         assert_eq!(versions(&service, "quarantine/").await.len(), n_moved);
         service.stop().await;
     }
@@ -276,12 +253,12 @@ async fn incoming_files_count_and_are_never_refused() {
     for n in 0..3 {
         put(&service, &format!("in/mine/{n}.txt"), b"there already").await;
     }
-    for file in files(&service, 3).await {
+    for file in service.list_of(3).await {
         service.ends_as(&text(&file["file_id"]), "clean").await;
     }
     let (status, problem) = service.post("/files", &json!({ "filename": "a.txt" })).await;
     assert_eq!((status.as_u16(), problem["code"].as_str()), (429, Some("quota_exceeded")), "{problem}");
-    for file in files(&service, 3).await {
+    for file in service.list_of(3).await {
         let path = format!("/files/{}", text(&file["file_id"]));
         assert_eq!(service.request(Method::DELETE, &path).send().await.unwrap().status(), 204);
     }

@@ -13,6 +13,9 @@ use domain::verdict::EngineReply;
 use crate::support::eicar;
 use crate::support::mirror::{Mirror, Mood};
 
+/// For a start and for a scan, also under an emulator on a busy machine: nothing here may depend on it.
+const TIMEOUT: Duration = Duration::from_hours(1);
+
 /// Builds the layer, unless it is built, and returns where it is.
 fn layer(arch: &str) -> PathBuf {
     /// What the recipe says when a locked version has left Debian's archive.
@@ -98,14 +101,14 @@ async fn the_engine_runs(arch: &str) {
     let root = EmptyRoot::with_layer(arch);
     let definitions_directory = root.path("tmp/definitions");
     clamd::definitions::write_test_set(&definitions_directory).unwrap();
-    let limits = Limits { max_file_size: 10_000_000, max_scan_time: Duration::from_mins(2) };
+    let limits = Limits { max_file_size: 10_000_000, max_scan_time: TIMEOUT };
     let config = DaemonConfig {
         program: Program::Clamd("/opt/bin/clamd".into()),
         launcher: root.launcher(),
         run_directory: root.path("tmp/run"),
         definitions_directory,
         limits,
-        start_timeout: Duration::from_mins(1),
+        start_timeout: TIMEOUT,
     };
     the_snapshot_engine_runs(&root, &config).await;
     let engine = Engine::new(config, Transport::Stream);
@@ -195,7 +198,7 @@ async fn replies(engine: &Engine, bytes: &[u8]) -> Vec<EngineReply> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
     let size_bytes = u64::try_from(bytes.len()).unwrap();
-    engine.scan(&file, size_bytes, vec![], Duration::from_mins(1)).await.unwrap().replies
+    engine.scan(&file, size_bytes, vec![], TIMEOUT).await.unwrap().replies
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,7 +60,7 @@ impl Stream {
                 }
                 continue;
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(30), self.body.next()).await.unwrap()?;
+            let chunk = self.body.next().await?;
             self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
@@ -112,7 +112,12 @@ async fn a_file_is_followed_from_its_announcement_to_its_verdict() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_loses_no_change() {
-    let service = Service::start().await;
+    let service = Service::start_with(&[], |settings| {
+        settings.tuning.machine.lease = Duration::from_secs(3);
+        // A busy machine may lose a lease that is so short.
+        settings.tuning.machine.max_attempts = 100;
+    })
+    .await;
     let (status, mut stream) = Stream::open(&service, "/events", None).await;
     assert_eq!(status, 200);
     let before = service.upload("before.txt", b"before").await;
@@ -126,6 +131,7 @@ async fn a_restart_loses_no_change() {
         ids.push(service.upload(&format!("{n}.txt"), &vec![n + 1; 500_000]).await);
     }
     let directory = service.stop_and_keep().await;
+    // What was being scanned is taken over when its lease is over.
     let service = Service::start_in(directory, &[], |_| {}).await;
     let (status, mut stream) = Stream::open(&service, "/events", Some(&last_id)).await;
     assert_eq!(status, 200);
@@ -147,21 +153,27 @@ async fn a_restart_loses_no_change() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_estimate_comes_from_what_was_measured() {
     let service = Service::start().await;
+    let mut longest_scan = 0.0_f64;
     for n in 0..3u8 {
         let id = service.upload("a.txt", &[n + 1]).await;
-        service.ends_as(&id, "clean").await;
+        let info = service.ends_as(&id, "clean").await;
+        longest_scan = longest_scan.max(info["scan_result"]["scan_duration"].as_f64().unwrap());
     }
     let accepted = service.announce(&json!({ "filename": "a.txt", "size": 4 })).await;
     let (_, mut stream) = Stream::open(&service, "/events", None).await;
-    let progress = loop {
+    // Scans are counted just after their verdicts: at first there may be nothing to estimate by.
+    let (progress, estimated) = loop {
         let event = stream.next().await.unwrap();
-        if event.kind() == "progress" {
-            break event.data;
+        if event.kind() == "progress"
+            && let Some(estimated) = event.data["estimated_seconds"].as_f64()
+        {
+            break (event.data, estimated);
         }
     };
     assert_eq!(progress["file_id"], accepted.file_id);
-    let estimated = progress["estimated_seconds"].as_f64().unwrap();
-    assert!((0.0..10.0).contains(&estimated), "{progress}");
+    // Durations are counted in classes, each at most two and a half times as long as the one before; and there may be one file before it.
+    let most = (longest_scan * 2.5 + 0.01) * 2.0;
+    assert!((0.0..=most).contains(&estimated), "{progress}, at most {most}");
     service.stop().await;
 }
 

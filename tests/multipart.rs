@@ -1,11 +1,9 @@
 //! Uploads in parts: resumed, repeated, raced and cheated with. What is joined is exactly what was announced, or nothing is.
 
-use std::time::Duration;
-
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Service, answer, eicar, sha256, text};
+use crate::support::{Service, answer, eicar, sha256, text, wait};
 
 pub(crate) const PART: usize = 8 * 1024 * 1024;
 
@@ -236,17 +234,14 @@ async fn an_abandoned_upload_goes_with_its_file() {
     let whole = bytes(PART + 5);
     let file_id = begin(&service, whole.len(), json!({})).await;
     assert_eq!(send_part(&service, &file_id, 1, &whole).await.status(), 200);
-    let expires_at = (aws::clock::now() + Duration::from_secs(1)).to_string();
-    let request = service.request(Method::PATCH, &format!("/files/{file_id}"));
-    assert_eq!(request.json(&json!({ "expires_at": expires_at })).send().await.unwrap().status(), 200);
+    service.expire_soon(&file_id).await;
     service.ends_as(&file_id, "expired").await;
-    for _ in 0..50 {
-        if left_behind(&service, &file_id).await == (0, false) {
-            return service.stop().await;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{:?}", left_behind(&service, &file_id).await);
+    wait::until_found("its parts to be gone", async || match left_behind(&service, &file_id).await {
+        (0, false) => Ok(()),
+        left => Err(left),
+    })
+    .await;
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

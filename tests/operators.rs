@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::identity::{ENV, admin_token, user_token};
-use crate::support::{Service, answer, client, eicar, sha256};
+use crate::support::{Service, answer, client, eicar, sha256, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_numbers_are_those_of_what_happened() {
@@ -22,9 +22,14 @@ async fn the_numbers_are_those_of_what_happened() {
         service.ends_as(&file_id, status).await;
     }
     // Counted just after the verdict.
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    let (code, stats) = service.get("/stats").await;
-    assert_eq!(code, 200);
+    let stats = wait::until_found("four files to be counted", async || {
+        let (code, stats) = service.get("/stats").await;
+        assert_eq!(code, 200);
+        let n_counted: u64 =
+            stats["files_by_status"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+        if n_counted == 4 { Ok(stats) } else { Err(stats) }
+    })
+    .await;
     assert_eq!(stats["files_by_status"], json!({ "clean": 2, "infected": 1, "unscannable": 1 }), "{stats}");
     assert_eq!(stats["hours"].as_array().unwrap().len(), 24);
     assert_eq!(stats["queue"]["workers"], 4);
@@ -53,7 +58,7 @@ print(json.dumps(samples))
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_says_why_and_goes_again() {
-    let service = Service::start_with(&[("VIRUS_SCAN_TIMEOUT", "2")], |settings| {
+    let service = Service::start_with(&[], |settings| {
         settings.tuning.delivery.max_receives = 2;
         settings.tuning.sweep_every = std::time::Duration::from_hours(1);
     })
@@ -61,25 +66,17 @@ async fn a_dead_letter_says_why_and_goes_again() {
     service.local.queue().send("{not an event".to_owned()).await.unwrap();
     let file_id = service.upload("a.txt", b"good").await;
     service.ends_as(&file_id, "clean").await;
-    let listed = loop {
+    let listed = wait::until_found("a dead letter", async || {
         let (_, list) = service.get("/dead-letters").await;
-        if list["dead_letters"] != json!([]) {
-            break list;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
+        if list["dead_letters"] == json!([]) { Err(list) } else { Ok(list) }
+    })
+    .await;
     assert_eq!(listed["dead_letters"][0]["reason"], "the body is not an S3 event", "{listed}");
     assert_eq!(service.get("/stats").await.1["dead_letters"], 1);
     let (status, moved) = service.post("/dead-letters/redrive", &json!({})).await;
     assert_eq!((status.as_u16(), &moved["moved"]), (200, &json!(1)));
     // It is no better than before.
-    loop {
-        let (_, list) = service.get("/dead-letters").await;
-        if list["total"] == 1 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    wait::until("the same dead letter", async || service.get("/dead-letters").await.1["total"] == 1).await;
     service.stop().await;
 }
 

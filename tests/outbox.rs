@@ -5,21 +5,26 @@ use std::time::Duration;
 
 use aws::{Endpoints, EventTask, Ledger, Sdk, Stores};
 use aws_lambda_events::event::sqs::SqsEvent;
+use axum::Router;
 use domain::machine::MachinePolicy;
 use reqwest::Method;
 use serde_json::json;
+use standin::InProcess;
 
 use crate::support::fault_proxy::{Cut, line};
 use crate::support::receiver::Receiver;
 use crate::support::{Service, eicar};
 use crate::webhooks::SECRET;
 
+/// For one batch: more than a busy machine needs.
+const TIME_LEFT: Duration = Duration::from_hours(1);
+
 /// A notify function of our own, beside a service whose own one is never asked.
-async fn notify_through(service: &Service, ledger_url: &str, receiver: &Receiver) -> notify::Context {
+async fn notify_through(service: &Service, ledger: Router, receiver: &Receiver) -> notify::Context {
     let endpoints = Endpoints { s3: Some(service.local.report().s3_url.clone()), s3_public: None };
     let sdk = Sdk::at(&endpoints, &service.keys(), "us-east-1").await;
     let own = service.local.stores();
-    let ledger = Ledger::new(sdk.dynamodb(Some(ledger_url)), "airlock".to_owned());
+    let ledger = Ledger::new(sdk.dynamodb_over(InProcess::new(ledger)), "airlock".to_owned());
     notify::Context {
         stores: Stores { ledger, ..own.clone() },
         machine: MachinePolicy { publishes: true, ..MachinePolicy::default() },
@@ -53,23 +58,21 @@ async fn whoever_tells_may_die_at_any_request() {
             let deleted = service.request(Method::DELETE, &format!("/files/{file_id}")).send().await.unwrap();
             assert_eq!(deleted.status(), 204);
             let publish = EventTask::Publish(domain::id::FileId::parse(&file_id).unwrap());
-            let dying = line(&service.local.report().dynamodb_url, n_whole, cut).await;
-            let first = notify_through(&service, &dying, &receiver).await;
-            let failed = !notify::handle(&first, task(&publish), Duration::from_mins(1))
-                .await
-                .batch_item_failures
-                .is_empty();
+            let dying = line(service.local.dynamodb().router(), n_whole, cut);
+            let first = notify_through(&service, dying, &receiver).await;
+            let failed =
+                !notify::handle(&first, task(&publish), TIME_LEFT).await.batch_item_failures.is_empty();
             n_deaths += usize::from(failed);
             // Another one comes, as the queue's next delivery or the sweep's message makes it.
-            let whole = notify_through(&service, &service.local.report().dynamodb_url, &receiver).await;
-            let outcome = notify::handle(&whole, task(&publish), Duration::from_mins(1)).await;
+            let whole = notify_through(&service, service.local.dynamodb().router(), &receiver).await;
+            let outcome = notify::handle(&whole, task(&publish), TIME_LEFT).await;
             assert!(outcome.batch_item_failures.is_empty());
             // What was stored and not sent is due; the sweep would ask for it in five minutes at the latest, and again if that fails.
             for _ in 0..5 {
                 let later = aws::clock::now() + Duration::from_hours(1);
                 for delivery in whole.stores.ledger.due_deliveries(later, 100).await.unwrap() {
                     let key = Ledger::delivery_key(delivery.event, &delivery.endpoint);
-                    notify::handle(&whole, task(&EventTask::Deliver(key)), Duration::from_mins(1)).await;
+                    notify::handle(&whole, task(&EventTask::Deliver(key)), TIME_LEFT).await;
                 }
             }
             let told = receiver.received();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::id::{FileId, ObjectKey};
 use serde_json::json;
 
-use crate::support::{Service, eicar};
+use crate::support::{Service, eicar, wait};
 
 async fn current_version(service: &Service, file_id: &str) -> Option<String> {
     let key = ObjectKey::Issued(FileId::parse(file_id).unwrap());
@@ -31,17 +31,15 @@ async fn a_replayed_form_after_clean_is_never_served() {
     for _ in 0..20 {
         let served = service.download(&link).await;
         assert_eq!(served.bytes().await.unwrap().as_ref(), clean);
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        wait::linger(Duration::from_millis(50)).await;
     }
     service.ends_as(&accepted.file_id, "clean").await;
-    for _ in 0..40 {
-        if current_version(&service, &accepted.file_id).await == judged {
-            assert_eq!(service.download(&link).await.bytes().await.unwrap().as_ref(), clean);
-            return service.stop().await;
-        }
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
-    panic!("the later version was not removed");
+    wait::until("the later version to be removed", async || {
+        current_version(&service, &accepted.file_id).await == judged
+    })
+    .await;
+    assert_eq!(service.download(&link).await.bytes().await.unwrap().as_ref(), clean);
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,15 +62,10 @@ async fn what_arrives_after_deletion_goes_and_nothing_returns() {
 
     // The presigned PUT is still valid, and the key is free again.
     assert_eq!(service.put(&accepted, b"abcd").await.status(), 200);
-    let mut is_gone = false;
-    for _ in 0..40 {
-        tokio::time::sleep(Duration::from_millis(250)).await;
-        is_gone = current_version(&service, &accepted.file_id).await.is_none();
-        if is_gone {
-            break;
-        }
-    }
-    assert!(is_gone, "bytes under a deleted file's key were not removed");
+    wait::until("bytes under a deleted file's key to be removed", async || {
+        current_version(&service, &accepted.file_id).await.is_none()
+    })
+    .await;
     let (_, info) = service.get(&path).await;
     assert_eq!(info["scan_status"], "deleted");
     let (_, listing) = service.get("/files").await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Service, eicar, sha256};
+use crate::support::{Service, eicar, sha256, wait};
 
 /// How many versions there are under a prefix.
 async fn n_versions(service: &Service, prefix: &str) -> usize {
@@ -14,13 +14,11 @@ async fn n_versions(service: &Service, prefix: &str) -> usize {
 }
 
 async fn wait_for_versions(service: &Service, prefix: &str, n: usize) {
-    for _ in 0..100 {
-        if n_versions(service, prefix).await == n {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("not {n} versions under {prefix}");
+    wait::until_found(&format!("{n} versions under {prefix}"), async || {
+        let found = n_versions(service, prefix).await;
+        if found == n { Ok(()) } else { Err(found) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +30,7 @@ async fn the_policy_is_carried_out_on_infected_bytes_only() {
         service.ends_as(&bad, "infected").await;
         wait_for_versions(&service, &format!("uploads/{bad}"), n_left).await;
         wait_for_versions(&service, &format!("quarantine/{bad}"), n_moved).await;
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        wait::linger(Duration::from_millis(700)).await;
         assert_eq!(n_versions(&service, &format!("uploads/{good}")).await, 1);
         service.ends_as(&bad, "infected").await;
         let body = json!({ "sha256": sha256(&eicar()), "reason": "a test" });
@@ -71,12 +69,7 @@ async fn tags_speak_the_chosen_words() {
                     .collect::<Vec<_>>()
             };
             // The tag is written just after the verdict.
-            for _ in 0..50 {
-                if !tags().await.is_empty() {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            wait::until("a tag", async || !tags().await.is_empty()).await;
             assert_eq!(tags().await, [(key.to_owned(), value.to_owned())]);
         }
         service.stop().await;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use domain::reason::{ScanError, Unscannable};
+
 use crate::support::Service;
 
 async fn reason_of(service: &Service, name: &str, bytes: &[u8]) -> String {
@@ -23,6 +25,18 @@ fn limits() -> tempfile::TempDir {
     directory
 }
 
+#[test]
+fn the_documentation_lists_each_reason() {
+    let documentation = include_str!("../docs/semantics.md");
+    for reason in Unscannable::ALL {
+        let row = format!("| `{}` | {} |", reason.code(), reason.sentence());
+        assert!(documentation.contains(&row), "{row}");
+    }
+    for reason in ScanError::ALL {
+        assert!(documentation.contains(&format!("\n| `{}` | ", reason.code())), "{}", reason.code());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_says_why() {
     let directory = limits();
@@ -39,6 +53,17 @@ async fn each_says_why() {
     }
     println!("{n_files:?}");
     assert_eq!(n_files.len(), 7, "{n_files:?}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finding_that_names_no_malware_is_not_infected() {
+    let directory = limits();
+    let service = Service::start().await;
+    let dictionary = std::fs::read(directory.path().join("findings/dictionary.csv.xz")).unwrap();
+    // Which of the two says so first, the gate or the engine, is theirs to decide.
+    let reason = reason_of(&service, "a.csv.xz", &dictionary).await;
+    assert!(matches!(reason.as_str(), "expands_too_much" | "malformed"), "{reason}");
     service.stop().await;
 }
 

@@ -32,6 +32,8 @@ fn schemathesis(service: &Service, args: &[&str]) -> u64 {
             "--continue-on-failure",
         ])
         .args(["--generation-database", "none", "--warnings", "off"])
+        // A slow machine is no finding.
+        .args(["--request-timeout", "3600", "--suppress-health-check", "too_slow"])
         .args(STREAMS)
         .args(args)
         .env("TOKENS", tokens)

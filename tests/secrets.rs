@@ -8,9 +8,9 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::identity::{admin_token, user_token};
-use crate::support::process::{command, free_ports};
+use crate::support::process::{Process, command, free_ports};
 use crate::support::receiver::Receiver;
-use crate::support::{client, text};
+use crate::support::{client, text, wait};
 
 /// Plants marked values, and remembers them.
 #[derive(Default)]
@@ -36,15 +36,14 @@ impl Garden {
 
 /// Sends a request; what comes of it does not matter.
 async fn send(http: &Client, method: Method, url: &str, token: &str, body: Option<Value>) -> Value {
-    // A stream does not end.
-    let mut request = http.request(method, url).bearer_auth(token).timeout(Duration::from_secs(2));
+    let mut request = http.request(method, url).bearer_auth(token);
     if let Some(body) = body {
         request = request.json(&body);
     }
-    match request.send().await {
-        Ok(answer) => answer.json().await.unwrap_or(Value::Null),
-        Err(_) => Value::Null,
-    }
+    let Ok(answer) = request.send().await else { return Value::Null };
+    let is_stream = answer.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    // A stream does not end.
+    if is_stream { Value::Null } else { answer.json().await.unwrap_or(Value::Null) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,20 +68,15 @@ async fn nothing_that_is_planted_is_found_in_a_log() {
     garden.keep(crate::identity::ENV[2].1);
     receiver.answer_next(&[500, 410]);
     let log = directory.path().join("log");
-    let mut service = command(&directory.path().join("data"), ports, &env)
+    let child = command(&directory.path().join("data"), ports, &env)
         .args(["--auth", "jwt"])
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
     let url = format!("http://127.0.0.1:{}", ports.0);
-    let http = client();
-    for _ in 0..300 {
-        if http.get(format!("{url}/health")).send().await.is_ok_and(|health| health.status() == 200) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let (http, mut service) = (client(), Process { child, url: url.clone() });
+    service.is_up().await;
     let (alice, root) = (garden.keep(&user_token("alice")), garden.keep(&admin_token("root")));
     plant_everywhere(&http, &url, &alice, &root, &mut garden).await;
 
@@ -90,9 +84,10 @@ async fn nothing_that_is_planted_is_found_in_a_log() {
     let secrets = std::fs::read(directory.path().join("data/secrets.json")).unwrap();
     let secrets: Value = serde_json::from_slice(&secrets).unwrap();
     garden.keep(&text(&secrets["secret_access_key"]));
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    service.start_kill().unwrap();
-    service.wait().await.unwrap();
+    receiver.wait_for("news", |received| received.len() >= 2).await;
+    // What else there is to log.
+    wait::linger(Duration::from_secs(2)).await;
+    service.kill_9().await;
 
     let logged = std::fs::read_to_string(&log).unwrap();
     assert!(logged.lines().count() > 30, "too little was logged to say anything:\n{logged}");
@@ -121,13 +116,11 @@ async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, gar
         put = put.header(header, text(value));
     }
     assert_eq!(put.send().await.unwrap().status(), 200);
-    for _ in 0..100 {
+    wait::until_found("a clean file", async || {
         let status = send(http, Method::GET, &at(&format!("/files/{file_id}/status")), alice, None).await;
-        if status["file_info"]["scan_status"] == "clean" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        if status["file_info"]["scan_status"] == "clean" { Ok(()) } else { Err(status) }
+    })
+    .await;
     let link = send(http, Method::GET, &at(&format!("/files/{file_id}/download-link")), alice, None).await;
     let token = text(&link["download_url"]).replace("/download/", "");
     garden.keep(&token);

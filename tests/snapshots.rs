@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::lambda::{Environment, LIMIT, next_batch, nothing_failed, status_of, upload};
 use crate::support::deployment::{BUCKET, CENTURY, Deployment};
 use crate::support::fault_proxy::holding_back;
-use crate::support::{AIRLOCK_ENGINE, eicar, sha256};
+use crate::support::{AIRLOCK_ENGINE, eicar, sha256, wait};
 
 /// What is done to a manifest's snapshot.
 type Change<'a> = &'a dyn Fn(&mut Value);
@@ -190,13 +190,7 @@ async fn a_snapshot_that_stops_coming_is_given_up_for_the_definitions() {
     assert_eq!(scanner.left_behind(), ["current", "snapshot"], "nothing else has come");
     release.add_permits(1000);
     scanner.has_definitions().await;
-    for _ in 0..200 {
-        if scanner.engine.pid().await.is_none() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(scanner.engine.pid().await, None, "what waits for the rest is ended");
+    wait::until("the end of what waits for the rest", async || scanner.engine.pid().await.is_none()).await;
     assert_eq!(scanner.version().await, "6");
     assert_eq!(scanner.engine.n_starts(), 2);
 }
@@ -282,14 +276,11 @@ async fn one_machine_begins_with_the_snapshot_that_it_made() {
         .await
     };
     let is_made = async |before: Option<std::time::SystemTime>| {
-        for _ in 0..200 {
+        wait::until_found("a snapshot", async || {
             let made = snapshot.metadata().and_then(|metadata| metadata.modified()).ok();
-            if made.is_some() && made != before {
-                return made;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("no snapshot was made");
+            if made.is_some() && made != before { Ok(made) } else { Err(made) }
+        })
+        .await
     };
     let service = start().await;
     let first = is_made(None).await;

@@ -1,10 +1,11 @@
 //! What every promise needs: a service of its own, and a client that speaks to it as a person's program would.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws::env::Env;
 use aws::{Endpoints, Sdk, StaticKeys};
+use domain::timestamp::Timestamp;
 use local::{Auth, DefinitionsSource, Local, Settings, Tuning};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -17,7 +18,9 @@ pub(crate) mod mirror;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod runtime_api;
+pub(crate) mod savers;
 pub(crate) mod stack;
+pub(crate) mod wait;
 
 /// The test `$name` with each of the engines.
 macro_rules! with_each_engine {
@@ -49,6 +52,9 @@ pub(crate) struct Service {
 pub(crate) const AIRLOCK_ENGINE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../target/engine/airlock-engine");
 
+/// For a scan, waiting for the engine included, where a test says nothing else.
+const SCAN_TIMEOUT: Duration = Duration::from_hours(1);
+
 /// A file that was accepted.
 #[derive(Clone, Debug)]
 pub(crate) struct Accepted {
@@ -69,17 +75,18 @@ pub(crate) fn settings(data_dir: &Path) -> Settings {
     }
 }
 
-/// As a service is, but impatient, so that what takes minutes takes seconds.
+/// As a service is, but impatient, so that what takes minutes takes seconds. Only what makes things happen sooner is shorter; what gives up on
+/// something, like a scan's lease, has the time that it has in production, because a busy machine needs it.
 fn tuning() -> Tuning {
     let mut tuning = Tuning {
         sweep_every: Duration::from_millis(300),
         airlock_engine: Some(AIRLOCK_ENGINE.into()),
         // This program has a main function of its own.
-        gate_worker: Some(process::binary()),
+        gate_worker: process::gate_worker(),
         ..Tuning::default()
     };
     tuning.machine.look_again = Duration::from_secs(2);
-    tuning.machine.lease = Duration::from_secs(3);
+    tuning.delivery.visibility = SCAN_TIMEOUT * 2;
     tuning.delivery.retry_delay = Duration::from_millis(100);
     // Tests send the same bytes again and again to see them scanned.
     tuning.recall = false;
@@ -104,7 +111,9 @@ impl Service {
     ) -> Self {
         let mut settings = settings(directory.path());
         change(&mut settings);
-        let local = Local::start(settings, &Env::from_pairs(env)).await.unwrap();
+        let patient = ("VIRUS_SCAN_TIMEOUT", &*SCAN_TIMEOUT.as_secs().to_string());
+        let env = [&[patient][..], env].concat();
+        let local = Local::start(settings, &Env::from_pairs(&env)).await.unwrap();
         Self { local, http: client(), token: None, directory }
     }
 
@@ -151,7 +160,20 @@ impl Service {
 
     /// The presigned PUT, as it was given.
     pub(crate) async fn put(&self, accepted: &Accepted, bytes: &[u8]) -> Response {
+        self.put_with(accepted, &[], bytes).await
+    }
+
+    /// The presigned PUT, with headers that its instructions do not name.
+    pub(crate) async fn put_with(
+        &self,
+        accepted: &Accepted,
+        more: &[(&str, &str)],
+        bytes: &[u8],
+    ) -> Response {
         let mut request = self.http.put(accepted.upload["url"].as_str().unwrap());
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
         for (name, value) in accepted.upload["headers"].as_object().unwrap() {
             if name != "content-length" {
                 request = request.header(name, value.as_str().unwrap());
@@ -162,7 +184,20 @@ impl Service {
 
     /// The presigned form, as it was given.
     pub(crate) async fn post_form(&self, accepted: &Accepted, bytes: &[u8]) -> Response {
+        self.post_form_with(accepted, &[], bytes).await
+    }
+
+    /// The presigned form, with fields that its instructions do not name.
+    pub(crate) async fn post_form_with(
+        &self,
+        accepted: &Accepted,
+        more: &[(&str, &str)],
+        bytes: &[u8],
+    ) -> Response {
         let mut form = reqwest::multipart::Form::new();
+        for (name, value) in more {
+            form = form.text((*name).to_owned(), (*value).to_owned());
+        }
         for (name, value) in accepted.upload["fields"].as_object().unwrap() {
             form = form.text(name.clone(), text(value));
         }
@@ -178,24 +213,39 @@ impl Service {
         answer(self.request(Method::POST, "/upload").multipart(form).send().await.unwrap()).await
     }
 
+    /// The caller's files, newest first, once there are `n` of them.
+    pub(crate) async fn list_of(&self, n: usize) -> Vec<Value> {
+        wait::until_found(&format!("{n} files"), async || {
+            let (status, list) = self.get("/files").await;
+            assert_eq!(status, 200, "{list}");
+            let files = list["files"].as_array().unwrap();
+            assert!(files.len() <= n, "{list}");
+            if files.len() == n { Ok(files.clone()) } else { Err(list) }
+        })
+        .await
+    }
+
     /// Waits until the file has ended and returns its status document's `file_info`.
     pub(crate) async fn ended(&self, file_id: &str) -> Value {
-        for _ in 0..240 {
+        wait::until_found(&format!("the end of {file_id}"), async || {
             let (status, answer) = self.get(&format!("/files/{file_id}/status")).await;
             assert_eq!(status, 200, "{answer}");
-            let info = &answer["file_info"];
-            if !matches!(info["scan_status"].as_str().unwrap(), "pending" | "scanning") {
-                return info.clone();
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
-        panic!("{file_id} has not ended in a minute");
+            let info = answer["file_info"].clone();
+            let is_over = !matches!(info["scan_status"].as_str().unwrap(), "pending" | "scanning");
+            if is_over { Ok(info) } else { Err(info) }
+        })
+        .await
     }
 
     pub(crate) async fn ends_as(&self, file_id: &str, status: &str) -> Value {
         let info = self.ended(file_id).await;
         assert_eq!(info["scan_status"], status, "{info}");
         info
+    }
+
+    /// Lets the file expire in a moment, which is given back.
+    pub(crate) async fn expire_soon(&self, file_id: &str) -> Timestamp {
+        expire_soon(|| self.request(Method::PATCH, &format!("/files/{file_id}"))).await
     }
 
     /// The link's path, which there must be.
@@ -260,13 +310,23 @@ impl Service {
     }
 }
 
-/// Does not follow redirects: where they lead is what is tested.
+/// Does not follow redirects: where they lead is what is tested. Waits for answers as long as the test may.
 pub(crate) fn client() -> Client {
-    Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_mins(2))
-        .build()
-        .unwrap()
+    Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+/// Lets a file expire in a moment, which is given back, by the PATCH that `edit` begins.
+pub(crate) async fn expire_soon(edit: impl Fn() -> RequestBuilder) -> Timestamp {
+    wait::in_enough_time(Duration::from_secs(1), async |time| {
+        let expires_at = aws::clock::now() + time;
+        let request = edit().json(&json!({ "expires_at": expires_at.to_string() }));
+        let (status, answer) = answer(request.send().await.unwrap()).await;
+        // By the time that the service looked, the moment was over.
+        let is_late = answer["code"] == "invalid_expiry";
+        assert!(status == 200 || is_late, "{answer}");
+        (!is_late).then_some(expires_at)
+    })
+    .await
 }
 
 pub(crate) async fn answer(response: Response) -> (StatusCode, Value) {
@@ -304,14 +364,18 @@ pub(crate) fn is_update() -> bool {
     std::env::var("UPDATE").is_ok()
 }
 
+/// The directory of a Python environment that `tools/requirements` lists.
+pub(crate) fn venv(name: &str) -> std::path::PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let venv = std::process::Command::new(root.join("tools/venv")).arg(name).output().unwrap();
+    assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
+    String::from_utf8(venv.stdout).unwrap().trim().into()
+}
+
 /// Runs a Python script with the libraries of other people; what it prints.
 pub(crate) fn python(script: &str, input: &Value) -> String {
     use std::io::Write as _;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let venv = std::process::Command::new(root.join("tools/venv")).arg("peer").output().unwrap();
-    assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
-    let python = format!("{}/bin/python", String::from_utf8(venv.stdout).unwrap().trim());
-    let mut child = std::process::Command::new(python)
+    let mut child = std::process::Command::new(venv("peer").join("bin/python"))
         .args(["-c", script])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::receiver::{Received, Receiver};
-use crate::support::{Service, answer, eicar, python};
+use crate::support::{Service, answer, eicar, python, wait};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAirlockTests";
 
@@ -102,19 +102,18 @@ async fn gone_ends_it_until_an_operator_begins_again_and_replays() {
         service.ends_as(&file_id, "clean").await;
     }
     other.wait_for("all events at the other one", |received| received.len() == 6).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let disabled = wait::until_found("the one that is gone to be disabled", async || {
+        let (_, list) = service.get("/webhooks").await;
+        let all = list["webhooks"].as_array().unwrap();
+        let disabled: Vec<&Value> = all.iter().filter(|webhook| webhook["disabled_at"].is_string()).collect();
+        if let [disabled] = disabled[..] { Ok(disabled.clone()) } else { Err(list) }
+    })
+    .await;
+    wait::linger(Duration::from_millis(500)).await;
     // Those that were under way with the first one may still have come.
     let n_before = receiver.received().len();
     assert!(n_before < 6, "{n_before}");
-    let (_, list) = service.get("/webhooks").await;
-    let disabled: Vec<&Value> = list["webhooks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|webhook| webhook["disabled_at"].is_string())
-        .collect();
-    assert_eq!(disabled.len(), 1, "{list}");
-    let id = disabled[0]["id"].as_str().unwrap();
+    let id = disabled["id"].as_str().unwrap();
     let enabled = service.request(Method::POST, &format!("/webhooks/{id}/enable")).send().await.unwrap();
     assert_eq!(enabled.status(), 204);
     let replay = json!({ "since": "2020-01-01T00:00:00Z", "endpoint": id });
@@ -164,16 +163,12 @@ async fn a_public_name_that_leads_inside_is_not_asked() {
     let service = Service::start_with(&env, |_| {}).await;
     let file_id = service.upload("a.txt", b"good").await;
     service.ends_as(&file_id, "clean").await;
-    let mut last_failure = Value::Null;
-    for _ in 0..100 {
+    let last_failure = wait::until_found("a failure", async || {
         let (_, list) = service.get("/webhooks").await;
-        last_failure = list["webhooks"][0]["last_failure"].clone();
-        if last_failure.is_string() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert!(last_failure.as_str().unwrap_or_default().contains("no public address"), "{last_failure}");
+        list["webhooks"][0]["last_failure"].as_str().map(ToOwned::to_owned).ok_or(list)
+    })
+    .await;
+    assert!(last_failure.contains("no public address"), "{last_failure}");
     let (status, _) = answer(service.request(Method::GET, "/webhooks").send().await.unwrap()).await;
     assert_eq!(status, 200);
     service.stop().await;

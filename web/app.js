@@ -104,6 +104,7 @@ async function showHealth() {
     : engine?.definitions_freshness === 'test_set'
       ? 'Test mode: the virus definitions could not be downloaded. Only the EICAR test file and ClamAV’s own test files are recognised. Do not rely on these verdicts.'
       : engine?.definitions_freshness === 'stale' ? 'The virus definitions are too old. Files are accepted, but none is called clean.'
+        : health.disk?.status === 'full' ? `${health.disk.detail} Uploads are refused.`
         : health.status !== 'ok' ? 'A part of the service is down. Files are accepted and scanned later.'
           : null;
   const limit = health?.uploads?.max_file_size;

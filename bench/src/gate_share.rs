@@ -112,7 +112,7 @@ fn gate_cost(gate: &Gate, path: &Path) -> anyhow::Result<Duration> {
     let file = File::open(path)?;
     let (began, mut n_looks) = (cpu::own(), 0);
     loop {
-        let inspection = gate.inspect(&file, tempfile::tempfile()?)?;
+        let inspection = gate.inspect(&file, tempfile::tempfile()?, vec![])?;
         ensure!(inspection.refusal.is_none(), "{} is refused", path.display());
         n_looks += 1;
         let spent = cpu::own().saturating_sub(began);

@@ -25,6 +25,11 @@ impl Client {
             .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("airlock/", env!("CARGO_PKG_VERSION")))
+            // Bytes are saved as they are stored, also if a dependency switches decoding on.
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
             .build()?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), token: token.map(ToOwned::to_owned) })
     }

@@ -108,6 +108,13 @@ fn parts(health: &Value) -> Vec<(&'static str, Finding)> {
         findings
             .push((what, if is_up { Good("answers".to_owned()) } else { Bad("down".to_owned(), advice) }));
     }
+    let disk = &health["disk"];
+    let advice = "make room on the service's disk: scans wait and uploads are refused until then";
+    findings.extend(match disk["status"].as_str() {
+        None => None,
+        Some("ok") => Some(("disk", Good("has room".to_owned()))),
+        Some(_) => Some(("disk", Bad(disk["detail"].as_str().unwrap_or("full").to_owned(), advice))),
+    });
     let version = engine["version"].as_str().unwrap_or("none was ever seen");
     findings.push(match engine["status"].as_str() {
         Some("ok") => ("engine", Good(version.to_owned())),

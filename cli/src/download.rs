@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use domain::file_name::FileName;
 use domain::id::Sha256;
 use futures_util::StreamExt as _;
 use indicatif::ProgressBar;
@@ -14,6 +15,9 @@ use sha2::Digest as _;
 
 use crate::client::{Client, text};
 
+/// Bytes of the longest name that Linux takes (limits.h).
+const NAME_MAX: usize = 255;
+
 pub(crate) async fn download(client: &Client, file: &str, to: Option<&Path>) -> anyhow::Result<ExitCode> {
     let Link { path, name, sha256 } = resolve(client, file).await?;
     let request = client.request(Method::GET, &path).header("accept", "application/json");
@@ -21,7 +25,7 @@ pub(crate) async fn download(client: &Client, file: &str, to: Option<&Path>) -> 
     let url = text(&address, "url")?;
     let response = client.elsewhere(Method::GET, url).send().await.map_err(reqwest::Error::without_url)?;
     let response = response.error_for_status().map_err(reqwest::Error::without_url)?;
-    let name = name.unwrap_or_else(|| "download".to_owned());
+    let name = name.map_or_else(|| "download".to_owned(), |name| name.within_bytes(NAME_MAX));
     let (mut sink, target): (Box<dyn std::io::Write>, _) = match to {
         Some(to) if to == Path::new("-") => (Box::new(std::io::stdout()), None),
         to => {
@@ -57,8 +61,8 @@ pub(crate) async fn download(client: &Client, file: &str, to: Option<&Path>) -> 
 
 struct Link {
     path: String,
-    /// A plain file name: the service has made it one.
-    name: Option<String>,
+    /// The service has made it harmless; it is made so again, because it becomes a path here.
+    name: Option<FileName>,
     sha256: Option<String>,
 }
 
@@ -72,7 +76,7 @@ async fn resolve(client: &Client, file: &str) -> anyhow::Result<Link> {
     let own = |value: &Value| value.as_str().map(ToOwned::to_owned);
     Ok(Link {
         path: text(&link, "download_url")?.to_owned(),
-        name: own(&info["filename"]),
+        name: info["filename"].as_str().and_then(|name| FileName::sanitize(name).ok()),
         sha256: own(&info["scan_result"]["sha256"]),
     })
 }

@@ -29,7 +29,7 @@ async function page(name, act) {
   const example = spawn(run, [name], { env, stdio: ['pipe', 'ignore', 'ignore'], detached: true });
   const context = await browser.newContext({ acceptDownloads: true });
   try {
-    await until(() => fetch(origin).then((response) => response.ok, () => false), 90_000);
+    await until(() => fetch(origin).then((response) => response.ok, () => false));
     const opened = await context.newPage();
     await opened.goto(origin);
     await act(opened);

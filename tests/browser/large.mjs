@@ -12,7 +12,6 @@ const [binary, python] = process.argv.slice(2);
 const SIZE = 1_900_000_000;
 const BLOCK = 10_000_000;
 const MAX_RESIDENT_MB = 250;
-const PATIENCE_MS = 15 * 60_000;
 assert.ok(binary && python, 'usage: node large.mjs PATH-OF-AIRLOCK PYTHON-WITH-BOTO3');
 
 const service = await Service.start({
@@ -54,17 +53,17 @@ try {
     await page.goto(url);
     const free = await throttle(page, 200_000_000);
     await page.locator('#picker').setInputFiles(path);
-    await until(async () => await rowOf(page, 'chromium.bin').locator('progress').evaluate((bar) => bar.value) > 0.4, PATIENCE_MS);
+    await until(async () => await rowOf(page, 'chromium.bin').locator('progress').evaluate((bar) => bar.value) > 0.4);
     await free();
     await context.setOffline(true);
     await page.waitForTimeout(5000);
     await context.setOffline(false);
-    await badge(page, 'chromium.bin', 'Clean').waitFor({ timeout: PATIENCE_MS });
+    await badge(page, 'chromium.bin', 'Clean').waitFor();
     const { files } = await (await fetch(`${url}/files`)).json();
     assert.deepEqual([files[0].file_size, files[0].scan_result.sha256], [SIZE, digest]);
     assert.equal(await downloaded(files[0].file_id), digest);
     console.log(`    judged and downloaded after ${seconds()}; the scan took ${files[0].scan_result.scan_duration} s`);
-  }, PATIENCE_MS);
+  });
 
   await test('from boto3', async () => {
     const { path, digest } = write('boto3.bin', 1000);
@@ -81,11 +80,11 @@ s3.upload_file(sys.argv[4], "airlock", "incoming/local/boto3.bin")
     await until(async () => {
       [info] = (await (await fetch(`${url}/files?key=incoming/local/boto3.bin`)).json()).files;
       return info && !['pending', 'scanning'].includes(info.scan_status);
-    }, PATIENCE_MS);
+    });
     assert.deepEqual([info.scan_status, info.file_size, info.scan_result.sha256], ['clean', SIZE, digest]);
     assert.equal(await downloaded(info.file_id), digest);
     console.log(`    judged and downloaded after ${seconds()}; the scan took ${info.scan_result.scan_duration} s`);
-  }, PATIENCE_MS);
+  });
 
   await test(`the service has stayed below ${MAX_RESIDENT_MB} MB`, async () => {
     console.log(`    at most ${residentMb().toFixed(0)} MB`);

@@ -35,17 +35,16 @@ export class Service {
       'local', '--data-dir', join(this.directory, 'data'), '--definitions', 'test',
       '--listen', `127.0.0.1:${this.ports[0]}`, '--s3-listen', `127.0.0.1:${this.ports[1]}`, ...this.options,
     ], { stdio: ['ignore', 'ignore', 'inherit'], env: this.env });
-    for (let n = 0; n < 200; n += 1) {
-      const health = await fetch(`${this.url}/health`).catch(() => null);
-      if (health?.ok) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error('the service did not start');
+    this.ended = new Promise((resolve) => { this.process.on('exit', resolve); });
+    await until(async () => {
+      if (this.process.exitCode !== null) throw new Error('the service did not start');
+      return (await fetch(`${this.url}/health`).catch(() => null))?.ok;
+    });
   }
 
   async end() {
     this.process.kill('SIGTERM');
-    await new Promise((resolve) => this.process.on('exit', resolve));
+    await this.ended;
   }
 
   async remove() {
@@ -54,11 +53,23 @@ export class Service {
   }
 }
 
-export const launch = () => chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
+/** A browser whose waits have no limits of their own. */
+export async function launch(more = []) {
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    timeout: LIMIT_MS,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', ...more],
+  });
+  const newContext = browser.newContext.bind(browser);
+  browser.newContext = async (options) => {
+    const context = await newContext(options);
+    context.setDefaultTimeout(0);
+    return context;
+  };
+  browser.newPage = async (options) => (await browser.newContext(options)).newPage();
+  return browser;
+}
 
 export const shot = async (page, name) => {
   if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
@@ -66,13 +77,21 @@ export const shot = async (page, name) => {
 
 export let n_passed = 0;
 
-/** Runs one test, two minutes at most if nothing else is said; with `ONLY=text`, only those whose names have it. */
-export async function test(name, run, patienceMs = 120_000) {
+/**
+ * For one script as a whole, and the only limit there is: no test fails because the machine is busy. Far more than any of them takes. What was
+ * started is ended then, as after any failure; if that does not work either, the script ends by itself.
+ */
+const LIMIT_MS = 60 * 60_000;
+const late = new Promise((_, reject) => { setTimeout(reject, LIMIT_MS).unref(); });
+late.catch(() => {});
+setTimeout(() => process.exit(1), LIMIT_MS + 60_000).unref();
+let awaited = 'nothing';
+
+/** Runs one test; with `ONLY=text`, only those whose names have it. */
+export async function test(name, run) {
   if (!name.includes(process.env.ONLY ?? '')) return;
-  let timer;
-  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`${name}: it does not end`)), patienceMs); });
-  await Promise.race([run(), late]);
-  clearTimeout(timer);
+  const tooLate = () => { throw new Error(`${name}: it does not end; last awaited: ${awaited}`); };
+  await Promise.race([run(), late.catch(tooLate)]);
   n_passed += 1;
   console.log(`  ok: ${name}`);
 }
@@ -83,13 +102,22 @@ export const rowOf = (page, name) => page.locator('li.file', { has: page.locator
 
 export const badge = (page, name, text) => rowOf(page, name).locator('.badge', { hasText: text });
 
-/** Waits until `holds`, half a minute at most if nothing else is said. */
-export async function until(holds, patienceMs = 30_000) {
-  for (let n = 0; n < patienceMs / 100; n += 1) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+/** Waits until `holds`. */
+export async function until(holds) {
+  awaited = holds;
+  while (!await holds()) await pause(100);
+}
+
+/** Waits until `progress` stands still, and says where: on the way, if what moved it was stopped, and at 1, if it was not. */
+export async function standsStill(progress) {
+  let [before, now] = [-1, await progress()];
+  while (before !== now) {
+    await pause(1500);
+    [before, now] = [now, await progress()];
   }
-  throw new Error(`it does not come true: ${holds}`);
+  return now;
 }
 
 /** Bytes that look random and are the same every time, none of them twice in a row of parts (xorshift32). */

@@ -61,7 +61,7 @@ class Recorder:
                 # Presigned requests come from anywhere, and use the rights of whoever signed them; what nobody signed uses nobody's.
                 if "Authorization" in self.headers or "X-Amz-Signature" in self.path or self.command == "POST":
                     calls.update(actions(self.command, self.path, self.headers, body))
-                upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+                upstream = http.client.HTTPConnection("127.0.0.1", port)
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in ("transfer-encoding", "content-length", "expect")}
                 upstream.request(self.command, self.path, body=body, headers={**headers, "Content-Length": str(len(body))})
                 answer = upstream.getresponse()

@@ -66,6 +66,11 @@ write("malformed", "cut.zip", zip_of([("a", SECRET)])[:-30])
 write("malformed", "cut.gz", gzip.compress(os.urandom(5000))[:-100])
 write("malformed", "cut.xz", lzma.compress(os.urandom(5000))[:-100])
 write("malformed", "cut.bz2", bz2.compress(os.urandom(5000))[:-100])
+disk = bytearray(64 * 512)
+for entry, start in [(446, 1), (462, 5)]:
+    disk[entry:entry + 16] = struct.pack("<BxxxBxxxII", 0, 0x83, start, 10)
+disk[510:512] = b"\x55\xaa"
+write("unsupported_container", "overlapping.img", disk)
 write("malformed", "two.zip", zip_of([("a", SECRET)]) + zip_of([("b", SECRET)]))
 raw_frame = b"\x28\xb5\x2f\xfd\x20\x05" + struct.pack("<I", 1 | 5 << 3)[:3] + b"hello"
 write("unsupported_container", "zst", raw_frame)
@@ -86,5 +91,11 @@ for level in range(20):
 write("too_deep", "zip", nested)
 # For a service with the usual limits: a few kilobytes that unpack to less than is allowed, and keep the engine busy for long.
 os.makedirs(os.path.join(directory, "slow"))
+# `xz --lzma2=dict=1536MiB` of a CSV: ClamAV makes a finding of it, Heuristics.XZ.DicSizeLimit.
+os.makedirs(os.path.join(directory, "findings"))
+dictionary = bytearray(lzma.compress(b"a,b\n" * 5))
+dictionary[16] = 37
+dictionary[20:24] = struct.pack("<I", zlib.crc32(dictionary[12:20]))
+write("findings/dictionary", "csv.xz", dictionary)
 script = b"<script>" + b"function f(){var x=String.fromCharCode(65,66,67);eval(x);}\n" * 900 + b"</script>"
 write("slow/scan_timeout", "zip", zip_of([("inner.zip", zip_of([(f"{n}.js", script) for n in range(5_000)]))]))

@@ -16,7 +16,7 @@ use standin::pump;
 use tempfile::TempDir;
 
 use super::mirror::{Mirror, Mood};
-use super::{AIRLOCK_ENGINE, Service, process};
+use super::{AIRLOCK_ENGINE, SCAN_TIMEOUT, Service, process, wait};
 
 /// A publisher, a scanner, and the stores between them. The service's own scanner is not fed.
 pub(crate) struct Deployment {
@@ -102,13 +102,17 @@ impl Deployment {
         Scanner { published, engine: Arc::new(engine), run, root, now: aws::clock::now() }
     }
 
-    /// The scan function, fed from the queue, until everything that was uploaded has ended.
-    pub(crate) async fn scan_with(&self, scanner: Scanner, freshness: FreshnessPolicy) {
+    /// The scan function, fed from the queue until the task that is given back is aborted.
+    pub(crate) async fn scan_with(
+        &self,
+        scanner: Scanner,
+        freshness: FreshnessPolicy,
+    ) -> tokio::task::JoinHandle<()> {
         let limits = limits();
         let context = Arc::new(scan::Context {
             stores: self.service.local.stores().clone(),
             gate: scan::gate_for(&scanner.engine, limits, &scanner.run).await.unwrap(),
-            inspector: Arc::new(Inspector::new(Some(process::binary()), scanner.run.clone())),
+            inspector: Arc::new(Inspector::start(process::gate_worker(), scanner.run.clone()).await.unwrap()),
             engine: scanner.engine,
             spool: SpoolDirectory(scanner.run),
             machine: domain::machine::MachinePolicy::default(),
@@ -116,16 +120,14 @@ impl Deployment {
             freshness,
             definitions: Some(scanner.published),
             recall: false,
-            scan_timeout: Duration::from_mins(1),
+            scan_timeout: SCAN_TIMEOUT,
             is_measured: false,
         });
         let (queue, delivery) = (self.service.local.queue().clone(), local::Tuning::default().delivery);
         tokio::spawn(pump::run(queue, delivery, move |event| {
             let context = Arc::clone(&context);
-            async move {
-                Ok::<_, std::convert::Infallible>(scan::handle(&context, event, Duration::from_mins(2)).await)
-            }
-        }));
+            async move { Ok::<_, std::convert::Infallible>(scan::handle(&context, event, SCAN_TIMEOUT * 2).await) }
+        }))
     }
 }
 
@@ -182,13 +184,8 @@ impl Scanner {
 
     /// Waits for the definitions themselves, which come behind a snapshot.
     pub(crate) async fn has_definitions(&self) {
-        for _ in 0..200 {
-            if clamd::definitions::read(&PublishedDefinitions::link(&self.root)).is_ok() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the definitions do not come");
+        let link = PublishedDefinitions::link(&self.root);
+        wait::until_found("the definitions", async || clamd::definitions::read(&link)).await;
     }
 
     /// What is in the scanner's directory, sorted: sets by their version, `current`, snapshots.
@@ -210,7 +207,7 @@ impl Scanner {
 }
 
 fn limits() -> Limits {
-    Limits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(1) }
+    Limits { max_file_size: 100 << 20, max_scan_time: SCAN_TIMEOUT }
 }
 
 fn daemon(run_directory: &Path, definitions_directory: PathBuf) -> DaemonConfig {
@@ -221,6 +218,6 @@ fn daemon(run_directory: &Path, definitions_directory: PathBuf) -> DaemonConfig 
         run_directory: run_directory.to_owned(),
         definitions_directory,
         limits: limits(),
-        start_timeout: Duration::from_mins(1),
+        start_timeout: SCAN_TIMEOUT,
     }
 }

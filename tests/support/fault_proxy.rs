@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
@@ -21,28 +22,17 @@ pub(crate) enum Cut {
 
 #[derive(Clone)]
 struct Line {
-    target: String,
-    http: reqwest::Client,
     n_left: Arc<AtomicUsize>,
     cut: Cut,
 }
 
-/// The address of a line to `target` that is cut at its request number `n_whole` (from 0).
-pub(crate) async fn line(target: &str, n_whole: usize, cut: Cut) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let line = Line {
-        target: target.to_owned(),
-        http: super::client(),
-        n_left: Arc::new(AtomicUsize::new(n_whole + 1)),
-        cut,
-    };
-    let router = Router::new().fallback(pass).with_state(line);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
+/// A line to a stand-in in this process that is cut at its request number `n_whole` (from 0).
+pub(crate) fn line(target: Router, n_whole: usize, cut: Cut) -> Router {
+    let line = Line { n_left: Arc::new(AtomicUsize::new(n_whole + 1)), cut };
+    target.layer(from_fn_with_state(line, pass))
 }
 
-async fn pass(State(line): State<Line>, request: Request) -> Response {
+async fn pass(State(line): State<Line>, request: Request, next: Next) -> Response {
     let n_left = line.n_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| Some(n.saturating_sub(1)));
     let is_dead = || StatusCode::IM_A_TEAPOT.into_response();
     match n_left.unwrap() {
@@ -50,7 +40,7 @@ async fn pass(State(line): State<Line>, request: Request) -> Response {
         1 if line.cut == Cut::Before => return is_dead(),
         _ => {}
     }
-    let response = forward(&line.http, &line.target, request).await;
+    let response = next.run(request).await;
     if n_left.unwrap() == 1 { is_dead() } else { response }
 }
 

@@ -1,24 +1,33 @@
 //! A service in a process of its own, for what only a process can show: being killed, its memory, its children.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU16, Ordering};
 
+use inspector::WorkerProgram;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-use super::client;
+use super::{client, wait};
 
 pub(crate) struct Process {
     pub(crate) child: Child,
     pub(crate) url: String,
 }
 
-/// Two ports that were free a moment ago.
+/// Two ports that are free, and stay so until they are bound: the kernel gives them to nobody who asks for any port (Linux,
+/// `ip_local_port_range`: from 32768), and other tests' processes begin elsewhere.
 pub(crate) fn free_ports() -> (u16, u16) {
-    let bound = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let (one, two) = (bound(), bound());
-    (one.local_addr().unwrap().port(), two.local_addr().unwrap().port())
+    const FIRST: u16 = 10_000;
+    const N_PORTS: u16 = 20_000;
+    static N_TAKEN: AtomicU16 = AtomicU16::new(0);
+    let begin = u16::try_from(std::process::id() * 20 % u32::from(N_PORTS)).unwrap();
+    let mut free = std::iter::repeat_with(|| {
+        FIRST + begin.wrapping_add(N_TAKEN.fetch_add(1, Ordering::Relaxed)) % N_PORTS
+    })
+    .filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    (free.next().unwrap(), free.next().unwrap())
 }
 
 pub(crate) fn command(data_dir: &Path, ports: (u16, u16), env: &[(&str, &str)]) -> Command {
@@ -51,19 +60,28 @@ pub(crate) fn binary() -> PathBuf {
     binary
 }
 
+/// The same for the gate's processes.
+pub(crate) fn gate_worker() -> WorkerProgram {
+    WorkerProgram { path: binary(), arguments: vec![] }
+}
+
 impl Process {
     /// Starts and waits until the service answers.
     pub(crate) async fn start(data_dir: &Path, ports: (u16, u16), env: &[(&str, &str)]) -> Self {
         let child = command(data_dir, ports, env).spawn().unwrap();
-        let process = Self { child, url: format!("http://127.0.0.1:{}", ports.0) };
-        for _ in 0..300 {
-            let health = client().get(format!("{}/health", process.url)).send().await;
-            if health.is_ok_and(|health| health.status() == 200) {
-                return process;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the service did not start");
+        let mut process = Self { child, url: format!("http://127.0.0.1:{}", ports.0) };
+        process.is_up().await;
+        process
+    }
+
+    /// Returns when the service answers; it must not end before.
+    pub(crate) async fn is_up(&mut self) {
+        let (http, url) = (client(), format!("{}/health", self.url));
+        wait::until("the service to start", async || {
+            assert_eq!(self.child.try_wait().unwrap(), None, "the service did not start");
+            http.get(&url).send().await.is_ok_and(|health| health.status() == 200)
+        })
+        .await;
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -121,4 +139,24 @@ pub(crate) fn children_of(pid: u32) -> Vec<u32> {
 pub(crate) fn is_running(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with('Z'))
+}
+
+/// The TCP ports that a process listens on (`proc_pid_net(5)`).
+pub(crate) fn listening_ports(pid: u32) -> BTreeSet<u16> {
+    const LISTEN: &str = "0A";
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let links = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.unwrap().path()).ok());
+    let sockets: BTreeSet<String> = links.map(|link| link.to_string_lossy().into_owned()).collect();
+    let mut ports = BTreeSet::new();
+    for table in ["tcp", "tcp6"] {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
+        for line in text.lines().skip(1) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if words[3] == LISTEN && sockets.contains(&format!("socket:[{}]", words[9])) {
+                let (_, port) = words[1].rsplit_once(':').unwrap();
+                ports.insert(u16::from_str_radix(port, 16).unwrap());
+            }
+        }
+    }
+    ports
 }

@@ -1,7 +1,6 @@
 //! Somebody who is told by webhooks: keeps every request, and answers as it is told to.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -75,14 +74,11 @@ impl Receiver {
     }
 
     pub(crate) async fn wait_for(&self, what: &str, holds: impl Fn(&[Received]) -> bool) -> Vec<Received> {
-        for _ in 0..400 {
+        super::wait::until_found(what, async || {
             let told = self.received();
-            if holds(&told) {
-                return told;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("not in 20 seconds: {what}; received {:#?}", self.received());
+            if holds(&told) { Ok(told) } else { Err(told) }
+        })
+        .await
     }
 }
 

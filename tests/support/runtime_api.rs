@@ -74,15 +74,20 @@ impl Function {
 
     /// Sends an event and waits for what comes of it. After `limit` the process is killed, and the next event finds another.
     pub(crate) async fn invoke(&mut self, event: Value, limit: Duration) -> Answer {
-        self.invoke_and_kill(event, limit, limit).await
+        self.invoke_and_kill(event, limit, tokio::time::sleep(limit)).await
     }
 
-    /// The same, but it is killed earlier than it was told.
+    /// The same, but it is not killed when the time that it was told is over: it must notice by itself.
+    pub(crate) async fn invoke_told(&mut self, event: Value, told: Duration) -> Answer {
+        self.invoke_and_kill(event, told, std::future::pending()).await
+    }
+
+    /// The same, but it is killed when `killed` is ready, whatever it was told.
     pub(crate) async fn invoke_and_kill(
         &mut self,
         event: Value,
         limit: Duration,
-        killed_after: Duration,
+        killed: impl Future<Output = ()>,
     ) -> Answer {
         if self.child.try_wait().unwrap().is_some() {
             let n_nexts = self.api.shared.lock().unwrap().n_nexts;
@@ -99,8 +104,9 @@ impl Function {
         };
         self.api.changed.notify_waiters();
         let answered = self.api.until(|shared| shared.answers.get(n_answers).cloned());
-        if let Ok(answer) = tokio::time::timeout(killed_after, answered).await {
-            return answer;
+        tokio::select! {
+            answer = answered => return answer,
+            () = killed => {}
         }
         self.signal(Signal::KILL);
         self.child.wait().await.unwrap();
@@ -116,7 +122,8 @@ impl Function {
         headers: &Value,
         body: &str,
     ) -> (u64, Value, Value) {
-        let answer = self.invoke(http_event(method, path, headers, body), Duration::from_secs(29)).await;
+        // What API Gateway waits for.
+        let answer = self.invoke_told(http_event(method, path, headers, body), Duration::from_secs(29)).await;
         let Answer::Response(response) = answer else { panic!("{method} {path}: {answer:?}") };
         let body = response["body"].as_str().unwrap_or_default();
         let body = serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned()));
@@ -132,15 +139,14 @@ impl Function {
         self.child.id().unwrap()
     }
 
-    /// Whether it ends within `limit`.
-    pub(crate) async fn ends_within(&mut self, limit: Duration) -> bool {
-        tokio::time::timeout(limit, self.child.wait()).await.is_ok()
+    /// Returns when the process has ended.
+    pub(crate) async fn ended(&mut self) {
+        self.child.wait().await.unwrap();
     }
 
     /// Waits until it asks to be restored, with SnapStart, then restores it.
     pub(crate) async fn restore(&self) {
-        let asked = self.api.until(|shared| (shared.restores > 0).then_some(()));
-        tokio::time::timeout(Duration::from_mins(1), asked).await.unwrap();
+        self.api.until(|shared| (shared.restores > 0).then_some(())).await;
         self.api.shared.lock().unwrap().may_restore = true;
         self.api.changed.notify_waiters();
     }
@@ -152,7 +158,7 @@ impl Function {
             None => (shared.n_nexts > n_before || (is_snapshot && shared.restores > 0)).then_some(Ok(())),
         });
         tokio::select! {
-            asked = tokio::time::timeout(Duration::from_mins(1), asked) => asked.unwrap(),
+            asked = asked => asked,
             status = self.child.wait() => Err(json!(status.unwrap().to_string())),
         }
     }
@@ -162,8 +168,13 @@ impl Drop for Function {
     fn drop(&mut self) {
         if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::TERM);
-            // Its engine ends with it.
-            std::thread::sleep(Duration::from_millis(300));
+            // Its engine ends with it. Nothing depends on that: what takes longer is killed.
+            for _ in 0..100 {
+                if !matches!(self.child.try_wait(), Ok(None)) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::mirror::Mirror;
 use super::runtime_api::http_event;
-use super::{answer, client, text};
+use super::{answer, client, text, wait};
 
 /// The deployed stack.
 pub(crate) struct Stack {
@@ -124,15 +124,13 @@ impl Stack {
     }
 
     pub(crate) async fn ends_as(&self, file_id: &str, wanted: &str) {
-        let mut found = Value::Null;
-        for _ in 0..180 {
-            found = self.get(&format!("/files/{file_id}/status")).await.1["file_info"]["scan_status"].clone();
-            if found == wanted {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        panic!("{file_id} is {found}, not {wanted}");
+        let found = wait::until_found(&format!("{file_id} to end as {wanted}"), async || {
+            let (_, answer) = self.get(&format!("/files/{file_id}/status")).await;
+            let status = answer["file_info"]["scan_status"].clone();
+            if ["pending", "scanning"].iter().any(|on| status == *on) { Err(answer) } else { Ok(status) }
+        })
+        .await;
+        assert_eq!(found, wanted, "{file_id}");
     }
 }
 
@@ -141,6 +139,7 @@ impl Drop for Stack {
         // It takes the imitation with it, and the functions that run there.
         if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::TERM);
+            // Nothing depends on it: what takes longer is left to itself.
             for _ in 0..100 {
                 if !matches!(self.child.try_wait(), Ok(None)) {
                     break;

@@ -105,12 +105,13 @@ const WITHOUT_MEANING: [&str; 6] =
     ["Foreground", "SelfCheck", "ConcurrentDatabaseReload", "MaxThreads", "ExitOnOOM", "CommandReadTimeout"];
 
 /// `CL_SCAN_HEURISTIC_*` that a key turns on.
-const ALERTS: [(&str, u32); 4] = [
+const ALERTS: [(&str, u32); 5] = [
     ("AlertExceedsMax", 0x4),
     // Archives and documents.
     ("AlertEncrypted", 0x40 | 0x80),
     ("AlertBrokenExecutables", 0x2),
     ("AlertBrokenMedia", 0x2000),
+    ("AlertPartitionIntersection", 0x100),
 ];
 
 /// `CL_DB_PHISHING | CL_DB_PHISHING_URLS | CL_DB_BYTECODE`: clamd's own defaults.

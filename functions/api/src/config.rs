@@ -86,6 +86,7 @@ impl Context {
                 allowed_origins: config.allowed_origins,
                 loopback_only: LoopbackOnly::No,
                 probe: None,
+                room: None,
             },
             uploads: config.uploads,
             machine,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use web::view::DefinitionsInfo;
 
-use crate::App;
+use crate::{App, DiskSpace};
 
 /// One line per part that files depend on.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -18,7 +18,44 @@ pub(crate) struct Health {
     storage: PartStatus,
     ledger: PartStatus,
     queue: QueueHealth,
+    /// Where objects or scans are on a disk of the service's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk: Option<DiskHealth>,
     uploads: UploadLimits,
+}
+
+/// Whether there is room for scans, and for uploads beside them.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct DiskHealth {
+    status: DiskStatus,
+    /// Bytes.
+    #[schema(example = 52_000_000_000u64)]
+    free: u64,
+    /// Bytes that scans may need. With less, files wait for their scan and uploads are refused with `storage_full`.
+    #[schema(example = 1_115_684_864)]
+    needed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DiskStatus {
+    Ok,
+    Full,
+}
+
+impl From<DiskSpace> for DiskHealth {
+    fn from(space: DiskSpace) -> Self {
+        let DiskSpace { free_bytes: free, needed_bytes: needed, .. } = space;
+        let is_full = free < needed;
+        let detail = is_full.then(|| {
+            let megabytes = |n_bytes: u64| format!("{}.{} MB", n_bytes / 1_000_000, n_bytes / 100_000 % 10);
+            let (free, needed) = (megabytes(free), megabytes(needed));
+            format!("{free} of disk space are free; scans need {needed}. Files wait until there is more.")
+        });
+        Self { status: if is_full { DiskStatus::Full } else { DiskStatus::Ok }, free, needed, detail }
+    }
 }
 
 /// What is accepted, so that a page can say so beforehand.
@@ -33,6 +70,8 @@ pub(crate) struct UploadLimits {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum HealthStatus {
     Ok,
+    /// Everything runs, and what is there can be downloaded; new files must wait.
+    Degraded,
     Unavailable,
 }
 
@@ -48,6 +87,9 @@ pub(crate) struct EngineHealth {
     status: PartStatus,
     #[schema(example = "ClamAV 1.4.6")]
     version: Option<String>,
+    /// The programs that take files apart for the engine. What only one that is missing could open is unscannable.
+    #[schema(example = json!(["7-Zip 26.02", "libarchive 3.6.2"]))]
+    openers: Vec<String>,
     last_seen: Option<String>,
     definitions: Option<DefinitionsInfo>,
     /// How old the definitions are, in hours; absent for the test set.
@@ -76,7 +118,7 @@ pub(crate) struct QueueHealth {
 
 /// Ask whether the service works
 #[utoipa::path(get, path = "/health", tag = "service", security(()),
-    responses((status = 200, description = "All parts work", body = Health), (status = 503, description = "A part is down", body = Health)))]
+    responses((status = 200, description = "All parts work", body = Health), (status = 503, description = "A part is down, or the disk is full", body = Health)))]
 pub(crate) async fn show(State(app): State<App>) -> (StatusCode, axum::Json<Health>) {
     let (engine, storage, queue) =
         tokio::join!(app.stores.ledger.heartbeat(), app.stores.objects.check(), app.backlog());
@@ -90,14 +132,19 @@ pub(crate) async fn show(State(app): State<App>) -> (StatusCode, axum::Json<Heal
             status: part(queue.is_ok()),
             waiting: queue.ok().map(|backlog| backlog.n_waiting),
         },
+        disk: app.settings.room.as_ref().map(|room| room.space().into()),
         uploads: UploadLimits { max_file_size: app.uploads.max_file_size },
     };
     let parts = [health.engine.status, health.storage, health.ledger, health.queue.status];
-    if parts.iter().all(|status| *status == PartStatus::Ok) {
-        (StatusCode::OK, axum::Json(health))
+    let is_full = health.disk.as_ref().is_some_and(|disk| disk.status == DiskStatus::Full);
+    let (code, status) = if parts.contains(&PartStatus::Down) {
+        (StatusCode::SERVICE_UNAVAILABLE, HealthStatus::Unavailable)
+    } else if is_full {
+        (StatusCode::SERVICE_UNAVAILABLE, HealthStatus::Degraded)
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(Health { status: HealthStatus::Unavailable, ..health }))
-    }
+        (StatusCode::OK, HealthStatus::Ok)
+    };
+    (code, axum::Json(Health { status, ..health }))
 }
 
 fn engine_health(app: &App, heartbeat: Option<&aws::Heartbeat>) -> EngineHealth {
@@ -106,6 +153,7 @@ fn engine_health(app: &App, heartbeat: Option<&aws::Heartbeat>) -> EngineHealth 
         return EngineHealth {
             status: PartStatus::Down,
             version: None,
+            openers: vec![],
             last_seen: None,
             definitions: None,
             definitions_age_hours: None,
@@ -121,6 +169,7 @@ fn engine_health(app: &App, heartbeat: Option<&aws::Heartbeat>) -> EngineHealth 
     EngineHealth {
         status: if is_up { PartStatus::Ok } else { PartStatus::Down },
         version: Some(heartbeat.engine.version.clone()),
+        openers: heartbeat.engine.openers.clone(),
         last_seen: Some(heartbeat.at.to_string()),
         definitions_age_hours: (!is_test_set).then(|| now.since(definitions.built_at).as_secs() / 3600),
         definitions_freshness: Some(match freshness {

@@ -12,6 +12,7 @@ mod files;
 mod health;
 mod link;
 mod rescan;
+mod room;
 mod status;
 mod upload_direct;
 mod upload_form;
@@ -35,7 +36,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::{ApiError, Identity, LinkKey, LoopbackOnly, TokenSigner};
 
+use room::Promised;
+
 pub use config::Config;
+pub use room::{Disk, DiskSpace, Room};
 
 /// What the API needs. Built once per process.
 #[derive(Clone, Debug)]
@@ -66,6 +70,8 @@ pub struct Settings {
     pub loopback_only: LoopbackOnly,
     /// What only the process that runs everything knows.
     pub probe: Option<Probe>,
+    /// `None` where storage is not on a disk of this machine, and scans run elsewhere.
+    pub room: Option<Room>,
 }
 
 /// Asks the rest of the process, where the API is not alone in it.
@@ -200,6 +206,20 @@ impl App {
         let metered = (self.quotas != Quotas::NONE).then_some(reserved_bytes);
         let record = Record::new(file, owner, upload, method, &self.uploads, self.settings.first_look, now);
         Record { metered, ..record }
+    }
+
+    /// Makes sure that there is room for an upload of at most `n_bytes`, or refuses it. Nothing to do where storage does not fill up.
+    async fn promise_room(
+        &self,
+        file: FileId,
+        n_bytes: u64,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Promised>, ApiError> {
+        match &self.settings.room {
+            Some(room) => room.promise(&self.stores.ledger, file, n_bytes, ttl, now).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Applies an event that somebody asked for. If its effects fail, the sweep sees to them.

@@ -1,5 +1,7 @@
 //! `POST /upload`: the original upload, a form through the service, streamed to storage.
 
+mod disposition;
+
 use aws::{Created, ObjectWriter};
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
@@ -7,13 +9,14 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::id::{FileId, ObjectKey, Sha256};
 use domain::record::{Record, UploadMethod};
-use domain::upload::{Rejected, UploadRequest, accept};
+use domain::upload::{Rejected, UploadPolicy, UploadRequest, accept};
 use sha2::Digest as _;
 use utoipa::ToSchema;
 use web::view::Accepted;
 use web::{ApiError, Caller, Problem};
 
 use crate::App;
+use disposition::Disposition;
 
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only describes the form")]
@@ -37,13 +40,16 @@ pub(crate) async fn upload(
     request: Request,
 ) -> Result<Response, ApiError> {
     refuse_announced_excess(&app, &request)?;
+    let announced_bytes = content_length(&request).unwrap_or(app.settings.max_form_size);
     let expected = "multipart/form-data";
     let form = Multipart::from_request(request, &app).await;
     let mut form = form.map_err(|_| ApiError::UnsupportedMediaType { expected })?;
     while let Some(field) = form.next_field().await.map_err(|error| malformed(&error))? {
-        let is_file = field.name() == Some("file") && field.file_name().is_some();
-        if is_file {
-            let record = store(&app, caller, field).await?;
+        let header = field.headers().get(header::CONTENT_DISPOSITION);
+        let disposition = header.map(|value| Disposition::parse(value.as_bytes())).unwrap_or_default();
+        let is_file = disposition.name.as_deref() == Some("file");
+        if let Some(name) = disposition.file_name.filter(|_| is_file) {
+            let record = store(&app, caller, &name, announced_bytes, field).await?;
             let location = format!("/files/{}", record.file_id);
             let body = axum::Json(Accepted::from(&record));
             return Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response());
@@ -55,14 +61,14 @@ pub(crate) async fn upload(
 /// What the content length alone rules out is not read. The form around the file is small; 64 KiB are allowed for it.
 fn refuse_announced_excess(app: &App, request: &Request) -> Result<(), ApiError> {
     const FORM_BYTES: u64 = 64 * 1024;
-    let length = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    match length {
+    match content_length(request) {
         Some(length) if length > app.settings.max_form_size.saturating_add(FORM_BYTES) => Err(too_large(app)),
         _ => Ok(()),
     }
+}
+
+fn content_length(request: &Request) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn too_large(app: &App) -> ApiError {
@@ -75,14 +81,21 @@ fn too_large(app: &App) -> ApiError {
 }
 
 /// Streams the field to storage; the record appears just before the object does. On any failure neither is there.
-async fn store(app: &App, caller: Caller, mut field: Field<'_>) -> Result<Record, ApiError> {
-    let (name, content_type) =
-        (field.file_name().unwrap_or_default().to_owned(), field.content_type().map(ToOwned::to_owned));
+async fn store(
+    app: &App,
+    caller: Caller,
+    name: &str,
+    announced_bytes: u64,
+    mut field: Field<'_>,
+) -> Result<Record, ApiError> {
+    let content_type = field.content_type().map(ToOwned::to_owned);
     let mut upload = accept(
-        &UploadRequest { filename: &name, content_type: content_type.as_deref(), ..UploadRequest::default() },
+        &UploadRequest { filename: name, content_type: content_type.as_deref(), ..UploadRequest::default() },
         &app.uploads,
     )?;
-    let file = FileId::from_random(aws::clock::random_uuid());
+    let (file, now) = (FileId::from_random(aws::clock::random_uuid()), aws::clock::now());
+    // Held until the bytes are stored.
+    let _promised = app.promise_room(file, announced_bytes, UploadPolicy::MULTIPART_TTL, now).await?;
     let mut writer =
         ObjectWriter::new(&app.stores.objects, ObjectKey::Issued(file), upload.content_type.clone());
     match copy(app, &mut field, &mut writer).await {

@@ -1,8 +1,8 @@
 //! What is in the data directory, and who may use it? One process at a time; secrets readable by their owner only.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -31,6 +31,7 @@ impl DataDir {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.with_context(|| format!("cannot make the data directory `{}`", path.display()))?;
         let path = path.canonicalize().with_context(|| format!("cannot open `{}`", path.display()))?;
+        close_to_others(&path)?;
         let lock_path = path.join("lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.with_context(|| format!("cannot open `{}`", lock_path.display()))?;
@@ -66,6 +67,24 @@ impl DataDir {
         File::open(&self.path)?.sync_all()?;
         Ok(secrets)
     }
+}
+
+/// Takes the directory away from other users of the machine: records, objects and the engine's socket are in it, and it may have been
+/// made with another mode. Of a directory that is not ours the group may have a share: a container's volume has such owners.
+fn close_to_others(path: &Path) -> anyhow::Result<()> {
+    let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
+    let for_others = mode & 0o077;
+    if for_others == 0 || std::fs::set_permissions(path, Permissions::from_mode(0o700)).is_ok() {
+        return Ok(());
+    }
+    let for_any_user = mode & 0o007;
+    if for_any_user != 0 {
+        bail!(
+            "other users of this machine can reach the data directory `{}` (mode {mode:o}), and only its owner can change that: `chmod 700` it",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// 122 random bits from the operating system, as text.

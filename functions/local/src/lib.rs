@@ -8,17 +8,21 @@
 pub mod cli;
 mod data_dir;
 mod definitions;
+mod disk;
 mod linger;
 mod page;
 mod parts;
 mod report;
+mod server;
 mod service;
 mod settings;
 mod snapshot;
 mod storage;
+mod storage_host;
 mod tasks;
 
 pub use definitions::{Source as DefinitionsSource, update_definitions};
 pub use report::Report;
+pub use server::Connections;
 pub use service::Local;
 pub use settings::{Auth, Settings, Tuning};

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use api::{Facts, Probe};
+use api::{Disk, Facts, Probe};
 use aws::env::{EngineChoice, Env};
 use aws::{DeadLetters, Stores};
 use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
 use clamd::{DaemonConfig, Engine, Program};
 use domain::machine::MachinePolicy;
 use standin::queue::Queue;
 use tokio::net::TcpListener;
-use web::{Identity, IdentityConfig, LinkKey, LoopbackOnly, TokenSigner, Verifier};
+use web::{ApiError, Identity, IdentityConfig, LinkKey, LoopbackOnly, TokenSigner, Verifier};
 
 use crate::data_dir::{DataDir, Secrets};
-use crate::linger;
 use crate::page;
 use crate::settings::{Auth, Settings};
 
@@ -46,11 +46,10 @@ pub(crate) fn page_origins(listener: &TcpListener) -> anyhow::Result<Vec<String>
     Ok(vec![format!("http://{address}"), format!("http://localhost:{}", address.port())])
 }
 
-pub(crate) async fn serve(listener: TcpListener, router: Router) {
-    let router = router.layer(axum::middleware::from_fn(linger::read_on));
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "a server ended");
-    }
+/// The API's answer to a connection too many.
+pub(crate) fn busy() -> Router {
+    let refuse = async || ApiError::TooManyConnections;
+    Router::new().fallback(refuse).layer(from_fn(web::problems))
 }
 
 /// The engine's program. The snapshot engine where it is installed, clamd where it is not, if nothing else is said.
@@ -115,6 +114,7 @@ pub(crate) struct Functions<'a> {
     pub(crate) dead_letters: DeadLetters,
     pub(crate) machine: MachinePolicy,
     pub(crate) probe: Probe,
+    pub(crate) disk: Disk,
 }
 
 impl Functions<'_> {
@@ -151,6 +151,7 @@ impl Functions<'_> {
                 allowed_origins: config.allowed_origins.clone(),
                 loopback_only: loopback_only.clone(),
                 probe: Some(self.probe.clone()),
+                room: Some(api::Room::new(self.disk.clone())),
             },
             uploads: config.uploads,
             quotas: self.env.quotas()?,
@@ -161,7 +162,7 @@ impl Functions<'_> {
             stores: self.stores.clone(),
             identity,
             allowed_origins: config.allowed_origins,
-            loopback_only,
+            loopback_only: loopback_only.clone(),
             settings: live::Settings {
                 // Every change goes through this process, which says so at once.
                 look_every: Duration::from_secs(1),
@@ -169,9 +170,11 @@ impl Functions<'_> {
                 n_workers: u64::try_from(self.settings.tuning.delivery.n_workers).unwrap_or(1),
             },
         };
-        // The page's own routes need no guard: they hold nothing but the page.
         let functions = api::router(api).merge(download::router(download)).merge(live::router(live));
-        Ok(functions.merge(page::router(s3_url)))
+        let pages = page::router(s3_url)
+            .layer(from_fn_with_state(loopback_only, web::loopback_only))
+            .layer(from_fn(web::problems));
+        Ok(functions.merge(pages))
     }
 }
 

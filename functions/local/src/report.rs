@@ -12,7 +12,6 @@ use crate::settings::Auth;
 pub struct Report {
     pub url: String,
     pub s3_url: String,
-    pub dynamodb_url: String,
     pub storage: String,
     pub data_dir: String,
     pub engine_version: String,
@@ -27,7 +26,6 @@ impl fmt::Display for Report {
         writeln!(f, "\nAirlock is running: {}\n", self.url)?;
         writeln!(f, "  page and API   {}   (reference: {}/docs)", self.url, self.url)?;
         writeln!(f, "  storage        {}   ({})", self.s3_url, self.storage)?;
-        writeln!(f, "  ledger         {}", self.dynamodb_url)?;
         writeln!(f, "  data           {}", self.data_dir)?;
         let auth = match self.auth {
             Auth::Nobody => "none: everybody on this machine is the user `local`",

@@ -1,16 +1,18 @@
 //! One machine's service: started part by part, stopped as a whole.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use aws::env::{ConfigError, Env};
 use aws::{Endpoints, EventQueue, Ledger, Objects, Queues, ScanQueue, Sdk, StaticKeys, Stores};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
 use clamd::Engine;
 use domain::machine::MachinePolicy;
 use inspector::Inspector;
+use standin::InProcess;
 use standin::dynamodb::DynamoDb;
 use standin::pump::Delivery;
 use standin::queue::Queue;
@@ -19,11 +21,14 @@ use tokio::task::JoinSet;
 
 use crate::data_dir::DataDir;
 use crate::definitions;
-use crate::parts::{Functions, bind, engine, page_origins, probe, refuse_open_service, serve, url_of};
+use crate::disk;
+use crate::parts::{Functions, bind, busy, engine, page_origins, probe, refuse_open_service, url_of};
 use crate::report::Report;
+use crate::server::serve;
 use crate::settings::Settings;
 use crate::snapshot;
 use crate::storage::{LOCAL_BUCKET, Storage, remote_bucket};
+use crate::storage_host::{self, StorageHost};
 use crate::tasks;
 
 const TABLE: &str = "airlock";
@@ -38,6 +43,7 @@ const MAX_POST_FORM: u64 = 128 * 1024 * 1024;
 pub struct Local {
     report: Report,
     scan: Arc<scan::Context>,
+    dynamodb: DynamoDb,
     queue: Queue,
     tasks: JoinSet<()>,
     _data_dir: DataDir,
@@ -49,6 +55,7 @@ impl Local {
         // The client's own settings may well be there too.
         env.refuse_unknown(&["AIRLOCK_URL", "AIRLOCK_TOKEN"])?;
         refuse_open_service(&settings)?;
+        let (storage_host, bounds) = (StorageHost::of(&settings)?, settings.tuning.connections);
         let (config, storage) = (api::Config::common(env)?, Storage::from_env(env)?);
         let outlets = notify::Outlets::from_env(env);
         let webhooks = outlets.webhooks(&words(env, "WEBHOOK_PRIVATE_HOSTS"))?;
@@ -59,20 +66,18 @@ impl Local {
 
         let api_listener = bind(settings.listen, "--listen").await?;
         let s3_listener = bind(settings.s3_listen, "--s3-listen").await?;
-        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (dynamodb_listener, sqs_listener) = (bind(any_port, "").await?, bind(any_port, "").await?);
         let (url, s3_url) = (url_of(&api_listener)?, url_of(&s3_listener)?);
-        let (dynamodb_url, sqs_url) = (url_of(&dynamodb_listener)?, url_of(&sqs_listener)?);
         let s3_public_url = settings.s3_url.clone().unwrap_or_else(|| s3_url.clone());
         let chosen = definitions::choose(&settings.definitions, &data_dir.path, env).await?;
 
-        let store = Store::open(&data_dir.path.join("s3"), LOCAL_BUCKET).await?;
+        let max_file_size = config.uploads.max_file_size;
+        let limits = scan::Config::limits(max_file_size, scan_timeout);
+        let room = disk::room(&data_dir.path, limits);
+        let store = Store::open(&data_dir.path.join("s3"), LOCAL_BUCKET).await?.within(room.clone());
         let queue = store.queue();
         let event_queue = Queue::open(&data_dir.path.join("events.db")).await?;
         let dynamodb = DynamoDb::open(&data_dir.path.join("dynamodb.db"), TABLE)?;
-        tasks.spawn(dynamodb.clone().serve(dynamodb_listener));
-        tasks.spawn(dynamodb.expire_items(Duration::from_hours(1)));
-        tasks.spawn(serve(sqs_listener, standin::sqs::router(named(&queue, &event_queue))));
+        tasks.spawn(dynamodb.clone().expire_items(Duration::from_hours(1)));
 
         let access = Access {
             access_key_id: secrets.access_key_id.clone(),
@@ -88,29 +93,34 @@ impl Local {
         let sdk = Sdk::at(&endpoints, &keys, REGION).await;
         let objects = match &storage {
             Storage::Directory => {
-                tasks.spawn(serve(s3_listener, standin::s3::router(store, access)));
+                let router = standin::s3::router(store, access);
+                let router = router.layer(from_fn_with_state(storage_host, storage_host::check));
+                tasks.spawn(serve(
+                    s3_listener,
+                    router,
+                    bounds,
+                    Router::new().fallback(async || standin::s3::slow_down()),
+                ));
                 Objects::new(&sdk, LOCAL_BUCKET.to_owned())
             }
             Storage::Bucket(bucket) => remote_bucket(bucket).await?,
         };
-        let ledger = Ledger::new(sdk.dynamodb(Some(&dynamodb_url)), TABLE.to_owned());
-        let sqs = sdk.sqs(Some(&sqs_url));
-        let scans = ScanQueue::new(sqs.clone(), format!("{sqs_url}/{SCAN_QUEUE}"), storage.bucket());
-        let dead_letters =
-            scans.dead_letters(format!("{sqs_url}/{SCAN_QUEUE}{}", standin::sqs::DEAD_LETTERS));
-        let events = EventQueue::new(sqs, format!("{sqs_url}/{EVENT_QUEUE}"));
+        let ledger = Ledger::new(sdk.dynamodb_over(InProcess::new(dynamodb.router())), TABLE.to_owned());
+        let sqs = sdk.sqs_over(InProcess::new(standin::sqs::router(named(&queue, &event_queue))));
+        // The stand-in looks at nothing of a queue's URL but the name at its end.
+        let scans = ScanQueue::new(sqs.clone(), SCAN_QUEUE.to_owned(), storage.bucket());
+        let dead_letters = scans.dead_letters(format!("{SCAN_QUEUE}{}", standin::sqs::DEAD_LETTERS));
+        let events = EventQueue::new(sqs, EVENT_QUEUE.to_owned());
         let queues = Queues { scans: Some(scans), events: (!outlets.is_empty()).then_some(events) };
         let stores = Stores { objects, ledger, queues, tags: env.tag_profile()?, incoming: env.incoming()? };
-        let max_file_size = config.uploads.max_file_size;
         let machine = machine(&settings, &storage, &outlets, env)?;
 
         let run_directory = data_dir.path.join("run");
         let engine =
             engine(&settings, env, &data_dir, chosen.directory.clone(), max_file_size, scan_timeout)?;
         let snapshot = snapshot::Kept::for_engine(&engine, &data_dir.path);
-        let limits = scan::Config::limits(max_file_size, scan_timeout);
         let gate = scan::gate_for(&engine, limits, &run_directory).await;
-        let inspector = Inspector::new(settings.tuning.gate_worker.clone(), run_directory.clone());
+        let inspector = Inspector::start(settings.tuning.gate_worker.clone(), run_directory.clone()).await?;
         let scan = Arc::new(scan::Context {
             stores: stores.clone(),
             engine: Arc::new(engine),
@@ -135,9 +145,11 @@ impl Local {
             dead_letters,
             machine,
             probe: probe(&queue, &scan.engine, settings.tuning.delivery.n_workers),
+            disk: disk::for_api(room.clone(), storage == Storage::Directory),
         };
-        tasks.spawn(serve(api_listener, functions.router(config, &s3_public_url)?));
-        tasks.spawn(tasks::deliver(queue.clone(), settings.tuning.delivery, Arc::clone(&scan)));
+        let router = functions.router(config, &s3_public_url)?;
+        tasks.spawn(serve(api_listener, router, bounds, busy()));
+        tasks.spawn(tasks::deliver(queue.clone(), settings.tuning.delivery, room.clone(), Arc::clone(&scan)));
         let notify = notify::Context {
             stores: stores.clone(),
             machine,
@@ -152,7 +164,7 @@ impl Local {
         let rescans_per_sweep = rescans_in(sweep_every, rescans_per_minute);
         let incoming_every = storage.incoming_every(settings.tuning.incoming_every);
         let sweeper = sweep::Context { stores, machine, rescans_per_sweep, incoming_every };
-        tasks.spawn(tasks::sweep(sweep_every, sweeper));
+        tasks.spawn(tasks::sweep(sweep_every, room, sweeper));
         tasks.spawn(tasks::beat(Arc::clone(&scan)));
         tasks.spawn(definitions::keep_current(
             chosen.clone(),
@@ -165,7 +177,6 @@ impl Local {
         let report = Report {
             url,
             s3_url: s3_public_url,
-            dynamodb_url,
             storage: storage.describe(),
             data_dir: data_dir.path.display().to_string(),
             engine_version: heartbeat.engine.version,
@@ -173,7 +184,7 @@ impl Local {
             definitions: chosen.definitions,
             auth: settings.auth,
         };
-        Ok(Self { report, scan, queue, tasks, _data_dir: data_dir })
+        Ok(Self { report, scan, dynamodb, queue, tasks, _data_dir: data_dir })
     }
 
     pub fn report(&self) -> &Report {
@@ -188,6 +199,11 @@ impl Local {
     /// The scan queue and its dead letters, for tests that look at them.
     pub fn queue(&self) -> &Queue {
         &self.queue
+    }
+
+    /// The stand-in that holds the records, for tests that put something between it and a function.
+    pub fn dynamodb(&self) -> &DynamoDb {
+        &self.dynamodb
     }
 
     /// Objects and records, for tests that look behind the API.

@@ -6,12 +6,15 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::SqsEvent;
 use standin::pump::{self, Delivery};
 use standin::queue::Queue;
+use standin::room::Room;
+
+use crate::disk;
 
 /// Delivers scan requests to the scan function.
-pub(crate) async fn deliver(queue: Queue, delivery: Delivery, scan: Arc<scan::Context>) {
+pub(crate) async fn deliver(queue: Queue, delivery: Delivery, room: Room, scan: Arc<scan::Context>) {
     // As on AWS: the function has more time than one scan, the message is hidden for longer than that.
     let time_left = scan.scan_timeout + Duration::from_secs(30);
-    pump::run(queue, delivery, move |event: SqsEvent| {
+    pump::run_while(queue, delivery, disk::gatekeeper(room), move |event: SqsEvent| {
         let scan = Arc::clone(&scan);
         async move { Ok::<_, std::convert::Infallible>(scan::handle(&scan, event, time_left).await) }
     })
@@ -30,9 +33,11 @@ pub(crate) async fn tell(queue: Queue, delivery: Delivery, notify: Arc<notify::C
 }
 
 /// Sweeps on a schedule.
-pub(crate) async fn sweep(every: Duration, sweep: sweep::Context) {
+pub(crate) async fn sweep(every: Duration, room: Room, sweep: sweep::Context) {
     loop {
         tokio::time::sleep(every).await;
+        let machine = disk::sweep_policy(sweep.machine, &room);
+        let sweep = sweep::Context { machine, ..sweep.clone() };
         match sweep::sweep(&sweep, Duration::from_mins(1)).await {
             Ok(swept) if swept.n_failed > 0 => {
                 tracing::warn!(sweep.failed = swept.n_failed, "some files were not moved on");

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use clamd::{EngineError, Part, ScanBudget};
 use domain::aftermath::{Release, Rescan};
+use domain::content_encoding::ContentEncoding;
 use domain::id::{FileId, ScanId, Sha256, Version};
 use domain::machine::{Effect, Event, Report};
 use domain::record::{Lease, Record, State};
 use domain::timestamp::Timestamp;
-use domain::verdict::{Engine, Evidence, Outcome, ScanError, Structure, Unscannable, Verdict, judge};
+use domain::verdict::{
+    Engine, EngineReply, Evidence, Outcome, ScanError, Structure, Unscannable, Verdict, judge,
+};
 use inspector::InspectorError;
 use tokio::time::{Instant, interval_at};
 
 use crate::spool::SpoolError;
-use crate::{Context, Retry, measure, recall};
+use crate::{Context, Retry, measure, recall, room};
 
 /// Judges a stored version, if it is ours to judge. Safe to call twice, and by two processes, for one version.
 pub(crate) async fn judge_version(
@@ -26,12 +29,15 @@ pub(crate) async fn judge_version(
     let holder = ScanId::from_random(aws::clock::random_uuid());
     let claimed = Event::Claimed { version, holder };
     let ledger = &context.stores.ledger;
-    let Some(applied) = ledger.apply(file, &claimed, &context.machine, aws::clock::now()).await? else {
+    let now = aws::clock::now();
+    let Some(applied) = ledger.apply(file, &claimed, &context.machine, now).await? else {
         tracing::info!(file.id = %file, "event for an unknown file ignored");
         return Ok(());
     };
-    if let Some(why) = applied.kept {
-        tracing::debug!(file.id = %file, ?why, "nothing to scan");
+    match applied.kept {
+        Some(why) => tracing::debug!(file.id = %file, ?why, "nothing to scan"),
+        // Judged without being read: too large, empty, not of the announced size, or given up.
+        None => aws::log::verdict(&applied.record, "not read", now),
     }
     let to_scan = applied.effects.iter().find_map(|effect| match effect {
         Effect::Scan { version, lease } => Some((version.clone(), *lease)),
@@ -60,9 +66,9 @@ async fn scan_under_lease(
     let (file, every) = (record.file_id, context.machine.lease / 3);
     let mut scan = std::pin::pin!(scan(context, record, version, budget));
     let mut renewals = interval_at(Instant::now() + every, every);
-    let report = loop {
+    let scanned = loop {
         tokio::select! {
-            report = &mut scan => break report,
+            scanned = &mut scan => break scanned,
             _ = renewals.tick() => {
                 let renewed = Event::Renewed { holder: lease.holder };
                 match context.stores.ledger.apply(file, &renewed, &context.machine, aws::clock::now()).await {
@@ -77,7 +83,7 @@ async fn scan_under_lease(
             }
         }
     };
-    conclude(context, file, version, lease, sent_at, report).await
+    conclude(context, file, version, lease, sent_at, scanned).await
 }
 
 async fn conclude(
@@ -86,17 +92,27 @@ async fn conclude(
     version: &Version,
     lease: Lease,
     sent_at: Option<Timestamp>,
-    report: Report,
+    Scanned { report, seen, is_out_of_room }: Scanned,
 ) -> Result<(), Retry> {
     let (version_id, holder, now) = (version.version_id.clone(), lease.holder, aws::clock::now());
+    let seen = seen.join("; ");
     tracing::info!(
-        file.id = %file, scan.outcome = ?report.outcome, scan.duration_ms = report.duration.as_millis(), scan.attempt = lease.epoch,
+        file.id = %file, scan.outcome = ?report.outcome, scan.duration_ms = report.duration.as_millis(), scan.attempt = lease.epoch, seen,
         "scanned"
     );
+    if is_out_of_room && matches!(report.outcome, Outcome::Inconclusive(_)) {
+        tracing::warn!(file.id = %file, seen, "scan postponed: too little temporary space");
+        let postponed = Event::Postponed { version_id, holder };
+        context.stores.ledger.apply(file, &postponed, &context.machine, now).await?;
+        return Err(Retry::NoRoom);
+    }
     let scanned = Event::Scanned { version_id, holder, report };
     let Some(applied) = context.stores.ledger.apply(file, &scanned, &context.machine, now).await? else {
         return Ok(());
     };
+    if applied.kept.is_none() {
+        aws::log::verdict(&applied.record, &seen, now);
+    }
     context.stores.settle(&applied, &context.machine, now).await?;
     if applied.kept.is_none() && applied.record.judgement().is_some() {
         measure::judged(context, &applied.record, sent_at, now);
@@ -111,16 +127,31 @@ async fn conclude(
     if comes_again { Err(Retry::Inconclusive) } else { Ok(()) }
 }
 
-async fn scan(context: &Context, record: &Record, version: &Version, budget: Duration) -> Report {
-    let began = Instant::now();
-    let gathered = tokio::time::timeout(budget, gather(context, record, version, budget)).await;
+/// What a scan came to.
+struct Scanned {
+    report: Report,
+    /// What the log says about it, in order. Nothing of the file's own.
+    seen: Vec<String>,
+    is_out_of_room: bool,
+}
+
+async fn scan(context: &Context, record: &Record, version: &Version, budget: Duration) -> Scanned {
+    let (began, mut seen) = (Instant::now(), vec![]);
+    let gathered = tokio::time::timeout(budget, gather(context, record, version, budget, &mut seen)).await;
+    let mut is_out_of_room = false;
     let (outcome, sha256, engine) = match gathered {
-        Err(_) => (Outcome::Inconclusive(ScanError::EngineTrouble), None, None),
+        Err(_) => {
+            seen.push(format!("no answer in {budget:?}"));
+            (Outcome::Inconclusive(ScanError::EngineTrouble), None, None)
+        }
         Ok(Err(trouble)) => {
             tracing::warn!(file.id = %record.file_id, error = aws::log::chain(&trouble), "scan failed");
+            seen.push(aws::log::chain(&trouble));
+            is_out_of_room = room::is_exhausted(trouble.cause());
             (Outcome::Inconclusive(trouble.reason()), None, None)
         }
         Ok(Ok(Gathered::Evidence(evidence))) => {
+            seen.extend(evidence.replies.iter().filter_map(finding));
             let outcome = judge(&evidence, context.freshness_now().await, aws::clock::now());
             if let Outcome::Decided(verdict) = &outcome {
                 let (sha256, size_bytes) = (evidence.sha256, evidence.streamed_size);
@@ -135,8 +166,18 @@ async fn scan(context: &Context, record: &Record, version: &Version, budget: Dur
             (Outcome::Decided(Verdict::Unscannable { reason }), Some(sha256), None)
         }
     };
+    // An engine that ran out of space says so only as an error of its own.
+    is_out_of_room |= context.engine.lacks_room(version.size_bytes);
     let release = release_of(context, &outcome, sha256).await;
-    Report { outcome, duration: began.elapsed(), sha256, engine, release }
+    let report = Report { outcome, duration: began.elapsed(), sha256, engine, release };
+    Scanned { report, seen, is_out_of_room }
+}
+
+fn finding(reply: &EngineReply) -> Option<String> {
+    match reply {
+        EngineReply::Ok => None,
+        EngineReply::Found(name) => Some(name.clone()),
+    }
 }
 
 /// An operator's release of infected bytes. One that cannot be read does not count: the file is infected until it can.
@@ -180,6 +221,17 @@ enum Trouble {
 }
 
 impl Trouble {
+    /// Without the variant around it, which would hide it in a chain of causes.
+    fn cause(&self) -> &(dyn std::error::Error + 'static) {
+        match self {
+            Self::Store(error) => error,
+            Self::Spool(error) => error,
+            Self::Engine(error) => error,
+            Self::Gate(error) => error,
+            Self::NotAllTaken { .. } => self,
+        }
+    }
+
     fn reason(&self) -> ScanError {
         match self {
             Self::Store(_) | Self::Spool(_) => ScanError::StorageTrouble,
@@ -193,21 +245,22 @@ async fn gather(
     record: &Record,
     version: &Version,
     budget: Duration,
+    seen: &mut Vec<String>,
 ) -> Result<Gathered, Trouble> {
     let began = Instant::now();
     let object = context.stores.objects.open(&record.object_key(), version).await?;
-    let stored_size = object.size_bytes;
-    let is_announced_size = stored_size == version.size_bytes;
+    let (stored_size, content_encoding) = (object.size_bytes, object.content_encoding);
+    // What these bytes were judged says nothing about what clients would decode from them.
+    let may_be_known = stored_size == version.size_bytes && content_encoding == ContentEncoding::Identity;
     // The store measured the declared digest when the bytes arrived: they need not be read to be known.
-    if let Some(sha256) =
-        object.sha256.filter(|_| is_announced_size && object.sha256 == record.declared_sha256)
+    if let Some(sha256) = object.sha256.filter(|_| may_be_known && object.sha256 == record.declared_sha256)
         && let Some((verdict, engine)) = recall::recall(context, record, sha256, stored_size).await
     {
         return Ok(Gathered::Known { verdict, sha256, engine });
     }
     let spooled = context.spool.take(object).await?;
     let sha256 = spooled.sha256;
-    let is_as_announced = is_announced_size
+    let is_as_announced = may_be_known
         && spooled.size_bytes == stored_size
         && record.declared_sha256.is_none_or(|declared| declared == sha256);
     if is_as_announced
@@ -222,7 +275,7 @@ async fn gather(
     let structure = match inspection.refusal {
         None => Structure::Sound,
         Some(refusal) => {
-            tracing::info!(file.id = %record.file_id, %refusal, "refused by the structure gate");
+            seen.push(refusal.seen.to_string());
             let reason = refusal.reason;
             if !refusal.may_ask_engine() {
                 return Ok(Gathered::Unscannable { reason, sha256 });
@@ -237,7 +290,7 @@ async fn gather(
     };
     let scan = match context.engine.scan_within(&spooled.file, spooled.size_bytes, parts, left).await {
         Err(error @ EngineError::TooCostly { .. }) => {
-            tracing::info!(file.id = %record.file_id, %error, "scan stopped");
+            seen.push(error.to_string());
             let reason = match structure {
                 Structure::Refused(reason) => reason,
                 Structure::Sound => Unscannable::ScanTimeout,
@@ -253,6 +306,7 @@ async fn gather(
         announced_size: version.size_bytes,
         stored_size,
         streamed_size: spooled.size_bytes,
+        content_encoding,
         sha256,
         declared_sha256: record.declared_sha256,
         structure,
@@ -260,6 +314,6 @@ async fn gather(
         canary_found_before: scan.canary_found_before,
         canary_found_after: scan.canary_found_after,
         n_engine_errors: scan.n_engine_errors,
-        engine: scan.engine,
+        engine: context.stamp(scan.engine),
     }))
 }

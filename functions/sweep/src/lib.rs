@@ -143,6 +143,7 @@ impl Sweep<'_> {
             return Ok(nothing);
         };
         if applied.kept.is_none() {
+            aws::log::verdict(&applied.record, "given up", now);
             tracing::info!(file.id = %file, file.status = applied.record.status().as_str(), "swept");
         }
         let asks_for_scan = applied.effects.iter().any(|effect| matches!(effect, Effect::QueueScan { .. }));

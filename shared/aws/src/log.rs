@@ -6,6 +6,9 @@
 
 mod line;
 
+use domain::record::Record;
+use domain::timestamp::Timestamp;
+use domain::verdict::Verdict;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -20,6 +23,19 @@ const QUIET: &str = "hyper=warn,aws_config=warn,aws_smithy_runtime=error,aws_sdk
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// One line, at a level that every deployment shows, if the record got a verdict other than clean at this moment: which file, why, and what was
+/// seen. `seen` says nothing of the file's own: no name, no content.
+pub fn verdict(record: &Record, seen: &str, now: Timestamp) {
+    let Some(judgement) = record.judgement().filter(|judgement| judgement.judged_at == now) else { return };
+    let (status, reason) = match &judgement.verdict {
+        Verdict::Clean(_) => return,
+        Verdict::Infected { signature } => ("infected", signature.as_str()),
+        Verdict::Unscannable { reason } => ("unscannable", reason.code()),
+        Verdict::Error { reason } => ("error", reason.code()),
+    };
+    tracing::warn!(file.id = %record.file_id, scan.status = status, scan.reason = reason, seen, "not clean");
 }
 
 /// For the function called `service`: JSON on stdout. Counts its cold start.

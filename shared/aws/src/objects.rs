@@ -9,6 +9,7 @@ use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, Tag, Tagging, TaggingDirective,
 };
 use domain::aftermath::Quarantine;
+use domain::content_encoding::ContentEncoding;
 use domain::id::{ETag, FileId, ObjectKey, Sha256, Version, VersionId};
 use domain::incoming::Incoming;
 use domain::record::Record;
@@ -33,6 +34,8 @@ pub struct OpenObject {
     pub size_bytes: u64,
     /// What the store measured of the whole object when it arrived; only when the uploader declared it.
     pub sha256: Option<Sha256>,
+    /// What storage repeats to clients. `body` has the stored bytes, not decoded.
+    pub content_encoding: ContentEncoding,
     pub body: ByteStream,
 }
 
@@ -60,7 +63,8 @@ impl Objects {
         let size_bytes = size_bytes.ok_or_else(|| StoreError::new("open an object", Kind::Corrupt))?;
         // Of an object in parts it is a digest of digests, which does not parse.
         let sha256 = output.checksum_sha256.and_then(|text| Sha256::parse(&text).ok());
-        Ok(OpenObject { size_bytes, sha256, body: output.body })
+        let content_encoding = ContentEncoding::parse(output.content_encoding.as_deref());
+        Ok(OpenObject { size_bytes, sha256, content_encoding, body: output.body })
     }
 
     /// The current version under a key; `None` when there is none or it is a delete marker.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
+use aws_sdk_s3::primitives::DateTime;
 use domain::access::DownloadGrant;
 use domain::id::{ObjectKey, Sha256};
 use domain::timestamp::Timestamp;
@@ -65,6 +66,9 @@ impl PresignedUpload {
 /// A URL signed with temporary credentials dies with them; a minute is kept in hand.
 const CREDENTIALS_MARGIN: Duration = Duration::from_mins(1);
 
+/// RFC 5646, section 4.1: nothing is said about the language.
+const UNDETERMINED_LANGUAGE: &str = "und";
+
 impl Objects {
     /// A PUT that works once (`if-none-match: *`), for what the request says: the store refuses anything else.
     pub async fn presign_put(
@@ -122,6 +126,11 @@ impl Objects {
     }
 
     /// A GET of exactly the granted version, as an attachment of a harmless type, for at most `ttl`.
+    ///
+    /// It overrides every stored header that S3 can override (AWS, "GetObject", "Overriding response header
+    /// values through the request"), so that the uploader cannot change what a client does with the bytes.
+    /// Without `identity`, clients would decode the judged bytes by the uploader's `content-encoding`, and
+    /// save bytes that were never judged.
     pub async fn presign_get(
         &self,
         grant: &DownloadGrant,
@@ -137,7 +146,10 @@ impl Objects {
             .version_id(grant.version().version_id.as_str())
             .response_content_disposition(grant.content_disposition())
             .response_content_type(grant.content_type())
-            .response_cache_control("private, no-store");
+            .response_content_encoding("identity")
+            .response_content_language(UNDETERMINED_LANGUAGE)
+            .response_cache_control("private, no-store")
+            .response_expires(DateTime::from_secs(0));
         let presigned = request.presigned(presigning(now, expires_at)?).await;
         let presigned = presigned.map_err(|error| StoreError::of_sdk("presign a download", error))?;
         Ok((presigned.uri().to_owned(), expires_at))

@@ -7,6 +7,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::HttpClient;
 
 /// The configuration that all clients share, and S3's own endpoints.
 #[derive(Clone, Debug)]
@@ -78,24 +79,26 @@ impl Sdk {
         aws_sdk_eventbridge::Client::new(&self.shared)
     }
 
-    /// A DynamoDB client; `endpoint` is `None` on AWS.
-    pub fn dynamodb(&self, endpoint: Option<&str>) -> aws_sdk_dynamodb::Client {
-        let mut builder = aws_sdk_dynamodb::config::Builder::from(&self.shared);
-        // `None` here would undo `AWS_ENDPOINT_URL*`.
-        if let Some(url) = endpoint {
-            builder.set_endpoint_url(Some(url.to_owned()));
-        }
-        aws_sdk_dynamodb::Client::from_conf(builder.build())
+    /// A DynamoDB client for the environment's endpoint.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.shared)
     }
 
-    /// An SQS client; `endpoint` is `None` on AWS.
-    pub fn sqs(&self, endpoint: Option<&str>) -> aws_sdk_sqs::Client {
-        let mut builder = aws_sdk_sqs::config::Builder::from(&self.shared);
-        // `None` here would undo `AWS_ENDPOINT_URL*`.
-        if let Some(url) = endpoint {
-            builder.set_endpoint_url(Some(url.to_owned()));
-        }
-        aws_sdk_sqs::Client::from_conf(builder.build())
+    /// A DynamoDB client whose requests all go to `http`, not to the network: the local mode's.
+    pub fn dynamodb_over(&self, http: impl HttpClient + 'static) -> aws_sdk_dynamodb::Client {
+        let config = aws_sdk_dynamodb::config::Builder::from(&self.shared).http_client(http);
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    /// An SQS client for the environment's endpoint.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.shared)
+    }
+
+    /// An SQS client whose requests all go to `http`, not to the network: the local mode's.
+    pub fn sqs_over(&self, http: impl HttpClient + 'static) -> aws_sdk_sqs::Client {
+        let config = aws_sdk_sqs::config::Builder::from(&self.shared).http_client(http);
+        aws_sdk_sqs::Client::from_conf(config.build())
     }
 
     /// A Secrets Manager client.

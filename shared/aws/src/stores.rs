@@ -45,12 +45,10 @@ impl Stores {
     pub fn from_env(env: &Env, sdk: &Sdk) -> Result<Self, ConfigError> {
         let bucket = env.required("S3_BUCKET_NAME")?.to_owned();
         let objects = Objects::new(sdk, bucket.clone());
-        let ledger = Ledger::new(sdk.dynamodb(None), env.required("AIRLOCK_TABLE")?.to_owned());
-        let scans = env
-            .get("AIRLOCK_SCAN_QUEUE_URL")
-            .map(|url| ScanQueue::new(sdk.sqs(None), url.to_owned(), bucket));
-        let events =
-            env.get("AIRLOCK_EVENT_QUEUE_URL").map(|url| EventQueue::new(sdk.sqs(None), url.to_owned()));
+        let ledger = Ledger::new(sdk.dynamodb(), env.required("AIRLOCK_TABLE")?.to_owned());
+        let scans =
+            env.get("AIRLOCK_SCAN_QUEUE_URL").map(|url| ScanQueue::new(sdk.sqs(), url.to_owned(), bucket));
+        let events = env.get("AIRLOCK_EVENT_QUEUE_URL").map(|url| EventQueue::new(sdk.sqs(), url.to_owned()));
         Ok(Self {
             objects,
             ledger,

@@ -24,6 +24,22 @@ impl Limits {
         self.max_file_size.saturating_mul(4)
     }
 
+    /// Kept free beside what a scan may write: reports, small members, rounding.
+    const ROOM_MARGIN_BYTES: u64 = 64 * 1024 * 1024;
+
+    /// Bytes of temporary space that the engine may need for a file of `size_bytes`: its copy, and what it unpacks to.
+    pub fn engine_room(&self, size_bytes: u64) -> u64 {
+        size_bytes.saturating_add(self.max_scan_size()).saturating_add(Self::ROOM_MARGIN_BYTES)
+    }
+
+    /// Bytes of temporary space in which a scan of any file that is accepted ends: the spooled object and what the gate unpacks, beside the
+    /// engine's.
+    pub fn scan_room(&self) -> u64 {
+        self.engine_room(self.max_file_size)
+            .saturating_add(self.max_file_size)
+            .saturating_add(self.max_scan_size())
+    }
+
     /// Processor time for one file, the gate's included. With full definitions, ClamAV takes 0.3 s for 1 MB of noise and up to 12 s for 1 MB of compressed text;
     /// files made for it take half a minute for 10 KB. Eight seconds leave two of ten for everything else that is done with a small file.
     pub fn max_cpu_time(&self, size_bytes: u64) -> Duration {
@@ -64,6 +80,7 @@ impl ClamdConf {
             ("AlertEncrypted", "yes".to_owned()),
             ("AlertBrokenExecutables", "yes".to_owned()),
             ("AlertBrokenMedia", "yes".to_owned()),
+            ("AlertPartitionIntersection", "yes".to_owned()),
             ("MaxFileSize", size.clone()),
             ("StreamMaxLength", size.clone()),
             // Beyond these ClamAV skips a way of looking, and says nothing.

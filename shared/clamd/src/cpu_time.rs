@@ -48,7 +48,6 @@ fn children(pid: u32) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
-    use std::time::Instant;
 
     use super::*;
 
@@ -65,8 +64,7 @@ mod tests {
         ] {
             let mut shell = Command::new("sh").arg("-c").arg(&script).spawn().unwrap();
             let spends = |program| spent(program, shell.id()).unwrap() > Duration::from_millis(50);
-            let began = Instant::now();
-            while !(spends(&clamd) || spends(&engine)) && began.elapsed() < Duration::from_secs(10) {
+            while !(spends(&clamd) || spends(&engine)) {
                 std::thread::sleep(Duration::from_millis(10));
             }
             assert_eq!((spends(&clamd), spends(&engine)), (by_clamd, by_engine), "{script}");

@@ -113,7 +113,7 @@ impl Daemon {
         if let Some(loaded) = version.definitions.filter(|loaded| *loaded != definitions.version) {
             return Err(StartError::OtherDefinitions { loaded, on_disk: definitions.version });
         }
-        let stamp = EngineStamp { version: version.engine, definitions };
+        let stamp = EngineStamp { version: version.engine, openers: vec![], definitions };
         complaints.take();
         Ok(Self {
             child: starting.child,
@@ -151,8 +151,7 @@ impl Daemon {
 
     /// Bytes free for temporary files.
     pub(crate) fn free_bytes(&self) -> io::Result<u64> {
-        let space = rustix::fs::statvfs(&self.temporary_directory)?;
-        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+        free_bytes(&self.temporary_directory)
     }
 
     /// Returns when scans have spent `limit` of processor time from now on.
@@ -206,6 +205,12 @@ impl Starting {
             sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Bytes that this process may still write to the file system of `path`.
+pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
+    let space = rustix::fs::statvfs(path)?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
 /// The process group that a child leads; none once the child was waited for.

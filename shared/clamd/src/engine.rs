@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::canary;
 use crate::client::{Client, ClientError};
-use crate::daemon::{Daemon, DaemonConfig, StartError};
+use crate::daemon::{Daemon, DaemonConfig, StartError, free_bytes};
 use crate::program::Snapshot;
 
 /// A supervised engine: started when it is needed, killed when it fails.
@@ -86,8 +86,6 @@ pub enum EngineError {
     TooCostly { limit: Duration },
 }
 
-/// Kept free beside what a scan may unpack: reports, small members, rounding.
-const SPACE_MARGIN_BYTES: u64 = 64 * 1024 * 1024;
 /// The canary is 68 bytes; an engine that needs longer than this for it is not well.
 const CANARY_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -125,6 +123,12 @@ impl Engine {
                 Err(found.map_or_else(EngineError::from, |_| EngineError::NoCanary))
             }
         }
+    }
+
+    /// Whether there is less temporary space now than the engine may need for a file of `size_bytes`.
+    pub fn lacks_room(&self, size_bytes: u64) -> bool {
+        let free_bytes = free_bytes(&self.config.run_directory);
+        free_bytes.is_ok_and(|free_bytes| free_bytes < self.config.limits.engine_room(size_bytes))
     }
 
     /// How often clamd was started.
@@ -197,7 +201,7 @@ impl Engine {
     ) -> Result<Scan, EngineError> {
         daemon.wipe().map_err(EngineError::TemporaryDirectory)?;
         let free_bytes = daemon.free_bytes().map_err(EngineError::TemporaryDirectory)?;
-        let needed_bytes = size_bytes + self.config.limits.max_scan_size() + SPACE_MARGIN_BYTES;
+        let needed_bytes = self.config.limits.engine_room(size_bytes);
         if free_bytes < needed_bytes {
             return Err(EngineError::NoSpace { free_bytes, needed_bytes });
         }

@@ -15,7 +15,8 @@ use domain::verdict::EngineReply;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 
-const BUDGET: Duration = Duration::from_secs(20);
+/// Nothing here may depend on it, or on how busy the machine is.
+const BUDGET: Duration = Duration::from_mins(15);
 const MAX_FILE_SIZE: u64 = 5_000_000;
 
 /// `tools/engine build` puts it there.
@@ -179,6 +180,7 @@ fn scripted(directory: &Path, n_read: usize, reply: Option<&'static [u8]>) -> Pa
             Some(reply) => {
                 let _ = socket.write_all(reply).await;
                 let _ = socket.shutdown().await;
+                // The other end has what was sent by then, or learns that there is no more: either is no answer.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             None => tokio::time::sleep(BUDGET).await,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::InvalidId;
 
-/// A media type without parameters other than `charset`: printable ASCII, `type/subtype`, at most 127 bytes.
+/// A media type, with or without parameters (RFC 9110, 8.3.1): printable ASCII, `type/subtype`, at most 127 bytes. It is kept as it was
+/// given, because it is signed into the upload.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ContentType(String);
@@ -95,7 +96,18 @@ mod tests {
 
     #[test]
     fn only_media_types_are_types() {
-        for good in ["text/plain", "application/vnd.ms-excel", "text/plain; charset=utf-8", "image/svg+xml"] {
+        for good in [
+            "text/plain",
+            "application/vnd.ms-excel",
+            "text/plain; charset=utf-8",
+            "text/plain;charset=UTF-8",
+            "TEXT/Plain ; Charset=\"utf-8\"",
+            " text/plain ",
+            "text/plain;",
+            "application/vnd.openxmlformats-officedocument.presentationml.presentation; charset=binary",
+            "video/webm; codecs=\"vp8, vorbis\"",
+            "image/svg+xml",
+        ] {
             assert!(ContentType::parse(good).is_ok(), "{good}");
         }
         for bad in [

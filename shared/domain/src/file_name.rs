@@ -2,6 +2,8 @@
 //!
 //! A name is shown and offered on download; it is never a path, a key or a verdict's identity.
 
+mod visible;
+
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -9,15 +11,16 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
 
-/// The longest name that common file systems take, in bytes of UTF-8.
-pub const MAX_NAME_BYTES: usize = 255;
+/// The longest name that Windows and macOS take, in UTF-16 code units; up to 765 bytes of UTF-8. Linux takes 255 bytes: what saves a file there
+/// shortens its name.
+pub const MAX_NAME_UNITS: usize = 255;
 
 /// Why a name is refused. Names are made harmless where that is possible; these two cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 pub enum InvalidName {
     #[error("the file name is empty")]
     Empty,
-    #[error("the file name is longer than {MAX_NAME_BYTES} bytes")]
+    #[error("the file name is longer than {MAX_NAME_UNITS} characters (UTF-16 code units)")]
     TooLong,
 }
 
@@ -30,14 +33,15 @@ impl FileName {
     /// Makes `text` harmless, or says why it cannot be. Sanitizing a sanitized name changes nothing.
     pub fn sanitize(text: &str) -> Result<Self, InvalidName> {
         let last_part = text.rsplit(['/', '\\']).next().unwrap_or_default();
-        let visible: String = last_part.nfc().filter(|c| !is_hidden(*c)).map(replace_reserved).collect();
+        // Composed last: what was hidden between a letter and its accent is gone by then.
+        let composed: String = visible::visible(last_part).chars().map(replace_reserved).nfc().collect();
         // Windows drops trailing dots and spaces, so "a.exe." would be saved as "a.exe".
-        let trimmed = visible.trim().trim_end_matches(['.', ' ']).trim_end();
+        let trimmed = composed.trim_start().trim_end_matches(|c: char| c == '.' || c.is_whitespace());
         let safe = if is_device_name(trimmed) { format!("_{trimmed}") } else { trimmed.to_owned() };
         if safe.trim_matches('.').is_empty() {
             return Err(InvalidName::Empty);
         }
-        if safe.len() > MAX_NAME_BYTES { Err(InvalidName::TooLong) } else { Ok(Self(safe)) }
+        if safe.encode_utf16().count() > MAX_NAME_UNITS { Err(InvalidName::TooLong) } else { Ok(Self(safe)) }
     }
 
     /// For a file whose uploader gave it no name.
@@ -53,6 +57,19 @@ impl FileName {
     pub fn extension(&self) -> Option<String> {
         let (stem, extension) = self.0.rsplit_once('.')?;
         (!stem.is_empty() && !extension.is_empty()).then(|| extension.to_lowercase())
+    }
+
+    /// The name in at most `n_bytes` bytes of UTF-8, for file systems that count those (Linux: 255). The stem loses its end; the extension stays,
+    /// unless it is most of the name.
+    pub fn within_bytes(&self, n_bytes: usize) -> String {
+        if self.0.len() <= n_bytes {
+            return self.0.clone();
+        }
+        let dot = self.0.rfind('.').filter(|dot| *dot > 0 && self.0.len() - dot <= n_bytes / 4);
+        let (stem, extension) = self.0.split_at(dot.unwrap_or(self.0.len()));
+        let room = n_bytes - extension.len();
+        let end = (0..=room).rev().find(|end| stem.is_char_boundary(*end)).unwrap_or(0);
+        format!("{}{extension}", &stem[..end])
     }
 
     /// `attachment` with an ASCII fallback and the exact name (RFC 6266, RFC 8187).
@@ -81,14 +98,6 @@ const EXTENDED_VALUE: &AsciiSet = &NON_ALPHANUMERIC
 /// `%` is replaced in the fallback too: some browsers decode it there.
 fn is_quotable(c: char) -> bool {
     matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '%')
-}
-
-/// Characters that change what a reader sees without being seen: controls, line and paragraph separators,
-/// bidirectional marks, overrides and isolates, zero-width joiners' harmful cousins, the byte order mark, noncharacters.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-        || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// Characters that Windows does not allow in a name.
@@ -159,6 +168,12 @@ mod tests {
             ("  spaced .txt. . ", "spaced .txt"),
             ("what?.txt", "what_.txt"),
             (".profile", ".profile"),
+            ("a.\u{2000}.", "a"),
+            ("e\u{200b}\u{301}.txt", "\u{e9}.txt"),
+            (
+                "Alba \u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}.txt",
+                "Alba \u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}.txt",
+            ),
         ] {
             assert_eq!(FileName::sanitize(given).map(String::from), Ok(expected.to_owned()), "{given:?}");
         }
@@ -171,7 +186,12 @@ mod tests {
         }
         assert!(FileName::sanitize(&"x".repeat(255)).is_ok());
         assert_eq!(FileName::sanitize(&"x".repeat(256)), Err(InvalidName::TooLong));
-        assert_eq!(FileName::sanitize(&"\u{e9}".repeat(128)), Err(InvalidName::TooLong));
+        for (character, n_units) in [("\u{e9}", 1), ("\u{3042}", 1), ("\u{1f600}", 2), ("\u{2f81d}", 1)] {
+            let longest = 255 / n_units;
+            assert!(FileName::sanitize(&character.repeat(longest)).is_ok(), "{character:?}");
+            let too_long = FileName::sanitize(&character.repeat(longest + 1));
+            assert_eq!(too_long, Err(InvalidName::TooLong), "{character:?}");
+        }
     }
 
     #[test]
@@ -180,6 +200,23 @@ mod tests {
         assert_eq!(extension("a.tar.GZ"), Some("gz".to_owned()));
         assert_eq!(extension("noext"), None);
         assert_eq!(extension(".profile"), None);
+    }
+
+    #[test]
+    fn a_name_is_shortened_before_its_extension() {
+        let within = |name: &str, n_bytes| FileName::sanitize(name).unwrap().within_bytes(n_bytes);
+        assert_eq!(within("short.txt", 255), "short.txt");
+        assert_eq!(
+            within(&format!("{}.tar.gz", "\u{3042}".repeat(248)), 255),
+            format!("{}.gz", "\u{3042}".repeat(84))
+        );
+        assert_eq!(
+            within(&format!("{}.txt", "\u{1f600}".repeat(125)), 255),
+            format!("{}.txt", "\u{1f600}".repeat(62))
+        );
+        assert_eq!(within(&"\u{3042}".repeat(255), 255), "\u{3042}".repeat(85), "no extension");
+        let all_extension = format!("a.{}", "\u{3042}".repeat(200));
+        assert_eq!(within(&all_extension, 255), format!("a.{}", "\u{3042}".repeat(84)));
     }
 
     #[test]
@@ -198,9 +235,19 @@ mod tests {
         fn any_text_gives_a_stable_name_or_a_reason(text in any::<String>()) {
             if let Ok(name) = FileName::sanitize(&text) {
                 prop_assert_eq!(FileName::sanitize(name.as_str()), Ok(name.clone()));
-                prop_assert!(name.as_str().len() <= MAX_NAME_BYTES);
+                prop_assert!(name.as_str().encode_utf16().count() <= MAX_NAME_UNITS);
                 prop_assert!(!name.as_str().contains(['/', '\\', '"', '\r', '\n']));
-                prop_assert!(!name.as_str().chars().any(is_hidden));
+                prop_assert_eq!(visible::visible(name.as_str()), name.as_str());
+            }
+        }
+
+        /// Of characters that join, combine, hide or are reserved, in any order.
+        #[test]
+        fn any_row_of_odd_characters_gives_a_stable_name(
+            text in "[ae.\\ <\\\\\u{301}\u{338}\u{200b}\u{200c}\u{200d}\u{fe0f}\u{e0067}\u{e007f}\u{1f3f4}\u{212a}\u{37e}\u{2000}\u{958}]{0,12}",
+        ) {
+            if let Ok(name) = FileName::sanitize(&text) {
+                prop_assert_eq!(FileName::sanitize(name.as_str()), Ok(name.clone()));
             }
         }
 

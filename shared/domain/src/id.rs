@@ -158,7 +158,7 @@ bounded_text_id!(
 );
 
 impl OwnerId {
-    /// The only user of a local service without tokens.
+    /// The only user of a local service without tokens. Reserved: no token is accepted for it.
     pub fn local() -> Self {
         Self("local".to_owned())
     }

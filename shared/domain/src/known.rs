@@ -32,14 +32,16 @@ pub struct Question<'a> {
 }
 
 impl Known {
-    /// `None` for what says nothing lasting about the bytes: errors, and refusals that are the moment's fault.
+    /// `None` for what says nothing lasting about the bytes: errors, and refusals because of the moment or of
+    /// how the bytes were stored.
     pub fn of(question: Question<'_>, verdict: &Verdict) -> Option<Self> {
         let is_lasting = match verdict {
             // The proof of a clean verdict names its bytes: it proves nothing about others.
             Verdict::Clean(proof) => proof.sha256() == question.sha256,
             Verdict::Infected { .. } => true,
             Verdict::Unscannable { reason } => {
-                !matches!(reason, Unscannable::ScanTimeout | Unscannable::StaleDefinitions)
+                use Unscannable::{ContentEncoding, InspectionFailed, ScanTimeout, StaleDefinitions};
+                !matches!(reason, ContentEncoding | InspectionFailed | ScanTimeout | StaleDefinitions)
             }
             Verdict::Error { .. } => false,
         };
@@ -82,7 +84,7 @@ mod tests {
             built_at: NOW,
             n_signatures: 1,
         };
-        Engine { version: "ClamAV 1.4.6".into(), definitions }
+        Engine { version: "ClamAV 1.4.6".into(), openers: vec![], definitions }
     }
 
     #[test]
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_moment_decided_is_not_remembered() {
+    fn what_says_nothing_lasting_about_the_bytes_is_not_remembered() {
         let engine = engine("1");
         let question =
             Question { sha256: Sha256::from_bytes([1; 32]), size_bytes: 10, engine: &engine, release: "1" };
@@ -130,6 +132,8 @@ mod tests {
         assert!(Known::of(question, &unscannable(Unscannable::Encrypted)).is_some());
         assert!(Known::of(question, &unscannable(Unscannable::ScanTimeout)).is_none());
         assert!(Known::of(question, &unscannable(Unscannable::StaleDefinitions)).is_none());
+        assert!(Known::of(question, &unscannable(Unscannable::ContentEncoding)).is_none());
+        assert!(Known::of(question, &unscannable(Unscannable::InspectionFailed)).is_none());
         for reason in ScanError::ALL {
             assert!(Known::of(question, &Verdict::Error { reason }).is_none());
         }

@@ -9,9 +9,11 @@
 
 pub mod access;
 pub mod aftermath;
+pub mod content_encoding;
 pub mod content_type;
 pub mod delivery;
 pub mod file_name;
+mod finding;
 pub mod freshness;
 pub mod id;
 pub mod incoming;

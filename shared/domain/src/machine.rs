@@ -63,6 +63,8 @@ pub enum Event {
     Renewed { holder: ScanId },
     /// The scanner is done with this version.
     Scanned { version_id: VersionId, holder: ScanId, report: Report },
+    /// The scanner has no room for a scan now. Says nothing about the file, so it costs no attempt; another message asks again.
+    Postponed { version_id: VersionId, holder: ScanId },
     /// The sweep looked, because the record was due. `found` is the current version under the key, when it had to look.
     Due { found: Option<Version>, rescans: Rescans },
     /// Somebody saw this version under the key, and no event of it may come.
@@ -145,6 +147,9 @@ pub fn step(record: &Record, event: &Event, policy: &MachinePolicy, now: Timesta
         Event::Renewed { holder } => first_scan::renewed(record, *holder, policy, now),
         Event::Scanned { version_id, holder, report } => {
             first_scan::scanned(record, version_id, *holder, report, policy, now)
+        }
+        Event::Postponed { version_id, holder } => {
+            first_scan::postponed(record, version_id, *holder, policy, now)
         }
         Event::Due { found, rescans } => sweep::due(record, found.as_ref(), rescans, policy, now),
         Event::Arrived { version } => sweep::arrived(record, version, policy, now),

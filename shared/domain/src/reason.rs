@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unscannable {
+    /// Storage keeps a `Content-Encoding` with the bytes: a client would decode them, and save others.
+    ContentEncoding,
     Empty,
     Encrypted,
     ExpandsTooMuch,
@@ -21,7 +23,8 @@ pub enum Unscannable {
 }
 
 impl Unscannable {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
+        Self::ContentEncoding,
         Self::Empty,
         Self::Encrypted,
         Self::ExpandsTooMuch,
@@ -37,6 +40,7 @@ impl Unscannable {
 
     pub const fn code(self) -> &'static str {
         match self {
+            Self::ContentEncoding => "content_encoding",
             Self::Empty => "empty",
             Self::Encrypted => "encrypted",
             Self::ExpandsTooMuch => "expands_too_much",
@@ -54,6 +58,10 @@ impl Unscannable {
     /// A sentence for the person who uploaded the file.
     pub const fn sentence(self) -> &'static str {
         match self {
+            Self::ContentEncoding => {
+                "We could not check this file because it was stored with a content encoding (gzip, for example). \
+                 Please upload it again without the header `Content-Encoding`."
+            }
             Self::Empty => "We could not check this file because it is empty.",
             Self::Encrypted => "We could not check this file because it is password-protected.",
             Self::ExpandsTooMuch => "We could not check this file because it unpacks to too much data.",

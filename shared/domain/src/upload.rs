@@ -39,9 +39,14 @@ pub enum AllowedExtensions {
     Only(BTreeSet<String>),
 }
 
-/// Documents, pictures, sound, film and archives; nothing that runs when it is opened.
-pub const DEFAULT_EXTENSIONS: &str = "pdf,doc,docx,xls,xlsx,ppt,pptx,odt,ods,odp,rtf,txt,md,csv,tsv,json,xml,yaml,log,\
-eml,msg,epub,png,jpg,jpeg,gif,webp,bmp,tif,tiff,heic,svg,mp3,wav,flac,ogg,m4a,mp4,mov,avi,mkv,webm,zip,gz,tgz,tar,bz2,xz,7z,bin";
+/// Documents, pictures, sound, film and archives, each with its family; nothing that runs when it is opened. Office's formats with macros are
+/// among them: macros do not run before a person has allowed it, and the older formats (`doc`, `xls`) hold them as well.
+pub const DEFAULT_EXTENSIONS: &str = "pdf,doc,docx,docm,dot,dotx,dotm,xls,xlsx,xlsm,xlsb,xlt,xltx,xltm,ppt,pptx,pptm,\
+pps,ppsx,ppsm,pot,potx,potm,odt,ott,ods,ots,odp,otp,odg,otg,odf,pages,numbers,key,rtf,txt,text,md,markdown,csv,tsv,\
+json,jsonl,ndjson,geojson,xml,yaml,yml,log,eml,msg,mbox,ics,vcf,epub,\
+png,apng,jpg,jpeg,jpe,jfif,gif,webp,bmp,dib,tif,tiff,heic,heif,avif,svg,\
+mp3,wav,flac,ogg,oga,opus,m4a,aac,aif,aiff,wma,amr,mp4,m4v,mov,qt,avi,mkv,webm,ogv,mpg,mpeg,wmv,3gp,3g2,\
+zip,gz,tgz,tar,bz2,tbz,tbz2,xz,txz,7z,bin";
 
 impl AllowedExtensions {
     /// Reads a comma-separated list; `*` alone allows every name, also one without an extension.
@@ -126,7 +131,8 @@ pub fn accept(request: &UploadRequest<'_>, policy: &UploadPolicy) -> Result<Uplo
     if request.max_downloads == Some(0) {
         return Err(Rejected::InvalidMaxDownloads);
     }
-    let content_type = match request.content_type {
+    // Browsers say "" where they do not know.
+    let content_type = match request.content_type.filter(|text| !text.trim().is_empty()) {
         Some(text) => ContentType::parse(text).map_err(|_| Rejected::InvalidContentType)?,
         None => ContentType::octet_stream(),
     };
@@ -164,8 +170,42 @@ mod tests {
             accept(&UploadRequest { size_bytes: Some(1000), ..request("a.PDF") }, &policy()).unwrap();
         assert_eq!(upload.filename.as_str(), "a.PDF");
         assert_eq!(upload.content_type, ContentType::octet_stream());
+        for unknown in ["", "  "] {
+            let given = UploadRequest { content_type: Some(unknown), ..request("a.txt") };
+            assert_eq!(accept(&given, &policy()).unwrap().content_type, ContentType::octet_stream());
+        }
         let all = UploadPolicy { allowed_extensions: AllowedExtensions::parse("*"), ..policy() };
         assert!(accept(&request("noext"), &all).is_ok());
+    }
+
+    #[test]
+    fn families_are_accepted_whole_and_nothing_that_runs() {
+        let default = AllowedExtensions::default();
+        let allows =
+            |extension: &str| default.allows(&FileName::sanitize(&format!("a.{extension}")).unwrap());
+        for family in [
+            "jpg jpeg jpe jfif JPG",
+            "heic heif avif",
+            "mp4 m4v mov mpg mpeg",
+            "mp3 m4a aac ogg oga opus",
+            "yaml yml",
+            "docx dotx docm dotm",
+            "xlsx xltx xlsb xlsm",
+            "odt odg ott",
+            "pages numbers key",
+            "eml ics vcf",
+            "tar tgz txz tbz2",
+        ] {
+            for extension in family.split(' ') {
+                assert!(allows(extension), "{extension}");
+            }
+        }
+        for runs in "exe dll com scr msi msix bat cmd ps1 vbs vbe js mjs jse wsf hta jar class sh bash py pl rb php lnk url desktop reg \
+                     cpl chm iso img vhd dmg pkg app deb rpm apk appimage xll xlam ppam html htm xhtml mht shtml swf svgz"
+            .split_whitespace()
+        {
+            assert!(!allows(runs), "{runs}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::content_encoding::ContentEncoding;
+use crate::finding::{Finding, classify};
 use crate::freshness::{Definitions, Freshness, FreshnessPolicy, freshness};
 use crate::id::Sha256;
 pub use crate::reason::{ScanError, Unscannable};
@@ -58,6 +60,9 @@ pub struct Judgement {
 pub struct Engine {
     /// For example `ClamAV 1.4.6`.
     pub version: String,
+    /// The programs that took the file apart for it, for example `7-Zip 26.02`.
+    #[serde(default)]
+    pub openers: Vec<String>,
     pub definitions: Definitions,
 }
 
@@ -90,6 +95,8 @@ pub struct Evidence {
     pub stored_size: u64,
     /// What was read, hashed and handed to the engine.
     pub streamed_size: u64,
+    /// What the store said when the object was opened. The stored bytes are judged, never decoded ones.
+    pub content_encoding: ContentEncoding,
     pub sha256: Sha256,
     pub declared_sha256: Option<Sha256>,
     /// What the structure gate saw.
@@ -102,6 +109,19 @@ pub struct Evidence {
     /// Error lines that the engine printed in between; they do not show in its reply.
     pub n_engine_errors: usize,
     pub engine: Engine,
+}
+
+impl Evidence {
+    /// Why the file is not clean even if the engine finds nothing in it: clients would save other bytes than
+    /// the judged ones, or the engine did not look at all of them.
+    fn refusal(&self) -> Option<Unscannable> {
+        match (self.content_encoding, self.structure) {
+            // First, because it says nothing about the bytes: stored without it, they may be clean.
+            (ContentEncoding::Encoded, _) => Some(Unscannable::ContentEncoding),
+            (ContentEncoding::Identity, Structure::Refused(reason)) => Some(reason),
+            (ContentEncoding::Identity, Structure::Sound) => None,
+        }
+    }
 }
 
 /// What the evidence amounts to.
@@ -122,11 +142,15 @@ pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Ou
     if let Some((finding, name)) = findings.min_by_key(|(finding, _)| *finding) {
         return match finding {
             Finding::Malware => Outcome::Decided(Verdict::Infected { signature: name.to_owned() }),
-            Finding::Nameless => Outcome::Inconclusive(ScanError::EngineTrouble),
-            Finding::NotScanned(reason) => refuse(evidence.structure, reason),
+            Finding::Untrusted => Outcome::Inconclusive(ScanError::EngineTrouble),
+            // The gate knows better than the engine why something cannot be looked at.
+            Finding::NotScanned(reason) => {
+                let reason = evidence.refusal().unwrap_or(reason);
+                Outcome::Decided(Verdict::Unscannable { reason })
+            }
         };
     }
-    if let Structure::Refused(reason) = evidence.structure {
+    if let Some(reason) = evidence.refusal() {
         return Outcome::Decided(Verdict::Unscannable { reason });
     }
     let sizes_agree =
@@ -150,48 +174,6 @@ pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Ou
     }
 }
 
-/// The gate knows better than the engine why something cannot be looked at.
-fn refuse(structure: Structure, reason: Unscannable) -> Outcome {
-    let reason = match structure {
-        Structure::Refused(reason) => reason,
-        Structure::Sound => reason,
-    };
-    Outcome::Decided(Verdict::Unscannable { reason })
-}
-
-/// Worst first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Finding {
-    Malware,
-    /// `(null) FOUND` (clamav issue 720): something was found and its name was lost, or nothing was.
-    Nameless,
-    NotScanned(Unscannable),
-}
-
-/// ClamAV reports "I did not look at all of it" as a finding whose name begins with `Heuristics.`.
-fn classify(name: &str) -> Finding {
-    if name.is_empty() || name == "(null)" {
-        return Finding::Nameless;
-    }
-    if let Some(limit) = name.strip_prefix("Heuristics.Limits.Exceeded") {
-        return Finding::NotScanned(match limit.trim_start_matches('.').trim_end_matches(".UNOFFICIAL") {
-            "MaxFileSize" => Unscannable::TooLarge,
-            "MaxFiles" => Unscannable::TooManyFiles,
-            "MaxRecursion" => Unscannable::TooDeep,
-            "MaxScanTime" => Unscannable::ScanTimeout,
-            // `MaxScanSize`, and any limit that a later engine adds.
-            _ => Unscannable::ExpandsTooMuch,
-        });
-    }
-    if name.starts_with("Heuristics.Encrypted.") {
-        return Finding::NotScanned(Unscannable::Encrypted);
-    }
-    if name.starts_with("Heuristics.Broken.") {
-        return Finding::NotScanned(Unscannable::Malformed);
-    }
-    Finding::Malware
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use proptest::prelude::*;
@@ -207,6 +189,7 @@ pub(crate) mod tests {
             announced_size: 10,
             stored_size: 10,
             streamed_size: 10,
+            content_encoding: ContentEncoding::Identity,
             sha256: Sha256::from_bytes([7; 32]),
             declared_sha256: None,
             structure: Structure::Sound,
@@ -216,6 +199,7 @@ pub(crate) mod tests {
             n_engine_errors: 0,
             engine: Engine {
                 version: "ClamAV 1.4.6".into(),
+                openers: vec!["7-Zip 26.02".into()],
                 definitions: Definitions {
                     kind: DefinitionsKind::Official,
                     version: "27900".into(),
@@ -268,15 +252,12 @@ pub(crate) mod tests {
             found("Win.Test.EICAR_HDB-1"),
             Outcome::Decided(Verdict::Infected { signature: "Win.Test.EICAR_HDB-1".into() })
         );
-        assert_eq!(found("Heuristics.Limits.Exceeded.MaxFileSize"), unscannable(Unscannable::TooLarge));
-        assert_eq!(found("Heuristics.Limits.Exceeded.MaxScanSize"), unscannable(Unscannable::ExpandsTooMuch));
-        assert_eq!(found("Heuristics.Limits.Exceeded.MaxFiles"), unscannable(Unscannable::TooManyFiles));
-        assert_eq!(found("Heuristics.Limits.Exceeded.MaxRecursion"), unscannable(Unscannable::TooDeep));
-        assert_eq!(found("Heuristics.Limits.Exceeded.MaxScanTime"), unscannable(Unscannable::ScanTimeout));
-        assert_eq!(found("Heuristics.Limits.Exceeded"), unscannable(Unscannable::ExpandsTooMuch));
+        assert_eq!(found("Heuristics.XZ.DicSizeLimit"), unscannable(Unscannable::ExpandsTooMuch));
         assert_eq!(found("Heuristics.Encrypted.Zip"), unscannable(Unscannable::Encrypted));
         assert_eq!(found("Heuristics.Broken.Media.JPEG"), unscannable(Unscannable::Malformed));
-        assert_eq!(found("(null)"), Outcome::Inconclusive(ScanError::EngineTrouble));
+        for untrusted in ["(null)", "Heuristics.Structured.SSN"] {
+            assert_eq!(found(untrusted), Outcome::Inconclusive(ScanError::EngineTrouble), "{untrusted}");
+        }
     }
 
     #[test]
@@ -309,6 +290,31 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_content_encoding_is_never_clean_and_never_hides_malware() {
+        let refused = |reason| Outcome::Decided(Verdict::Unscannable { reason });
+        let encoded = |change: fn(&mut Evidence)| {
+            outcome(|e| {
+                e.content_encoding = ContentEncoding::Encoded;
+                change(e);
+            })
+        };
+        let found = |name: &str| vec![EngineReply::Found(name.to_owned())];
+        assert_eq!(encoded(|_| {}), refused(Unscannable::ContentEncoding));
+        // The reason that the uploader can do something about, and that says nothing about the bytes.
+        assert_eq!(
+            encoded(|e| e.structure = Structure::Refused(Unscannable::Malformed)),
+            refused(Unscannable::ContentEncoding)
+        );
+        let not_scanned = outcome(|e| {
+            (e.content_encoding, e.replies) = (ContentEncoding::Encoded, found("Heuristics.Encrypted.PDF"));
+        });
+        assert_eq!(not_scanned, refused(Unscannable::ContentEncoding));
+        let infected =
+            outcome(|e| (e.content_encoding, e.replies) = (ContentEncoding::Encoded, found("Eicar")));
+        assert_eq!(infected, Outcome::Decided(Verdict::Infected { signature: "Eicar".into() }));
+    }
+
+    #[test]
     fn malware_in_a_handed_member_counts() {
         let replies = vec![EngineReply::Ok, EngineReply::Ok, EngineReply::Found("Eicar".into())];
         let infected = Outcome::Decided(Verdict::Infected { signature: "Eicar".into() });
@@ -321,18 +327,20 @@ pub(crate) mod tests {
             sizes in prop::array::uniform3(0u64..3), reply in prop_oneof![Just(EngineReply::Ok), "[A-Za-z.()]{0,12}".prop_map(EngineReply::Found)],
             before: bool, after: bool, n_engine_errors in 0usize..2, declared in prop::option::of(0u8..2), age_days in 0u64..20,
             second in prop::option::of(Just(EngineReply::Found("Heuristics.Encrypted.PDF".into()))), sound: bool,
+            encoded: bool,
         ) {
             let outcome = outcome(|e| {
                 [e.announced_size, e.stored_size, e.streamed_size] = sizes;
                 e.replies = std::iter::once(reply.clone()).chain(second.clone()).collect();
                 (e.canary_found_before, e.canary_found_after) = (before, after);
                 e.structure = if sound { Structure::Sound } else { Structure::Refused(Unscannable::Malformed) };
+                e.content_encoding = ContentEncoding::parse(encoded.then_some("gzip"));
                 e.n_engine_errors = n_engine_errors;
                 e.declared_sha256 = declared.map(|d| Sha256::from_bytes([7 + d; 32]));
                 e.engine.definitions.built_at = NOW - Duration::from_hours(24 * age_days);
             });
             let all_hold = sizes[0] == sizes[1] && sizes[1] == sizes[2] && reply == EngineReply::Ok && before && after
-                && n_engine_errors == 0 && second.is_none() && sound && declared != Some(1) && age_days <= 7;
+                && n_engine_errors == 0 && second.is_none() && sound && !encoded && declared != Some(1) && age_days <= 7;
             prop_assert_eq!(matches!(outcome, Outcome::Decided(Verdict::Clean(_))), all_hold);
         }
     }

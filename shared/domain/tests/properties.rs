@@ -77,7 +77,7 @@ fn release() -> Release {
 fn rescans(has_room: bool) -> Rescans {
     let definitions =
         Definitions { kind: DefinitionsKind::TestSet, version: "2".into(), built_at: START, n_signatures: 1 };
-    Rescans { engine: Some(Engine { version: "ClamAV".into(), definitions }), has_room }
+    Rescans { engine: Some(Engine { version: "ClamAV".into(), openers: vec![], definitions }), has_room }
 }
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {
@@ -96,6 +96,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         4 => (a_version.clone(), a_scanner.clone())
             .prop_map(|(v, s)| Event::Claimed { version: version(v), holder: scanner(s) }),
         1 => a_scanner.clone().prop_map(|s| Event::Renewed { holder: scanner(s) }),
+        1 => (a_version.clone(), a_scanner.clone())
+            .prop_map(|(v, s)| Event::Postponed { version_id: version_id(v), holder: scanner(s) }),
         4 => (a_version.clone(), a_scanner, any_outcome()).prop_map(|(v, s, outcome)| Event::Scanned {
             version_id: version_id(v),
             holder: scanner(s),
@@ -260,6 +262,36 @@ fn an_object_that_need_not_be_read_is_judged_at_once() {
     assert_eq!(reason(&claim(0, None)), "empty");
     assert_eq!(reason(&claim(9, Some(10))), "content_mismatch");
     assert_eq!(claim(10, Some(10)).status(), Status::Scanning);
+}
+
+#[test]
+fn a_scan_that_is_postponed_costs_no_attempt() {
+    let mut waiting = record(UploadMethod::Put);
+    let postponed = |holder| Event::Postponed { version_id: version_id(1), holder: scanner(holder) };
+    for _ in 0..3 * POLICY.max_attempts {
+        let claim = Event::Claimed { version: version(1), holder: scanner(1) };
+        (waiting, _) = apply(&waiting, &claim, START);
+        assert_eq!(waiting.status(), Status::Scanning);
+        let (kept, _) = apply(&waiting, &postponed(2), START);
+        assert_eq!(kept, waiting, "only the holder gives its lease back");
+        let effects;
+        (waiting, effects) = apply(&waiting, &postponed(1), START);
+        assert!(matches!(waiting.state, State::Queued { n_attempts: 0, .. }), "{:?}", waiting.state);
+        assert!(effects.is_empty() && waiting.due_at.is_some());
+    }
+    (waiting, _) = apply(&waiting, &Event::Claimed { version: version(1), holder: scanner(1) }, START);
+    let outcome = Outcome::Decided(clean());
+    let report = Report { outcome, duration: Duration::ZERO, sha256: None, engine: None, release: None };
+    let done = Event::Scanned { version_id: version_id(1), holder: scanner(1), report };
+    let (mut judged, _) = apply(&waiting, &done, START);
+    assert_eq!(judged.status(), Status::Clean);
+    (judged, _) = apply(&judged, &Event::RescanAsked, START);
+    for _ in 0..3 * POLICY.max_attempts {
+        (judged, _) = apply(&judged, &Event::Claimed { version: version(1), holder: scanner(2) }, START);
+        (judged, _) = apply(&judged, &postponed(2), START);
+        assert_eq!(judged.status(), Status::Clean, "the verdict stands");
+        assert!(matches!(judged.aftermath().unwrap().rescan, Rescan::Queued { n_attempts: 0, .. }));
+    }
 }
 
 #[test]

@@ -152,6 +152,11 @@ impl BlobReader {
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
+
+    /// Another reader of the same blob.
+    pub(crate) fn from_start(&self) -> Self {
+        self.blob.reader()
+    }
 }
 
 impl io::BufRead for BlobReader {

@@ -9,12 +9,13 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use domain::verdict::Unscannable;
 
+use crate::ask::{self, Asked};
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::fields::Fields as _;
 use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
 use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_lha_member, is_rar};
 use crate::walk::{Damage, Reach, Walk, Walked, refuse};
-use crate::{cabinet, iso, seven_zip, stream, tar, text_encoding, zip};
+use crate::{cabinet, iso, seven_zip, stream, tar, zip};
 
 const WINDOW: usize = 1024 * 1024;
 /// The longest header that is looked at behind a signature: an ARJ header, a tar block.
@@ -38,7 +39,6 @@ const SIGNATURES: &[(&[u8], Kind)] = &[
     (b"MSWIM\0\0\0", Kind::Wim),
     (b"07070", Kind::Cpio),
     (b"!<arch>\n", Kind::Ar),
-    (b"begin", Kind::TextEncoded),
     (b"-lh", Kind::Lha),
     (b"-lz", Kind::Lha),
     (b"-pm", Kind::Lha),
@@ -60,13 +60,13 @@ enum Kind {
     Wim,
     Cpio,
     Ar,
-    TextEncoded,
     Lha,
     Iso,
 }
 
 /// Follows every plausible signature.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    tar::walk_blocks(walk, blob, depth)?;
     let (mut at, mut done_to) = (0u64, 0u64);
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, WINDOW + HEADER)?;
@@ -122,26 +122,47 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
             }
             None => Ok(0),
         },
-        Kind::Rar if is_rar(head) => unsupported("RAR in other data"),
-        Kind::Arj if is_arj(head) => unsupported("ARJ in other data"),
-        Kind::Wim if head.u32_le(8) == 208 => unsupported("WIM in other data"),
-        Kind::Cpio if is_cpio(head) => unsupported("cpio in other data"),
-        Kind::Ar if head.at(66, 2) == b"`\n" => unsupported("ar in other data"),
+        Kind::Rar if is_rar(head) => open(walk, &rest, depth, "RAR in other data"),
+        Kind::Arj if is_arj(head) => open(walk, &rest, depth, "ARJ in other data"),
+        Kind::Wim if head.u32_le(8) == 208 => open(walk, &rest, depth, "WIM in other data"),
+        Kind::Cpio if is_cpio(head) => open(walk, &rest, depth, "cpio in other data"),
+        Kind::Ar if head.at(66, 2) == b"`\n" => open(walk, &rest, depth, "ar in other data"),
         Kind::Lha => match at.checked_sub(LHA_METHOD_AT) {
-            Some(start) if is_lha_member(&blob.bytes_at(start, HEADER)?) => unsupported("LHA in other data"),
+            Some(start) if is_lha_member(&blob.bytes_at(start, HEADER)?) => {
+                open(walk, &blob.tail(start), depth, "LHA in other data")
+            }
             _ => Ok(0),
         },
         Kind::Iso => match at.checked_sub(DESCRIPTOR_AT) {
             Some(start) => iso::walk_embedded(walk, &blob.tail(start), depth).map(|()| 0),
             None => Ok(0),
         },
-        Kind::TextEncoded => follow_text(walk, &rest, head, depth),
         Kind::Gzip | Kind::Bzip2 | Kind::Rar | Kind::Arj | Kind::Wim | Kind::Cpio | Kind::Ar => Ok(0),
     }
 }
 
-fn unsupported(seen: &'static str) -> Walked<u64> {
-    refuse(Unscannable::UnsupportedContainer, seen)
+/// Has the openers unpack what begins here. It has been seen to be more than a signature: what none of them opens is refused.
+fn open(walk: &mut Walk<'_>, rest: &Blob, depth: u32, seen: &'static str) -> Walked<u64> {
+    match ask::ask(walk, rest, None, depth)? {
+        Asked::Given => Ok(0),
+        Asked::NotAnArchive => refuse(Unscannable::UnsupportedContainer, seen),
+    }
+}
+
+/// Unpacks whatever a reader of zips would find that goes by the headers in front of the data.
+pub(crate) fn walk_zip_members(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    let mut at = 0;
+    while at < blob.size_bytes() {
+        let window = blob.bytes_at(at, WINDOW)?;
+        let Some(hit) = memchr::memmem::find(&window, ZIP_LOCAL) else {
+            // A signature may be cut by the window's end.
+            at += to_u64(window.len().saturating_sub(ZIP_LOCAL.len() - 1)).max(1);
+            continue;
+        };
+        let found_at = at + to_u64(hit);
+        at = found_at + zip::walk_streamed(walk, &blob.tail(found_at), depth)?.max(1);
+    }
+    Ok(())
 }
 
 /// Decodes what decodes. Random bytes end after a few; whatever a tool would write to disk is looked at.
@@ -163,20 +184,6 @@ fn follow_stream(
     walk.count_member()?;
     walk.visit(writer.finish(), depth, Reach::Handed)?;
     Ok(reader.position())
-}
-
-/// uuencode and its base64 form (POSIX.1-2024, `uuencode`): bsdtar decodes both in front of any archive.
-fn follow_text(walk: &mut Walk<'_>, rest: &Blob, head: &[u8], depth: u32) -> Walked<u64> {
-    let Some(encoding) = text_encoding::of_line(head) else { return Ok(0) };
-    let mut decoder = text_encoding::Decoder::new(rest.reader(), encoding);
-    let mut writer = walk.writer();
-    walk.fill(&mut writer, &mut decoder, Damage::CutOff)?;
-    if writer.size_bytes() == 0 {
-        return walk.count_attempt().map(|()| 0);
-    }
-    walk.count_member()?;
-    walk.visit(writer.finish(), depth, Reach::Handed)?;
-    Ok(0)
 }
 
 /// Every zip reader looks for the end record near the end, whatever comes before it. Returns what is not part of the zip.

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::blob::{Blob, to_usize};
 use crate::fields::Fields as _;
+use crate::opener::Kind;
 use crate::{mail, tar};
 
 /// What a reader would take a blob for.
@@ -30,6 +31,28 @@ pub(crate) enum Format {
 impl Format {
     pub(crate) fn is_container(self) -> bool {
         !matches!(self, Self::Pdf | Self::Other)
+    }
+
+    /// What the gate walks itself, so that openers need not do it again.
+    pub(crate) fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Zip => Some(Kind::Zip),
+            Self::Gzip => Some(Kind::Gzip),
+            Self::Bzip2 => Some(Kind::Bzip2),
+            Self::Xz => Some(Kind::Xz),
+            Self::Tar => Some(Kind::Tar),
+            Self::SevenZip => Some(Kind::SevenZip),
+            Self::Cabinet => Some(Kind::Cabinet),
+            Self::Iso => Some(Kind::Iso),
+            Self::Ar => Some(Kind::Ar),
+            Self::Compound => Some(Kind::Compound),
+            Self::Mail | Self::Pdf | Self::Unsupported(_) | Self::Other => None,
+        }
+    }
+
+    /// Whether what the gate finds malformed may be sound to the readers of this kind, if they agree on it.
+    pub(crate) fn has_second_opinion(self) -> bool {
+        self.kind().is_some() && self != Self::Compound
     }
 
     /// Whether bytes that the walk did not account for may be there: 7-Zip finds archives anywhere in them.
@@ -147,6 +170,15 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
     })
 }
 
+/// Whether a blob is text, to its end or for as far as counts: then a signature at its start is a word in it.
+pub(crate) fn is_text(blob: &Blob) -> io::Result<bool> {
+    let head = blob.bytes_at(0, HEAD_BYTES)?;
+    let is_control = |byte: &u8| matches!(byte, 0..=8 | 11 | 14..=26 | 28..=31 | 127);
+    // A character may be cut at the end.
+    let is_utf8 = std::str::from_utf8(&head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    Ok(is_utf8 && !head.iter().any(is_control))
+}
+
 pub(crate) fn is_bzip2(bytes: &[u8]) -> bool {
     let block = bytes.at(4, 6);
     bytes.starts_with(b"BZh")
@@ -165,6 +197,9 @@ fn unsupported(head: &[u8], blob: &Blob) -> io::Result<Option<&'static str>> {
     if is_partitioned(head) {
         return Ok(Some("disk image"));
     }
+    if is_old_gzip(head) {
+        return Ok(Some("pack, or an old gzip"));
+    }
     if is_lha(head) {
         return Ok(Some("LHA"));
     }
@@ -180,6 +215,14 @@ pub(crate) fn is_arj(bytes: &[u8]) -> bool {
         && (30..=2600).contains(&n_header)
         && header.len() == n_header
         && crc32fast::hash(header) == bytes.u32_le(4 + n_header)
+}
+
+/// What gzip(1) unpacks beside its own format: `1F 9E`, with a header like that of `1F 8B`, and pack's `1F 1E`, a size and the number of
+/// lengths of codes, 24 at most.
+fn is_old_gzip(head: &[u8]) -> bool {
+    let is_old = head.starts_with(b"\x1f\x9e\x08") && head.u8_at(3) & 0xe0 == 0;
+    let is_pack = head.starts_with(b"\x1f\x1e") && (1..=24).contains(&head.u8_at(6)) && head.len() > 8;
+    is_old || is_pack
 }
 
 /// A master boot record: its signature, and four entries that are empty or sensible, one of them not empty.

@@ -15,9 +15,11 @@
 //! Decompressors are kept crates; the structure around them is read here, because they normalise away what matters.
 
 mod ar;
+mod ask;
 mod blob;
 mod cabinet;
 mod capability;
+mod cms;
 mod compound;
 mod embedded;
 mod encrypted;
@@ -80,12 +82,17 @@ pub struct Inspection {
 
 impl Gate {
     /// Inspects `file` from its start. Members that are too large for memory, and those that are handed over, are kept in `scratch`, an
-    /// empty file. An error means that one of the two could not be read or written; whatever the bytes are is an [`Inspection`].
+    /// empty file. The `openers` are asked about the file and about every member. An error means that one of the two could not be read or written; whatever the bytes are is an [`Inspection`].
     ///
     /// The bytes are hostile: a service calls this in a process of its own, which may crash or be killed (`shared/inspector`).
-    pub fn inspect(&self, file: &File, scratch: File) -> io::Result<Inspection> {
+    pub fn inspect(
+        &self,
+        file: &File,
+        scratch: File,
+        openers: Vec<Box<dyn Opener>>,
+    ) -> io::Result<Inspection> {
         let blob = Blob::from_file(file.try_clone()?)?;
-        let mut walk = Walk::new(self, Scratch::new(scratch));
+        let mut walk = Walk::new(self, Scratch::new(scratch), openers);
         let refusal = match walk.look(&blob, 0) {
             Ok(()) => None,
             Err(Stop::Refused(refusal)) => Some(refusal),

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::blob::Blob;
 
 /// A program that recipients open archives with, as a library. What it finds in a file, a recipient gets out of it.
-pub trait Opener: Debug {
+pub trait Opener: Debug + Send {
     /// Its name and version, as evidence.
     fn name(&self) -> &str;
 
@@ -55,6 +55,8 @@ pub enum Opened {
     Unsupported,
     /// The program could not get the memory that it needs.
     TooMuchMemory,
+    /// The blob could not be read: this says nothing about the file.
+    Unread,
 }
 
 /// Kinds of containers that the gate walks itself.

@@ -24,7 +24,8 @@ impl Refusal {
             | Unscannable::Malformed
             | Unscannable::TooDeep
             | Unscannable::UnsupportedContainer => true,
-            Unscannable::Empty
+            Unscannable::ContentEncoding
+            | Unscannable::Empty
             | Unscannable::ExpandsTooMuch
             | Unscannable::ScanTimeout
             | Unscannable::StaleDefinitions

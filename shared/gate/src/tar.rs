@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::blob::{Blob, to_usize};
+use crate::blob::{Blob, to_u64, to_usize};
 use crate::capability::Method;
 use crate::fields::Fields as _;
 use crate::walk::{Reach, Walk, Walked, malformed};
@@ -11,15 +11,21 @@ const BLOCK: u64 = 512;
 
 /// Whether 512 bytes are a header: their checksum says so, for tars with and without `ustar`.
 pub(crate) fn is_header(header: &[u8]) -> bool {
-    let stored = octal(header.at(148, 8)).and_then(|sum| i64::try_from(sum).ok());
-    let sum = |value: fn(u8) -> i64| {
-        header
-            .iter()
-            .enumerate()
-            .fold(0, |sum, (index, byte)| sum + value(if (148..156).contains(&index) { b' ' } else { *byte }))
-    };
-    let sums = [sum(i64::from), sum(|byte| i64::from(byte.cast_signed()))];
-    header.len() == 512 && stored.is_some_and(|stored| sums.contains(&stored))
+    // First what is cheap: almost no block has a number there.
+    let Some(stored) = octal(header.at(148, 8)).filter(|_| header.len() == 512) else { return false };
+    // Some old writers summed signed bytes: each of those above 127 counts 256 less.
+    let n_high =
+        header.iter().enumerate().filter(|(index, byte)| !SUM.contains(index) && **byte > 127).count();
+    let unsigned = unsigned_sum(header);
+    stored == unsigned || unsigned.checked_sub(256 * to_u64(n_high)) == Some(stored)
+}
+
+/// Where the sum of a header stands, which counts as spaces.
+const SUM: std::ops::Range<usize> = 148..156;
+
+fn unsigned_sum(header: &[u8]) -> u64 {
+    let of_others = header.iter().enumerate().filter(|(index, _)| !SUM.contains(index));
+    of_others.map(|(_, byte)| u64::from(*byte)).sum::<u64>() + 8 * u64::from(b' ')
 }
 
 /// A number field: octal digits, padded with spaces or zeros, ended by a space or a zero byte.
@@ -30,14 +36,54 @@ fn octal(field: &[u8]) -> Option<u64> {
 
 /// Walks a tar that reaches to the blob's end.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    walk.require(Method::Tar)?;
+    let reach = if is_plain(blob)? { Reach::Followed } else { Reach::Handed };
+    if reach == Reach::Followed {
+        walk.require(Method::Tar)?;
+    }
     let mut at = 0;
     while let Some(header) = next_header(blob, at)? {
-        at = walk_member(walk, blob, at, &header, depth, Reach::Followed)?;
+        at = walk_member(walk, blob, at, &header, depth, reach)?;
     }
     // Readers stop at the zeros or go on, as they are told: nothing may follow. A tar without zeros is cut.
     let has_end = at < blob.size_bytes();
     if has_end && is_zero_from(blob, at)? { Ok(()) } else { malformed("tar: cut, or data behind its end") }
+}
+
+/// Whether every header is one that the engine goes on at: with `ustar`, and its numbers as all writers write them.
+fn is_plain(blob: &Blob) -> io::Result<bool> {
+    let mut at = 0;
+    while let Some(header) = next_header(blob, at)? {
+        let is_number = |field: &[u8]| {
+            let n_digits = field.iter().take_while(|byte| matches!(byte, b'0'..=b'7')).count();
+            n_digits > 0 && field[n_digits..].iter().all(|byte| matches!(byte, b' ' | 0))
+        };
+        let size = octal(header.at(124, 12)).filter(|_| is_number(header.at(124, 12)));
+        let has_sum = is_number(header.at(148, 8)) && octal(header.at(148, 8)) == Some(unsigned_sum(&header));
+        let (Some(size), true, true) = (size, has_sum, header.at(257, 5) == b"ustar") else {
+            return Ok(false);
+        };
+        at = (at + BLOCK).saturating_add(size.next_multiple_of(BLOCK));
+    }
+    Ok(true)
+}
+
+/// Walks tars without `ustar` that begin at a block in the middle of other data: GNU tar looks for the next header when the first is none.
+pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    const WINDOW: usize = 1024 * 1024;
+    let mut at = BLOCK;
+    while at < blob.size_bytes() {
+        let window = blob.bytes_at(at, WINDOW)?;
+        let mut blocks = window.chunks(to_usize(BLOCK)).enumerate();
+        let found = blocks.find(|(_, block)| block.at(257, 5) != b"ustar" && is_header(block));
+        at += match found {
+            Some((index, _)) => {
+                let start = to_u64(index) * BLOCK;
+                start + walk_embedded(walk, &blob.tail(at + start), depth)?.max(BLOCK).next_multiple_of(BLOCK)
+            }
+            None => to_u64(window.len()),
+        };
+    }
+    Ok(())
 }
 
 /// Walks a tar in the middle of other data, as far as it goes, and hands its members to the engine. Returns where it ends.
@@ -98,8 +144,22 @@ fn changes_layout(attributes: &Blob) -> io::Result<bool> {
         return Ok(true);
     }
     let text = attributes.bytes_at(0, to_usize(attributes.size_bytes()))?;
-    let keys = [&b" size="[..], b" GNU.sparse."];
-    Ok(keys.iter().any(|key| memchr::memmem::find(&text, key).is_some()))
+    let is_layout = |key: &[u8]| key == b"size" || key.starts_with(b"GNU.sparse.");
+    // Where a record is not as the standard has it, readers differ on where its key begins.
+    Ok(attribute_keys(&text).is_none_or(|keys| keys.into_iter().any(is_layout)))
+}
+
+/// The keys of pax records, `LENGTH KEY=VALUE` and a line end, where the length is in decimal and that of the whole; `None` where one is none.
+fn attribute_keys(mut text: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut keys = Vec::new();
+    while text.first().is_some_and(|byte| *byte != 0) {
+        let n_digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let length = std::str::from_utf8(&text[..n_digits]).ok()?.parse::<usize>().ok()?;
+        let record = text.get(n_digits..length)?.strip_prefix(b" ")?.strip_suffix(b"\n")?;
+        keys.push(record.split(|byte| *byte == b'=').next().filter(|key| key.len() < record.len())?);
+        text = &text[length..];
+    }
+    Some(keys)
 }
 
 pub(crate) fn is_zero_from(blob: &Blob, start: u64) -> io::Result<bool> {
@@ -113,4 +173,31 @@ pub(crate) fn is_zero_from(blob: &Blob, start: u64) -> io::Result<bool> {
         at += crate::blob::to_u64(chunk.len());
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(text: &[u8]) -> bool {
+        changes_layout(&Blob::from_bytes(text.to_vec())).unwrap()
+    }
+
+    #[test]
+    fn attributes_change_the_layout_by_their_keys_alone() {
+        assert!(!changes(b"11 mtime=1\n27 path=Icone, size=48.png\n"));
+        assert!(!changes(b"18 path= size=1 x\n\0\0\0"));
+        for text in [
+            &b"11 size=99\n"[..],
+            b"11\tsize=99\n",
+            b"22 GNU.sparse.major=1\n",
+            b"11 mtime=1\n11 size=99\n",
+            b"12 mtime=1\n11 size=99\n",
+            b"mtime=1\n",
+            b"11 mtime=1",
+            b"+1 mtime=1\n",
+        ] {
+            assert!(changes(text), "{text:?}");
+        }
+    }
 }

@@ -6,12 +6,14 @@ use std::io::{self, BufRead as _, Read};
 use domain::verdict::Unscannable;
 use sha2::{Digest as _, Sha256};
 
+use crate::ask::{self, Asked};
 use crate::blob::{Blob, BlobWriter, StorageTrouble, to_u64};
 use crate::capability::Method;
-use crate::format::{Format, sniff};
+use crate::format::{Format, is_text, sniff};
+use crate::opener::Opener;
 use crate::refusal::Refusal;
 use crate::scratch::Scratch;
-use crate::{Gate, ar, cabinet, compound, embedded, encrypted, iso, mail, seven_zip, stream, tar, zip};
+use crate::{Gate, ar, cabinet, cms, compound, embedded, encrypted, iso, mail, seven_zip, stream, tar, zip};
 
 /// Why a walk ends before its end.
 #[derive(Debug)]
@@ -64,6 +66,7 @@ pub(crate) struct Walk<'a> {
     handed: Vec<Blob>,
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
+    pub(crate) openers: Vec<Box<dyn Opener>>,
 }
 
 /// Signatures that may be followed in vain in one file before it counts as made to waste time.
@@ -72,9 +75,9 @@ const BYTE_BY_BYTE: u64 = 64 * 1024;
 const COPY_BYTES: usize = 64 * 1024;
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(gate: &'a Gate, scratch: Scratch) -> Self {
+    pub(crate) fn new(gate: &'a Gate, scratch: Scratch, openers: Vec<Box<dyn Opener>>) -> Self {
         let (handed, handed_digests) = (Vec::new(), HashSet::new());
-        Self { gate, scratch, n_members: 0, n_bytes: 0, n_attempts: 0, handed, handed_digests }
+        Self { gate, scratch, n_members: 0, n_bytes: 0, n_attempts: 0, handed, handed_digests, openers }
     }
 
     pub(crate) fn into_handed(self) -> Vec<Blob> {
@@ -89,21 +92,20 @@ impl<'a> Walk<'a> {
         if depth > max_depth || (format.is_container() && depth == max_depth) {
             return refuse(Unscannable::TooDeep, "containers nested too deeply");
         }
-        match format {
-            Format::Zip => return zip::walk(self, blob, depth),
-            Format::Gzip => stream::walk_gzip(self, blob, depth)?,
-            Format::Bzip2 => stream::walk_bzip2(self, blob, depth)?,
-            Format::Xz => stream::walk_xz(self, blob, depth)?,
-            Format::Tar => tar::walk(self, blob, depth)?,
-            Format::SevenZip => seven_zip::walk(self, blob, depth, Reach::Followed)?,
-            Format::Cabinet => cabinet::walk(self, blob, depth, Reach::Followed)?,
-            Format::Iso => iso::walk(self, blob, depth)?,
-            Format::Ar => ar::walk(self, blob, depth)?,
-            Format::Compound => compound::walk(self, blob, depth)?,
-            Format::Mail => mail::walk(self, blob, depth)?,
-            Format::Pdf => encrypted::refuse_encrypted_pdf(blob)?,
-            Format::Unsupported(name) => return refuse(Unscannable::UnsupportedContainer, name),
-            Format::Other => stream::walk_lzma_alone(self, blob, depth)?,
+        let counted = (self.n_members, self.n_bytes);
+        match self.walk_strictly(format, blob, depth) {
+            Ok(()) => self.ask_about(format, blob, depth)?,
+            Err(Stop::Refused(refusal)) if format.has_second_opinion() && may_be_overruled(&refusal) => {
+                (self.n_members, self.n_bytes) = counted;
+                ask::second_opinion(self, blob, format, refusal, depth)?;
+            }
+            Err(stop) => return Err(stop),
+        }
+        if format == Format::Zip {
+            return Ok(());
+        }
+        if format.may_hide_containers() {
+            mail::walk(self, blob, depth)?;
         }
         for rest in embedded::walk_zip_at_end(self, blob, depth)? {
             if format.may_hide_containers() {
@@ -111,6 +113,40 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Reads the one structure that all readers of a kind of container agree on, or refuses it.
+    fn walk_strictly(&mut self, format: Format, blob: &Blob, depth: u32) -> Walked {
+        match format {
+            Format::Zip => zip::walk(self, blob, depth),
+            Format::Gzip => stream::walk_gzip(self, blob, depth),
+            Format::Bzip2 => stream::walk_bzip2(self, blob, depth),
+            Format::Xz => stream::walk_xz(self, blob, depth),
+            Format::Tar => tar::walk(self, blob, depth),
+            Format::SevenZip => seven_zip::walk(self, blob, depth, Reach::Followed),
+            Format::Cabinet => cabinet::walk(self, blob, depth, Reach::Followed),
+            Format::Iso => iso::walk(self, blob, depth),
+            Format::Ar => ar::walk(self, blob, depth),
+            Format::Compound => compound::walk(self, blob, depth),
+            Format::Mail => self.require(Method::Mail),
+            Format::Pdf => encrypted::refuse_encrypted_pdf(blob),
+            Format::Other => {
+                stream::walk_lzma_alone(self, blob, depth)?;
+                cms::walk(self, blob, depth)
+            }
+            Format::Unsupported(_) => Ok(()),
+        }
+    }
+
+    /// Asks the openers. What only a signature says is an archive is refused unless one of them opens it, or it is plain text.
+    fn ask_about(&mut self, format: Format, blob: &Blob, depth: u32) -> Walked {
+        let asked = ask::ask(self, blob, format.kind(), depth)?;
+        match format {
+            Format::Unsupported(name) if asked == Asked::NotAnArchive && !is_text(blob)? => {
+                refuse(Unscannable::UnsupportedContainer, name)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Unpacks one member, looks into it, and gives it to the engine where that is needed.
@@ -125,6 +161,30 @@ impl<'a> Walk<'a> {
         self.count_member()?;
         self.count_bytes(blob.size_bytes(), blob.size_bytes())?;
         self.visit(blob, depth, reach)
+    }
+
+    /// Unpacks what one reader makes of some bytes that others may read differently. What is empty or known counts against no limit.
+    pub(crate) fn reading(&mut self, source: &mut dyn Read, depth: u32) -> Walked<Blob> {
+        let mut writer = self.new_member()?;
+        self.fill(&mut writer, source, Damage::Refused)?;
+        self.visit_reading(writer.finish(), depth)
+    }
+
+    /// The same for what is stored as it is.
+    pub(crate) fn reading_of(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
+        self.count_member()?;
+        self.count_bytes(blob.size_bytes(), blob.size_bytes())?;
+        self.visit_reading(blob, depth)
+    }
+
+    fn visit_reading(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
+        let digest = digest(&blob)?;
+        if blob.size_bytes() == 0 || self.knows(&digest) {
+            self.uncount_member(blob.size_bytes());
+        } else {
+            self.visit_digested(blob.clone(), digest, depth)?;
+        }
+        Ok(blob)
     }
 
     pub(crate) fn new_member(&mut self) -> Walked<BlobWriter> {
@@ -175,18 +235,32 @@ impl<'a> Walk<'a> {
 
     /// Looks into a member that is unpacked, and gives it to the engine where that is needed.
     pub(crate) fn visit(&mut self, blob: Blob, depth: u32, reach: Reach) -> Walked {
-        self.look(&blob, depth + 1)?;
-        if reach == Reach::Handed && blob.size_bytes() > 0 {
-            self.hand(blob)?;
+        match reach {
+            Reach::Followed => self.look(&blob, depth + 1),
+            Reach::Handed if blob.size_bytes() == 0 => Ok(()),
+            Reach::Handed => {
+                let digest = digest(&blob)?;
+                self.visit_digested(blob, digest, depth)
+            }
+        }
+    }
+
+    /// The same for a member whose digest is known, and which the engine is given in any case: once, and looked into once.
+    pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
+        if self.handed_digests.insert(digest) {
+            self.look(&blob, depth + 1)?;
+            self.handed.push(blob.kept_in(&self.scratch)?);
         }
         Ok(())
     }
 
-    fn hand(&mut self, blob: Blob) -> io::Result<()> {
-        if self.handed_digests.insert(digest(&blob)?) {
-            self.handed.push(blob.kept_in(&self.scratch)?);
-        }
-        Ok(())
+    /// Whether the engine is given these bytes already.
+    pub(crate) fn knows(&self, digest: &[u8; 32]) -> bool {
+        self.handed_digests.contains(digest)
+    }
+
+    pub(crate) fn n_handed(&self) -> usize {
+        self.handed.len()
     }
 
     /// Refuses what this engine was not seen to open.
@@ -221,7 +295,13 @@ impl<'a> Walk<'a> {
         self.expect(0, 0)
     }
 
-    fn count_bytes(&mut self, n_bytes: u64, member_bytes: u64) -> Walked {
+    /// Takes back what was counted for a member that turned out to be one that is known.
+    pub(crate) fn uncount_member(&mut self, n_bytes: u64) {
+        self.n_members = self.n_members.saturating_sub(1);
+        self.n_bytes = self.n_bytes.saturating_sub(n_bytes);
+    }
+
+    pub(crate) fn count_bytes(&mut self, n_bytes: u64, member_bytes: u64) -> Walked {
         self.n_bytes = self.n_bytes.saturating_add(n_bytes);
         self.expect_member(member_bytes)?;
         self.expect(0, 0)
@@ -235,6 +315,11 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
+}
+
+/// What a reader that knows more than the gate may get over.
+fn may_be_overruled(refusal: &Refusal) -> bool {
+    matches!(refusal.reason, Unscannable::Malformed | Unscannable::UnsupportedContainer)
 }
 
 /// SHA-256: nobody can make other bytes that pass for ones that were given already.
@@ -266,7 +351,7 @@ mod tests {
     }
 
     fn walk_through(gate: &Gate) -> Walk<'_> {
-        Walk::new(gate, Scratch::new(tempfile::tempfile().unwrap()))
+        Walk::new(gate, Scratch::new(tempfile::tempfile().unwrap()), vec![])
     }
 
     /// Gives what it is told to, one answer for each read.

@@ -3,22 +3,32 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use confine::ResourceLimits;
-use gate::{Gate, Inspection};
+use gate::{Gate, Inspection, Opener};
+use openers::{Libarchive, SevenZip};
 
 use crate::descriptors;
 use crate::protocol::{self, Answer, Job};
 
 /// The argument that makes this program a worker.
 pub(crate) const WORD: &str = "gate-worker";
+/// The second argument, for one that only says which openers it has.
+pub(crate) const OPENERS: &str = "openers";
 /// How a worker shows in a list of processes.
 pub(crate) const NAME: &str = "airlock-gate";
 /// The exit code of a Rust program that panicked.
 pub(crate) const PANICKED: i32 = 101;
 /// The exit code of one that could not begin.
 const NOT_BEGUN: i32 = 2;
+
+/// Where the layer for Lambda has 7-Zip's library, and where Debian has it: in `p7zip-full`, and in later releases in `7zip`.
+const SEVEN_ZIP: [&str; 4] =
+    ["/opt/lib/clamav/7z.so", "/usr/lib/7zip/7z.so", "/usr/lib/p7zip/7z.so", "/usr/libexec/7zip/7z.so"];
+/// A name that the system's loader finds.
+const LIBARCHIVE: [&str; 1] = ["libarchive.so.13"];
 
 /// Beside what the largest decompressors and a parsed mail of the largest size need.
 const MEMORY_BYTES: u64 = 1 << 30;
@@ -33,7 +43,10 @@ pub fn run_if_asked() {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
             let _ = writeln!(io::stderr(), "panicked at {place}");
         }));
-        std::process::exit(match serve() {
+        let is_asked_for_openers = std::env::args_os().nth(2).is_some_and(|word| word == OPENERS);
+        let done = openers()
+            .and_then(|openers| if is_asked_for_openers { say_openers(&openers) } else { serve(openers) });
+        std::process::exit(match done {
             Ok(()) => 0,
             Err(error) => {
                 let _ = writeln!(io::stderr(), "{error}");
@@ -43,8 +56,25 @@ pub fn run_if_asked() {
     }
 }
 
+/// The programs that recipients open archives with, as far as they are installed. Libraries are loaded while files can be opened.
+/// One that is there and cannot be used ends the worker: what only it opens would pass unseen.
+fn openers() -> io::Result<Vec<Box<dyn Opener>>> {
+    let paths = |names: &[&'static str]| names.iter().map(|name| Path::new(*name)).collect::<Vec<_>>();
+    let seven_zip = SevenZip::load(&paths(&SEVEN_ZIP)).map_err(io::Error::other)?;
+    let libarchive = Libarchive::load(&paths(&LIBARCHIVE)).map_err(io::Error::other)?;
+    let boxed = [
+        seven_zip.map(|opener| Box::new(opener) as Box<dyn Opener>),
+        libarchive.map(|opener| Box::new(opener) as Box<dyn Opener>),
+    ];
+    Ok(boxed.into_iter().flatten().collect())
+}
+
+fn say_openers(openers: &[Box<dyn Opener>]) -> io::Result<()> {
+    openers.iter().try_for_each(|opener| writeln!(io::stdout(), "{}", opener.name()))
+}
+
 /// Waits for a job, which may never come.
-fn serve() -> io::Result<()> {
+fn serve(openers: Vec<Box<dyn Opener>>) -> io::Result<()> {
     let mut socket = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let Some([file, scratch]) = descriptors::receive(&socket)? else { return Ok(()) };
     let job: Job = protocol::read(&mut socket)?;
@@ -58,13 +88,19 @@ fn serve() -> io::Result<()> {
     confine::forbid_files().map_err(io::Error::other)?;
     let inspected = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
         confine::forbid_calls().map_err(io::Error::other)?;
-        answer(&job.gate, file, scratch, &mut socket)
+        answer(&job.gate, file, scratch, openers, &mut socket)
     })?;
     inspected.join().unwrap_or_else(|_| std::process::exit(PANICKED))
 }
 
-fn answer(gate: &Gate, file: OwnedFd, scratch: OwnedFd, socket: &mut File) -> io::Result<()> {
-    let inspected = gate.inspect(&file.into(), scratch.into());
+fn answer(
+    gate: &Gate,
+    file: OwnedFd,
+    scratch: OwnedFd,
+    openers: Vec<Box<dyn Opener>>,
+    socket: &mut File,
+) -> io::Result<()> {
+    let inspected = gate.inspect(&file.into(), scratch.into(), openers);
     let answer = match &inspected {
         Ok(Inspection { refusal, handed }) => {
             // The gate keeps all of them in one of the files. One that is not would be missing from the scan.

@@ -4,5 +4,7 @@
 //! judged without it.
 
 mod libarchive;
+mod seven_zip;
 
 pub use libarchive::{Libarchive, LibarchiveError};
+pub use seven_zip::{LoadError, SevenZip};

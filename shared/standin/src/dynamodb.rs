@@ -1,15 +1,17 @@
 //! DynamoDB on SQLite (dynoxide), with the table that `template.yaml` describes.
 
+mod wire;
+
 use std::path::Path;
 use std::time::Duration;
 
+use axum::Router;
 use dynoxide::Database;
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use crate::database::StandinError;
 
-/// The embedded DynamoDB. Signatures are not verified: bind it to loopback only.
+/// The embedded DynamoDB.
 #[derive(Clone)]
 pub struct DynamoDb(Database);
 
@@ -60,9 +62,9 @@ impl DynamoDb {
         Ok(())
     }
 
-    /// Serves the wire protocol until the task is dropped.
-    pub async fn serve(self, listener: TcpListener) {
-        dynoxide::server::serve_on(listener, self.0).await;
+    /// The wire protocol. Signatures are not verified: for [`InProcess`](crate::InProcess), never for a port.
+    pub fn router(&self) -> Router {
+        wire::router(self.0.clone())
     }
 
     /// Removes items whose time to live is over, now and then, as DynamoDB does.

@@ -45,12 +45,30 @@ pub async fn run<F, E>(
     F: Future<Output = Result<SqsBatchResponse, E>> + Send + 'static,
     E: std::fmt::Display + Send + 'static,
 {
-    let invoke = Arc::new(invoke);
+    run_while(queue, delivery, || true, invoke).await;
+}
+
+/// The same, receiving only while `may_receive`: messages that wait are not counted as received, and die of nothing.
+pub async fn run_while<F, E>(
+    queue: Queue,
+    delivery: Delivery,
+    may_receive: impl Fn() -> bool + Send + Sync + 'static,
+    invoke: impl Fn(SqsEvent) -> F + Send + Sync + 'static,
+) where
+    F: Future<Output = Result<SqsBatchResponse, E>> + Send + 'static,
+    E: std::fmt::Display + Send + 'static,
+{
+    const LOOK_AGAIN: Duration = Duration::from_secs(1);
+    let (invoke, may_receive) = (Arc::new(invoke), Arc::new(may_receive));
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..delivery.n_workers {
-        let (queue, invoke) = (queue.clone(), Arc::clone(&invoke));
+        let (queue, invoke, may_receive) = (queue.clone(), Arc::clone(&invoke), Arc::clone(&may_receive));
         workers.spawn(async move {
             loop {
+                if !may_receive() {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    continue;
+                }
                 match queue.receive(delivery.visibility, delivery.max_receives).await {
                     Ok(Some(received)) => {
                         queue.wake(); // There may be more: let another worker look.

@@ -4,9 +4,14 @@
 //! refuses and `s3s` 0.14 does not is refused in front of it, in [`guard`].
 
 mod api;
+mod auth;
 mod blobs;
+mod bucket;
 mod copy;
+mod error;
 mod guard;
+mod headers;
+mod listing;
 mod multipart;
 mod put;
 mod rows;
@@ -21,13 +26,15 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
-use s3s::auth::SimpleAuth;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 use crate::database::{Database, StandinError};
 use crate::queue::Queue;
+use crate::room::Room;
+use auth::OwnKeys;
 use blobs::Blobs;
+pub use error::{access_denied, slow_down};
 
 /// The bucket, and the queue that its events go to.
 #[derive(Clone, Debug)]
@@ -54,6 +61,13 @@ impl Store {
         Ok(store)
     }
 
+    /// The same, but what would leave less than `room` keeps free is refused with 503, `ServiceUnavailable`, as early as its size is known.
+    #[must_use]
+    pub fn within(mut self, room: Room) -> Self {
+        self.blobs.room = Some(room);
+        self
+    }
+
     pub fn queue(&self) -> Queue {
         self.queue.clone()
     }
@@ -78,7 +92,10 @@ struct Frontend {
 /// The HTTP service. Bind it to the address that its URLs name.
 pub fn router(store: Store, access: Access) -> Router {
     let mut builder = S3ServiceBuilder::new(store);
-    builder.set_auth(SimpleAuth::from_single(access.access_key_id, access.secret_access_key));
+    builder.set_auth(OwnKeys {
+        access_key_id: access.access_key_id,
+        secret_access_key: access.secret_access_key.into(),
+    });
     let mut config = S3Config::default();
     config.post_object_max_file_size = access.max_form_bytes;
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
@@ -96,10 +113,7 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
     let mut response = if is_preflight {
         preflight(request.headers(), allowed_origin.is_some())
     } else {
-        match guard::refusal(&request) {
-            Some(refusal) => refusal,
-            None => serve(&frontend.service, request).await,
-        }
+        answer_signed(&frontend.service, request).await
     };
     let headers = response.headers_mut();
     if let Some(origin) = allowed_origin {
@@ -117,9 +131,17 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
     response
 }
 
+async fn answer_signed(service: &S3Service, request: Request) -> Response {
+    if let Some(refusal) = guard::refusal(&request) {
+        return refusal;
+    }
+    let asked = error::Asked::of(&request);
+    error::explained(serve(service, request).await, &asked).await
+}
+
 fn preflight(asked: &HeaderMap, is_allowed: bool) -> Response {
     if !is_allowed {
-        return StatusCode::FORBIDDEN.into_response();
+        return access_denied("this origin may not use the storage; `ALLOWED_ORIGINS` names those that may");
     }
     let mut response = StatusCode::OK.into_response();
     let headers = response.headers_mut();
@@ -132,18 +154,18 @@ fn preflight(asked: &HeaderMap, is_allowed: bool) -> Response {
 }
 
 async fn serve(service: &S3Service, request: Request) -> Response {
-    let is_form = request.method() == Method::POST
-        && request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let is_form = guard::is_form(&request);
     let request =
         request.map(|body| if is_form { rechunked(body) } else { s3s::Body::http_body_unsync(body) });
     match service.call(request).await {
         Ok(response) => response.map(Body::new),
         Err(error) => {
             tracing::error!(?error, "the S3 stand-in failed");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            error::answer(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalError",
+                "the stand-in failed; its log says why",
+            )
         }
     }
 }

@@ -21,7 +21,7 @@ pub const DEAD_LETTERS: &str = "-dead-letters";
 /// SQS gives at most this many at once.
 const MAX_RECEIVED: usize = 10;
 
-/// Queues by name. Signatures are not verified: bind it to loopback only.
+/// Queues by name. Signatures are not verified: for [`InProcess`](crate::InProcess), never for a port.
 pub fn router(queues: BTreeMap<String, Queue>) -> Router {
     Router::new().route("/", post(answer)).with_state(Arc::new(queues))
 }

@@ -93,6 +93,10 @@ pub enum ApiError {
     // What went wrong on our side.
     #[error("storage failed")]
     Store(#[from] StoreError),
+    #[error("there is no room for this upload at present; try again later")]
+    StorageFull,
+    #[error("there are too many connections")]
+    TooManyConnections,
     #[error("something went wrong")]
     Internal,
 }
@@ -101,6 +105,8 @@ pub enum ApiError {
 const RETRY_JUDGEMENT: Duration = Duration::from_secs(2);
 /// How long a client waits when a dependency does not answer.
 const RETRY_DEPENDENCY: Duration = Duration::from_secs(5);
+/// How long a client waits for room: files expire, and operators react, in minutes at best.
+const RETRY_STORAGE: Duration = Duration::from_mins(1);
 
 impl ApiError {
     /// Status, code and title. Exhaustive on purpose: a new error must find its row here.
@@ -161,6 +167,8 @@ impl ApiError {
                     (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error")
                 }
             },
+            Self::StorageFull => (S::INSUFFICIENT_STORAGE, "storage_full", "Storage full"),
+            Self::TooManyConnections => (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error"),
         }
     }
@@ -170,13 +178,15 @@ impl ApiError {
             Self::Denied(Denied::NotJudged) | Self::Rescan(RescanRefused::NotJudged) => Some(RETRY_JUDGEMENT),
             Self::QuotaExceeded { exceeded, now } => Some(exceeded.retry_after(*now)),
             Self::Store(error) if error.kind == Kind::Unavailable => Some(RETRY_DEPENDENCY),
+            Self::StorageFull => Some(RETRY_STORAGE),
+            Self::TooManyConnections => Some(RETRY_DEPENDENCY),
             _ => None,
         }
     }
 
     /// What the client is told. For our own failures it is constant; the log has the rest.
     pub fn detail(&self, status: StatusCode) -> String {
-        if status.is_server_error() {
+        if status.is_server_error() && !matches!(self, Self::StorageFull) {
             return "The service could not answer. Please try again later.".to_owned();
         }
         if let Self::Denied(Denied::Unscannable(reason)) = self {
@@ -296,7 +306,8 @@ fn denied_row(denied: &Denied) -> (StatusCode, &'static str, &'static str) {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, title) = self.row();
-        if status.is_server_error() {
+        // The server itself says that there are too many connections, once a minute and not for each.
+        if status.is_server_error() && !matches!(self, Self::TooManyConnections) {
             tracing::error!(error = aws::log::chain(&self), "request failed");
         }
         let parts = Parts {

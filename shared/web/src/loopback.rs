@@ -41,12 +41,8 @@ fn check(
     is_safe: bool,
     allowed_origins: &[String],
 ) -> Result<(), ApiError> {
-    let host =
-        headers.get(header::HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse().ok());
-    let host: Authority = host.or_else(|| authority.cloned()).ok_or(ApiError::HostNotAllowed)?;
-    if !is_loopback(host.host()) {
-        return Err(ApiError::HostNotAllowed);
-    }
+    let host = asked_host(headers, authority).filter(|host| is_loopback(host.host()));
+    let host = host.ok_or(ApiError::HostNotAllowed)?;
     let is_ours = match headers.get(header::ORIGIN).map(axum::http::HeaderValue::as_bytes) {
         Some(origin) => {
             origin == format!("http://{host}").as_bytes()
@@ -58,7 +54,15 @@ fn check(
     if is_safe || is_ours { Ok(()) } else { Err(ApiError::CrossOrigin) }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// The name that a request was sent to: `Host`, or without it what the request line says.
+pub fn asked_host(headers: &HeaderMap, authority: Option<&Authority>) -> Option<Authority> {
+    let host =
+        headers.get(header::HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse().ok());
+    host.or_else(|| authority.cloned())
+}
+
+/// Whether a host is an address of this machine alone, or a name that browsers take for one (RFC 6761, section 6.3).
+pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let is_address = bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     is_address || host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")

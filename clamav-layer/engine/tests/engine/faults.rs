@@ -5,11 +5,11 @@ use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sha2::Digest as _;
 
-use crate::support::{Room, TEST_FILES};
+use crate::support::{Room, TEST_FILES, until};
 
 /// The file's parts: where the contents end, and where the file ends.
 pub(crate) fn parts(snapshot: &Path) -> (u64, u64) {
@@ -35,19 +35,14 @@ fn a_snapshot_that_does_not_fit_is_not_used_and_verdicts_stay_right() {
     let room = Room::new("faults");
     let snapshot = room.snapshot("snapshot", &[]);
     let (contents_end, end) = parts(&snapshot);
-    let check = |snapshot: &Path, what: &str, is_used: bool| {
+    let is_not_used = |snapshot: &Path, what: &str| {
         let engine = room.serve(Some(snapshot));
         for path in [room.path("eicar"), Path::new(TEST_FILES).join("clam.zip")] {
             assert!(engine.scan(&path).ends_with(" FOUND"), "{what}");
         }
         assert_eq!(engine.stream(b"harmless"), "stream: OK", "{what}");
-        // The background has looked at everything by now.
-        let said = |errors: &str| errors.contains("is not used");
-        let began = Instant::now();
-        while said(&engine.errors()) == is_used && began.elapsed() < Duration::from_secs(10) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        assert_eq!(said(&engine.errors()), !is_used, "{what}: {}", engine.errors());
+        // At the latest when the background has looked at everything.
+        until(what, || engine.errors().contains("is not used"));
         assert!(engine.scan(&room.path("eicar")).ends_with(" FOUND"), "{what}, at last");
     };
     let whole = room.serve(Some(&snapshot));
@@ -58,10 +53,10 @@ fn a_snapshot_that_does_not_fit_is_not_used_and_verdicts_stay_right() {
     );
     drop(whole);
 
-    check(&room.path("missing"), "no file", false);
+    is_not_used(&room.path("missing"), "no file");
     for at in [0, 9, 20, 50, contents_end - 100, contents_end + 5, u64::midpoint(contents_end, end), end - 1]
     {
-        check(&flipped(&room, &snapshot, at), &format!("bit at {at} of {end}"), false);
+        is_not_used(&flipped(&room, &snapshot, at), &format!("bit at {at} of {end}"));
     }
     for size in [
         0,
@@ -76,18 +71,18 @@ fn a_snapshot_that_does_not_fit_is_not_used_and_verdicts_stay_right() {
         let copy = room.path("truncated");
         fs::copy(&snapshot, &copy).unwrap();
         File::options().write(true).open(&copy).unwrap().set_len(size).unwrap();
-        check(&copy, &format!("{size} bytes of {end}"), false);
+        is_not_used(&copy, &format!("{size} bytes of {end}"));
     }
     // Other definitions, with the same files' names.
     let ndb = room.path("db/t.ndb");
     let text = fs::read_to_string(&ndb).unwrap();
     fs::write(&ndb, text.replace("Test.Body", "Test.Bodx")).unwrap();
-    check(&snapshot, "other definitions", false);
+    is_not_used(&snapshot, "other definitions");
     fs::write(&ndb, text).unwrap();
     // Another configuration.
     let conf = fs::read_to_string(room.path("engine.conf")).unwrap();
     fs::write(room.path("engine.conf"), conf.replace("DisableCache yes", "DisableCache no")).unwrap();
-    check(&snapshot, "another configuration", false);
+    is_not_used(&snapshot, "another configuration");
 }
 
 /// A copy with other contents, whose digest is right.
@@ -155,11 +150,7 @@ fn a_scan_that_dies_is_an_error_and_the_next_one_is_not() {
     let room = Room::new("crash");
     let snapshot = room.snapshot("snapshot", &[]);
     let engine = room.serve(Some(&snapshot));
-    let began = Instant::now();
-    while engine.children().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(10), "no worker waits");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until("a worker that waits", || !engine.children().is_empty());
     for signal in [libc::SIGSEGV, libc::SIGKILL, libc::SIGABRT] {
         for child in engine.children() {
             // SAFETY: a signal to a child of the engine that this test has started.
@@ -191,13 +182,9 @@ fn nothing_grows_with_the_number_of_scans() {
     scan(100);
     let before = (resident(), n_open());
     scan(if is_soak() { 10_000 } else { 500 });
-    std::thread::sleep(Duration::from_millis(200));
-    assert!(
-        resident() < before.0 + 2000 && n_open() <= before.1 + 2,
-        "{before:?}, then {} KB and {}",
-        resident(),
-        n_open()
-    );
+    // What the last scans had open is closed just after their replies.
+    until("what was open to be closed", || n_open() <= before.1 + 2);
+    assert!(resident() < before.0 + 2000, "{before:?}, then {} KB", resident());
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one switch of these tests, as in the main workspace")]

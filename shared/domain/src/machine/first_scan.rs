@@ -71,6 +71,27 @@ pub(super) fn renewed(record: &Record, holder: ScanId, policy: &MachinePolicy, n
     }
 }
 
+/// The lease is given back, and the attempt with it. It ends like any wait: the sweep looks again, and the file expires in the end.
+pub(super) fn postponed(
+    record: &Record,
+    version_id: &VersionId,
+    holder: ScanId,
+    policy: &MachinePolicy,
+    now: Timestamp,
+) -> Step {
+    match &record.state {
+        State::Scanning { version, lease } if lease.holder == holder && version.version_id == *version_id => {
+            let mut next = advanced(record);
+            next.state =
+                State::Queued { version: version.clone(), n_attempts: lease.epoch.saturating_sub(1) };
+            next.due_at = Some(now + policy.look_again);
+            commit(next, vec![])
+        }
+        State::Judged { .. } => rescan::postponed(record, holder, policy, now),
+        _ => keep(Why::Fenced),
+    }
+}
+
 pub(super) fn scanned(
     record: &Record,
     version_id: &VersionId,

@@ -106,6 +106,17 @@ pub(super) fn renewed(record: &Record, holder: ScanId, policy: &MachinePolicy, n
     }
 }
 
+pub(super) fn postponed(record: &Record, holder: ScanId, policy: &MachinePolicy, now: Timestamp) -> Step {
+    let Some(judged) = of(record) else { return keep(Why::Fenced) };
+    match judged.aftermath.rescan {
+        Rescan::Running { lease, why } if lease.holder == holder => {
+            let (n_attempts, look_at) = (lease.epoch.saturating_sub(1), now + policy.look_again);
+            with_rescan(record, &judged, Rescan::Queued { n_attempts, look_at, why })
+        }
+        _ => keep(Why::Fenced),
+    }
+}
+
 /// Any report but a finding, which has gone its own way.
 pub(super) fn scanned(
     record: &Record,

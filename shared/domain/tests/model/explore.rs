@@ -79,6 +79,7 @@ impl Model for Airlock {
                     actions.push(Action::FinishScan(scanner));
                     if world.faults_left > 0 && !is_calm {
                         actions.push(Action::EngineFails(scanner));
+                        actions.push(Action::Postpones(scanner));
                         actions.push(Action::Crash(scanner));
                     }
                 }
@@ -171,6 +172,14 @@ impl Model for Airlock {
                     next.messages.sort_unstable();
                 }
                 let event = Event::Scanned { version_id: version_id(version), holder: lease.holder, report };
+                next.scanners[scanner] = Scanner::Loaded { seen: Arc::clone(&world.record), event };
+            }
+            Action::Postpones(scanner) => {
+                let Scanner::Scanning { version, lease, .. } = world.scanners[scanner] else { return None };
+                next.faults_left -= 1;
+                next.messages.push(version);
+                next.messages.sort_unstable();
+                let event = Event::Postponed { version_id: version_id(version), holder: lease.holder };
                 next.scanners[scanner] = Scanner::Loaded { seen: Arc::clone(&world.record), event };
             }
             Action::Crash(scanner) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::access::DownloadGrant;
 use domain::aftermath::Quarantine;
+use domain::content_encoding::ContentEncoding;
 use domain::freshness::{Definitions, DefinitionsKind, FreshnessPolicy};
 use domain::id::{ETag, ScanId, Sha256, Version, VersionId};
 use domain::journal::Journal;
@@ -122,6 +123,7 @@ pub(crate) enum Action {
     Commit(usize),
     FinishScan(usize),
     EngineFails(usize),
+    Postpones(usize),
     Crash(usize),
     Load(usize),
     CountAndPresign(usize),
@@ -181,11 +183,12 @@ pub(crate) fn report(version: u8, at: Timestamp) -> Report {
     let reply = if version == 1 { EngineReply::Ok } else { EngineReply::Found("Eicar".into()) };
     let definitions =
         Definitions { kind: DefinitionsKind::TestSet, version: "t".into(), built_at: at, n_signatures: 1 };
-    let engine = Engine { version: "ClamAV".into(), definitions };
+    let engine = Engine { version: "ClamAV".into(), openers: vec![], definitions };
     let evidence = Evidence {
         announced_size: 10,
         stored_size: 10,
         streamed_size: 10,
+        content_encoding: ContentEncoding::Identity,
         sha256: Sha256::from_bytes([version; 32]),
         declared_sha256: None,
         structure: Structure::Sound,

@@ -8,11 +8,13 @@ use percent_encoding::utf8_percent_encode;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, BucketVersioningStatus,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput,
-    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput,
-    DeleteObjectsInput, DeleteObjectsOutput, ETag, ETagCondition, GetBucketVersioningInput,
-    GetBucketVersioningOutput, GetObjectInput, GetObjectOutput, GetObjectTaggingInput,
-    GetObjectTaggingOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-    ListObjectVersionsInput, ListObjectVersionsOutput, ListPartsInput, ListPartsOutput, PutObjectInput,
+    CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, ETag, ETagCondition,
+    GetBucketLocationInput, GetBucketLocationOutput, GetBucketVersioningInput, GetBucketVersioningOutput,
+    GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput, HeadBucketInput,
+    HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
+    ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutObjectInput,
     PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput, StreamingBlob, Tag, UploadPartInput,
     UploadPartOutput,
 };
@@ -62,8 +64,42 @@ impl S3 for Store {
         &self,
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<S3Response<HeadBucketOutput>> {
-        self.check_bucket(&request.input.bucket)?;
-        Ok(S3Response::new(HeadBucketOutput::default()))
+        self.head_bucket(&request.input).map(S3Response::new)
+    }
+
+    async fn create_bucket(
+        &self,
+        request: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        self.create_bucket(&request.input).map(S3Response::new)
+    }
+
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.location(&request.input).map(S3Response::new)
+    }
+
+    async fn list_buckets(
+        &self,
+        _request: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
+        Ok(S3Response::new(self.buckets()))
+    }
+
+    async fn list_objects(
+        &self,
+        request: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
+        self.list_by_marker(request.input).await.map(S3Response::new)
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        self.list(request.input).await.map(S3Response::new)
     }
 
     async fn get_bucket_versioning(
@@ -107,17 +143,10 @@ impl S3 for Store {
         Ok(S3Response::new(HeadObjectOutput {
             accept_ranges: Some("bytes".into()),
             content_length: row.size.try_into().ok(),
-            content_type: row.meta.content_type,
-            content_disposition: row.meta.content_disposition,
-            content_encoding: row.meta.content_encoding,
-            cache_control: row.meta.cache_control,
             e_tag: Some(ETag::Strong(row.etag)),
             last_modified: Some(rows::timestamp(row.modified_at)),
-            metadata: row.meta.user,
             version_id: Some(row.version),
-            checksum_crc32: row.meta.crc32.filter(|_| shows_checksums),
-            checksum_sha256: row.meta.sha256.filter(|_| shows_checksums),
-            ..Default::default()
+            ..row.meta.into_head(shows_checksums)
         }))
     }
 
@@ -125,6 +154,7 @@ impl S3 for Store {
         let input = request.input;
         let row = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
         check_conditions(&row, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        row.meta.check_readable()?;
         let path = self.blobs.path(row.blob.as_deref().unwrap_or_default());
         let mut file = tokio::fs::File::open(path).await.map_err(internal)?;
         let range = input.range.map(|range| range.check(row.size)).transpose()?;
@@ -140,17 +170,11 @@ impl S3 for Store {
             accept_ranges: Some("bytes".into()),
             content_length: length.try_into().ok(),
             content_range: range.map(|range| format!("bytes {}-{}/{}", range.start, range.end - 1, row.size)),
-            content_type: row.meta.content_type,
-            content_disposition: row.meta.content_disposition,
-            content_encoding: row.meta.content_encoding,
-            cache_control: row.meta.cache_control,
             e_tag: Some(ETag::Strong(row.etag)),
             last_modified: Some(rows::timestamp(row.modified_at)),
-            metadata: row.meta.user,
             version_id: Some(row.version),
-            checksum_crc32: row.meta.crc32.filter(|_| shows_checksums),
-            checksum_sha256: row.meta.sha256.filter(|_| shows_checksums),
-            ..Default::default()
+            tag_count: i32::try_from(row.tags.len()).ok().filter(|n_tags| *n_tags > 0),
+            ..row.meta.into_get(shows_checksums)
         }))
     }
 

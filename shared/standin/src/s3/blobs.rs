@@ -14,11 +14,17 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::rows::internal;
 use crate::clock::random_id;
+use crate::room::Room;
+
+/// How often to look whether there is still room while a body arrives: it may not have said its size, and others arrive as well.
+const LOOK_EVERY_BYTES: u64 = 4 << 20;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Blobs {
     named: PathBuf,
     staged: PathBuf,
+    /// `None` where there is no limit but the disk's own.
+    pub(super) room: Option<Room>,
 }
 
 /// Bytes that arrived whole, not yet named by a row. Dropped, they are gone.
@@ -38,7 +44,7 @@ impl Drop for Staged {
 
 impl Blobs {
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
-        let blobs = Self { named: directory.join("blobs"), staged: directory.join("tmp") };
+        let blobs = Self { named: directory.join("blobs"), staged: directory.join("tmp"), room: None };
         match std::fs::remove_dir_all(&blobs.staged) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -57,6 +63,14 @@ impl Blobs {
         let _ = std::fs::remove_file(self.path(name));
     }
 
+    /// Refuses `n_bytes` for which there is no room.
+    fn check_room(&self, n_bytes: u64) -> S3Result<()> {
+        if self.room.as_ref().is_none_or(|room| room.has(n_bytes)) {
+            return Ok(());
+        }
+        Err(s3_error!(ServiceUnavailable, "There is no room for this at present. Please try again later."))
+    }
+
     /// Streams a body to disk, hashing on the way, and flushes it.
     pub(super) async fn stage(
         &self,
@@ -64,6 +78,7 @@ impl Blobs {
         announced_size: Option<u64>,
         mut checksums: ChecksumHasher,
     ) -> S3Result<Staged> {
+        self.check_room(announced_size.unwrap_or(0))?;
         let path = self.staged.join(random_id());
         let mut staged = Staged { path, size: 0, md5: [0; 16], checksums: Checksum::default() };
         let file = tokio::fs::File::create(&staged.path).await.map_err(internal)?;
@@ -73,7 +88,11 @@ impl Blobs {
             while let Some(chunk) = body.next().await {
                 let chunk =
                     chunk.map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
+                let n_looks = staged.size / LOOK_EVERY_BYTES;
                 staged.size += chunk.len() as u64;
+                if staged.size / LOOK_EVERY_BYTES > n_looks {
+                    self.check_room(0)?;
+                }
                 md5.update(&chunk);
                 checksums.update(&chunk);
                 file.write_all(&chunk).await.map_err(internal)?;
@@ -91,6 +110,8 @@ impl Blobs {
 
     /// Joins parts to one file and flushes it. Blocking.
     pub(super) fn join(&self, parts: &[String]) -> S3Result<Staged> {
+        let sizes = parts.iter().map(|part| Ok(std::fs::metadata(self.path(part))?.len()));
+        self.check_room(sizes.sum::<io::Result<u64>>().map_err(internal)?)?;
         let path = self.staged.join(random_id());
         let mut staged = Staged { path, size: 0, md5: [0; 16], checksums: Checksum::default() };
         let mut whole = File::create(&staged.path).map_err(internal)?;

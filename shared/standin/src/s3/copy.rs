@@ -9,10 +9,10 @@ use s3s::{S3Result, s3_error};
 
 use super::Store;
 use super::put::{Condition, NewVersion};
-use super::rows::internal;
+use super::rows::{Meta, internal};
 
 impl Store {
-    /// Copies one version within the bucket, with its metadata and tags.
+    /// Copies one version within the bucket. The request may replace its tags and metadata.
     pub(super) async fn copy(&self, input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
         self.check_bucket(&input.bucket)?;
         let CopySource::Bucket { bucket, key, version_id } = &input.copy_source else {
@@ -23,6 +23,8 @@ impl Store {
             .as_ref()
             .is_some_and(|directive| directive.as_str() == TaggingDirective::REPLACE);
         let row = self.find(bucket, key, version_id.as_deref()).await?;
+        row.meta.check_readable()?;
+        let meta = Meta::of_copy(&input, row.meta)?;
         let path = self.blobs.path(row.blob.as_deref().unwrap_or_default());
         let file = tokio::fs::File::open(path).await.map_err(internal)?;
         let bytes =
@@ -33,7 +35,7 @@ impl Store {
             blob: self.blobs.keep(&staged)?,
             size: staged.size,
             etag: row.etag.clone(),
-            meta: row.meta,
+            meta,
             tags: if replaces_tags { vec![] } else { row.tags },
             condition: Condition::None,
             event: "ObjectCreated:Copy",

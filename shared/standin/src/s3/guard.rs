@@ -6,37 +6,76 @@
 use std::collections::BTreeSet;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::Response;
 use percent_encoding::percent_decode_str;
 
-/// The answer to a request that carries an unsigned `x-amz-*` header; `None` when there is no such header.
+use super::error;
+
+const SIGNATURE: &str = "X-Amz-Signature";
+/// Of version 2, which Airlock does not use and `s3s` takes first. It names no headers.
+const SIGNATURE_2: &str = "Signature";
+const SIGNED_HEADERS: &str = "X-Amz-SignedHeaders";
+
+/// The answer to a request that carries an unsigned `x-amz-*` header, or more than one signature; `None` for any other.
 pub(super) fn refusal(request: &Request) -> Option<Response> {
-    let signed = signed_headers(request.uri(), request.headers());
+    if n_signatures(request) > 1 {
+        let message =
+            "a request carries one signature: in its form, in its query or in its `authorization` header";
+        return Some(error::answer(StatusCode::BAD_REQUEST, "InvalidArgument", message));
+    }
+    let signed = signed_headers(request);
     let unsigned = request
         .headers()
         .keys()
-        .find(|name| name.as_str().starts_with("x-amz-") && !signed.contains(name.as_str()));
-    unsigned.map(|_| access_denied("There were headers present in the request which were not signed"))
+        .find(|name| name.as_str().starts_with("x-amz-") && !signed.contains(name.as_str()))?;
+    Some(error::access_denied(&format!("the header `{unsigned}` is not signed")))
 }
 
-/// The names that the signature covers: from the query of a presigned URL, or from the authorization header.
-fn signed_headers(uri: &Uri, headers: &HeaderMap) -> BTreeSet<String> {
-    let in_query =
-        uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("X-Amz-SignedHeaders="));
-    let in_query = in_query.map(|list| percent_decode_str(list).decode_utf8_lossy().into_owned());
-    let authorization =
-        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let in_header = authorization.split(&[',', ' '][..]).find_map(|part| part.strip_prefix("SignedHeaders="));
-    let list = in_query.or_else(|| in_header.map(ToOwned::to_owned)).unwrap_or_default();
-    list.split(';').map(str::to_lowercase).collect()
+/// The names that the signature covers. They are read where `s3s` looks for the signature, and nowhere else: a form's signature
+/// covers its fields and no header, a presigned URL names headers in its query, any other request in `authorization`.
+pub(super) fn signed_headers(request: &Request) -> BTreeSet<String> {
+    let list = if is_form(request) || has(request.uri(), SIGNATURE_2) {
+        None
+    } else if has(request.uri(), SIGNATURE) {
+        in_query(request.uri(), SIGNED_HEADERS).into_iter().next()
+    } else {
+        in_authorization(request.headers())
+    };
+    let list = list.unwrap_or_default();
+    list.split(';').filter(|name| !name.is_empty()).map(str::to_lowercase).collect()
 }
 
-fn access_denied(message: &str) -> Response {
-    let body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"
-    );
-    (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "application/xml")], body).into_response()
+/// Whether the body is a POST form, which brings its own signature. Decided as `s3s` decides it.
+pub(super) fn is_form(request: &Request) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let essence = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    request.method() == Method::POST && essence.eq_ignore_ascii_case("multipart/form-data")
+}
+
+fn has(uri: &Uri, name: &str) -> bool {
+    !in_query(uri, name).is_empty()
+}
+
+/// A form counts as a signature, since that is what `s3s` verifies; so does a second list of signed headers.
+fn n_signatures(request: &Request) -> usize {
+    let n_in_query = |name| in_query(request.uri(), name).len();
+    usize::from(is_form(request))
+        + (n_in_query(SIGNATURE) + n_in_query(SIGNATURE_2)).max(n_in_query(SIGNED_HEADERS))
+        + request.headers().get_all(header::AUTHORIZATION).iter().count()
+}
+
+/// The values of one parameter, decoded as `s3s` decodes them.
+fn in_query(uri: &Uri, name: &str) -> Vec<String> {
+    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter(|(key, _)| decode(key) == name).map(|(_, value)| decode(value)).collect()
+}
+
+fn in_authorization(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    text.split(&[',', ' '][..]).find_map(|part| part.strip_prefix("SignedHeaders=")).map(ToOwned::to_owned)
 }
 
 #[cfg(test)]
@@ -45,11 +84,17 @@ mod tests {
 
     use super::*;
 
+    const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host;x-amz-date, Signature=0";
+    const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=b");
+
+    fn refused(method: Method, uri: &str, headers: &[(&str, &str)]) -> Option<StatusCode> {
+        let request = Request::builder().method(method).uri(uri);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        refusal(&request.body(Body::empty()).unwrap()).map(|response| response.status())
+    }
+
     fn is_refused(uri: &str, headers: &[(&str, &str)]) -> bool {
-        let request = headers
-            .iter()
-            .fold(Request::builder().uri(uri), |request, (name, value)| request.header(*name, *value));
-        refusal(&request.body(Body::empty()).unwrap()).is_some()
+        refused(Method::PUT, uri, headers).is_some()
     }
 
     #[test]
@@ -73,8 +118,52 @@ mod tests {
             assert!(is_refused(presigned, &[(name, "x")]), "{name}");
             assert!(is_refused("/b", &[(name, "x")]), "{name} without a signature");
         }
-        let authorization = "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host;x-amz-date, Signature=0";
-        assert!(!is_refused("/b/k", &[("authorization", authorization), ("x-amz-date", "d")]));
-        assert!(is_refused("/b/k", &[("authorization", authorization), ("x-amz-acl", "d")]));
+        assert!(!is_refused("/b/k", &[("authorization", AUTHORIZATION), ("x-amz-date", "d")]));
+        assert!(is_refused("/b/k", &[("authorization", AUTHORIZATION), ("x-amz-acl", "d")]));
+    }
+
+    #[test]
+    fn only_the_signature_that_is_verified_names_signed_headers() {
+        let acl = ("x-amz-acl", "public-read");
+        let names_acl = "/b?X-Amz-SignedHeaders=host%3Bx-amz-acl";
+        // A form's signature covers no header, whatever the query or another header says.
+        let no_form = ("content-type", "text/plain");
+        for kind in [FORM.1, "Multipart/Form-Data;boundary=b", "multipart/form-data ; boundary=b"] {
+            let form = ("content-type", kind);
+            assert_eq!(refused(Method::POST, "/b", &[form]), None, "{kind}");
+            for uri in ["/b", names_acl, "/b?X%2DAmz-SignedHeaders=x-amz-acl"] {
+                assert!(refused(Method::POST, uri, &[form, acl]).is_some(), "{kind} {uri}");
+            }
+        }
+        // Nor does a query without a signature.
+        for uri in [names_acl, "/b/k?Signature=0&X-Amz-SignedHeaders=x-amz-acl"] {
+            assert_eq!(refused(Method::PUT, uri, &[no_form, acl]), Some(StatusCode::FORBIDDEN), "{uri}");
+        }
+        let signed = format!("{names_acl}&X-Amz-Signature=0");
+        assert_eq!(refused(Method::PUT, &signed, &[acl]), None);
+        assert_eq!(refused(Method::POST, &signed, &[no_form, acl]), None, "a POST that is no form");
+    }
+
+    #[test]
+    fn two_signatures_are_refused() {
+        let authorization = ("authorization", AUTHORIZATION);
+        let presigned = "/b/k?X-Amz-SignedHeaders=host&X-Amz-Signature=0";
+        for (method, uri, headers) in [
+            (Method::PUT, presigned, vec![authorization]),
+            (Method::PUT, "/b/k", vec![authorization, authorization]),
+            (Method::POST, presigned, vec![FORM]),
+            (Method::POST, "/b", vec![FORM, authorization]),
+            (
+                Method::PUT,
+                "/b/k?X-Amz-SignedHeaders=host&X-Amz-Signature=0&X-Amz-SignedHeaders=x-amz-acl",
+                vec![],
+            ),
+            (Method::PUT, "/b/k?X-Amz-Signature=0&X-Amz%2DSignature=1", vec![]),
+            (Method::PUT, "/b/k?X-Amz-Signature=0&Signature=1", vec![]),
+        ] {
+            let found = refused(method.clone(), uri, &headers);
+            assert_eq!(found, Some(StatusCode::BAD_REQUEST), "{method} {uri} {headers:?}");
+        }
+        assert_eq!(refused(Method::PUT, presigned, &[]), None);
     }
 }

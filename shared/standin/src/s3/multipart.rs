@@ -29,6 +29,8 @@ struct PartRow {
 /// As many parts as S3 lists at a time.
 const PAGE: usize = 1000;
 
+const PART_NUMBERS: std::ops::RangeInclusive<i32> = 1..=10_000;
+
 impl Store {
     pub(super) async fn begin(
         &self,
@@ -36,13 +38,8 @@ impl Store {
     ) -> S3Result<CreateMultipartUploadOutput> {
         self.check_bucket(&input.bucket)?;
         let meta = Meta {
-            content_type: input.content_type,
-            content_disposition: input.content_disposition,
-            content_encoding: input.content_encoding,
-            cache_control: input.cache_control,
-            user: input.metadata,
-            needs_sha256: input.checksum_algorithm.is_some_and(|name| name.as_str() == "SHA256"),
-            ..Meta::default()
+            needs_sha256: input.checksum_algorithm.as_ref().is_some_and(|name| name.as_str() == "SHA256"),
+            ..Meta::of_multipart(&input)?
         };
         let (id, key, meta) = (random_id(), input.key.clone(), rows::to_json(&meta)?);
         let upload_id = id.clone();
@@ -65,6 +62,9 @@ impl Store {
         let trailers = request.trailing_headers;
         let mut input = request.input;
         self.check_bucket(&input.bucket)?;
+        if !PART_NUMBERS.contains(&input.part_number) {
+            return Err(s3_error!(InvalidArgument, "a part number is 1 to 10,000"));
+        }
         let (meta, _) = self.upload(&input.upload_id, &input.key).await?;
         if meta.needs_sha256 != input.checksum_sha256.is_some() && trailers.is_none() {
             // S3: "Checksum Type mismatch occurred".

@@ -27,10 +27,12 @@ pub(super) struct NewVersion {
 
 impl Store {
     pub(super) async fn put(&self, request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
-        let event = if request.method == "POST" { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
+        let is_form = request.method == "POST";
+        let event = if is_form { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
         let trailers = request.trailing_headers;
         let mut input = request.input;
         self.check_bucket(&input.bucket)?;
+        let meta = if is_form { Meta::of_form(&input)? } else { Meta::of_put(&input)? };
         let condition = Condition::of(input.if_none_match.as_ref(), input.if_match.as_ref())?;
         // Answered before the body is read; decided in the transaction that would make the version.
         self.check(condition.clone(), input.key.clone()).await?;
@@ -44,14 +46,9 @@ impl Store {
             check_md5(md5, staged.md5)?;
         }
         let meta = Meta {
-            content_type: input.content_type,
-            content_disposition: input.content_disposition,
-            content_encoding: input.content_encoding,
-            cache_control: input.cache_control,
-            user: input.metadata,
             crc32: staged.checksums.checksum_crc32.clone(),
             sha256: staged.checksums.checksum_sha256.clone(),
-            needs_sha256: false,
+            ..meta
         };
         let etag = hex(&staged.md5);
         let new = NewVersion {

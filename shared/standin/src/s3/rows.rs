@@ -17,7 +17,12 @@ pub(super) struct Meta {
     pub(super) content_type: Option<String>,
     pub(super) content_disposition: Option<String>,
     pub(super) content_encoding: Option<String>,
+    pub(super) content_language: Option<String>,
     pub(super) cache_control: Option<String>,
+    pub(super) expires: Option<Timestamp>,
+    pub(super) website_redirect: Option<String>,
+    /// `None` for the default.
+    pub(super) storage_class: Option<String>,
     pub(super) user: Option<HashMap<String, String>>,
     pub(super) crc32: Option<String>,
     pub(super) sha256: Option<String>,

@@ -93,6 +93,7 @@ fn each_error_has_its_status_and_code() {
         (ApiError::Denied(Denied::LimitReached), 410, "download_limit_reached"),
         (ApiError::RouteNotFound, 404, "route_not_found"),
         (ApiError::MethodNotAllowed, 405, "method_not_allowed"),
+        (ApiError::StorageFull, 507, "storage_full"),
         (ApiError::Internal, 500, "internal_error"),
     ] {
         let (found_status, found_code, _) = error.row();
@@ -106,5 +107,7 @@ fn details_are_sentences_and_our_failures_say_nothing() {
     assert_eq!(detail(ApiError::FileNotFound), "There is no such file.");
     let encrypted = ApiError::Denied(Denied::Unscannable(Unscannable::Encrypted));
     assert_eq!(detail(encrypted), "We could not check this file because it is password-protected.");
+    let full = "There is no room for this upload at present; try again later.";
+    assert_eq!(detail(ApiError::StorageFull), full);
     assert_eq!(detail(ApiError::Internal), "The service could not answer. Please try again later.");
 }

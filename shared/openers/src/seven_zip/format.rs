@@ -1,0 +1,84 @@
+//! Says what each of 7-Zip's formats is to the gate.
+
+use super::abi::{Guid, IsStart, format_flags};
+use gate::Kind;
+
+/// What a format's archives are to a recipient.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Role {
+    /// Its members are files that a recipient gets.
+    Container,
+    /// A text that is asked about by its name alone: see [`is_base64`].
+    Base64,
+    /// A program: the engine reads it as one. An archive may stand behind it.
+    Program,
+    /// Nothing that is not in the file as it is.
+    NoContainer,
+}
+
+/// A format of the library.
+#[derive(Clone, Debug)]
+pub(super) struct Format {
+    pub(super) index: usize,
+    pub(super) class_id: Guid,
+    pub(super) flags: u32,
+    /// Any of these, at `signature_offset`.
+    pub(super) signatures: Vec<Vec<u8>>,
+    pub(super) signature_offset: usize,
+    /// Tells from the first bytes.
+    pub(super) is_start: Option<IsStart>,
+    pub(super) role: Role,
+    pub(super) kind: Option<Kind>,
+}
+
+impl Format {
+    pub(super) fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Whether 7-Zip looks for it behind the start of a file.
+    pub(super) fn is_searched_for(&self) -> bool {
+        self.role == Role::Container && !self.has(format_flags::BY_EXTENSION_ONLY)
+    }
+}
+
+/// The formats of 7-Zip 26.02 that are no containers; every other is one, also those of later versions.
+pub(super) fn role(name: &str) -> Role {
+    match name {
+        // Mub: several Mach-O programs in one file.
+        "ELF" | "MachO" | "Mub" | "PE" | "TE" => Role::Program,
+        // COFF: parts of a program, for linkers. FLV: a film, whose sound and pictures are its items. Hash: a list of checksums, with the names of other
+        // files. Split: the first of several files; alone, its item is the file itself.
+        "COFF" | "FLV" | "Hash" | "Split" => Role::NoContainer,
+        "Base64" => Role::Base64,
+        _ => Role::Container,
+    }
+}
+
+/// The kind that the gate walks itself.
+pub(super) fn kind(name: &str) -> Option<Kind> {
+    Some(match name {
+        "7z" => Kind::SevenZip,
+        "Ar" => Kind::Ar,
+        "Cab" => Kind::Cabinet,
+        "Compound" => Kind::Compound,
+        "Iso" => Kind::Iso,
+        "bzip2" => Kind::Bzip2,
+        "gzip" => Kind::Gzip,
+        "tar" => Kind::Tar,
+        "xz" => Kind::Xz,
+        "zip" => Kind::Zip,
+        _ => return None,
+    })
+}
+
+/// Whether a text that begins so may be base64 as a whole: at least 64 of its characters, and nothing else but space.
+///
+/// 7-Zip decides by the name. Without the limit every word would be an archive.
+pub(super) fn is_base64(head: &[u8]) -> bool {
+    const FEWEST: usize = 64;
+    let is_letter = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let is_other = |byte: &u8| matches!(byte, b'=' | b'\t' | b'\n' | b'\r' | b' ');
+    head.iter().all(|byte| is_letter(&byte) || is_other(byte))
+        && head.iter().filter(is_letter).count() >= FEWEST
+}

@@ -1,0 +1,111 @@
+//! DynamoDB's wire protocol for the operations that Airlock calls (AWS JSON 1.0, `X-Amz-Target`).
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use dynoxide::{Database, DynoxideError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// DynamoDB's own limit of a request, 16 MB.
+const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
+const TARGET: &str = "DynamoDB_20120810.";
+
+pub(super) fn router(database: Database) -> Router {
+    Router::new()
+        .route("/", post(answer))
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        .with_state(database)
+}
+
+async fn answer(State(database): State<Database>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let operation = target.strip_prefix(TARGET).unwrap_or_default().to_owned();
+    // The database waits for the disk.
+    let done = tokio::task::spawn_blocking(move || run(&database, &operation, &body)).await;
+    let done = done.unwrap_or_else(|error| Err(DynoxideError::InternalServerError(error.to_string())));
+    let (status, body) = match done {
+        Ok(output) => (StatusCode::OK, output),
+        Err(error) => {
+            let status =
+                StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, error.to_json())
+        }
+    };
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body).into_response()
+}
+
+/// Blocking.
+fn run(database: &Database, operation: &str, input: &[u8]) -> dynoxide::Result<String> {
+    match operation {
+        "BatchGetItem" => call(input, |request| database.batch_get_item(request)),
+        "DeleteItem" => call(input, |request| database.delete_item(request)),
+        "GetItem" => call(input, |request| database.get_item(request)),
+        "PutItem" => call(input, |request| database.put_item(request)),
+        "Query" => call(input, |request| database.query(request)),
+        "TransactWriteItems" => call(input, |request| database.transact_write_items(request)),
+        "UpdateItem" => call(input, |request| database.update_item(request)),
+        other => Err(DynoxideError::ValidationException(format!(
+            "the stand-in does not implement the operation `{other}`"
+        ))),
+    }
+}
+
+fn call<I: DeserializeOwned, O: Serialize>(
+    input: &[u8],
+    operation: impl FnOnce(I) -> dynoxide::Result<O>,
+) -> dynoxide::Result<String> {
+    let request = serde_json::from_slice(input)
+        .map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
+    serde_json::to_string(&operation(request)?)
+        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::extract::Request;
+    use serde_json::{Value, json};
+    use tower_service::Service as _;
+
+    use crate::dynamodb::DynamoDb;
+
+    async fn ask(database: &DynamoDb, operation: &str, body: &str) -> (u16, Value) {
+        let request = Request::post("/").header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
+        let response = database.router().call(request.body(Body::from(body.to_owned())).unwrap());
+        let response = response.await.unwrap();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn operations_are_answered_and_others_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = DynamoDb::open(&directory.path().join("d.db"), "table").unwrap();
+        let item = json!({ "TableName": "table", "Item": { "pk": { "S": "a" }, "n": { "N": "1" } },
+            "ConditionExpression": "attribute_not_exists(pk)" })
+        .to_string();
+        assert_eq!(ask(&database, "PutItem", &item).await, (200, json!({})));
+        let key = json!({ "TableName": "table", "Key": { "pk": { "S": "a" } } }).to_string();
+        let (_, found) = ask(&database, "GetItem", &key).await;
+        assert_eq!(found["Item"]["n"]["N"], "1", "{found}");
+        let (status, twice) = ask(&database, "PutItem", &item).await;
+        assert_eq!(status, 400);
+        assert!(twice["__type"].as_str().unwrap().ends_with("#ConditionalCheckFailedException"), "{twice}");
+        for (operation, body, kind) in [
+            ("Scan", "{}", "ValidationException"),
+            ("DeleteTable", &key, "ValidationException"),
+            ("", "{}", "ValidationException"),
+            ("GetItem", "", "SerializationException"),
+            ("GetItem", "[]", "SerializationException"),
+        ] {
+            let (status, refusal) = ask(&database, operation, body).await;
+            let found = refusal["__type"].as_str().unwrap();
+            assert!(status == 400 && found.ends_with(kind), "{operation} {body}: {refusal}");
+        }
+    }
+}
