@@ -20,7 +20,7 @@ pub(super) fn unopened(decoder: Decoder, complaint: Complaint, blob: &Blob) -> O
 /// Of a file that was opened, and read as far as it goes.
 pub(super) fn opened(decoder: Decoder, reader: &Reader<'_>, found: Found, blob: &Blob) -> Opened {
     if reader.is_unreadable() {
-        return Opened::Damaged;
+        return Opened::Unread;
     }
     let names_are_encrypted = reader.has_encrypted_members() && found.n_encrypted == 0;
     let is_encrypted_unseen = decoder.name == "rar5" && rar5::has_encrypted_members(blob).unwrap_or(true);
@@ -55,6 +55,7 @@ pub(super) fn worse(one: Opened, other: Opened) -> Opened {
         Opened::TooMuchMemory => 3,
         Opened::Unsupported => 4,
         Opened::Encrypted => 5,
+        Opened::Unread => 6,
     };
     if rank(other) > rank(one) { other } else { one }
 }
