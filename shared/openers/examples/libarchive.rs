@@ -1,8 +1,10 @@
 //! Prints what libarchive finds in files: `cargo run -p openers --example libarchive -- FILE...`
 
+use std::error::Error;
 use std::fs::File;
 use std::ops::ControlFlow::{self, Continue};
 use std::path::Path;
+use std::time::Duration;
 
 use gate::{Blob, MemberEnd, MemberSink, Opener as _};
 use openers::Libarchive;
@@ -30,20 +32,21 @@ impl MemberSink for Print {
     }
 }
 
-fn cpu() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+fn cpu_time() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(spent).unwrap_or_default()
 }
 
-fn main() {
-    let start = cpu();
-    let mut library = Libarchive::load(&[Path::new("libarchive.so.13")]).unwrap().unwrap();
-    println!("{}: {:.3} ms", library.name(), cpu() - start);
+fn main() -> Result<(), Box<dyn Error>> {
+    let start = cpu_time();
+    let mut library = Libarchive::load(&[Path::new("libarchive.so.13")])?.ok_or("no libarchive.so.13")?;
+    println!("{}: {:?}", library.name(), cpu_time().saturating_sub(start));
     for path in std::env::args_os().skip(1) {
-        let blob = Blob::from_file(File::open(&path).unwrap()).unwrap();
+        let blob = Blob::from_file(File::open(&path)?)?;
         println!("{}", path.display());
-        let start = cpu();
+        let start = cpu_time();
         let opened = library.open(&blob, None, &mut Print::default());
-        println!("  {opened:?} {:.3} ms", cpu() - start);
+        println!("  {opened:?} {:?}", cpu_time().saturating_sub(start));
     }
+    Ok(())
 }

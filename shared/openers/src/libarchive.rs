@@ -4,18 +4,21 @@
 //! Here each filter gives what it leaves as one member, which the gate has opened in its turn, and every format that claims the file is asked, alone: which of
 //! them libarchive prefers changes from version to version.
 
+mod bytes;
 mod complaint;
 mod decoders;
 mod library;
 mod locale;
 mod members;
 mod programs;
+mod rar5;
 mod reader;
 mod source;
 mod verdict;
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use gate::{Blob, Kind, MemberSink, Opened, Opener};
 
@@ -26,6 +29,9 @@ use locale::Utf8;
 use reader::Reader;
 
 pub use library::LibarchiveError;
+
+/// Archives are independent of each other, but the libraries below, such as libxml2, share state that two threads may damage. A worker has one thread.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// libarchive, loaded.
 #[derive(Debug)]
@@ -128,6 +134,7 @@ impl Opener for Libarchive {
     }
 
     fn open(&mut self, blob: &Blob, walked: Option<Kind>, sink: &mut dyn MemberSink) -> Opened {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = match &self.locale {
             Some(locale) => locale.during(|| self.open_all(blob, walked, sink)),
             None => self.open_all(blob, walked, sink),

@@ -55,7 +55,8 @@ impl Complaint {
     pub(super) fn opened(self) -> Opened {
         match self {
             Self::NotRecognised => Opened::NotMine,
-            Self::Damaged | Self::Unreadable => Opened::Damaged,
+            Self::Damaged => Opened::Damaged,
+            Self::Unreadable => Opened::Unread,
             Self::Encrypted => Opened::Encrypted,
             Self::Unsupported => Opened::Unsupported,
             Self::TooMuchMemory => Opened::TooMuchMemory,

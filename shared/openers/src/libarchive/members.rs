@@ -16,8 +16,6 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 pub(super) struct Found {
     /// Headers, of directories and links too.
     pub n_headers: u64,
-    /// Members with data, or that should have some.
-    pub n_given: u64,
     pub n_encrypted: u64,
     /// What ended the list before its end, or a member that was passed over.
     pub complaint: Option<Complaint>,
@@ -25,7 +23,7 @@ pub(super) struct Found {
 
 /// Gives every member with data. [`ControlFlow::Break`] is the sink's.
 pub(super) fn give_all(reader: &mut Reader<'_>, sink: &mut dyn MemberSink) -> ControlFlow<(), Found> {
-    let mut found = Found { n_headers: 0, n_given: 0, n_encrypted: 0, complaint: None };
+    let mut found = Found { n_headers: 0, n_encrypted: 0, complaint: None };
     let mut n_passed = 0;
     loop {
         match reader.next() {
@@ -33,7 +31,7 @@ pub(super) fn give_all(reader: &mut Reader<'_>, sink: &mut dyn MemberSink) -> Co
             Ok(Next::Member(header)) => {
                 found.n_headers += 1;
                 found.n_encrypted += u64::from(header.is_encrypted);
-                found.n_given += u64::from(give(reader, header, sink)?);
+                give(reader, header, sink)?;
             }
             Ok(Next::Passed(complaint)) => {
                 found.complaint = Some(complaint);
@@ -50,8 +48,8 @@ pub(super) fn give_all(reader: &mut Reader<'_>, sink: &mut dyn MemberSink) -> Co
     }
 }
 
-/// Returns whether there was anything to give.
-fn give(reader: &mut Reader<'_>, header: Header, sink: &mut dyn MemberSink) -> ControlFlow<(), bool> {
+/// Nothing, if there is no data and should be none.
+fn give(reader: &mut Reader<'_>, header: Header, sink: &mut dyn MemberSink) -> ControlFlow<()> {
     let mut member = Member { sink, has_begun: false, n_written: 0 };
     let end = member.data(reader, header)?;
     if end != MemberEnd::Whole && header.has_data {
@@ -60,7 +58,7 @@ fn give(reader: &mut Reader<'_>, header: Header, sink: &mut dyn MemberSink) -> C
     if member.has_begun {
         member.sink.end(end)?;
     }
-    Continue(member.has_begun)
+    Continue(())
 }
 
 struct Member<'sink> {
@@ -100,7 +98,7 @@ impl Member<'_> {
 
     fn data(&mut self, reader: &mut Reader<'_>, header: Header) -> ControlFlow<(), MemberEnd> {
         let mut is_doubted = false;
-        loop {
+        let end_offset = loop {
             match reader.piece() {
                 Ok(Piece::At { offset, bytes, is_doubtful }) => {
                     is_doubted |= is_doubtful;
@@ -111,13 +109,15 @@ impl Member<'_> {
                     self.fill(offset)?;
                     self.write(bytes)?;
                 }
-                Ok(Piece::End) => break,
+                Ok(Piece::End { offset }) => break offset,
                 Err(complaint) => return Continue(end(complaint, header)),
             }
-        }
+        };
         let size_bytes = header.size_bytes.unwrap_or(self.n_written);
         // Some programs write no more than that.
         is_doubted |= self.n_written > size_bytes;
+        // Data that ends early, without a word; a hole at the end is known.
+        is_doubted |= self.n_written < size_bytes && end_offset < size_bytes;
         self.fill(size_bytes)?;
         Continue(if is_doubted { MemberEnd::Damaged } else { MemberEnd::Whole })
     }

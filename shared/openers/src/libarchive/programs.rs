@@ -1,15 +1,16 @@
 //! Recognises what libarchive leaves to programs, which a confined process cannot run.
 
-use std::io::{self, Read as _};
+use std::io;
 
 use gate::Blob;
+
+use super::bytes::bytes_at;
 
 const N_BYTES: u64 = 34;
 
 /// Whether `blob` is a file of lzop, lrzip or GRZip.
 pub(super) fn needs_program(blob: &Blob) -> io::Result<bool> {
-    let mut start = Vec::new();
-    blob.reader().take(N_BYTES).read_to_end(&mut start)?;
+    let start = bytes_at(blob, 0, N_BYTES)?;
     Ok(is_lzop(&start) || is_lrzip(&start) || start.starts_with(b"GRZipII\0\x02\x04:)"))
 }
 

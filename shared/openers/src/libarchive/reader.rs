@@ -54,7 +54,8 @@ pub(super) enum Piece<'reader> {
         /// Whether the library complains of it.
         is_doubtful: bool,
     },
-    End,
+    /// Where the data ends, holes included, as far as the library knows.
+    End { offset: u64 },
 }
 
 impl<'library> Reader<'library> {
@@ -143,7 +144,7 @@ impl<'library> Reader<'library> {
             (self.functions.data_block)(archive, &raw mut start, &raw mut n_bytes, &raw mut offset)
         };
         if status == EOF {
-            return Ok(Piece::End);
+            return Ok(Piece::End { offset: u64::try_from(offset).unwrap_or(0) });
         }
         self.check(status)?;
         let bytes = if start.is_null() || n_bytes == 0 {

@@ -1,12 +1,12 @@
 //! Comes to what a file is, to one filter or format and to all of them.
 
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-
 use gate::{Blob, Opened};
 
+use super::bytes::bytes_at;
 use super::complaint::Complaint;
 use super::decoders::{Decoder, Mark, START_BYTES};
 use super::members::Found;
+use super::rar5;
 use super::reader::Reader;
 
 /// Of a file that could not be opened.
@@ -20,11 +20,12 @@ pub(super) fn unopened(decoder: Decoder, complaint: Complaint, blob: &Blob) -> O
 /// Of a file that was opened, and read as far as it goes.
 pub(super) fn opened(decoder: Decoder, reader: &Reader<'_>, found: Found, blob: &Blob) -> Opened {
     if reader.is_unreadable() {
-        return Opened::Damaged;
+        return Opened::Unread;
     }
     let names_are_encrypted = reader.has_encrypted_members() && found.n_encrypted == 0;
+    let is_encrypted_unseen = decoder.name == "rar5" && rar5::has_encrypted_members(blob).unwrap_or(true);
     match found.complaint {
-        _ if names_are_encrypted => Opened::Encrypted,
+        _ if names_are_encrypted || is_encrypted_unseen => Opened::Encrypted,
         Some(complaint) if found.n_headers == 0 => unopened(decoder, complaint, blob),
         Some(complaint) => complaint.opened(),
         None if found.n_headers == 0 && !is_sure(decoder, blob) => Opened::NotMine,
@@ -43,14 +44,6 @@ fn is_sure(decoder: Decoder, blob: &Blob) -> bool {
         Mark::Strong => Ok(true),
     };
     rests_on.unwrap_or(true)
-}
-
-fn bytes_at(blob: &Blob, offset: u64, n_bytes: u64) -> io::Result<Vec<u8>> {
-    let mut reader = blob.reader();
-    reader.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    reader.take(n_bytes).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// The one of the two that says less about the file.
