@@ -48,12 +48,9 @@ async fn upload_until_gone(url: String, known: Arc<Mutex<Acknowledged>>) {
 async fn a_hundred_kills_lose_nothing() {
     let (directory, ports, known) =
         (tempfile::tempdir().unwrap(), free_ports(), Arc::new(Mutex::new(Acknowledged::default())));
-    let n_wanted = rounds(8, 100);
+    let n_kills = rounds(8, 100);
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    // As many kills as were asked for, and more until there are enough uploads to say anything: a busy machine has few between two kills.
-    let mut n_kills = 0;
-    while n_kills < n_wanted || known.lock().unwrap().uploaded.len() <= n_wanted {
-        n_kills += 1;
+    for _ in 0..n_kills {
         let process = Process::start(directory.path(), ports, &[]).await;
         let uploads: Vec<_> = (0..3)
             .map(|_| tokio::spawn(upload_until_gone(process.url.clone(), Arc::clone(&known))))
@@ -62,7 +59,10 @@ async fn a_hundred_kills_lose_nothing() {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        tokio::time::sleep(Duration::from_millis(100 + random % 900)).await;
+        // However busy the machine is, a life has an upload to lose.
+        let n_before = known.lock().unwrap().uploaded.len();
+        wait::until("an upload", async || known.lock().unwrap().uploaded.len() > n_before).await;
+        wait::linger(Duration::from_millis(random % 900)).await;
         process.kill_9().await;
         for upload in uploads {
             upload.await.unwrap();

@@ -258,8 +258,10 @@ async fn what_s3_refuses_for_a_bucket_like_ours_makes_no_file() {
         let refused = request.send().await.expect_err(what);
         assert_eq!(refused.code(), Some(code), "{what}");
     }
-    put().acl(ObjectCannedAcl::BucketOwnerFullControl).send().await.unwrap();
-    let file_id = file_under(&service, "in/refused/a.html", 1).await;
+    for acl in [ObjectCannedAcl::BucketOwnerFullControl, ObjectCannedAcl::Private] {
+        put().acl(acl).send().await.unwrap();
+    }
+    let file_id = file_under(&service, "in/refused/a.html", 2).await;
     saved(&service, &file_id, "the one that is not refused").await;
     service.stop().await;
 }

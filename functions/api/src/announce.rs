@@ -1,13 +1,11 @@
 //! How does a file begin? One way, whatever protocol the client speaks.
 
-use std::time::Duration;
-
 use aws::{Created, IdempotencyKey};
 use domain::id::{FileId, ObjectKey, OwnerId};
 use domain::parts::MultipartUpload;
 use domain::record::{Record, UploadMethod};
 use domain::timestamp::Timestamp;
-use domain::upload::{Upload, UploadPolicy};
+use domain::upload::Upload;
 use web::ApiError;
 
 use crate::App;
@@ -30,7 +28,7 @@ pub(crate) async fn announce(
     now: Timestamp,
 ) -> Result<Record, ApiError> {
     let file = FileId::from_random(aws::clock::random_uuid());
-    let promised = app.promise_room(file, wanted_bytes(app, &upload, way), upload_time(way), now).await?;
+    app.check_room(wanted_bytes(app, &upload, way))?;
     let method = match way {
         Way::Put => UploadMethod::Put,
         Way::Post => UploadMethod::Post,
@@ -49,12 +47,7 @@ pub(crate) async fn announce(
         abandon(app, &new).await;
     }
     match created? {
-        Created::New => {
-            if let Some(promised) = promised {
-                promised.keep();
-            }
-            Ok(new)
-        }
+        Created::New => Ok(new),
         Created::Replay(earlier) => app.stores.ledger.load(earlier).await?.ok_or(ApiError::FileNotFound),
         Created::KeyReused => Err(ApiError::IdempotencyKeyReused),
         Created::Exceeded(exceeded) => Err(ApiError::QuotaExceeded { exceeded, now }),
@@ -67,13 +60,6 @@ fn wanted_bytes(app: &App, upload: &Upload, way: Way) -> u64 {
     match way {
         Way::Put | Way::Post => size_bytes,
         Way::Parts { .. } => size_bytes.saturating_mul(2),
-    }
-}
-
-fn upload_time(way: Way) -> Duration {
-    match way {
-        Way::Put | Way::Post => UploadPolicy::UPLOAD_TTL,
-        Way::Parts { .. } => UploadPolicy::MULTIPART_TTL,
     }
 }
 

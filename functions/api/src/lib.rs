@@ -36,10 +36,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::{ApiError, Identity, LinkKey, LoopbackOnly, TokenSigner};
 
-use room::Promised;
-
 pub use config::Config;
-pub use room::{Disk, DiskSpace, Room};
+pub use room::{Disk, DiskSpace};
 
 /// What the API needs. Built once per process.
 #[derive(Clone, Debug)]
@@ -71,7 +69,7 @@ pub struct Settings {
     /// What only the process that runs everything knows.
     pub probe: Option<Probe>,
     /// `None` where storage is not on a disk of this machine, and scans run elsewhere.
-    pub room: Option<Room>,
+    pub room: Option<Disk>,
 }
 
 /// Asks the rest of the process, where the API is not alone in it.
@@ -208,18 +206,9 @@ impl App {
         Record { metered, ..record }
     }
 
-    /// Makes sure that there is room for an upload of at most `n_bytes`, or refuses it. Nothing to do where storage does not fill up.
-    async fn promise_room(
-        &self,
-        file: FileId,
-        n_bytes: u64,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<Option<Promised>, ApiError> {
-        match &self.settings.room {
-            Some(room) => room.promise(&self.stores.ledger, file, n_bytes, ttl, now).await.map(Some),
-            None => Ok(None),
-        }
+    /// Refuses an upload of at most `n_bytes` that there is no room for. Nothing to do where storage does not fill up.
+    fn check_room(&self, n_bytes: u64) -> Result<(), ApiError> {
+        self.settings.room.as_ref().map_or(Ok(()), |disk| disk.space().check(n_bytes))
     }
 
     /// Applies an event that somebody asked for. If its effects fail, the sweep sees to them.

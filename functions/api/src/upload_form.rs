@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::id::{FileId, ObjectKey, Sha256};
 use domain::record::{Record, UploadMethod};
-use domain::upload::{Rejected, UploadPolicy, UploadRequest, accept};
+use domain::upload::{Rejected, UploadRequest, accept};
 use sha2::Digest as _;
 use utoipa::ToSchema;
 use web::view::Accepted;
@@ -93,9 +93,8 @@ async fn store(
         &UploadRequest { filename: name, content_type: content_type.as_deref(), ..UploadRequest::default() },
         &app.uploads,
     )?;
-    let (file, now) = (FileId::from_random(aws::clock::random_uuid()), aws::clock::now());
-    // Held until the bytes are stored.
-    let _promised = app.promise_room(file, announced_bytes, UploadPolicy::MULTIPART_TTL, now).await?;
+    let file = FileId::from_random(aws::clock::random_uuid());
+    app.check_room(announced_bytes)?;
     let mut writer =
         ObjectWriter::new(&app.stores.objects, ObjectKey::Issued(file), upload.content_type.clone());
     match copy(app, &mut field, &mut writer).await {

@@ -151,7 +151,7 @@ impl Functions<'_> {
                 allowed_origins: config.allowed_origins.clone(),
                 loopback_only: loopback_only.clone(),
                 probe: Some(self.probe.clone()),
-                room: Some(api::Room::new(self.disk.clone())),
+                room: Some(self.disk.clone()),
             },
             uploads: config.uploads,
             quotas: self.env.quotas()?,

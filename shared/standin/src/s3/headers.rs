@@ -42,8 +42,10 @@ macro_rules! meta_of {
         if has_lock {
             return Err(s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration"));
         }
-        let is_owners_acl =
-            |acl: &ObjectCannedACL| acl.as_str() == ObjectCannedACL::BUCKET_OWNER_FULL_CONTROL;
+        // S3 takes the first one only, where the bucket's owner is enforced. rclone sends the second, which gives no more away.
+        let is_owners_acl = |acl: &ObjectCannedACL| {
+            matches!(acl.as_str(), ObjectCannedACL::BUCKET_OWNER_FULL_CONTROL | ObjectCannedACL::PRIVATE)
+        };
         if has_grants || !input.acl.as_ref().is_none_or(is_owners_acl) {
             return Err(s3_error!(AccessControlListNotSupported, "The bucket does not allow ACLs"));
         }
