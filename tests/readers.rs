@@ -140,8 +140,7 @@ async fn nothing_that_a_reader_opens_is_clean() {
         let n_false = family.files.iter().filter(|path| is_clean(path) && found.contains_key(*path)).count();
         println!("{}: {} variants {counts:?}, {n_false} false cleans", family.name, family.files.len());
     }
-    let blind =
-        families.iter().filter(|family| !family.files.iter().any(|path| found.contains_key(path)));
+    let blind = families.iter().filter(|family| !family.files.iter().any(|path| found.contains_key(path)));
     let blind: Vec<_> = blind.map(|family| &family.name).collect();
     assert!(blind.is_empty(), "no reader gets anything out of the samples of {blind:?}");
 

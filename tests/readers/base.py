@@ -1,13 +1,14 @@
 """What every family builds from: the EICAR test file, plain archives of it, the data that an archive can stand in, and programs that pack.
 
-A family is a module with `variants()`, which yields `(name, extension, bytes)`. The same name means the same bytes in every run.
+A family is a module with `variants()`, which yields `(name, extension, bytes)`. The same name means the same bytes in every run,
+except for dates and serial numbers that `genisoimage -udf`, `wimlib-imagex` and `mkntfs` write.
 """
 
 import base64, gzip, io, lzma, os, struct, subprocess, sys, tempfile, zipfile, zlib
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "evasion"))
 
-from corpus import EICAR, HARMLESS, NOISE, Member, ar_of, mail, python_zip, tar_header, tar_of, uuencoded, zip_of  # noqa: E402, F401
+from corpus import EICAR, HARMLESS, NOISE, Member, ar_of, mail, mutated, python_zip, tar_header, tar_of, uuencoded, zip_of  # noqa: E402, F401
 import packers  # noqa: E402, F401
 
 SCRIPT = b"#!/bin/sh\nexit 0\n"
@@ -24,7 +25,7 @@ PAYLOADS = {"eicar": EICAR, "zip": ZIP, "hidden": HIDDEN_ZIP, "tar": TAR, "tgz":
 def made_with(command, sources, output, timeout=60):
     """What a program writes to the file OUTPUT (or prints, where that is None) in a directory with SOURCES, a dictionary of files.
 
-    Dates are 1980-01-01 and later than that nothing, so that the same command packs the same bytes.
+    The files' dates are 1980-01-01, so that the same command packs the same bytes.
     """
     with tempfile.TemporaryDirectory() as directory:
         for name, data in sources.items():

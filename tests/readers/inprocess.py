@@ -82,6 +82,8 @@ def read_uu(_, data):
         yield out.getvalue()
 
 
+# Those that need more than Python.
+WANTED = {"rtfobj", "oleobj"}
 READERS = {
     "python-zip": Module(read_zip, lambda data: b"PK\5\6" in data), "python-tar": Module(read_tar), "python-streams": Module(read_streams, lambda data: data[:1] in b"\x1fB\xfd\x5d" or data[:1] < b"\xe1"),
     "python-email": Module(read_mail, lambda data: b":" in data), "python-mbox": Module(read_mbox, lambda data: data.startswith(b"From ") or b"\nFrom " in data),
@@ -100,7 +102,7 @@ try:
     def read_rtf(_, data):
         parser = rtfobj.RtfObjParser(data)
         parser.parse()
-        for found in parser.rtf_objects:
+        for found in parser.objects:
             yield from filter(None, (found.olepkgdata, found.oledata, found.rawdata))
 
     def read_ole(_, data):

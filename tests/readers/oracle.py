@@ -2,22 +2,20 @@
 """Says which files an ordinary program gets EICAR out of: oracle.py < paths, one a line; prints `path<TAB>reader` for each that does.
 
 What a reader unpacks is given to every reader again, three levels deep. Bytes on the disk count, not exit statuses.
-`oracle.py --readers` prints the readers that this machine has.
+`oracle.py --missing` prints the readers that this machine lacks.
 """
 
 import concurrent.futures, os, resource, sys, tempfile
 
 import inprocess
-from programs import PROGRAMS, installed
 
 # All of it: what a mutation has spoilt is not the test file, and no scanner must find it.
 from base import EICAR
+from programs import PROGRAMS, installed
 
 MAX_DEPTH, MAX_MEMBERS, MAX_MEMBER_BYTES = 3, 50, 30_000_000
-
-
-def readers():
-    return {name: program for name, program in PROGRAMS.items() if installed(program)} | inprocess.READERS
+READERS = {name: program for name, program in PROGRAMS.items() if installed(program)} | inprocess.READERS
+WANTED = set(PROGRAMS) | inprocess.WANTED
 
 
 def unpacked_by(reader, path, data, scratch):
@@ -28,14 +26,15 @@ def unpacked_by(reader, path, data, scratch):
             yield content[:MAX_MEMBER_BYTES]
 
 
-def finds(data, scratch, depth=1, seen=None):
+def finds(data, extension, scratch, depth=1, seen=None):
     """The readers, in their order, that get EICAR out; None where none does."""
     seen = set() if seen is None else seen
     inner = []
-    with tempfile.NamedTemporaryFile(dir=scratch, suffix=".bin") as file:
+    # Some programs go by the name's extension.
+    with tempfile.NamedTemporaryFile(dir=scratch, suffix=extension) as file:
         file.write(data)
         file.flush()
-        for name, reader in readers().items():
+        for name, reader in READERS.items():
             if not reader.may_read(data):
                 continue
             for content in unpacked_by(reader, file.name, data, scratch):
@@ -46,15 +45,15 @@ def finds(data, scratch, depth=1, seen=None):
                     inner.append((name, content))
     if depth < MAX_DEPTH:
         for name, content in inner[:MAX_MEMBERS]:
-            deeper = finds(content, scratch, depth + 1, seen)
+            deeper = finds(content, ".bin", scratch, depth + 1, seen)
             if deeper:
                 return f"{name} > {deeper}"
     return None
 
 
 def main():
-    if sys.argv[1:] == ["--readers"]:
-        print("\n".join(readers()))
+    if sys.argv[1:] == ["--missing"]:
+        print("".join(f"{name}\n" for name in sorted(WANTED - set(READERS))), end="")
         return
     # A hostile archive must not fill the disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000_000, 100_000_000))
@@ -62,7 +61,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         def ask(path):
             with open(path, "rb") as file:
-                return finds(file.read(), scratch)
+                return finds(file.read(), os.path.splitext(path)[1], scratch)
         for path, found in zip(paths, pool.map(ask, paths)):
             if found:
                 print(f"{path}\t{found}", flush=True)
