@@ -1,6 +1,5 @@
 //! Signed or compressed data in a wrapper (CMS, RFC 5652 and RFC 3274: `smime.p7m`): mail programs and openssl show what is in it.
 
-
 use flate2::bufread::ZlibDecoder;
 
 use crate::blob::{Blob, BlobWriter, to_u64};

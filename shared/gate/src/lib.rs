@@ -27,6 +27,7 @@ mod fields;
 mod format;
 mod inflate;
 mod iso;
+mod look;
 mod mail;
 mod mszip;
 mod opener;

@@ -6,14 +6,12 @@ use std::io::{self, BufRead as _, Read};
 use domain::verdict::Unscannable;
 use sha2::{Digest as _, Sha256};
 
-use crate::ask::{self, Asked};
+use crate::Gate;
 use crate::blob::{Blob, BlobWriter, StorageTrouble, to_u64};
 use crate::capability::Method;
-use crate::format::{Format, is_text, sniff};
 use crate::opener::Opener;
 use crate::refusal::Refusal;
 use crate::scratch::Scratch;
-use crate::{Gate, ar, cabinet, cms, compound, embedded, encrypted, iso, mail, seven_zip, stream, tar, zip};
 
 /// Why a walk ends before its end.
 #[derive(Debug)]
@@ -57,11 +55,17 @@ pub(crate) enum Damage {
     CutOff,
 }
 
+/// What members have taken of the limits so far.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Counted {
+    n_members: u64,
+    n_bytes: u64,
+}
+
 pub(crate) struct Walk<'a> {
     pub(crate) gate: &'a Gate,
     scratch: Scratch,
-    n_members: u64,
-    n_bytes: u64,
+    pub(crate) counted: Counted,
     n_attempts: u32,
     handed: Vec<Blob>,
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
@@ -77,76 +81,11 @@ const COPY_BYTES: usize = 64 * 1024;
 impl<'a> Walk<'a> {
     pub(crate) fn new(gate: &'a Gate, scratch: Scratch, openers: Vec<Box<dyn Opener>>) -> Self {
         let (handed, handed_digests) = (Vec::new(), HashSet::new());
-        Self { gate, scratch, n_members: 0, n_bytes: 0, n_attempts: 0, handed, handed_digests, openers }
+        Self { gate, scratch, counted: Counted::default(), n_attempts: 0, handed, handed_digests, openers }
     }
 
     pub(crate) fn into_handed(self) -> Vec<Blob> {
         self.handed
-    }
-
-    /// Looks at a file or a member, `depth` containers down.
-    pub(crate) fn look(&mut self, blob: &Blob, depth: u32) -> Walked {
-        let format = sniff(blob)?;
-        // Containers are found in other data as well: what is too deep to hold one is not looked at, whatever it is.
-        let max_depth = self.gate.limits.max_depth;
-        if depth > max_depth || (format.is_container() && depth == max_depth) {
-            return refuse(Unscannable::TooDeep, "containers nested too deeply");
-        }
-        let counted = (self.n_members, self.n_bytes);
-        match self.walk_strictly(format, blob, depth) {
-            Ok(()) => self.ask_about(format, blob, depth)?,
-            Err(Stop::Refused(refusal)) if format.has_second_opinion() && may_be_overruled(&refusal) => {
-                (self.n_members, self.n_bytes) = counted;
-                ask::second_opinion(self, blob, format, refusal, depth)?;
-            }
-            Err(stop) => return Err(stop),
-        }
-        if format == Format::Zip {
-            return Ok(());
-        }
-        if format.may_hide_containers() {
-            mail::walk(self, blob, depth)?;
-        }
-        for rest in embedded::walk_zip_at_end(self, blob, depth)? {
-            if format.may_hide_containers() {
-                embedded::walk(self, &rest, depth)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the one structure that all readers of a kind of container agree on, or refuses it.
-    fn walk_strictly(&mut self, format: Format, blob: &Blob, depth: u32) -> Walked {
-        match format {
-            Format::Zip => zip::walk(self, blob, depth),
-            Format::Gzip => stream::walk_gzip(self, blob, depth),
-            Format::Bzip2 => stream::walk_bzip2(self, blob, depth),
-            Format::Xz => stream::walk_xz(self, blob, depth),
-            Format::Tar => tar::walk(self, blob, depth),
-            Format::SevenZip => seven_zip::walk(self, blob, depth, Reach::Followed),
-            Format::Cabinet => cabinet::walk(self, blob, depth, Reach::Followed),
-            Format::Iso => iso::walk(self, blob, depth),
-            Format::Ar => ar::walk(self, blob, depth),
-            Format::Compound => compound::walk(self, blob, depth),
-            Format::Mail => self.require(Method::Mail),
-            Format::Pdf => encrypted::refuse_encrypted_pdf(blob),
-            Format::Other => {
-                stream::walk_lzma_alone(self, blob, depth)?;
-                cms::walk(self, blob, depth)
-            }
-            Format::Unsupported(_) => Ok(()),
-        }
-    }
-
-    /// Asks the openers. What only a signature says is an archive is refused unless one of them opens it, or it is plain text.
-    fn ask_about(&mut self, format: Format, blob: &Blob, depth: u32) -> Walked {
-        let asked = ask::ask(self, blob, format.kind(), depth)?;
-        match format {
-            Format::Unsupported(name) if asked == Asked::NotAnArchive && !is_text(blob)? => {
-                refuse(Unscannable::UnsupportedContainer, name)
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Unpacks one member, looks into it, and gives it to the engine where that is needed.
@@ -222,11 +161,11 @@ impl<'a> Walk<'a> {
 
     /// The same for what may be damaged: quickly, but `false` and nothing counted if it is.
     pub(crate) fn fill_whole(&mut self, writer: &mut BlobWriter, source: &mut dyn Read) -> Walked<bool> {
-        let n_bytes = self.n_bytes;
+        let n_bytes = self.counted.n_bytes;
         match self.fill(writer, source, Damage::Refused) {
             Ok(()) => Ok(true),
             Err(Stop::Refused(refusal)) if refusal.reason == Unscannable::Malformed => {
-                self.n_bytes = n_bytes;
+                self.counted.n_bytes = n_bytes;
                 Ok(false)
             }
             Err(stop) => Err(stop),
@@ -274,10 +213,10 @@ impl<'a> Walk<'a> {
     /// Refuses by what a container declares, before a byte of it is unpacked.
     pub(crate) fn expect(&self, n_members: u64, n_bytes: u64) -> Walked {
         let limits = &self.gate.limits;
-        if self.n_members.saturating_add(n_members) > limits.max_members {
+        if self.counted.n_members.saturating_add(n_members) > limits.max_members {
             return refuse(Unscannable::TooManyFiles, "more members than the limit");
         }
-        if self.n_bytes.saturating_add(n_bytes) > limits.max_total_bytes {
+        if self.counted.n_bytes.saturating_add(n_bytes) > limits.max_total_bytes {
             return refuse(Unscannable::ExpandsTooMuch, "declares to unpack to more than the limit");
         }
         Ok(())
@@ -291,18 +230,18 @@ impl<'a> Walk<'a> {
     }
 
     pub(crate) fn count_member(&mut self) -> Walked {
-        self.n_members += 1;
+        self.counted.n_members += 1;
         self.expect(0, 0)
     }
 
     /// Takes back what was counted for a member that turned out to be one that is known.
     pub(crate) fn uncount_member(&mut self, n_bytes: u64) {
-        self.n_members = self.n_members.saturating_sub(1);
-        self.n_bytes = self.n_bytes.saturating_sub(n_bytes);
+        self.counted.n_members = self.counted.n_members.saturating_sub(1);
+        self.counted.n_bytes = self.counted.n_bytes.saturating_sub(n_bytes);
     }
 
     pub(crate) fn count_bytes(&mut self, n_bytes: u64, member_bytes: u64) -> Walked {
-        self.n_bytes = self.n_bytes.saturating_add(n_bytes);
+        self.counted.n_bytes = self.counted.n_bytes.saturating_add(n_bytes);
         self.expect_member(member_bytes)?;
         self.expect(0, 0)
     }
@@ -315,11 +254,6 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
-}
-
-/// What a reader that knows more than the gate may get over.
-fn may_be_overruled(refusal: &Refusal) -> bool {
-    matches!(refusal.reason, Unscannable::Malformed | Unscannable::UnsupportedContainer)
 }
 
 /// SHA-256: nobody can make other bytes that pass for ones that were given already.

@@ -122,7 +122,8 @@ fn utf7(body: &Blob) -> io::Result<Blob> {
 fn utf32(body: &Blob, from_bytes: fn([u8; 4]) -> u32) -> io::Result<Blob> {
     let bytes = body.bytes_at(0, MAX_RARE)?;
     let units = bytes.chunks_exact(4).map(|unit| from_bytes([unit[0], unit[1], unit[2], unit[3]]));
-    let characters = units.filter(|unit| *unit != 0xfeff).map(|unit| char::from_u32(unit).unwrap_or('\u{fffd}'));
+    let characters =
+        units.filter(|unit| *unit != 0xfeff).map(|unit| char::from_u32(unit).unwrap_or('\u{fffd}'));
     Ok(Blob::from_bytes(characters.collect::<String>().into_bytes()))
 }
 

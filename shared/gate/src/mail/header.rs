@@ -182,12 +182,20 @@ mod tests {
 
     #[test]
     fn a_field_is_found_however_its_name_is_written() {
-        for name in ["Content-Transfer-Encoding:", "content-TRANSFER-encoding :", "\u{feff}Content-Transfer-Encoding\t:"] {
+        for name in [
+            "Content-Transfer-Encoding:",
+            "content-TRANSFER-encoding :",
+            "\u{feff}Content-Transfer-Encoding\t:",
+        ] {
             for value in ["base64", " base64 ", "\n base64", "\tBASE64\t"] {
                 assert!(entity(&format!("{name}{value}")).encodings.base64, "{name}{value}");
             }
         }
-        for line in ["Content-Transfer: base64", " Content-Transfer-Encoding: base64", "content-transfer-encoding base64"] {
+        for line in [
+            "Content-Transfer: base64",
+            " Content-Transfer-Encoding: base64",
+            "content-transfer-encoding base64",
+        ] {
             assert!(!entity(line).encodings.base64, "{line}");
         }
     }

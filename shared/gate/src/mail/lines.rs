@@ -134,8 +134,7 @@ mod tests {
     #[test]
     fn lines_end_in_every_way() {
         let found = lines(b"a\r\nb\nc\rd\n\re", Breaks::Any);
-        let expected =
-            [("a", 0, 3), ("b", 3, 5), ("c", 5, 7), ("d", 7, 9), ("", 9, 10), ("e", 10, 11)];
+        let expected = [("a", 0, 3), ("b", 3, 5), ("c", 5, 7), ("d", 7, 9), ("", 9, 10), ("e", 10, 11)];
         assert_eq!(found, expected.map(|(text, at, next_at)| (text.to_owned(), at, next_at)));
         let found = lines(b"a\r\nb\n\rc\rd", Breaks::Lf);
         assert_eq!(found, [("a", 0, 3), ("b", 3, 5), ("c\rd", 5, 9)].map(|(t, a, n)| (t.to_owned(), a, n)));
@@ -149,7 +148,8 @@ mod tests {
         while let Some(line) = lines.next_line().unwrap() {
             found.push((line.text.len(), line.begins, line.line_break));
         }
-        let expected: [(usize, bool, &[u8]); 3] = [(MAX_PIECE, true, b""), (1, false, b"\r\n"), (1, true, b"")];
+        let expected: [(usize, bool, &[u8]); 3] =
+            [(MAX_PIECE, true, b""), (1, false, b"\r\n"), (1, true, b"")];
         assert_eq!(found, expected);
     }
 }

@@ -79,7 +79,9 @@ fn bodies_begin_where_some_reader_thinks_that_the_header_ends() {
 #[test]
 fn what_nests_is_found() {
     let inner = "--c\n\none\n--c\nContent-Transfer-Encoding: quoted-printable\n\ntwo\n--c--\n";
-    let text = format!("{TOP}\n--b\nContent-Type: multipart/x; boundary=c\n\n{inner}--b\n\nthree\n--b--\nepilogue\n");
+    let text = format!(
+        "{TOP}\n--b\nContent-Type: multipart/x; boundary=c\n\n{inner}--b\n\nthree\n--b--\nepilogue\n"
+    );
     check(&text, &["AsIs:one", "Quoted(Any):two", "AsIs:three"]);
     let text = format!("{TOP}\n--b\nContent-Type: message/rfc822\n\nSubject: x\n\nhello\n--b--\n");
     check(&text, &["AsIs:Subject: x\n\nhello"]);
@@ -90,7 +92,8 @@ fn what_nests_is_found() {
 
 #[test]
 fn every_mail_of_a_mailbox_is_found() {
-    let text = format!("From a\n{TOP}\n{PART}\nFrom b\nContent-Type: text/plain\n\nhello\n\nFrom c\n{TOP}\n{PART}");
+    let text =
+        format!("From a\n{TOP}\n{PART}\nFrom b\nContent-Type: text/plain\n\nhello\n\nFrom c\n{TOP}\n{PART}");
     check(&text, &["Base64:Q2F0", "AsIs:hello\n"]);
 }
 

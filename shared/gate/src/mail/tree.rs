@@ -54,7 +54,11 @@ struct Level {
 enum Place {
     /// In front of the first field that matters.
     Before,
-    Header { header: Header, odd_at: Option<u64>, white_at: Option<u64> },
+    Header {
+        header: Header,
+        odd_at: Option<u64>,
+        white_at: Option<u64>,
+    },
     Body,
 }
 
@@ -69,7 +73,16 @@ struct Open {
 impl Tree {
     pub(super) fn new(pick: Pick, mailbox: Mailbox) -> Self {
         let (levels, open, by_boundary) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { pick, mailbox, levels, by_boundary, place: Place::Before, open, text_end: 0, is_ambiguous: false }
+        Self {
+            pick,
+            mailbox,
+            levels,
+            by_boundary,
+            place: Place::Before,
+            open,
+            text_end: 0,
+            is_ambiguous: false,
+        }
     }
 
     pub(super) fn take(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
@@ -111,7 +124,8 @@ impl Tree {
 
     /// Begins the body behind a header, wherever some reader thinks that this ends. If no line is blank, only where that is odd.
     fn end_header(&mut self, blank_at: Option<u64>) -> Walked {
-        let Place::Header { header, odd_at, white_at } = std::mem::replace(&mut self.place, Place::Body) else {
+        let Place::Header { header, odd_at, white_at } = std::mem::replace(&mut self.place, Place::Body)
+        else {
             return Ok(());
         };
         let starts = [blank_at, odd_at, white_at].into_iter().flatten().collect::<Vec<_>>();
@@ -202,7 +216,11 @@ fn end_body(body: &Open, end: u64, spans: &mut Spans) -> Walked {
     let as_is = (encodings.as_is && !is_multipart) || *is_message;
     for start in &body.starts {
         let charset = charset.clone();
-        spans.add(*start, end, Body { as_is, base64: encodings.base64, quoted: encodings.quoted, charset })?;
+        spans.add(
+            *start,
+            end,
+            Body { as_is, base64: encodings.base64, quoted: encodings.quoted, charset },
+        )?;
     }
     Ok(())
 }

@@ -117,7 +117,15 @@ mod tests {
     fn data_begin_in_every_way() {
         let begun = |line: &str| begun_by(line.as_bytes(), Breaks::Any);
         let sure = Some(Encoding::Uu(Breaks::Any, true));
-        for line in ["begin 644 a", "begin 6 a", "begin 00644 a b", "begin  644 a", "> begin 644 a", "begin 0o644 a", "Begin 644 a"] {
+        for line in [
+            "begin 644 a",
+            "begin 6 a",
+            "begin 00644 a b",
+            "begin  644 a",
+            "> begin 644 a",
+            "begin 0o644 a",
+            "Begin 644 a",
+        ] {
             assert_eq!(begun(line), sure, "{line}");
         }
         for line in ["<pre>begin 644 a", "begin -644 a", "begin-encoded 644 ZS5jb20="] {

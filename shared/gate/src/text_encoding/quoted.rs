@@ -84,7 +84,9 @@ mod tests {
 
     fn read(text: &str, style: Style) -> String {
         let mut bytes = Vec::new();
-        decoded(&Blob::from_bytes(text.as_bytes().to_vec()), Breaks::Any, style).read_to_end(&mut bytes).unwrap();
+        decoded(&Blob::from_bytes(text.as_bytes().to_vec()), Breaks::Any, style)
+            .read_to_end(&mut bytes)
+            .unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 

@@ -103,7 +103,14 @@ impl Runs {
         Ok(())
     }
 
-    fn find(&mut self, line: &Line<'_>, text: &[u8], n_indent: usize, from: usize, spans: &mut Spans) -> Walked {
+    fn find(
+        &mut self,
+        line: &Line<'_>,
+        text: &[u8],
+        n_indent: usize,
+        from: usize,
+        spans: &mut Spans,
+    ) -> Walked {
         let mut at = from;
         while let Some(n_others) = text[at..].iter().position(|byte| CLASSES[usize::from(*byte)] != 0) {
             at += n_others;
@@ -115,7 +122,8 @@ impl Runs {
                     _ if at == n_indent && line.begins => Reason::Lines,
                     _ => reason(text, at),
                 };
-                let mut run = Run { reason, start: line.at + to_u64(at), end: 0, n_digits: 0, classes: 0, width: 0 };
+                let mut run =
+                    Run { reason, start: line.at + to_u64(at), end: 0, n_digits: 0, classes: 0, width: 0 };
                 run.extend(line, at, n_digits, classes);
                 if is_to_end {
                     self.open = Some(run);
@@ -212,7 +220,9 @@ mod tests {
             runs.take(&line, &mut spans).unwrap();
         }
         runs.finish(&mut spans).unwrap();
-        let of = |(start, end): (u64, u64)| text[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()].to_owned();
+        let of = |(start, end): (u64, u64)| {
+            text[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()].to_owned()
+        };
         spans.places().map(of).collect()
     }
 

@@ -163,7 +163,14 @@ mod tests {
 
     #[test]
     fn prose_is_not_decoded() {
-        for prose in ["with something else\nand more\n", "", "\n\n", "  x := 1;\nend;\n", "END\n", "UPDATE t SET a = 1;\n"] {
+        for prose in [
+            "with something else\nand more\n",
+            "",
+            "\n\n",
+            "  x := 1;\nend;\n",
+            "END\n",
+            "UPDATE t SET a = 1;\n",
+        ] {
             assert!(decoded(prose, false).iter().all(String::is_empty), "{prose}");
         }
         assert!(decoded("#0V%T\nend\n", false).contains(&"Cat".to_owned()));
