@@ -74,6 +74,12 @@ pub(crate) fn second_opinion(
     }
     let agree = claims.windows(2).all(|pair| pair[0].digests == pair[1].digests);
     let is_sound = agree && claims.iter().all(Claim::is_whole);
+    let refusal = match refusal_of(&claims) {
+        // Says more than what the gate could not make sense of.
+        Err(Stop::Refused(better)) if better.reason != Unscannable::Malformed => better,
+        Err(Stop::Trouble(error)) => return Err(Stop::Trouble(error)),
+        _ => refusal,
+    };
     visit_all(walk, claims, depth)?;
     let n_given = walk.n_handed();
     match format {
@@ -110,15 +116,26 @@ fn visit_all(walk: &mut Walk<'_>, claims: Vec<Claim>, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Damage counts only where no opener gets over it: one that repairs gives what a recipient would get.
+/// Damage counts only where no opener gets over it: one that repairs gives what a recipient would get. Everything else counts, whatever another
+/// opener says: what this one could not give, its users may get.
 fn refusal_of(claims: &[Claim]) -> Walked {
-    let any_end = |end| claims.iter().any(|claim| claim.ends.contains(&end));
-    let any = |opened| claims.iter().any(|claim| claim.opened == opened);
-    if any(Opened::Encrypted) || any_end(MemberEnd::Encrypted) {
+    let any = |opened, end: Option<MemberEnd>| {
+        claims.iter().any(|claim| claim.opened == opened || end.is_some_and(|end| claim.ends.contains(&end)))
+    };
+    if any(Opened::Unread, None) {
+        return Err(Stop::Trouble(io::Error::other("an opener could not read the file")));
+    }
+    if any(Opened::Encrypted, Some(MemberEnd::Encrypted)) {
         return refuse(Unscannable::Encrypted, "an archive with a password");
     }
-    if any(Opened::Unsupported) || any_end(MemberEnd::Unsupported) {
-        return refuse(Unscannable::UnsupportedContainer, "an archive that no opener can unpack");
+    if any(Opened::Unsupported, Some(MemberEnd::Unsupported)) {
+        return refuse(Unscannable::UnsupportedContainer, "an archive that an opener cannot unpack");
+    }
+    if any(Opened::TooMuchMemory, Some(MemberEnd::TooMuchMemory)) {
+        return refuse(Unscannable::ExpandsTooMuch, "an archive that needs more memory than the limit");
+    }
+    if claims.iter().any(|claim| claim.ends.contains(&MemberEnd::Ambiguous)) {
+        return malformed("an archive of which programs write different bytes");
     }
     if claims.iter().any(Claim::is_whole) {
         Ok(())

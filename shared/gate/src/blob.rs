@@ -154,7 +154,7 @@ impl BlobReader {
     }
 
     /// Another reader of the same blob.
-    pub(crate) fn from_start(&self) -> Self {
+    pub(crate) fn rewound(&self) -> Self {
         self.blob.reader()
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::blob::{Blob, to_usize};
 use crate::fields::Fields as _;
-use crate::opener::Kind;
+use crate::opener::{Kind, Program};
 use crate::{mail, tar};
 
 /// What a reader would take a blob for.
@@ -23,8 +23,10 @@ pub(crate) enum Format {
     Compound,
     Mail,
     Pdf,
-    /// A container that the gate cannot walk, by its name.
-    Unsupported(&'static str),
+    /// Several of these at once.
+    Ambiguous,
+    /// Only openers open it.
+    Foreign(Foreign),
     Other,
 }
 
@@ -46,7 +48,7 @@ impl Format {
             Self::Iso => Some(Kind::Iso),
             Self::Ar => Some(Kind::Ar),
             Self::Compound => Some(Kind::Compound),
-            Self::Mail | Self::Pdf | Self::Unsupported(_) | Self::Other => None,
+            Self::Mail | Self::Pdf | Self::Ambiguous | Self::Foreign(_) | Self::Other => None,
         }
     }
 
@@ -70,70 +72,86 @@ pub(crate) const CABINET: &[u8] = b"MSCF\0\0\0\0";
 pub(crate) const RAR: &[u8] = b"Rar!\x1a\x07";
 const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
-/// Signatures of containers that the gate refuses, and where they stand. The engine opens a few of these (ARJ, CHM, cpio, DMG,
+/// A kind of container that the gate does not walk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Foreign {
+    pub(crate) name: &'static str,
+    /// Whoever of these says that it is no archive knows better than a signature.
+    pub(crate) opened_by: &'static [Program],
+}
+
+const SEVEN_ZIP_OPENS: &[Program] = &[Program::SevenZip];
+const LIBARCHIVE_OPENS: &[Program] = &[Program::Libarchive];
+const BOTH_OPEN: &[Program] = &[Program::SevenZip, Program::Libarchive];
+const NONE_OPENS: &[Program] = &[];
+
+/// Signatures of containers that the gate does not walk, and where they stand. The engine opens a few of these (ARJ, CHM, cpio, DMG,
 /// TNEF, XAR), but nothing here could say whether it saw all of one.
-const UNSUPPORTED: &[(usize, &[u8], &str)] = &[
-    (0, b"PK\x07\x08PK\x03\x04", "split zip"),
-    (0, b"PK00PK\x03\x04", "split zip"),
-    (0, RAR, "RAR"),
-    (0, b"RE~^", "RAR 1"),
-    (0, b"\x28\xb5\x2f\xfd", "zstd"),
-    (1, b"\x2a\x4d\x18", "zstd or lz4, skippable frame"),
-    (0, b"\x04\x22\x4d\x18", "lz4"),
-    (0, b"\x02\x21\x4c\x18", "lz4, legacy"),
-    (0, b"LZIP", "lzip"),
-    (0, b"LRZI", "lrzip"),
-    (0, b"\x89LZO\0\r\n\x1a\n", "lzop"),
-    (0, b"\x1f\x9d", "compress"),
-    (0, b"\x1f\xa0", "compress, LZH"),
-    (0, b"bvx2", "LZFSE"),
-    (7, b"**ACE**", "ACE"),
-    (20, b"\xdc\xa7\xc4\xfd", "ZOO"),
-    (0, b"ALZ\x01", "ALZ"),
-    (0, b"EGGA", "EGG"),
-    (0, b"7kSt", "ZPAQ"),
-    (0, b"zPQ", "ZPAQ"),
-    (0, b"SIT!", "StuffIt"),
-    (0, b"StuffIt", "StuffIt"),
-    (0, b"MSWIM\0\0\0", "WIM"),
-    (0, b"SZDD\x88\xf0\x27\x33", "SZDD"),
-    (0, b"KWAJ\x88\xf0\x27\xd1", "KWAJ"),
-    (0, b"\x8f\xaf\xac\x84", "PPMd"),
-    (0, b"ITOLITLS", "HxS"),
-    (0, b"qshs", "SquashFS"),
-    (0, b"shsq", "SquashFS"),
-    (512, b"PM\0\0", "disk image"),
-    (0, b"\xed\xab\xee\xdb", "RPM"),
-    (0, b"xar!", "XAR"),
-    (0, b"ITSF", "CHM"),
-    (0, b"\x78\x9f\x3e\x22", "TNEF"),
-    (0, b"070701", "cpio"),
-    (0, b"070702", "cpio"),
-    (0, b"070707", "cpio"),
-    (0, b"\xc7\x71", "cpio"),
-    (0, b"\x71\xc7", "cpio"),
-    (0, b"WARC/1.", "WARC"),
-    (0, b"hsqs", "SquashFS"),
-    (0, b"sqsh", "SquashFS"),
-    (0, b"\x45\x3d\xcd\x28", "cramfs"),
-    (0, b"conectix", "VHD"),
-    (0, b"vhdxfile", "VHDX"),
-    (0, b"KDMV", "VMDK"),
-    (0, b"QFI\xfb", "QCOW"),
-    (0x40, b"\x7f\x10\xda\xbe", "VDI"),
-    (3, b"NTFS    ", "NTFS image"),
-    (54, b"FAT1", "FAT image"),
-    (82, b"FAT32", "FAT image"),
-    (32, b"NXSB", "APFS image"),
-    (512, b"EFI PART", "disk image"),
-    (1024, b"H+\0\x04", "HFS+ image"),
-    (1080, b"\x53\xef\x01\0", "ext image"),
-    (32769, b"BEA01", "UDF image"),
-    (0x9311, b"CD001", "raw CD image"),
+const FOREIGN: &[(usize, &[u8], Foreign)] = &[
+    (0, b"PK\x07\x08PK\x03\x04", Foreign { name: "split zip", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"PK00PK\x03\x04", Foreign { name: "split zip", opened_by: SEVEN_ZIP_OPENS }),
+    (0, RAR, Foreign { name: "RAR", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"RE~^", Foreign { name: "RAR 1", opened_by: NONE_OPENS }),
+    (0, b"\x28\xb5\x2f\xfd", Foreign { name: "zstd", opened_by: BOTH_OPEN }),
+    (1, b"\x2a\x4d\x18", Foreign { name: "zstd or lz4, skippable frame", opened_by: NONE_OPENS }),
+    (0, b"\x04\x22\x4d\x18", Foreign { name: "lz4", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"\x02\x21\x4c\x18", Foreign { name: "lz4, legacy", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"LZIP", Foreign { name: "lzip", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"LRZI", Foreign { name: "lrzip", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"\x89LZO\0\r\n\x1a\n", Foreign { name: "lzop", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"\x1f\x9d", Foreign { name: "compress", opened_by: BOTH_OPEN }),
+    (0, b"\x1f\xa0", Foreign { name: "compress, LZH", opened_by: NONE_OPENS }),
+    (0, b"bvx2", Foreign { name: "LZFSE", opened_by: NONE_OPENS }),
+    (7, b"**ACE**", Foreign { name: "ACE", opened_by: NONE_OPENS }),
+    (20, b"\xdc\xa7\xc4\xfd", Foreign { name: "ZOO", opened_by: NONE_OPENS }),
+    (0, b"ALZ\x01", Foreign { name: "ALZ", opened_by: NONE_OPENS }),
+    (0, b"EGGA", Foreign { name: "EGG", opened_by: NONE_OPENS }),
+    (0, b"7kSt", Foreign { name: "ZPAQ", opened_by: NONE_OPENS }),
+    (0, b"zPQ", Foreign { name: "ZPAQ", opened_by: NONE_OPENS }),
+    (0, b"SIT!", Foreign { name: "StuffIt", opened_by: NONE_OPENS }),
+    (0, b"StuffIt", Foreign { name: "StuffIt", opened_by: NONE_OPENS }),
+    (0, b"MSWIM\0\0\0", Foreign { name: "WIM", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"SZDD\x88\xf0\x27\x33", Foreign { name: "SZDD", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"KWAJ\x88\xf0\x27\xd1", Foreign { name: "KWAJ", opened_by: NONE_OPENS }),
+    (0, b"\x8f\xaf\xac\x84", Foreign { name: "PPMd", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"ITOLITLS", Foreign { name: "HxS", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"qshs", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"shsq", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
+    (512, b"PM\0\0", Foreign { name: "disk image", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"\xed\xab\xee\xdb", Foreign { name: "RPM", opened_by: BOTH_OPEN }),
+    (0, b"xar!", Foreign { name: "XAR", opened_by: BOTH_OPEN }),
+    (0, b"ITSF", Foreign { name: "CHM", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"\x78\x9f\x3e\x22", Foreign { name: "TNEF", opened_by: NONE_OPENS }),
+    (0, b"070701", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
+    (0, b"070702", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
+    (0, b"070707", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
+    (0, b"\xc7\x71", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
+    (0, b"\x71\xc7", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
+    (0, b"WARC/1.", Foreign { name: "WARC", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"hsqs", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"sqsh", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"\x45\x3d\xcd\x28", Foreign { name: "cramfs", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"conectix", Foreign { name: "VHD", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"vhdxfile", Foreign { name: "VHDX", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"KDMV", Foreign { name: "VMDK", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"QFI\xfb", Foreign { name: "QCOW", opened_by: SEVEN_ZIP_OPENS }),
+    (0x40, b"\x7f\x10\xda\xbe", Foreign { name: "VDI", opened_by: SEVEN_ZIP_OPENS }),
+    (3, b"NTFS    ", Foreign { name: "NTFS image", opened_by: SEVEN_ZIP_OPENS }),
+    (54, b"FAT1", Foreign { name: "FAT image", opened_by: SEVEN_ZIP_OPENS }),
+    (82, b"FAT32", Foreign { name: "FAT image", opened_by: SEVEN_ZIP_OPENS }),
+    (32, b"NXSB", Foreign { name: "APFS image", opened_by: SEVEN_ZIP_OPENS }),
+    (512, b"EFI PART", Foreign { name: "disk image", opened_by: SEVEN_ZIP_OPENS }),
+    (1024, b"H+\0\x04", Foreign { name: "HFS+ image", opened_by: SEVEN_ZIP_OPENS }),
+    (1080, b"\x53\xef\x01\0", Foreign { name: "ext image", opened_by: SEVEN_ZIP_OPENS }),
+    (32769, b"BEA01", Foreign { name: "UDF image", opened_by: SEVEN_ZIP_OPENS }),
+    (0x9311, b"CD001", Foreign { name: "raw CD image", opened_by: NONE_OPENS }),
 ];
 
 /// The last 512 bytes of an Apple disk image, or of a fixed virtual disk, begin with these.
-const UNSUPPORTED_TRAILERS: &[(&[u8], &str)] = &[(b"koly", "DMG"), (b"conectix", "VHD")];
+const FOREIGN_TRAILERS: &[(&[u8], Foreign)] = &[
+    (b"koly", Foreign { name: "DMG", opened_by: SEVEN_ZIP_OPENS }),
+    (b"conectix", Foreign { name: "VHD", opened_by: SEVEN_ZIP_OPENS }),
+];
 
 /// Enough for every signature above, and for a mail's header.
 const HEAD_BYTES: usize = 40 * 1024;
@@ -156,10 +174,10 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
     let mut claims = by_magic.into_iter().filter_map(|(is_it, format)| is_it.then_some(format));
     if let Some(format) = claims.next() {
         // Readers would choose by the file's name, or by what they look for first.
-        return Ok(if claims.next().is_some() { Format::Unsupported("two formats at once") } else { format });
+        return Ok(if claims.next().is_some() { Format::Ambiguous } else { format });
     }
-    if let Some(name) = unsupported(&head, blob)? {
-        return Ok(Format::Unsupported(name));
+    if let Some(foreign) = foreign(&head, blob)? {
+        return Ok(Format::Foreign(foreign));
     }
     // A mail may speak of PDF in its header; a PDF has no header fields before it.
     let is_pdf = memchr::memmem::find(&head[..head.len().min(1024)], b"%PDF-").is_some();
@@ -186,25 +204,23 @@ pub(crate) fn is_bzip2(bytes: &[u8]) -> bool {
         && (block == b"\x31\x41\x59\x26\x53\x59" || block == b"\x17\x72\x45\x38\x50\x90")
 }
 
-fn unsupported(head: &[u8], blob: &Blob) -> io::Result<Option<&'static str>> {
-    let by_magic = UNSUPPORTED.iter().find(|(offset, magic, _)| head.at(*offset, magic.len()) == *magic);
-    if let Some((_, _, name)) = by_magic {
-        return Ok(Some(name));
+fn foreign(head: &[u8], blob: &Blob) -> io::Result<Option<Foreign>> {
+    let by_magic = FOREIGN.iter().find(|(offset, magic, _)| head.at(*offset, magic.len()) == *magic);
+    let by_structure = [
+        (is_arj(head), "ARJ", SEVEN_ZIP_OPENS),
+        (is_partitioned(head), "disk image", SEVEN_ZIP_OPENS),
+        (is_old_gzip(head), "pack, or an old gzip", NONE_OPENS),
+        (is_lha(head), "LHA", BOTH_OPEN),
+    ];
+    let found = by_structure.into_iter().find(|(is_it, ..)| *is_it);
+    if let Some(foreign) = by_magic.map(|(.., foreign)| *foreign) {
+        return Ok(Some(foreign));
     }
-    if is_arj(head) {
-        return Ok(Some("ARJ"));
-    }
-    if is_partitioned(head) {
-        return Ok(Some("disk image"));
-    }
-    if is_old_gzip(head) {
-        return Ok(Some("pack, or an old gzip"));
-    }
-    if is_lha(head) {
-        return Ok(Some("LHA"));
+    if let Some((_, name, opened_by)) = found {
+        return Ok(Some(Foreign { name, opened_by }));
     }
     let trailer = blob.bytes_at(blob.size_bytes().saturating_sub(512), 8)?;
-    Ok(UNSUPPORTED_TRAILERS.iter().find(|(magic, _)| trailer.starts_with(magic)).map(|(_, name)| *name))
+    Ok(FOREIGN_TRAILERS.iter().find(|(magic, _)| trailer.starts_with(magic)).map(|(_, foreign)| *foreign))
 }
 
 /// `60 EA`, the size of the basic header, the header, its CRC-32. Two bytes alone would hit ordinary files.

@@ -28,6 +28,7 @@ mod format;
 mod inflate;
 mod iso;
 mod look;
+mod lzma_alone;
 mod mail;
 mod mszip;
 mod opener;
@@ -47,7 +48,7 @@ use serde::{Deserialize, Serialize};
 
 pub use blob::{Blob, BlobReader, Place, PlaceIn};
 pub use capability::{Capabilities, Method, Sample};
-pub use opener::{Kind, MemberEnd, MemberSink, Opened, Opener};
+pub use opener::{Kind, MemberEnd, MemberSink, Opened, Opener, Program};
 pub use refusal::Refusal;
 
 use scratch::Scratch;

@@ -4,9 +4,12 @@ use crate::ask::{self, Asked};
 use crate::blob::Blob;
 use crate::capability::Method;
 use crate::format::{Format, is_text, sniff};
+use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
-use crate::{ar, cabinet, cms, compound, embedded, encrypted, iso, mail, seven_zip, stream, tar, zip};
+use crate::{
+    ar, cabinet, cms, compound, embedded, encrypted, iso, lzma_alone, mail, seven_zip, stream, tar, zip,
+};
 use domain::verdict::Unscannable;
 
 impl Walk<'_> {
@@ -19,22 +22,28 @@ impl Walk<'_> {
             return refuse(Unscannable::TooDeep, "containers nested too deeply");
         }
         let counted = self.counted;
-        match self.walk_strictly(format, blob, depth) {
+        let asked = match self.walk_strictly(format, blob, depth) {
             Ok(()) => self.ask_about(format, blob, depth)?,
             Err(Stop::Refused(refusal)) if format.has_second_opinion() && may_be_overruled(&refusal) => {
                 self.counted = counted;
                 ask::second_opinion(self, blob, format, refusal, depth)?;
+                Asked::Given
             }
             Err(stop) => return Err(stop),
-        }
+        };
         if format == Format::Zip {
             return Ok(());
         }
-        if format.may_hide_containers() {
+        let may_hide = match format {
+            // It only looked like one.
+            Format::Foreign(_) => asked == Asked::NotAnArchive,
+            format => format.may_hide_containers(),
+        };
+        if may_hide {
             mail::walk(self, blob, depth)?;
         }
         for rest in embedded::walk_zip_at_end(self, blob, depth)? {
-            if format.may_hide_containers() {
+            if may_hide {
                 embedded::walk(self, &rest, depth)?;
             }
         }
@@ -57,22 +66,30 @@ impl Walk<'_> {
             Format::Mail => self.require(Method::Mail),
             Format::Pdf => encrypted::refuse_encrypted_pdf(blob),
             Format::Other => {
-                stream::walk_lzma_alone(self, blob, depth)?;
+                lzma_alone::walk(self, blob, depth)?;
                 cms::walk(self, blob, depth)
             }
-            Format::Unsupported(_) => Ok(()),
+            Format::Ambiguous | Format::Foreign(_) => Ok(()),
         }
     }
 
-    /// Asks the openers. What only a signature says is an archive is refused unless one of them opens it, or it is plain text.
-    fn ask_about(&mut self, format: Format, blob: &Blob, depth: u32) -> Walked {
+    /// Asks the openers. What only a signature says is an archive is refused, unless an opener knows better, or it is plain text.
+    fn ask_about(&mut self, format: Format, blob: &Blob, depth: u32) -> Walked<Asked> {
         let asked = ask::ask(self, blob, format.kind(), depth)?;
-        match format {
-            Format::Unsupported(name) if asked == Asked::NotAnArchive && !is_text(blob)? => {
-                refuse(Unscannable::UnsupportedContainer, name)
-            }
-            _ => Ok(()),
+        if asked == Asked::Given || is_text(blob)? {
+            return Ok(asked);
         }
+        match format {
+            Format::Ambiguous => refuse(Unscannable::UnsupportedContainer, "two formats at once"),
+            Format::Foreign(foreign) if !self.has_one_of(foreign.opened_by) => {
+                refuse(Unscannable::UnsupportedContainer, foreign.name)
+            }
+            _ => Ok(asked),
+        }
+    }
+
+    fn has_one_of(&self, programs: &[Program]) -> bool {
+        self.openers.iter().any(|opener| programs.contains(&opener.program()))
     }
 }
 

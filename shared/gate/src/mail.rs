@@ -62,7 +62,7 @@ impl Spans {
         self.ordered.iter().map(|span| (span.start, span.end))
     }
 
-    fn add(&mut self, start: u64, end: u64, body: Body) -> Walked {
+    fn add(&mut self, start: u64, end: u64, body: &Body) -> Walked {
         let quoted = Encoding::Quoted(self.breaks);
         for (is_it, encoding) in
             [(body.as_is, Encoding::AsIs), (body.base64, Encoding::Base64), (body.quoted, quoted)]

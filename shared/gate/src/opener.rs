@@ -7,6 +7,8 @@ use crate::blob::Blob;
 
 /// A program that recipients open archives with, as a library. What it finds in a file, a recipient gets out of it.
 pub trait Opener: Debug + Send {
+    fn program(&self) -> Program;
+
     /// Its name and version, as evidence.
     fn name(&self) -> &str;
 
@@ -15,6 +17,13 @@ pub trait Opener: Debug + Send {
     ///
     /// [`Opened::NotMine`] gives nothing. After [`ControlFlow::Break`] it gives nothing more, and what it returns does not count.
     fn open(&mut self, blob: &Blob, walked: Option<Kind>, sink: &mut dyn MemberSink) -> Opened;
+}
+
+/// The programs that openers are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Program {
+    SevenZip,
+    Libarchive,
 }
 
 /// Takes members one after another: [`MemberSink::begin`], any number of writes, [`MemberSink::end`].
@@ -33,6 +42,8 @@ pub enum MemberEnd {
     Whole,
     /// The program complains: a checksum, an early end.
     Damaged,
+    /// Programs that are built on the same library write different bytes: as many as are declared, or all.
+    Ambiguous,
     Encrypted,
     /// The program cannot undo how it is packed.
     Unsupported,

@@ -103,7 +103,7 @@ fn with_breaks_of_unix(body: &Blob) -> impl Read + use<> {
     let mut lines = Lines::new(body, Breaks::Any);
     decoder(move || {
         let Some(line) = lines.next_line()? else { return Ok(None) };
-        let line_break: &[u8] = if line.line_break == b"\r\n" { b"\n" } else { line.line_break };
+        let line_break: &[u8] = if line.ended_by == b"\r\n" { b"\n" } else { line.ended_by };
         Ok(Some([line.text, line_break].concat()))
     })
 }

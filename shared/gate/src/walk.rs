@@ -116,7 +116,8 @@ impl<'a> Walk<'a> {
         self.visit_reading(blob, depth)
     }
 
-    fn visit_reading(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
+    /// The same for what is unpacked and counted already.
+    pub(crate) fn visit_reading(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
         let digest = digest(&blob)?;
         if blob.size_bytes() == 0 || self.knows(&digest) {
             self.uncount_member(blob.size_bytes());

@@ -20,7 +20,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use gate::{Blob, Kind, MemberSink, Opened, Opener};
+use gate::{Blob, Kind, MemberSink, Opened, Opener, Program};
 
 use complaint::Complaint;
 use decoders::Decoder;
@@ -129,6 +129,10 @@ fn unwalked(all: &[(Decoder, Enable)], walked: Option<Kind>) -> Vec<(Decoder, En
 }
 
 impl Opener for Libarchive {
+    fn program(&self) -> Program {
+        Program::Libarchive
+    }
+
     fn name(&self) -> &str {
         &self.name
     }

@@ -20,7 +20,7 @@ mod search;
 
 use std::path::Path;
 
-use gate::{Blob, Kind, MemberSink, Opened, Opener};
+use gate::{Blob, Kind, MemberSink, Opened, Opener, Program};
 
 use self::asking::Asking;
 use self::format::Format;
@@ -50,6 +50,10 @@ impl SevenZip {
 }
 
 impl Opener for SevenZip {
+    fn program(&self) -> Program {
+        Program::SevenZip
+    }
+
     fn name(&self) -> &str {
         &self.name
     }

@@ -72,7 +72,7 @@ fn only_single_cabinets_of_version_1_3_have_a_size() {
 
 #[test]
 fn containers_are_what_has_members() {
-    for format in [Format::Zip, Format::Tar, Format::Mail, Format::Unsupported("RAR")] {
+    for format in [Format::Zip, Format::Tar, Format::Mail, Format::Ambiguous] {
         assert!(format.is_container());
     }
     assert!(!Format::Pdf.is_container() && !Format::Other.is_container());

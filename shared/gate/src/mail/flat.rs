@@ -74,6 +74,6 @@ impl Flat {
 
     fn end_body(&mut self, spans: &mut Spans) -> Walked {
         let Some((starts, body)) = self.open.take() else { return Ok(()) };
-        starts.into_iter().try_for_each(|start| spans.add(start, self.text_end, body.clone()))
+        starts.into_iter().try_for_each(|start| spans.add(start, self.text_end, &body))
     }
 }

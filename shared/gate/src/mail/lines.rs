@@ -28,7 +28,7 @@ pub(crate) struct Line<'a> {
     /// Whether a line begins here, and not the next piece of one.
     pub(crate) begins: bool,
     /// What ended it: empty for a piece, and at the end of the blob.
-    pub(crate) line_break: &'static [u8],
+    pub(crate) ended_by: &'static [u8],
 }
 
 impl Line<'_> {
@@ -61,18 +61,18 @@ impl Lines {
     pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         self.piece.clear();
         let (at, begins) = (self.reader.position(), self.begins);
-        let line_break = self.read_piece()?;
+        let ended_by = self.read_piece()?;
         let next_at = self.reader.position();
         if next_at == at {
             return Ok(None);
         }
-        self.begins = !line_break.is_empty();
+        self.begins = !ended_by.is_empty();
         let text = match self.breaks {
             Breaks::Any => self.piece.as_slice(),
             Breaks::Lf => trim_cr(&self.piece),
         };
-        let text_end = next_at - crate::blob::to_u64(line_break.len());
-        Ok(Some(Line { text, at, text_end, next_at, begins, line_break }))
+        let text_end = next_at - crate::blob::to_u64(ended_by.len());
+        Ok(Some(Line { text, at, text_end, next_at, begins, ended_by }))
     }
 
     fn read_piece(&mut self) -> io::Result<&'static [u8]> {
@@ -146,7 +146,7 @@ mod tests {
         let mut lines = Lines::new(&Blob::from_bytes(text), Breaks::Any);
         let mut found = vec![];
         while let Some(line) = lines.next_line().unwrap() {
-            found.push((line.text.len(), line.begins, line.line_break));
+            found.push((line.text.len(), line.begins, line.ended_by));
         }
         let expected: [(usize, bool, &[u8]); 3] =
             [(MAX_PIECE, true, b""), (1, false, b"\r\n"), (1, true, b"")];

@@ -219,7 +219,7 @@ fn end_body(body: &Open, end: u64, spans: &mut Spans) -> Walked {
         spans.add(
             *start,
             end,
-            Body { as_is, base64: encodings.base64, quoted: encodings.quoted, charset },
+            &Body { as_is, base64: encodings.base64, quoted: encodings.quoted, charset },
         )?;
     }
     Ok(())

@@ -70,7 +70,7 @@ impl State {
     fn end_group(&mut self, bytes: &mut Vec<u8>) {
         let n_bytes = (self.n_digits * 6 / 8) as usize;
         let group = self.group << (6 * (4 - self.n_digits.min(4)));
-        bytes.extend_from_slice(&group.to_be_bytes()[1..1 + n_bytes]);
+        bytes.extend_from_slice(&group.to_be_bytes()[1..=n_bytes]);
         *self = Self::default();
     }
 }
@@ -95,7 +95,7 @@ impl Base64 {
     pub(super) fn has_inner_padding(&mut self) -> io::Result<bool> {
         let mut found_padding = self.has_ended;
         if !found_padding {
-            self.source = self.source.from_start();
+            self.source = self.source.rewound();
         }
         loop {
             let buffer = self.source.fill_buf()?;

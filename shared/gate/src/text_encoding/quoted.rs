@@ -51,8 +51,8 @@ pub(super) fn decoded(body: &Blob, breaks: Breaks, style: Style) -> impl Read + 
         };
         let mut text = std::mem::take(&mut cut);
         text.extend_from_slice(line.text);
-        if !line.line_break.is_empty() {
-            return Ok(Some(style.decode(&text, line.line_break)));
+        if !line.ended_by.is_empty() {
+            return Ok(Some(style.decode(&text, line.ended_by)));
         }
         // The next piece may complete an escape.
         let n_whole = text.iter().rposition(|byte| *byte == b'=').filter(|at| at + 3 > text.len());

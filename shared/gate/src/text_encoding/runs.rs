@@ -242,7 +242,7 @@ mod tests {
             (format!("<pkg:binaryData>{data}</pkg:binaryData>"), &data),
             (format!("value:: {data}\n"), &data),
         ] {
-            assert_eq!(runs(&text), [expected.clone()], "{text}");
+            assert_eq!(runs(&text), [expected.as_str()], "{text}");
         }
     }
 

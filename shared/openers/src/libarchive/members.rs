@@ -104,7 +104,7 @@ impl Member<'_> {
                     is_doubted |= is_doubtful;
                     // Programs would write over what is there; a sink cannot.
                     if offset < self.n_written && !bytes.is_empty() {
-                        return Continue(MemberEnd::Damaged);
+                        return Continue(MemberEnd::Ambiguous);
                     }
                     self.fill(offset)?;
                     self.write(bytes)?;
@@ -115,11 +115,15 @@ impl Member<'_> {
         };
         let size_bytes = header.size_bytes.unwrap_or(self.n_written);
         // Some programs write no more than that.
-        is_doubted |= self.n_written > size_bytes;
+        let is_ambiguous = self.n_written > size_bytes;
         // Data that ends early, without a word; a hole at the end is known.
         is_doubted |= self.n_written < size_bytes && end_offset < size_bytes;
         self.fill(size_bytes)?;
-        Continue(if is_doubted { MemberEnd::Damaged } else { MemberEnd::Whole })
+        Continue(match (is_ambiguous, is_doubted) {
+            (true, _) => MemberEnd::Ambiguous,
+            (false, true) => MemberEnd::Damaged,
+            (false, false) => MemberEnd::Whole,
+        })
     }
 }
 

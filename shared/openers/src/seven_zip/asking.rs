@@ -78,7 +78,7 @@ impl<'a> Asking<'a> {
         let is_asked = match format.role {
             Role::Container | Role::Program => true,
             Role::Base64 => is_base64(&self.head),
-            Role::NoContainer => false,
+            Role::NoContainer | Role::FoundByGate => false,
         };
         if !is_asked || self.is_broken {
             return;

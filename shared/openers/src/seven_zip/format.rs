@@ -10,6 +10,9 @@ pub(super) enum Role {
     Container,
     /// A text that is asked about by its name alone: see [`is_base64`].
     Base64,
+    /// A container that nothing marks. At the start of every file the gate tries it itself, and takes less memory than 7-Zip would for bytes that only
+    /// may be one.
+    FoundByGate,
     /// A program: the engine reads it as one. An archive may stand behind it.
     Program,
     /// Nothing that is not in the file as it is.
@@ -38,7 +41,7 @@ impl Format {
 
     /// Whether 7-Zip looks for it behind the start of a file.
     pub(super) fn is_searched_for(&self) -> bool {
-        self.role == Role::Container && !self.has(format_flags::BY_EXTENSION_ONLY)
+        matches!(self.role, Role::Container | Role::FoundByGate) && !self.has(format_flags::BY_EXTENSION_ONLY)
     }
 }
 
@@ -50,6 +53,7 @@ pub(super) fn role(name: &str) -> Role {
         // COFF: parts of a program, for linkers. FLV: a film, whose sound and pictures are its items. Hash: a list of checksums, with the names of other
         // files. Split: the first of several files; alone, its item is the file itself.
         "COFF" | "FLV" | "Hash" | "Split" => Role::NoContainer,
+        "lzma" | "lzma86" => Role::FoundByGate,
         "Base64" => Role::Base64,
         _ => Role::Container,
     }

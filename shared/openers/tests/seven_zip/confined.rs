@@ -46,7 +46,7 @@ fn files() -> Vec<(PathBuf, File)> {
 /// LZMA, whose dictionary takes one and a half gigabytes: properties, its size, no size of the data, and the data's first bytes.
 const GREEDY: &[u8] = b"\x5d\0\0\0\x60\xff\xff\xff\xff\xff\xff\xff\xff\0\x30\0\0\0\0\0\0\0\0\0\0";
 
-/// The same behind another archive: there, the format learns by unpacking where it ends.
+/// Behind another archive: there, the format learns by unpacking where it ends.
 fn greedy_behind_an_archive() -> Blob {
     Blob::from_bytes([b"Text.\n".as_slice(), &made("small-7z").archive, GREEDY].concat())
 }
@@ -61,9 +61,7 @@ fn confined_child() {
     let has_files = confine::forbid_files().unwrap();
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
         assert!(confine::forbid_calls().unwrap(), "this kernel has no seccomp");
-        let mut members = Members::default();
-        let opened = greedy_opener.open(&Blob::from_bytes(GREEDY.to_vec()), None, &mut members);
-        println!("files {has_files}, greedy: {opened:?} {:?}", members.given);
+        println!("files {has_files}");
         let opened = greedy_opener.open(&behind_an_archive, None, &mut Members::default());
         println!("greedy behind an archive: {opened:?}");
         print!("{}", report(seven_zip, files));
@@ -95,5 +93,4 @@ fn a_confined_process_opens_the_same() {
         assert!(said.contains(line), "{line}\n{said}");
     }
     assert!(said.contains("greedy behind an archive: TooMuchMemory"), "{said}");
-    assert!(said.contains("greedy: TooMuchMemory [([], TooMuchMemory)]"), "{said}");
 }

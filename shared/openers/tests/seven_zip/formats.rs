@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{made_directory, run};
 
 /// A format of `7z i`, and what is made for it in `make/`.
-const MADE: [(&str, &str); 46] = [
+const MADE: [(&str, &str); 44] = [
     ("7z", "7z"),
     ("Ar", "ar"),
     ("Arj", "arj"),
@@ -42,8 +42,6 @@ const MADE: [(&str, &str); 46] = [
     ("Z", "compress"),
     ("bzip2", "bzip2"),
     ("gzip", "gzip"),
-    ("lzma", "lzma"),
-    ("lzma86", "lzma86"),
     ("tar", "tar-gnu"),
     ("wim", "wim"),
     ("xz", "xz"),
@@ -57,6 +55,9 @@ const MADE: [(&str, &str); 46] = [
 
 /// Opened as others are, but nothing here writes them: file systems and firmware of telephones and Macs, and three rare packers.
 const NOT_MADE: [&str; 6] = ["APFS", "Hxs", "LP", "Ppmd", "UEFIc", "UEFIf"];
+
+/// Found by the gate where a file begins so: see `format.rs`.
+const FOUND_BY_GATE: [&str; 2] = ["lzma", "lzma86"];
 
 /// No containers: see `format.rs`.
 const NO_CONTAINERS: [&str; 9] = ["COFF", "ELF", "FLV", "Hash", "MachO", "Mub", "PE", "Split", "TE"];
@@ -73,6 +74,7 @@ fn every_format_of_the_library_is_accounted_for() {
         let is_made = MADE.iter().any(|(format, archive)| {
             *format == name && (archive.is_empty() || made_directory().join(archive).is_dir())
         });
-        assert!(is_made || NOT_MADE.contains(&name) || NO_CONTAINERS.contains(&name), "{name}");
+        let is_excepted = [&NOT_MADE[..], &FOUND_BY_GATE, &NO_CONTAINERS].concat().contains(&name);
+        assert!(is_made || is_excepted, "{name}");
     }
 }

@@ -17,10 +17,6 @@ def make_by_python(maker):
     # Several blocks make 7-Zip start threads, where it may.
     big = maker.noise * 90
     maker.made("bzip2-long", bz2.compress(big, 1), [big])
-    alone = lzma.compress(maker.text, lzma.FORMAT_ALONE)
-    maker.made("lzma", alone, [maker.text])
-    # A byte for the filter, here none, before the usual header.
-    maker.made("lzma86", b"\0" + alone, [maker.text])
     maker.made("base64", base64.encodebytes(maker.noise), [maker.noise])
     maker.made("base64-one-line", base64.b64encode(maker.text[:50]), [maker.text[:50]])
 
