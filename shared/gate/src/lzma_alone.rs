@@ -48,13 +48,16 @@ struct Stream {
 }
 
 impl Stream {
-    /// Readers differ in which sizes they believe; what all ask is that the first bytes decode.
+    /// The conditions of 7-Zip and liblzma, the wider one of each, and then that the first bytes decode.
     fn at_start(blob: &Blob) -> io::Result<Option<Self>> {
         let head = blob.bytes_at(0, 14)?;
         let (properties, dictionary_bytes, size) = (head.u8_at(0), head.u32_le(1), head.u64_le(5));
+        let is_dictionary = matches!(dictionary_bytes, 0 | u32::MAX)
+            || dictionary_bytes.is_power_of_two()
+            || (dictionary_bytes.is_multiple_of(3) && (dictionary_bytes / 3).is_power_of_two());
         let is_size = size == u64::MAX || (to_u64(FEWEST)..1 << 56).contains(&size);
         // So there is one byte of data at least: a field that is not whole reads as zero.
-        if properties >= 225 || !is_size || head.u8_at(13) != 0 {
+        if properties >= 225 || !is_dictionary || !is_size || head.u8_at(13) != 0 {
             return Ok(None);
         }
         let stream = Self { properties, dictionary_bytes, size, data: blob.tail(HEADER) };
@@ -113,8 +116,11 @@ mod tests {
         assert!(may_be(|_| {}));
         assert!(of_size(u64::MAX) && of_size(208) && of_size((1 << 56) - 1));
         assert!(!of_size(0) && !of_size(31) && !of_size(1 << 56) && !of_size(u64::MAX - 1));
-        for n_bytes in [0, 5, 1 << 12, 7 << 20, u32::MAX] {
+        for n_bytes in [0, u32::MAX, 1 << 12, 1 << 31, 3 << 20] {
             assert!(of_dictionary(n_bytes), "{n_bytes}");
+        }
+        for n_bytes in [5, 7 << 20, u32::MAX - 1] {
+            assert!(!of_dictionary(n_bytes), "{n_bytes}");
         }
         assert!(!may_be(|bytes| bytes[0] = 225) && !may_be(|bytes| bytes[13] = 1));
         assert!(!may_be(|bytes| bytes.truncate(18)) && !may_be(|bytes| bytes.truncate(13)));
