@@ -137,8 +137,6 @@ const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0, b"QFI\xfb", Foreign { name: "QCOW", opened_by: SEVEN_ZIP_OPENS }),
     (0x40, b"\x7f\x10\xda\xbe", Foreign { name: "VDI", opened_by: SEVEN_ZIP_OPENS }),
     (3, b"NTFS    ", Foreign { name: "NTFS image", opened_by: SEVEN_ZIP_OPENS }),
-    (54, b"FAT1", Foreign { name: "FAT image", opened_by: SEVEN_ZIP_OPENS }),
-    (82, b"FAT32", Foreign { name: "FAT image", opened_by: SEVEN_ZIP_OPENS }),
     (32, b"NXSB", Foreign { name: "APFS image", opened_by: SEVEN_ZIP_OPENS }),
     (512, b"EFI PART", Foreign { name: "disk image", opened_by: SEVEN_ZIP_OPENS }),
     (1024, b"H+\0\x04", Foreign { name: "HFS+ image", opened_by: SEVEN_ZIP_OPENS }),
@@ -209,6 +207,7 @@ fn foreign(head: &[u8], blob: &Blob) -> io::Result<Option<Foreign>> {
     let by_structure = [
         (is_arj(head), "ARJ", SEVEN_ZIP_OPENS),
         (is_partitioned(head), "disk image", SEVEN_ZIP_OPENS),
+        (is_fat(head), "FAT image", NONE_OPENS),
         (is_old_gzip(head), "pack, or an old gzip", NONE_OPENS),
         (is_lha(head), "LHA", BOTH_OPEN),
     ];
@@ -254,6 +253,20 @@ fn is_partitioned(head: &[u8]) -> bool {
     head.at(510, 2) == [0x55, 0xaa]
         && entries.iter().all(|entry| is_empty(entry) || is_sensible(entry))
         && !entries.iter().all(is_empty)
+}
+
+/// The parameters of a FAT volume, each in its range (Microsoft, "FAT: General Overview of On-Disk Format", boot sector). mtools reads volumes without
+/// the mark at the sector's end, or without a jump at its start, which 7-Zip does not.
+fn is_fat(head: &[u8]) -> bool {
+    let (bytes_per_sector, sectors_per_cluster) = (head.u16_le(11), head.u8_at(13));
+    let n_sectors = u32::from(head.u16_le(19)).max(head.u32_le(32));
+    let says_so = head.at(54, 4) == b"FAT1" || head.at(82, 5) == b"FAT32";
+    says_so
+        && matches!(bytes_per_sector, 128 | 256 | 512 | 1024 | 2048 | 4096)
+        && sectors_per_cluster.is_power_of_two()
+        && head.u16_le(14) > 0
+        && matches!(head.u8_at(16), 1 | 2)
+        && n_sectors > 0
 }
 
 /// A cpio header in one of its two text forms, which are all digits.

@@ -250,6 +250,36 @@ mod tests {
     }
 
     #[test]
+    fn runs_are_found_by_few_bytes_as_by_all() {
+        let naive = |text: &[u8], from: usize| {
+            let mut at = from;
+            while at < text.len() {
+                let n_digits = digits(&text[at..]).0;
+                if n_digits >= SHORTEST || n_digits > 0 && at + n_digits == text.len() {
+                    return Some(at);
+                }
+                at += n_digits.max(1);
+            }
+            None
+        };
+        for n_digits in 0..130 {
+            for n_before in [0, 1, 62, 63, 64, 65, 200] {
+                for behind in ["", "-", "-A", "-AA-"] {
+                    let text = [b"A-".repeat(n_before), vec![b'A'; n_digits], behind.into()].concat();
+                    for from in [0, 1, n_before] {
+                        let found = next_run(&text, from.min(text.len()));
+                        assert_eq!(
+                            found,
+                            naive(&text, from.min(text.len())),
+                            "{n_before} {n_digits} {behind} {from}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn data_are_found_where_programs_keep_them() {
         let (data, short) = (data(91), data(64));
         for (text, expected) in [
