@@ -8,7 +8,7 @@ use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, cabinet, cms, compound, embedded, encrypted, iso, lzma_alone, mail, seven_zip, stream, tar, zip,
+    ar, cabinet, cms, compound, embedded, encrypted, iso, lzma_alone, mail, rtf, seven_zip, stream, tar, zip,
 };
 use domain::verdict::Unscannable;
 
@@ -34,6 +34,7 @@ impl Walk<'_> {
         if format == Format::Zip {
             return Ok(());
         }
+        rtf::walk(self, blob, depth)?;
         let may_hide = match format {
             // It only looked like one.
             Format::Foreign(_) => asked == Asked::NotAnArchive,
