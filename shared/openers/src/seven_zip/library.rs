@@ -20,8 +20,6 @@ use super::format::{self, Format};
 pub enum LoadError {
     #[error("the library of 7-Zip could not be loaded")]
     Loading(#[from] libloading::Error),
-    #[error("the library of 7-Zip has the interface of versions before 23")]
-    OldInterface,
     #[error("the library of 7-Zip does not describe its formats")]
     Formats,
 }
@@ -37,9 +35,14 @@ pub(super) struct Library {
 }
 
 impl Library {
-    pub(super) fn load(path: &Path) -> Result<Self, LoadError> {
+    /// `None` for one of before version 23, which has another interface.
+    pub(super) fn load(path: &Path) -> Result<Option<Self>, LoadError> {
         // SAFETY: initialisers of 7-Zip's library fill tables and read the name of the locale. It is an installed program, as trusted as libc.
         let dynamic = unsafe { Dynamic::open(Some(path), RTLD_NOW | RTLD_LOCAL) }?;
+        // SAFETY: only whether it is there.
+        if unsafe { dynamic.get::<ModuleProperty>(c"GetModuleProp") }.is_err() {
+            return Ok(None);
+        }
         // SAFETY: types as declared in CPP/7zip/Archive/IArchive.h and CPP/7zip/ICoder.h.
         let library = unsafe {
             Self {
@@ -51,10 +54,8 @@ impl Library {
             }
         };
         std::mem::forget(dynamic);
-        match library.module_number(module_property::INTERFACE_TYPE) {
-            Some(0) => Ok(library),
-            _ => Err(LoadError::OldInterface),
-        }
+        let is_known = library.module_number(module_property::INTERFACE_TYPE) == Some(0);
+        Ok(is_known.then_some(library))
     }
 
     /// Such as "26.02".
