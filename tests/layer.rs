@@ -205,8 +205,8 @@ fn the_worker_loads_its_openers(arch: &str) {
     let root = EmptyRoot::with_layer(arch);
     let name = if arch == "arm64" { "ld-linux-aarch64.so.1" } else { "ld-linux-x86-64.so.2" };
     let loader = format!("{LIBRARIES}/{name}");
-    let loaded = [loader.as_str(), "--library-path", LIBRARIES];
-    let load = |words: &[&str]| root.output_of(&[&loaded[..], words].concat());
+    let through_it = [loader.as_str(), "--library-path", LIBRARIES];
+    let load = |words: &[&str]| root.output_of(&[&through_it[..], words].concat());
     for library in ["7z.so", "libarchive.so.13"] {
         // Fails if one that it needs is missing.
         load(&["--list", &format!("{LIBRARIES}/{library}")]);
