@@ -12,9 +12,11 @@ use domain::verdict::Unscannable;
 use crate::ask::{self, Asked};
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::fields::Fields as _;
+use crate::format::{BOTH_OPEN, LIBARCHIVE_OPENS, SEVEN_ZIP_OPENS};
 use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
 use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_lha_member, is_rar};
-use crate::walk::{Damage, Reach, Walk, Walked, refuse};
+use crate::opener::Program;
+use crate::walk::{Damage, Reach, Stop, Walk, Walked, refuse};
 use crate::{cabinet, iso, seven_zip, stream, tar, zip};
 
 const WINDOW: usize = 1024 * 1024;
@@ -122,14 +124,14 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
             }
             None => Ok(0),
         },
-        Kind::Rar if is_rar(head) => open(walk, &rest, depth, "RAR in other data"),
-        Kind::Arj if is_arj(head) => open(walk, &rest, depth, "ARJ in other data"),
-        Kind::Wim if head.u32_le(8) == 208 => open(walk, &rest, depth, "WIM in other data"),
-        Kind::Cpio if is_cpio(head) => open(walk, &rest, depth, "cpio in other data"),
-        Kind::Ar if head.at(66, 2) == b"`\n" => open(walk, &rest, depth, "ar in other data"),
+        Kind::Rar if is_rar(head) => open(walk, &rest, depth, LIBARCHIVE_OPENS, "RAR in other data"),
+        Kind::Arj if is_arj(head) => open(walk, &rest, depth, SEVEN_ZIP_OPENS, "ARJ in other data"),
+        Kind::Wim if head.u32_le(8) == 208 => open(walk, &rest, depth, SEVEN_ZIP_OPENS, "WIM in other data"),
+        Kind::Cpio if is_cpio(head) => open(walk, &rest, depth, BOTH_OPEN, "cpio in other data"),
+        Kind::Ar if head.at(66, 2) == b"`\n" => open(walk, &rest, depth, BOTH_OPEN, "ar in other data"),
         Kind::Lha => match at.checked_sub(LHA_METHOD_AT) {
             Some(start) if is_lha_member(&blob.bytes_at(start, HEADER)?) => {
-                open(walk, &blob.tail(start), depth, "LHA in other data")
+                open(walk, &blob.tail(start), depth, BOTH_OPEN, "LHA in other data")
             }
             _ => Ok(0),
         },
@@ -141,12 +143,20 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
     }
 }
 
-/// Has the openers unpack what begins here. It has been seen to be more than a signature: what none of them opens is refused.
-fn open(walk: &mut Walk<'_>, rest: &Blob, depth: u32, seen: &'static str) -> Walked<u64> {
-    match ask::ask(walk, rest, None, depth)? {
-        Asked::Given => Ok(0),
-        Asked::NotAnArchive => refuse(Unscannable::UnsupportedContainer, seen),
+/// Has the openers unpack what begins here. It has been seen to be more than a signature: what none of them opens is refused, unless one that opens
+/// its kind says that it is none, such as the header of a member amid an archive.
+fn open(
+    walk: &mut Walk<'_>,
+    rest: &Blob,
+    depth: u32,
+    opened_by: &[Program],
+    seen: &'static str,
+) -> Walked<u64> {
+    let asked = ask::ask(walk, rest, None, depth)?;
+    if asked == Asked::Given || walk.has_one_of(opened_by) {
+        return Ok(0);
     }
+    refuse(Unscannable::UnsupportedContainer, seen)
 }
 
 /// Unpacks whatever a reader of zips would find that goes by the headers in front of the data.
@@ -160,7 +170,12 @@ pub(crate) fn walk_zip_members(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> 
             continue;
         };
         let found_at = at + to_u64(hit);
-        at = found_at + zip::walk_streamed(walk, &blob.tail(found_at), depth)?.max(1);
+        let n_bytes = match zip::walk_streamed(walk, &blob.tail(found_at), depth) {
+            // Such readers cannot unpack it either, but for libarchive, which was asked.
+            Err(Stop::Refused(refusal)) if refusal.reason == Unscannable::UnsupportedContainer => 0,
+            walked => walked?,
+        };
+        at = found_at + n_bytes.max(1);
     }
     Ok(())
 }

@@ -80,9 +80,9 @@ pub(crate) struct Foreign {
     pub(crate) opened_by: &'static [Program],
 }
 
-const SEVEN_ZIP_OPENS: &[Program] = &[Program::SevenZip];
-const LIBARCHIVE_OPENS: &[Program] = &[Program::Libarchive];
-const BOTH_OPEN: &[Program] = &[Program::SevenZip, Program::Libarchive];
+pub(crate) const SEVEN_ZIP_OPENS: &[Program] = &[Program::SevenZip];
+pub(crate) const LIBARCHIVE_OPENS: &[Program] = &[Program::Libarchive];
+pub(crate) const BOTH_OPEN: &[Program] = &[Program::SevenZip, Program::Libarchive];
 const NONE_OPENS: &[Program] = &[];
 
 /// Signatures of containers that the gate does not walk, and where they stand. The engine opens a few of these (ARJ, CHM, cpio, DMG,
@@ -163,7 +163,7 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
         (is_bzip2(&head), Format::Bzip2),
         (starts(XZ), Format::Xz),
         (starts(SEVEN_ZIP), Format::SevenZip),
-        (starts(b"MSCF"), Format::Cabinet),
+        (starts(b"MSCF") && !is_text(blob)?, Format::Cabinet),
         (starts(b"!<arch>\n"), Format::Ar),
         (starts(COMPOUND), Format::Compound),
         (tar::is_header(head.at(0, 512)), Format::Tar),

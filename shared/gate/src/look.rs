@@ -89,7 +89,7 @@ impl Walk<'_> {
         }
     }
 
-    fn has_one_of(&self, programs: &[Program]) -> bool {
+    pub(crate) fn has_one_of(&self, programs: &[Program]) -> bool {
         self.openers.iter().any(|opener| programs.contains(&opener.program()))
     }
 }

@@ -2,10 +2,12 @@
 
 use std::io;
 
+use domain::verdict::Unscannable;
+
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::capability::Method;
 use crate::fields::Fields as _;
-use crate::walk::{Reach, Walk, Walked, malformed};
+use crate::walk::{Reach, Walk, Walked, malformed, refuse};
 
 const BLOCK: u64 = 512;
 
@@ -129,24 +131,49 @@ fn walk_member(
         b'0' | b'\0' | b'7' => walk.stored_member(data, depth, reach)?,
         // Links, devices, directories and pipes have no data; readers disagree on what a size means there.
         b'1'..=b'6' if size_bytes == 0 => {}
-        b'x' | b'g' if !changes_layout(&data)? => {}
+        b'x' | b'g' => match layout(&data)? {
+            Layout::Kept => {}
+            Layout::Sparse => return unusual(),
+            Layout::Changed => return malformed("tar: attributes that change what follows"),
+        },
         b'L' | b'K' if size_bytes <= MAX_ATTRIBUTES => {}
-        _ => return malformed("tar: a member of an unusual kind"),
+        b'L' | b'K' | b'1'..=b'6' => return malformed("tar: a long name or a link that is too long"),
+        _ => return unusual(),
     }
     Ok((at + BLOCK).saturating_add(size_bytes.next_multiple_of(BLOCK)))
 }
 
 const MAX_ATTRIBUTES: u64 = 1024 * 1024;
 
-/// Whether attributes say that the next member's size or layout is not what its header says.
-fn changes_layout(attributes: &Blob) -> io::Result<bool> {
+/// Sparse files, labels, lists of directories: readers write its data as they stand, or what they make of them.
+fn unusual<T>() -> Walked<T> {
+    refuse(Unscannable::UnsupportedContainer, "tar: a member of an unusual kind")
+}
+
+/// What attributes say of the next member, beside what its header says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Layout {
+    Kept,
+    /// Its data are the pieces of a sparse file.
+    Sparse,
+    /// Its size is another, or readers differ on what the attributes are.
+    Changed,
+}
+
+fn layout(attributes: &Blob) -> io::Result<Layout> {
     if attributes.size_bytes() > MAX_ATTRIBUTES {
-        return Ok(true);
+        return Ok(Layout::Changed);
     }
     let text = attributes.bytes_at(0, to_usize(attributes.size_bytes()))?;
-    let is_layout = |key: &[u8]| key == b"size" || key.starts_with(b"GNU.sparse.");
     // Where a record is not as the standard has it, readers differ on where its key begins.
-    Ok(attribute_keys(&text).is_none_or(|keys| keys.into_iter().any(is_layout)))
+    let Some(keys) = attribute_keys(&text) else { return Ok(Layout::Changed) };
+    Ok(if keys.contains(&&b"size"[..]) {
+        Layout::Changed
+    } else if keys.iter().any(|key| key.starts_with(b"GNU.sparse.")) {
+        Layout::Sparse
+    } else {
+        Layout::Kept
+    })
 }
 
 /// The keys of pax records, `LENGTH KEY=VALUE` and a line end, where the length is in decimal and that of the whole; `None` where one is none.
@@ -179,25 +206,27 @@ pub(crate) fn is_zero_from(blob: &Blob, start: u64) -> io::Result<bool> {
 mod tests {
     use super::*;
 
-    fn changes(text: &[u8]) -> bool {
-        changes_layout(&Blob::from_bytes(text.to_vec())).unwrap()
+    fn layout_of(text: &[u8]) -> Layout {
+        layout(&Blob::from_bytes(text.to_vec())).unwrap()
     }
 
     #[test]
     fn attributes_change_the_layout_by_their_keys_alone() {
-        assert!(!changes(b"11 mtime=1\n27 path=Icone, size=48.png\n"));
-        assert!(!changes(b"18 path= size=1 x\n\0\0\0"));
+        for text in [&b"11 mtime=1\n27 path=Icone, size=48.png\n"[..], b"18 path= size=1 x\n\0\0\0"] {
+            assert_eq!(layout_of(text), Layout::Kept, "{text:?}");
+        }
+        assert_eq!(layout_of(b"22 GNU.sparse.major=1\n"), Layout::Sparse);
         for text in [
             &b"11 size=99\n"[..],
             b"11\tsize=99\n",
-            b"22 GNU.sparse.major=1\n",
+            b"22 GNU.sparse.major=1\n11 size=99\n",
             b"11 mtime=1\n11 size=99\n",
             b"12 mtime=1\n11 size=99\n",
             b"mtime=1\n",
             b"11 mtime=1",
             b"+1 mtime=1\n",
         ] {
-            assert!(changes(text), "{text:?}");
+            assert_eq!(layout_of(text), Layout::Changed, "{text:?}");
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use openers::SevenZip;
-
 use crate::{made_directory, run};
 
 /// A format of `7z i`, and what is made for it in `make/`.
@@ -79,23 +77,4 @@ fn every_format_of_the_library_is_accounted_for() {
         let is_excepted = [&NOT_MADE[..], &FOUND_BY_GATE, &NO_CONTAINERS].concat().contains(&name);
         assert!(is_made || is_excepted, "{name}");
     }
-}
-
-#[test]
-fn a_library_of_before_version_23_counts_as_none() {
-    let directory = tempfile::tempdir().unwrap();
-    let (none, old) = (directory.path().join("none.so"), directory.path().join("old.so"));
-    // Versions before 23 have no `GetModuleProp`; neither has libz.
-    std::fs::copy(
-        first_of(&["/usr/lib/x86_64-linux-gnu/libz.so.1", "/usr/lib/aarch64-linux-gnu/libz.so.1"]),
-        &old,
-    )
-    .unwrap();
-    assert!(SevenZip::load(&[&none, &old]).unwrap().is_none());
-    std::fs::write(&none, "no library").unwrap();
-    assert!(SevenZip::load(&[&none]).is_err());
-}
-
-fn first_of<'a>(paths: &[&'a str]) -> &'a Path {
-    paths.iter().map(|path| Path::new(*path)).find(|path| path.is_file()).expect("libz is not installed")
 }
