@@ -137,7 +137,7 @@ fn walk_member(
             Layout::Changed => return malformed("tar: attributes that change what follows"),
         },
         b'L' | b'K' if size_bytes <= MAX_ATTRIBUTES => {}
-        b'L' | b'K' | b'1'..=b'6' => return malformed("tar: a long name or a link that is too long"),
+        b'L' | b'K' | b'1'..=b'6' => return malformed("tar: a link or a device with data, or a name that is too long"),
         _ => return unusual(),
     }
     Ok((at + BLOCK).saturating_add(size_bytes.next_multiple_of(BLOCK)))
