@@ -127,7 +127,7 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
         Kind::Rar if is_rar(head) => open(walk, &rest, depth, LIBARCHIVE_OPENS, "RAR in other data"),
         Kind::Arj if is_arj(head) => open(walk, &rest, depth, SEVEN_ZIP_OPENS, "ARJ in other data"),
         Kind::Wim if head.u32_le(8) == 208 => open(walk, &rest, depth, SEVEN_ZIP_OPENS, "WIM in other data"),
-        Kind::Cpio if is_cpio(head) => open(walk, &rest, depth, BOTH_OPEN, "cpio in other data"),
+        Kind::Cpio if is_cpio(&rest)? => open(walk, &rest, depth, BOTH_OPEN, "cpio in other data"),
         Kind::Ar if head.at(66, 2) == b"`\n" => open(walk, &rest, depth, BOTH_OPEN, "ar in other data"),
         Kind::Lha => match at.checked_sub(LHA_METHOD_AT) {
             Some(start) if is_lha_member(&blob.bytes_at(start, HEADER)?) => {
@@ -204,8 +204,14 @@ fn follow_stream(
 /// Every zip reader looks for the end record near the end, whatever comes before it. Returns what is not part of the zip.
 pub(crate) fn walk_zip_at_end(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Vec<Blob>> {
     let Some(ends_at) = zip_at_end(blob)? else { return Ok(vec![blob.clone()]) };
-    let starts_at = zip::walk_behind(walk, &blob.slice(0, ends_at), depth)?;
-    Ok(vec![blob.slice(0, starts_at), blob.tail(ends_at)])
+    let zip_and_before = blob.slice(0, ends_at);
+    let before = if let Some(starts_at) = zip::walk_behind(walk, &zip_and_before, depth)? {
+        blob.slice(0, starts_at)
+    } else {
+        walk_zip_members(walk, &zip_and_before, depth)?;
+        zip_and_before
+    };
+    Ok(vec![before, blob.tail(ends_at)])
 }
 
 fn zip_at_end(blob: &Blob) -> io::Result<Option<u64>> {

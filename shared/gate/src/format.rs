@@ -269,17 +269,22 @@ fn is_fat(head: &[u8]) -> bool {
         && n_sectors > 0
 }
 
-/// A cpio header in one of its two text forms, which are all digits.
-pub(crate) fn is_cpio(bytes: &[u8]) -> bool {
-    let all = |n_digits: usize, is_digit: fn(&u8) -> bool| {
-        let digits = bytes.at(6, n_digits);
-        digits.len() == n_digits && digits.iter().all(is_digit)
+/// Whether a cpio member begins here in one of its two text forms: digits, and a name that ends where they say. Its last byte is a zero, so
+/// that text of digits alone never passes. Its kind of file counts for nothing: programs unpack what they do not know.
+pub(crate) fn is_cpio(blob: &Blob) -> io::Result<bool> {
+    // The longest path of Linux.
+    const MAX_NAME: usize = 4096;
+    let bytes = blob.bytes_at(0, 110 + MAX_NAME)?;
+    let (n_header, name_size_at, radix) = match bytes.at(0, 6) {
+        b"070701" | b"070702" => (110, 94..102, 16),
+        b"070707" => (76, 59..65, 8),
+        _ => return Ok(false),
     };
-    match bytes.at(0, 6) {
-        b"070701" | b"070702" => all(104, u8::is_ascii_hexdigit),
-        b"070707" => all(70, |byte| matches!(byte, b'0'..=b'7')),
-        _ => false,
-    }
+    let digits = bytes.at(6, n_header - 6);
+    let is_header = !digits.is_empty() && digits.iter().all(|byte| char::from(*byte).is_digit(radix));
+    let n_name = bytes.get(name_size_at).and_then(|digits| std::str::from_utf8(digits).ok());
+    let n_name = n_name.and_then(|digits| usize::from_str_radix(digits, radix).ok()).unwrap_or(0);
+    Ok(is_header && (1..=MAX_NAME).contains(&n_name) && bytes.at(n_header + n_name - 1, 1) == [0])
 }
 
 fn is_lha(bytes: &[u8]) -> bool {

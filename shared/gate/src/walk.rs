@@ -66,7 +66,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) gate: &'a Gate,
     scratch: Scratch,
     pub(crate) counted: Counted,
-    n_attempts: u32,
+    n_attempts: u64,
     handed: Vec<Blob>,
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
@@ -74,7 +74,7 @@ pub(crate) struct Walk<'a> {
 }
 
 /// Signatures that may be followed in vain in one file before it counts as made to waste time.
-const MAX_ATTEMPTS: u32 = 2_000;
+const MAX_ATTEMPTS: u64 = 2_000;
 const BYTE_BY_BYTE: u64 = 64 * 1024;
 const COPY_BYTES: usize = 64 * 1024;
 
@@ -249,7 +249,12 @@ impl<'a> Walk<'a> {
 
     /// One more signature in the middle of other data turned out to be none.
     pub(crate) fn count_attempt(&mut self) -> Walked {
-        self.n_attempts += 1;
+        self.count_attempts(1)
+    }
+
+    /// The same for what takes as much work as several.
+    pub(crate) fn count_attempts(&mut self, n_attempts: u64) -> Walked {
+        self.n_attempts = self.n_attempts.saturating_add(n_attempts);
         if self.n_attempts > MAX_ATTEMPTS {
             return refuse(Unscannable::TooManyFiles, "more signatures without containers than the limit");
         }
