@@ -45,6 +45,8 @@ const SIGNATURES: &[(&[u8], Kind)] = &[
     (b"-lz", Kind::Lha),
     (b"-pm", Kind::Lha),
     (b"\x01CD001\x01\0", Kind::Iso),
+    (b"\xca\xfe\xba\xbe\0\0\0", Kind::MachO),
+    (b"\xca\xfe\xba\xbf\0\0\0", Kind::MachO),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +66,7 @@ enum Kind {
     Ar,
     Lha,
     Iso,
+    MachO,
 }
 
 /// Follows every plausible signature.
@@ -139,6 +142,12 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
             Some(start) => iso::walk_embedded(walk, &blob.tail(start), depth).map(|()| 0),
             None => Ok(0),
         },
+        // A Java class has its version here, which has never been below 45.
+        Kind::MachO if (1..45).contains(&head.u8_at(7)) => {
+            walk.count_attempt()?;
+            ask::ask(walk, &rest, None, depth).map(|_| 0)
+        }
+        Kind::MachO => Ok(0),
         Kind::Gzip | Kind::Bzip2 | Kind::Rar | Kind::Arj | Kind::Wim | Kind::Cpio | Kind::Ar => Ok(0),
     }
 }

@@ -8,7 +8,8 @@ use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, cabinet, cms, compound, embedded, encrypted, iso, lzma_alone, mail, rtf, seven_zip, stream, tar, zip,
+    ar, arc, cabinet, classic_mac, cms, compound, embedded, encrypted, iso, lbr, lzma_alone, mail, rtf,
+    seven_zip, stream, tar, unopened, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -40,7 +41,13 @@ impl Walk<'_> {
             Format::Foreign(_) => asked == Asked::NotAnArchive,
             format => format.may_hide_containers(),
         };
+        unopened::refuse_unopened(blob)?;
+        classic_mac::walk(self, blob, depth)?;
+        lbr::walk(self, blob, depth)?;
+        zstd_frames::walk(self, blob, depth)?;
+        arc::walk(self, blob, depth)?;
         if may_hide {
+            arc::search(self, blob, depth)?;
             mail::walk(self, blob, depth)?;
         }
         for rest in embedded::walk_zip_at_end(self, blob, depth)? {

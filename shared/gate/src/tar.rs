@@ -14,7 +14,7 @@ const BLOCK: u64 = 512;
 /// Whether 512 bytes are a header: their checksum says so, for tars with and without `ustar`.
 pub(crate) fn is_header(header: &[u8]) -> bool {
     // First what is cheap: almost no block has a number there.
-    let Some(stored) = octal(header.at(148, 8)).filter(|_| header.len() == 512) else { return false };
+    let Some(stored) = checksum(header.at(148, 8)).filter(|_| header.len() == 512) else { return false };
     // Some old writers summed signed bytes: each of those above 127 counts 256 less.
     let n_high =
         header.iter().enumerate().filter(|(index, byte)| !SUM.contains(index) && **byte > 127).count();
@@ -34,6 +34,16 @@ fn unsigned_sum(header: &[u8]) -> u64 {
 fn octal(field: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(field).ok()?.trim_matches([' ', '\0']);
     u64::from_str_radix(text, 8).ok()
+}
+
+/// The number in the checksum's field, as the most tolerant readers take it: after blanks of any kind, or in base 256.
+fn checksum(field: &[u8]) -> Option<u64> {
+    if let Some((0x80, number)) = field.split_first().map(|(first, number)| (*first, number)) {
+        return Some(number.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)));
+    }
+    let is_blank =
+        |character: char| character == '\0' || character.is_ascii_whitespace() || character == '\x0b';
+    u64::from_str_radix(std::str::from_utf8(field).ok()?.trim_matches(is_blank), 8).ok()
 }
 
 /// Walks a tar that reaches to the blob's end.
@@ -64,6 +74,10 @@ fn is_plain(blob: &Blob) -> io::Result<bool> {
         let (Some(size), true, true) = (size, has_sum, header.at(257, 5) == b"ustar") else {
             return Ok(false);
         };
+        // The engine stops at attributes and long names that are empty.
+        if size == 0 && matches!(header.u8_at(156), b'x' | b'g' | b'L' | b'K') {
+            return Ok(false);
+        }
         at = (at + BLOCK).saturating_add(size.next_multiple_of(BLOCK));
     }
     Ok(true)
@@ -136,8 +150,11 @@ fn walk_member(
             Layout::Sparse => return unusual(),
             Layout::Changed => return malformed("tar: attributes that change what follows"),
         },
-        b'L' | b'K' if size_bytes <= MAX_ATTRIBUTES => {}
-        b'L' | b'K' | b'1'..=b'6' => return malformed("tar: a link or a device with data, or a name that is too long"),
+        // To some readers a long name is a member like others.
+        b'L' | b'K' if size_bytes <= MAX_ATTRIBUTES => walk.reading_of(data, depth).map(drop)?,
+        b'L' | b'K' | b'1'..=b'6' => {
+            return malformed("tar: a link or a device with data, or a name that is too long");
+        }
         _ => return unusual(),
     }
     Ok((at + BLOCK).saturating_add(size_bytes.next_multiple_of(BLOCK)))
@@ -167,9 +184,11 @@ fn layout(attributes: &Blob) -> io::Result<Layout> {
     let text = attributes.bytes_at(0, to_usize(attributes.size_bytes()))?;
     // Where a record is not as the standard has it, readers differ on where its key begins.
     let Some(keys) = attribute_keys(&text) else { return Ok(Layout::Changed) };
-    Ok(if keys.contains(&&b"size"[..]) {
+    // GNU tar skips any number of blanks in front of the key.
+    let mut keys = keys.into_iter().map(<[u8]>::trim_ascii_start);
+    Ok(if keys.clone().any(|key| key == b"size") {
         Layout::Changed
-    } else if keys.iter().any(|key| key.starts_with(b"GNU.sparse.")) {
+    } else if keys.any(|key| key.starts_with(b"GNU.sparse.")) {
         Layout::Sparse
     } else {
         Layout::Kept
@@ -215,7 +234,9 @@ mod tests {
         for text in [&b"11 mtime=1\n27 path=Icone, size=48.png\n"[..], b"18 path= size=1 x\n\0\0\0"] {
             assert_eq!(layout_of(text), Layout::Kept, "{text:?}");
         }
-        assert_eq!(layout_of(b"22 GNU.sparse.major=1\n"), Layout::Sparse);
+        for text in [&b"22 GNU.sparse.major=1\n"[..], b"24 \t GNU.sparse.major=1\n"] {
+            assert_eq!(layout_of(text), Layout::Sparse, "{text:?}");
+        }
         for text in [
             &b"11 size=99\n"[..],
             b"11\tsize=99\n",

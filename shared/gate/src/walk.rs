@@ -67,6 +67,8 @@ pub(crate) struct Walk<'a> {
     scratch: Scratch,
     pub(crate) counted: Counted,
     n_attempts: u64,
+    /// What is looked at was found by so little that it may be no member: such are not searched for within it.
+    pub(crate) is_in_doubtful_member: bool,
     handed: Vec<Blob>,
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
@@ -81,7 +83,16 @@ const COPY_BYTES: usize = 64 * 1024;
 impl<'a> Walk<'a> {
     pub(crate) fn new(gate: &'a Gate, scratch: Scratch, openers: Vec<Box<dyn Opener>>) -> Self {
         let (handed, handed_digests) = (Vec::new(), HashSet::new());
-        Self { gate, scratch, counted: Counted::default(), n_attempts: 0, handed, handed_digests, openers }
+        Self {
+            gate,
+            scratch,
+            counted: Counted::default(),
+            n_attempts: 0,
+            is_in_doubtful_member: false,
+            handed,
+            handed_digests,
+            openers,
+        }
     }
 
     pub(crate) fn into_handed(self) -> Vec<Blob> {
