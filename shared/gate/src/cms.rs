@@ -1,90 +1,167 @@
-//! Signed or compressed data in a wrapper (CMS, RFC 5652 and RFC 3274: `smime.p7m`): mail programs and openssl show what is in it.
+//! Content that is signed, digested, authenticated, time-stamped or compressed in a wrapper (CMS, RFC 5652, 3274 and 5544; `smime.p7m`):
+//! mail programs, openssl and gpgsm show it.
+//!
+//! gpgsm takes sizes and types that openssl refuses, and crates that read CMS want all of it to be right. What matters is a few object
+//! identifiers and what stands behind them, so that is read here.
 
-use flate2::bufread::ZlibDecoder;
+mod ber;
 
-use crate::blob::{Blob, BlobWriter, to_u64};
-use crate::walk::{Damage, Walk, Walked};
+use domain::verdict::Unscannable;
 
-/// The object identifiers of signed, digested, authenticated and compressed data: their content type stands before the content.
-const WRAPPERS: [&[u8]; 4] = [
-    b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02",
-    b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x05",
-    b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x02",
-    COMPRESSED,
-];
-const COMPRESSED: &[u8] = b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09";
+use crate::blob::{Blob, to_usize};
+use crate::inflate::Inflate;
+use crate::walk::{Walk, Walked, refuse};
 
-const SEQUENCE: u8 = 0x30;
-const OCTETS: u8 = 0x04;
-const IN_PIECES: u8 = 0x24;
-const EXPLICIT_0: u8 = 0xa0;
-const END: u8 = 0x00;
-const IS_CONSTRUCTED: u8 = 0x20;
+use ber::{EXPLICIT_0, Head, Heads, OBJECT_IDENTIFIER, OCTETS, OCTETS_IN_PIECES, Pieces, SEQUENCE};
 
-/// The head of a value in BER (X.690): its tag, and how many bytes follow, unless its end is marked.
-struct Head {
-    tag: u8,
-    size: u64,
-    content_at: u64,
+/// What becomes of content, by its type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum ContentType {
+    /// Its content is what a recipient gets, or has a type itself.
+    Open,
+    Compressed,
+    /// The content is not tagged.
+    TimeStamped,
+    Encrypted,
 }
 
-/// Hands over the content of whatever is wrapped, if the blob begins with a wrapper.
+impl ContentType {
+    fn of(identifier: &[u8]) -> Option<Self> {
+        const PKCS_7: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07";
+        const SMIME: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01";
+        if let Some(number) = identifier.strip_prefix(PKCS_7) {
+            return match number {
+                // Data, signed data, digested data.
+                [1 | 2 | 5] => Some(Self::Open),
+                // Enveloped, signed and enveloped, encrypted.
+                [3 | 4 | 6] => Some(Self::Encrypted),
+                _ => None,
+            };
+        }
+        match identifier.strip_prefix(SMIME)? {
+            // Authenticated data.
+            [2] => Some(Self::Open),
+            [9] => Some(Self::Compressed),
+            // Authenticated and enveloped.
+            [23] => Some(Self::Encrypted),
+            [31] => Some(Self::TimeStamped),
+            _ => None,
+        }
+    }
+}
+
+/// Content behind its type: `SEQUENCE { identifier, [0] { content } }`.
+struct Typed {
+    content_type: Option<ContentType>,
+    /// The tag, and the first value in it.
+    tag: Head,
+    value: Head,
+    /// Whether nothing stands around it.
+    is_outermost: bool,
+}
+
+/// Hands over whatever is wrapped, if the blob begins with a wrapper. Refuses what is encrypted.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    const NEAR: usize = 64;
-    let start = blob.bytes_at(0, NEAR)?;
-    let holds = |identifier: &[u8]| memchr::memmem::find(&start, identifier).is_some();
-    if start.first() != Some(&SEQUENCE) || !WRAPPERS.into_iter().any(holds) {
+    if !begins(blob)? {
         return Ok(());
     }
-    for content in contents(walk, blob)? {
-        if holds(COMPRESSED) {
-            let mut writer = walk.new_member()?;
-            walk.fill(&mut writer, &mut ZlibDecoder::new(content.reader()), Damage::CutOff)?;
-            walk.reading_of(writer.finish(), depth)?;
+    let mut contents = Contents::new(blob);
+    let (mut is_encrypted, mut is_compressed) = (false, false);
+    while let Some(typed) = contents.next_content()? {
+        is_compressed |= typed.content_type == Some(ContentType::Compressed);
+        is_encrypted |= typed.content_type == Some(ContentType::Encrypted) && typed.value.tag == SEQUENCE;
+        if typed.content_type == Some(ContentType::TimeStamped) && typed.is_outermost {
+            hand_first_octets(walk, blob, depth)?;
         }
-        walk.reading_of(content, depth)?;
+        hand(walk, blob, &typed, is_compressed, depth)?;
+    }
+    if is_encrypted { refuse(Unscannable::Encrypted, "an encrypted CMS message") } else { Ok(()) }
+}
+
+fn begins(blob: &Blob) -> Walked<bool> {
+    let mut heads = Heads::new(blob);
+    let (Some(sequence), Some(identifier), Some(tag)) =
+        (heads.next_head()?, heads.next_head()?, heads.next_head()?)
+    else {
+        return Ok(false);
+    };
+    Ok(is_typed(&sequence, &identifier, &tag) && content_type(blob, &identifier)?.is_some())
+}
+
+fn hand(walk: &mut Walk<'_>, blob: &Blob, typed: &Typed, is_compressed: bool, depth: u32) -> Walked {
+    let Typed { tag, value, .. } = typed;
+    if matches!(value.tag, OCTETS | OCTETS_IN_PIECES) {
+        let content = hand_octets(walk, blob, value, depth)?;
+        if is_compressed {
+            const ZLIB_HEADER: u64 = 2;
+            walk.reading_cut_off(|| Ok(Inflate::new(content.tail(ZLIB_HEADER).reader())), depth)?;
+        }
+    }
+    // gpgsm writes all that stands behind the first head, whatever that is.
+    if let Some(end) = tag.end().filter(|_| !typed.is_outermost) {
+        walk.reading_of(blob.slice(value.content_at, end.saturating_sub(value.content_at)), depth)?;
     }
     Ok(())
 }
 
-/// Every string of octets that is tagged `[0]`, as contents are, whole or in pieces. Sizes that go beyond their wrapper do not matter: readers
-/// are not strict about them either.
-fn contents(walk: &mut Walk<'_>, blob: &Blob) -> Walked<Vec<Blob>> {
-    const MAX_VALUES: usize = 1_000_000;
-    let (mut contents, mut pieces): (Vec<Blob>, Option<BlobWriter>) = (Vec::new(), None);
-    let (mut at, mut is_behind_tag) = (0, false);
-    for _ in 0..MAX_VALUES {
-        let Some(head) = head(blob, at)? else { break };
-        let is_piece = pieces.is_some() && matches!(head.tag, OCTETS | IN_PIECES | END);
-        if !is_piece && let Some(writer) = pieces.take() {
-            contents.push(writer.finish());
-        }
-        match (head.tag, &mut pieces) {
-            (OCTETS, Some(writer)) => {
-                walk.fill(writer, &mut blob.slice(head.content_at, head.size).reader(), Damage::Refused)?;
-            }
-            (OCTETS, None) if is_behind_tag => contents.push(blob.slice(head.content_at, head.size)),
-            (IN_PIECES, None) if is_behind_tag => pieces = Some(walk.writer()),
-            _ => {}
-        }
-        is_behind_tag = head.tag == EXPLICIT_0;
-        let is_entered = head.tag & IS_CONSTRUCTED != 0;
-        at = head.content_at.saturating_add(if is_entered { 0 } else { head.size });
+fn hand_octets(walk: &mut Walk<'_>, blob: &Blob, octets: &Head, depth: u32) -> Walked<Blob> {
+    match octets.size {
+        Some(size) if octets.tag == OCTETS => walk.reading_of(blob.slice(octets.content_at, size), depth),
+        _ => walk.reading(&mut Pieces::of(blob, octets)?, depth),
     }
-    contents.extend(pieces.map(BlobWriter::finish));
-    Ok(contents)
 }
 
-fn head(blob: &Blob, at: u64) -> Walked<Option<Head>> {
-    let bytes = blob.bytes_at(at, 10)?;
-    let [tag, length, rest @ ..] = bytes.as_slice() else { return Ok(None) };
-    let n_more = match length {
-        0x81..=0x88 => usize::from(length - 0x80),
-        _ => 0,
-    };
-    let size = match length {
-        0..=0x7f => u64::from(*length),
-        _ => rest.iter().take(n_more).fold(0, |size, byte| size << 8 | u64::from(*byte)),
-    };
-    Ok(Some(Head { tag: *tag, size, content_at: at + 2 + to_u64(n_more) }))
+/// For time-stamped data: in front of the content stand a version, an address and a name.
+fn hand_first_octets(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    let mut heads = Heads::new(blob);
+    while let Some(head) = heads.next_head()? {
+        if matches!(head.tag, OCTETS | OCTETS_IN_PIECES) {
+            hand_octets(walk, blob, &head, depth)?;
+            break;
+        }
+    }
+    Ok(())
 }
+
+/// Finds content behind its type, however deep.
+struct Contents {
+    blob: Blob,
+    heads: Heads,
+    /// The last heads, the newest one first.
+    before: [Option<Head>; 3],
+}
+
+impl Contents {
+    fn new(blob: &Blob) -> Self {
+        Self { blob: blob.clone(), heads: Heads::new(blob), before: [None; 3] }
+    }
+
+    fn next_content(&mut self) -> Walked<Option<Typed>> {
+        while let Some(value) = self.heads.next_head()? {
+            let before = self.before;
+            self.before = [Some(value), before[0], before[1]];
+            if let [Some(tag), Some(identifier), Some(sequence)] = before
+                && is_typed(&sequence, &identifier, &tag)
+            {
+                let content_type = content_type(&self.blob, &identifier)?;
+                return Ok(Some(Typed { content_type, tag, value, is_outermost: sequence.at == 0 }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn content_type(blob: &Blob, identifier: &Head) -> Walked<Option<ContentType>> {
+    const MOST: u64 = 32;
+    let size = identifier.size.unwrap_or(0).min(MOST);
+    Ok(ContentType::of(&blob.bytes_at(identifier.content_at, to_usize(size))?))
+}
+
+fn is_typed(sequence: &Head, identifier: &Head, tag: &Head) -> bool {
+    // Behind a type without content, something else may be tagged alike: the certificates of a detached signature.
+    let is_within = sequence.end().is_none_or(|end| tag.at < end);
+    (sequence.tag, identifier.tag, tag.tag) == (SEQUENCE, OBJECT_IDENTIFIER, EXPLICIT_0) && is_within
+}
+
+#[cfg(test)]
+mod tests;

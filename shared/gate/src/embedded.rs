@@ -17,7 +17,7 @@ use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCA
 use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_lha_member, is_rar};
 use crate::opener::Program;
 use crate::walk::{Damage, Reach, Stop, Walk, Walked, refuse};
-use crate::{cabinet, iso, seven_zip, stream, tar, zip};
+use crate::{cabinet, iso, openpgp, seven_zip, stream, tar, zip};
 
 const WINDOW: usize = 1024 * 1024;
 /// The longest header that is looked at behind a signature: an ARJ header, a tar block.
@@ -47,6 +47,8 @@ const SIGNATURES: &[(&[u8], Kind)] = &[
     (b"\x01CD001\x01\0", Kind::Iso),
     (b"\xca\xfe\xba\xbe\0\0\0", Kind::MachO),
     (b"\xca\xfe\xba\xbf\0\0\0", Kind::MachO),
+    (b"-BEGIN ", Kind::Armor),
+    (b"BEGIN PGP ", Kind::Armor),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,17 +69,26 @@ enum Kind {
     Lha,
     Iso,
     MachO,
+    /// Several blocks make one message, so the first one stands for all.
+    Armor,
 }
 
 /// Follows every plausible signature.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     tar::walk_blocks(walk, blob, depth)?;
-    let (mut at, mut done_to) = (0u64, 0u64);
+    let (mut at, mut done_to, mut has_armor) = (0u64, 0u64, false);
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, WINDOW + HEADER)?;
         let mut from = 0;
         while let Some((start, kind)) = next_signature(&window, from).filter(|(start, _)| *start < WINDOW) {
             let found_at = at + to_u64(start);
+            if kind == Kind::Armor {
+                if !std::mem::replace(&mut has_armor, true) {
+                    openpgp::walk_armor(walk, blob, found_at, depth)?;
+                }
+                from = start + 1;
+                continue;
+            }
             let head = &window[start..(start + HEADER).min(window.len())];
             let n_bytes = follow(walk, blob, found_at, head, kind, depth)?;
             done_to = done_to.max(found_at + n_bytes);
@@ -149,6 +160,7 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
         }
         Kind::MachO => Ok(0),
         Kind::Gzip | Kind::Bzip2 | Kind::Rar | Kind::Arj | Kind::Wim | Kind::Cpio | Kind::Ar => Ok(0),
+        Kind::Armor => Ok(0),
     }
 }
 

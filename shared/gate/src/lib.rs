@@ -36,6 +36,7 @@ mod mail;
 mod mszip;
 mod ole;
 mod opener;
+mod openpgp;
 mod refusal;
 mod rtf;
 mod scratch;

@@ -8,8 +8,8 @@ use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, embedded, encrypted, iso, lbr, lzma_alone, mail, rtf,
-    seven_zip, stream, tar, unopened, zip, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, embedded, encrypted, iso, lbr, lzma_alone, mail, openpgp,
+    rtf, seven_zip, stream, tar, unopened, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -32,6 +32,7 @@ impl Walk<'_> {
             }
             Err(stop) => return Err(stop),
         };
+        openpgp::walk(self, blob, depth)?;
         if format == Format::Zip {
             return Ok(());
         }

@@ -17,11 +17,11 @@ use crate::format::is_text;
 use crate::mail::{Breaks, Lines};
 use crate::walk::{Walk, Walked};
 
-pub(crate) use base64::decode as decode_base64;
+pub(crate) use base64::{Base64, Padding};
+pub(crate) use base64::{decode as decode_base64, digit as base64_digit};
 pub(crate) use marks::Marks;
 pub(crate) use runs::Runs;
 
-use base64::{Base64, Padding};
 use quoted::Style;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -92,11 +92,28 @@ fn hand_base64(walk: &mut Walk<'_>, body: &Blob, depth: u32, decoded: &mut Vec<B
             decoded.push(walk.reading(&mut Base64::new(body, padding), depth)?);
         }
     }
+    if let Some(start) = first_line_of_digits(body)? {
+        decoded.push(walk.reading(&mut Base64::new(&body.tail(start), Padding::Ends), depth)?);
+    }
     // Most of it is something else, so some readers may not take it for base64.
     if n_decoded < body.size_bytes() / 2 {
         decoded.push(walk.reading_of(body.clone(), depth)?);
     }
     Ok(())
+}
+
+/// Where the base64 begins, if lines of something else stand in front of it: openssl skips these.
+fn first_line_of_digits(body: &Blob) -> Walked<Option<u64>> {
+    const MAX_LINES: usize = 1_000;
+    let is_digit = |byte: &u8| base64_digit(*byte).is_some() || *byte == b'=' || byte.is_ascii_whitespace();
+    let mut lines = Lines::new(body, Breaks::Lf);
+    for _ in 0..MAX_LINES {
+        let Some(line) = lines.next_line()? else { break };
+        if line.begins && line.text.iter().all(is_digit) {
+            return Ok(Some(line.at).filter(|start| *start > 0));
+        }
+    }
+    Ok(None)
 }
 
 fn with_breaks_of_unix(body: &Blob) -> impl Read + use<> {
@@ -115,7 +132,7 @@ struct Pieces<F> {
     is_done: bool,
 }
 
-fn decoder(next: impl FnMut() -> io::Result<Option<Vec<u8>>>) -> impl Read {
+pub(crate) fn decoder(next: impl FnMut() -> io::Result<Option<Vec<u8>>>) -> impl Read {
     Pieces { next, ready: io::Cursor::default(), is_done: false }
 }
 

@@ -120,6 +120,20 @@ impl<'a> Walk<'a> {
         self.visit_reading(writer.finish(), depth)
     }
 
+    /// The same for what may be damaged: whole, or else as far as it goes. `source` begins anew each time.
+    pub(crate) fn reading_cut_off<R: Read>(
+        &mut self,
+        source: impl Fn() -> io::Result<R>,
+        depth: u32,
+    ) -> Walked<Blob> {
+        let mut writer = self.new_member()?;
+        if !self.fill_whole(&mut writer, &mut source()?)? {
+            writer = self.writer();
+            self.fill(&mut writer, &mut source()?, Damage::CutOff)?;
+        }
+        self.visit_reading(writer.finish(), depth)
+    }
+
     /// The same for what is stored as it is.
     pub(crate) fn reading_of(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
         self.count_member()?;

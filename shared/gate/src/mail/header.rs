@@ -96,9 +96,14 @@ impl Header {
     }
 
     pub(crate) fn entity(&self) -> Entity {
+        let encodings = self.encodings();
         let has = |kind: &[u8]| self.types.iter().any(|value| holds(value, kind));
         Entity {
-            encodings: self.encodings(),
+            encodings: Encodings {
+                // openssl decodes such a body whatever the header says of its encoding.
+                base64: encodings.base64 || has(b"pkcs7-mime"),
+                ..encodings
+            },
             is_multipart: has(b"multipart"),
             is_message: has(b"message/"),
             boundaries: self.types.iter().flat_map(|value| boundaries(value)).collect(),

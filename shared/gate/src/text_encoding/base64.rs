@@ -6,12 +6,14 @@ use crate::blob::{Blob, BlobReader};
 
 /// What a `=` in the middle means. Readers differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Padding {
+pub(crate) enum Padding {
     /// The data end where a group of four is full.
     Ends,
     /// Another group begins behind it: several encodings one after another.
     EndsGroup,
     IsJunk,
+    /// The data end, wherever it stands: behind them, armor has its checksum.
+    EndsData,
 }
 
 /// The bytes that these digits stand for; those that are missing in the last group are cut.
@@ -24,7 +26,7 @@ pub(crate) fn decode(digits: &[u8]) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn digit(byte: u8) -> Option<u32> {
+pub(crate) fn digit(byte: u8) -> Option<u32> {
     match byte {
         b'A'..=b'Z' => Some(u32::from(byte - b'A')),
         b'a'..=b'z' => Some(u32::from(byte - b'a') + 26),
@@ -53,9 +55,13 @@ impl State {
             if self.n_digits == 4 {
                 self.end_group(bytes);
             }
-        } else if byte == b'=' && self.n_digits >= 2 {
+        } else if byte == b'=' && (self.n_digits >= 2 || padding == Padding::EndsData) {
             self.n_pads += 1;
             match padding {
+                Padding::EndsData => {
+                    self.end_group(bytes);
+                    return false;
+                }
                 Padding::EndsGroup => self.end_group(bytes),
                 Padding::Ends if self.n_digits + self.n_pads >= 4 => {
                     self.end_group(bytes);
@@ -77,7 +83,7 @@ impl State {
 
 /// Reads a blob decoded.
 #[derive(Debug)]
-pub(super) struct Base64 {
+pub(crate) struct Base64 {
     source: BlobReader,
     padding: Padding,
     state: State,
@@ -86,13 +92,13 @@ pub(super) struct Base64 {
 }
 
 impl Base64 {
-    pub(super) fn new(body: &Blob, padding: Padding) -> Self {
+    pub(crate) fn new(body: &Blob, padding: Padding) -> Self {
         let (state, ready) = (State::default(), io::Cursor::default());
         Self { source: body.reader(), padding, state, ready, has_ended: false }
     }
 
     /// Whether there are digits behind a padding. Call it when all has been read.
-    pub(super) fn has_inner_padding(&mut self) -> io::Result<bool> {
+    pub(crate) fn has_inner_padding(&mut self) -> io::Result<bool> {
         let mut found_padding = self.has_ended;
         if !found_padding {
             self.source = self.source.rewound();
@@ -179,6 +185,10 @@ mod tests {
         assert_eq!(decoded("Q2=F0", Padding::Ends), ("Cat".into(), true));
         assert_eq!(decoded("Q2E=\r\n--\r\n", Padding::Ends), ("Ca".into(), false));
         assert_eq!(decoded("Qw==", Padding::Ends), ("C".into(), false));
+        for text in ["Q2F0=Q2F0", "Q2F0\n=Q2F0\n", "Q2F0Q=", "Q2F0=\n"] {
+            assert_eq!(decoded(text, Padding::EndsData).0, "Cat", "{text}");
+        }
+        assert_eq!(decoded("Qw==Q2F0", Padding::EndsData).0, "C");
     }
 
     #[test]
