@@ -1,10 +1,8 @@
 //! Which documents are encrypted though their container is not?
 
-use std::io;
-
 use domain::verdict::Unscannable;
 
-use crate::blob::{Blob, to_u64, to_usize};
+use crate::blob::{Blob, to_usize};
 use crate::fields::Fields as _;
 use crate::walk::{Walked, refuse};
 
@@ -62,36 +60,6 @@ fn has_file_pass(head: &[u8]) -> bool {
     false
 }
 
-/// The trailer of an encrypted PDF points at its encryption dictionary (ISO 32000-2, 7.6.2). The trailer itself is never encrypted.
-pub(crate) fn refuse_encrypted_pdf(blob: &Blob) -> Walked {
-    if has_encrypt_entry(blob)? { refuse(Unscannable::Encrypted, "an encrypted PDF") } else { Ok(()) }
-}
-
-fn has_encrypt_entry(blob: &Blob) -> io::Result<bool> {
-    const WINDOW: usize = 1024 * 1024;
-    const KEY: &[u8] = b"/Encrypt";
-    const BEHIND: usize = 64;
-    let mut at = 0;
-    while at < blob.size_bytes() {
-        let window = blob.bytes_at(at, WINDOW + KEY.len() + BEHIND)?;
-        let mut values = memchr::memmem::find_iter(&window, KEY).map(|hit| &window[hit + KEY.len()..]);
-        if values.any(|value| points_somewhere(value.get(..BEHIND).unwrap_or(value))) {
-            return Ok(true);
-        }
-        at += to_u64(WINDOW);
-    }
-    Ok(false)
-}
-
-/// Whether `12 0 R` or `<<` follows.
-fn points_somewhere(text: &[u8]) -> bool {
-    let text = text.trim_ascii_start();
-    let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    let mut is_number = || words.next().is_some_and(|word| word.iter().all(u8::is_ascii_digit));
-    text.starts_with(b"<<")
-        || (is_number() && is_number() && words.next().is_some_and(|word| word.starts_with(b"R")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,31 +97,6 @@ mod tests {
         }
         assert!(!has_file_pass(&[0x2f, 0, 0]), "a cut record");
         assert!(has_file_pass(&[0x2f, 0, 0, 0]));
-    }
-
-    #[test]
-    fn an_encryption_dictionary_is_found_wherever_it_stands() {
-        const MIB: usize = 1024 * 1024;
-        let is_encrypted = |text: Vec<u8>| has_encrypt_entry(&Blob::from_bytes(text)).unwrap();
-        let entry = b"/Encrypt 12 0 R".as_slice();
-        for n_before in [0, 100, MIB - 15, MIB - 8, MIB - 1, MIB, 2 * MIB - 3, 2 * MIB + 5] {
-            assert!(is_encrypted([vec![b' '; n_before].as_slice(), entry].concat()), "{n_before}");
-        }
-        assert!(!is_encrypted(vec![b' '; 2 * MIB]));
-        assert!(!is_encrypted(b"/EncryptMetadata false".to_vec()));
-        assert!(!is_encrypted(b"/Encrypt".to_vec()));
-        let far = [b"/Encrypt".as_slice(), &[b' '; 60], b"12 0 R"].concat();
-        assert!(!is_encrypted(far), "nothing reads that far");
-    }
-
-    #[test]
-    fn only_a_reference_or_a_dictionary_is_an_encryption_dictionary() {
-        for value in [" 12 0 R", "12 0 R/Root", "\n12\n0\nR>>", "<< /Filter", "  <</V 1"] {
-            assert!(points_somewhere(value.as_bytes()), "{value}");
-        }
-        for value in ["", " 12", " 12 0", " 12 0 X", " x 0 R", " 12 x R", " (R)", " R", "Metadata << /V"] {
-            assert!(!points_somewhere(value.as_bytes()), "{value}");
-        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod mszip;
 mod ole;
 mod opener;
 mod openpgp;
+mod pdf;
 mod refusal;
 mod rtf;
 mod scratch;

@@ -8,8 +8,8 @@ use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, embedded, encrypted, iso, lbr, lzma_alone, mail, openpgp,
-    rtf, seven_zip, stream, tar, unopened, zip, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, embedded, iso, lbr, lzma_alone, mail, openpgp, pdf, rtf,
+    seven_zip, stream, tar, unopened, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -47,6 +47,10 @@ impl Walk<'_> {
         lbr::walk(self, blob, depth)?;
         zstd_frames::walk(self, blob, depth)?;
         arc::walk(self, blob, depth)?;
+        // Poppler looks for objects in anything.
+        if may_hide || matches!(format, Format::Ambiguous | Format::Foreign(_)) {
+            pdf::walk(self, blob, depth)?;
+        }
         if may_hide {
             arc::search(self, blob, depth)?;
             mail::walk(self, blob, depth)?;
@@ -73,12 +77,11 @@ impl Walk<'_> {
             Format::Ar => ar::walk(self, blob, depth),
             Format::Compound => compound::walk(self, blob, depth),
             Format::Mail => self.require(Method::Mail),
-            Format::Pdf => encrypted::refuse_encrypted_pdf(blob),
             Format::Other => {
                 lzma_alone::walk(self, blob, depth)?;
                 cms::walk(self, blob, depth)
             }
-            Format::Ambiguous | Format::Foreign(_) => Ok(()),
+            Format::Pdf | Format::Ambiguous | Format::Foreign(_) => Ok(()),
         }
     }
 
