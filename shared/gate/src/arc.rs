@@ -14,7 +14,7 @@ use self::hashed::Hashed;
 use self::squeezed::{Runs, Squeezed};
 use crate::blob::{Blob, to_u64};
 use crate::fields::Fields as _;
-use crate::walk::{Damage, Reach, Walk, Walked};
+use crate::walk::{Damage, Reach, Stop, Walk, Walked};
 
 const MARK: u8 = 0x1a;
 const NAME_BYTES: usize = 13;
@@ -117,22 +117,34 @@ fn hand(walk: &mut Walk<'_>, member: &Member, depth: u32, damage: Damage) -> Wal
 }
 
 /// For what is most likely none, and must not bring an ordinary file closer to a limit.
+///
+/// One that is cut reaches to the end: it may be the end of a sound zip, which is malformed without its start. What is in it was seen as part of
+/// `blob`, so it is refused for nothing but what it costs.
 fn hand_uncounted(walk: &mut Walk<'_>, member: &Member, depth: u32) -> Walked {
-    if !member.is_stored() {
-        return hand_decoded(walk, member.unpacked(), depth, Damage::CutOff);
+    let data = if member.is_stored() {
+        let is_doubtful = !member.has_name && !member.is_whole();
+        member.data.slice(0, if is_doubtful { MOST_OF_UNLIKELY } else { u64::MAX })
+    } else {
+        decoded(walk, member.unpacked(), Damage::CutOff)?
+    };
+    match walk.visit(data.clone(), depth, Reach::Handed) {
+        Err(Stop::Refused(refusal)) if !member.is_whole() && refusal.may_ask_engine() => walk.give(data),
+        visited => visited,
     }
-    let is_doubtful = !member.has_name && !member.is_whole();
-    let data = member.data.slice(0, if is_doubtful { MOST_OF_UNLIKELY } else { u64::MAX });
-    walk.visit(data, depth, Reach::Handed)
 }
 
 fn hand_decoded(walk: &mut Walk<'_>, unpacked: io::Result<Unpacked>, depth: u32, damage: Damage) -> Walked {
+    let member = decoded(walk, unpacked, damage)?;
+    walk.visit(member, depth, Reach::Handed)
+}
+
+fn decoded(walk: &mut Walk<'_>, unpacked: io::Result<Unpacked>, damage: Damage) -> Walked<Blob> {
     let unpacked =
         unpacked.unwrap_or_else(|error| Unpacked { bytes: Box::new(std::iter::empty()), error: Some(error) });
     let most = if damage == Damage::CutOff { MOST_OF_DOUBTFUL } else { u64::MAX };
     let mut writer = walk.writer();
     walk.fill(&mut writer, &mut unpacked.take(most), damage)?;
-    walk.visit(writer.finish(), depth, Reach::Handed)
+    Ok(writer.finish())
 }
 
 /// A squeezed file: its mark, a checksum, a name, and what method 4 has.

@@ -158,9 +158,15 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
             walk.count_attempt()?;
             ask::ask(walk, &rest, None, depth).map(|_| 0)
         }
-        Kind::MachO => Ok(0),
-        Kind::Gzip | Kind::Bzip2 | Kind::Rar | Kind::Arj | Kind::Wim | Kind::Cpio | Kind::Ar => Ok(0),
-        Kind::Armor => Ok(0),
+        Kind::Armor
+        | Kind::Gzip
+        | Kind::Bzip2
+        | Kind::MachO
+        | Kind::Rar
+        | Kind::Arj
+        | Kind::Wim
+        | Kind::Cpio
+        | Kind::Ar => Ok(0),
     }
 }
 

@@ -214,8 +214,14 @@ impl<'a> Walk<'a> {
     pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
         if self.handed_digests.insert(digest) {
             self.look(&blob, depth + 1)?;
-            self.handed.push(blob.kept_in(&self.scratch)?);
+            self.give(blob)?;
         }
+        Ok(())
+    }
+
+    /// Gives the engine what is not looked into, or not to its end.
+    pub(crate) fn give(&mut self, blob: Blob) -> Walked {
+        self.handed.push(blob.kept_in(&self.scratch)?);
         Ok(())
     }
 

@@ -67,7 +67,7 @@ fn members_are_unpacked_behind_other_data() {
     for (method, packed, text) in packed() {
         let archive = arc(method, &packed, text.len().max(packed.len()));
         let as_arc_does = if method & 0x80 == 0 { vec![text.to_vec()] } else { vec![] };
-        assert_eq!(handed(search, &[&[b'x'; 300_000], &archive[..]].concat()), as_arc_does, "{method}");
+        assert_eq!(handed(search, &[vec![b'x'; 300_000], archive.clone()].concat()), as_arc_does, "{method}");
         assert!(handed(search, &[b"MZ", &archive[..]].concat()).contains(&text.to_vec()), "{method}");
     }
 }
@@ -89,9 +89,9 @@ fn the_table_is_emptied_and_codes_grow() {
     let cleared = [nine_bits(&[97, 98, 256, 0, 0, 0, 0, 0]), nine_bits(&[99])].concat();
     assert_eq!(handed(walk, &arc(9, &cleared, 100)), [b"abc"]);
     // After 255 strings codes have ten bits: 256 bytes, in 32 groups of eight, then one of ten.
-    let many: Vec<u16> = (0..256).map(|n| n % 256).collect();
+    let many = (0..256).collect::<Vec<u16>>();
     let grown = [nine_bits(&many), vec![b'z', 0]].concat();
-    let text: Vec<u8> = (0..=255).chain([b'z']).collect();
+    let text = (0..=u8::MAX).chain([b'z']).collect::<Vec<u8>>();
     assert_eq!(handed(walk, &arc(9, &grown, text.len().max(grown.len()))), [text]);
 }
 
@@ -111,6 +111,16 @@ fn a_member_that_is_none_is_not_searched_for_more() {
     let mut endless = arc(2, &[b"junk", &arc(2, TEXT, TEXT.len())[..]].concat(), 99);
     endless[15..19].copy_from_slice(&[0xff; 4]);
     assert_eq!(handed(search, &[b"junk", &endless[..]].concat()).len(), 1);
+}
+
+#[test]
+fn a_member_that_is_cut_is_handed_and_never_refused() {
+    let power_packer = b"PP20\0\x01data";
+    let whole = [b"junk", &arc(2, power_packer, power_packer.len())[..]].concat();
+    assert!(is_refused(search, &whole));
+    let mut cut = whole;
+    cut[4 + 15..4 + 19].copy_from_slice(&[0xff; 4]);
+    assert_eq!(handed(search, &cut), [[&power_packer[..], &[MARK, 0]].concat()]);
 }
 
 #[test]

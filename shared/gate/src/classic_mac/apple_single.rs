@@ -13,16 +13,15 @@ const ENTRY_BYTES: usize = 12;
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let header = blob.bytes_at(0, to_usize(TABLE_AT))?;
     let is_magic = |magic: u32| magic == SINGLE || magic == DOUBLE;
-    let (u16_at, u32_at): (fn(&[u8], usize) -> u16, fn(&[u8], usize) -> u32) =
-        match (is_magic(header.u32_be(0)), is_magic(header.u32_le(0))) {
-            (true, _) => (|bytes, at| bytes.u16_be(at), |bytes, at| bytes.u32_be(at)),
-            (_, true) => (|bytes, at| bytes.u16_le(at), |bytes, at| bytes.u32_le(at)),
-            _ => return Ok(()),
-        };
-    let n_entries = usize::from(u16_at(&header, 24));
+    let is_big_endian = is_magic(header.u32_be(0));
+    if !is_big_endian && !is_magic(header.u32_le(0)) {
+        return Ok(());
+    }
+    let number = |bytes: &[u8], at: usize| if is_big_endian { bytes.u32_be(at) } else { bytes.u32_le(at) };
+    let n_entries = usize::from(if is_big_endian { header.u16_be(24) } else { header.u16_le(24) });
     let table = blob.bytes_at(TABLE_AT, n_entries * ENTRY_BYTES)?;
     for entry in table.chunks_exact(ENTRY_BYTES) {
-        let (offset, n_bytes) = (u32_at(entry, 4), u32_at(entry, 8));
+        let (offset, n_bytes) = (number(entry, 4), number(entry, 8));
         walk.reading_of(blob.slice(u64::from(offset), u64::from(n_bytes)), depth)?;
     }
     Ok(())
