@@ -162,6 +162,11 @@ impl<'a> Walk<'a> {
         BlobWriter::new(&self.scratch)
     }
 
+    /// The same bytes, out of memory.
+    pub(crate) fn kept(&self, blob: Blob) -> io::Result<Blob> {
+        blob.kept_in(&self.scratch)
+    }
+
     /// Unpacks `source` to its end into `writer`, counting every byte.
     pub(crate) fn fill(&mut self, writer: &mut BlobWriter, source: &mut dyn Read, damage: Damage) -> Walked {
         let mut buffer = vec![0; COPY_BYTES];

@@ -128,7 +128,8 @@ impl Aes {
     }
 }
 
-/// The first block starts the chain, the last byte says how much padding there is. Readers keep what is padded wrongly.
+/// The first block starts the chain, the last byte says how much padding there is. Readers keep what is
+/// padded wrongly.
 struct Chained {
     aes: Aes,
     before: Option<[u8; BLOCK]>,
@@ -147,5 +148,43 @@ impl Step for Chained {
         let n_bytes = if n_padding <= BLOCK { BLOCK - n_padding } else { BLOCK };
         out.extend_from_slice(&bytes[..n_bytes]);
         Ok(!is_last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn decrypted(cipher: &Cipher, data: Vec<u8>) -> Vec<u8> {
+        let mut out = Vec::new();
+        cipher.decrypted(Box::new(io::Cursor::new(data))).read_to_end(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn rc4_is_what_it_is_everywhere() {
+        let data = b"\xbb\xf3\x16\xe8\xd9\x40\xaf\x0a\xd3".to_vec();
+        assert_eq!(decrypted(&Cipher::Rc4(b"Key".to_vec()), data), b"Plaintext");
+    }
+
+    #[test]
+    fn padding_is_taken_off_where_it_is_right() {
+        let start = [7; BLOCK];
+        for n_key_bytes in [16, 32] {
+            let key = vec![3; n_key_bytes];
+            let encrypted = |plain: &[u8]| {
+                let mut bytes = plain.to_vec();
+                Aes::new(&key).unwrap().encrypt_chained(&mut bytes, start);
+                [&start[..], &bytes].concat()
+            };
+            let cipher = Cipher::Aes(key.clone());
+            let plain = (0..30).chain([2, 2]).collect::<Vec<u8>>();
+            assert_eq!(decrypted(&cipher, encrypted(&plain)), plain[..30]);
+            assert_eq!(decrypted(&cipher, encrypted(&[99; 32])), [99; 32]);
+            assert_eq!(decrypted(&cipher, [encrypted(&[99; 16]), vec![1; 5]].concat()), [99; 16]);
+            assert_eq!(decrypted(&cipher, vec![1; 15]), []);
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Reads a blob byte by byte from any place, through a window that grows: most objects are short, and some are not.
+//! Reads a blob byte by byte from any place, through a window that grows: most objects are short, and some
+//! are not.
 
 use std::io;
 

@@ -18,8 +18,9 @@ pub(super) struct Data {
     pub(super) is_repaired: bool,
 }
 
-/// Every way to read where a stream's data begins and ends. If `ends_count`, what the length says is not the only end even where it is right: readers
-/// that repair a file go by `endstream`, with or without the end of the line before it.
+/// Every way to read where a stream's data begins and ends. If `ends_count`, what the length says is not the
+/// only end even where it is right: readers that repair a file go by `endstream`, with or without the end of
+/// the line before it.
 pub(super) fn data_of(
     index: &mut Index,
     stream: &Stream,
@@ -72,7 +73,8 @@ fn data_starts(index: &Index, stream: &Stream) -> io::Result<Vec<u64>> {
     Ok(starts.into_iter().map(|start| behind + to_u64(start)).collect())
 }
 
-/// Where data that begins at `start` ends if its length is not known: with the end of the line before `endstream`, and without it.
+/// Where data that begins at `start` ends if its length is not known: with the end of the line before
+/// `endstream`, and without it.
 fn data_ends(index: &Index, start: u64) -> io::Result<Vec<u64>> {
     let first = |ends: &[u64]| ends.get(ends.partition_point(|end| *end < start)).copied();
     let end = first(&index.stream_ends).or(first(&index.object_ends)).unwrap_or(index.file().size_bytes());

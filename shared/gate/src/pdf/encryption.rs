@@ -1,4 +1,5 @@
-//! Keys of documents that readers open without asking for a password (ISO 32000-2, 7.6.4): those whose user password is empty.
+//! Keys of documents that readers open without asking for a password (ISO 32000-2, 7.6.4): those whose user
+//! password is empty.
 
 use domain::verdict::Unscannable;
 use md5::Md5;
@@ -237,7 +238,8 @@ fn lengths(index: &mut Index, dictionary: &Value) -> Walked<Vec<usize>> {
     Ok(lengths)
 }
 
-/// Streams and embedded files may be encrypted differently, and a stream may choose for itself: each method that is named may be it.
+/// Streams and embedded files may be encrypted differently, and a stream may choose for itself: each method
+/// that is named may be it.
 fn methods(version: u64, dictionary: &Value) -> Vec<Method> {
     if version < 4 {
         return vec![Method::Rc4];

@@ -65,7 +65,7 @@ impl Default for Parameters {
 }
 
 /// Filters in the order in which a reader takes them off, and the parameters of each.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Chain {
     pub(super) filters: Vec<Filter>,
     parameters: Vec<Parameters>,
@@ -77,7 +77,9 @@ pub(super) fn chains(index: &mut Index, dictionary: &Value) -> Walked<Vec<Chain>
     // In a file, `F` is a file's name or specification, but some readers take abbreviated keys there too.
     for key in [b"Filter".as_slice(), b"F"] {
         for value in dictionary.all(key) {
-            filters.extend(filters_of(index, value, 0)?);
+            let of_value = filters_of(index, value, 0)?;
+            // What is no filter counts as none.
+            filters.extend(if of_value.is_empty() { vec![Vec::new()] } else { of_value });
         }
     }
     if filters.is_empty() {
@@ -126,7 +128,8 @@ fn filters_of(index: &mut Index, value: &Value, depth: u32) -> Walked<Vec<Vec<Fi
         Value::Reference(number) => {
             let mut chains = Vec::new();
             for value in index.resolve(*number)? {
-                chains.extend(filters_of(index, &value, depth + 1)?);
+                let of_value = filters_of(index, &value, depth + 1)?;
+                chains.extend(if of_value.is_empty() { vec![Vec::new()] } else { of_value });
                 if chains.len() > MAX_CHAINS {
                     return too_many();
                 }

@@ -15,12 +15,15 @@ use super::values::{self, Value};
 use super::words::{ENCRYPT, ID, MAX_KEY, header, key, stream_word};
 
 const WINDOW: usize = 1024 * 1024;
-/// Objects and ends, each. ISO 32000-1, C.2, allows 8,388,607 objects; documents of a gigabyte have a tenth of these.
-const MAX_FOUND: usize = 2_000_000;
+/// Objects and ends, each. ISO 32000-1, C.2, allows 8,388,607 objects; documents of a gigabyte have a tenth
+/// of these.
+const MAX_FOUND: usize = 1_000_000;
+/// Objects that cross references number differently: all of an ordinary document whose table is off by one.
+const MAX_OTHER_NUMBERS: usize = 65_536;
 /// Objects of one number that differ where that matters.
 const MAX_REVISIONS: usize = 64;
 /// How often the bytes may be read again. Objects do not overlap in ordinary documents.
-const MAX_READINGS: u64 = 8;
+const MAX_READINGS: u64 = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct Place {
@@ -62,6 +65,8 @@ pub(super) struct Index {
     begun: Vec<(u64, Option<u64>)>,
     /// Where `%PDF-` first stands: to some readers, offsets count from there.
     header_at: u64,
+    /// Of all texts, and what was read of them.
+    n_bytes: u64,
     n_read: u64,
 }
 
@@ -81,6 +86,7 @@ impl Index {
             tables: Vec::new(),
             begun: Vec::new(),
             header_at: 0,
+            n_bytes: file.size_bytes(),
             n_read: 0,
         };
         let mut stream_words = Vec::new();
@@ -150,14 +156,15 @@ impl Index {
                 let dictionary = stream.dictionary;
                 self.other_numbers.push(Stream { id: Some((number, generation)), dictionary });
             }
-            if self.objects.len().max(self.other_numbers.len()) > MAX_FOUND {
+            if self.other_numbers.len() > MAX_OTHER_NUMBERS || self.objects.len() > MAX_FOUND {
                 return too_many();
             }
         }
         Ok(())
     }
 
-    /// Where `stream` stands behind the dictionary that begins at `at`; `None` if it is no dictionary, or no stream follows.
+    /// Where `stream` stands behind the dictionary that begins at `at`; `None` if it is no dictionary, or no
+    /// stream follows.
     fn stream_word_behind(&mut self, at: u64) -> Walked<Option<u64>> {
         let blob = self.texts[0].clone();
         let mut cursor = Cursor::new(&blob, at);
@@ -168,8 +175,7 @@ impl Index {
 
     pub(super) fn count_read(&mut self, n_bytes: u64) -> Walked {
         self.n_read = self.n_read.saturating_add(n_bytes);
-        let n_bytes = self.texts.iter().map(Blob::size_bytes).sum::<u64>();
-        if self.n_read > MAX_READINGS * (n_bytes + to_u64(WINDOW)) {
+        if self.n_read > MAX_READINGS * (self.n_bytes + to_u64(WINDOW)) {
             return refuse(Unscannable::TooManyFiles, "a PDF whose objects overlap");
         }
         Ok(())
@@ -236,26 +242,36 @@ impl Index {
         if cursor.peek()? != Some(b'[') {
             return Ok(());
         }
-        if let Some(Value::Array(items)) = values::value(cursor)?
-            && let Some(Value::String(first)) = items.first()
-        {
-            self.identifiers.insert(first.clone());
+        cursor.skip(1);
+        if let Some((_, Token::String(first))) = tokens::next(cursor)? {
+            self.identifiers.insert(first);
         }
         if self.identifiers.len() > MAX_REVISIONS { too_many() } else { Ok(()) }
     }
 
-    /// Adds the objects of a decoded object stream (ISO 32000-2, 7.5.7), whose first one stands at one of `firsts`.
+    /// Adds the objects of a decoded object stream (ISO 32000-2, 7.5.7), whose first one stands at one of
+    /// `firsts`, where these are known.
     pub(super) fn add_object_stream(&mut self, decoded: &Blob, firsts: &[u64]) -> Walked {
         let text = self.texts.len();
         self.texts.push(decoded.clone());
+        self.n_bytes += decoded.size_bytes();
         let mut cursor = Cursor::new(decoded, 0);
+        let (mut numbers, mut numbers_end) = (Vec::new(), 0);
         while let Some((_, Token::Integer(number))) = tokens::next(&mut cursor)?
             && let Some((_, Token::Integer(offset))) = tokens::next(&mut cursor)?
         {
             let (Ok(number), Ok(offset)) = (u64::try_from(number), u64::try_from(offset)) else { continue };
-            for first in firsts {
-                self.objects.insert((number, Place { text, at: first.saturating_add(offset) }));
+            numbers.push((number, offset));
+            numbers_end = cursor.position();
+            if numbers.len() > MAX_FOUND {
+                return too_many();
             }
+        }
+        // Readers that miss it begin at the start, or behind the numbers.
+        let missing = [0, numbers_end];
+        for first in if firsts.is_empty() { &missing } else { firsts } {
+            let place = |offset: u64| Place { text, at: first.saturating_add(offset) };
+            self.objects.extend(numbers.iter().map(|(number, offset)| (*number, place(*offset))));
             if self.objects.len() > MAX_FOUND {
                 return too_many();
             }
@@ -349,7 +365,8 @@ impl Index {
         }
     }
 
-    /// Whether a trailer says nothing of encryption, or there is none: to its readers, the streams are as they are.
+    /// Whether a trailer says nothing of encryption, or there is none: to its readers, the streams are as
+    /// they are.
     pub(super) fn has_plain_trailer(&mut self) -> Walked<bool> {
         let (mut n_trailers, mut has_plain) = (0, false);
         let mut count = |dictionary: &Value| {

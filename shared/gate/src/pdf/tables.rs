@@ -1,4 +1,5 @@
-//! Takes cross references (ISO 32000-2, 7.5.4 and 7.5.8) for what they are to readers that believe them: other numbers for objects.
+//! Takes cross references (ISO 32000-2, 7.5.4 and 7.5.8) for what they are to readers that believe them:
+//! other numbers for objects.
 //!
 //! Most readers go by the number in front of `obj` where the two differ. pypdf takes the cross reference's.
 
@@ -9,10 +10,10 @@ use crate::walk::{Walk, Walked};
 
 use super::cursor::Cursor;
 use super::index::Index;
+use super::readings::{Keys, readings};
 use super::steps::fill;
 use super::tokens::{self, Token};
 use super::values::Value;
-use super::{Keys, readings, unpacked};
 
 /// Adds the numbers that cross references give to objects that have others.
 pub(super) fn add_numbers(walk: &mut Walk<'_>, index: &mut Index) -> Walked {
@@ -36,7 +37,7 @@ pub(super) fn add_numbers(walk: &mut Walk<'_>, index: &mut Index) -> Walked {
         };
         if let &[kind, offset, generation] = widths.as_slice() {
             for reading in readings(index, &no_keys, &stream, &dictionary)? {
-                let rows = unpacked(walk, index.file(), &reading)?;
+                let rows = reading.unpacked(walk, index.file())?;
                 add_rows(&rows, [kind, offset, generation], &ranges, index)?;
             }
         }

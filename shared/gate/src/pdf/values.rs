@@ -9,7 +9,8 @@ use super::tokens::{self, Token};
 const MAX_VALUES: usize = 100_000;
 const MAX_DEPTH: u32 = 32;
 
-/// A value. A dictionary is the list of what stands in it, keys and values: readers differ about which of two equal keys counts.
+/// A value. A dictionary is the list of what stands in it, keys and values: readers differ about which of two
+/// equal keys counts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Value {
     Name(Vec<u8>),
@@ -94,7 +95,7 @@ impl Reading {
             Token::OpenDictionary => Value::Dictionary(self.group(cursor, depth + 1)?),
             Token::OpenArray => Value::Array(self.group(cursor, depth + 1)?),
             Token::Close => return Ok(depth == 0),
-            Token::Word(word) if word == b"R" => reference(items),
+            Token::Word(word) if is_reference(&word) => reference(items),
             Token::Word(_) => Value::Other,
         };
         items.push(value);
@@ -106,6 +107,11 @@ impl Reading {
         while self.item(cursor, &mut items, depth)? {}
         Ok(items)
     }
+}
+
+/// Some readers take what is no letter behind the `R` for something new.
+fn is_reference(word: &[u8]) -> bool {
+    matches!(word, [b'R'] | [b'R', 128.. | 0..=64, ..])
 }
 
 /// Takes the two numbers before an `R`.
@@ -128,7 +134,7 @@ pub(super) fn references(cursor: &mut Cursor<'_>, mut found: impl FnMut(u64)) ->
         match &token {
             Token::OpenArray | Token::OpenDictionary => depth += 1,
             Token::Close => depth = depth.saturating_sub(1),
-            Token::Word(word) if word == b"R" => {
+            Token::Word(word) if is_reference(word) => {
                 if let [Some(number), Some(_)] = before {
                     found(number);
                 }

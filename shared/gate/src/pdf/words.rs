@@ -11,7 +11,8 @@ use super::values;
 /// The longest key, with every letter escaped, and what ends it.
 pub(super) const MAX_KEY: usize = 64;
 
-/// Keys of what readers save as files. Fonts are among them: `mutool extract` saves what is there, whether it is a font or not.
+/// Keys of what readers save as files. Fonts are among them: `mutool extract` saves what is there, whether it
+/// is a font or not.
 const SAVED: [&[u8]; 10] =
     [b"EF", b"RF", b"XFA", b"JS", b"FontFile", b"FontFile2", b"FontFile3", b"JBIG2Globals", b"Sound", b"3DD"];
 pub(super) const ENCRYPT: &[u8] = b"Encrypt";
