@@ -45,7 +45,7 @@ async fn replies(engine: &Engine, files: &[PathBuf]) -> Vec<String> {
 /// The evasions, ClamAV's test files, what common tools make, what packages hold, and the programs of this machine.
 fn files(directory: &Path) -> Vec<PathBuf> {
     let mut files = readers::evasions(directory, rounds(800, 6_000), 7);
-    files.extend(ordinary::corpus(&ordinary::fetched(), rounds(4, 200)).into_values().flatten());
+    files.extend(ordinary::corpus(&ordinary::fetched(), rounds(12, 200)).into_values().flatten());
     for (system, n) in [("/usr/share/clamav-testfiles", 100), ("/usr/bin", rounds(100, 1_000))] {
         let entries = std::fs::read_dir(system).unwrap().map(|entry| entry.unwrap().path());
         let mut found: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();

@@ -312,9 +312,7 @@ impl Service {
 
 /// Does not follow redirects: where they lead is what is tested. Waits for answers as long as the test may.
 pub(crate) fn client() -> Client {
-    // Far less than the service keeps an idle connection: on a busy machine it would be closed just as it is used again.
-    let idle = Duration::from_secs(5);
-    Client::builder().redirect(reqwest::redirect::Policy::none()).pool_idle_timeout(idle).build().unwrap()
+    Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 /// Lets a file expire in a moment, which is given back, by the PATCH that `edit` begins.

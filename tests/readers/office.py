@@ -99,49 +99,6 @@ def compounds():
     yield "compound-then-junk", "doc", plain + b"junk" * 300
 
 
-def spoilt_compounds():
-    """What writers leave in the tables, and readers do not mind; what they mind differently."""
-    for (label, name), size in itertools.product((("package", STREAMS["package"]), ("plain", "e.com"), ("message", STREAMS["message"])), (0, 5000)):
-        content = package(EICAR, more=bytes(size)) if label == "package" else EICAR + b"\n" * size
-        plain = compound([(name, content)])
-        directory_at = 512 * (1 + struct.unpack_from("<I", plain, 48)[0])
-        mini_fat_at = 512 * (1 + struct.unpack_from("<I", plain, 60)[0])
-        entry = directory_at + 128
-
-        def with_bytes(at, form, *values):
-            return plain[:at] + struct.pack(form, *values) + plain[at + struct.calcsize(form):]
-
-        used = max(index for index in range(128) if struct.unpack_from("<I", plain, 512 + 4 * index)[0] != FREE) + 1
-        changes = {
-            "fat-tail-end": with_bytes(512 + 4 * used, f"<{128 - used}I", *[END] * (128 - used)), "fat-tail-0": with_bytes(512 + 4 * used, f"<{128 - used}I", *[0] * (128 - used)),
-            "fat-unmarked": with_bytes(512, "<I", END), "root-size-odd": with_bytes(directory_at + 120, "<I", 61), "root-size-0": with_bytes(directory_at + 120, "<I", 0), "root-size-more": with_bytes(directory_at + 120, "<I", 1 << 20),
-            "size-upper-half": with_bytes(entry + 124, "<I", 0xFFFFFFFF), "size-more": with_bytes(entry + 120, "<I", len(content) + 700), "size-less": with_bytes(entry + 120, "<I", len(content) - 1), "kind-3": with_bytes(entry + 66, "<B", 3),
-            "black": with_bytes(entry + 67, "<B", 9), "unlisted": with_bytes(directory_at + 76, "<I", FREE), "child-self": with_bytes(entry + 68, "<II", 1, 1), "child-outside": with_bytes(entry + 76, "<I", 99), "name-length-0": with_bytes(entry + 64, "<H", 0),
-            "name-length-255": with_bytes(entry + 64, "<H", 255), "root-name": with_bytes(directory_at, "<H", 0), "root-kind-1": with_bytes(directory_at + 66, "<B", 1), "n-fat-0": with_bytes(44, "<I", 0), "n-fat-9": with_bytes(44, "<I", 9), "n-mini-fat-0": with_bytes(64, "<I", 0),
-            "n-difat-1": with_bytes(72, "<I", 1), "difat-0": with_bytes(68, "<I", 0), "cutoff-1": with_bytes(56, "<I", 1), "mini-shift-7": with_bytes(32, "<H", 7), "mini-shift-5": with_bytes(32, "<H", 5), "shift-8": with_bytes(30, "<H", 8), "no-padding": plain[:-400] if size else plain.rstrip(b"\0"),
-            "mini-fat-free": with_bytes(mini_fat_at, "<I", FREE) if not size else plain, "start-free": with_bytes(entry + 116, "<I", FREE), "start-outside": with_bytes(entry + 116, "<I", 5000), "fat-cycle": with_bytes(512 + 4 * struct.unpack_from("<I", plain, 48)[0], "<I", struct.unpack_from("<I", plain, 48)[0]),
-        }
-        for change, data in changes.items():
-            yield f"compound-{change}-{label}-{size}", "doc", data
-
-
-def zips_in_pieces():
-    """A zip in raw sectors or pages, of which one member lies whole."""
-    members = [Member("a.txt", HARMLESS * 40, method=0), Member("e.com", EICAR), Member("s.com", EICAR, method=0), Member("b.txt", HARMLESS * 90, method=0)]
-    front = b"SQLite format 3\0" + bytes(1008)
-    for (order, names), size in itertools.product(enumerate(itertools.permutations(members, 4)), (512, 1024)):
-        if order % 4:
-            continue
-        whole = zip_of(*names)
-        pieces = [whole[at:at + size] for at in range(0, len(whole), size)]
-        yield f"pieces-apart-{order}-{size}", "db", front + b"page".join(pieces)
-        yield f"pieces-turned-{order}-{size}", "db", front + b"".join(pieces[-2::-1]) + pieces[-1]
-        yield f"pieces-missing-{order}-{size}", "db", front + b"".join(pieces[1:])
-        yield f"pieces-lost-{order}-{size}", "db", front + b"".join(pieces[:1] + pieces[2:])
-        yield f"pieces-again-{order}-{size}", "db", front + pieces[0] + whole
-        yield f"pieces-compound-{order}-{size}", "doc", compound([("a", b"x" * 5000)]) + b"".join(piece + bytes(64) for piece in pieces)
-
-
 def tnefs():
     for kind, data in PAYLOADS.items():
         plain = tnef(data)
@@ -168,5 +125,5 @@ def packages():
 
 
 def variants():
-    for part in (compounds, spoilt_compounds, zips_in_pieces, tnefs, packages):
+    for part in (compounds, tnefs, packages):
         yield from part()

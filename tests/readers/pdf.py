@@ -2,7 +2,6 @@
 
 import base64, itertools, zlib
 
-import pdf_damaged
 from base import EICAR, FRONTS, PAYLOADS, made_with
 
 
@@ -60,9 +59,9 @@ class Document:
             out += b"%d 0 obj\n" % number + content + b"\nendobj\n"
         at = len(out)
         rows = bytes([0, 0, 0, 0, 0])
-        for number in range(1, 11):
+        for number in range(1, 8):
             rows += b"\2" + (6).to_bytes(3, "big") + bytes([hidden.index(number)]) if number in hidden else b"\1" + places.get(number, at).to_bytes(3, "big") + b"\0"
-        return out + b"7 0 obj\n" + stream(rows, b"/Type/XRef/Size 11/Root 1 0 R/W[1 3 1]", filters) + b"\nendobj\nstartxref\n%d\n%%%%EOF\n" % at
+        return out + b"7 0 obj\n" + stream(rows, b"/Type/XRef/Size 8/Root 1 0 R/W[1 3 1]", filters) + b"\nendobj\nstartxref\n%d\n%%%%EOF\n" % at
 
 
 def escaped(name):
@@ -138,5 +137,3 @@ def variants():
     for part in (attachments, places, files, encrypted):
         for name, data in part():
             yield name, "pdf", data
-    for name, data in pdf_damaged.variants(Document):
-        yield name, "pdf", data

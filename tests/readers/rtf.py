@@ -27,11 +27,6 @@ WRITINGS = {
     "groups": lambda digits: "{}".join(digits[at:at + 32] for at in range(0, len(digits), 32)), "ignored": lambda digits: "{\\*\\x abc}".join(digits[at:at + 64] for at in range(0, len(digits), 64)), "words": lambda digits: "\\par ".join(digits[at:at + 64] for at in range(0, len(digits), 64)),
     "bin": lambda digits: "\\bin0 ".join(digits[at:at + 64] for at in range(0, len(digits), 64)), "nul": lambda digits: lines(digits, 64, "\0"), "cr": lambda digits: lines(digits, 64, "\r"), "zeros": lambda digits: digits + "0" * 100, "junk": lambda digits: lines(digits, 32, "zz"), "escaped": lambda digits: lines(digits, 64, "\\'"),
 }
-# What readers skip between digits, each in its own way; odd numbers of digits stand before some.
-BETWEEN = {
-    "escape-any": "\\'zz", "escape-brace": "\\'{}", "pict": "{\\pict 00ff}", "bold": "{\\b}", "number-huge": "\\b-12345678901234567890 ", "word-long": "\\" + "x" * 200 + " ", "bin-minus": "\\bin-5 ",
-    "symbols": "\\~\\_\\-\\|", "escaped-braces": "\\{\\}", "form-feed": "\x0c\x0b", "high": "\xe9\xff", "deep": "{" * 30 + "}" * 30, "comment": "{\\*\\comment zz}", "property": "{\\sn 12}", "unicode": "\\u-30000?", "object": "{\\objdata 4142}",
-}
 HEADS = {"rtf1": "{\\rtf1", "rtf": "{\\rtf", "rt": "{\\rt", "rtf-other": "{\\rtfX1", "rtf-space": "{\\rtf1 ", "rtf-ansi": "{\\rtf1\\ansi\\deff0{\\fonttbl{\\f0 Arial;}}"}
 
 
@@ -47,14 +42,6 @@ def variants():
         yield f"compound-{writing}-{kind}", "rtf", rtf(write(ole2(data).hex()))
     for (name, group), (head_name, head) in itertools.product(groups.items(), HEADS.items()):
         yield f"group-{name}-{head_name}", "rtf", rtf(ole1(EICAR).hex(), head, group)
-    digits = ole1(EICAR).hex()
-    for (name, junk), every in itertools.product(BETWEEN.items(), (7, 40)):
-        yield f"between-{name}-{every}", "rtf", rtf(junk.join(digits[at:at + every] for at in range(0, len(digits), every)))
-    native = ole1(EICAR)
-    for at in (0, 15, 60):
-        head, rest = digits[:2 * at].encode(), native[at:]
-        yield f"binary-at-{at}", "rtf", b"{\\rtf1{\\object{\\*\\objdata " + head + b"\\bin%d " % len(rest) + rest + b"}}}"
-        yield f"binary-odd-{at}", "rtf", b"{\\rtf1{\\object{\\*\\objdata " + digits[:2 * at + 1].encode() + b"\\bin2 " + bytes.fromhex(digits[2 * at + 1:2 * at + 5]) + digits[2 * at + 5:].encode() + b"}}}"
     plain = rtf(lines(ole1(EICAR).hex()))
     for name, front in FRONTS.items():
         yield f"behind-{name}", "rtf", front + plain

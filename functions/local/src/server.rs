@@ -28,9 +28,8 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// More than the slowest link needs for a few hundred bytes, and longer than clients keep a connection that they may use again: one that is
-    /// closed just as a request goes out on it fails that request.
-    const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+    /// More than the slowest link needs for a few hundred bytes.
+    const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
     /// Each of the two servers gets a quarter of the descriptors that this process may have; files need the others.
     const SHARE_OF_DESCRIPTORS: u64 = 4;
     /// Beyond this, a connection costs memory and serves no person.

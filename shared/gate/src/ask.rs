@@ -59,8 +59,8 @@ pub(crate) fn ask(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth:
     refusal.map(|()| Asked::Given)
 }
 
-/// Asks about a container that the gate itself found malformed, or could not unpack. It passes if one opener gets everything out of it, and no other
-/// anything else; of a zip, if there is besides no member that only a reader would find that goes by what stands in front of the data.
+/// Asks about a container that the gate itself found malformed. It passes if the openers get everything out of it, and all of them the same;
+/// of a zip, if there is besides no member that only a reader would find that goes by what stands in front of the data.
 pub(crate) fn second_opinion(
     walk: &mut Walk<'_>,
     blob: &Blob,
@@ -72,9 +72,8 @@ pub(crate) fn second_opinion(
     if claims.is_empty() {
         return Err(Stop::Refused(refusal));
     }
-    let is_sound = claims.iter().any(|whole| {
-        whole.is_whole() && claims.iter().all(|claim| gives_no_more(claim, whole, format, &refusal))
-    });
+    let agree = claims.windows(2).all(|pair| pair[0].digests == pair[1].digests);
+    let is_sound = agree && claims.iter().all(Claim::is_whole);
     let refusal = match refusal_of(&claims) {
         // Says more than what the gate could not make sense of.
         Err(Stop::Refused(better)) if better.reason != Unscannable::Malformed => better,
@@ -91,22 +90,6 @@ pub(crate) fn second_opinion(
     }
     let hides_more = format == Format::Zip && walk.n_handed() > n_given;
     if is_sound && !hides_more { Ok(()) } else { Err(Stop::Refused(refusal)) }
-}
-
-/// Whether whoever opens an archive with this opener gets nothing but what the other gives, who gives all of it.
-fn gives_no_more(claim: &Claim, whole: &Claim, format: Format, refusal: &Refusal) -> bool {
-    // Structure and members are known then, and only how some are packed is not.
-    let is_sound = refusal.reason == Unscannable::UnsupportedContainer;
-    let may_be_unsupported = is_sound && claim.ends.len() <= whole.ends.len();
-    let is_usual = matches!(claim.opened, Opened::Whole | Opened::Damaged)
-        || may_be_unsupported && claim.opened == Opened::Unsupported;
-    let has_usual_members = claim.ends.iter().all(|end| {
-        matches!(end, MemberEnd::Whole | MemberEnd::Damaged)
-            || may_be_unsupported && *end == MemberEnd::Unsupported
-    });
-    // Readers of tars write sparse files and the like as they stand or as they are meant: either is given.
-    let may_differ = is_sound && format == Format::Tar && claim.is_whole();
-    is_usual && has_usual_members && (may_differ || claim.digests.is_subset(&whole.digests))
 }
 
 fn claims(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth: u32) -> Walked<Vec<Claim>> {

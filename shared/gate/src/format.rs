@@ -80,9 +80,9 @@ pub(crate) struct Foreign {
     pub(crate) opened_by: &'static [Program],
 }
 
-pub(crate) const SEVEN_ZIP_OPENS: &[Program] = &[Program::SevenZip];
-pub(crate) const LIBARCHIVE_OPENS: &[Program] = &[Program::Libarchive];
-pub(crate) const BOTH_OPEN: &[Program] = &[Program::SevenZip, Program::Libarchive];
+const SEVEN_ZIP_OPENS: &[Program] = &[Program::SevenZip];
+const LIBARCHIVE_OPENS: &[Program] = &[Program::Libarchive];
+const BOTH_OPEN: &[Program] = &[Program::SevenZip, Program::Libarchive];
 const NONE_OPENS: &[Program] = &[];
 
 /// Signatures of containers that the gate does not walk, and where they stand. The engine opens a few of these (ARJ, CHM, cpio, DMG,
@@ -137,6 +137,8 @@ const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0, b"QFI\xfb", Foreign { name: "QCOW", opened_by: SEVEN_ZIP_OPENS }),
     (0x40, b"\x7f\x10\xda\xbe", Foreign { name: "VDI", opened_by: SEVEN_ZIP_OPENS }),
     (3, b"NTFS    ", Foreign { name: "NTFS image", opened_by: SEVEN_ZIP_OPENS }),
+    (54, b"FAT1", Foreign { name: "FAT image", opened_by: SEVEN_ZIP_OPENS }),
+    (82, b"FAT32", Foreign { name: "FAT image", opened_by: SEVEN_ZIP_OPENS }),
     (32, b"NXSB", Foreign { name: "APFS image", opened_by: SEVEN_ZIP_OPENS }),
     (512, b"EFI PART", Foreign { name: "disk image", opened_by: SEVEN_ZIP_OPENS }),
     (1024, b"H+\0\x04", Foreign { name: "HFS+ image", opened_by: SEVEN_ZIP_OPENS }),
@@ -163,7 +165,7 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
         (is_bzip2(&head), Format::Bzip2),
         (starts(XZ), Format::Xz),
         (starts(SEVEN_ZIP), Format::SevenZip),
-        (starts(b"MSCF") && !is_text(blob)?, Format::Cabinet),
+        (starts(b"MSCF"), Format::Cabinet),
         (starts(b"!<arch>\n"), Format::Ar),
         (starts(COMPOUND), Format::Compound),
         (tar::is_header(head.at(0, 512)), Format::Tar),
@@ -207,7 +209,6 @@ fn foreign(head: &[u8], blob: &Blob) -> io::Result<Option<Foreign>> {
     let by_structure = [
         (is_arj(head), "ARJ", SEVEN_ZIP_OPENS),
         (is_partitioned(head), "disk image", SEVEN_ZIP_OPENS),
-        (is_fat(head), "FAT image", NONE_OPENS),
         (is_old_gzip(head), "pack, or an old gzip", NONE_OPENS),
         (is_lha(head), "LHA", BOTH_OPEN),
     ];
@@ -255,36 +256,17 @@ fn is_partitioned(head: &[u8]) -> bool {
         && !entries.iter().all(is_empty)
 }
 
-/// The parameters of a FAT volume, each in its range (Microsoft, "FAT: General Overview of On-Disk Format", boot sector). mtools reads volumes without
-/// the mark at the sector's end, or without a jump at its start, which 7-Zip does not.
-fn is_fat(head: &[u8]) -> bool {
-    let (bytes_per_sector, sectors_per_cluster) = (head.u16_le(11), head.u8_at(13));
-    let n_sectors = u32::from(head.u16_le(19)).max(head.u32_le(32));
-    let says_so = head.at(54, 4) == b"FAT1" || head.at(82, 5) == b"FAT32";
-    says_so
-        && matches!(bytes_per_sector, 128 | 256 | 512 | 1024 | 2048 | 4096)
-        && sectors_per_cluster.is_power_of_two()
-        && head.u16_le(14) > 0
-        && matches!(head.u8_at(16), 1 | 2)
-        && n_sectors > 0
-}
-
-/// Whether a cpio member begins here in one of its two text forms: digits, and a name that ends where they say. Its last byte is a zero, so
-/// that text of digits alone never passes. Its kind of file counts for nothing: programs unpack what they do not know.
-pub(crate) fn is_cpio(blob: &Blob) -> io::Result<bool> {
-    // The longest path of Linux.
-    const MAX_NAME: usize = 4096;
-    let bytes = blob.bytes_at(0, 110 + MAX_NAME)?;
-    let (n_header, name_size_at, radix) = match bytes.at(0, 6) {
-        b"070701" | b"070702" => (110, 94..102, 16),
-        b"070707" => (76, 59..65, 8),
-        _ => return Ok(false),
+/// A cpio header in one of its two text forms, which are all digits.
+pub(crate) fn is_cpio(bytes: &[u8]) -> bool {
+    let all = |n_digits: usize, is_digit: fn(&u8) -> bool| {
+        let digits = bytes.at(6, n_digits);
+        digits.len() == n_digits && digits.iter().all(is_digit)
     };
-    let digits = bytes.at(6, n_header - 6);
-    let is_header = !digits.is_empty() && digits.iter().all(|byte| char::from(*byte).is_digit(radix));
-    let n_name = bytes.get(name_size_at).and_then(|digits| std::str::from_utf8(digits).ok());
-    let n_name = n_name.and_then(|digits| usize::from_str_radix(digits, radix).ok()).unwrap_or(0);
-    Ok(is_header && (1..=MAX_NAME).contains(&n_name) && bytes.at(n_header + n_name - 1, 1) == [0])
+    match bytes.at(0, 6) {
+        b"070701" | b"070702" => all(104, u8::is_ascii_hexdigit),
+        b"070707" => all(70, |byte| matches!(byte, b'0'..=b'7')),
+        _ => false,
+    }
 }
 
 fn is_lha(bytes: &[u8]) -> bool {

@@ -15,12 +15,10 @@
 //! Decompressors are kept crates; the structure around them is read here, because they normalise away what matters.
 
 mod ar;
-mod arc;
 mod ask;
 mod blob;
 mod cabinet;
 mod capability;
-mod classic_mac;
 mod cms;
 mod compound;
 mod embedded;
@@ -29,26 +27,20 @@ mod fields;
 mod format;
 mod inflate;
 mod iso;
-mod lbr;
 mod look;
 mod lzma_alone;
 mod mail;
 mod mszip;
-mod ole;
-mod opener;
 mod openpgp;
-mod pdf;
+mod opener;
 mod refusal;
-mod rtf;
 mod scratch;
 mod seven_zip;
 mod stream;
 mod tar;
 mod text_encoding;
-mod unopened;
 mod walk;
 mod zip;
-mod zstd_frames;
 
 use std::fs::File;
 use std::io;

@@ -8,8 +8,7 @@ use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, embedded, iso, lbr, lzma_alone, mail, openpgp, pdf, rtf,
-    seven_zip, stream, tar, unopened, zip, zstd_frames,
+    ar, cabinet, cms, compound, embedded, encrypted, iso, lzma_alone, mail, openpgp, seven_zip, stream, tar, zip,
 };
 use domain::verdict::Unscannable;
 
@@ -36,23 +35,12 @@ impl Walk<'_> {
         if format == Format::Zip {
             return Ok(());
         }
-        rtf::walk(self, blob, depth)?;
         let may_hide = match format {
             // It only looked like one.
             Format::Foreign(_) => asked == Asked::NotAnArchive,
             format => format.may_hide_containers(),
         };
-        unopened::refuse_unopened(blob)?;
-        classic_mac::walk(self, blob, depth)?;
-        lbr::walk(self, blob, depth)?;
-        zstd_frames::walk(self, blob, depth)?;
-        arc::walk(self, blob, depth)?;
-        // Poppler looks for objects in anything.
-        if may_hide || matches!(format, Format::Ambiguous | Format::Foreign(_)) {
-            pdf::walk(self, blob, depth)?;
-        }
         if may_hide {
-            arc::search(self, blob, depth)?;
             mail::walk(self, blob, depth)?;
         }
         for rest in embedded::walk_zip_at_end(self, blob, depth)? {
@@ -77,11 +65,12 @@ impl Walk<'_> {
             Format::Ar => ar::walk(self, blob, depth),
             Format::Compound => compound::walk(self, blob, depth),
             Format::Mail => self.require(Method::Mail),
+            Format::Pdf => encrypted::refuse_encrypted_pdf(blob),
             Format::Other => {
                 lzma_alone::walk(self, blob, depth)?;
                 cms::walk(self, blob, depth)
             }
-            Format::Pdf | Format::Ambiguous | Format::Foreign(_) => Ok(()),
+            Format::Ambiguous | Format::Foreign(_) => Ok(()),
         }
     }
 
@@ -100,7 +89,7 @@ impl Walk<'_> {
         }
     }
 
-    pub(crate) fn has_one_of(&self, programs: &[Program]) -> bool {
+    fn has_one_of(&self, programs: &[Program]) -> bool {
         self.openers.iter().any(|opener| programs.contains(&opener.program()))
     }
 }

@@ -105,9 +105,7 @@ fn innermost(mut content: Blob) -> io::Result<Option<Blob>> {
         let Some(packet) = Packets::new(&content).next_packet()? else { return Ok(Some(content)) };
         let is_alone = packet.tag == LITERAL && packet.is_last();
         match (LiteralHeader::of(&packet)?, packet.in_one_piece()) {
-            (Some(header), Some(body)) if is_alone && !header.is_usual() => {
-                content = body.tail(header.n_bytes)
-            }
+            (Some(header), Some(body)) if is_alone && !header.is_usual() => content = body.tail(header.n_bytes),
             _ => return Ok(Some(content)),
         }
     }
@@ -130,8 +128,7 @@ fn hand_compressed(walk: &mut Walk<'_>, packet: &Packet, depth: u32) -> Walked {
     // No compression, deflate (RFC 1951), zlib (RFC 1950), bzip2.
     match start.u8_at(0) {
         0 if !start.is_empty() => {
-            let body =
-                |mut body: Box<dyn Read>| io::copy(&mut (&mut body).take(1), &mut io::sink()).map(|_| body);
+            let body = |mut body: Box<dyn Read>| io::copy(&mut (&mut body).take(1), &mut io::sink()).map(|_| body);
             hand_packets(walk, || body(packet.body()), depth)?;
             hand_packets(walk, || body(source()), depth)
         }

@@ -2,19 +2,17 @@
 
 use std::io;
 
-use domain::verdict::Unscannable;
-
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::capability::Method;
 use crate::fields::Fields as _;
-use crate::walk::{Reach, Walk, Walked, malformed, refuse};
+use crate::walk::{Reach, Walk, Walked, malformed};
 
 const BLOCK: u64 = 512;
 
 /// Whether 512 bytes are a header: their checksum says so, for tars with and without `ustar`.
 pub(crate) fn is_header(header: &[u8]) -> bool {
     // First what is cheap: almost no block has a number there.
-    let Some(stored) = checksum(header.at(148, 8)).filter(|_| header.len() == 512) else { return false };
+    let Some(stored) = octal(header.at(148, 8)).filter(|_| header.len() == 512) else { return false };
     // Some old writers summed signed bytes: each of those above 127 counts 256 less.
     let n_high =
         header.iter().enumerate().filter(|(index, byte)| !SUM.contains(index) && **byte > 127).count();
@@ -34,16 +32,6 @@ fn unsigned_sum(header: &[u8]) -> u64 {
 fn octal(field: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(field).ok()?.trim_matches([' ', '\0']);
     u64::from_str_radix(text, 8).ok()
-}
-
-/// The number in the checksum's field, as the most tolerant readers take it: after blanks of any kind, or in base 256.
-fn checksum(field: &[u8]) -> Option<u64> {
-    if let Some((0x80, number)) = field.split_first().map(|(first, number)| (*first, number)) {
-        return Some(number.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)));
-    }
-    let is_blank =
-        |character: char| character == '\0' || character.is_ascii_whitespace() || character == '\x0b';
-    u64::from_str_radix(std::str::from_utf8(field).ok()?.trim_matches(is_blank), 8).ok()
 }
 
 /// Walks a tar that reaches to the blob's end.
@@ -74,10 +62,6 @@ fn is_plain(blob: &Blob) -> io::Result<bool> {
         let (Some(size), true, true) = (size, has_sum, header.at(257, 5) == b"ustar") else {
             return Ok(false);
         };
-        // The engine stops at attributes and long names that are empty.
-        if size == 0 && matches!(header.u8_at(156), b'x' | b'g' | b'L' | b'K') {
-            return Ok(false);
-        }
         at = (at + BLOCK).saturating_add(size.next_multiple_of(BLOCK));
     }
     Ok(true)
@@ -145,54 +129,24 @@ fn walk_member(
         b'0' | b'\0' | b'7' => walk.stored_member(data, depth, reach)?,
         // Links, devices, directories and pipes have no data; readers disagree on what a size means there.
         b'1'..=b'6' if size_bytes == 0 => {}
-        b'x' | b'g' => match layout(&data)? {
-            Layout::Kept => {}
-            Layout::Sparse => return unusual(),
-            Layout::Changed => return malformed("tar: attributes that change what follows"),
-        },
-        // To some readers a long name is a member like others.
-        b'L' | b'K' if size_bytes <= MAX_ATTRIBUTES => walk.reading_of(data, depth).map(drop)?,
-        b'L' | b'K' | b'1'..=b'6' => {
-            return malformed("tar: a link or a device with data, or a name that is too long");
-        }
-        _ => return unusual(),
+        b'x' | b'g' if !changes_layout(&data)? => {}
+        b'L' | b'K' if size_bytes <= MAX_ATTRIBUTES => {}
+        _ => return malformed("tar: a member of an unusual kind"),
     }
     Ok((at + BLOCK).saturating_add(size_bytes.next_multiple_of(BLOCK)))
 }
 
 const MAX_ATTRIBUTES: u64 = 1024 * 1024;
 
-/// Sparse files, labels, lists of directories: readers write its data as they stand, or what they make of them.
-fn unusual<T>() -> Walked<T> {
-    refuse(Unscannable::UnsupportedContainer, "tar: a member of an unusual kind")
-}
-
-/// What attributes say of the next member, beside what its header says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Layout {
-    Kept,
-    /// Its data are the pieces of a sparse file.
-    Sparse,
-    /// Its size is another, or readers differ on what the attributes are.
-    Changed,
-}
-
-fn layout(attributes: &Blob) -> io::Result<Layout> {
+/// Whether attributes say that the next member's size or layout is not what its header says.
+fn changes_layout(attributes: &Blob) -> io::Result<bool> {
     if attributes.size_bytes() > MAX_ATTRIBUTES {
-        return Ok(Layout::Changed);
+        return Ok(true);
     }
     let text = attributes.bytes_at(0, to_usize(attributes.size_bytes()))?;
+    let is_layout = |key: &[u8]| key == b"size" || key.starts_with(b"GNU.sparse.");
     // Where a record is not as the standard has it, readers differ on where its key begins.
-    let Some(keys) = attribute_keys(&text) else { return Ok(Layout::Changed) };
-    // GNU tar skips any number of blanks in front of the key.
-    let mut keys = keys.into_iter().map(<[u8]>::trim_ascii_start);
-    Ok(if keys.clone().any(|key| key == b"size") {
-        Layout::Changed
-    } else if keys.any(|key| key.starts_with(b"GNU.sparse.")) {
-        Layout::Sparse
-    } else {
-        Layout::Kept
-    })
+    Ok(attribute_keys(&text).is_none_or(|keys| keys.into_iter().any(is_layout)))
 }
 
 /// The keys of pax records, `LENGTH KEY=VALUE` and a line end, where the length is in decimal and that of the whole; `None` where one is none.
@@ -225,29 +179,25 @@ pub(crate) fn is_zero_from(blob: &Blob, start: u64) -> io::Result<bool> {
 mod tests {
     use super::*;
 
-    fn layout_of(text: &[u8]) -> Layout {
-        layout(&Blob::from_bytes(text.to_vec())).unwrap()
+    fn changes(text: &[u8]) -> bool {
+        changes_layout(&Blob::from_bytes(text.to_vec())).unwrap()
     }
 
     #[test]
     fn attributes_change_the_layout_by_their_keys_alone() {
-        for text in [&b"11 mtime=1\n27 path=Icone, size=48.png\n"[..], b"18 path= size=1 x\n\0\0\0"] {
-            assert_eq!(layout_of(text), Layout::Kept, "{text:?}");
-        }
-        for text in [&b"22 GNU.sparse.major=1\n"[..], b"24 \t GNU.sparse.major=1\n"] {
-            assert_eq!(layout_of(text), Layout::Sparse, "{text:?}");
-        }
+        assert!(!changes(b"11 mtime=1\n27 path=Icone, size=48.png\n"));
+        assert!(!changes(b"18 path= size=1 x\n\0\0\0"));
         for text in [
             &b"11 size=99\n"[..],
             b"11\tsize=99\n",
-            b"22 GNU.sparse.major=1\n11 size=99\n",
+            b"22 GNU.sparse.major=1\n",
             b"11 mtime=1\n11 size=99\n",
             b"12 mtime=1\n11 size=99\n",
             b"mtime=1\n",
             b"11 mtime=1",
             b"+1 mtime=1\n",
         ] {
-            assert_eq!(layout_of(text), Layout::Changed, "{text:?}");
+            assert!(changes(text), "{text:?}");
         }
     }
 }

@@ -66,9 +66,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) gate: &'a Gate,
     scratch: Scratch,
     pub(crate) counted: Counted,
-    n_attempts: u64,
-    /// What is looked at was found by so little that it may be no member: such are not searched for within it.
-    pub(crate) is_in_doubtful_member: bool,
+    n_attempts: u32,
     handed: Vec<Blob>,
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
@@ -76,23 +74,14 @@ pub(crate) struct Walk<'a> {
 }
 
 /// Signatures that may be followed in vain in one file before it counts as made to waste time.
-const MAX_ATTEMPTS: u64 = 2_000;
+const MAX_ATTEMPTS: u32 = 2_000;
 const BYTE_BY_BYTE: u64 = 64 * 1024;
 const COPY_BYTES: usize = 64 * 1024;
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(gate: &'a Gate, scratch: Scratch, openers: Vec<Box<dyn Opener>>) -> Self {
         let (handed, handed_digests) = (Vec::new(), HashSet::new());
-        Self {
-            gate,
-            scratch,
-            counted: Counted::default(),
-            n_attempts: 0,
-            is_in_doubtful_member: false,
-            handed,
-            handed_digests,
-            openers,
-        }
+        Self { gate, scratch, counted: Counted::default(), n_attempts: 0, handed, handed_digests, openers }
     }
 
     pub(crate) fn into_handed(self) -> Vec<Blob> {
@@ -162,11 +151,6 @@ impl<'a> Walk<'a> {
         BlobWriter::new(&self.scratch)
     }
 
-    /// The same bytes, out of memory.
-    pub(crate) fn kept(&self, blob: Blob) -> io::Result<Blob> {
-        blob.kept_in(&self.scratch)
-    }
-
     /// Unpacks `source` to its end into `writer`, counting every byte.
     pub(crate) fn fill(&mut self, writer: &mut BlobWriter, source: &mut dyn Read, damage: Damage) -> Walked {
         let mut buffer = vec![0; COPY_BYTES];
@@ -219,14 +203,8 @@ impl<'a> Walk<'a> {
     pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
         if self.handed_digests.insert(digest) {
             self.look(&blob, depth + 1)?;
-            self.give(blob)?;
+            self.handed.push(blob.kept_in(&self.scratch)?);
         }
-        Ok(())
-    }
-
-    /// Gives the engine what is not looked into, or not to its end.
-    pub(crate) fn give(&mut self, blob: Blob) -> Walked {
-        self.handed.push(blob.kept_in(&self.scratch)?);
         Ok(())
     }
 
@@ -285,12 +263,7 @@ impl<'a> Walk<'a> {
 
     /// One more signature in the middle of other data turned out to be none.
     pub(crate) fn count_attempt(&mut self) -> Walked {
-        self.count_attempts(1)
-    }
-
-    /// The same for what takes as much work as several.
-    pub(crate) fn count_attempts(&mut self, n_attempts: u64) -> Walked {
-        self.n_attempts = self.n_attempts.saturating_add(n_attempts);
+        self.n_attempts += 1;
         if self.n_attempts > MAX_ATTEMPTS {
             return refuse(Unscannable::TooManyFiles, "more signatures without containers than the limit");
         }

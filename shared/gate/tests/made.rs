@@ -1,10 +1,21 @@
-//! What cannot be scanned as a whole says why.
+//! What common tools make, with the options that people use, passes; what cannot be scanned as a whole says why.
 
 use std::fs::File;
 
 use gate::Limits;
 
 use crate::{USUAL_LIMITS, files, gate, scratch, written_by};
+
+#[test]
+fn archives_of_common_tools_pass() {
+    let files = files(&written_by("ordinary/make", &[]));
+    for (name, path) in &files {
+        let refusal =
+            gate(USUAL_LIMITS).inspect(&File::open(path).unwrap(), scratch(), vec![]).unwrap().refusal;
+        assert_eq!(refusal, None, "{name}");
+    }
+    assert!(files.len() >= 40, "{}", files.len());
+}
 
 #[test]
 fn what_cannot_be_scanned_says_why() {

@@ -7,7 +7,6 @@ mod corpus;
 mod depth;
 mod large;
 mod made;
-mod openers;
 mod tars;
 mod zip_builder;
 mod zips;

@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use confine::ResourceLimits;
 use gate::{Gate, Inspection, Opener};
+use openers::{Libarchive, SevenZip};
 
 use crate::descriptors;
 use crate::protocol::{self, Answer, Job};
@@ -22,6 +24,12 @@ pub(crate) const PANICKED: i32 = 101;
 /// The exit code of one that could not begin.
 const NOT_BEGUN: i32 = 2;
 
+/// Where the layer for Lambda has 7-Zip's library, and where Debian has it: in `p7zip-full`, and in later releases in `7zip`.
+const SEVEN_ZIP: [&str; 4] =
+    ["/opt/lib/clamav/7z.so", "/usr/lib/7zip/7z.so", "/usr/lib/p7zip/7z.so", "/usr/libexec/7zip/7z.so"];
+/// A name that the system's loader finds.
+const LIBARCHIVE: [&str; 1] = ["libarchive.so.13"];
+
 /// Beside what the largest decompressors and a parsed mail of the largest size need.
 const MEMORY_BYTES: u64 = 1 << 30;
 /// Parsers that recurse go as deep as a file says. A gigabyte is enough for the deepest mail of 64 MiB; what is not touched costs nothing.
@@ -36,8 +44,7 @@ pub fn run_if_asked() {
             let _ = writeln!(io::stderr(), "panicked at {place}");
         }));
         let is_asked_for_openers = std::env::args_os().nth(2).is_some_and(|word| word == OPENERS);
-        let done = openers::installed()
-            .map_err(io::Error::other)
+        let done = openers()
             .and_then(|openers| if is_asked_for_openers { say_openers(&openers) } else { serve(openers) });
         std::process::exit(match done {
             Ok(()) => 0,
@@ -47,6 +54,19 @@ pub fn run_if_asked() {
             }
         })
     }
+}
+
+/// The programs that recipients open archives with, as far as they are installed. Libraries are loaded while files can be opened.
+/// One that is there and cannot be used ends the worker: what only it opens would pass unseen.
+fn openers() -> io::Result<Vec<Box<dyn Opener>>> {
+    let paths = |names: &[&'static str]| names.iter().map(|name| Path::new(*name)).collect::<Vec<_>>();
+    let seven_zip = SevenZip::load(&paths(&SEVEN_ZIP)).map_err(io::Error::other)?;
+    let libarchive = Libarchive::load(&paths(&LIBARCHIVE)).map_err(io::Error::other)?;
+    let boxed = [
+        seven_zip.map(|opener| Box::new(opener) as Box<dyn Opener>),
+        libarchive.map(|opener| Box::new(opener) as Box<dyn Opener>),
+    ];
+    Ok(boxed.into_iter().flatten().collect())
 }
 
 fn say_openers(openers: &[Box<dyn Opener>]) -> io::Result<()> {

@@ -39,16 +39,13 @@ pub struct SevenZip {
 }
 
 impl SevenZip {
-    /// Loads the first of these files that is 7-Zip's library of version 23 or later, such as `/usr/lib/7zip/7z.so`; `None` if none is. An error if one
-    /// cannot be loaded. Afterwards nothing is opened, and no thread made.
+    /// Loads the first of these files that is there, such as `/usr/lib/7zip/7z.so`; `None` if none is. An error if it is not a library of 7-Zip 23 or later.
+    /// Afterwards nothing is opened, and no thread made.
     pub fn load(candidates: &[&Path]) -> Result<Option<Self>, LoadError> {
-        for path in candidates.iter().filter(|path| path.is_file()) {
-            if let Some(library) = Library::load(path)? {
-                let name = format!("7-Zip {}", library.version());
-                return Ok(Some(Self { name, library, formats: library.formats()?, search: None }));
-            }
-        }
-        Ok(None)
+        let Some(path) = candidates.iter().find(|path| path.is_file()) else { return Ok(None) };
+        let library = Library::load(path)?;
+        let name = format!("7-Zip {}", library.version());
+        Ok(Some(Self { name, library, formats: library.formats()?, search: None }))
     }
 }
 

@@ -92,8 +92,7 @@ fn mark_of(line: &[u8]) -> Option<Mark> {
     let label = text.strip_prefix(b"BEGIN ").or_else(|| text.strip_prefix(b"END "))?;
     let n_label = label.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1);
     let label = &label[..n_label];
-    let is_in_label =
-        |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" ,/#".contains(byte);
+    let is_in_label = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" ,/#".contains(byte);
     let is_pgp = label.starts_with(b"PGP ");
     if !label.iter().all(is_in_label) || !(is_pgp || before.ends_with(b"-----")) {
         return None;

@@ -31,8 +31,7 @@ impl Encryption {
                 self.has_session_key |= is_encrypted_to_passphrase(&packet.start(MOST)?);
             }
             ENCRYPTED_DATA | ENCRYPTED_AND_PROTECTED_DATA | AEAD_ENCRYPTED_DATA => {
-                let is_known =
-                    self.has_session_key || (packet.ends_with_blob && packet.size != Size::Indeterminate);
+                let is_known = self.has_session_key || (packet.ends_with_blob && packet.size != Size::Indeterminate);
                 self.is_found |= is_known && is_encrypted_data(packet.tag, &packet.start(MOST)?);
             }
             _ => {}

@@ -78,8 +78,7 @@ impl Packets {
             0xc0..=0xff => first & 0x3f,
         };
         let length_at = self.reader.position();
-        let length =
-            if first < 0xc0 { old_length(&mut self.reader, first)? } else { length(&mut self.reader)? };
+        let length = if first < 0xc0 { old_length(&mut self.reader, first)? } else { length(&mut self.reader)? };
         let body_at = self.reader.position();
         let (at, size, is_closed) = match length {
             None => return Ok(None),
@@ -228,9 +227,7 @@ mod tests {
         let parts = b"\xcb\xe1ab\xe0c\xe2defg\x03hij\xd5\x00";
         let expected = [(11, b"abcdefghij".to_vec(), false), (21, vec![], true)];
         assert_eq!(packets(parts), expected);
-        for (cut, text) in
-            [(&b"\xcb\xe1ab\xe0c"[..], "abc"), (b"\xcb\xe1ab\xe2d", "abd"), (b"\xcb\xe1ab\x07d", "abd")]
-        {
+        for (cut, text) in [(&b"\xcb\xe1ab\xe0c"[..], "abc"), (b"\xcb\xe1ab\xe2d", "abd"), (b"\xcb\xe1ab\x07d", "abd")] {
             assert_eq!(packets(cut), [(11, text.as_bytes().to_vec(), false)], "{cut:x?}");
         }
         assert_eq!(packets(b"\xcb\xe1ab\x00"), [(11, b"ab".to_vec(), true)]);

@@ -24,7 +24,7 @@ impl Reason {
     /// The fewest digits. The EICAR test file has 91; a SHA-512 digest has 86.
     fn least(self) -> u64 {
         match self {
-            Self::Announced => to_u64(SHORTEST),
+            Self::Announced => 64,
             Self::Value | Self::Lines => 90,
             Self::Length => 1024,
         }
@@ -111,23 +111,27 @@ impl Runs {
         from: usize,
         spans: &mut Spans,
     ) -> Walked {
-        let mut from = from;
-        while let Some(at) = next_run(text, from) {
+        let mut at = from;
+        while let Some(n_others) = text[at..].iter().position(|byte| CLASSES[usize::from(*byte)] != 0) {
+            at += n_others;
             let (n_digits, classes) = digits(&text[at..]);
-            let reason = match self.before {
-                Some(reason) if at == n_indent && line.begins => reason,
-                _ if at == n_indent && line.begins => Reason::Lines,
-                _ => reason(text, at),
-            };
-            let mut run =
-                Run { reason, start: line.at + to_u64(at), end: 0, n_digits: 0, classes: 0, width: 0 };
-            run.extend(line, at, n_digits, classes);
-            from = at + n_digits;
-            if from == text.len() {
-                self.open = Some(run);
-            } else {
-                run.end(spans)?;
+            let is_to_end = at + n_digits == text.len();
+            if is_to_end || n_digits >= 64 {
+                let reason = match self.before {
+                    Some(reason) if at == n_indent && line.begins => reason,
+                    _ if at == n_indent && line.begins => Reason::Lines,
+                    _ => reason(text, at),
+                };
+                let mut run =
+                    Run { reason, start: line.at + to_u64(at), end: 0, n_digits: 0, classes: 0, width: 0 };
+                run.extend(line, at, n_digits, classes);
+                if is_to_end {
+                    self.open = Some(run);
+                } else {
+                    run.end(spans)?;
+                }
             }
+            at += n_digits;
         }
         Ok(())
     }
@@ -170,28 +174,6 @@ impl Run {
             spans.add_plain(self.start, self.end, Encoding::Base64)?;
         }
         Ok(())
-    }
-}
-
-/// What is shorter, and does not go to the end of its line, is no data for any reason.
-const SHORTEST: usize = 64;
-
-/// Where the next run begins from `from` on that is long enough, or goes to the end. Looks at one byte of each so many: all data of all files
-/// come through here.
-fn next_run(text: &[u8], mut from: usize) -> Option<usize> {
-    let is_digit = |at: usize| CLASSES[usize::from(text[at])] != 0;
-    loop {
-        // A long run that begins from here on has a digit there.
-        let probe = (from + SHORTEST - 1).min(text.len().checked_sub(1)?);
-        if probe < from {
-            return None;
-        }
-        let start = (from..=probe).rev().take_while(|at| is_digit(*at)).last();
-        let end = start.map_or(probe + 1, |start| start + digits(&text[start..]).0);
-        match start {
-            Some(start) if end == text.len() || end - start >= SHORTEST => return Some(start),
-            _ => from = end,
-        }
     }
 }
 
@@ -247,36 +229,6 @@ mod tests {
     /// So many digits of all classes.
     fn data(n_digits: usize) -> String {
         "Aa0+Zz9/".repeat(n_digits.div_ceil(8))[..n_digits].to_owned()
-    }
-
-    #[test]
-    fn runs_are_found_by_few_bytes_as_by_all() {
-        let naive = |text: &[u8], from: usize| {
-            let mut at = from;
-            while at < text.len() {
-                let n_digits = digits(&text[at..]).0;
-                if n_digits >= SHORTEST || n_digits > 0 && at + n_digits == text.len() {
-                    return Some(at);
-                }
-                at += n_digits.max(1);
-            }
-            None
-        };
-        for n_digits in 0..130 {
-            for n_before in [0, 1, 62, 63, 64, 65, 200] {
-                for behind in ["", "-", "-A", "-AA-"] {
-                    let text = [b"A-".repeat(n_before), vec![b'A'; n_digits], behind.into()].concat();
-                    for from in [0, 1, n_before] {
-                        let found = next_run(&text, from.min(text.len()));
-                        assert_eq!(
-                            found,
-                            naive(&text, from.min(text.len())),
-                            "{n_before} {n_digits} {behind} {from}"
-                        );
-                    }
-                }
-            }
-        }
     }
 
     #[test]

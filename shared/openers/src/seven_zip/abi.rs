@@ -173,10 +173,6 @@ pub(super) mod module_property {
     pub(in super::super) const VERSION: u32 = 1;
 }
 
-pub(super) mod decoder_property {
-    pub(in super::super) const NAME: u32 = 1;
-}
-
 pub(super) mod format_property {
     pub(in super::super) const NAME: u32 = 0;
     pub(in super::super) const CLASS_ID: u32 = 1;

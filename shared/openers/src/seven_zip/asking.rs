@@ -7,7 +7,7 @@ use gate::{Blob, Kind, MemberEnd, MemberSink, Opened};
 use super::abi::{Status, error_flags, format_flags, is_start, property};
 use super::archive::Archive;
 use super::extracting::Extraction;
-use super::format::{Format, Role, Weight, is_base64};
+use super::format::{Format, Role, is_base64};
 use super::input::Input;
 use super::library::{self, Library};
 use super::object::Object;
@@ -86,14 +86,14 @@ impl<'a> Asking<'a> {
         match self.open(format, 0) {
             Answer::No => (),
             Answer::Closed(_) if format.role == Role::Program => (),
-            Answer::Closed(opened) => self.count(format.weight.opened(opened)),
+            Answer::Closed(opened) => self.count(opened),
             Answer::Open(archive) => {
                 if self.is_tried_under_any_name(format) {
                     self.ends.push(self.end(&archive, 0));
                 }
                 if format.role != Role::Program {
                     self.extracted.push((format.index, begin(&archive, 0)));
-                    self.extract(format, &archive, self.weight_at_start(format));
+                    self.extract(format, &archive, self.is_guess(format));
                 }
             }
         }
@@ -133,7 +133,7 @@ impl<'a> Asking<'a> {
                 archive.size_bytes().filter(|size_bytes| *size_bytes > 0)?;
                 let base = if has_global_offset(format) { 0 } else { start };
                 if !self.extracted.contains(&(format.index, begin(&archive, base))) {
-                    self.extract(format, &archive, format.weight);
+                    self.extract(format, &archive, false);
                 }
                 let end = self.end(&archive, base);
                 Some(match end {
@@ -196,11 +196,10 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// At the start of a file, what a format opens may not look like one to 7-Zip itself.
-    fn weight_at_start(&self, format: &Format) -> Weight {
+    /// Whether what the format opens may be no archive: it does not look like one to 7-Zip itself.
+    fn is_guess(&self, format: &Format) -> bool {
         let is_denied = |function| library::start(function, &self.head) == is_start::NO;
-        let is_guess = format.role == Role::Base64 || format.is_start.is_some_and(is_denied);
-        if is_guess { Weight::Guess } else { format.weight }
+        format.role == Role::Base64 || format.is_start.is_some_and(is_denied)
     }
 
     /// `base` is where the format counts from.
@@ -215,14 +214,15 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn extract(&mut self, format: &Format, archive: &Archive, weight: Weight) {
+    /// Of a guess, damage does not count: what is written does.
+    fn extract(&mut self, format: &Format, archive: &Archive, is_guess: bool) {
         let n_items = archive.n_items();
         let is_directory = |index: &u32| archive.item_is(*index, property::IS_DIRECTORY);
         let files = (0..n_items.unwrap_or(0)).filter(|index| !is_directory(index));
         let (encrypted, readable): (Vec<u32>, Vec<u32>) =
             files.partition(|index| archive.item_is(*index, property::ENCRYPTED));
         let password = NoPassword::new();
-        let extraction = Extraction::into(self.sink, weight);
+        let extraction = Extraction::into(self.sink, is_guess);
         for _ in encrypted {
             extraction.member_without_bytes(MemberEnd::Encrypted);
         }
@@ -248,7 +248,9 @@ impl<'a> Asking<'a> {
         let has_all = n_items.is_some() && !archive.has_error();
         let listed = if has_all { Opened::Whole } else { Opened::Damaged };
         for opened in [Opened::Whole, opened, complaint, listed] {
-            self.count(weight.opened(opened));
+            if !(is_guess && opened == Opened::Damaged) {
+                self.count(opened);
+            }
         }
     }
 

@@ -11,7 +11,6 @@ use std::rc::Rc;
 use gate::{MemberEnd, MemberSink};
 
 use super::abi::{ExtractCallback, Guid, OutStream, Status, ask_mode, operation_result};
-use super::format::Weight;
 use super::object::{self, Object, Served};
 use super::opening::NoPassword;
 
@@ -34,7 +33,8 @@ pub(super) struct Extraction<'a> {
     item: Cell<Item>,
     n_ended: Cell<usize>,
     is_broken: Cell<bool>,
-    weight: Weight,
+    /// The archive may be none: that its items are damaged says nothing.
+    is_guess: bool,
 }
 
 impl fmt::Debug for Extraction<'_> {
@@ -47,8 +47,9 @@ impl fmt::Debug for Extraction<'_> {
 }
 
 impl<'a> Extraction<'a> {
-    pub(super) fn into(sink: &'a mut dyn MemberSink, weight: Weight) -> Rc<Self> {
-        Rc::new(Self { sink: RefCell::new(Some(sink)), weight, ..Self::without_sink() })
+    /// `is_guess`: the archive may be none, so damaged members end as whole ones.
+    pub(super) fn into(sink: &'a mut dyn MemberSink, is_guess: bool) -> Rc<Self> {
+        Rc::new(Self { sink: RefCell::new(Some(sink)), is_guess, ..Self::without_sink() })
     }
 
     /// For a test of what is packed: nothing is passed on.
@@ -62,7 +63,7 @@ impl<'a> Extraction<'a> {
             item: Cell::new(Item::None),
             n_ended: Cell::new(0),
             is_broken: Cell::new(false),
-            weight: Weight::Full,
+            is_guess: false,
         }
     }
 
@@ -117,7 +118,7 @@ impl<'a> Extraction<'a> {
     }
 
     fn end(&self, end: MemberEnd) -> Status {
-        let end = self.weight.end(end);
+        let end = if self.is_guess && end == MemberEnd::Damaged { MemberEnd::Whole } else { end };
         self.n_ended.set(self.n_ended.get() + 1);
         match self.item.replace(Item::None) {
             Item::None | Item::Skipped => return self.status(),

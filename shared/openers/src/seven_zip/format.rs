@@ -1,7 +1,7 @@
 //! Says what each of 7-Zip's formats is to the gate.
 
 use super::abi::{Guid, IsStart, format_flags};
-use gate::{Kind, MemberEnd, Opened};
+use gate::Kind;
 
 /// What a format's archives are to a recipient.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,34 +19,6 @@ pub(super) enum Role {
     NoContainer,
 }
 
-/// How the library's complaints about an archive are taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Weight {
-    Full,
-    /// The archive may be none: of damage, only what is written counts.
-    Guess,
-    /// Debian leaves RAR's decoders out. libarchive opens these, wherever they stand: what is not unpacked here is damage, which it may get over.
-    NoDecoder,
-}
-
-impl Weight {
-    pub(super) fn end(self, end: MemberEnd) -> MemberEnd {
-        match (self, end) {
-            (Self::Guess, MemberEnd::Damaged) => MemberEnd::Whole,
-            (Self::NoDecoder, MemberEnd::Unsupported) => MemberEnd::Damaged,
-            _ => end,
-        }
-    }
-
-    pub(super) fn opened(self, opened: Opened) -> Opened {
-        match (self, opened) {
-            (Self::Guess, Opened::Damaged) => Opened::Whole,
-            (Self::NoDecoder, Opened::Unsupported) => Opened::Damaged,
-            _ => opened,
-        }
-    }
-}
-
 /// A format of the library.
 #[derive(Clone, Debug)]
 pub(super) struct Format {
@@ -60,7 +32,6 @@ pub(super) struct Format {
     pub(super) is_start: Option<IsStart>,
     pub(super) role: Role,
     pub(super) kind: Option<Kind>,
-    pub(super) weight: Weight,
 }
 
 impl Format {
@@ -85,15 +56,6 @@ pub(super) fn role(name: &str) -> Role {
         "lzma" | "lzma86" => Role::FoundByGate,
         "Base64" => Role::Base64,
         _ => Role::Container,
-    }
-}
-
-/// The decoder that a format cannot be unpacked without, if versions of the library lack it.
-pub(super) fn decoder(name: &str) -> Option<&'static str> {
-    match name {
-        "Rar" => Some("Rar3"),
-        "Rar5" => Some("Rar5"),
-        _ => None,
     }
 }
 

@@ -80,8 +80,7 @@ impl Input {
 
     /// Up to `n_bytes` at `offset`; fewer only where the blob ends, or cannot be read.
     pub(super) fn bytes_at(&self, offset: u64, n_bytes: u64) -> Vec<u8> {
-        let n_there = n_bytes.min(self.size_bytes.saturating_sub(offset));
-        let mut bytes = Vec::with_capacity(usize::try_from(n_there).unwrap_or(0));
+        let mut bytes = Vec::new();
         let read = self.source.at(self.start + offset, |reader| reader.take(n_bytes).read_to_end(&mut bytes));
         read.map_or_else(Vec::new, |_| bytes)
     }

@@ -10,16 +10,18 @@ use libloading::os::unix::{Library as Dynamic, RTLD_LOCAL, RTLD_NOW};
 
 use super::abi::{
     CreateObject, FormatProperty, GetIsStart, Guid, IsStart, ModuleProperty, NumberOfFormats, Status,
-    Variant, decoder_property, format_property, is_start, module_property,
+    Variant, format_property, is_start, module_property,
 };
 use super::archive::Archive;
-use super::format::{self, Format, Weight};
+use super::format::{self, Format};
 
 /// The library is there and cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error("the library of 7-Zip could not be loaded")]
     Loading(#[from] libloading::Error),
+    #[error("the library of 7-Zip has the interface of versions before 23")]
+    OldInterface,
     #[error("the library of 7-Zip does not describe its formats")]
     Formats,
 }
@@ -32,19 +34,12 @@ pub(super) struct Library {
     format_property: FormatProperty,
     is_start: GetIsStart,
     module_property: ModuleProperty,
-    number_of_decoders: NumberOfFormats,
-    decoder_property: FormatProperty,
 }
 
 impl Library {
-    /// `None` for one of before version 23, which has another interface.
-    pub(super) fn load(path: &Path) -> Result<Option<Self>, LoadError> {
+    pub(super) fn load(path: &Path) -> Result<Self, LoadError> {
         // SAFETY: initialisers of 7-Zip's library fill tables and read the name of the locale. It is an installed program, as trusted as libc.
         let dynamic = unsafe { Dynamic::open(Some(path), RTLD_NOW | RTLD_LOCAL) }?;
-        // SAFETY: only whether it is there.
-        if unsafe { dynamic.get::<ModuleProperty>(c"GetModuleProp") }.is_err() {
-            return Ok(None);
-        }
         // SAFETY: types as declared in CPP/7zip/Archive/IArchive.h and CPP/7zip/ICoder.h.
         let library = unsafe {
             Self {
@@ -53,13 +48,13 @@ impl Library {
                 format_property: *dynamic.get(c"GetHandlerProperty2")?,
                 is_start: *dynamic.get(c"GetIsArc")?,
                 module_property: *dynamic.get(c"GetModuleProp")?,
-                number_of_decoders: *dynamic.get(c"GetNumberOfMethods")?,
-                decoder_property: *dynamic.get(c"GetMethodProperty")?,
             }
         };
         std::mem::forget(dynamic);
-        let is_known = library.module_number(module_property::INTERFACE_TYPE) == Some(0);
-        Ok(is_known.then_some(library))
+        match library.module_number(module_property::INTERFACE_TYPE) {
+            Some(0) => Ok(library),
+            _ => Err(LoadError::OldInterface),
+        }
     }
 
     /// Such as "26.02".
@@ -96,7 +91,6 @@ impl Library {
             index: usize::try_from(index).ok()?,
             role: format::role(&name),
             kind: format::kind(&name),
-            weight: self.weight(&name),
             class_id: guid(&id)?,
             flags: self.format_number(index, format_property::FLAGS)?,
             signatures,
@@ -106,26 +100,6 @@ impl Library {
                 .ok()?,
             is_start: self.format_is_start(index),
         })
-    }
-
-    fn weight(self, name: &str) -> Weight {
-        match format::decoder(name) {
-            Some(decoder) if !self.has_decoder(decoder) => Weight::NoDecoder,
-            _ => Weight::Full,
-        }
-    }
-
-    fn has_decoder(self, name: &str) -> bool {
-        let mut n_decoders = 0;
-        // SAFETY: fills a number.
-        let status = unsafe { (self.number_of_decoders)(&raw mut n_decoders) };
-        let names = (0..n_decoders).filter_map(|index| {
-            let mut value = Variant::empty();
-            // SAFETY: fills a variant; as for formats.
-            let status = unsafe { (self.decoder_property)(index, decoder_property::NAME, &raw mut value) };
-            text(&bytes(&value).filter(|_| status == Status::OK)?)
-        });
-        status == Status::OK && names.into_iter().any(|found| found == name)
     }
 
     fn format_is_start(self, index: u32) -> Option<IsStart> {
@@ -148,7 +122,17 @@ impl Library {
 
     /// Text is four bytes a character.
     fn format_bytes(self, index: u32, id: u32) -> Option<Vec<u8>> {
-        bytes(&self.format_property(index, id)?)
+        let value = self.format_property(index, id)?;
+        if value.kind != Variant::BSTR || value.value == 0 {
+            return None;
+        }
+        let start = ptr::with_exposed_provenance::<u8>(usize::try_from(value.value).ok()?);
+        // SAFETY: a BSTR points behind its length, a number of four bytes, and to that many bytes.
+        let bytes = unsafe {
+            let n_bytes = start.sub(4).cast::<u32>().read_unaligned();
+            std::slice::from_raw_parts(start, n_bytes as usize)
+        };
+        Some(bytes.to_vec())
     }
 
     /// A new, closed archive of the format. `None` if the library has no memory.
@@ -178,19 +162,6 @@ pub(super) fn may_start(function: IsStart, head: &[u8], size_bytes: u64) -> bool
 pub(super) fn start(function: IsStart, head: &[u8]) -> u32 {
     // SAFETY: reads at most that many bytes.
     unsafe { function(head.as_ptr(), head.len()) }
-}
-
-fn bytes(value: &Variant) -> Option<Vec<u8>> {
-    if value.kind != Variant::BSTR || value.value == 0 {
-        return None;
-    }
-    let start = ptr::with_exposed_provenance::<u8>(usize::try_from(value.value).ok()?);
-    // SAFETY: a BSTR points behind its length, a number of four bytes, and to that many bytes.
-    let bytes = unsafe {
-        let n_bytes = start.sub(4).cast::<u32>().read_unaligned();
-        std::slice::from_raw_parts(start, n_bytes as usize)
-    };
-    Some(bytes.to_vec())
 }
 
 fn number(value: &Variant) -> Option<u32> {

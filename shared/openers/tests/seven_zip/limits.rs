@@ -69,12 +69,9 @@ fn links_empty_files_and_directories() {
 }
 
 #[test]
-fn a_library_that_is_missing_or_old_is_no_error_and_a_broken_one_is() {
+fn a_library_that_is_missing_is_no_error_and_another_one_is() {
     assert!(SevenZip::load(&[Path::new("/nowhere/7z.so")]).unwrap().is_none());
     let other = tempfile::Builder::new().suffix(".so").tempfile().unwrap();
     run("gcc", &["-shared", "-x", "c", "/dev/null", "-o", other.path().to_str().unwrap()], Path::new("/"));
-    // As in versions before 23, there is no `GetModuleProp`.
-    assert!(SevenZip::load(&[other.path()]).unwrap().is_none());
-    std::fs::write(other.path(), "no library").unwrap();
     SevenZip::load(&[other.path()]).unwrap_err();
 }
