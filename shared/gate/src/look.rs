@@ -31,7 +31,12 @@ impl Walk<'_> {
             }
             Err(stop) => return Err(stop),
         };
+        // Whatever a blob is besides: their readers do not care, and a tar may begin with a name that is not one.
         openpgp::walk(self, blob, depth)?;
+        cms::walk(self, blob, depth)?;
+        if !format.may_hide_containers() {
+            embedded::walk_armor(self, blob, depth)?;
+        }
         if format == Format::Zip {
             return Ok(());
         }
@@ -66,10 +71,7 @@ impl Walk<'_> {
             Format::Compound => compound::walk(self, blob, depth),
             Format::Mail => self.require(Method::Mail),
             Format::Pdf => encrypted::refuse_encrypted_pdf(blob),
-            Format::Other => {
-                lzma_alone::walk(self, blob, depth)?;
-                cms::walk(self, blob, depth)
-            }
+            Format::Other => lzma_alone::walk(self, blob, depth),
             Format::Ambiguous | Format::Foreign(_) => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ mod cleartext;
 mod encryption;
 mod packet;
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use bzip2::bufread::BzDecoder;
 use domain::verdict::Unscannable;
@@ -33,6 +33,16 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
         Some(first) if may_begin(first.tag) => walk_packets(walk, blob, depth),
         _ => Ok(()),
     }
+}
+
+/// Whether these bytes begin with the header of a packet that may be the first one.
+fn begins(bytes: &[u8]) -> bool {
+    let tag = match bytes.u8_at(0) {
+        0..=0x7f => return false,
+        first @ 0x80..=0xbf => (first & 0x3f) >> 2,
+        first => first & 0x3f,
+    };
+    may_begin(tag)
 }
 
 /// What gpg takes for OpenPGP at the start of a file, and padding, which RFC 9580 adds. Inside of compressed data, everything may be first.
@@ -130,22 +140,37 @@ fn hand_compressed(walk: &mut Walk<'_>, packet: &Packet, depth: u32) -> Walked {
         0 if !start.is_empty() => {
             let body = |mut body: Box<dyn Read>| io::copy(&mut (&mut body).take(1), &mut io::sink()).map(|_| body);
             hand_packets(walk, || body(packet.body()), depth)?;
-            hand_packets(walk, || body(source()), depth)
+            hand_packets(walk, || body(source()), depth).map(|_| ())
         }
-        1 => hand_packets(walk, || behind(1).map(Inflate::new), depth),
-        2 if start.u8_at(1) & 0x0f == 8 => hand_packets(walk, || behind(3).map(Inflate::new), depth),
-        3 => hand_packets(walk, || behind(1).map(BzDecoder::new), depth),
+        1 => hand_deflated(walk, || behind(1), depth),
+        2 if start.u8_at(1) & 0x0f == 8 => hand_deflated(walk, || behind(3), depth),
+        3 => hand_packets(walk, || behind(1).map(BzDecoder::new), depth).map(|_| ()),
         _ => Ok(()),
     }
 }
 
-/// Hands over what is unpacked: packets again.
-fn hand_packets<R: Read>(walk: &mut Walk<'_>, unpacked: impl Fn() -> io::Result<R>, depth: u32) -> Walked {
-    let inner = walk.reading_cut_off(unpacked, depth)?;
-    match Packets::new(&inner).next_packet()? {
-        Some(first) if !may_begin(first.tag) => walk_packets(walk, &inner, depth + 1),
-        _ => Ok(()),
+fn hand_deflated<R: BufRead>(walk: &mut Walk<'_>, deflated: impl Fn() -> io::Result<R>, depth: u32) -> Walked {
+    /// gpg goes on with these where the stream is cut.
+    const BEHIND_THE_END: &[u8] = &[0xff; 4];
+    if !hand_packets(walk, || deflated().map(Inflate::new), depth)? {
+        hand_packets(walk, || Ok(Inflate::new(deflated()?.chain(BEHIND_THE_END))), depth)?;
     }
+    Ok(())
+}
+
+/// Hands over what is unpacked: packets again. Returns whether there was no damage.
+fn hand_packets<R: Read>(
+    walk: &mut Walk<'_>,
+    unpacked: impl Fn() -> io::Result<R>,
+    depth: u32,
+) -> Walked<bool> {
+    let (inner, is_whole) = walk.reading_cut_off(unpacked, depth)?;
+    if let Some(first) = Packets::new(&inner).next_packet()?
+        && !may_begin(first.tag)
+    {
+        walk_packets(walk, &inner, depth + 1)?;
+    }
+    Ok(is_whole)
 }
 
 struct WithoutCr<R>(R);

@@ -24,6 +24,9 @@ const GPG_LABELS: [&[u8]; 6] = [
     b"ARMORED FILE-----",
 ];
 
+/// Enough for the header of a packet.
+const START: u64 = 8;
+
 /// What a line begins or ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Mark {
@@ -41,19 +44,21 @@ struct Open {
     start: u64,
     /// Where the line with the checksum begins.
     checksum_at: Option<u64>,
+    /// Whether a line says that it ends.
+    is_closed: bool,
 }
 
 /// Hands over what every block of armor holds, and all of them joined. The first one begins in the line in which `first_at` is.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, first_at: u64, depth: u32) -> Walked {
     let text = blob.tail(line_start(blob, first_at)?);
     let mut lines = Lines::new(&text, Breaks::Any);
-    let mut open: Option<Open> = None;
+    let (mut open, mut has_pgp): (Option<Open>, bool) = (None, false);
     while let Some(line) = lines.next_line()? {
         let mark = if line.begins { mark_of(line.text) } else { None };
         let ends_text = line.begins && line.text.starts_with(b"-----");
         match &mut open {
             Some(block) if mark.is_some() || (block.mark == Mark::Cleartext && ends_text) => {
-                let block = *block;
+                let block = Open { is_closed: mark == Some(Mark::End), ..*block };
                 hand_block(walk, &text, block, line.at, depth)?;
                 open = None;
             }
@@ -63,14 +68,23 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, first_at: u64, depth: u32) 
             _ => {}
         }
         if let Some(mark) = mark.filter(|mark| *mark != Mark::End) {
-            open = Some(Open { mark, start: line.next_at, checksum_at: None });
+            open = Some(Open { mark, start: line.next_at, checksum_at: None, is_closed: false });
+            has_pgp |= begun_for_gpg(line.text).is_some();
         }
     }
     if let Some(block) = open {
         hand_block(walk, &text, block, text.size_bytes(), depth)?;
     }
+    if has_pgp { hand_dearmored(walk, &text, depth) } else { Ok(()) }
+}
+
+fn hand_dearmored(walk: &mut Walk<'_>, text: &Blob, depth: u32) -> Walked {
     for longest in GPG_LINES {
-        walk.reading(&mut dearmored(&text, longest), depth)?;
+        let mut start = Vec::new();
+        dearmored(text, longest).take(START).read_to_end(&mut start)?;
+        if super::begins(&start) {
+            walk.reading(&mut dearmored(text, longest), depth)?;
+        }
     }
     Ok(())
 }
@@ -112,6 +126,10 @@ fn hand_block(walk: &mut Walk<'_>, text: &Blob, block: Open, end: u64, depth: u3
     let body = text.slice(block.start, end - block.start);
     for start in data_starts(&body)? {
         let data = body.tail(start);
+        // Programs hold the line that begins a block. What ends nowhere must at least begin like a message.
+        if !block.is_closed && !is_message(&data)? {
+            continue;
+        }
         let mut first = Base64::new(&data, Padding::EndsData);
         walk.reading(&mut first, depth)?;
         if first.has_inner_padding()? {
@@ -121,6 +139,13 @@ fn hand_block(walk: &mut Walk<'_>, text: &Blob, block: Open, end: u64, depth: u3
         }
     }
     Ok(())
+}
+
+fn is_message(data: &Blob) -> Walked<bool> {
+    const SEQUENCE: u8 = 0x30;
+    let mut start = Vec::new();
+    Base64::new(data, Padding::EndsData).take(START).read_to_end(&mut start)?;
+    Ok(start.first() == Some(&SEQUENCE) || super::begins(&start))
 }
 
 /// Where the data may begin: behind the first blank line of the header, or at the first line that is no header field.
@@ -172,16 +197,19 @@ fn dearmored(text: &Blob, longest: usize) -> impl Read + use<> {
     })
 }
 
+fn begun_for_gpg(line: &[u8]) -> Option<Place> {
+    match line.strip_prefix(b"-----BEGIN PGP ")?.trim_ascii_end() {
+        b"SIGNED MESSAGE-----" => Some(Place::Cleartext),
+        label if GPG_LABELS.contains(&label) => Some(Place::Header),
+        _ => None,
+    }
+}
+
 impl Place {
     /// Where this line is, if the one before was here.
     fn at_line(self, line: &[u8]) -> Self {
-        let begun = || match line.strip_prefix(b"-----BEGIN PGP ").map(<[u8]>::trim_ascii_end) {
-            Some(b"SIGNED MESSAGE-----") => Some(Self::Cleartext),
-            Some(label) if GPG_LABELS.contains(&label) => Some(Self::Header),
-            _ => None,
-        };
         match self {
-            Self::Outside | Self::Cleartext => begun().unwrap_or(self),
+            Self::Outside | Self::Cleartext => begun_for_gpg(line).unwrap_or(self),
             Self::Header if line.trim_ascii().is_empty() || !is_gpg_field(line) => Self::Data,
             Self::Header | Self::Data => self,
         }
