@@ -1,5 +1,5 @@
 //! Keys of documents that readers open without asking for a password (ISO 32000-2, 7.6.4): those whose user
-//! password is empty.
+//! password, or owner password, is empty.
 
 use domain::verdict::Unscannable;
 use md5::Md5;
@@ -93,6 +93,7 @@ struct Standard {
     owner: Vec<u8>,
     user: Vec<u8>,
     user_key: Vec<u8>,
+    owner_key: Vec<u8>,
     permissions: [u8; 4],
     /// Lengths of the key in bytes: readers differ about where it stands, and in which unit.
     n_key_bytes: Vec<usize>,
@@ -112,7 +113,7 @@ impl Standard {
         };
         let (filter, version, revision) = (single(b"Filter")?, single(b"V")?, single(b"R")?);
         let (owner, user, permissions) = (single(b"O")?, single(b"U")?, single(b"P")?);
-        let user_key = single(b"UE")?;
+        let (user_key, owner_key) = (string(single(b"UE")?), string(single(b"OE")?));
         let is_standard = filter.is_some_and(|filter| filter.is_name(b"Standard"));
         let (Some(Value::Integer(revision)), Some(Value::String(owner)), Some(Value::String(user))) =
             (revision, owner, user)
@@ -130,10 +131,8 @@ impl Standard {
             revision: u64::try_from(revision).unwrap_or(0),
             owner,
             user,
-            user_key: match user_key {
-                Some(Value::String(key)) => key,
-                _ => Vec::new(),
-            },
+            user_key,
+            owner_key,
             permissions: [a, b, c, d],
             n_key_bytes,
             methods: methods(version, dictionary),
@@ -144,14 +143,18 @@ impl Standard {
     fn keys(&self, index: &Index) -> Vec<Key> {
         let mut keys = Vec::new();
         if self.revision >= 5 {
-            keys.extend(self.newer_key());
+            let user = self.user.get(..48).unwrap_or_default();
+            keys.extend(self.newer_key(&self.user, &self.user_key, b""));
+            keys.extend(self.newer_key(&self.owner, &self.owner_key, user));
         } else {
             let none = Vec::new();
             for identifier in index.identifiers.iter().chain([&none]) {
                 for n_bytes in &self.n_key_bytes {
-                    for marks in [&b""[..], &[0xff; 4]] {
-                        let key = self.older_key(identifier, *n_bytes, marks);
-                        keys.extend(key.filter(|key| self.confirms(key, identifier)));
+                    for password in [Some(*PADDING), self.behind_owner(*n_bytes)].into_iter().flatten() {
+                        for marks in [&b""[..], &[0xff; 4]] {
+                            let key = self.older_key(&password, identifier, *n_bytes, marks);
+                            keys.extend(key.filter(|key| self.confirms(key, identifier)));
+                        }
                     }
                 }
             }
@@ -163,8 +166,14 @@ impl Standard {
     }
 
     /// Algorithm 2, for revisions 2 to 4. `marks` are there if the metadata is not encrypted.
-    fn older_key(&self, identifier: &[u8], n_bytes: usize, marks: &[u8]) -> Option<Vec<u8>> {
-        let parts = [PADDING, self.owner.get(..32)?, &self.permissions, identifier, marks];
+    fn older_key(
+        &self,
+        password: &[u8; 32],
+        identifier: &[u8],
+        n_bytes: usize,
+        marks: &[u8],
+    ) -> Option<Vec<u8>> {
+        let parts = [password, self.owner.get(..32)?, &self.permissions, identifier, marks];
         let mut digest = Md5::digest(parts.concat());
         if self.revision >= 3 {
             for _ in 0..50 {
@@ -172,6 +181,24 @@ impl Standard {
             }
         }
         Some(digest[..n_bytes].to_vec())
+    }
+
+    /// Algorithm 7: the user password, padded, that an empty owner password gives.
+    fn behind_owner(&self, n_bytes: usize) -> Option<[u8; 32]> {
+        let mut password = [0; 32];
+        password.copy_from_slice(self.owner.get(..32)?);
+        let mut digest = Md5::digest(PADDING);
+        let n_rounds = if self.revision >= 3 { 20 } else { 1 };
+        if self.revision >= 3 {
+            for _ in 0..50 {
+                digest = Md5::digest(digest);
+            }
+        }
+        for round in (0..n_rounds).rev() {
+            let key = digest[..n_bytes].iter().map(|byte| byte ^ round).collect::<Vec<_>>();
+            Rc4::new(&key).apply(&mut password);
+        }
+        Some(password)
     }
 
     /// Algorithms 4 and 5.
@@ -189,23 +216,32 @@ impl Standard {
         self.user.starts_with(&expected)
     }
 
-    /// Algorithm 2.A, for revisions 5 and 6.
-    fn newer_key(&self) -> Option<Vec<u8>> {
-        let (digest, for_check, for_key) =
-            (self.user.get(..32)?, self.user.get(32..40)?, self.user.get(40..48)?);
-        let hash =
-            |salt: &[u8]| if self.revision == 5 { Sha256::digest(salt).into() } else { hardened(salt) };
-        let mut key = self.user_key.get(..32)?.to_vec();
+    /// Algorithm 2.A, for revisions 5 and 6, with the entries of either password. The owner's are tied to those of the
+    /// `user`.
+    fn newer_key(&self, entry: &[u8], encrypted: &[u8], user: &[u8]) -> Option<Vec<u8>> {
+        let (digest, for_check, for_key) = (entry.get(..32)?, entry.get(32..40)?, entry.get(40..48)?);
+        let hash = |salt: &[u8]| match self.revision {
+            5 => Sha256::digest([salt, user].concat()).into(),
+            _ => hardened(salt, user),
+        };
+        let mut key = encrypted.get(..32)?.to_vec();
         Aes::new(&hash(for_key))?.decrypt_chained(&mut key);
         (hash(for_check) == digest).then_some(key)
     }
 }
 
+fn string(value: Option<Value>) -> Vec<u8> {
+    match value {
+        Some(Value::String(string)) => string,
+        _ => Vec::new(),
+    }
+}
+
 /// Algorithm 2.B, for an empty password.
-fn hardened(salt: &[u8]) -> [u8; 32] {
-    let mut key = Sha256::digest(salt).to_vec();
+fn hardened(salt: &[u8], user: &[u8]) -> [u8; 32] {
+    let mut key = Sha256::digest([salt, user].concat()).to_vec();
     for round in 0u32.. {
-        let mut data = key.repeat(64);
+        let mut data = [&key, user].concat().repeat(64);
         let mut before = [0; 16];
         before.copy_from_slice(&key[16..32]);
         if let Some(aes) = Aes::new(&key[..16]) {

@@ -134,6 +134,7 @@ fn only_a_password_makes_it_encrypted() {
     for (user, dictionary) in ENCRYPTED {
         assert_eq!(handed(with(dictionary).as_bytes()), Ok(vec![]), "{dictionary}");
         let other = dictionary.replace(user, "U <a5");
+        assert_ne!(other, dictionary);
         assert_eq!(handed(with(&other).as_bytes()), Err(Unscannable::Encrypted), "{other}");
         let elsewhere = format!("{} 5 0 obj{other}endobj", with("5 0 R"));
         assert_eq!(handed(elsewhere.as_bytes()), Err(Unscannable::Encrypted), "{elsewhere}");
