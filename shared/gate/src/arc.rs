@@ -118,17 +118,18 @@ fn hand(walk: &mut Walk<'_>, member: &Member, depth: u32, damage: Damage) -> Wal
 
 /// For what is most likely none, and must not bring an ordinary file closer to a limit.
 ///
-/// One that is cut reaches to the end: it may be the end of a sound zip, which is malformed without its start. What is in it was seen as part of
-/// `blob`, so it is refused for nothing but what it costs.
+/// One that is cut, or has no name, may be a piece of a sound zip, which is malformed without the rest. What is stored in it was seen as part of the
+/// blob as well, so it is refused for nothing but what it costs.
 fn hand_uncounted(walk: &mut Walk<'_>, member: &Member, depth: u32) -> Walked {
     let data = if member.is_stored() {
-        let is_doubtful = !member.has_name && !member.is_whole();
-        member.data.slice(0, if is_doubtful { MOST_OF_UNLIKELY } else { u64::MAX })
+        let is_unlikely = !member.has_name && !member.is_whole();
+        member.data.slice(0, if is_unlikely { MOST_OF_UNLIKELY } else { u64::MAX })
     } else {
         decoded(walk, member.unpacked(), Damage::CutOff)?
     };
+    let is_doubtful = !member.has_name || !member.is_whole();
     match walk.visit(data.clone(), depth, Reach::Handed) {
-        Err(Stop::Refused(refusal)) if !member.is_whole() && refusal.may_ask_engine() => walk.give(data),
+        Err(Stop::Refused(refusal)) if is_doubtful && refusal.may_ask_engine() => walk.give(data),
         visited => visited,
     }
 }

@@ -33,6 +33,8 @@ impl Walk<'_> {
             Err(stop) => return Err(stop),
         };
         openpgp::walk(self, blob, depth)?;
+        // arc(1) does not care what the data is that an archive stands in.
+        arc::search(self, blob, depth)?;
         if format == Format::Zip {
             return Ok(());
         }
@@ -52,7 +54,6 @@ impl Walk<'_> {
             pdf::walk(self, blob, depth)?;
         }
         if may_hide {
-            arc::search(self, blob, depth)?;
             mail::walk(self, blob, depth)?;
         }
         for rest in embedded::walk_zip_at_end(self, blob, depth)? {
