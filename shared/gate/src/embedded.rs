@@ -25,6 +25,8 @@ const USTAR_AT: u64 = 257;
 const LHA_METHOD_AT: u64 = 2;
 const DESCRIPTOR_AT: u64 = 16 * 2048;
 
+const ARMOR: &[u8] = b"-BEGIN ";
+
 const SIGNATURES: &[(&[u8], Kind)] = &[
     (ZIP_LOCAL, Kind::Zip),
     (ZIP_END, Kind::ZipEnd),
@@ -43,7 +45,7 @@ const SIGNATURES: &[(&[u8], Kind)] = &[
     (b"-lz", Kind::Lha),
     (b"-pm", Kind::Lha),
     (b"\x01CD001\x01\0", Kind::Iso),
-    (b"-BEGIN ", Kind::Armor),
+    (ARMOR, Kind::Armor),
     (b"BEGIN PGP ", Kind::Armor),
 ];
 
@@ -70,7 +72,8 @@ enum Kind {
 
 /// Follows every plausible signature.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    tar::walk_blocks(walk, blob, depth)?;
+    let blocks = tar::walk_blocks(walk, blob, depth);
+    walk.unless_in_parts(blocks)?;
     let (mut at, mut done_to, mut has_armor) = (0u64, 0u64, false);
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, WINDOW + HEADER)?;
@@ -85,7 +88,11 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
                 continue;
             }
             let head = &window[start..(start + HEADER).min(window.len())];
-            let n_bytes = follow(walk, blob, found_at, head, kind, depth)?;
+            let followed = follow(walk, blob, found_at, head, kind, depth);
+            let n_bytes = match walk.unless_in_parts(followed)? {
+                Some(n_bytes) => n_bytes,
+                None => follow_in_parts(walk, blob, found_at, head, kind, depth)?,
+            };
             done_to = done_to.max(found_at + n_bytes);
             // From the next byte on: one signature can begin within another, as in `07070701`.
             from = start + to_usize(n_bytes.max(1));
@@ -148,9 +155,39 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
             Some(start) => iso::walk_embedded(walk, &blob.tail(start), depth).map(|()| 0),
             None => Ok(0),
         },
-        Kind::Gzip | Kind::Bzip2 | Kind::Rar | Kind::Arj | Kind::Wim | Kind::Cpio | Kind::Ar => Ok(0),
-        Kind::Armor => Ok(0),
+        Kind::Gzip
+        | Kind::Bzip2
+        | Kind::Rar
+        | Kind::Arj
+        | Kind::Wim
+        | Kind::Cpio
+        | Kind::Ar
+        | Kind::Armor => Ok(0),
     }
+}
+
+/// Has whatever is there unpacked of an archive that is damaged where parts begin.
+fn follow_in_parts(
+    walk: &mut Walk<'_>,
+    blob: &Blob,
+    at: u64,
+    head: &[u8],
+    kind: Kind,
+    depth: u32,
+) -> Walked<u64> {
+    match kind {
+        Kind::ZipEnd => {
+            if let Some(ends_at) = zip_end(blob, at, head)? {
+                zip::walk_damaged(walk, &blob.slice(0, ends_at), depth)?;
+            }
+        }
+        Kind::SevenZip | Kind::Cabinet => {
+            let asked = ask::ask(walk, &blob.tail(at), None, depth);
+            walk.unless_in_parts(asked)?;
+        }
+        _ => {}
+    }
+    Ok(0)
 }
 
 /// Has the openers unpack what begins here. It has been seen to be more than a signature: what none of them opens is refused.
@@ -159,6 +196,19 @@ fn open(walk: &mut Walk<'_>, rest: &Blob, depth: u32, seen: &'static str) -> Wal
         Asked::Given => Ok(0),
         Asked::NotAnArchive => refuse(Unscannable::UnsupportedContainer, seen),
     }
+}
+
+/// Finds armor in a container, between its members or in a comment.
+pub(crate) fn walk_armor(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    let mut at = 0;
+    while at < blob.size_bytes() {
+        let window = blob.bytes_at(at, WINDOW + ARMOR.len())?;
+        if let Some(hit) = memchr::memmem::find(&window, ARMOR) {
+            return openpgp::walk_armor(walk, blob, at + to_u64(hit), depth);
+        }
+        at += to_u64(WINDOW);
+    }
+    Ok(())
 }
 
 /// Unpacks whatever a reader of zips would find that goes by the headers in front of the data.
@@ -201,8 +251,11 @@ fn follow_stream(
 /// Every zip reader looks for the end record near the end, whatever comes before it. Returns what is not part of the zip.
 pub(crate) fn walk_zip_at_end(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Vec<Blob>> {
     let Some(ends_at) = zip_at_end(blob)? else { return Ok(vec![blob.clone()]) };
-    let starts_at = zip::walk_behind(walk, &blob.slice(0, ends_at), depth)?;
-    Ok(vec![blob.slice(0, starts_at), blob.tail(ends_at)])
+    let walked = zip::walk_behind(walk, &blob.slice(0, ends_at), depth);
+    Ok(match walk.unless_in_parts(walked)? {
+        Some(starts_at) => vec![blob.slice(0, starts_at), blob.tail(ends_at)],
+        None => vec![blob.clone()],
+    })
 }
 
 fn zip_at_end(blob: &Blob) -> io::Result<Option<u64>> {

@@ -1,5 +1,7 @@
 //! What is done with a file or a member: walked strictly where the gate knows its kind, shown to every opener, searched for what hides in it.
 
+use std::ops::Range;
+
 use crate::ask::{self, Asked};
 use crate::blob::Blob;
 use crate::capability::Method;
@@ -8,7 +10,8 @@ use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, cabinet, cms, compound, embedded, encrypted, iso, lzma_alone, mail, openpgp, seven_zip, stream, tar, zip,
+    ar, cabinet, cms, compound, embedded, encrypted, iso, lzma_alone, mail, openpgp, seven_zip, stream, tar,
+    zip,
 };
 use domain::verdict::Unscannable;
 
@@ -21,9 +24,25 @@ impl Walk<'_> {
         if depth > max_depth || (format.is_container() && depth == max_depth) {
             return refuse(Unscannable::TooDeep, "containers nested too deeply");
         }
+        let outer = std::mem::replace(&mut self.is_in_parts, false);
+        let looked = self.look_at(format, blob, depth);
+        self.is_in_parts = outer;
+        looked
+    }
+
+    fn look_at(&mut self, format: Format, blob: &Blob, depth: u32) -> Walked {
+        // Whatever a blob is besides: readers of messages do not care, and a tar may begin with a name that
+        // is none.
+        let message = openpgp::walk(self, blob, depth)?;
+        let wrapper = cms::walk(self, blob, depth)?;
+        let in_parts = message.or(wrapper);
         let counted = self.counted;
         let asked = match self.walk_strictly(format, blob, depth) {
-            Ok(()) => self.ask_about(format, blob, depth)?,
+            Ok(()) => {
+                self.is_in_parts = in_parts.is_some();
+                let asked = self.ask_about(format, blob, depth);
+                self.unless_in_parts(asked)?.unwrap_or(Asked::NotAnArchive)
+            }
             Err(Stop::Refused(refusal)) if format.has_second_opinion() && may_be_overruled(&refusal) => {
                 self.counted = counted;
                 ask::second_opinion(self, blob, format, refusal, depth)?;
@@ -31,7 +50,22 @@ impl Walk<'_> {
             }
             Err(stop) => return Err(stop),
         };
-        openpgp::walk(self, blob, depth)?;
+        self.search(format, asked, blob, depth)?;
+        // What stands around the parts is searched as strictly as anything.
+        if let Some(Range { start, end }) = in_parts.filter(|_| self.is_in_parts) {
+            self.is_in_parts = false;
+            for around in [blob.slice(0, start), blob.tail(end)] {
+                self.search(format, asked, &around, depth)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Searches for what hides in a blob.
+    fn search(&mut self, format: Format, asked: Asked, blob: &Blob, depth: u32) -> Walked {
+        if !format.may_hide_containers() {
+            embedded::walk_armor(self, blob, depth)?;
+        }
         if format == Format::Zip {
             return Ok(());
         }
@@ -66,10 +100,7 @@ impl Walk<'_> {
             Format::Compound => compound::walk(self, blob, depth),
             Format::Mail => self.require(Method::Mail),
             Format::Pdf => encrypted::refuse_encrypted_pdf(blob),
-            Format::Other => {
-                lzma_alone::walk(self, blob, depth)?;
-                cms::walk(self, blob, depth)
-            }
+            Format::Other => lzma_alone::walk(self, blob, depth),
             Format::Ambiguous | Format::Foreign(_) => Ok(()),
         }
     }
@@ -86,6 +117,16 @@ impl Walk<'_> {
                 refuse(Unscannable::UnsupportedContainer, foreign.name)
             }
             _ => Ok(asked),
+        }
+    }
+
+    /// Takes damage for none where the beginning of a part may be the damage. `None` stands for it.
+    pub(crate) fn unless_in_parts<T>(&self, walked: Walked<T>) -> Walked<Option<T>> {
+        match walked {
+            Err(Stop::Refused(refusal)) if self.is_in_parts && refusal.reason == Unscannable::Malformed => {
+                Ok(None)
+            }
+            walked => walked.map(Some),
         }
     }
 

@@ -71,6 +71,9 @@ pub(crate) struct Walk<'a> {
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
     pub(crate) openers: Vec<Box<dyn Opener>>,
+    /// Whether what is being searched is a message in parts, whose content has been walked by itself. An
+    /// archive in it seems damaged wherever a part begins, so that is no reason to refuse it.
+    pub(crate) is_in_parts: bool,
 }
 
 /// Signatures that may be followed in vain in one file before it counts as made to waste time.
@@ -81,7 +84,16 @@ const COPY_BYTES: usize = 64 * 1024;
 impl<'a> Walk<'a> {
     pub(crate) fn new(gate: &'a Gate, scratch: Scratch, openers: Vec<Box<dyn Opener>>) -> Self {
         let (handed, handed_digests) = (Vec::new(), HashSet::new());
-        Self { gate, scratch, counted: Counted::default(), n_attempts: 0, handed, handed_digests, openers }
+        Self {
+            gate,
+            scratch,
+            counted: Counted::default(),
+            n_attempts: 0,
+            handed,
+            handed_digests,
+            openers,
+            is_in_parts: false,
+        }
     }
 
     pub(crate) fn into_handed(self) -> Vec<Blob> {
@@ -110,17 +122,20 @@ impl<'a> Walk<'a> {
     }
 
     /// The same for what may be damaged: whole, or else as far as it goes. `source` begins anew each time.
+    /// Returns whether it was whole.
     pub(crate) fn reading_cut_off<R: Read>(
         &mut self,
         source: impl Fn() -> io::Result<R>,
         depth: u32,
-    ) -> Walked<Blob> {
+    ) -> Walked<(Blob, bool)> {
         let mut writer = self.new_member()?;
-        if !self.fill_whole(&mut writer, &mut source()?)? {
+        let is_whole = self.fill_whole(&mut writer, &mut source()?)?;
+        if !is_whole {
             writer = self.writer();
             self.fill(&mut writer, &mut source()?, Damage::CutOff)?;
         }
-        self.visit_reading(writer.finish(), depth)
+        let blob = self.visit_reading(writer.finish(), depth)?;
+        Ok((blob, is_whole))
     }
 
     /// The same for what is stored as it is.
@@ -202,7 +217,8 @@ impl<'a> Walk<'a> {
     /// The same for a member whose digest is known, and which the engine is given in any case: once, and looked into once.
     pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
         if self.handed_digests.insert(digest) {
-            self.look(&blob, depth + 1)?;
+            let looked = self.look(&blob, depth + 1);
+            self.unless_in_parts(looked)?;
             self.handed.push(blob.kept_in(&self.scratch)?);
         }
         Ok(())

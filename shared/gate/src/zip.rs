@@ -50,6 +50,22 @@ pub(crate) fn walk_behind(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walke
     Ok(starts_at)
 }
 
+/// Unpacks what each reader gets out of a zip that is damaged, as far as it goes: wherever the directory
+/// points at a header. Where headers stand that it does not point at, they are found by themselves.
+pub(crate) fn walk_damaged(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    // A directory that many end records point at would be read as often.
+    walk.count_attempt()?;
+    let directory = directory::read(blob);
+    let Some(directory) = walk.unless_in_parts(directory)? else { return Ok(()) };
+    for listed in &directory.entries {
+        let Some(data_at) = entry::data_at(blob, listed, directory.starts_at)? else { continue };
+        require_method(walk, listed.flags, listed.method)?;
+        let member = unpack(walk, &blob.slice(data_at, listed.packed_bytes), listed.method, Damage::CutOff)?;
+        walk.visit(member.blob, depth, Reach::Handed)?;
+    }
+    Ok(())
+}
+
 fn walk_members(
     walk: &mut Walk<'_>,
     blob: &Blob,

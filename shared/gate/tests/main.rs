@@ -5,8 +5,10 @@
 mod bytes;
 mod corpus;
 mod depth;
+mod in_parts;
 mod large;
 mod made;
+mod signed;
 mod tars;
 mod zip_builder;
 mod zips;

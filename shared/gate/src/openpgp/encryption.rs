@@ -1,4 +1,5 @@
-//! Tells packets of an encrypted OpenPGP message from bytes that only begin like some (RFC 9580, 5.1 and 5.3, 5.7 and 5.13).
+//! Tells packets of an encrypted OpenPGP message from bytes that only begin like some (RFC 9580, 5.1 and 5.3,
+//! 5.7 and 5.13).
 
 use std::io;
 
@@ -31,7 +32,8 @@ impl Encryption {
                 self.has_session_key |= is_encrypted_to_passphrase(&packet.start(MOST)?);
             }
             ENCRYPTED_DATA | ENCRYPTED_AND_PROTECTED_DATA | AEAD_ENCRYPTED_DATA => {
-                let is_known = self.has_session_key || (packet.ends_with_blob && packet.size != Size::Indeterminate);
+                let is_known =
+                    self.has_session_key || (packet.ends_with_blob && packet.size != Size::Indeterminate);
                 self.is_found |= is_known && is_encrypted_data(packet.tag, &packet.start(MOST)?);
             }
             _ => {}

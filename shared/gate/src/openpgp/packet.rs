@@ -1,6 +1,7 @@
 //! OpenPGP packets: headers of the old and the new form, bodies in one piece or in parts (RFC 9580, 4.2).
 
 use std::io::{self, BufRead as _, Read, Seek as _, SeekFrom};
+use std::ops::Range;
 
 use crate::blob::{Blob, BlobReader, to_u64};
 
@@ -11,6 +12,8 @@ pub(super) struct Packet {
     /// From the body to the end of the blob; of a body in parts, from the length of the first part on.
     pub(super) rest: Blob,
     pub(super) size: Size,
+    /// In the blob.
+    ends_at: u64,
     /// Whether the body ends exactly where the blob does, by lengths that could say something else.
     pub(super) ends_with_blob: bool,
 }
@@ -48,6 +51,11 @@ impl Packet {
         Ok(start)
     }
 
+    /// Where it is in the blob.
+    pub(super) fn place(&self, blob: &Blob) -> Range<u64> {
+        blob.size_bytes() - self.rest.size_bytes()..self.ends_at
+    }
+
     /// Whether nothing follows it.
     pub(super) fn is_last(&self) -> bool {
         match self.size {
@@ -78,7 +86,8 @@ impl Packets {
             0xc0..=0xff => first & 0x3f,
         };
         let length_at = self.reader.position();
-        let length = if first < 0xc0 { old_length(&mut self.reader, first)? } else { length(&mut self.reader)? };
+        let length =
+            if first < 0xc0 { old_length(&mut self.reader, first)? } else { length(&mut self.reader)? };
         let body_at = self.reader.position();
         let (at, size, is_closed) = match length {
             None => return Ok(None),
@@ -95,8 +104,14 @@ impl Packets {
                 (length_at, Size::Parts, is_closed)
             }
         };
-        let ends_with_blob = is_closed && self.reader.position() == self.blob.size_bytes();
-        Ok(Some(Packet { tag, rest: self.blob.tail(at), size, ends_with_blob }))
+        let ends_at = self.reader.position().min(self.blob.size_bytes());
+        let ends_with_blob = is_closed && self.is_at_end();
+        Ok(Some(Packet { tag, rest: self.blob.tail(at), size, ends_at, ends_with_blob }))
+    }
+
+    /// Whether the last packet ended where the blob does.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.reader.position() == self.blob.size_bytes()
     }
 
     fn skip(&mut self, n_bytes: u64) -> io::Result<()> {
@@ -167,23 +182,36 @@ struct Parts {
     is_last: bool,
 }
 
+impl Parts {
+    /// Begins the next part that is not empty. Returns whether there is one.
+    fn begin(&mut self) -> io::Result<bool> {
+        while self.n_left == 0 {
+            if self.is_last {
+                return Ok(false);
+            }
+            (self.n_left, self.is_last) = match length(&mut self.source)? {
+                Some(Length::Part(n_bytes)) => (n_bytes, false),
+                Some(Length::Whole(n_bytes)) => (n_bytes, true),
+                Some(Length::ToEnd) | None => (0, true),
+            };
+        }
+        Ok(true)
+    }
+}
+
 impl Read for Parts {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.n_left == 0 {
-            match length(&mut self.source)? {
-                Some(Length::Part(n_bytes)) if !self.is_last => self.n_left = n_bytes,
-                Some(Length::Whole(n_bytes)) if !self.is_last => {
-                    (self.n_left, self.is_last) = (n_bytes, true);
-                }
-                _ => return Ok(0),
+        // Parts may be of one byte each: as many as there is room for.
+        let mut n_read = 0;
+        while n_read < buffer.len() && self.begin()? {
+            let n_bytes = (&mut self.source).take(self.n_left).read(&mut buffer[n_read..])?;
+            if n_bytes == 0 {
+                break;
             }
-            if self.is_last && self.n_left == 0 {
-                return Ok(0);
-            }
+            self.n_left -= to_u64(n_bytes);
+            n_read += n_bytes;
         }
-        let n_bytes = (&mut self.source).take(self.n_left).read(buffer)?;
-        self.n_left -= to_u64(n_bytes);
-        Ok(n_bytes)
+        Ok(n_read)
     }
 }
 
@@ -227,7 +255,9 @@ mod tests {
         let parts = b"\xcb\xe1ab\xe0c\xe2defg\x03hij\xd5\x00";
         let expected = [(11, b"abcdefghij".to_vec(), false), (21, vec![], true)];
         assert_eq!(packets(parts), expected);
-        for (cut, text) in [(&b"\xcb\xe1ab\xe0c"[..], "abc"), (b"\xcb\xe1ab\xe2d", "abd"), (b"\xcb\xe1ab\x07d", "abd")] {
+        for (cut, text) in
+            [(&b"\xcb\xe1ab\xe0c"[..], "abc"), (b"\xcb\xe1ab\xe2d", "abd"), (b"\xcb\xe1ab\x07d", "abd")]
+        {
             assert_eq!(packets(cut), [(11, text.as_bytes().to_vec(), false)], "{cut:x?}");
         }
         assert_eq!(packets(b"\xcb\xe1ab\x00"), [(11, b"ab".to_vec(), true)]);

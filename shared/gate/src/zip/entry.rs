@@ -76,6 +76,14 @@ pub(super) fn read(blob: &Blob, listed: &Listed, starts_at: i128) -> Walked<Loca
     Ok(Local { starts_at: at, data_at, ends_at: data_ends_at + n_descriptor, is_zip64 })
 }
 
+/// Where the data of a member begins; `None` if no header stands where the directory says.
+pub(super) fn data_at(blob: &Blob, listed: &Listed, starts_at: i128) -> Walked<Option<u64>> {
+    let Ok(at) = u64::try_from(starts_at + i128::from(listed.offset)) else { return Ok(None) };
+    let header = blob.bytes_at(at, LOCAL_BYTES)?;
+    let n_bytes = LOCAL_BYTES + usize::from(header.u16_le(26)) + usize::from(header.u16_le(28));
+    Ok(header.starts_with(ZIP_LOCAL).then_some(at + to_u64(n_bytes)))
+}
+
 /// The length of the descriptor behind the data: with or without signature, sizes short or long. `None` if there is none that agrees;
 /// none is needed where the header said it all.
 fn descriptor_bytes(bytes: &[u8], listed: &Listed, may_be_absent: bool) -> Option<u64> {
