@@ -14,8 +14,12 @@ import argparse, fcntl, glob, hashlib, io, json, os, platform, re, shutil, subpr
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ARCHITECTURES = {"x86_64": ("amd64", "ld-linux-x86-64.so.2"), "arm64": ("arm64", "ld-linux-aarch64.so.1")}
-WANTED = ["clamav-daemon", "clamav-freshclam", "ca-certificates", "clamav-testfiles"]
+WANTED = ["clamav-daemon", "clamav-freshclam", "ca-certificates", "clamav-testfiles", "p7zip-full", "libarchive13"]
 PROGRAMS = ["usr/sbin/clamd", "usr/bin/freshclam"]
+# What the scan function's worker loads, by the names that it has there.
+OPENERS = ["7z.so", "libarchive.so.13"]
+# What Rust links a function with: the worker is one, run with the layer's C library.
+FUNCTION_NEEDS = ["libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "librt.so.1"]
 CERTIFICATES = "usr/share/ca-certificates/mozilla"
 # What a snapshot's verdicts are compared by before it is published.
 TEST_FILES = "usr/share/clamav-testfiles"
@@ -96,17 +100,19 @@ def libraries(root):
 
 
 def closure(root, loader, programs=()):
-    """The libraries of the packages' programs and of `programs`, and theirs, by name."""
-    available, needed, to_read = libraries(root), {}, [*(os.path.join(root, program) for program in PROGRAMS), *programs]
-    while to_read:
-        for soname in elf(to_read.pop()) or []:
-            if soname not in needed:
-                if soname not in available:
-                    sys.exit(f"no package has {soname}")
-                needed[soname] = os.path.realpath(available[soname])
-                to_read.append(needed[soname])
-    needed.setdefault(loader, os.path.realpath(available[loader]))
-    return needed
+    """The libraries of the packages' programs and of `programs`, the openers, those that a function needs, and theirs, by name."""
+    available, found = libraries(root), {}
+    wanted = [loader, *OPENERS, *FUNCTION_NEEDS]
+    for program in [*(os.path.join(root, program) for program in PROGRAMS), *programs]:
+        wanted += elf(program)
+    while wanted:
+        soname = wanted.pop()
+        if soname not in found:
+            if soname not in available:
+                sys.exit(f"no package has {soname}")
+            found[soname] = os.path.realpath(available[soname])
+            wanted += elf(found[soname])
+    return found
 
 
 def lock(lock_file, architectures):

@@ -12,7 +12,7 @@ use clamd::{Client, DaemonConfig, Engine, Limits, Program, Snapshot, Snapshots, 
 use futures_util::{StreamExt as _, stream};
 
 use crate::support::{AIRLOCK_ENGINE, eicar, rounds};
-use crate::{evasion, ordinary};
+use crate::{ordinary, readers};
 
 /// Nothing here may depend on it.
 const SCAN_TIMEOUT: Duration = Duration::from_hours(1);
@@ -44,8 +44,8 @@ async fn replies(engine: &Engine, files: &[PathBuf]) -> Vec<String> {
 
 /// The evasions, ClamAV's test files, what common tools make, what packages hold, and the programs of this machine.
 fn files(directory: &Path) -> Vec<PathBuf> {
-    let mut files = evasion::corpus(directory, rounds(800, 6_000), 7);
-    files.extend(ordinary::corpus(&ordinary::fetched(), rounds(12, 200)).into_values().flatten());
+    let mut files = readers::evasions(directory, rounds(800, 6_000), 7);
+    files.extend(ordinary::corpus(&ordinary::fetched(), rounds(4, 200)).into_values().flatten());
     for (system, n) in [("/usr/share/clamav-testfiles", 100), ("/usr/bin", rounds(100, 1_000))] {
         let entries = std::fs::read_dir(system).unwrap().map(|entry| entry.unwrap().path());
         let mut found: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();

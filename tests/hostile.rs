@@ -14,7 +14,7 @@ use gate::{Capabilities, Gate, Limits, Sample};
 use inspector::{Inspected, Inspector, InspectorError};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::process::{binary, children_of};
+use crate::support::process::{children_of, gate_worker};
 use crate::support::{Service, is_soak, rounds, wait};
 
 fn gate() -> Gate {
@@ -27,8 +27,8 @@ fn gate() -> Gate {
     Gate { limits, capabilities: Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>() }
 }
 
-fn inspector() -> Inspector {
-    Inspector::new(Some(binary()), std::env::temp_dir())
+async fn inspector() -> Inspector {
+    Inspector::start(gate_worker(), std::env::temp_dir()).await.unwrap()
 }
 
 fn file_of(bytes: &[u8]) -> File {
@@ -73,7 +73,7 @@ async fn worker_at_work() -> Pid {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_crashes_refuses_its_file_and_one_that_is_killed_says_nothing() {
-    let inspector = Arc::new(inspector());
+    let inspector = Arc::new(inspector().await);
     let says_nothing = [Signal::KILL, Signal::TERM];
     for signal in [Signal::SEGV, Signal::ABORT, Signal::BUS, Signal::ILL, Signal::KILL, Signal::TERM] {
         let asked = tokio::spawn({
@@ -105,7 +105,7 @@ async fn a_worker_that_crashes_refuses_its_file_and_one_that_is_killed_says_noth
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_goes_on_when_a_scan_is_given_up() {
-    let inspector = Arc::new(inspector());
+    let inspector = Arc::new(inspector().await);
     let asked = tokio::spawn({
         let inspector = Arc::clone(&inspector);
         async move { inspect(&inspector, &busy()).await }
@@ -180,7 +180,7 @@ async fn nothing_nests_so_deeply_that_the_service_notices() {
 /// What is spent is measured, and never much more than what a file of its size may cost.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_input_costs_more_than_its_size_allows() {
-    let inspector = inspector();
+    let inspector = inspector().await;
     let (mut worst, mut n_refused) = ((0.0, String::new()), 0);
     let corpus = costly::corpus(rounds(1, 20) * 1_000_000);
     for (name, bytes) in &corpus {

@@ -12,9 +12,15 @@ use domain::verdict::EngineReply;
 
 use crate::support::eicar;
 use crate::support::mirror::{Mirror, Mood};
+use crate::support::runtime_api::bootstrap;
 
 /// For a start and for a scan, also under an emulator on a busy machine: nothing here may depend on it.
 const TIMEOUT: Duration = Duration::from_hours(1);
+
+/// Where the layer has libraries, which the scan function's worker runs with.
+const LIBRARIES: &str = "/opt/lib/clamav";
+/// Lambda's, in one request: a larger zip must be in a bucket first.
+const LARGEST_ZIPPED_BYTES: u64 = 50_000_000;
 
 /// Builds the layer, unless it is built, and returns where it is.
 fn layer(arch: &str) -> PathBuf {
@@ -194,6 +200,26 @@ async fn definitions_are_updated(root: &EmptyRoot) {
     }
 }
 
+/// The gate's worker, run as the scan function runs it.
+fn the_worker_loads_its_openers(arch: &str) {
+    let root = EmptyRoot::with_layer(arch);
+    let name = if arch == "arm64" { "ld-linux-aarch64.so.1" } else { "ld-linux-x86-64.so.2" };
+    let loader = format!("{LIBRARIES}/{name}");
+    let through_it = [loader.as_str(), "--library-path", LIBRARIES];
+    let load = |words: &[&str]| root.output_of(&[&through_it[..], words].concat());
+    for library in ["7z.so", "libarchive.so.13"] {
+        // Fails if one that it needs is missing.
+        load(&["--list", &format!("{LIBRARIES}/{library}")]);
+    }
+    // Functions are built for this machine's architecture.
+    if root.emulator.is_none() {
+        std::fs::copy(bootstrap("scan"), root.path("tmp/scan")).unwrap();
+        let openers = load(&["/tmp/scan", "gate-worker", "openers"]);
+        let names: Vec<_> = openers.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(names, ["7-Zip", "libarchive"], "{openers}");
+    }
+}
+
 async fn replies(engine: &Engine, bytes: &[u8]) -> Vec<EngineReply> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
@@ -212,6 +238,16 @@ async fn the_engine_runs_in_an_empty_root_on_arm64() {
 }
 
 #[test]
+fn the_worker_loads_its_openers_in_an_empty_root_on_x86_64() {
+    the_worker_loads_its_openers("x86_64");
+}
+
+#[test]
+fn the_worker_loads_its_openers_in_an_empty_root_on_arm64() {
+    the_worker_loads_its_openers("arm64");
+}
+
+#[test]
 fn the_layer_says_what_it_is_made_of() {
     for arch in ["x86_64", "arm64"] {
         let directory = layer(arch);
@@ -227,12 +263,16 @@ fn the_layer_says_what_it_is_made_of() {
         assert_eq!(bill["bomFormat"], "CycloneDX");
         let components = bill["components"].as_array().unwrap();
         assert!(components.len() > 30);
+        for opener in ["p7zip-full", "libarchive13"] {
+            assert!(components.iter().any(|component| component["name"] == opener), "{opener}");
+        }
         for component in components {
             let name = component["name"].as_str().unwrap();
             assert!(component["hashes"][0]["content"].as_str().unwrap().len() == 64, "{name}");
             assert!(documents.join(name).join("copyright").try_exists().unwrap(), "{name} has no licence");
         }
-        assert!(directory.with_extension("zip").try_exists().unwrap());
+        let zipped_bytes = std::fs::metadata(directory.with_extension("zip")).unwrap().len();
+        assert!(zipped_bytes < LARGEST_ZIPPED_BYTES, "{arch}: {zipped_bytes} bytes");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every promise needs: a service of its own, and a client that speaks to it as a person's program would.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws::env::Env;
@@ -82,7 +82,7 @@ fn tuning() -> Tuning {
         sweep_every: Duration::from_millis(300),
         airlock_engine: Some(AIRLOCK_ENGINE.into()),
         // This program has a main function of its own.
-        gate_worker: Some(process::binary()),
+        gate_worker: process::gate_worker(),
         ..Tuning::default()
     };
     tuning.machine.look_again = Duration::from_secs(2);
@@ -366,8 +366,8 @@ pub(crate) fn is_update() -> bool {
     std::env::var("UPDATE").is_ok()
 }
 
-/// The directory of a Python environment that `tools/requirements` lists.
-pub(crate) fn venv(name: &str) -> std::path::PathBuf {
+/// Where `tools/venv` keeps the Python environment of this name, which it makes.
+pub(crate) fn venv(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let venv = std::process::Command::new(root.join("tools/venv")).arg(name).output().unwrap();
     assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
@@ -377,7 +377,8 @@ pub(crate) fn venv(name: &str) -> std::path::PathBuf {
 /// Runs a Python script with the libraries of other people; what it prints.
 pub(crate) fn python(script: &str, input: &Value) -> String {
     use std::io::Write as _;
-    let mut child = std::process::Command::new(venv("peer").join("bin/python"))
+    let python = venv("peer").join("bin/python");
+    let mut child = std::process::Command::new(python)
         .args(["-c", script])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())

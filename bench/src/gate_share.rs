@@ -1,4 +1,4 @@
-//! What does the structure gate cost, beside an engine with a full-size set of definitions? And how fast are bytes hashed and kept, beside how
+//! What do the structure gate and the openers cost, beside an engine with a full-size set of definitions? And how fast are bytes hashed and kept, beside how
 //! fast they are scanned?
 
 use std::fs::File;
@@ -10,6 +10,7 @@ use anyhow::{Context as _, ensure};
 use clamd::{DaemonConfig, Engine, Limits, Program, Transport};
 use domain::verdict::EngineReply;
 use gate::Gate;
+use inspector::{Inspector, WorkerProgram};
 use sha2::Digest as _;
 
 use crate::archives::{self, Sample};
@@ -49,17 +50,17 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         loading.as_secs_f64()
     );
     let gate = scan::gate_for(&engine, LIMITS, &run_directory).await?;
+    let inspector = Inspector::start(WorkerProgram::default(), run_directory).await?;
+    println!("Openers: {}", inspector.openers().join(", "));
     println!("Processor time, medians; an archive unpacks to the bytes named\n");
-    println!("| what | bytes | engine | gate | gate to engine |\n|---|---|---|---|---|");
+    println!("| what | bytes | engine | gate alone | worker | worker to engine |\n|---|---|---|---|---|---|");
     for sample in archives::make(&files)? {
-        let (engine_time, gate_time) = compare(&engine, &gate, &sample).await?;
-        let percent = 100.0 * gate_time.as_secs_f64() / engine_time.as_secs_f64();
+        let costs = compare(&engine, &gate, &inspector, &sample).await?;
+        let [engine_ms, gate_ms, worker_ms] = costs.map(|cost| cost.as_secs_f64() * 1e3);
+        let percent = 100.0 * worker_ms / engine_ms;
         println!(
-            "| {} | {} | {:.1} ms | {:.2} ms | {percent:.1} % |",
-            sample.what,
-            sample.n_bytes,
-            engine_time.as_secs_f64() * 1e3,
-            gate_time.as_secs_f64() * 1e3
+            "| {} | {} | {engine_ms:.1} ms | {gate_ms:.2} ms | {worker_ms:.2} ms | {percent:.1} % |",
+            sample.what, sample.n_bytes
         );
     }
     let noise = files.join("100000000.noise");
@@ -75,15 +76,33 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Turn and turn about, so that whatever else the machine does is in both.
-async fn compare(engine: &Engine, gate: &Gate, sample: &Sample) -> anyhow::Result<(Duration, Duration)> {
+/// The engine, the gate alone, and a worker: a process from its start, which loads the openers and lets them and the gate look. Turn and turn
+/// about, so that whatever else the machine does is in all of them.
+async fn compare(
+    engine: &Engine,
+    gate: &Gate,
+    inspector: &Inspector,
+    sample: &Sample,
+) -> anyhow::Result<[Duration; 3]> {
     let n_rounds = if sample.n_bytes > 10_000_000 { 3 } else { 5 };
-    let (mut engine_times, mut gate_times) = (vec![], vec![]);
+    let mut times = [const { vec![] }; 3];
     for _ in 0..n_rounds {
-        engine_times.push(engine_cost(engine, &sample.path).await?);
-        gate_times.push(gate_cost(gate, &sample.path)?);
+        times[0].push(engine_cost(engine, &sample.path).await?);
+        times[1].push(gate_cost(gate, &sample.path)?);
+        times[2].push(worker_cost(inspector, gate, &sample.path).await?);
     }
-    Ok((cpu::median(engine_times), cpu::median(gate_times)))
+    Ok(times.map(cpu::median))
+}
+
+/// One worker's own time, the middle of some.
+async fn worker_cost(inspector: &Inspector, gate: &Gate, path: &Path) -> anyhow::Result<Duration> {
+    let (file, mut times) = (File::open(path)?, vec![]);
+    while times.iter().sum::<Duration>() < LONG_ENOUGH {
+        let inspected = inspector.inspect(gate, &file, LIMITS.max_scan_time).await?;
+        ensure!(inspected.inspection.refusal.is_none(), "{} is refused", path.display());
+        times.push(inspected.cpu_time);
+    }
+    Ok(cpu::median(times))
 }
 
 async fn pid(engine: &Engine) -> anyhow::Result<u32> {
@@ -112,7 +131,7 @@ fn gate_cost(gate: &Gate, path: &Path) -> anyhow::Result<Duration> {
     let file = File::open(path)?;
     let (began, mut n_looks) = (cpu::own(), 0);
     loop {
-        let inspection = gate.inspect(&file, tempfile::tempfile()?)?;
+        let inspection = gate.inspect(&file, tempfile::tempfile()?, vec![])?;
         ensure!(inspection.refusal.is_none(), "{} is refused", path.display());
         n_looks += 1;
         let spent = cpu::own().saturating_sub(began);

@@ -61,7 +61,7 @@ write("encrypted", "odt", zip_of([("mimetype", "application/vnd.oasis.opendocume
                                   ("META-INF/manifest.xml", "<m:manifest><m:file-entry><m:encryption-data/></m:file-entry></m:manifest>")]))
 write("encrypted", "epub", zip_of([("mimetype", "application/epub+zip"), ("META-INF/encryption.xml",
                                    '<e><EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#aes128-cbc"/></e>')]))
-write("encrypted", "pdf", b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R /Encrypt 2 0 R >>\n%%EOF\n")
+write("encrypted", "pdf", b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\n2 0 obj\n<< /Filter /Standard /V 1 /R 2 /P -4 /O <" + b"00" * 32 + b"> /U <" + b"00" * 32 + b"> >>\nendobj\n3 0 obj\n<< /Length 0 >>\nstream\n\nendstream\nendobj\ntrailer\n<< /Root 1 0 R /Encrypt 2 0 R >>\n%%EOF\n")
 write("malformed", "cut.zip", zip_of([("a", SECRET)])[:-30])
 write("malformed", "cut.gz", gzip.compress(os.urandom(5000))[:-100])
 write("malformed", "cut.xz", lzma.compress(os.urandom(5000))[:-100])

@@ -112,7 +112,7 @@ impl Deployment {
         let context = Arc::new(scan::Context {
             stores: self.service.local.stores().clone(),
             gate: scan::gate_for(&scanner.engine, limits, &scanner.run).await.unwrap(),
-            inspector: Arc::new(Inspector::new(Some(process::binary()), scanner.run.clone())),
+            inspector: Arc::new(Inspector::start(process::gate_worker(), scanner.run.clone()).await.unwrap()),
             engine: scanner.engine,
             spool: SpoolDirectory(scanner.run),
             machine: domain::machine::MachinePolicy::default(),

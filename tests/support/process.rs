@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use inspector::WorkerProgram;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
@@ -57,6 +58,11 @@ pub(crate) fn binary() -> PathBuf {
     let binary = test.parent().and_then(Path::parent).unwrap().join("airlock");
     assert!(binary.try_exists().unwrap(), "build the whole workspace: `{}` is missing", binary.display());
     binary
+}
+
+/// The same for the gate's processes.
+pub(crate) fn gate_worker() -> WorkerProgram {
+    WorkerProgram { path: binary(), arguments: vec![] }
 }
 
 impl Process {

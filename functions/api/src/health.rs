@@ -87,6 +87,9 @@ pub(crate) struct EngineHealth {
     status: PartStatus,
     #[schema(example = "ClamAV 1.4.6")]
     version: Option<String>,
+    /// The programs that take files apart for the engine. What only one that is missing could open is unscannable.
+    #[schema(example = json!(["7-Zip 26.02", "libarchive 3.6.2"]))]
+    openers: Vec<String>,
     last_seen: Option<String>,
     definitions: Option<DefinitionsInfo>,
     /// How old the definitions are, in hours; absent for the test set.
@@ -150,6 +153,7 @@ fn engine_health(app: &App, heartbeat: Option<&aws::Heartbeat>) -> EngineHealth 
         return EngineHealth {
             status: PartStatus::Down,
             version: None,
+            openers: vec![],
             last_seen: None,
             definitions: None,
             definitions_age_hours: None,
@@ -165,6 +169,7 @@ fn engine_health(app: &App, heartbeat: Option<&aws::Heartbeat>) -> EngineHealth 
     EngineHealth {
         status: if is_up { PartStatus::Ok } else { PartStatus::Down },
         version: Some(heartbeat.engine.version.clone()),
+        openers: heartbeat.engine.openers.clone(),
         last_seen: Some(heartbeat.at.to_string()),
         definitions_age_hours: (!is_test_set).then(|| now.since(definitions.built_at).as_secs() / 3600),
         definitions_freshness: Some(match freshness {

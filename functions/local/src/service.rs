@@ -120,7 +120,7 @@ impl Local {
             engine(&settings, env, &data_dir, chosen.directory.clone(), max_file_size, scan_timeout)?;
         let snapshot = snapshot::Kept::for_engine(&engine, &data_dir.path);
         let gate = scan::gate_for(&engine, limits, &run_directory).await;
-        let inspector = Inspector::new(settings.tuning.gate_worker.clone(), run_directory.clone());
+        let inspector = Inspector::start(settings.tuning.gate_worker.clone(), run_directory.clone()).await?;
         let scan = Arc::new(scan::Context {
             stores: stores.clone(),
             engine: Arc::new(engine),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clamd::Transport;
 use domain::machine::MachinePolicy;
+use inspector::WorkerProgram;
 use standin::pump::{Delivery, Mischief};
 
 use crate::definitions::Source;
@@ -46,7 +47,7 @@ pub struct Tuning {
     /// `airlock-engine`, if it is not beside this program or on the search path.
     pub airlock_engine: Option<PathBuf>,
     /// What the gate's processes run, if it is not this program.
-    pub gate_worker: Option<PathBuf>,
+    pub gate_worker: WorkerProgram,
     /// How often is looked whether there are other definitions, which freshclam is run for more seldom.
     pub definitions_every: Duration,
     /// Whether bytes that were judged before keep their verdict.
@@ -72,7 +73,7 @@ impl Default for Tuning {
             sweep_every: Duration::from_secs(5),
             incoming_every: sweep::Context::INCOMING_EVERY,
             airlock_engine: None,
-            gate_worker: None,
+            gate_worker: WorkerProgram::default(),
             definitions_every: Duration::from_secs(30),
             recall: true,
             connections: Connections::for_this_process(),

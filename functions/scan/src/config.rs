@@ -1,6 +1,6 @@
 //! How is the scan function set up on AWS?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws::Stores;
@@ -10,6 +10,7 @@ use definition_set::PublicKey;
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
 use domain::upload::UploadPolicy;
+use inspector::WorkerProgram;
 
 use crate::IncomingTerms;
 
@@ -19,6 +20,7 @@ pub struct Config {
     pub max_file_size: u64,
     pub scan_timeout: Duration,
     pub program: Program,
+    pub gate_worker: WorkerProgram,
     /// Where definitions, the engine's socket and temporary files are. Its path must be short: a socket's has at most 107 bytes.
     pub scratch: PathBuf,
     pub definitions_bucket: String,
@@ -58,6 +60,7 @@ impl Config {
             max_file_size,
             scan_timeout: Duration::from_secs(env.parsed("VIRUS_SCAN_TIMEOUT", 300)?),
             program: program(env)?,
+            gate_worker: gate_worker(Path::new(LAYER_LIBRARIES)),
             scratch: env.get("AIRLOCK_SCRATCH").unwrap_or("/tmp/airlock").into(),
             definitions_bucket: env.required("AIRLOCK_DEFINITIONS_BUCKET")?.to_owned(),
             public_key,
@@ -79,6 +82,25 @@ impl Config {
     /// The engine's share of a scan's time: the rest is for reading, hashing and the canaries.
     pub fn limits(max_file_size: u64, scan_timeout: Duration) -> Limits {
         Limits { max_file_size, max_scan_time: scan_timeout.mul_f64(0.8) }
+    }
+}
+
+/// Where the layer has libraries, with a C library and a loader of their own.
+const LAYER_LIBRARIES: &str = "/opt/lib/clamav";
+
+/// This program. Where the layer is there, with the layer's C library, because the openers' libraries need one that is newer than Lambda's.
+fn gate_worker(libraries: &Path) -> WorkerProgram {
+    let loader = match std::env::consts::ARCH {
+        "aarch64" => "ld-linux-aarch64.so.1",
+        _ => "ld-linux-x86-64.so.2",
+    };
+    let loader = libraries.join(loader);
+    match std::env::current_exe() {
+        Ok(program) if loader.is_file() => WorkerProgram {
+            path: loader,
+            arguments: vec!["--library-path".into(), libraries.into(), program.into()],
+        },
+        _ => WorkerProgram::default(),
     }
 }
 

@@ -22,9 +22,10 @@ use std::time::Duration;
 use aws::events::{self, Ignored, Notice};
 use aws::{Heartbeat, StoreError, Stores};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use clamd::Engine;
+use clamd::{Engine, StartError};
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
+use domain::verdict::Engine as EngineStamp;
 use gate::Gate;
 use inspector::Inspector;
 use thiserror::Error;
@@ -117,10 +118,20 @@ async fn handle_message(context: &Context, message: &SqsMessage, deadline: Insta
 impl Context {
     /// Makes sure that the engine runs, and says so in the ledger, for `GET /health`.
     pub async fn beat(&self) -> anyhow::Result<Heartbeat> {
-        let engine = self.engine.ensure_running().await?;
+        let engine = self.running_engine().await?;
         let heartbeat = Heartbeat { engine, at: aws::clock::now() };
         self.stores.ledger.beat(heartbeat.clone()).await?;
         Ok(heartbeat)
+    }
+
+    /// Starts the engine if it does not run. Returns what would judge now.
+    pub(crate) async fn running_engine(&self) -> Result<EngineStamp, StartError> {
+        Ok(self.stamp(self.engine.ensure_running().await?))
+    }
+
+    /// What judged: the engine, and the openers that took the file apart for it.
+    pub(crate) fn stamp(&self, engine: EngineStamp) -> EngineStamp {
+        EngineStamp { openers: self.inspector.openers().to_vec(), ..engine }
     }
 
     /// Uses newer definitions, if there are any. A failure is logged: what was used before is used until it is too old.

@@ -314,6 +314,6 @@ async fn gather(
         canary_found_before: scan.canary_found_before,
         canary_found_after: scan.canary_found_after,
         n_engine_errors: scan.n_engine_errors,
-        engine: scan.engine,
+        engine: context.stamp(scan.engine),
     }))
 }

@@ -28,7 +28,7 @@ pub(crate) async fn recall(
         tracing::warn!(error = aws::log::chain(&error), "no verdict was recalled");
         None
     })?;
-    let engine = context.engine.ensure_running().await.ok()?;
+    let engine = context.running_engine().await.ok()?;
     let question = Question { sha256, size_bytes, engine: &engine, release: RELEASE };
     let verdict = known.answer(question, context.freshness_now().await, aws::clock::now())?;
     tracing::info!(file.id = %record.file_id, "the same bytes were judged before");

@@ -103,7 +103,7 @@ impl Scanner {
         let context = Context {
             stores,
             gate: gate_for(&self.engine, limits, &run_directory).await?,
-            inspector: Arc::new(Inspector::new(None, run_directory.clone())),
+            inspector: Arc::new(Inspector::start(config.gate_worker.clone(), run_directory.clone()).await?),
             engine: Arc::clone(&self.engine),
             spool: SpoolDirectory(run_directory),
             machine: config.machine,

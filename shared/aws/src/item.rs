@@ -279,7 +279,11 @@ mod tests {
                 judged_at: now,
                 duration: Duration::from_millis(2500),
                 sha256: Some(Sha256::from_bytes([9; 32])),
-                engine: Some(Engine { version: "ClamAV 1.4.6".into(), definitions: definitions.clone() }),
+                engine: Some(Engine {
+                    version: "ClamAV 1.4.6".into(),
+                    openers: vec!["7-Zip 26.02".into()],
+                    definitions: definitions.clone(),
+                }),
             },
         };
         let lease = Lease { holder: ScanId::from_random(Uuid::from_u128(1)), epoch: 2, until: now };

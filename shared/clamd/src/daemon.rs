@@ -113,7 +113,7 @@ impl Daemon {
         if let Some(loaded) = version.definitions.filter(|loaded| *loaded != definitions.version) {
             return Err(StartError::OtherDefinitions { loaded, on_disk: definitions.version });
         }
-        let stamp = EngineStamp { version: version.engine, definitions };
+        let stamp = EngineStamp { version: version.engine, openers: vec![], definitions };
         complaints.take();
         Ok(Self {
             child: starting.child,

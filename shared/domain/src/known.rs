@@ -84,7 +84,7 @@ mod tests {
             built_at: NOW,
             n_signatures: 1,
         };
-        Engine { version: "ClamAV 1.4.6".into(), definitions }
+        Engine { version: "ClamAV 1.4.6".into(), openers: vec![], definitions }
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub struct Judgement {
 pub struct Engine {
     /// For example `ClamAV 1.4.6`.
     pub version: String,
+    /// The programs that took the file apart for it, for example `7-Zip 26.02`.
+    #[serde(default)]
+    pub openers: Vec<String>,
     pub definitions: Definitions,
 }
 
@@ -196,6 +199,7 @@ pub(crate) mod tests {
             n_engine_errors: 0,
             engine: Engine {
                 version: "ClamAV 1.4.6".into(),
+                openers: vec!["7-Zip 26.02".into()],
                 definitions: Definitions {
                     kind: DefinitionsKind::Official,
                     version: "27900".into(),

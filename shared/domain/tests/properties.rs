@@ -77,7 +77,7 @@ fn release() -> Release {
 fn rescans(has_room: bool) -> Rescans {
     let definitions =
         Definitions { kind: DefinitionsKind::TestSet, version: "2".into(), built_at: START, n_signatures: 1 };
-    Rescans { engine: Some(Engine { version: "ClamAV".into(), definitions }), has_room }
+    Rescans { engine: Some(Engine { version: "ClamAV".into(), openers: vec![], definitions }), has_room }
 }
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {

@@ -152,6 +152,11 @@ impl BlobReader {
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
+
+    /// Another reader of the same blob.
+    pub(crate) fn rewound(&self) -> Self {
+        self.blob.reader()
+    }
 }
 
 impl io::BufRead for BlobReader {

@@ -9,12 +9,15 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use domain::verdict::Unscannable;
 
+use crate::ask::{self, Asked};
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::fields::Fields as _;
+use crate::format::{BOTH_OPEN, LIBARCHIVE_OPENS, SEVEN_ZIP_OPENS};
 use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
 use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_lha_member, is_rar};
-use crate::walk::{Damage, Reach, Walk, Walked, refuse};
-use crate::{cabinet, iso, seven_zip, stream, tar, text_encoding, zip};
+use crate::opener::Program;
+use crate::walk::{Damage, Reach, Stop, Walk, Walked, refuse};
+use crate::{cabinet, iso, openpgp, seven_zip, stream, tar, zip};
 
 const WINDOW: usize = 1024 * 1024;
 /// The longest header that is looked at behind a signature: an ARJ header, a tar block.
@@ -38,11 +41,14 @@ const SIGNATURES: &[(&[u8], Kind)] = &[
     (b"MSWIM\0\0\0", Kind::Wim),
     (b"07070", Kind::Cpio),
     (b"!<arch>\n", Kind::Ar),
-    (b"begin", Kind::TextEncoded),
     (b"-lh", Kind::Lha),
     (b"-lz", Kind::Lha),
     (b"-pm", Kind::Lha),
     (b"\x01CD001\x01\0", Kind::Iso),
+    (b"\xca\xfe\xba\xbe\0\0\0", Kind::MachO),
+    (b"\xca\xfe\xba\xbf\0\0\0", Kind::MachO),
+    (b"-BEGIN ", Kind::Armor),
+    (b"BEGIN PGP ", Kind::Armor),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,19 +66,29 @@ enum Kind {
     Wim,
     Cpio,
     Ar,
-    TextEncoded,
     Lha,
     Iso,
+    MachO,
+    /// Several blocks make one message, so the first one stands for all.
+    Armor,
 }
 
 /// Follows every plausible signature.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    let (mut at, mut done_to) = (0u64, 0u64);
+    tar::walk_blocks(walk, blob, depth)?;
+    let (mut at, mut done_to, mut has_armor) = (0u64, 0u64, false);
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, WINDOW + HEADER)?;
         let mut from = 0;
         while let Some((start, kind)) = next_signature(&window, from).filter(|(start, _)| *start < WINDOW) {
             let found_at = at + to_u64(start);
+            if kind == Kind::Armor {
+                if !std::mem::replace(&mut has_armor, true) {
+                    openpgp::walk_armor(walk, blob, found_at, depth)?;
+                }
+                from = start + 1;
+                continue;
+            }
             let head = &window[start..(start + HEADER).min(window.len())];
             let n_bytes = follow(walk, blob, found_at, head, kind, depth)?;
             done_to = done_to.max(found_at + n_bytes);
@@ -122,26 +138,73 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
             }
             None => Ok(0),
         },
-        Kind::Rar if is_rar(head) => unsupported("RAR in other data"),
-        Kind::Arj if is_arj(head) => unsupported("ARJ in other data"),
-        Kind::Wim if head.u32_le(8) == 208 => unsupported("WIM in other data"),
-        Kind::Cpio if is_cpio(head) => unsupported("cpio in other data"),
-        Kind::Ar if head.at(66, 2) == b"`\n" => unsupported("ar in other data"),
+        Kind::Rar if is_rar(head) => open(walk, &rest, depth, LIBARCHIVE_OPENS, "RAR in other data"),
+        Kind::Arj if is_arj(head) => open(walk, &rest, depth, SEVEN_ZIP_OPENS, "ARJ in other data"),
+        Kind::Wim if head.u32_le(8) == 208 => open(walk, &rest, depth, SEVEN_ZIP_OPENS, "WIM in other data"),
+        Kind::Cpio if is_cpio(&rest)? => open(walk, &rest, depth, BOTH_OPEN, "cpio in other data"),
+        Kind::Ar if head.at(66, 2) == b"`\n" => open(walk, &rest, depth, BOTH_OPEN, "ar in other data"),
         Kind::Lha => match at.checked_sub(LHA_METHOD_AT) {
-            Some(start) if is_lha_member(&blob.bytes_at(start, HEADER)?) => unsupported("LHA in other data"),
+            Some(start) if is_lha_member(&blob.bytes_at(start, HEADER)?) => {
+                open(walk, &blob.tail(start), depth, BOTH_OPEN, "LHA in other data")
+            }
             _ => Ok(0),
         },
         Kind::Iso => match at.checked_sub(DESCRIPTOR_AT) {
             Some(start) => iso::walk_embedded(walk, &blob.tail(start), depth).map(|()| 0),
             None => Ok(0),
         },
-        Kind::TextEncoded => follow_text(walk, &rest, head, depth),
-        Kind::Gzip | Kind::Bzip2 | Kind::Rar | Kind::Arj | Kind::Wim | Kind::Cpio | Kind::Ar => Ok(0),
+        // A Java class has its version here, which has never been below 45.
+        Kind::MachO if (1..45).contains(&head.u8_at(7)) => {
+            walk.count_attempt()?;
+            ask::ask(walk, &rest, None, depth).map(|_| 0)
+        }
+        Kind::Armor
+        | Kind::Gzip
+        | Kind::Bzip2
+        | Kind::MachO
+        | Kind::Rar
+        | Kind::Arj
+        | Kind::Wim
+        | Kind::Cpio
+        | Kind::Ar => Ok(0),
     }
 }
 
-fn unsupported(seen: &'static str) -> Walked<u64> {
+/// Has the openers unpack what begins here. It has been seen to be more than a signature: what none of them opens is refused, unless one that opens
+/// its kind says that it is none, such as the header of a member amid an archive.
+fn open(
+    walk: &mut Walk<'_>,
+    rest: &Blob,
+    depth: u32,
+    opened_by: &[Program],
+    seen: &'static str,
+) -> Walked<u64> {
+    let asked = ask::ask(walk, rest, None, depth)?;
+    if asked == Asked::Given || walk.has_one_of(opened_by) {
+        return Ok(0);
+    }
     refuse(Unscannable::UnsupportedContainer, seen)
+}
+
+/// Unpacks whatever a reader of zips would find that goes by the headers in front of the data.
+pub(crate) fn walk_zip_members(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    let mut at = 0;
+    while at < blob.size_bytes() {
+        let window = blob.bytes_at(at, WINDOW)?;
+        let Some(hit) = memchr::memmem::find(&window, ZIP_LOCAL) else {
+            // A signature may be cut by the window's end.
+            at += to_u64(window.len().saturating_sub(ZIP_LOCAL.len() - 1)).max(1);
+            continue;
+        };
+        let found_at = at + to_u64(hit);
+        let n_bytes = match zip::walk_streamed(walk, &blob.tail(found_at), depth) {
+            // Such readers cannot unpack it either, but for libarchive, which was asked.
+            Err(Stop::Refused(refusal)) if refusal.reason == Unscannable::UnsupportedContainer => 0,
+            walked => walked?,
+        };
+        at = found_at + n_bytes.max(1);
+    }
+    Ok(())
 }
 
 /// Decodes what decodes. Random bytes end after a few; whatever a tool would write to disk is looked at.
@@ -165,25 +228,17 @@ fn follow_stream(
     Ok(reader.position())
 }
 
-/// uuencode and its base64 form (POSIX.1-2024, `uuencode`): bsdtar decodes both in front of any archive.
-fn follow_text(walk: &mut Walk<'_>, rest: &Blob, head: &[u8], depth: u32) -> Walked<u64> {
-    let Some(encoding) = text_encoding::of_line(head) else { return Ok(0) };
-    let mut decoder = text_encoding::Decoder::new(rest.reader(), encoding);
-    let mut writer = walk.writer();
-    walk.fill(&mut writer, &mut decoder, Damage::CutOff)?;
-    if writer.size_bytes() == 0 {
-        return walk.count_attempt().map(|()| 0);
-    }
-    walk.count_member()?;
-    walk.visit(writer.finish(), depth, Reach::Handed)?;
-    Ok(0)
-}
-
 /// Every zip reader looks for the end record near the end, whatever comes before it. Returns what is not part of the zip.
 pub(crate) fn walk_zip_at_end(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Vec<Blob>> {
     let Some(ends_at) = zip_at_end(blob)? else { return Ok(vec![blob.clone()]) };
-    let starts_at = zip::walk_behind(walk, &blob.slice(0, ends_at), depth)?;
-    Ok(vec![blob.slice(0, starts_at), blob.tail(ends_at)])
+    let zip_and_before = blob.slice(0, ends_at);
+    let before = if let Some(starts_at) = zip::walk_behind(walk, &zip_and_before, depth)? {
+        blob.slice(0, starts_at)
+    } else {
+        walk_zip_members(walk, &zip_and_before, depth)?;
+        zip_and_before
+    };
+    Ok(vec![before, blob.tail(ends_at)])
 }
 
 fn zip_at_end(blob: &Blob) -> io::Result<Option<u64>> {

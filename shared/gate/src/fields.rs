@@ -16,6 +16,14 @@ pub(crate) trait Fields {
         self.at(offset, 4).try_into().map_or(0, u32::from_le_bytes)
     }
 
+    fn u16_be(&self, offset: usize) -> u16 {
+        self.at(offset, 2).try_into().map_or(0, u16::from_be_bytes)
+    }
+
+    fn u32_be(&self, offset: usize) -> u32 {
+        self.at(offset, 4).try_into().map_or(0, u32::from_be_bytes)
+    }
+
     fn u64_le(&self, offset: usize) -> u64 {
         self.at(offset, 8).try_into().map_or(0, u64::from_le_bytes)
     }

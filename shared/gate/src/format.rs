@@ -4,6 +4,7 @@ use std::io;
 
 use crate::blob::{Blob, to_usize};
 use crate::fields::Fields as _;
+use crate::opener::{Kind, Program};
 use crate::{mail, tar};
 
 /// What a reader would take a blob for.
@@ -22,14 +23,38 @@ pub(crate) enum Format {
     Compound,
     Mail,
     Pdf,
-    /// A container that the gate cannot walk, by its name.
-    Unsupported(&'static str),
+    /// Several of these at once.
+    Ambiguous,
+    /// Only openers open it.
+    Foreign(Foreign),
     Other,
 }
 
 impl Format {
     pub(crate) fn is_container(self) -> bool {
         !matches!(self, Self::Pdf | Self::Other)
+    }
+
+    /// What the gate walks itself, so that openers need not do it again.
+    pub(crate) fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Zip => Some(Kind::Zip),
+            Self::Gzip => Some(Kind::Gzip),
+            Self::Bzip2 => Some(Kind::Bzip2),
+            Self::Xz => Some(Kind::Xz),
+            Self::Tar => Some(Kind::Tar),
+            Self::SevenZip => Some(Kind::SevenZip),
+            Self::Cabinet => Some(Kind::Cabinet),
+            Self::Iso => Some(Kind::Iso),
+            Self::Ar => Some(Kind::Ar),
+            Self::Compound => Some(Kind::Compound),
+            Self::Mail | Self::Pdf | Self::Ambiguous | Self::Foreign(_) | Self::Other => None,
+        }
+    }
+
+    /// Whether what the gate finds malformed may be sound to the readers of this kind, if they agree on it.
+    pub(crate) fn has_second_opinion(self) -> bool {
+        self.kind().is_some() && self != Self::Compound
     }
 
     /// Whether bytes that the walk did not account for may be there: 7-Zip finds archives anywhere in them.
@@ -47,70 +72,84 @@ pub(crate) const CABINET: &[u8] = b"MSCF\0\0\0\0";
 pub(crate) const RAR: &[u8] = b"Rar!\x1a\x07";
 const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
-/// Signatures of containers that the gate refuses, and where they stand. The engine opens a few of these (ARJ, CHM, cpio, DMG,
+/// A kind of container that the gate does not walk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Foreign {
+    pub(crate) name: &'static str,
+    /// Whoever of these says that it is no archive knows better than a signature.
+    pub(crate) opened_by: &'static [Program],
+}
+
+pub(crate) const SEVEN_ZIP_OPENS: &[Program] = &[Program::SevenZip];
+pub(crate) const LIBARCHIVE_OPENS: &[Program] = &[Program::Libarchive];
+pub(crate) const BOTH_OPEN: &[Program] = &[Program::SevenZip, Program::Libarchive];
+const NONE_OPENS: &[Program] = &[];
+
+/// Signatures of containers that the gate does not walk, and where they stand. The engine opens a few of these (ARJ, CHM, cpio, DMG,
 /// TNEF, XAR), but nothing here could say whether it saw all of one.
-const UNSUPPORTED: &[(usize, &[u8], &str)] = &[
-    (0, b"PK\x07\x08PK\x03\x04", "split zip"),
-    (0, b"PK00PK\x03\x04", "split zip"),
-    (0, RAR, "RAR"),
-    (0, b"RE~^", "RAR 1"),
-    (0, b"\x28\xb5\x2f\xfd", "zstd"),
-    (1, b"\x2a\x4d\x18", "zstd or lz4, skippable frame"),
-    (0, b"\x04\x22\x4d\x18", "lz4"),
-    (0, b"\x02\x21\x4c\x18", "lz4, legacy"),
-    (0, b"LZIP", "lzip"),
-    (0, b"LRZI", "lrzip"),
-    (0, b"\x89LZO\0\r\n\x1a\n", "lzop"),
-    (0, b"\x1f\x9d", "compress"),
-    (0, b"\x1f\xa0", "compress, LZH"),
-    (0, b"bvx2", "LZFSE"),
-    (7, b"**ACE**", "ACE"),
-    (20, b"\xdc\xa7\xc4\xfd", "ZOO"),
-    (0, b"ALZ\x01", "ALZ"),
-    (0, b"EGGA", "EGG"),
-    (0, b"7kSt", "ZPAQ"),
-    (0, b"zPQ", "ZPAQ"),
-    (0, b"SIT!", "StuffIt"),
-    (0, b"StuffIt", "StuffIt"),
-    (0, b"MSWIM\0\0\0", "WIM"),
-    (0, b"SZDD\x88\xf0\x27\x33", "SZDD"),
-    (0, b"KWAJ\x88\xf0\x27\xd1", "KWAJ"),
-    (0, b"\x8f\xaf\xac\x84", "PPMd"),
-    (0, b"ITOLITLS", "HxS"),
-    (0, b"qshs", "SquashFS"),
-    (0, b"shsq", "SquashFS"),
-    (512, b"PM\0\0", "disk image"),
-    (0, b"\xed\xab\xee\xdb", "RPM"),
-    (0, b"xar!", "XAR"),
-    (0, b"ITSF", "CHM"),
-    (0, b"\x78\x9f\x3e\x22", "TNEF"),
-    (0, b"070701", "cpio"),
-    (0, b"070702", "cpio"),
-    (0, b"070707", "cpio"),
-    (0, b"\xc7\x71", "cpio"),
-    (0, b"\x71\xc7", "cpio"),
-    (0, b"WARC/1.", "WARC"),
-    (0, b"hsqs", "SquashFS"),
-    (0, b"sqsh", "SquashFS"),
-    (0, b"\x45\x3d\xcd\x28", "cramfs"),
-    (0, b"conectix", "VHD"),
-    (0, b"vhdxfile", "VHDX"),
-    (0, b"KDMV", "VMDK"),
-    (0, b"QFI\xfb", "QCOW"),
-    (0x40, b"\x7f\x10\xda\xbe", "VDI"),
-    (3, b"NTFS    ", "NTFS image"),
-    (54, b"FAT1", "FAT image"),
-    (82, b"FAT32", "FAT image"),
-    (32, b"NXSB", "APFS image"),
-    (512, b"EFI PART", "disk image"),
-    (1024, b"H+\0\x04", "HFS+ image"),
-    (1080, b"\x53\xef\x01\0", "ext image"),
-    (32769, b"BEA01", "UDF image"),
-    (0x9311, b"CD001", "raw CD image"),
+const FOREIGN: &[(usize, &[u8], Foreign)] = &[
+    (0, b"PK\x07\x08PK\x03\x04", Foreign { name: "split zip", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"PK00PK\x03\x04", Foreign { name: "split zip", opened_by: SEVEN_ZIP_OPENS }),
+    (0, RAR, Foreign { name: "RAR", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"RE~^", Foreign { name: "RAR 1", opened_by: NONE_OPENS }),
+    (0, b"\x28\xb5\x2f\xfd", Foreign { name: "zstd", opened_by: BOTH_OPEN }),
+    (1, b"\x2a\x4d\x18", Foreign { name: "zstd or lz4, skippable frame", opened_by: NONE_OPENS }),
+    (0, b"\x04\x22\x4d\x18", Foreign { name: "lz4", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"\x02\x21\x4c\x18", Foreign { name: "lz4, legacy", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"LZIP", Foreign { name: "lzip", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"LRZI", Foreign { name: "lrzip", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"\x89LZO\0\r\n\x1a\n", Foreign { name: "lzop", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"\x1f\x9d", Foreign { name: "compress", opened_by: BOTH_OPEN }),
+    (0, b"\x1f\xa0", Foreign { name: "compress, LZH", opened_by: NONE_OPENS }),
+    (0, b"bvx2", Foreign { name: "LZFSE", opened_by: NONE_OPENS }),
+    (7, b"**ACE**", Foreign { name: "ACE", opened_by: NONE_OPENS }),
+    (20, b"\xdc\xa7\xc4\xfd", Foreign { name: "ZOO", opened_by: NONE_OPENS }),
+    (0, b"ALZ\x01", Foreign { name: "ALZ", opened_by: NONE_OPENS }),
+    (0, b"EGGA", Foreign { name: "EGG", opened_by: NONE_OPENS }),
+    (0, b"7kSt", Foreign { name: "ZPAQ", opened_by: NONE_OPENS }),
+    (0, b"zPQ", Foreign { name: "ZPAQ", opened_by: NONE_OPENS }),
+    (0, b"SIT!", Foreign { name: "StuffIt", opened_by: NONE_OPENS }),
+    (0, b"StuffIt", Foreign { name: "StuffIt", opened_by: NONE_OPENS }),
+    (0, b"MSWIM\0\0\0", Foreign { name: "WIM", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"SZDD\x88\xf0\x27\x33", Foreign { name: "SZDD", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"KWAJ\x88\xf0\x27\xd1", Foreign { name: "KWAJ", opened_by: NONE_OPENS }),
+    (0, b"\x8f\xaf\xac\x84", Foreign { name: "PPMd", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"ITOLITLS", Foreign { name: "HxS", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"qshs", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"shsq", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
+    (512, b"PM\0\0", Foreign { name: "disk image", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"\xed\xab\xee\xdb", Foreign { name: "RPM", opened_by: BOTH_OPEN }),
+    (0, b"xar!", Foreign { name: "XAR", opened_by: BOTH_OPEN }),
+    (0, b"ITSF", Foreign { name: "CHM", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"\x78\x9f\x3e\x22", Foreign { name: "TNEF", opened_by: NONE_OPENS }),
+    (0, b"070701", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
+    (0, b"070702", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
+    (0, b"070707", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
+    (0, b"\xc7\x71", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
+    (0, b"\x71\xc7", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
+    (0, b"WARC/1.", Foreign { name: "WARC", opened_by: LIBARCHIVE_OPENS }),
+    (0, b"hsqs", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"sqsh", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"\x45\x3d\xcd\x28", Foreign { name: "cramfs", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"conectix", Foreign { name: "VHD", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"vhdxfile", Foreign { name: "VHDX", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"KDMV", Foreign { name: "VMDK", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"QFI\xfb", Foreign { name: "QCOW", opened_by: SEVEN_ZIP_OPENS }),
+    (0x40, b"\x7f\x10\xda\xbe", Foreign { name: "VDI", opened_by: SEVEN_ZIP_OPENS }),
+    (3, b"NTFS    ", Foreign { name: "NTFS image", opened_by: SEVEN_ZIP_OPENS }),
+    (32, b"NXSB", Foreign { name: "APFS image", opened_by: SEVEN_ZIP_OPENS }),
+    (512, b"EFI PART", Foreign { name: "disk image", opened_by: SEVEN_ZIP_OPENS }),
+    (1024, b"H+\0\x04", Foreign { name: "HFS+ image", opened_by: SEVEN_ZIP_OPENS }),
+    (1080, b"\x53\xef\x01\0", Foreign { name: "ext image", opened_by: SEVEN_ZIP_OPENS }),
+    (32769, b"BEA01", Foreign { name: "UDF image", opened_by: SEVEN_ZIP_OPENS }),
+    (0x9311, b"CD001", Foreign { name: "raw CD image", opened_by: NONE_OPENS }),
 ];
 
 /// The last 512 bytes of an Apple disk image, or of a fixed virtual disk, begin with these.
-const UNSUPPORTED_TRAILERS: &[(&[u8], &str)] = &[(b"koly", "DMG"), (b"conectix", "VHD")];
+const FOREIGN_TRAILERS: &[(&[u8], Foreign)] = &[
+    (b"koly", Foreign { name: "DMG", opened_by: SEVEN_ZIP_OPENS }),
+    (b"conectix", Foreign { name: "VHD", opened_by: SEVEN_ZIP_OPENS }),
+];
 
 /// Enough for every signature above, and for a mail's header.
 const HEAD_BYTES: usize = 40 * 1024;
@@ -124,7 +163,7 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
         (is_bzip2(&head), Format::Bzip2),
         (starts(XZ), Format::Xz),
         (starts(SEVEN_ZIP), Format::SevenZip),
-        (starts(b"MSCF"), Format::Cabinet),
+        (starts(b"MSCF") && !is_text(blob)?, Format::Cabinet),
         (starts(b"!<arch>\n"), Format::Ar),
         (starts(COMPOUND), Format::Compound),
         (tar::is_header(head.at(0, 512)), Format::Tar),
@@ -133,10 +172,10 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
     let mut claims = by_magic.into_iter().filter_map(|(is_it, format)| is_it.then_some(format));
     if let Some(format) = claims.next() {
         // Readers would choose by the file's name, or by what they look for first.
-        return Ok(if claims.next().is_some() { Format::Unsupported("two formats at once") } else { format });
+        return Ok(if claims.next().is_some() { Format::Ambiguous } else { format });
     }
-    if let Some(name) = unsupported(&head, blob)? {
-        return Ok(Format::Unsupported(name));
+    if let Some(foreign) = foreign(&head, blob)? {
+        return Ok(Format::Foreign(foreign));
     }
     // A mail may speak of PDF in its header; a PDF has no header fields before it.
     let is_pdf = memchr::memmem::find(&head[..head.len().min(1024)], b"%PDF-").is_some();
@@ -147,6 +186,15 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
     })
 }
 
+/// Whether a blob is text, to its end or for as far as counts: then a signature at its start is a word in it.
+pub(crate) fn is_text(blob: &Blob) -> io::Result<bool> {
+    let head = blob.bytes_at(0, HEAD_BYTES)?;
+    let is_control = |byte: &u8| matches!(byte, 0..=8 | 11 | 14..=26 | 28..=31 | 127);
+    // A character may be cut at the end.
+    let is_utf8 = std::str::from_utf8(&head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    Ok(is_utf8 && !head.iter().any(is_control))
+}
+
 pub(crate) fn is_bzip2(bytes: &[u8]) -> bool {
     let block = bytes.at(4, 6);
     bytes.starts_with(b"BZh")
@@ -154,22 +202,24 @@ pub(crate) fn is_bzip2(bytes: &[u8]) -> bool {
         && (block == b"\x31\x41\x59\x26\x53\x59" || block == b"\x17\x72\x45\x38\x50\x90")
 }
 
-fn unsupported(head: &[u8], blob: &Blob) -> io::Result<Option<&'static str>> {
-    let by_magic = UNSUPPORTED.iter().find(|(offset, magic, _)| head.at(*offset, magic.len()) == *magic);
-    if let Some((_, _, name)) = by_magic {
-        return Ok(Some(name));
+fn foreign(head: &[u8], blob: &Blob) -> io::Result<Option<Foreign>> {
+    let by_magic = FOREIGN.iter().find(|(offset, magic, _)| head.at(*offset, magic.len()) == *magic);
+    let by_structure = [
+        (is_arj(head), "ARJ", SEVEN_ZIP_OPENS),
+        (is_partitioned(head), "disk image", SEVEN_ZIP_OPENS),
+        (is_fat(head), "FAT image", NONE_OPENS),
+        (is_old_gzip(head), "pack, or an old gzip", NONE_OPENS),
+        (is_lha(head), "LHA", BOTH_OPEN),
+    ];
+    let found = by_structure.into_iter().find(|(is_it, ..)| *is_it);
+    if let Some(foreign) = by_magic.map(|(.., foreign)| *foreign) {
+        return Ok(Some(foreign));
     }
-    if is_arj(head) {
-        return Ok(Some("ARJ"));
-    }
-    if is_partitioned(head) {
-        return Ok(Some("disk image"));
-    }
-    if is_lha(head) {
-        return Ok(Some("LHA"));
+    if let Some((_, name, opened_by)) = found {
+        return Ok(Some(Foreign { name, opened_by }));
     }
     let trailer = blob.bytes_at(blob.size_bytes().saturating_sub(512), 8)?;
-    Ok(UNSUPPORTED_TRAILERS.iter().find(|(magic, _)| trailer.starts_with(magic)).map(|(_, name)| *name))
+    Ok(FOREIGN_TRAILERS.iter().find(|(magic, _)| trailer.starts_with(magic)).map(|(_, foreign)| *foreign))
 }
 
 /// `60 EA`, the size of the basic header, the header, its CRC-32. Two bytes alone would hit ordinary files.
@@ -180,6 +230,14 @@ pub(crate) fn is_arj(bytes: &[u8]) -> bool {
         && (30..=2600).contains(&n_header)
         && header.len() == n_header
         && crc32fast::hash(header) == bytes.u32_le(4 + n_header)
+}
+
+/// What gzip(1) unpacks beside its own format: `1F 9E`, with a header like that of `1F 8B`, and pack's `1F 1E`, a size and the number of
+/// lengths of codes, 24 at most.
+fn is_old_gzip(head: &[u8]) -> bool {
+    let is_old = head.starts_with(b"\x1f\x9e\x08") && head.u8_at(3) & 0xe0 == 0;
+    let is_pack = head.starts_with(b"\x1f\x1e") && (1..=24).contains(&head.u8_at(6)) && head.len() > 8;
+    is_old || is_pack
 }
 
 /// A master boot record: its signature, and four entries that are empty or sensible, one of them not empty.
@@ -197,17 +255,36 @@ fn is_partitioned(head: &[u8]) -> bool {
         && !entries.iter().all(is_empty)
 }
 
-/// A cpio header in one of its two text forms, which are all digits.
-pub(crate) fn is_cpio(bytes: &[u8]) -> bool {
-    let all = |n_digits: usize, is_digit: fn(&u8) -> bool| {
-        let digits = bytes.at(6, n_digits);
-        digits.len() == n_digits && digits.iter().all(is_digit)
+/// The parameters of a FAT volume, each in its range (Microsoft, "FAT: General Overview of On-Disk Format", boot sector). mtools reads volumes without
+/// the mark at the sector's end, or without a jump at its start, which 7-Zip does not.
+fn is_fat(head: &[u8]) -> bool {
+    let (bytes_per_sector, sectors_per_cluster) = (head.u16_le(11), head.u8_at(13));
+    let n_sectors = u32::from(head.u16_le(19)).max(head.u32_le(32));
+    let says_so = head.at(54, 4) == b"FAT1" || head.at(82, 5) == b"FAT32";
+    says_so
+        && matches!(bytes_per_sector, 128 | 256 | 512 | 1024 | 2048 | 4096)
+        && sectors_per_cluster.is_power_of_two()
+        && head.u16_le(14) > 0
+        && matches!(head.u8_at(16), 1 | 2)
+        && n_sectors > 0
+}
+
+/// Whether a cpio member begins here in one of its two text forms: digits, and a name that ends where they say. Its last byte is a zero, so
+/// that text of digits alone never passes. Its kind of file counts for nothing: programs unpack what they do not know.
+pub(crate) fn is_cpio(blob: &Blob) -> io::Result<bool> {
+    // The longest path of Linux.
+    const MAX_NAME: usize = 4096;
+    let bytes = blob.bytes_at(0, 110 + MAX_NAME)?;
+    let (n_header, name_size_at, radix) = match bytes.at(0, 6) {
+        b"070701" | b"070702" => (110, 94..102, 16),
+        b"070707" => (76, 59..65, 8),
+        _ => return Ok(false),
     };
-    match bytes.at(0, 6) {
-        b"070701" | b"070702" => all(104, u8::is_ascii_hexdigit),
-        b"070707" => all(70, |byte| matches!(byte, b'0'..=b'7')),
-        _ => false,
-    }
+    let digits = bytes.at(6, n_header - 6);
+    let is_header = !digits.is_empty() && digits.iter().all(|byte| char::from(*byte).is_digit(radix));
+    let n_name = bytes.get(name_size_at).and_then(|digits| std::str::from_utf8(digits).ok());
+    let n_name = n_name.and_then(|digits| usize::from_str_radix(digits, radix).ok()).unwrap_or(0);
+    Ok(is_header && (1..=MAX_NAME).contains(&n_name) && bytes.at(n_header + n_name - 1, 1) == [0])
 }
 
 fn is_lha(bytes: &[u8]) -> bool {

@@ -15,9 +15,13 @@
 //! Decompressors are kept crates; the structure around them is read here, because they normalise away what matters.
 
 mod ar;
+mod arc;
+mod ask;
 mod blob;
 mod cabinet;
 mod capability;
+mod classic_mac;
+mod cms;
 mod compound;
 mod embedded;
 mod encrypted;
@@ -25,16 +29,26 @@ mod fields;
 mod format;
 mod inflate;
 mod iso;
+mod lbr;
+mod look;
+mod lzma_alone;
 mod mail;
 mod mszip;
+mod ole;
+mod opener;
+mod openpgp;
+mod pdf;
 mod refusal;
+mod rtf;
 mod scratch;
 mod seven_zip;
 mod stream;
 mod tar;
 mod text_encoding;
+mod unopened;
 mod walk;
 mod zip;
+mod zstd_frames;
 
 use std::fs::File;
 use std::io;
@@ -43,6 +57,7 @@ use serde::{Deserialize, Serialize};
 
 pub use blob::{Blob, BlobReader, Place, PlaceIn};
 pub use capability::{Capabilities, Method, Sample};
+pub use opener::{Kind, MemberEnd, MemberSink, Opened, Opener, Program};
 pub use refusal::Refusal;
 
 use scratch::Scratch;
@@ -78,12 +93,17 @@ pub struct Inspection {
 
 impl Gate {
     /// Inspects `file` from its start. Members that are too large for memory, and those that are handed over, are kept in `scratch`, an
-    /// empty file. An error means that one of the two could not be read or written; whatever the bytes are is an [`Inspection`].
+    /// empty file. The `openers` are asked about the file and about every member. An error means that one of the two could not be read or written; whatever the bytes are is an [`Inspection`].
     ///
     /// The bytes are hostile: a service calls this in a process of its own, which may crash or be killed (`shared/inspector`).
-    pub fn inspect(&self, file: &File, scratch: File) -> io::Result<Inspection> {
+    pub fn inspect(
+        &self,
+        file: &File,
+        scratch: File,
+        openers: Vec<Box<dyn Opener>>,
+    ) -> io::Result<Inspection> {
         let blob = Blob::from_file(file.try_clone()?)?;
-        let mut walk = Walk::new(self, Scratch::new(scratch));
+        let mut walk = Walk::new(self, Scratch::new(scratch), openers);
         let refusal = match walk.look(&blob, 0) {
             Ok(()) => None,
             Err(Stop::Refused(refusal)) => Some(refusal),

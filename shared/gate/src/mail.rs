@@ -1,24 +1,121 @@
-//! Mail: every part, decoded, is handed to the engine; so is every run of base64, whatever the headers say about it.
+//! What readers decode in a text: parts of mails, mailbox files, and everything else that is written in letters.
 //!
-//! Readers of MIME differ in a hundred small ways (RFC 2045 to 2049). The runs make most of those differences irrelevant.
+//! Readers of MIME differ in a hundred small ways (RFC 2045 to 2049), and so do those of uuencode. Where two of them read something
+//! differently, both readings are handed over, equal ones once. Nothing is too damaged for that: what decodes is what a reader saves.
 
-use std::sync::LazyLock;
+mod boundary;
+mod charset;
+mod flat;
+mod header;
+mod lines;
+mod tree;
 
-use aho_corasick::AhoCorasick;
-use domain::verdict::Unscannable;
-use mail_parser::{MessageParser, PartType};
+use std::collections::HashSet;
 
-use crate::blob::{Blob, to_u64, to_usize};
-use crate::capability::Method;
-use crate::text_encoding::decode_base64;
-use crate::walk::{Reach, Walk, Walked, malformed, refuse};
+use crate::blob::{Blob, to_u64};
+use crate::text_encoding::{self, Encoding, Marks, Runs};
+use crate::walk::{Walk, Walked};
 
-/// A message is parsed in memory.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
+use flat::Flat;
+pub(crate) use header::holds;
+pub(crate) use lines::{Breaks, Line, Lines};
+use tree::{Mailbox, Pick, Tree};
 
-/// Messages within messages that one message may have, or seem to have. mail-parser nests as deep as the bytes do, and drops and copies what
-/// it nested by recursion: 2 MB of stack are enough for 20,000 levels and not for 30,000.
-const MAX_NESTED: usize = 10_000;
+/// How a body may be written.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Body {
+    as_is: bool,
+    base64: bool,
+    quoted: bool,
+    charset: Option<Vec<u8>>,
+}
+
+/// Where something encoded stands in a text.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Span {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) encoding: Encoding,
+    /// Of what it decodes to.
+    charset: Option<Vec<u8>>,
+}
+
+/// What was found, each once.
+#[derive(Debug)]
+pub(crate) struct Spans {
+    blob: Blob,
+    known: HashSet<Span>,
+    ordered: Vec<Span>,
+    n_most: u64,
+    /// How the text is being read.
+    breaks: Breaks,
+}
+
+impl Spans {
+    pub(crate) fn new(blob: &Blob, n_most: u64) -> Self {
+        Self { blob: blob.clone(), known: HashSet::new(), ordered: Vec::new(), n_most, breaks: Breaks::Any }
+    }
+
+    /// Where each is.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.ordered.iter().map(|span| (span.start, span.end))
+    }
+
+    fn add(&mut self, start: u64, end: u64, body: &Body) -> Walked {
+        let quoted = Encoding::Quoted(self.breaks);
+        for (is_it, encoding) in
+            [(body.as_is, Encoding::AsIs), (body.base64, Encoding::Base64), (body.quoted, quoted)]
+        {
+            if is_it {
+                self.add_encoded(start, end, encoding, body.charset.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn add_plain(&mut self, start: u64, end: u64, encoding: Encoding) -> Walked {
+        self.add_encoded(start, end, encoding, None)
+    }
+
+    fn add_encoded(
+        &mut self,
+        mut start: u64,
+        mut end: u64,
+        encoding: Encoding,
+        charset: Option<Vec<u8>>,
+    ) -> Walked {
+        if encoding == Encoding::Base64 {
+            (start, end) = self.trimmed(start, end)?;
+        }
+        if start >= end {
+            return Ok(());
+        }
+        let span = Span { start, end, encoding, charset };
+        if self.known.insert(span.clone()) {
+            self.ordered.push(span);
+        }
+        if to_u64(self.ordered.len()) > self.n_most {
+            return crate::walk::refuse(
+                domain::verdict::Unscannable::TooManyFiles,
+                "mail: more parts than the limit",
+            );
+        }
+        Ok(())
+    }
+
+    /// Without white space around it, so that what is found in several ways is decoded once.
+    fn trimmed(&self, start: u64, end: u64) -> Walked<(u64, u64)> {
+        const MOST: usize = 64;
+        let n_bytes = end.saturating_sub(start);
+        let head = self.blob.slice(start, n_bytes).bytes_at(0, MOST)?;
+        let tail_at = n_bytes.saturating_sub(to_u64(MOST));
+        let tail = self.blob.slice(start, n_bytes).bytes_at(tail_at, MOST)?;
+        let n_before = to_u64(head.len() - head.trim_ascii_start().len());
+        let n_behind = to_u64(tail.len() - tail.trim_ascii_end().len());
+        Ok((start + n_before, end - n_behind))
+    }
+}
 
 /// Whether a blob begins with header fields that make a reader decode what follows.
 pub(crate) fn is_header(head: &[u8]) -> bool {
@@ -45,119 +142,59 @@ pub(crate) fn is_header(head: &[u8]) -> bool {
     has_field
 }
 
+/// Hands over whatever some reader decodes in a blob that is no container, or may be another besides.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    walk.require(Method::Mail)?;
-    if blob.size_bytes() > MAX_BYTES {
-        return refuse(Unscannable::TooLarge, "mail: larger than the limit");
+    charset::walk_wide_text(walk, blob, depth)?;
+    let mut spans = Spans::new(blob, walk.gate.limits.max_members);
+    if find(blob, Breaks::Any, &mut spans)? {
+        find(blob, Breaks::Lf, &mut spans)?;
     }
-    let text = blob.bytes_at(0, to_usize(blob.size_bytes()))?;
-    for message in messages(&text) {
-        walk_message(walk, message, depth)?;
-    }
-    for decoded in base64_runs(&text) {
-        walk.stored_member(Blob::from_bytes(decoded), depth, Reach::Handed)?;
+    for span in &spans.ordered {
+        let body = blob.slice(span.start, span.end - span.start);
+        for decoded in text_encoding::hand(walk, &body, span.encoding, depth)? {
+            if let Some(label) = &span.charset {
+                charset::hand_converted(walk, &decoded, label, depth)?;
+            }
+        }
     }
     Ok(())
 }
 
-/// The text as one message, and if it is a mailbox file, each message that begins with a line `From ` (RFC 4155): readers differ on whether
-/// such a line in a body begins another.
-fn messages(text: &[u8]) -> Vec<&[u8]> {
-    const BEGIN: &[u8] = b"From ";
-    if !text.starts_with(BEGIN) {
-        return vec![text];
+/// Finds all in one pass, and the parts of mails in one more for each way to read them. Returns whether there are other line breaks than LF.
+fn find(blob: &Blob, breaks: Breaks, spans: &mut Spans) -> Walked<bool> {
+    spans.breaks = breaks;
+    let (mut flat, mut runs, mut marks) = (Flat::default(), Runs::default(), Marks::new(blob, breaks));
+    let mut lines = Lines::new(blob, breaks);
+    while let Some(line) = lines.next_line()? {
+        flat.take(&line, spans)?;
+        runs.take(&line, spans)?;
+        marks.take(&line, spans)?;
     }
-    let behind_first_line = |text: &'_ [u8]| memchr::memchr(b'\n', text).map_or(text.len(), |end| end + 1);
-    let begins = memchr::memmem::find_iter(text, b"\nFrom ").map(|hit| hit + 1);
-    let bounds = [0].into_iter().chain(begins).chain([text.len()]).collect::<Vec<_>>();
-    let each = bounds.windows(2).map(|bounds| &text[bounds[0]..bounds[1]]);
-    [text].into_iter().chain(each).map(|message| &message[behind_first_line(message)..]).collect()
+    flat.finish(spans)?;
+    runs.finish(spans)?;
+    marks.finish(spans)?;
+    if !flat.has_header {
+        return Ok(lines.has_lonely_cr());
+    }
+    let mailbox = [Mailbox::OneMessage, Mailbox::Split];
+    for mailbox in mailbox.into_iter().take(if flat.has_from_line { 2 } else { 1 }) {
+        if find_parts(blob, breaks, Tree::new(Pick::All, mailbox), spans)? {
+            find_parts(blob, breaks, Tree::new(Pick::First, mailbox), spans)?;
+            find_parts(blob, breaks, Tree::new(Pick::Last, mailbox), spans)?;
+        }
+    }
+    Ok(lines.has_lonely_cr())
 }
 
-fn walk_message(walk: &mut Walk<'_>, text: &[u8], depth: u32) -> Walked {
-    if n_nested_at_most(text) > MAX_NESTED {
-        return refuse(Unscannable::TooDeep, "mail: too many messages within messages");
+/// Returns whether some header names several boundaries.
+fn find_parts(blob: &Blob, breaks: Breaks, mut tree: Tree, spans: &mut Spans) -> Walked<bool> {
+    let mut lines = Lines::new(blob, breaks);
+    while let Some(line) = lines.next_line()? {
+        tree.take(&line, spans)?;
     }
-    let Some(message) = MessageParser::default().parse(text) else {
-        return malformed("mail: no message");
-    };
-    walk.expect(to_u64(message.parts.len()), 0)?;
-    for part in &message.parts {
-        if part.is_encoding_problem {
-            return malformed("mail: a part that cannot be decoded");
-        }
-        let bytes = match &part.body {
-            PartType::Text(text) | PartType::Html(text) => text.as_bytes(),
-            PartType::Binary(bytes) | PartType::InlineBinary(bytes) => bytes,
-            PartType::Message(message) => message.raw_message(),
-            PartType::Multipart(_) => continue,
-        };
-        walk.stored_member(Blob::from_bytes(bytes.to_vec()), depth, Reach::Handed)?;
-    }
-    Ok(())
-}
-
-/// How often the words stand here without which no parser begins another message: `message/rfc822`, `message/global`, `multipart/digest`
-/// (RFC 2046, RFC 6532). What is nested within a part that is encoded does not show: for that the process has a stack that is large enough.
-fn n_nested_at_most(text: &[u8]) -> usize {
-    #[expect(clippy::expect_used, reason = "it fails for more patterns than memory holds, or never")]
-    static WORDS: LazyLock<AhoCorasick> = LazyLock::new(|| {
-        let words = ["rfc822", "global", "digest"];
-        AhoCorasick::builder().ascii_case_insensitive(true).build(words).expect("three short words")
-    });
-    WORDS.find_iter(text).count()
-}
-
-/// Decodes every run of lines that are nothing but base64.
-fn base64_runs(text: &[u8]) -> Vec<Vec<u8>> {
-    const LEAST: usize = 24;
-    let (mut runs, mut run) = (Vec::new(), Vec::new());
-    let mut end_run = |run: &mut Vec<u8>| {
-        let digits = std::mem::take(run);
-        if digits.len() >= LEAST
-            && let Some(bytes) = decode_base64(&digits)
-        {
-            runs.push(bytes);
-        }
-    };
-    for line in text.split(|byte| *byte == b'\n') {
-        let line = line.trim_ascii();
-        let digits = line.iter().rev().skip_while(|byte| **byte == b'=').count();
-        let is_run = !line.is_empty()
-            && line[..digits].iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
-        if is_run {
-            run.extend_from_slice(&line[..digits]);
-        }
-        if !is_run || digits < line.len() {
-            end_run(&mut run);
-        }
-    }
-    end_run(&mut run);
-    runs
+    tree.finish(spans)?;
+    Ok(tree.is_ambiguous)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_end_where_their_padding_is() {
-        let text = b"QUJDREVGR0hJSktMTU5PUFFSU1Q=\nYWJjZGVmZ2hpamtsbW5vcHFyc3Q=\nprose between\nQUJDREVGR0hJSktM\nTU5PUFFSU1RV\n";
-        let runs = base64_runs(text);
-        assert_eq!(
-            runs,
-            [
-                b"ABCDEFGHIJKLMNOPQRST".to_vec(),
-                b"abcdefghijklmnopqrst".to_vec(),
-                b"ABCDEFGHIJKLMNOPQRSTU".to_vec()
-            ]
-        );
-    }
-
-    #[test]
-    fn short_runs_are_words() {
-        let least = "QUJDREVGR0hJSktMTU5PUFFS";
-        assert_eq!(base64_runs(least.as_bytes()).len(), 1);
-        assert!(base64_runs(&least.as_bytes()[..23]).is_empty());
-    }
-}
+mod tests;

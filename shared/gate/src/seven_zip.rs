@@ -42,8 +42,14 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -
     let behind = blob.slice(START_HEADER_BYTES + packed, start.u64_le(12) - packed);
     embedded::walk(walk, &behind, depth)?;
     let mut reach = reach;
-    for coder in archive.blocks.iter().flat_map(|block| &block.coders) {
-        reach = require_coder(walk, coder.encoder_method_id(), reach)?;
+    for block in &archive.blocks {
+        for coder in &block.coders {
+            reach = require_coder(walk, coder.encoder_method_id(), reach)?;
+        }
+        // The engine follows a few ways of chaining coders, and says nothing of the others.
+        if block.coders.len() > 1 {
+            reach = Reach::Handed;
+        }
     }
     let declared = archive.files.iter().fold(0u64, |sum, file| sum.saturating_add(file.size));
     walk.expect(to_u64(archive.files.len()), declared)?;
@@ -104,7 +110,7 @@ fn refusal_of(error: Error) -> Stop {
             refuse(Unscannable::UnsupportedContainer, "7z: a method that the engine cannot unpack")
         }
         Error::MaxMemLimited { .. } => {
-            refuse(Unscannable::ExpandsTooMuch, "7z: needs more memory than the limit")
+            refuse(Unscannable::UnsupportedContainer, "7z: needs more memory than the limit")
         }
         Error::Io(error, _) if crate::walk::is_storage_trouble(&error) => return Stop::Trouble(error),
         _ => malformed("7z: damaged"),

@@ -2,24 +2,32 @@
 
 use std::io;
 
-use crate::blob::{Blob, to_usize};
+use domain::verdict::Unscannable;
+
+use crate::blob::{Blob, to_u64, to_usize};
 use crate::capability::Method;
 use crate::fields::Fields as _;
-use crate::walk::{Reach, Walk, Walked, malformed};
+use crate::walk::{Reach, Walk, Walked, malformed, refuse};
 
 const BLOCK: u64 = 512;
 
 /// Whether 512 bytes are a header: their checksum says so, for tars with and without `ustar`.
 pub(crate) fn is_header(header: &[u8]) -> bool {
-    let stored = octal(header.at(148, 8)).and_then(|sum| i64::try_from(sum).ok());
-    let sum = |value: fn(u8) -> i64| {
-        header
-            .iter()
-            .enumerate()
-            .fold(0, |sum, (index, byte)| sum + value(if (148..156).contains(&index) { b' ' } else { *byte }))
-    };
-    let sums = [sum(i64::from), sum(|byte| i64::from(byte.cast_signed()))];
-    header.len() == 512 && stored.is_some_and(|stored| sums.contains(&stored))
+    // First what is cheap: almost no block has a number there.
+    let Some(stored) = checksum(header.at(148, 8)).filter(|_| header.len() == 512) else { return false };
+    // Some old writers summed signed bytes: each of those above 127 counts 256 less.
+    let n_high =
+        header.iter().enumerate().filter(|(index, byte)| !SUM.contains(index) && **byte > 127).count();
+    let unsigned = unsigned_sum(header);
+    stored == unsigned || unsigned.checked_sub(256 * to_u64(n_high)) == Some(stored)
+}
+
+/// Where the sum of a header stands, which counts as spaces.
+const SUM: std::ops::Range<usize> = 148..156;
+
+fn unsigned_sum(header: &[u8]) -> u64 {
+    let of_others = header.iter().enumerate().filter(|(index, _)| !SUM.contains(index));
+    of_others.map(|(_, byte)| u64::from(*byte)).sum::<u64>() + 8 * u64::from(b' ')
 }
 
 /// A number field: octal digits, padded with spaces or zeros, ended by a space or a zero byte.
@@ -28,16 +36,70 @@ fn octal(field: &[u8]) -> Option<u64> {
     u64::from_str_radix(text, 8).ok()
 }
 
+/// The number in the checksum's field, as the most tolerant readers take it: after blanks of any kind, or in base 256.
+fn checksum(field: &[u8]) -> Option<u64> {
+    if let Some((0x80, number)) = field.split_first().map(|(first, number)| (*first, number)) {
+        return Some(number.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)));
+    }
+    let is_blank =
+        |character: char| character == '\0' || character.is_ascii_whitespace() || character == '\x0b';
+    u64::from_str_radix(std::str::from_utf8(field).ok()?.trim_matches(is_blank), 8).ok()
+}
+
 /// Walks a tar that reaches to the blob's end.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    walk.require(Method::Tar)?;
+    let reach = if is_plain(blob)? { Reach::Followed } else { Reach::Handed };
+    if reach == Reach::Followed {
+        walk.require(Method::Tar)?;
+    }
     let mut at = 0;
     while let Some(header) = next_header(blob, at)? {
-        at = walk_member(walk, blob, at, &header, depth, Reach::Followed)?;
+        at = walk_member(walk, blob, at, &header, depth, reach)?;
     }
     // Readers stop at the zeros or go on, as they are told: nothing may follow. A tar without zeros is cut.
     let has_end = at < blob.size_bytes();
     if has_end && is_zero_from(blob, at)? { Ok(()) } else { malformed("tar: cut, or data behind its end") }
+}
+
+/// Whether every header is one that the engine goes on at: with `ustar`, and its numbers as all writers write them.
+fn is_plain(blob: &Blob) -> io::Result<bool> {
+    let mut at = 0;
+    while let Some(header) = next_header(blob, at)? {
+        let is_number = |field: &[u8]| {
+            let n_digits = field.iter().take_while(|byte| matches!(byte, b'0'..=b'7')).count();
+            n_digits > 0 && field[n_digits..].iter().all(|byte| matches!(byte, b' ' | 0))
+        };
+        let size = octal(header.at(124, 12)).filter(|_| is_number(header.at(124, 12)));
+        let has_sum = is_number(header.at(148, 8)) && octal(header.at(148, 8)) == Some(unsigned_sum(&header));
+        let (Some(size), true, true) = (size, has_sum, header.at(257, 5) == b"ustar") else {
+            return Ok(false);
+        };
+        // The engine stops at attributes and long names that are empty.
+        if size == 0 && matches!(header.u8_at(156), b'x' | b'g' | b'L' | b'K') {
+            return Ok(false);
+        }
+        at = (at + BLOCK).saturating_add(size.next_multiple_of(BLOCK));
+    }
+    Ok(true)
+}
+
+/// Walks tars without `ustar` that begin at a block in the middle of other data: GNU tar looks for the next header when the first is none.
+pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    const WINDOW: usize = 1024 * 1024;
+    let mut at = BLOCK;
+    while at < blob.size_bytes() {
+        let window = blob.bytes_at(at, WINDOW)?;
+        let mut blocks = window.chunks(to_usize(BLOCK)).enumerate();
+        let found = blocks.find(|(_, block)| block.at(257, 5) != b"ustar" && is_header(block));
+        at += match found {
+            Some((index, _)) => {
+                let start = to_u64(index) * BLOCK;
+                start + walk_embedded(walk, &blob.tail(at + start), depth)?.max(BLOCK).next_multiple_of(BLOCK)
+            }
+            None => to_u64(window.len()),
+        };
+    }
+    Ok(())
 }
 
 /// Walks a tar in the middle of other data, as far as it goes, and hands its members to the engine. Returns where it ends.
@@ -83,23 +145,67 @@ fn walk_member(
         b'0' | b'\0' | b'7' => walk.stored_member(data, depth, reach)?,
         // Links, devices, directories and pipes have no data; readers disagree on what a size means there.
         b'1'..=b'6' if size_bytes == 0 => {}
-        b'x' | b'g' if !changes_layout(&data)? => {}
-        b'L' | b'K' if size_bytes <= MAX_ATTRIBUTES => {}
-        _ => return malformed("tar: a member of an unusual kind"),
+        b'x' | b'g' => match layout(&data)? {
+            Layout::Kept => {}
+            Layout::Sparse => return unusual(),
+            Layout::Changed => return malformed("tar: attributes that change what follows"),
+        },
+        // To some readers a long name is a member like others.
+        b'L' | b'K' if size_bytes <= MAX_ATTRIBUTES => walk.reading_of(data, depth).map(drop)?,
+        b'L' | b'K' | b'1'..=b'6' => {
+            return malformed("tar: a link or a device with data, or a name that is too long");
+        }
+        _ => return unusual(),
     }
     Ok((at + BLOCK).saturating_add(size_bytes.next_multiple_of(BLOCK)))
 }
 
 const MAX_ATTRIBUTES: u64 = 1024 * 1024;
 
-/// Whether attributes say that the next member's size or layout is not what its header says.
-fn changes_layout(attributes: &Blob) -> io::Result<bool> {
+/// Sparse files, labels, lists of directories: readers write its data as they stand, or what they make of them.
+fn unusual<T>() -> Walked<T> {
+    refuse(Unscannable::UnsupportedContainer, "tar: a member of an unusual kind")
+}
+
+/// What attributes say of the next member, beside what its header says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Layout {
+    Kept,
+    /// Its data are the pieces of a sparse file.
+    Sparse,
+    /// Its size is another, or readers differ on what the attributes are.
+    Changed,
+}
+
+fn layout(attributes: &Blob) -> io::Result<Layout> {
     if attributes.size_bytes() > MAX_ATTRIBUTES {
-        return Ok(true);
+        return Ok(Layout::Changed);
     }
     let text = attributes.bytes_at(0, to_usize(attributes.size_bytes()))?;
-    let keys = [&b" size="[..], b" GNU.sparse."];
-    Ok(keys.iter().any(|key| memchr::memmem::find(&text, key).is_some()))
+    // Where a record is not as the standard has it, readers differ on where its key begins.
+    let Some(keys) = attribute_keys(&text) else { return Ok(Layout::Changed) };
+    // GNU tar skips any number of blanks in front of the key.
+    let mut keys = keys.into_iter().map(<[u8]>::trim_ascii_start);
+    Ok(if keys.clone().any(|key| key == b"size") {
+        Layout::Changed
+    } else if keys.any(|key| key.starts_with(b"GNU.sparse.")) {
+        Layout::Sparse
+    } else {
+        Layout::Kept
+    })
+}
+
+/// The keys of pax records, `LENGTH KEY=VALUE` and a line end, where the length is in decimal and that of the whole; `None` where one is none.
+fn attribute_keys(mut text: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut keys = Vec::new();
+    while text.first().is_some_and(|byte| *byte != 0) {
+        let n_digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let length = std::str::from_utf8(&text[..n_digits]).ok()?.parse::<usize>().ok()?;
+        let record = text.get(n_digits..length)?.strip_prefix(b" ")?.strip_suffix(b"\n")?;
+        keys.push(record.split(|byte| *byte == b'=').next().filter(|key| key.len() < record.len())?);
+        text = &text[length..];
+    }
+    Some(keys)
 }
 
 pub(crate) fn is_zero_from(blob: &Blob, start: u64) -> io::Result<bool> {
@@ -113,4 +219,35 @@ pub(crate) fn is_zero_from(blob: &Blob, start: u64) -> io::Result<bool> {
         at += crate::blob::to_u64(chunk.len());
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout_of(text: &[u8]) -> Layout {
+        layout(&Blob::from_bytes(text.to_vec())).unwrap()
+    }
+
+    #[test]
+    fn attributes_change_the_layout_by_their_keys_alone() {
+        for text in [&b"11 mtime=1\n27 path=Icone, size=48.png\n"[..], b"18 path= size=1 x\n\0\0\0"] {
+            assert_eq!(layout_of(text), Layout::Kept, "{text:?}");
+        }
+        for text in [&b"22 GNU.sparse.major=1\n"[..], b"24 \t GNU.sparse.major=1\n"] {
+            assert_eq!(layout_of(text), Layout::Sparse, "{text:?}");
+        }
+        for text in [
+            &b"11 size=99\n"[..],
+            b"11\tsize=99\n",
+            b"22 GNU.sparse.major=1\n11 size=99\n",
+            b"11 mtime=1\n11 size=99\n",
+            b"12 mtime=1\n11 size=99\n",
+            b"mtime=1\n",
+            b"11 mtime=1",
+            b"+1 mtime=1\n",
+        ] {
+            assert_eq!(layout_of(text), Layout::Changed, "{text:?}");
+        }
+    }
 }

@@ -1,120 +1,152 @@
-//! uuencode and base64 behind a `begin` line: what decodes, line by line, until something does not.
+//! Binary data that is written in letters, and what readers of each encoding make of it.
+//!
+//! Every decoder goes on for as far as anything decodes. Where readers differ, there is one reading for each way.
 
-use std::io::{self, BufRead as _, Read};
+mod base64;
+mod binhex;
+mod marks;
+mod quoted;
+mod runs;
+mod uu;
+mod yenc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use base64::engine::{DecodePaddingMode, general_purpose::NO_PAD};
+use std::io::{self, Read};
 
-use crate::blob::BlobReader;
+use crate::blob::Blob;
+use crate::format::is_text;
+use crate::mail::{Breaks, Lines};
+use crate::walk::{Walk, Walked};
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) use base64::{Base64, Padding};
+pub(crate) use base64::{decode as decode_base64, digit as base64_digit};
+pub(crate) use marks::Marks;
+pub(crate) use runs::Runs;
+
+use quoted::Style;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Encoding {
-    Uu,
+    /// Not at all: the bytes as they stand.
+    AsIs,
+    /// Base64, whatever stands in between (RFC 2045, 6.8).
     Base64,
+    /// Quoted-printable (RFC 2045, 6.7).
+    Quoted(Breaks),
+    /// The lines behind a `begin` line, and whether that may not be prose.
+    Uu(Breaks, bool),
+    /// yEnc, from `=ybegin` on.
+    YEnc,
+    /// BinHex 4.0, from the colon on (RFC 1741).
+    BinHex,
 }
 
-/// What a line says that the next ones are: `begin 644 name` or `begin-base64 644 name`.
-pub(crate) fn of_line(line: &[u8]) -> Option<Encoding> {
-    let (encoding, rest) = match line.strip_prefix(b"begin-base64 ") {
-        Some(rest) => (Encoding::Base64, rest),
-        None => (Encoding::Uu, line.strip_prefix(b"begin ")?),
-    };
-    let n_digits = rest.iter().take_while(|byte| matches!(byte, b'0'..=b'7')).count();
-    ((3..=4).contains(&n_digits) && rest.get(n_digits) == Some(&b' ')).then_some(encoding)
+/// Hands over what each reader decodes from `body`. Returns all of it.
+pub(crate) fn hand(walk: &mut Walk<'_>, body: &Blob, encoding: Encoding, depth: u32) -> Walked<Vec<Blob>> {
+    let mut decoded = Vec::new();
+    match encoding {
+        Encoding::AsIs => {
+            decoded.push(hand_as_is(walk, body, depth)?);
+        }
+        Encoding::Base64 => hand_base64(walk, body, depth, &mut decoded)?,
+        Encoding::Quoted(breaks) => {
+            for style in [Style::ToTheLetter, Style::Lenient, Style::Tidied, Style::LenientTidied] {
+                // Line breaks and white space make no difference to text.
+                let is_other_text = matches!(style, Style::Tidied | Style::LenientTidied);
+                if !(is_other_text && is_text(&decoded[0])?) {
+                    decoded.push(walk.reading(&mut quoted::decoded(body, breaks, style), depth)?);
+                }
+            }
+        }
+        Encoding::Uu(breaks, is_sure) => {
+            for mut reading in uu::readings(body, breaks, is_sure)? {
+                decoded.push(walk.reading(&mut reading, depth)?);
+            }
+        }
+        Encoding::YEnc => decoded.push(walk.reading(&mut yenc::decoded(body), depth)?),
+        Encoding::BinHex => {
+            for fork in binhex::forks(walk, body)? {
+                decoded.push(walk.reading_of(fork, depth)?);
+            }
+        }
+    }
+    Ok(decoded)
 }
 
-/// Decodes base64 with or without padding. What no reader could decode is `None`.
-pub(crate) fn decode_base64(digits: &[u8]) -> Option<Vec<u8>> {
-    const LENIENT: GeneralPurposeConfig =
-        NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true);
-    let decoder = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
-    // A digit too many means nothing to anyone.
-    let n_whole = digits.len() - usize::from(digits.len() % 4 == 1);
-    decoder.decode(&digits[..n_whole]).ok()
+/// Text stands as it is; of something else, uudeview converts the line breaks. It loses what stands behind a zero, so nothing that begins with
+/// many is worth it.
+fn hand_as_is(walk: &mut Walk<'_>, body: &Blob, depth: u32) -> Walked<Blob> {
+    const NEAR: usize = 4 * 1024;
+    if !is_text(body)? && !body.bytes_at(0, NEAR)?.contains(&0) {
+        walk.reading(&mut with_breaks_of_unix(body), depth)?;
+    }
+    walk.reading_of(body.clone(), depth)
 }
 
-/// Reads the lines behind a `begin` line, decoded.
-pub(crate) struct Decoder {
-    source: BlobReader,
-    encoding: Encoding,
-    has_begun: bool,
+fn hand_base64(walk: &mut Walk<'_>, body: &Blob, depth: u32, decoded: &mut Vec<Blob>) -> Walked {
+    let mut first = Base64::new(body, Padding::Ends);
+    let blob = walk.reading(&mut first, depth)?;
+    let n_decoded = blob.size_bytes();
+    decoded.push(blob);
+    if first.has_inner_padding()? {
+        for padding in [Padding::EndsGroup, Padding::IsJunk] {
+            decoded.push(walk.reading(&mut Base64::new(body, padding), depth)?);
+        }
+    }
+    if let Some(start) = first_line_of_digits(body)? {
+        decoded.push(walk.reading(&mut Base64::new(&body.tail(start), Padding::Ends), depth)?);
+    }
+    // Most of it is something else, so some readers may not take it for base64.
+    if n_decoded < body.size_bytes() / 2 {
+        decoded.push(walk.reading_of(body.clone(), depth)?);
+    }
+    Ok(())
+}
+
+/// Where the base64 begins, if lines of something else stand in front of it: openssl skips these.
+fn first_line_of_digits(body: &Blob) -> Walked<Option<u64>> {
+    const MAX_LINES: usize = 1_000;
+    let is_digit = |byte: &u8| base64_digit(*byte).is_some() || *byte == b'=' || byte.is_ascii_whitespace();
+    let mut lines = Lines::new(body, Breaks::Lf);
+    for _ in 0..MAX_LINES {
+        let Some(line) = lines.next_line()? else { break };
+        if line.begins && line.text.iter().all(is_digit) {
+            return Ok(Some(line.at).filter(|start| *start > 0));
+        }
+    }
+    Ok(None)
+}
+
+fn with_breaks_of_unix(body: &Blob) -> impl Read + use<> {
+    let mut lines = Lines::new(body, Breaks::Any);
+    decoder(move || {
+        let Some(line) = lines.next_line()? else { return Ok(None) };
+        let line_break: &[u8] = if line.ended_by == b"\r\n" { b"\n" } else { line.ended_by };
+        Ok(Some([line.text, line_break].concat()))
+    })
+}
+
+/// Reads what `next` gives, piece after piece, until that is `None`.
+struct Pieces<F> {
+    next: F,
     ready: io::Cursor<Vec<u8>>,
+    is_done: bool,
 }
 
-const MAX_LINE: u64 = 64 * 1024;
-
-impl Decoder {
-    pub(crate) fn new(source: BlobReader, encoding: Encoding) -> Self {
-        Self { source, encoding, has_begun: false, ready: io::Cursor::default() }
-    }
-
-    fn next_line(&mut self) -> io::Result<Vec<u8>> {
-        let mut line = Vec::new();
-        (&mut self.source).take(MAX_LINE).read_until(b'\n', &mut line)?;
-        Ok(line)
-    }
+pub(crate) fn decoder(next: impl FnMut() -> io::Result<Option<Vec<u8>>>) -> impl Read {
+    Pieces { next, ready: io::Cursor::default(), is_done: false }
 }
 
-impl Read for Decoder {
+impl<F: FnMut() -> io::Result<Option<Vec<u8>>>> Read for Pieces<F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !std::mem::replace(&mut self.has_begun, true) {
-            self.next_line()?;
+        loop {
+            let n_bytes = self.ready.read(buffer)?;
+            if n_bytes > 0 || buffer.is_empty() || self.is_done {
+                return Ok(n_bytes);
+            }
+            match (self.next)()? {
+                Some(piece) => self.ready = io::Cursor::new(piece),
+                None => self.is_done = true,
+            }
         }
-        let n_bytes = self.ready.read(buffer)?;
-        if n_bytes > 0 || buffer.is_empty() {
-            return Ok(n_bytes);
-        }
-        let line = self.next_line()?;
-        let text = line.trim_ascii_end();
-        let decoded = match self.encoding {
-            Encoding::Uu => decode_uu(text),
-            Encoding::Base64 => decode_base64(text.split(|byte| *byte == b'=').next().unwrap_or_default()),
-        };
-        self.ready = io::Cursor::new(decoded.unwrap_or_default());
-        self.ready.read(buffer)
-    }
-}
-
-/// One line: its length, then four characters for three bytes each, six bits a character, space or backquote for zero. Missing
-/// characters at the end count as spaces, which mail programs strip.
-fn decode_uu(line: &[u8]) -> Option<Vec<u8>> {
-    let bits = |byte: u8| (0x20..=0x60).contains(&byte).then(|| u32::from(byte - 0x20) % 64);
-    let (length, text) = line.split_first()?;
-    let n_bytes = usize::try_from(bits(*length)?).ok()?;
-    let mut bytes = Vec::new();
-    for group in text.chunks(4) {
-        let mut word = 0;
-        for index in 0..4 {
-            word = word << 6 | bits(group.get(index).copied().unwrap_or(b' '))?;
-        }
-        bytes.extend_from_slice(&word.to_be_bytes()[1..]);
-    }
-    bytes.resize(n_bytes, 0);
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_decoded_until_one_is_not() {
-        assert_eq!(decode_uu(b"#0V%T").unwrap(), b"Cat");
-        assert_eq!(decode_uu(b"#0V%").unwrap(), b"Ca@", "a stripped space counts as zero");
-        assert_eq!(decode_uu(b"`").unwrap(), b"");
-        assert_eq!(decode_uu(b"end"), None);
-        assert_eq!(decode_base64(b"Q2F0").unwrap(), b"Cat");
-        assert_eq!(decode_base64(b"Q2F0Q").unwrap(), b"Cat");
-        assert_eq!(of_line(b"begin 644 a"), Some(Encoding::Uu));
-        assert_eq!(of_line(b"begin-base64 0644 a"), Some(Encoding::Base64));
-        for prose in ["begin with", "begin 64 a", "begin 644", "beginning 644 a", "begin 644444 a"] {
-            assert_eq!(of_line(prose.as_bytes()), None, "{prose}");
-        }
-        let text = b"begin 644 a\n#0V%T\n#0V%T\nend\n#0V%T\n".to_vec();
-        let mut decoded = Vec::new();
-        let source = crate::Blob::from_bytes(text).reader();
-        Decoder::new(source, Encoding::Uu).read_to_end(&mut decoded).unwrap();
-        assert_eq!(decoded, b"CatCat");
     }
 }

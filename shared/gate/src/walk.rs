@@ -6,12 +6,12 @@ use std::io::{self, BufRead as _, Read};
 use domain::verdict::Unscannable;
 use sha2::{Digest as _, Sha256};
 
+use crate::Gate;
 use crate::blob::{Blob, BlobWriter, StorageTrouble, to_u64};
 use crate::capability::Method;
-use crate::format::{Format, sniff};
+use crate::opener::Opener;
 use crate::refusal::Refusal;
 use crate::scratch::Scratch;
-use crate::{Gate, ar, cabinet, compound, embedded, encrypted, iso, mail, seven_zip, stream, tar, zip};
 
 /// Why a walk ends before its end.
 #[derive(Debug)]
@@ -55,62 +55,48 @@ pub(crate) enum Damage {
     CutOff,
 }
 
+/// What members have taken of the limits so far.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Counted {
+    n_members: u64,
+    n_bytes: u64,
+}
+
 pub(crate) struct Walk<'a> {
     pub(crate) gate: &'a Gate,
     scratch: Scratch,
-    n_members: u64,
-    n_bytes: u64,
-    n_attempts: u32,
+    pub(crate) counted: Counted,
+    n_attempts: u64,
+    /// What is looked at was found by so little that it may be no member: such are not searched for within it.
+    pub(crate) is_in_doubtful_member: bool,
     handed: Vec<Blob>,
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
+    pub(crate) openers: Vec<Box<dyn Opener>>,
 }
 
 /// Signatures that may be followed in vain in one file before it counts as made to waste time.
-const MAX_ATTEMPTS: u32 = 2_000;
+const MAX_ATTEMPTS: u64 = 2_000;
 const BYTE_BY_BYTE: u64 = 64 * 1024;
 const COPY_BYTES: usize = 64 * 1024;
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(gate: &'a Gate, scratch: Scratch) -> Self {
+    pub(crate) fn new(gate: &'a Gate, scratch: Scratch, openers: Vec<Box<dyn Opener>>) -> Self {
         let (handed, handed_digests) = (Vec::new(), HashSet::new());
-        Self { gate, scratch, n_members: 0, n_bytes: 0, n_attempts: 0, handed, handed_digests }
+        Self {
+            gate,
+            scratch,
+            counted: Counted::default(),
+            n_attempts: 0,
+            is_in_doubtful_member: false,
+            handed,
+            handed_digests,
+            openers,
+        }
     }
 
     pub(crate) fn into_handed(self) -> Vec<Blob> {
         self.handed
-    }
-
-    /// Looks at a file or a member, `depth` containers down.
-    pub(crate) fn look(&mut self, blob: &Blob, depth: u32) -> Walked {
-        let format = sniff(blob)?;
-        // Containers are found in other data as well: what is too deep to hold one is not looked at, whatever it is.
-        let max_depth = self.gate.limits.max_depth;
-        if depth > max_depth || (format.is_container() && depth == max_depth) {
-            return refuse(Unscannable::TooDeep, "containers nested too deeply");
-        }
-        match format {
-            Format::Zip => return zip::walk(self, blob, depth),
-            Format::Gzip => stream::walk_gzip(self, blob, depth)?,
-            Format::Bzip2 => stream::walk_bzip2(self, blob, depth)?,
-            Format::Xz => stream::walk_xz(self, blob, depth)?,
-            Format::Tar => tar::walk(self, blob, depth)?,
-            Format::SevenZip => seven_zip::walk(self, blob, depth, Reach::Followed)?,
-            Format::Cabinet => cabinet::walk(self, blob, depth, Reach::Followed)?,
-            Format::Iso => iso::walk(self, blob, depth)?,
-            Format::Ar => ar::walk(self, blob, depth)?,
-            Format::Compound => compound::walk(self, blob, depth)?,
-            Format::Mail => mail::walk(self, blob, depth)?,
-            Format::Pdf => encrypted::refuse_encrypted_pdf(blob)?,
-            Format::Unsupported(name) => return refuse(Unscannable::UnsupportedContainer, name),
-            Format::Other => stream::walk_lzma_alone(self, blob, depth)?,
-        }
-        for rest in embedded::walk_zip_at_end(self, blob, depth)? {
-            if format.may_hide_containers() {
-                embedded::walk(self, &rest, depth)?;
-            }
-        }
-        Ok(())
     }
 
     /// Unpacks one member, looks into it, and gives it to the engine where that is needed.
@@ -127,6 +113,45 @@ impl<'a> Walk<'a> {
         self.visit(blob, depth, reach)
     }
 
+    /// Unpacks what one reader makes of some bytes that others may read differently. What is empty or known counts against no limit.
+    pub(crate) fn reading(&mut self, source: &mut dyn Read, depth: u32) -> Walked<Blob> {
+        let mut writer = self.new_member()?;
+        self.fill(&mut writer, source, Damage::Refused)?;
+        self.visit_reading(writer.finish(), depth)
+    }
+
+    /// The same for what may be damaged: whole, or else as far as it goes. `source` begins anew each time.
+    pub(crate) fn reading_cut_off<R: Read>(
+        &mut self,
+        source: impl Fn() -> io::Result<R>,
+        depth: u32,
+    ) -> Walked<Blob> {
+        let mut writer = self.new_member()?;
+        if !self.fill_whole(&mut writer, &mut source()?)? {
+            writer = self.writer();
+            self.fill(&mut writer, &mut source()?, Damage::CutOff)?;
+        }
+        self.visit_reading(writer.finish(), depth)
+    }
+
+    /// The same for what is stored as it is.
+    pub(crate) fn reading_of(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
+        self.count_member()?;
+        self.count_bytes(blob.size_bytes(), blob.size_bytes())?;
+        self.visit_reading(blob, depth)
+    }
+
+    /// The same for what is unpacked and counted already.
+    pub(crate) fn visit_reading(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
+        let digest = digest(&blob)?;
+        if blob.size_bytes() == 0 || self.knows(&digest) {
+            self.uncount_member(blob.size_bytes());
+        } else {
+            self.visit_digested(blob.clone(), digest, depth)?;
+        }
+        Ok(blob)
+    }
+
     pub(crate) fn new_member(&mut self) -> Walked<BlobWriter> {
         self.count_member()?;
         Ok(self.writer())
@@ -135,6 +160,11 @@ impl<'a> Walk<'a> {
     /// For what may turn out not to be a member.
     pub(crate) fn writer(&self) -> BlobWriter {
         BlobWriter::new(&self.scratch)
+    }
+
+    /// The same bytes, out of memory.
+    pub(crate) fn kept(&self, blob: Blob) -> io::Result<Blob> {
+        blob.kept_in(&self.scratch)
     }
 
     /// Unpacks `source` to its end into `writer`, counting every byte.
@@ -162,11 +192,11 @@ impl<'a> Walk<'a> {
 
     /// The same for what may be damaged: quickly, but `false` and nothing counted if it is.
     pub(crate) fn fill_whole(&mut self, writer: &mut BlobWriter, source: &mut dyn Read) -> Walked<bool> {
-        let n_bytes = self.n_bytes;
+        let n_bytes = self.counted.n_bytes;
         match self.fill(writer, source, Damage::Refused) {
             Ok(()) => Ok(true),
             Err(Stop::Refused(refusal)) if refusal.reason == Unscannable::Malformed => {
-                self.n_bytes = n_bytes;
+                self.counted.n_bytes = n_bytes;
                 Ok(false)
             }
             Err(stop) => Err(stop),
@@ -175,18 +205,38 @@ impl<'a> Walk<'a> {
 
     /// Looks into a member that is unpacked, and gives it to the engine where that is needed.
     pub(crate) fn visit(&mut self, blob: Blob, depth: u32, reach: Reach) -> Walked {
-        self.look(&blob, depth + 1)?;
-        if reach == Reach::Handed && blob.size_bytes() > 0 {
-            self.hand(blob)?;
+        match reach {
+            Reach::Followed => self.look(&blob, depth + 1),
+            Reach::Handed if blob.size_bytes() == 0 => Ok(()),
+            Reach::Handed => {
+                let digest = digest(&blob)?;
+                self.visit_digested(blob, digest, depth)
+            }
+        }
+    }
+
+    /// The same for a member whose digest is known, and which the engine is given in any case: once, and looked into once.
+    pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
+        if self.handed_digests.insert(digest) {
+            self.look(&blob, depth + 1)?;
+            self.give(blob)?;
         }
         Ok(())
     }
 
-    fn hand(&mut self, blob: Blob) -> io::Result<()> {
-        if self.handed_digests.insert(digest(&blob)?) {
-            self.handed.push(blob.kept_in(&self.scratch)?);
-        }
+    /// Gives the engine what is not looked into, or not to its end.
+    pub(crate) fn give(&mut self, blob: Blob) -> Walked {
+        self.handed.push(blob.kept_in(&self.scratch)?);
         Ok(())
+    }
+
+    /// Whether the engine is given these bytes already.
+    pub(crate) fn knows(&self, digest: &[u8; 32]) -> bool {
+        self.handed_digests.contains(digest)
+    }
+
+    pub(crate) fn n_handed(&self) -> usize {
+        self.handed.len()
     }
 
     /// Refuses what this engine was not seen to open.
@@ -200,10 +250,10 @@ impl<'a> Walk<'a> {
     /// Refuses by what a container declares, before a byte of it is unpacked.
     pub(crate) fn expect(&self, n_members: u64, n_bytes: u64) -> Walked {
         let limits = &self.gate.limits;
-        if self.n_members.saturating_add(n_members) > limits.max_members {
+        if self.counted.n_members.saturating_add(n_members) > limits.max_members {
             return refuse(Unscannable::TooManyFiles, "more members than the limit");
         }
-        if self.n_bytes.saturating_add(n_bytes) > limits.max_total_bytes {
+        if self.counted.n_bytes.saturating_add(n_bytes) > limits.max_total_bytes {
             return refuse(Unscannable::ExpandsTooMuch, "declares to unpack to more than the limit");
         }
         Ok(())
@@ -217,19 +267,30 @@ impl<'a> Walk<'a> {
     }
 
     pub(crate) fn count_member(&mut self) -> Walked {
-        self.n_members += 1;
+        self.counted.n_members += 1;
         self.expect(0, 0)
     }
 
-    fn count_bytes(&mut self, n_bytes: u64, member_bytes: u64) -> Walked {
-        self.n_bytes = self.n_bytes.saturating_add(n_bytes);
+    /// Takes back what was counted for a member that turned out to be one that is known.
+    pub(crate) fn uncount_member(&mut self, n_bytes: u64) {
+        self.counted.n_members = self.counted.n_members.saturating_sub(1);
+        self.counted.n_bytes = self.counted.n_bytes.saturating_sub(n_bytes);
+    }
+
+    pub(crate) fn count_bytes(&mut self, n_bytes: u64, member_bytes: u64) -> Walked {
+        self.counted.n_bytes = self.counted.n_bytes.saturating_add(n_bytes);
         self.expect_member(member_bytes)?;
         self.expect(0, 0)
     }
 
     /// One more signature in the middle of other data turned out to be none.
     pub(crate) fn count_attempt(&mut self) -> Walked {
-        self.n_attempts += 1;
+        self.count_attempts(1)
+    }
+
+    /// The same for what takes as much work as several.
+    pub(crate) fn count_attempts(&mut self, n_attempts: u64) -> Walked {
+        self.n_attempts = self.n_attempts.saturating_add(n_attempts);
         if self.n_attempts > MAX_ATTEMPTS {
             return refuse(Unscannable::TooManyFiles, "more signatures without containers than the limit");
         }
@@ -266,7 +327,7 @@ mod tests {
     }
 
     fn walk_through(gate: &Gate) -> Walk<'_> {
-        Walk::new(gate, Scratch::new(tempfile::tempfile().unwrap()))
+        Walk::new(gate, Scratch::new(tempfile::tempfile().unwrap()), vec![])
     }
 
     /// Gives what it is told to, one answer for each read.

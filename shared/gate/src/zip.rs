@@ -5,6 +5,7 @@
 
 mod directory;
 mod entry;
+mod pieces;
 mod streamed;
 
 use std::collections::HashSet;
@@ -39,15 +40,18 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 }
 
 /// Walks a zip that ends where the blob ends, behind something else: a program, a signature, a picture. Returns where it
-/// begins.
-pub(crate) fn walk_behind(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<u64> {
-    let directory = directory::read(blob)?;
+/// begins; `None` if it lies in pieces, so that its members may be anywhere.
+pub(crate) fn walk_behind(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Option<u64>> {
+    let directory = directory::read_damaged(blob)?;
+    if pieces::is_in_pieces(blob, &directory)? {
+        return pieces::walk(walk, blob, &directory, depth).map(|()| None);
+    }
     let starts_at = match directory.entries.first() {
         Some(first) => entry::read(blob, first, directory.starts_at)?.starts_at,
         None => directory.begins_at,
     };
     walk_members(walk, blob, &directory, starts_at, depth, Reach::Handed)?;
-    Ok(starts_at)
+    Ok(Some(starts_at))
 }
 
 fn walk_members(

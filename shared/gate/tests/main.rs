@@ -7,6 +7,7 @@ mod corpus;
 mod depth;
 mod large;
 mod made;
+mod openers;
 mod tars;
 mod zip_builder;
 mod zips;
@@ -39,7 +40,7 @@ fn scratch() -> File {
 fn inspect_bytes(gate: &Gate, bytes: &[u8]) -> Inspection {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
-    gate.inspect(&file, scratch()).unwrap()
+    gate.inspect(&file, scratch(), vec![]).unwrap()
 }
 
 /// The directory that one of the workspace's generators writes: `PROGRAM DIRECTORY ARGUMENTS`. Written once for each version of it.

@@ -33,12 +33,20 @@ fn nothing_but_zeros_follows_the_end() {
     }
 }
 
+/// One pax record of so many bytes; to the kinds that are no attributes it is a long name.
+fn attribute(n_bytes: usize) -> Vec<u8> {
+    let mut record = format!("{n_bytes} comment=").into_bytes();
+    record.resize(n_bytes - 1, b'a');
+    record.push(b'\n');
+    record
+}
+
 #[test]
 fn attributes_have_a_largest_size() {
     const LARGEST: usize = 1024 * 1024;
     for kind in [b'x', b'g', b'L', b'K'] {
         let with = |n_bytes: usize| {
-            let attributes = member(kind, &vec![b'a'; n_bytes]);
+            let attributes = member(kind, &attribute(n_bytes));
             reason(&[attributes, member(b'0', b"data"), vec![0; 1024]].concat())
         };
         assert_eq!(with(LARGEST), None, "{}", char::from(kind));

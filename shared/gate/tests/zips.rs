@@ -282,3 +282,34 @@ fn a_long_manifest_may_say_late_that_the_document_is_encrypted() {
         assert_eq!(reason(&document), expected, "{n_before}");
     }
 }
+
+#[test]
+fn of_a_zip_in_pieces_what_lies_whole_is_handed() {
+    let (long, short) = (Member::stored("long", &[b'l'; 900]), Member::stored("short", b"lies whole"));
+    let front = [b'#'; 700];
+    for members in [[long.clone(), short.clone()], [short.clone(), long.clone()]] {
+        let whole = zip(&members);
+        let apart = whole.chunks(512).collect::<Vec<_>>().join(&b"another page"[..]);
+        let lost = [&whole[..300], &whole[800..]].concat();
+        for pieces in [apart, lost] {
+            let members = handed(&[&front[..], &pieces].concat());
+            assert!(members.contains(&b"lies whole".to_vec()), "{members:?}");
+        }
+    }
+    let second_begins_at = short.local().len();
+    let mut whole = zip(&[short, long]);
+    whole[second_begins_at] = b'Q';
+    assert_eq!(reason(&whole), Some(Unscannable::Malformed), "a zip itself");
+    let members = handed(&[&front[..], &whole].concat());
+    assert!(members.contains(&vec![b'l'; 900]), "some programs do not look for the header's signature");
+}
+
+#[test]
+fn of_a_directory_in_pieces_its_beginning_is_followed() {
+    let mut whole = zip(&[Member::stored("a", b"the first"), Member::stored("b", b"the other")]);
+    let second_at = whole.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+    whole[second_at] = b'Q';
+    assert_eq!(reason(&whole), Some(Unscannable::Malformed), "a zip itself");
+    let members = handed(&[&b"#"[..], &whole].concat());
+    assert!(members.contains(&b"the first".to_vec()) && members.contains(&b"the other".to_vec()));
+}

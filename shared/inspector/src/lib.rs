@@ -12,6 +12,7 @@ mod process;
 mod protocol;
 pub mod worker;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -30,11 +31,28 @@ use protocol::{Answer, Job};
 /// Starts workers and asks them. One per service; shared by all scans.
 #[derive(Debug)]
 pub struct Inspector {
-    program: PathBuf,
+    program: WorkerProgram,
+    /// Their names and versions.
+    openers: Vec<String>,
     /// Where the files without a name are made.
     scratch_directory: PathBuf,
     /// A worker that waits for its file, so that no scan waits for a start.
     ready: Mutex<Option<Worker>>,
+}
+
+/// What is run as a worker: a program that calls [`worker::run_if_asked`] first, by itself or through a loader.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WorkerProgram {
+    pub path: PathBuf,
+    /// In front of the worker's own.
+    pub arguments: Vec<OsString>,
+}
+
+impl Default for WorkerProgram {
+    /// The file that this process runs, also when another has taken its place since.
+    fn default() -> Self {
+        Self { path: "/proc/self/exe".into(), arguments: vec![] }
+    }
 }
 
 /// What a worker found, and what it cost.
@@ -74,11 +92,15 @@ impl InspectorError {
 }
 
 impl Inspector {
-    /// For workers that run `program`, which calls [`worker::run_if_asked`] first: this process's own executable if it is `None`.
-    pub fn new(program: Option<PathBuf>, scratch_directory: PathBuf) -> Self {
-        // The file that runs, also when another has taken its place since.
-        let program = program.unwrap_or_else(|| "/proc/self/exe".into());
-        Self { program, scratch_directory, ready: Mutex::default() }
+    /// For workers that run `program`. Runs one to see that they start, and which openers they have.
+    pub async fn start(program: WorkerProgram, scratch_directory: PathBuf) -> Result<Self, InspectorError> {
+        let openers = process::openers(&program).await.map_err(InspectorError::Spawn)?;
+        Ok(Self { program, openers, scratch_directory, ready: Mutex::default() })
+    }
+
+    /// The programs that the gate asks what is inside a file, with their versions, in the order in which they are asked.
+    pub fn openers(&self) -> &[String] {
+        &self.openers
     }
 
     /// Inspects `file` from its start, for at most `cpu_limit` of processor time. Dropping the future kills the worker.

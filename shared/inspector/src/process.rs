@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,7 +10,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use crate::protocol::{self, Answer, Job};
-use crate::{InspectorError, descriptors, worker};
+use crate::{InspectorError, WorkerProgram, descriptors, worker};
 
 /// Dropping it kills the process.
 #[derive(Debug)]
@@ -33,21 +32,38 @@ pub(crate) enum Ended {
 
 const MAX_SAID: u64 = 4096;
 
+/// The openers that a worker has, by name and version.
+pub(crate) async fn openers(program: &WorkerProgram) -> io::Result<Vec<String>> {
+    let output = command(program).arg(worker::OPENERS).stdin(Stdio::null()).output().await?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(io::Error::other(format!("{}: {said}", output.status)));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).lines().map(ToOwned::to_owned).collect())
+}
+
+fn command(program: &WorkerProgram) -> Command {
+    let mut command = Command::new(&program.path);
+    command
+        .arg0(worker::NAME)
+        .args(&program.arguments)
+        .arg(worker::WORD)
+        .env_clear()
+        .current_dir("/")
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
 impl Worker {
     /// Starts `program` as a worker. It gets no environment: no credentials, no secrets.
-    pub(crate) fn start(program: &Path) -> io::Result<Self> {
+    pub(crate) fn start(program: &WorkerProgram) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let child = Command::new(program)
-            .arg0(worker::NAME)
-            .arg(worker::WORD)
-            .env_clear()
-            .current_dir("/")
+        let child = command(program)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
             .spawn()?;
         Ok(Self { child, socket: UnixStream::from_std(ours)? })
     }

@@ -6,13 +6,15 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
 use confine::ResourceLimits;
-use gate::{Gate, Inspection};
+use gate::{Gate, Inspection, Opener};
 
 use crate::descriptors;
 use crate::protocol::{self, Answer, Job};
 
 /// The argument that makes this program a worker.
 pub(crate) const WORD: &str = "gate-worker";
+/// The second argument, for one that only says which openers it has.
+pub(crate) const OPENERS: &str = "openers";
 /// How a worker shows in a list of processes.
 pub(crate) const NAME: &str = "airlock-gate";
 /// The exit code of a Rust program that panicked.
@@ -33,7 +35,11 @@ pub fn run_if_asked() {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
             let _ = writeln!(io::stderr(), "panicked at {place}");
         }));
-        std::process::exit(match serve() {
+        let is_asked_for_openers = std::env::args_os().nth(2).is_some_and(|word| word == OPENERS);
+        let done = openers::installed()
+            .map_err(io::Error::other)
+            .and_then(|openers| if is_asked_for_openers { say_openers(&openers) } else { serve(openers) });
+        std::process::exit(match done {
             Ok(()) => 0,
             Err(error) => {
                 let _ = writeln!(io::stderr(), "{error}");
@@ -43,8 +49,12 @@ pub fn run_if_asked() {
     }
 }
 
+fn say_openers(openers: &[Box<dyn Opener>]) -> io::Result<()> {
+    openers.iter().try_for_each(|opener| writeln!(io::stdout(), "{}", opener.name()))
+}
+
 /// Waits for a job, which may never come.
-fn serve() -> io::Result<()> {
+fn serve(openers: Vec<Box<dyn Opener>>) -> io::Result<()> {
     let mut socket = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let Some([file, scratch]) = descriptors::receive(&socket)? else { return Ok(()) };
     let job: Job = protocol::read(&mut socket)?;
@@ -58,13 +68,19 @@ fn serve() -> io::Result<()> {
     confine::forbid_files().map_err(io::Error::other)?;
     let inspected = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
         confine::forbid_calls().map_err(io::Error::other)?;
-        answer(&job.gate, file, scratch, &mut socket)
+        answer(&job.gate, file, scratch, openers, &mut socket)
     })?;
     inspected.join().unwrap_or_else(|_| std::process::exit(PANICKED))
 }
 
-fn answer(gate: &Gate, file: OwnedFd, scratch: OwnedFd, socket: &mut File) -> io::Result<()> {
-    let inspected = gate.inspect(&file.into(), scratch.into());
+fn answer(
+    gate: &Gate,
+    file: OwnedFd,
+    scratch: OwnedFd,
+    openers: Vec<Box<dyn Opener>>,
+    socket: &mut File,
+) -> io::Result<()> {
+    let inspected = gate.inspect(&file.into(), scratch.into(), openers);
     let answer = match &inspected {
         Ok(Inspection { refusal, handed }) => {
             // The gate keeps all of them in one of the files. One that is not would be missing from the scan.

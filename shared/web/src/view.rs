@@ -84,6 +84,10 @@ pub struct ScanResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "ClamAV 1.4.6")]
     engine_version: Option<String>,
+    /// The programs that took the file apart for the engine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["7-Zip 26.02", "libarchive 3.6.2"]))]
+    openers: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     definitions: Option<DefinitionsInfo>,
     /// The SHA-256 of the bytes that were judged.
@@ -168,6 +172,7 @@ impl ScanResult {
             status: status.into(),
             scan_duration: judgement.duration.as_secs_f64(),
             engine_version: judgement.engine.as_ref().map(|engine| engine.version.clone()),
+            openers: judgement.engine.as_ref().map(|engine| engine.openers.clone()).unwrap_or_default(),
             definitions: judgement.engine.as_ref().map(|engine| (&engine.definitions).into()),
             sha256: judgement.sha256.map(|digest| digest.to_string()),
             scanned_at: judgement.judged_at.to_string(),

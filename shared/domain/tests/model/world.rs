@@ -183,7 +183,7 @@ pub(crate) fn report(version: u8, at: Timestamp) -> Report {
     let reply = if version == 1 { EngineReply::Ok } else { EngineReply::Found("Eicar".into()) };
     let definitions =
         Definitions { kind: DefinitionsKind::TestSet, version: "t".into(), built_at: at, n_signatures: 1 };
-    let engine = Engine { version: "ClamAV".into(), definitions };
+    let engine = Engine { version: "ClamAV".into(), openers: vec![], definitions };
     let evidence = Evidence {
         announced_size: 10,
         stored_size: 10,

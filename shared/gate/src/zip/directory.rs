@@ -5,7 +5,8 @@ use domain::verdict::Unscannable;
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::fields::Fields as _;
 use crate::format::{ZIP_END, ZIP_LOCAL};
-use crate::walk::{Walked, malformed, refuse};
+use crate::refusal::Refusal;
+use crate::walk::{Stop, Walked, malformed, refuse};
 
 pub(super) struct Directory {
     /// In the order of their places in the file.
@@ -15,6 +16,10 @@ pub(super) struct Directory {
     /// What the stored offsets count from, in the blob: not zero when a prefix was cut off.
     pub(super) starts_at: i128,
     pub(super) has_zip64: bool,
+    /// Where the end record begins, in the blob.
+    pub(super) ends_at: u64,
+    /// Why the directory is not followed to its end.
+    pub(super) damage: Option<Refusal>,
 }
 
 /// A member, as the directory has it.
@@ -51,6 +56,12 @@ struct End {
 
 /// Reads the directory of a zip that reaches to the blob's end. Its members may be counted from before the blob's start.
 pub(super) fn read(blob: &Blob) -> Walked<Directory> {
+    let directory = read_damaged(blob)?;
+    directory.damage.clone().map_or(Ok(directory), |damage| Err(Stop::Refused(damage)))
+}
+
+/// The same for what may be damaged: up to the first record that is none.
+pub(super) fn read_damaged(blob: &Blob) -> Walked<Directory> {
     let end = read_end(blob)?;
     let Some(begins_at) = end.begins_at.checked_sub(end.directory_bytes) else {
         return malformed("zip: the directory is larger than the file");
@@ -61,17 +72,25 @@ pub(super) fn read(blob: &Blob) -> Walked<Directory> {
     }
     let bytes = blob.bytes_at(begins_at, to_usize(end.directory_bytes))?;
     let (mut entries, mut has_zip64, mut rest) = (Vec::new(), end.has_zip64, bytes.as_slice());
-    while !rest.is_empty() {
-        let (listed, n_bytes, is_zip64) = read_listed(rest)?;
-        entries.push(listed);
-        has_zip64 |= is_zip64;
-        rest = &rest[n_bytes..];
-    }
-    if to_u64(entries.len()) != end.n_entries {
-        return malformed("zip: the directory has more or fewer members than the end record says");
-    }
+    let mut read_all = || {
+        while !rest.is_empty() {
+            let (listed, n_bytes, is_zip64) = read_listed(rest)?;
+            entries.push(listed);
+            has_zip64 |= is_zip64;
+            rest = &rest[n_bytes..];
+        }
+        if to_u64(entries.len()) != end.n_entries {
+            return malformed("zip: the directory has more or fewer members than the end record says");
+        }
+        Ok(())
+    };
+    let damage = match read_all() {
+        Ok(()) => None,
+        Err(Stop::Refused(damage)) => Some(damage),
+        Err(trouble) => return Err(trouble),
+    };
     entries.sort_by_key(|entry| entry.offset);
-    Ok(Directory { entries, begins_at, starts_at, has_zip64 })
+    Ok(Directory { entries, begins_at, starts_at, has_zip64, ends_at: end.begins_at, damage })
 }
 
 fn read_end(blob: &Blob) -> Walked<End> {

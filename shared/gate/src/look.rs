@@ -1,0 +1,112 @@
+//! What is done with a file or a member: walked strictly where the gate knows its kind, shown to every opener, searched for what hides in it.
+
+use crate::ask::{self, Asked};
+use crate::blob::Blob;
+use crate::capability::Method;
+use crate::format::{Format, is_text, sniff};
+use crate::opener::Program;
+use crate::refusal::Refusal;
+use crate::walk::{Reach, Stop, Walk, Walked, refuse};
+use crate::{
+    ar, arc, cabinet, classic_mac, cms, compound, embedded, iso, lbr, lzma_alone, mail, openpgp, pdf, rtf,
+    seven_zip, stream, tar, unopened, zip, zstd_frames,
+};
+use domain::verdict::Unscannable;
+
+impl Walk<'_> {
+    /// Looks at a file or a member, `depth` containers down.
+    pub(crate) fn look(&mut self, blob: &Blob, depth: u32) -> Walked {
+        let format = sniff(blob)?;
+        // Containers are found in other data as well: what is too deep to hold one is not looked at, whatever it is.
+        let max_depth = self.gate.limits.max_depth;
+        if depth > max_depth || (format.is_container() && depth == max_depth) {
+            return refuse(Unscannable::TooDeep, "containers nested too deeply");
+        }
+        let counted = self.counted;
+        let asked = match self.walk_strictly(format, blob, depth) {
+            Ok(()) => self.ask_about(format, blob, depth)?,
+            Err(Stop::Refused(refusal)) if format.has_second_opinion() && may_be_overruled(&refusal) => {
+                self.counted = counted;
+                ask::second_opinion(self, blob, format, refusal, depth)?;
+                Asked::Given
+            }
+            Err(stop) => return Err(stop),
+        };
+        openpgp::walk(self, blob, depth)?;
+        // arc(1) does not care what the data is that an archive stands in.
+        arc::search(self, blob, depth)?;
+        if format == Format::Zip {
+            return Ok(());
+        }
+        rtf::walk(self, blob, depth)?;
+        let may_hide = match format {
+            // It only looked like one.
+            Format::Foreign(_) => asked == Asked::NotAnArchive,
+            format => format.may_hide_containers(),
+        };
+        unopened::refuse_unopened(blob)?;
+        classic_mac::walk(self, blob, depth)?;
+        lbr::walk(self, blob, depth)?;
+        zstd_frames::walk(self, blob, depth)?;
+        arc::walk(self, blob, depth)?;
+        // Poppler looks for objects in anything.
+        if may_hide || matches!(format, Format::Ambiguous | Format::Foreign(_)) {
+            pdf::walk(self, blob, depth)?;
+        }
+        if may_hide {
+            mail::walk(self, blob, depth)?;
+        }
+        for rest in embedded::walk_zip_at_end(self, blob, depth)? {
+            if may_hide {
+                embedded::walk(self, &rest, depth)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the one structure that all readers of a kind of container agree on, or refuses it.
+    fn walk_strictly(&mut self, format: Format, blob: &Blob, depth: u32) -> Walked {
+        match format {
+            Format::Zip => zip::walk(self, blob, depth),
+            Format::Gzip => stream::walk_gzip(self, blob, depth),
+            Format::Bzip2 => stream::walk_bzip2(self, blob, depth),
+            Format::Xz => stream::walk_xz(self, blob, depth),
+            Format::Tar => tar::walk(self, blob, depth),
+            Format::SevenZip => seven_zip::walk(self, blob, depth, Reach::Followed),
+            Format::Cabinet => cabinet::walk(self, blob, depth, Reach::Followed),
+            Format::Iso => iso::walk(self, blob, depth),
+            Format::Ar => ar::walk(self, blob, depth),
+            Format::Compound => compound::walk(self, blob, depth),
+            Format::Mail => self.require(Method::Mail),
+            Format::Other => {
+                lzma_alone::walk(self, blob, depth)?;
+                cms::walk(self, blob, depth)
+            }
+            Format::Pdf | Format::Ambiguous | Format::Foreign(_) => Ok(()),
+        }
+    }
+
+    /// Asks the openers. What only a signature says is an archive is refused, unless an opener knows better, or it is plain text.
+    fn ask_about(&mut self, format: Format, blob: &Blob, depth: u32) -> Walked<Asked> {
+        let asked = ask::ask(self, blob, format.kind(), depth)?;
+        if asked == Asked::Given || is_text(blob)? {
+            return Ok(asked);
+        }
+        match format {
+            Format::Ambiguous => refuse(Unscannable::UnsupportedContainer, "two formats at once"),
+            Format::Foreign(foreign) if !self.has_one_of(foreign.opened_by) => {
+                refuse(Unscannable::UnsupportedContainer, foreign.name)
+            }
+            _ => Ok(asked),
+        }
+    }
+
+    pub(crate) fn has_one_of(&self, programs: &[Program]) -> bool {
+        self.openers.iter().any(|opener| programs.contains(&opener.program()))
+    }
+}
+
+/// What a reader that knows more than the gate may get over.
+fn may_be_overruled(refusal: &Refusal) -> bool {
+    matches!(refusal.reason, Unscannable::Malformed | Unscannable::UnsupportedContainer)
+}

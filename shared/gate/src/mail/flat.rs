@@ -1,0 +1,79 @@
+//! Finds every body that a header says is encoded, whatever stands around it: no boundary needs to be announced, no message to begin.
+
+use super::header::{Header, Taken, is_field};
+use super::lines::Line;
+use super::{Body, Spans};
+use crate::walk::Walked;
+
+/// One encoded body after another: each ends where something else may begin.
+#[derive(Debug, Default)]
+pub(super) struct Flat {
+    header: Option<Pending>,
+    open: Option<(Vec<u64>, Body)>,
+    text_end: u64,
+    /// Whether there was any header.
+    pub(super) has_header: bool,
+    /// Whether there was any line that begins a message in a mailbox file.
+    pub(super) has_from_line: bool,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    header: Header,
+    odd_at: Option<u64>,
+    white_at: Option<u64>,
+}
+
+impl Flat {
+    pub(super) fn take(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
+        let is_field = is_field(line);
+        let is_from_line = line.begins && line.text.starts_with(b"From ");
+        self.has_from_line |= is_from_line;
+        self.has_header |= is_field;
+        let is_boundary = line.begins && line.text.starts_with(b"--");
+        if is_from_line || is_boundary {
+            self.finish(spans)?;
+        } else if is_field {
+            self.end_body(spans)?;
+        }
+        if is_field {
+            self.header.get_or_insert_default();
+        }
+        if let Some(pending) = &mut self.header {
+            if line.is_blank() {
+                self.begin_body(Some(line.next_at));
+            } else {
+                match pending.header.take(line) {
+                    Taken::Field => {}
+                    Taken::Odd => pending.odd_at = pending.odd_at.or(Some(line.at)),
+                    Taken::White => pending.white_at = pending.white_at.or(Some(line.next_at)),
+                }
+            }
+        }
+        self.text_end = line.text_end;
+        Ok(())
+    }
+
+    fn begin_body(&mut self, blank_at: Option<u64>) {
+        let Some(Pending { header, odd_at, white_at }) = self.header.take() else { return };
+        let encodings = header.entity().encodings;
+        if encodings.base64 || encodings.quoted {
+            let starts = [blank_at, odd_at, white_at].into_iter().flatten().collect();
+            let body =
+                Body { as_is: false, base64: encodings.base64, quoted: encodings.quoted, charset: None };
+            self.open = Some((starts, body));
+        }
+    }
+
+    /// Ends whatever is open, at the end of the last line.
+    pub(super) fn finish(&mut self, spans: &mut Spans) -> Walked {
+        self.end_body(spans)?;
+        self.begin_body(None);
+        self.end_body(spans)
+    }
+
+    fn end_body(&mut self, spans: &mut Spans) -> Walked {
+        let Some((starts, body)) = self.open.take() else { return Ok(()) };
+        starts.into_iter().try_for_each(|start| spans.add(start, self.text_end, &body))
+    }
+}

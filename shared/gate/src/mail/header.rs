@@ -1,0 +1,227 @@
+//! The fields of a MIME header that make a reader decode what follows (RFC 2045), in every way that some reader takes them.
+
+use super::boundary::boundaries;
+use super::lines::Line;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Name {
+    Type,
+    Encoding,
+}
+
+/// How a body may be written. Several, if the header says several things or something unknown: readers choose differently.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Encodings {
+    pub(crate) as_is: bool,
+    pub(crate) base64: bool,
+    pub(crate) quoted: bool,
+}
+
+/// What a header says about the body behind it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Entity {
+    pub(crate) encodings: Encodings,
+    pub(crate) is_multipart: bool,
+    pub(crate) is_message: bool,
+    /// One group for each `boundary` that stands there, with every way to read it.
+    pub(crate) boundaries: Vec<Vec<Vec<u8>>>,
+    pub(crate) charset: Option<Vec<u8>>,
+}
+
+/// Collects a header, line by line.
+#[derive(Debug, Default)]
+pub(crate) struct Header {
+    types: Vec<Vec<u8>>,
+    encodings: Vec<Vec<u8>>,
+    open: Option<Name>,
+    n_bytes: usize,
+}
+
+/// What a line is to a header that it may belong to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Taken {
+    Field,
+    /// Some readers end the header with such a line, and begin the body with it.
+    Odd,
+    /// A line of white space: it continues a field, or ends the header.
+    White,
+}
+
+/// Fields that are longer in sum are cut.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Whether a MIME field begins with this line.
+pub(crate) fn is_field(line: &Line<'_>) -> bool {
+    line.begins && field(line.text).is_some()
+}
+
+impl Header {
+    /// Takes a line that is not blank.
+    pub(crate) fn take(&mut self, line: &Line<'_>) -> Taken {
+        let is_continued = !line.begins || matches!(line.text.first(), Some(b' ' | b'\t'));
+        if is_continued {
+            self.append(line.text);
+            let is_white = line.begins && line.text.iter().all(u8::is_ascii_whitespace);
+            return if is_white { Taken::White } else { Taken::Field };
+        }
+        self.open = None;
+        if let Some((name, value)) = field(line.text) {
+            self.open = Some(name);
+            self.values(name).push(Vec::new());
+            self.append(value);
+            return Taken::Field;
+        }
+        let n_name = line.text.iter().take_while(|byte| byte.is_ascii_graphic() && **byte != b':').count();
+        let is_other = line.text.get(n_name) == Some(&b':')
+            || line.text.starts_with(b"From ")
+            || line.text.starts_with(b">From ");
+        if is_other { Taken::Field } else { Taken::Odd }
+    }
+
+    fn values(&mut self, name: Name) -> &mut Vec<Vec<u8>> {
+        match name {
+            Name::Type => &mut self.types,
+            Name::Encoding => &mut self.encodings,
+        }
+    }
+
+    fn append(&mut self, text: &[u8]) {
+        let text = &text[..text.len().min(MAX_BYTES - self.n_bytes.min(MAX_BYTES))];
+        self.n_bytes += text.len();
+        if let Some(name) = self.open
+            && let Some(value) = self.values(name).last_mut()
+        {
+            value.extend_from_slice(text);
+        }
+    }
+
+    pub(crate) fn entity(&self) -> Entity {
+        let encodings = self.encodings();
+        let has = |kind: &[u8]| self.types.iter().any(|value| holds(value, kind));
+        Entity {
+            encodings: Encodings {
+                // openssl decodes such a body whatever the header says of its encoding.
+                base64: encodings.base64 || has(b"pkcs7-mime"),
+                ..encodings
+            },
+            is_multipart: has(b"multipart"),
+            is_message: has(b"message/"),
+            boundaries: self.types.iter().flat_map(|value| boundaries(value)).collect(),
+            charset: self.types.iter().find_map(|value| charset(value)),
+        }
+    }
+
+    fn encodings(&self) -> Encodings {
+        let mut all = Encodings { as_is: self.encodings.is_empty(), ..Encodings::default() };
+        for value in &self.encodings {
+            match value.trim_ascii().to_ascii_lowercase().as_slice() {
+                b"base64" => all.base64 = true,
+                b"quoted-printable" => all.quoted = true,
+                // uuencoded data is found wherever it stands.
+                b"7bit" | b"8bit" | b"binary" | b"" | b"uuencode" | b"x-uuencode" | b"uue" | b"x-uue" => {
+                    all.as_is = true;
+                }
+                _ => all = Encodings { as_is: true, base64: true, quoted: true },
+            }
+        }
+        all
+    }
+}
+
+/// The field that begins with this line, and the first line of its value.
+fn field(text: &[u8]) -> Option<(Name, &[u8])> {
+    const NAMES: [(&[u8], Name); 2] =
+        [(b"content-type", Name::Type), (b"content-transfer-encoding", Name::Encoding)];
+    /// A byte order mark, zeros: what stands before the first field of some files.
+    const MAX_MARK: usize = 8;
+    let is_mark = |byte: &&u8| !byte.is_ascii_graphic() && !matches!(**byte, b' ' | b'\t');
+    let n_mark = text.iter().take(MAX_MARK).take_while(is_mark).count();
+    let text = &text[n_mark..];
+    if !text.first()?.eq_ignore_ascii_case(&b'c') {
+        return None;
+    }
+    NAMES.iter().find_map(|(wanted, name)| {
+        let found = text.get(..wanted.len())?;
+        let rest = found.eq_ignore_ascii_case(wanted).then(|| &text[wanted.len()..])?;
+        let is_between = |byte: &&u8| byte.is_ascii_whitespace() || byte.is_ascii_control();
+        let n_between = rest.iter().take_while(is_between).count();
+        (rest.get(n_between) == Some(&b':')).then(|| (*name, &rest[n_between + 1..]))
+    })
+}
+
+/// Whether `text` holds `word`, which is in lower case, in any case.
+pub(crate) fn holds(text: &[u8], word: &[u8]) -> bool {
+    find(text, word).is_some()
+}
+
+/// Where `word`, which is in lower case, stands in `text` in any case.
+pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
+    let (lower, upper) = (*word.first()?, word.first()?.to_ascii_uppercase());
+    memchr::memchr2_iter(lower, upper, text)
+        .find(|at| text[*at..].get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word)))
+}
+
+fn charset(value: &[u8]) -> Option<Vec<u8>> {
+    let rest = &value[find(value, b"charset")? + b"charset".len()..];
+    let is_between = |byte: &&u8| matches!(byte, b'=' | b'"' | b'\'' | b'*' | b' ' | b'\t');
+    let rest = &rest[rest.iter().take_while(is_between).count()..];
+    let is_label = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    let label = rest.iter().take_while(is_label).copied().collect::<Vec<_>>();
+    (!label.is_empty()).then_some(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blob::Blob;
+    use crate::mail::lines::{Breaks, Lines};
+
+    fn entity(text: &str) -> Entity {
+        let mut lines = Lines::new(&Blob::from_bytes(text.as_bytes().to_vec()), Breaks::Any);
+        let mut header = Header::default();
+        while let Some(line) = lines.next_line().unwrap() {
+            header.take(&line);
+        }
+        header.entity()
+    }
+
+    #[test]
+    fn a_field_is_found_however_its_name_is_written() {
+        for name in [
+            "Content-Transfer-Encoding:",
+            "content-TRANSFER-encoding :",
+            "\u{feff}Content-Transfer-Encoding\t:",
+        ] {
+            for value in ["base64", " base64 ", "\n base64", "\tBASE64\t"] {
+                assert!(entity(&format!("{name}{value}")).encodings.base64, "{name}{value}");
+            }
+        }
+        for line in [
+            "Content-Transfer: base64",
+            " Content-Transfer-Encoding: base64",
+            "content-transfer-encoding base64",
+        ] {
+            assert!(!entity(line).encodings.base64, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_readers_may_take_differently_is_taken_in_every_way() {
+        let every = Encodings { as_is: true, base64: true, quoted: true };
+        for value in ["\"base64\"", "base64 (x)", "b\0ase64", "x-base64", "b64", "quoted-printable;"] {
+            assert_eq!(entity(&format!("Content-Transfer-Encoding: {value}\n")).encodings, every, "{value}");
+        }
+        let twice = entity("Content-Transfer-Encoding: 7bit\nContent-Transfer-Encoding: base64\n").encodings;
+        assert_eq!(twice, Encodings { as_is: true, base64: true, quoted: false });
+        assert_eq!(entity("Subject: x\n").encodings, Encodings { as_is: true, ..Encodings::default() });
+    }
+
+    #[test]
+    fn a_type_says_what_follows() {
+        let mixed = entity("Content-Type:\n MULTIPART/Mixed;\n\tboundary=b\n");
+        assert!(mixed.is_multipart && !mixed.is_message);
+        assert_eq!(mixed.boundaries, [[b"b"]]);
+        assert!(entity("content-type: message/global").is_message);
+        assert_eq!(entity("Content-Type: text/plain; charset=\"utf-16\"").charset.unwrap(), b"utf-16");
+    }
+}

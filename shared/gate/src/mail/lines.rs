@@ -1,0 +1,155 @@
+//! Splits a blob into lines, in pieces of bounded length.
+
+use std::io::{self, BufRead as _};
+
+use crate::blob::{Blob, BlobReader};
+
+/// Longer lines come in pieces.
+const MAX_PIECE: usize = 64 * 1024;
+
+/// What ends a line. Readers differ on a CR without LF.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Breaks {
+    /// CR, LF, or both in this order.
+    Any,
+    /// LF alone; CRs around it are no part of the line.
+    Lf,
+}
+
+/// A line, or a piece of one that is too long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<'a> {
+    pub(crate) text: &'a [u8],
+    /// Where it starts.
+    pub(crate) at: u64,
+    /// Where its text ends, and where the next line starts.
+    pub(crate) text_end: u64,
+    pub(crate) next_at: u64,
+    /// Whether a line begins here, and not the next piece of one.
+    pub(crate) begins: bool,
+    /// What ended it: empty for a piece, and at the end of the blob.
+    pub(crate) ended_by: &'static [u8],
+}
+
+impl Line<'_> {
+    pub(crate) fn is_blank(&self) -> bool {
+        self.begins && self.text.is_empty()
+    }
+}
+
+/// Reads line after line. Memory: one piece.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    reader: BlobReader,
+    breaks: Breaks,
+    piece: Vec<u8>,
+    begins: bool,
+    has_lonely_cr: bool,
+}
+
+impl Lines {
+    pub(crate) fn new(blob: &Blob, breaks: Breaks) -> Self {
+        Self { reader: blob.reader(), breaks, piece: Vec::new(), begins: true, has_lonely_cr: false }
+    }
+
+    /// Whether a CR without LF has ended a line so far.
+    pub(crate) fn has_lonely_cr(&self) -> bool {
+        self.has_lonely_cr
+    }
+
+    /// The next line; `None` at the end.
+    pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.piece.clear();
+        let (at, begins) = (self.reader.position(), self.begins);
+        let ended_by = self.read_piece()?;
+        let next_at = self.reader.position();
+        if next_at == at {
+            return Ok(None);
+        }
+        self.begins = !ended_by.is_empty();
+        let text = match self.breaks {
+            Breaks::Any => self.piece.as_slice(),
+            Breaks::Lf => trim_cr(&self.piece),
+        };
+        let text_end = next_at - crate::blob::to_u64(ended_by.len());
+        Ok(Some(Line { text, at, text_end, next_at, begins, ended_by }))
+    }
+
+    fn read_piece(&mut self) -> io::Result<&'static [u8]> {
+        loop {
+            let available = self.reader.fill_buf()?;
+            let window = &available[..available.len().min(MAX_PIECE - self.piece.len())];
+            if window.is_empty() {
+                return Ok(b"");
+            }
+            let end = match self.breaks {
+                Breaks::Any => memchr::memchr2(b'\r', b'\n', window),
+                Breaks::Lf => memchr::memchr(b'\n', window),
+            };
+            let Some(end) = end else {
+                let n_bytes = window.len();
+                self.piece.extend_from_slice(window);
+                self.reader.consume(n_bytes);
+                continue;
+            };
+            let is_cr = window[end] == b'\r';
+            self.piece.extend_from_slice(&window[..end]);
+            self.reader.consume(end + 1);
+            if !is_cr {
+                return Ok(b"\n");
+            }
+            if self.reader.fill_buf()?.first() == Some(&b'\n') {
+                self.reader.consume(1);
+                return Ok(b"\r\n");
+            }
+            self.has_lonely_cr = true;
+            return Ok(b"\r");
+        }
+    }
+}
+
+fn trim_cr(mut text: &[u8]) -> &[u8] {
+    while let Some(rest) = text.strip_prefix(b"\r") {
+        text = rest;
+    }
+    while let Some(rest) = text.strip_suffix(b"\r") {
+        text = rest;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8], breaks: Breaks) -> Vec<(String, u64, u64)> {
+        let mut lines = Lines::new(&Blob::from_bytes(text.to_vec()), breaks);
+        let mut found = vec![];
+        while let Some(line) = lines.next_line().unwrap() {
+            found.push((String::from_utf8_lossy(line.text).into_owned(), line.at, line.next_at));
+        }
+        found
+    }
+
+    #[test]
+    fn lines_end_in_every_way() {
+        let found = lines(b"a\r\nb\nc\rd\n\re", Breaks::Any);
+        let expected = [("a", 0, 3), ("b", 3, 5), ("c", 5, 7), ("d", 7, 9), ("", 9, 10), ("e", 10, 11)];
+        assert_eq!(found, expected.map(|(text, at, next_at)| (text.to_owned(), at, next_at)));
+        let found = lines(b"a\r\nb\n\rc\rd", Breaks::Lf);
+        assert_eq!(found, [("a", 0, 3), ("b", 3, 5), ("c\rd", 5, 9)].map(|(t, a, n)| (t.to_owned(), a, n)));
+    }
+
+    #[test]
+    fn long_lines_come_in_pieces() {
+        let text = [vec![b'x'; MAX_PIECE + 1], b"\r\ny".to_vec()].concat();
+        let mut lines = Lines::new(&Blob::from_bytes(text), Breaks::Any);
+        let mut found = vec![];
+        while let Some(line) = lines.next_line().unwrap() {
+            found.push((line.text.len(), line.begins, line.ended_by));
+        }
+        let expected: [(usize, bool, &[u8]); 3] =
+            [(MAX_PIECE, true, b""), (1, false, b"\r\n"), (1, true, b"")];
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,122 @@
+//! Which parts are found in a mail, and where each begins and ends.
+
+use super::*;
+
+/// What is found, as `encoding:text`, sorted.
+fn found(text: &str) -> Vec<String> {
+    let blob = Blob::from_bytes(text.as_bytes().to_vec());
+    let mut spans = Spans::new(&blob, 1_000);
+    if find(&blob, Breaks::Any, &mut spans).unwrap() {
+        find(&blob, Breaks::Lf, &mut spans).unwrap();
+    }
+    let said = |span: &Span| {
+        let body = blob.bytes_at(span.start, usize::try_from(span.end - span.start).unwrap()).unwrap();
+        format!("{:?}:{}", span.encoding, String::from_utf8_lossy(&body))
+    };
+    let mut found = spans.ordered.iter().map(said).collect::<Vec<_>>();
+    found.sort();
+    found
+}
+
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let found = found(text);
+    let missing = expected.iter().filter(|it| !found.iter().any(|found| found == *it)).collect::<Vec<_>>();
+    assert!(missing.is_empty(), "{text:?} has no {missing:?}, but {found:?}");
+}
+
+const TOP: &str = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n";
+const PART: &str = "--b\nContent-Transfer-Encoding: base64\n\nQ2F0\n--b--\n";
+
+#[test]
+fn parts_are_found_whatever_stands_in_front_or_between() {
+    let mail = format!("{TOP}\n{PART}");
+    for text in [
+        mail.clone(),
+        format!("\n\n\n{mail}"),
+        format!("\u{feff}{mail}"),
+        format!("no field\n{mail}"),
+        format!("From a@b Mon Jan 1\n{mail}"),
+        format!("hello\n\nFrom a@b Mon Jan 1\n{mail}"),
+        format!("4711\n{mail}<plist/>\n"),
+        format!("{TOP}no field\nX-\u{e4}: 1\n\n{PART}"),
+        format!("Subject: {}\n{mail}", "x".repeat(300_000)),
+        mail.replace("--b--\n", ""),
+        format!("{mail}\n_______\nlist footer\n"),
+        mail.replace("boundary=b", ""),
+        mail.replace("--b", "--c"),
+    ] {
+        for line_break in ["\n", "\r\n", "\r"] {
+            let text = text.replace('\n', line_break);
+            check(&text, &["Base64:Q2F0"]);
+        }
+    }
+    check(&mail.replace('\n', "\n\r"), &[]);
+}
+
+#[test]
+fn a_line_that_is_no_boundary_to_some_reader_ends_nothing() {
+    let mail = format!("{TOP}\n{}", PART.replace("Q2F0", "Q2F0\n--zz\nQ2F0"));
+    check(&mail, &["Base64:Q2F0", "Base64:Q2F0\n--zz\nQ2F0"]);
+    let twice = mail.replace("boundary=b", "boundary=zz; boundary=b");
+    check(&twice, &["Base64:Q2F0", "Base64:Q2F0\n--zz\nQ2F0"]);
+    let other_order = mail.replace("boundary=b", "boundary=b; boundary=zz");
+    check(&other_order, &["Base64:Q2F0", "Base64:Q2F0\n--zz\nQ2F0"]);
+    let from_line = format!("{TOP}\n{}", PART.replace("Q2F0", "Q2F0\nFrom a\nQ2F0"));
+    check(&from_line, &["Base64:Q2F0", "Base64:Q2F0\nFrom a\nQ2F0"]);
+}
+
+#[test]
+fn bodies_begin_where_some_reader_thinks_that_the_header_ends() {
+    let head = "Content-Transfer-Encoding: base64\n";
+    check(&format!("{head}Q2F0\n\nRG9n\n"), &["Base64:Q2F0\n\nRG9n", "Base64:RG9n"]);
+    check(&format!("{head} \nQ2F0\n\nRG9n\n"), &["Base64:RG9n"]);
+    check(&format!("{head}Q2F0!\nRG9n\n"), &["Base64:Q2F0!\nRG9n"]);
+    check(&format!("{TOP}\n--b\n{head}Q2F0!\n--b--\n"), &["Base64:Q2F0!"]);
+    check(&format!("{head}\n"), &[]);
+}
+
+#[test]
+fn what_nests_is_found() {
+    let inner = "--c\n\none\n--c\nContent-Transfer-Encoding: quoted-printable\n\ntwo\n--c--\n";
+    let text = format!(
+        "{TOP}\n--b\nContent-Type: multipart/x; boundary=c\n\n{inner}--b\n\nthree\n--b--\nepilogue\n"
+    );
+    check(&text, &["AsIs:one", "Quoted(Any):two", "AsIs:three"]);
+    let text = format!("{TOP}\n--b\nContent-Type: message/rfc822\n\nSubject: x\n\nhello\n--b--\n");
+    check(&text, &["AsIs:Subject: x\n\nhello"]);
+    // Some readers decode a whole multipart.
+    let text = "Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\nQ2F0\n";
+    check(text, &["Base64:Q2F0"]);
+}
+
+#[test]
+fn every_mail_of_a_mailbox_is_found() {
+    let text =
+        format!("From a\n{TOP}\n{PART}\nFrom b\nContent-Type: text/plain\n\nhello\n\nFrom c\n{TOP}\n{PART}");
+    check(&text, &["Base64:Q2F0", "AsIs:hello\n"]);
+}
+
+#[test]
+fn ordinary_text_has_no_parts() {
+    for text in [
+        "",
+        "hello\nworld\n",
+        "    Content-Transfer-Encoding: base64\n\nindented\n",
+        "if (header == \"Content-Type: text/plain\")\n\nx\n",
+        "--\nsignature\n",
+        "From here on\n\ntext\n",
+    ] {
+        assert_eq!(found(text), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn parts_within_parts_have_a_limit() {
+    let nested = |n: usize| {
+        let text = "Content-Type: multipart/mixed; boundary=b\n\n--b\n".repeat(n);
+        let blob = Blob::from_bytes(text.into_bytes());
+        find(&blob, Breaks::Any, &mut Spans::new(&blob, 1_000)).is_ok()
+    };
+    assert!(nested(1_000) && !nested(1_001));
+}

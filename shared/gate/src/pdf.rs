@@ -1,0 +1,142 @@
+//! Files inside a PDF: hands every stream that a reader may save as a file, in every way in which it can be
+//! decoded.
+//!
+//! Readers differ in which objects they find: by one of several cross references, in one revision, or by
+//! searching for `obj` where those are damaged. A crate for PDF would follow one reader's choices, and what
+//! only another reader finds would pass. So nothing is followed here: all objects are found by the words
+//! around them, in the file and in its object streams, and where one number names several, each is taken.
+//!
+//! Handed are the streams that programs save (`pdfdetach`, `mutool extract`, `pdfimages`, and what libraries
+//! call attachments): those that an `EF` entry or one like it refers to (see [`words`]), over other objects
+//! as well; those that call themselves `EmbeddedFile`; those that do not say which object they are; and the
+//! data of images for which a program saves that data as it is. Not handed: other streams, which make pages
+//! (contents, forms, samples of images, functions, character maps, colour profiles, metadata, cross
+//! references). No program saves them as they are, save for those that print any object on demand. Nor is an
+//! image that stands in the file just as an image program would write it: the engine sees these bytes in the
+//! file.
+
+mod ciphers;
+mod cursor;
+mod data;
+mod encryption;
+mod filters;
+mod index;
+mod lzw;
+mod predictor;
+mod readings;
+mod steps;
+mod tables;
+mod tokens;
+mod values;
+mod words;
+
+use domain::verdict::Unscannable;
+use memchr::memmem;
+
+use crate::blob::{Blob, to_u64};
+use crate::walk::{Walk, Walked, refuse};
+
+use index::Index;
+use readings::{Keys, Reading, is_saved, readings};
+
+/// An object stream may keep its filters in another one.
+const MAX_ROUNDS: u32 = 4;
+
+/// Hands every stream that a reader may save as a file.
+pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    if !may_be_pdf(blob)? {
+        return Ok(());
+    }
+    let mut index = Index::of(blob)?;
+    tables::add_numbers(walk, &mut index)?;
+    index.streams.append(&mut index.other_numbers);
+    let keys = encryption::keys(&mut index)?;
+    let keys = Keys { is_partly_plain: !keys.is_empty() && index.has_plain_trailer()?, keys };
+    unpack_object_streams(walk, &mut index, &keys)?;
+    if encryption::keys(&mut index)? != keys.keys {
+        return refuse(
+            Unscannable::Encrypted,
+            "a PDF that keeps its encryption dictionary in an object stream",
+        );
+    }
+    index.follow_saved()?;
+    let saved = saved_readings(&mut index, &keys)?;
+    // Members may be such documents again: one index at a time is in memory.
+    drop(index);
+    saved.iter().try_for_each(|reading| reading.hand(walk, blob, depth))
+}
+
+/// Every way to read every stream that a reader may save as a file.
+fn saved_readings(index: &mut Index, keys: &Keys) -> Walked<Vec<Reading>> {
+    const MAX_FILTERS: usize = 131_072;
+    let (mut saved, mut n_filters) = (Vec::new(), 0);
+    for stream in std::mem::take(&mut index.streams) {
+        let dictionary = index.dictionary(&stream)?;
+        let is_file = is_saved(index, &stream, &dictionary);
+        if !is_file && !dictionary.mentions(&[b"Image"]) {
+            continue;
+        }
+        for reading in readings(index, keys, &stream, &dictionary)? {
+            n_filters += 1 + reading.chain.filters.len();
+            if is_file {
+                saved.extend(reading.without_filters());
+            }
+            if is_file || reading.saves_data_of_image(index.file())? {
+                saved.push(reading);
+            }
+        }
+        if n_filters > MAX_FILTERS {
+            return refuse(Unscannable::TooManyFiles, "a PDF with more embedded files than the limit");
+        }
+    }
+    Ok(saved)
+}
+
+/// Whether what a reader needs is there. Poppler goes on without `%PDF-`.
+fn may_be_pdf(blob: &Blob) -> std::io::Result<bool> {
+    const WINDOW: usize = 1024 * 1024;
+    const OVERLAP: usize = 8;
+    let (mut has_object, mut has_stream, mut at) = (false, false, 0);
+    while at < blob.size_bytes() && !(has_object && has_stream) {
+        let window = blob.bytes_at(at, WINDOW + OVERLAP)?;
+        has_object |= memmem::find(&window, b"obj").is_some();
+        has_stream |= memmem::find(&window, b"stream").is_some();
+        at += to_u64(WINDOW);
+    }
+    Ok(has_object && has_stream)
+}
+
+/// Decodes object streams, until there is none whose readings are new.
+fn unpack_object_streams(walk: &mut Walk<'_>, index: &mut Index, keys: &Keys) -> Walked {
+    let mut object_streams = Vec::new();
+    for stream in index.streams.clone() {
+        let dictionary = index.dictionary(&stream)?;
+        let has = |key: &[u8]| !dictionary.all(key).is_empty();
+        if dictionary.mentions(&[b"ObjStm"]) || has(b"N") && has(b"First") {
+            object_streams.push((stream, dictionary, Vec::new()));
+        }
+    }
+    for _ in 0..MAX_ROUNDS {
+        let mut is_new = false;
+        for (stream, dictionary, done) in &mut object_streams {
+            let mut firsts = Vec::new();
+            for value in dictionary.all(b"First") {
+                firsts.extend(index.integers(value)?);
+            }
+            for reading in readings(index, keys, stream, dictionary)? {
+                if !done.contains(&reading) {
+                    index.add_object_stream(&reading.unpacked(walk, index.file())?, &firsts)?;
+                    done.push(reading);
+                    is_new = true;
+                }
+            }
+        }
+        if !is_new {
+            return Ok(());
+        }
+    }
+    refuse(Unscannable::TooDeep, "a PDF whose object streams need each other")
+}
+
+#[cfg(test)]
+mod tests;

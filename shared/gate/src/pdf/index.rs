@@ -1,0 +1,397 @@
+//! Finds every object of a PDF, in all of its revisions, by the words that stand around it.
+
+use std::collections::{BTreeSet, HashSet};
+use std::io;
+
+use domain::verdict::Unscannable;
+use memchr::memmem;
+
+use crate::blob::{Blob, to_u64, to_usize};
+use crate::walk::{Walked, refuse};
+
+use super::cursor::Cursor;
+use super::tokens::{self, Token};
+use super::values::{self, Value};
+use super::words::{ENCRYPT, ID, MAX_KEY, header, key, stream_word};
+
+const WINDOW: usize = 1024 * 1024;
+/// Objects and ends, each. ISO 32000-1, C.2, allows 8,388,607 objects; documents of a gigabyte have a tenth
+/// of these.
+const MAX_FOUND: usize = 1_000_000;
+/// Objects that cross references number differently: all of an ordinary document whose table is off by one.
+const MAX_OTHER_NUMBERS: usize = 65_536;
+/// Objects of one number that differ where that matters.
+const MAX_REVISIONS: usize = 64;
+/// How often the bytes may be read again. Objects do not overlap in ordinary documents.
+const MAX_READINGS: u64 = 4;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct Place {
+    /// The file, or one of the object streams.
+    text: usize,
+    at: u64,
+}
+
+/// An object that holds a stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Stream {
+    /// Number and generation; `None` if what stands before `obj` is nothing that all readers read alike.
+    pub(super) id: Option<(u64, u64)>,
+    /// From behind `obj` to `stream`.
+    pub(super) dictionary: (u64, u64),
+}
+
+#[derive(Debug)]
+pub(super) struct Index {
+    texts: Vec<Blob>,
+    /// By number.
+    objects: BTreeSet<(u64, Place)>,
+    /// By place.
+    pub(super) streams: Vec<Stream>,
+    /// Streams by the numbers that cross references give them, and those without `obj`.
+    pub(super) other_numbers: Vec<Stream>,
+    /// Where `endstream` and `endobj` stand in the file.
+    pub(super) stream_ends: Vec<u64>,
+    pub(super) object_ends: Vec<u64>,
+    /// Numbers of objects that readers save as files.
+    saved: BTreeSet<u64>,
+    /// What follows `/Encrypt`.
+    pub(super) encrypt: Vec<Value>,
+    pub(super) identifiers: HashSet<Vec<u8>>,
+    /// Where `trailer` stands, and where cross references begin.
+    trailers: Vec<u64>,
+    pub(super) tables: Vec<u64>,
+    /// Where objects begin, behind `obj`, and what number stands there: by place.
+    begun: Vec<(u64, Option<u64>)>,
+    /// Where `%PDF-` first stands: to some readers, offsets count from there.
+    header_at: u64,
+    /// Of all texts, and what was read of them.
+    n_bytes: u64,
+    n_read: u64,
+}
+
+impl Index {
+    pub(super) fn of(file: &Blob) -> Walked<Self> {
+        let mut index = Self {
+            texts: vec![file.clone()],
+            objects: BTreeSet::new(),
+            streams: Vec::new(),
+            other_numbers: Vec::new(),
+            stream_ends: Vec::new(),
+            object_ends: Vec::new(),
+            saved: BTreeSet::new(),
+            encrypt: Vec::new(),
+            identifiers: HashSet::new(),
+            trailers: Vec::new(),
+            tables: Vec::new(),
+            begun: Vec::new(),
+            header_at: 0,
+            n_bytes: file.size_bytes(),
+            n_read: 0,
+        };
+        let mut stream_words = Vec::new();
+        let head = file.bytes_at(0, WINDOW)?;
+        index.header_at = memmem::find(&head, b"%PDF-").map_or(0, to_u64);
+        let mut at = 0;
+        while at < file.size_bytes() {
+            let window = file.bytes_at(at, WINDOW + MAX_KEY)?;
+            for hit in memmem::find_iter(&window, b"stream").filter(|hit| *hit < WINDOW) {
+                stream_words.push(at + to_u64(hit));
+            }
+            for hit in memmem::find_iter(&window, b"obj").filter(|hit| *hit < WINDOW) {
+                index.add_object(at + to_u64(hit))?;
+            }
+            for hit in memmem::find_iter(&window, b"trailer").filter(|hit| *hit < WINDOW) {
+                index.trailers.push(at + to_u64(hit));
+            }
+            for hit in memmem::find_iter(&window, b"xref").filter(|hit| *hit < WINDOW) {
+                index.tables.push(at + to_u64(hit) + 4);
+            }
+            index.add_keys(0, at, &window)?;
+            let n_words = [stream_words.len(), index.trailers.len(), index.tables.len()];
+            if n_words.into_iter().any(|n_words| n_words > MAX_FOUND) {
+                return too_many();
+            }
+            at += to_u64(WINDOW);
+        }
+        index.add_ends(&stream_words)?;
+        index.add_unclaimed(&stream_words)?;
+        Ok(index)
+    }
+
+    /// What `obj` at `at` begins, or ends.
+    fn add_object(&mut self, at: u64) -> Walked {
+        const BEFORE: u64 = 64;
+        let start = at.saturating_sub(BEFORE);
+        let before = self.texts[0].bytes_at(start, to_usize(at - start))?;
+        if before.ends_with(b"end") {
+            self.object_ends.push(at - 3);
+            return if self.object_ends.len() > MAX_FOUND { too_many() } else { Ok(()) };
+        }
+        let id = header(&before);
+        let behind = at + 3;
+        let dictionary_end = self.stream_word_behind(behind)?;
+        self.begun.push((behind, id.map(|(number, _)| number)));
+        if let Some((number, _)) = id {
+            self.objects.insert((number, Place { text: 0, at: behind }));
+        }
+        if let Some(end) = dictionary_end {
+            self.streams.push(Stream { id, dictionary: (behind, end) });
+        }
+        if self.begun.len() > MAX_FOUND { too_many() } else { Ok(()) }
+    }
+
+    /// Adds another number of the object at `offset`.
+    pub(super) fn add_number(&mut self, number: u64, generation: u64, offset: u64) -> Walked {
+        const LONGEST_HEADER: u64 = 64;
+        for offset in BTreeSet::from([offset, offset.saturating_add(self.header_at)]) {
+            let next = self.begun.partition_point(|(at, _)| *at < offset.saturating_add(3));
+            let Some((at, own)) = self.begun.get(next).copied() else { continue };
+            if own == Some(number) || at > offset.saturating_add(LONGEST_HEADER) {
+                continue;
+            }
+            self.objects.insert((number, Place { text: 0, at }));
+            let first = self.streams.partition_point(|stream| stream.dictionary.0 < at);
+            if let Some(stream) = self.streams.get(first).filter(|stream| stream.dictionary.0 == at) {
+                let dictionary = stream.dictionary;
+                self.other_numbers.push(Stream { id: Some((number, generation)), dictionary });
+            }
+            if self.other_numbers.len() > MAX_OTHER_NUMBERS || self.objects.len() > MAX_FOUND {
+                return too_many();
+            }
+        }
+        Ok(())
+    }
+
+    /// Where `stream` stands behind the dictionary that begins at `at`; `None` if it is no dictionary, or no
+    /// stream follows.
+    fn stream_word_behind(&mut self, at: u64) -> Walked<Option<u64>> {
+        let blob = self.texts[0].clone();
+        let mut cursor = Cursor::new(&blob, at);
+        let found = stream_word(&mut cursor)?;
+        self.count_read(cursor.position() - at)?;
+        Ok(found)
+    }
+
+    pub(super) fn count_read(&mut self, n_bytes: u64) -> Walked {
+        self.n_read = self.n_read.saturating_add(n_bytes);
+        if self.n_read > MAX_READINGS * (self.n_bytes + to_u64(WINDOW)) {
+            return refuse(Unscannable::TooManyFiles, "a PDF whose objects overlap");
+        }
+        Ok(())
+    }
+
+    fn add_ends(&mut self, stream_words: &[u64]) -> io::Result<()> {
+        for word in stream_words {
+            if let Some(start) = word.checked_sub(3)
+                && self.texts[0].bytes_at(start, 3)? == b"end"
+            {
+                self.stream_ends.push(start);
+            }
+        }
+        Ok(())
+    }
+
+    /// Streams whose `obj` is missing or misspelt: some readers only skip that word.
+    fn add_unclaimed(&mut self, stream_words: &[u64]) -> Walked {
+        const BEFORE: u64 = 4096;
+        let claimed = self.streams.iter().map(|stream| stream.dictionary.1).collect::<HashSet<_>>();
+        for word in stream_words.iter().filter(|word| !claimed.contains(word)) {
+            let start = word.saturating_sub(BEFORE);
+            let before = self.texts[0].bytes_at(start, to_usize(word - start))?;
+            let text = before.trim_ascii_end();
+            let from = memmem::rfind(text, b"end").unwrap_or(0);
+            let has_key = |key: &[u8]| memmem::find(&text[from..], key).is_some();
+            if text.ends_with(b">>") && (has_key(b"/Length") || has_key(b"/Filter")) {
+                let start = start + to_u64(from);
+                self.other_numbers.push(Stream { id: None, dictionary: (start, *word) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what stands behind the keys that matter, wherever they are.
+    fn add_keys(&mut self, text: usize, at: u64, window: &[u8]) -> Walked {
+        for hit in memchr::memchr_iter(b'/', window).take_while(|hit| *hit < WINDOW) {
+            let rest = &window[hit + 1..];
+            if !matches!(rest.first(), Some(b'E' | b'R' | b'X' | b'J' | b'F' | b'S' | b'I' | b'3' | b'#')) {
+                continue;
+            }
+            let Some((key, n_bytes)) = key(rest) else { continue };
+            let blob = self.texts[text].clone();
+            let start = at + to_u64(hit + 1 + n_bytes);
+            let mut cursor = Cursor::new(&blob, start);
+            match key {
+                ENCRYPT => self.encrypt.extend(values::value(&mut cursor)?.filter(|_| text == 0)),
+                ID => self.add_identifiers(&mut cursor)?,
+                _ => values::references(&mut cursor, |number| {
+                    self.saved.insert(number);
+                })?,
+            }
+            self.count_read(cursor.position() - start)?;
+            if self.saved.len() > MAX_FOUND || self.encrypt.len() > MAX_FOUND {
+                return too_many();
+            }
+        }
+        Ok(())
+    }
+
+    /// Of an array, as in a trailer; elements of structure have single ones.
+    fn add_identifiers(&mut self, cursor: &mut Cursor<'_>) -> Walked {
+        tokens::skip_blank(cursor)?;
+        if cursor.peek()? != Some(b'[') {
+            return Ok(());
+        }
+        cursor.skip(1);
+        if let Some((_, Token::String(first))) = tokens::next(cursor)? {
+            self.identifiers.insert(first);
+        }
+        if self.identifiers.len() > MAX_REVISIONS { too_many() } else { Ok(()) }
+    }
+
+    /// Adds the objects of a decoded object stream (ISO 32000-2, 7.5.7), whose first one stands at one of
+    /// `firsts`, where these are known.
+    pub(super) fn add_object_stream(&mut self, decoded: &Blob, firsts: &[u64]) -> Walked {
+        let text = self.texts.len();
+        self.texts.push(decoded.clone());
+        self.n_bytes += decoded.size_bytes();
+        let mut cursor = Cursor::new(decoded, 0);
+        let (mut numbers, mut numbers_end) = (Vec::new(), 0);
+        while let Some((_, Token::Integer(number))) = tokens::next(&mut cursor)?
+            && let Some((_, Token::Integer(offset))) = tokens::next(&mut cursor)?
+        {
+            let (Ok(number), Ok(offset)) = (u64::try_from(number), u64::try_from(offset)) else { continue };
+            numbers.push((number, offset));
+            numbers_end = cursor.position();
+            if numbers.len() > MAX_FOUND {
+                return too_many();
+            }
+        }
+        // Readers that miss it begin at the start, or behind the numbers.
+        let missing = [0, numbers_end];
+        for first in if firsts.is_empty() { &missing } else { firsts } {
+            let place = |offset: u64| Place { text, at: first.saturating_add(offset) };
+            self.objects.extend(numbers.iter().map(|(number, offset)| (*number, place(*offset))));
+            if self.objects.len() > MAX_FOUND {
+                return too_many();
+            }
+        }
+        let mut at = 0;
+        while at < decoded.size_bytes() {
+            self.add_keys(text, at, &decoded.bytes_at(at, WINDOW + MAX_KEY)?)?;
+            at += to_u64(WINDOW);
+        }
+        Ok(())
+    }
+
+    /// Adds what the objects to be saved refer to, where they are no streams themselves.
+    pub(super) fn follow_saved(&mut self) -> Walked {
+        let stream_places = self
+            .streams
+            .iter()
+            .map(|stream| Place { text: 0, at: stream.dictionary.0 })
+            .collect::<HashSet<_>>();
+        let mut waiting = self.saved.iter().copied().collect::<Vec<_>>();
+        while let Some(number) = waiting.pop() {
+            for place in self.places(number) {
+                if stream_places.contains(&place) {
+                    continue;
+                }
+                let blob = self.texts[place.text].clone();
+                let mut cursor = Cursor::new(&blob, place.at);
+                values::references(&mut cursor, |number| {
+                    if self.saved.insert(number) {
+                        waiting.push(number);
+                    }
+                })?;
+                self.count_read(cursor.position().saturating_sub(place.at))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_saved(&self, stream: &Stream) -> bool {
+        stream.id.is_none_or(|(number, _)| self.saved.contains(&number))
+    }
+
+    fn places(&self, number: u64) -> Vec<Place> {
+        let none = Place { text: 0, at: 0 };
+        let end = Place { text: usize::MAX, at: u64::MAX };
+        self.objects.range((number, none)..=(number, end)).map(|(_, place)| *place).collect()
+    }
+
+    /// What the object of this number is, in any revision.
+    pub(super) fn resolve(&mut self, number: u64) -> Walked<Vec<Value>> {
+        let mut found = Vec::new();
+        for place in self.places(number) {
+            let blob = self.texts[place.text].clone();
+            let mut cursor = Cursor::new(&blob, place.at);
+            let value = values::value(&mut cursor)?;
+            self.count_read(cursor.position().saturating_sub(place.at))?;
+            let Some(value) = value else { return too_many() };
+            if !found.contains(&value) {
+                found.push(value);
+            }
+            if found.len() > MAX_REVISIONS {
+                return too_many();
+            }
+        }
+        Ok(found)
+    }
+
+    /// The value itself, or what the object that it refers to is.
+    pub(super) fn resolved(&mut self, value: &Value) -> Walked<Vec<Value>> {
+        match value {
+            Value::Reference(number) => self.resolve(*number),
+            _ => Ok(vec![value.clone()]),
+        }
+    }
+
+    /// Numbers that a value may be.
+    pub(super) fn integers(&mut self, value: &Value) -> Walked<Vec<u64>> {
+        let values = self.resolved(value)?;
+        let integer = |value| match value {
+            Value::Integer(integer) => u64::try_from(integer).ok(),
+            _ => None,
+        };
+        Ok(values.into_iter().filter_map(integer).collect())
+    }
+
+    pub(super) fn dictionary(&self, stream: &Stream) -> Walked<Value> {
+        let (start, end) = stream.dictionary;
+        match values::values_until(&mut Cursor::new(&self.texts[0], start), end)? {
+            Some(dictionary) => Ok(dictionary),
+            None => refuse(Unscannable::TooManyFiles, "a PDF with a stream dictionary of too many entries"),
+        }
+    }
+
+    /// Whether a trailer says nothing of encryption, or there is none: to its readers, the streams are as
+    /// they are.
+    pub(super) fn has_plain_trailer(&mut self) -> Walked<bool> {
+        let (mut n_trailers, mut has_plain) = (0, false);
+        let mut count = |dictionary: &Value| {
+            if !dictionary.all(b"Root").is_empty() {
+                n_trailers += 1;
+                has_plain |= dictionary.all(ENCRYPT).is_empty();
+            }
+        };
+        for stream in &self.streams {
+            count(&self.dictionary(stream)?);
+        }
+        for at in self.trailers.clone() {
+            let blob = self.texts[0].clone();
+            let mut cursor = Cursor::new(&blob, at + 7);
+            count(&values::value(&mut cursor)?.unwrap_or(Value::Other));
+            self.count_read(cursor.position() - at)?;
+        }
+        Ok(has_plain || n_trailers == 0)
+    }
+
+    pub(super) fn file(&self) -> &Blob {
+        &self.texts[0]
+    }
+}
+
+fn too_many<T>() -> Walked<T> {
+    refuse(Unscannable::TooManyFiles, "a PDF with more objects than the limit")
+}

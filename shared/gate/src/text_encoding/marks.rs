@@ -1,0 +1,144 @@
+//! Lines that say what the next ones are: `begin 644 name`, `=ybegin`, BinHex's first colon.
+
+use super::{Encoding, binhex};
+use crate::blob::Blob;
+use crate::mail::{Breaks, Line, Spans};
+use crate::walk::Walked;
+
+/// Finds such lines. What begins with one ends where the next one of its kind stands.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    blob: Blob,
+    breaks: Breaks,
+    begun: Option<(u64, Encoding)>,
+    yenc_at: Option<u64>,
+    first_yenc_at: Option<u64>,
+    text_end: u64,
+}
+
+impl Marks {
+    pub(crate) fn new(blob: &Blob, breaks: Breaks) -> Self {
+        let blob = blob.clone();
+        Self { blob, breaks, begun: None, yenc_at: None, first_yenc_at: None, text_end: 0 }
+    }
+
+    pub(crate) fn take(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
+        if let Some(encoding) = begun_by(line.text, self.breaks) {
+            self.end_begun(line.at, spans)?;
+            self.begun = Some((line.next_at, encoding));
+        } else if self.begun.is_some_and(|(_, encoding)| encoding == Encoding::Base64)
+            && line.text.trim_ascii_end() == b"===="
+        {
+            self.end_begun(line.at, spans)?;
+        }
+        if line.text.starts_with(b"=ybegin ") {
+            self.end_yenc(line.at, spans)?;
+            self.first_yenc_at.get_or_insert(line.at);
+            self.yenc_at = Some(line.at);
+        }
+        if line.begins
+            && line.text.starts_with(b":")
+            && binhex::begins(&binhex::head_of(&self.blob, line.at)?)
+        {
+            spans.add_plain(line.at, self.blob.size_bytes(), Encoding::BinHex)?;
+        }
+        self.text_end = line.next_at;
+        Ok(())
+    }
+
+    fn end_begun(&mut self, end: u64, spans: &mut Spans) -> Walked {
+        match self.begun.take() {
+            Some((start, encoding)) => spans.add_plain(start, end, encoding),
+            None => Ok(()),
+        }
+    }
+
+    fn end_yenc(&mut self, end: u64, spans: &mut Spans) -> Walked {
+        match self.yenc_at.take() {
+            Some(start) => spans.add_plain(start, end, Encoding::YEnc),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends what has begun, at the end of the last line. Blocks of yEnc may be parts of one file.
+    pub(crate) fn finish(&mut self, spans: &mut Spans) -> Walked {
+        self.end_begun(self.text_end, spans)?;
+        self.end_yenc(self.text_end, spans)?;
+        match self.first_yenc_at {
+            Some(start) => spans.add_plain(start, self.text_end, Encoding::YEnc),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a line says that the next ones are: `begin 644 name`, `begin-base64 644 name` and their kin (POSIX.1-2024 and sharutils). At the start
+/// of a line whatever mode it says, behind other text only with one that is sure.
+fn begun_by(line: &[u8], breaks: Breaks) -> Option<Encoding> {
+    let is_before = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'>');
+    let n_before = line.iter().take_while(is_before).count();
+    memchr::memchr2_iter(b'b', b'B', line).find_map(|at| {
+        let (is_base64, rest) = behind_begin(&line[at..])?;
+        let is_sure = is_mode(rest);
+        match (at == n_before || is_sure, is_base64) {
+            (false, _) => None,
+            (true, true) => Some(Encoding::Base64),
+            (true, false) => Some(Encoding::Uu(breaks, is_sure)),
+        }
+    })
+}
+
+/// Whether the data are base64, and what stands behind the word.
+fn behind_begin(text: &[u8]) -> Option<(bool, &[u8])> {
+    const WORD: &[u8] = b"begin";
+    let word = text.get(..WORD.len())?;
+    let rest = word.eq_ignore_ascii_case(WORD).then(|| &text[WORD.len()..])?;
+    let (is_base64, rest) = match rest.strip_prefix(b"-base64") {
+        Some(rest) => (true, rest),
+        None => (false, rest),
+    };
+    let rest = rest.strip_prefix(b"-encoded").unwrap_or(rest);
+    matches!(rest.first(), Some(b' ' | b'\t')).then_some((is_base64, rest))
+}
+
+/// Octal digits, or what some readers take for them, and a name.
+fn is_mode(text: &[u8]) -> bool {
+    let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let mode = words.next().unwrap_or_default();
+    let digits = mode.strip_prefix(b"-").unwrap_or(mode);
+    let digits = digits.strip_prefix(b"0o").unwrap_or(digits);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) && words.next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_begin_in_every_way() {
+        let begun = |line: &str| begun_by(line.as_bytes(), Breaks::Any);
+        let sure = Some(Encoding::Uu(Breaks::Any, true));
+        for line in [
+            "begin 644 a",
+            "begin 6 a",
+            "begin 00644 a b",
+            "begin  644 a",
+            "> begin 644 a",
+            "begin 0o644 a",
+            "Begin 644 a",
+        ] {
+            assert_eq!(begun(line), sure, "{line}");
+        }
+        for line in ["<pre>begin 644 a", "begin -644 a", "begin-encoded 644 ZS5jb20="] {
+            assert_eq!(begun(line), sure, "{line}");
+        }
+        for line in ["begin with", "begin a", "begin  e.com", "begin 644"] {
+            assert_eq!(begun(line), Some(Encoding::Uu(Breaks::Any, false)), "{line}");
+        }
+        for line in ["begin-base64 644 a", "begin-base64-encoded 6 YQ==", "begin-base64 a b"] {
+            assert_eq!(begun(line), Some(Encoding::Base64), "{line}");
+        }
+        for line in ["begin", "we begin with", "beginning 644 a", "to begin 644", ""] {
+            assert_eq!(begun(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Archives that none of the openers opens, though other programs do: they are recognised by their structure, and refused.
+//!
+//! unar reads the Macintosh's, the Amiga's and CP/M's, hfsutils classic HFS. All but HFS begin where the blob does. A text that begins with
+//! a signature is none.
+
+use std::io;
+
+use domain::verdict::Unscannable;
+
+use crate::blob::{Blob, to_u64, to_usize};
+use crate::fields::Fields as _;
+use crate::format::is_text;
+use crate::walk::{Walked, refuse};
+
+/// Signatures of which no more than the bytes is asked.
+const SIGNATURES: &[(&[u8], &str)] = &[
+    (b"LZX", "LZX of the Amiga"),
+    (b"PP20", "PowerPacker"),
+    (b"AMPK", "AmiPack"),
+    (b"DMS!", "DMS"),
+    (b"\xab\xcd\0\x54", "DiskDoubler"),
+    (b"DDAR", "DiskDoubler"),
+    (b"DDA2", "DiskDoubler"),
+];
+
+const HEAD_BYTES: usize = 2048;
+
+/// Refuses what only other programs open.
+pub(crate) fn refuse_unopened(blob: &Blob) -> Walked {
+    let head = blob.bytes_at(0, HEAD_BYTES)?;
+    match recognised(&head, blob)? {
+        Some(name) if !is_text(blob)? => refuse(Unscannable::UnsupportedContainer, name),
+        _ => Ok(()),
+    }
+}
+
+fn recognised(head: &[u8], blob: &Blob) -> io::Result<Option<&'static str>> {
+    let by_structure = [
+        (is_stuffit(head), "StuffIt"),
+        (is_crunched(head), "crunch of CP/M"),
+        (is_hfs(head), "HFS image"),
+        (is_compact_pro(head, blob)?, "Compact Pro"),
+    ];
+    let by_structure = by_structure.into_iter().find(|(is_it, _)| *is_it);
+    let by_signature = || SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature));
+    Ok(by_structure.map(|(_, name)| name).or_else(|| by_signature().map(|(_, name)| *name)))
+}
+
+/// The installers' archives have other marks in the first four bytes, and the author's initials where all have them.
+fn is_stuffit(head: &[u8]) -> bool {
+    let is_mark = head.starts_with(b"SIT!") || head.starts_with(b"ST");
+    is_mark && head.at(10, 4) == b"rLau"
+}
+
+/// `76 FE`, or `76 FD` for CrLZH, the file's name, and the versions of the program that wrote it and of one that reads it.
+fn is_crunched(head: &[u8]) -> bool {
+    const LONGEST_NAME: usize = 512;
+    let is_mark = head.starts_with(b"\x76\xfe") || head.starts_with(b"\x76\xfd");
+    let name = head.at(2, head.len().saturating_sub(2).min(LONGEST_NAME)).split(|byte| *byte == 0).next();
+    let n_name = name.unwrap_or_default().len();
+    let is_version = |at: usize| (0x10..0x30).contains(&head.u8_at(at));
+    is_mark && n_name > 0 && is_version(2 + n_name + 1) && is_version(2 + n_name + 2)
+}
+
+/// A master directory block (Inside Macintosh: Files, 2-60): its signature, and sizes and counts that can be.
+fn is_hfs(head: &[u8]) -> bool {
+    const BLOCK_AT: usize = 1024;
+    let block = head.at(BLOCK_AT, 512);
+    let (n_blocks, block_bytes, name_bytes) = (block.u16_be(18), block.u32_be(20), block.u8_at(36));
+    let has_sizes = n_blocks > 0 && block_bytes > 0 && block_bytes % 512 == 0;
+    // A volume that is a mere wrapper of HFS+ says so, and openers know it.
+    let is_wrapper = block.at(124, 2) == b"H+" || block.at(124, 2) == b"HX";
+    block.starts_with(b"BD") && has_sizes && (1..=27).contains(&name_bytes) && !is_wrapper
+}
+
+/// The directory, wherever the header says that it is, with a right checksum over a whole number of entries.
+fn is_compact_pro(head: &[u8], blob: &Blob) -> io::Result<bool> {
+    const MOST_ENTRIES: u16 = 10_000;
+    const FILE_BYTES: u64 = 45;
+    let directory = blob.tail(head.u32_be(4).into());
+    let start = directory.bytes_at(0, 7)?;
+    let n_entries = start.u16_be(4);
+    if head.u8_at(0) != 1 || start.len() < 7 || n_entries == 0 {
+        return Ok(false);
+    }
+    let mut hasher = crc32fast::Hasher::new();
+    let mut at = 7 + u64::from(start.u8_at(6));
+    hasher.update(&directory.bytes_at(4, usize::from(start.u8_at(6)) + 3)?);
+    for _ in 0..n_entries.min(MOST_ENTRIES) {
+        let name = directory.bytes_at(at, 1)?.u8_at(0);
+        let n_more = if name & 0x80 == 0 { FILE_BYTES } else { 2 };
+        let n_bytes = 1 + u64::from(name & 0x7f) + n_more;
+        let entry = directory.bytes_at(at, to_usize(n_bytes))?;
+        if to_u64(entry.len()) != n_bytes {
+            return Ok(false);
+        }
+        hasher.update(&entry);
+        at += n_bytes;
+        // Whether entries in folders count is not asked: a right checksum is no accident anywhere.
+        if !hasher.clone().finalize() == start.u32_be(0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::walk::Stop;
+
+    fn is_refused(bytes: &[u8]) -> bool {
+        matches!(refuse_unopened(&Blob::from_bytes(bytes.to_vec())), Err(Stop::Refused(_)))
+    }
+
+    fn compact_pro() -> Vec<u8> {
+        let folder = [&[0x80 | 3][..], b"dir\0\x01"].concat();
+        let file = [&[4][..], b"name", &[0; 45]].concat();
+        let directory = [&[0, 2, 0][..], &folder, &file].concat();
+        let crc = !crc32fast::hash(&directory);
+        [&[1, 1, 0, 0, 0, 0, 0, 12][..], b"data", &crc.to_be_bytes(), &directory, b"more"].concat()
+    }
+
+    fn hfs() -> Vec<u8> {
+        let mut image = vec![0; 2048];
+        image[1024..1026].copy_from_slice(b"BD");
+        image[1024 + 18..1024 + 24].copy_from_slice(&[0, 9, 0, 0, 2, 0]);
+        image[1024 + 36..1024 + 42].copy_from_slice(b"\x05label");
+        image
+    }
+
+    #[test]
+    fn archives_are_recognised_by_their_structure() {
+        let stuffit = b"STi3\0\x01\0\0\0\x99rLau\x01\0".to_vec();
+        let crunched = b"\x76\xfeNAME.TXT\0\x20\x20\0\0data".to_vec();
+        // Where a change makes it another thing.
+        for (archive, at) in [(stuffit, 10), (crunched, 12), (hfs(), 1024 + 36), (compact_pro(), 20)] {
+            assert!(is_refused(&archive), "{archive:?}");
+            let mut other = archive.clone();
+            other[at] ^= 0x40;
+            assert!(!is_refused(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_may_begin_with_a_signature() {
+        for (signature, _) in SIGNATURES.iter().filter(|(signature, _)| signature.is_ascii()) {
+            assert!(!is_refused(&[signature, &b" is a word in a text"[..]].concat()));
+            assert!(is_refused(&[signature, &b"\0\x01"[..]].concat()));
+        }
+    }
+
+    #[test]
+    fn a_wrapper_of_hfs_plus_is_left_to_the_openers() {
+        let mut wrapper = hfs();
+        wrapper[1024 + 124..1024 + 126].copy_from_slice(b"H+");
+        assert!(!is_refused(&wrapper));
+    }
+}

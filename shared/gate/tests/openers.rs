@@ -1,0 +1,179 @@
+//! What the gate makes of what openers say, by openers that say what they are told to.
+
+use std::io::{Read as _, Write as _};
+use std::ops::ControlFlow;
+
+use domain::verdict::Unscannable;
+use gate::MemberEnd::{Ambiguous, Damaged, Encrypted, TooMuchMemory, Unsupported, Whole};
+use gate::{Blob, Gate, Inspection, Kind, Limits, MemberEnd, MemberSink, Opened, Opener, Program};
+
+use crate::{USUAL_LIMITS, gate, scratch};
+
+/// Takes bytes that begin with `mark` for an archive; all others are not its own.
+#[derive(Clone, Debug)]
+struct Told {
+    program: Program,
+    mark: Vec<u8>,
+    opened: Opened,
+    members: Vec<(Vec<u8>, MemberEnd)>,
+}
+
+impl Opener for Told {
+    fn program(&self) -> Program {
+        self.program
+    }
+
+    fn name(&self) -> &'static str {
+        "as told"
+    }
+
+    fn open(&mut self, blob: &Blob, _walked: Option<Kind>, sink: &mut dyn MemberSink) -> Opened {
+        let mut start = vec![0; self.mark.len()];
+        if blob.reader().read_exact(&mut start).is_err() || start != self.mark {
+            return Opened::NotMine;
+        }
+        for (bytes, end) in &self.members {
+            let given = match sink.begin() {
+                // In two pieces.
+                ControlFlow::Continue(()) => {
+                    bytes.chunks(bytes.len().div_ceil(2).max(1)).try_for_each(|half| sink.write(half))
+                }
+                broken @ ControlFlow::Break(()) => broken,
+            };
+            if given.is_break() || sink.end(*end).is_break() {
+                return Opened::Damaged;
+            }
+        }
+        self.opened
+    }
+}
+
+const MARK: &[u8] = b"\x01an archive";
+
+fn told(opened: Opened, members: &[(&[u8], MemberEnd)]) -> Told {
+    let members = members.iter().map(|(bytes, end)| (bytes.to_vec(), *end)).collect();
+    Told { program: Program::SevenZip, mark: MARK.to_vec(), opened, members }
+}
+
+fn inspect_with(gate: &Gate, bytes: &[u8], openers: &[Told]) -> std::io::Result<Inspection> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    let openers = openers.iter().map(|opener| Box::new(opener.clone()) as Box<dyn Opener>).collect();
+    gate.inspect(&file, scratch(), openers)
+}
+
+/// The reason of the refusal, and what is handed over.
+fn judged(bytes: &[u8], openers: &[Told]) -> (Option<Unscannable>, Vec<Vec<u8>>) {
+    judged_within(USUAL_LIMITS, bytes, openers)
+}
+
+fn judged_within(limits: Limits, bytes: &[u8], openers: &[Told]) -> (Option<Unscannable>, Vec<Vec<u8>>) {
+    let inspection = inspect_with(&gate(limits), bytes, openers).unwrap();
+    let content = |blob: &Blob| {
+        let mut content = vec![];
+        blob.reader().read_to_end(&mut content).unwrap();
+        content
+    };
+    let reason = inspection.refusal.map(|refusal| refusal.reason);
+    (reason, inspection.handed.iter().map(content).collect())
+}
+
+#[test]
+fn what_is_handed_over_and_what_is_refused() {
+    let (one, other) = (b"the one".as_slice(), b"the other".as_slice());
+    let whole = || told(Opened::Whole, &[(one, Whole)]);
+    let not_mine = || told(Opened::NotMine, &[]);
+    for (openers, reason, handed) in [
+        (vec![], None, vec![]),
+        (vec![not_mine(), not_mine()], None, vec![]),
+        (vec![whole(), not_mine()], None, vec![one]),
+        (vec![whole(), whole()], None, vec![one]),
+        (vec![whole(), told(Opened::Whole, &[(other, Whole), (b"", Whole)])], None, vec![one, other]),
+        // One that repairs gives what a recipient gets; what the other leaves on the disk counts as well.
+        (vec![whole(), told(Opened::Damaged, &[(other, Damaged)])], None, vec![one, other]),
+        (vec![told(Opened::Whole, &[(one, Damaged)]), whole()], None, vec![one]),
+        (vec![told(Opened::Damaged, &[(one, Whole)])], Some(Unscannable::Malformed), vec![one]),
+        (vec![told(Opened::Whole, &[(one, Damaged)])], Some(Unscannable::Malformed), vec![one]),
+        // What one cannot give, its users may get: here the other is no help.
+        (vec![whole(), told(Opened::Whole, &[(b"", Encrypted)])], Some(Unscannable::Encrypted), vec![one]),
+        (vec![whole(), told(Opened::Encrypted, &[])], Some(Unscannable::Encrypted), vec![one]),
+        (vec![whole(), told(Opened::Unsupported, &[])], Some(Unscannable::UnsupportedContainer), vec![one]),
+        (
+            vec![whole(), told(Opened::Whole, &[(other, Unsupported)])],
+            Some(Unscannable::UnsupportedContainer),
+            vec![one, other],
+        ),
+        (vec![whole(), told(Opened::TooMuchMemory, &[])], Some(Unscannable::ExpandsTooMuch), vec![one]),
+        (vec![told(Opened::Whole, &[(one, TooMuchMemory)])], Some(Unscannable::ExpandsTooMuch), vec![one]),
+        (
+            vec![whole(), told(Opened::Whole, &[(other, Ambiguous)])],
+            Some(Unscannable::Malformed),
+            vec![one, other],
+        ),
+    ] {
+        let expected = (reason, handed.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>());
+        assert_eq!(judged(MARK, &openers), expected, "{openers:?}");
+    }
+}
+
+#[test]
+fn a_blob_that_could_not_be_read_says_nothing() {
+    let openers = [told(Opened::Whole, &[(b"a member", Whole)]), told(Opened::Unread, &[])];
+    assert!(inspect_with(&gate(USUAL_LIMITS), MARK, &openers).is_err());
+}
+
+#[test]
+fn members_of_members_are_opened_within_the_limits() {
+    let inner = [MARK, b" in an archive"].concat();
+    let mut opener = told(Opened::Whole, &[(b"found", Whole), (&inner, Whole)]);
+    // It opens itself, which is known when it comes again.
+    assert_eq!(judged(MARK, &[opener.clone()]), (None, vec![b"found".to_vec(), inner.clone()]));
+
+    let limits = Limits { max_member_bytes: 10, ..USUAL_LIMITS };
+    assert_eq!(judged_within(limits, MARK, &[opener.clone()]).0, Some(Unscannable::TooLarge));
+    let limits = Limits { max_total_bytes: 20, ..USUAL_LIMITS };
+    assert_eq!(judged_within(limits, MARK, &[opener.clone()]).0, Some(Unscannable::ExpandsTooMuch));
+    let limits = Limits { max_depth: 0, ..USUAL_LIMITS };
+    assert_eq!(judged_within(limits, MARK, &[opener.clone()]).0, Some(Unscannable::TooDeep));
+    opener.members = (0u8..6).map(|n| (vec![n; 8], Whole)).collect();
+    let limits = Limits { max_members: 5, ..USUAL_LIMITS };
+    assert_eq!(judged_within(limits, MARK, &[opener.clone()]).0, Some(Unscannable::TooManyFiles));
+    // Equal and empty ones count once and never.
+    opener.members = vec![(vec![], Whole), (vec![1; 8], Whole), (vec![1; 8], Whole), (vec![2; 8], Whole)];
+    let limits = Limits { max_members: 3, ..USUAL_LIMITS };
+    assert_eq!(judged_within(limits, MARK, &[opener]).0, None);
+}
+
+#[test]
+fn a_signature_is_believed_unless_its_opener_knows_better() {
+    let wim = b"MSWIM\0\0\0 and no more".as_slice();
+    let (seven_zip, libarchive) =
+        (told(Opened::Whole, &[]), Told { program: Program::Libarchive, ..told(Opened::Whole, &[]) });
+    assert_eq!(judged(wim, &[]).0, Some(Unscannable::UnsupportedContainer));
+    assert_eq!(judged(wim, &[libarchive]).0, Some(Unscannable::UnsupportedContainer));
+    assert_eq!(judged(wim, std::slice::from_ref(&seven_zip)).0, None);
+    let opens_it = Told { mark: wim.to_vec(), ..told(Opened::Whole, &[(b"a member", Whole)]) };
+    assert_eq!(judged(wim, &[opens_it]), (None, vec![b"a member".to_vec()]));
+    // No opener knows these.
+    assert_eq!(judged(b"ALZ\x01\x0a\0\0\0", &[seven_zip]).0, Some(Unscannable::UnsupportedContainer));
+    for text in ["070701,Monday,12.50\n", "LZIP is a compressor.\n", "WARC/1.0 is a format.\n"] {
+        assert_eq!(judged(text.as_bytes(), &[]).0, None, "{text}");
+    }
+}
+
+#[test]
+fn what_the_gate_finds_malformed_passes_if_all_openers_give_the_same() {
+    let cut = [b"\x1f\x8b\x08\0\0\0\0\0\0\x03".as_slice(), b"no stream"].concat();
+    let opens = |members: &[(&[u8], MemberEnd)]| Told { mark: cut.clone(), ..told(Opened::Whole, members) };
+    let (one, other) = (b"the one".as_slice(), b"the other".as_slice());
+    for (openers, reason) in [
+        (vec![], Some(Unscannable::Malformed)),
+        (vec![opens(&[(one, Whole)])], None),
+        (vec![opens(&[(one, Whole)]), opens(&[(one, Whole)])], None),
+        (vec![opens(&[(one, Whole)]), opens(&[(other, Whole)])], Some(Unscannable::Malformed)),
+        (vec![opens(&[(one, Damaged)])], Some(Unscannable::Malformed)),
+        (vec![opens(&[(one, Whole)]), opens(&[(one, TooMuchMemory)])], Some(Unscannable::ExpandsTooMuch)),
+    ] {
+        assert_eq!(judged(&cut, &openers).0, reason, "{openers:?}");
+    }
+}

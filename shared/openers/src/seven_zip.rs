@@ -1,0 +1,79 @@
+//! Opens files as 7-Zip does, with its own library.
+//!
+//! 7-Zip lets a file's name choose the format that it tries first, and the uploader chooses the name: so every format is asked about the start of the file.
+//! Unless an archive reaches from there to the file's end, 7-Zip looks for the signatures of archives in the first 8 MiB behind it, and so does this
+//! ([`search`]): self-extracting programs are the usual case. It opens the first archive, or the first of the format that the name says; here, the first of
+//! each format is opened.
+//!
+//! What its `Extract` writes are the members. The targets of symbolic links are among them, as 7-Zip leaves some as files.
+
+mod abi;
+mod archive;
+mod asking;
+mod extracting;
+mod format;
+mod input;
+mod library;
+mod object;
+mod opening;
+mod search;
+
+use std::path::Path;
+
+use gate::{Blob, Kind, MemberSink, Opened, Opener, Program};
+
+use self::asking::Asking;
+use self::format::Format;
+use self::library::Library;
+pub use self::library::LoadError;
+use self::search::Search;
+
+/// 7-Zip. For a process that ends soon: the library stays loaded, and what it says about its formats is not freed.
+#[derive(Debug)]
+pub struct SevenZip {
+    name: String,
+    library: Library,
+    formats: Vec<Format>,
+    /// Made when the first file is searched.
+    search: Option<Search>,
+}
+
+impl SevenZip {
+    /// Loads the first of these files that is 7-Zip's library of version 23 or later, such as `/usr/lib/7zip/7z.so`; `None` if none is. An error if one
+    /// cannot be loaded. Afterwards nothing is opened, and no thread made.
+    pub fn load(candidates: &[&Path]) -> Result<Option<Self>, LoadError> {
+        for path in candidates.iter().filter(|path| path.is_file()) {
+            if let Some(library) = Library::load(path)? {
+                let name = format!("7-Zip {}", library.version());
+                return Ok(Some(Self { name, library, formats: library.formats()?, search: None }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Opener for SevenZip {
+    fn program(&self) -> Program {
+        Program::SevenZip
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn open(&mut self, blob: &Blob, walked: Option<Kind>, sink: &mut dyn MemberSink) -> Opened {
+        let mut asking = Asking::new(self.library, blob, sink);
+        let formats = self.formats.iter().filter(|format| walked.is_none() || format.kind != walked);
+        for format in formats {
+            asking.ask_about_start(format);
+        }
+        // What was walked ends where the file ends.
+        if walked.is_none()
+            && let Some(from) = asking.unopened_from()
+        {
+            let search = self.search.get_or_insert_with(|| Search::new(&self.formats));
+            search.run(&self.formats, from, &mut asking);
+        }
+        asking.result()
+    }
+}

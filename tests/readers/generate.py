@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Writes files that hide the EICAR test file from a scanner and not from an ordinary reader: generate.py DIRECTORY [--part small|all] [--family NAME]...
+
+Each file is named FAMILY-VARIANT.EXTENSION; the same name has the same bytes in every run (`base` names exceptions). `small` takes variants of every family, evenly.
+"""
+
+import argparse, importlib, os
+
+import mutations
+
+SMALL = 600
+MUTATED = "mutated"
+# Family: the module that makes it.
+FAMILIES = {
+    "7z": "sevenzip", "tar": "tars", "stream": "streams", "mail": "mail", "encoded": "encoded", "rar": "rar", "lharc": "lharc", "package": "packages", "cabinet": "cabinets",
+    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "rtf": "rtf", "office": "office", "signed": "signed",
+}
+
+
+def variants(family, cache={}):
+    """Name, extension and bytes of each, in the family's order; names are unique and safe as file names."""
+    if family in cache:
+        return cache[family]
+    made = mutations.variants({other: variants(other) for other in FAMILIES}) if family == MUTATED else importlib.import_module(FAMILIES[family]).variants()
+    found = {}
+    for name, extension, data in made:
+        safe = "".join(character if character.isascii() and (character.isalnum() or character in "-+~") else "_" for character in name)
+        if safe in found:
+            raise SystemExit(f"two variants of {family} are named {safe}")
+        found[safe] = (safe, extension, data)
+    cache[family] = list(found.values())
+    return cache[family]
+
+
+def evenly(items, n):
+    """N of them, the first one and the last one among them."""
+    if len(items) <= n:
+        return items
+    return [items[index * (len(items) - 1) // (n - 1)] for index in range(n)]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("directory")
+    parser.add_argument("--part", choices=("small", "all"), default="all")
+    parser.add_argument("--family", action="append", choices=[*FAMILIES, MUTATED])
+    arguments = parser.parse_args()
+    os.makedirs(arguments.directory, exist_ok=True)
+    for family in arguments.family or [*FAMILIES, MUTATED]:
+        found = variants(family)
+        wanted = found if arguments.part == "all" else evenly(found, SMALL // (len(FAMILIES) + 1) + 1)
+        for name, extension, data in wanted:
+            with open(os.path.join(arguments.directory, f"{family}-{name}.{extension}"), "wb") as file:
+                file.write(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The readers that are Python modules: Python's own, and oletools where it is installed."""
+
+import bz2, email, email.policy, gzip, io, lzma, mailbox, os, tarfile, warnings, zipfile
+
+warnings.simplefilter("ignore")
+
+
+class Module:
+    def __init__(self, read, wants=lambda data: True):
+        self.read, self.may_read = read, wants
+
+    def unpack(self, path, data, _):
+        try:
+            for content in self.read(path, data):
+                if content:
+                    yield content
+        except Exception:  # noqa: BLE001: whatever a hostile file makes a module raise, it unpacked what it unpacked.
+            return
+
+
+def read_zip(_, data):
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for info in archive.infolist():
+            try:
+                with archive.open(info) as member:
+                    yield member.read(30_000_000)
+            except Exception:  # noqa: BLE001
+                pass
+
+
+def read_tar(_, data):
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for member in archive:
+            file = archive.extractfile(member)
+            if file:
+                yield file.read(30_000_000)
+
+
+def read_streams(_, data):
+    """What comes out before an error."""
+    for opened in (gzip.GzipFile(fileobj=io.BytesIO(data)), bz2.BZ2File(io.BytesIO(data)), lzma.LZMAFile(io.BytesIO(data))):
+        out = b""
+        try:
+            while len(out) < 30_000_000 and (chunk := opened.read(64)):
+                out += chunk
+        except Exception:  # noqa: BLE001
+            pass
+        yield out
+
+
+def read_mail(_, data):
+    for policy in (email.policy.compat32, email.policy.default):
+        try:
+            yield from attachments(email.message_from_bytes(data, policy=policy), data)
+        except Exception:  # noqa: BLE001
+            pass
+
+
+def read_mbox(path, data):
+    box = mailbox.mbox(path, create=False)
+    try:
+        for message in box:
+            yield from attachments(message, data)
+    finally:
+        box.close()
+
+
+def attachments(message, data):
+    for part in message.walk():
+        payload = part.get_payload(decode=True)
+        # Text as it stands, with nothing decoded, is the file itself.
+        if payload and payload.strip() not in data:
+            yield payload
+
+
+def read_uu(_, data):
+    import uu
+    out = io.BytesIO()
+    try:
+        uu.decode(io.BytesIO(data), out, quiet=True)
+    finally:
+        yield out.getvalue()
+
+
+# Those that need more than Python.
+WANTED = {"rtfobj", "oleobj"}
+READERS = {
+    "python-zip": Module(read_zip, lambda data: b"PK\5\6" in data), "python-tar": Module(read_tar), "python-streams": Module(read_streams, lambda data: data[:1] in b"\x1fB\xfd\x5d" or data[:1] < b"\xe1"),
+    "python-email": Module(read_mail, lambda data: b":" in data), "python-mbox": Module(read_mbox, lambda data: data.startswith(b"From ") or b"\nFrom " in data),
+}
+
+try:
+    import uu  # noqa: F401: gone since Python 3.13
+    READERS["python-uu"] = Module(read_uu, lambda data: b"begin" in data)
+except ImportError:
+    pass
+
+try:
+    import olefile
+    from oletools import oleobj, rtfobj
+
+    def read_rtf(_, data):
+        parser = rtfobj.RtfObjParser(data)
+        parser.parse()
+        for found in parser.objects:
+            yield from filter(None, (found.olepkgdata, found.oledata, found.rawdata))
+
+    def read_ole(_, data):
+        """Packages as oleobj saves them, and every stream as olefile reads it."""
+        with olefile.OleFileIO(io.BytesIO(data)) as compound:
+            for name in compound.listdir():
+                content = compound.openstream(name).read()
+                if name[-1].lower() == "\1ole10native":
+                    yield oleobj.OleNativeStream(content).data or b""
+                yield content
+
+    READERS["rtfobj"] = Module(read_rtf, lambda data: b"{\\rt" in data)
+    READERS["oleobj"] = Module(read_ole, lambda data: data.startswith(olefile.MAGIC))
+except ImportError:
+    pass

@@ -1,0 +1,121 @@
+"""Mail whose attachments mail programs save, in every shape of header, boundary, charset and transfer encoding (RFC 5322, 2045 to 2047, 2231, 4155)."""
+
+import itertools
+
+from base import HARMLESS, PAYLOADS, base64_lines, spoilt_lines, uuencoded
+
+KINDS = {kind: PAYLOADS[kind] for kind in ("eicar", "hidden")}
+TOP = 'From: a@example.org\r\nTo: b@example.org\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\n'
+ATTACHED = 'Content-Type: application/octet-stream; name="e.zip"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename="e.zip"\r\n'
+MBOX = "From a@example.org Mon Jan  1 00:00:00 2024\r\n"
+
+
+def message(body, attached=ATTACHED, top=TOP, before="", more="", behind="", boundary="b"):
+    text = f"{before}{top}{more}\r\n--{boundary}\r\nContent-Type: text/plain\r\n\r\nhello\r\n--{boundary}\r\n{attached}\r\n{body}--{boundary}--\r\n{behind}"
+    return text.encode("latin-1")
+
+
+def quoted(data):
+    return "".join(f"={byte:02X}" + "=\r\n" * (index % 20 == 19) for index, byte in enumerate(data)) + "\r\n"
+
+
+def bodies(data):
+    """Each way to write the same bytes: its name, the transfer encoding, the lines."""
+    pieces = "".join(base64_lines(data[start:start + 10]) for start in range(0, len(data), 10))
+    return {
+        "plain": ("base64", base64_lines(data)), "junk": ("base64", spoilt_lines(data)), "space": ("base64", spoilt_lines(data, " ")), "tab": ("base64", spoilt_lines(data, "\t")), "dash": ("base64", spoilt_lines(data, "-")),
+        "nul": ("base64", spoilt_lines(data, "\0")), "8bit": ("base64", spoilt_lines(data, "\xe9")), "pieces": ("base64", pieces), "short": ("base64", base64_lines(data, 4)), "one-line": ("base64", base64_lines(data, 1 << 20)),
+        "blank-lines": ("base64", base64_lines(data, 20, "\r\n\r\n")), "quoted": ("quoted-printable", quoted(data)), "uu": ("x-uuencode", uuencoded(data).decode("latin-1").replace("\n", "\r\n")),
+        "binary": ("binary", data.decode("latin-1") + "\r\n"), "upper": ("BASE64", base64_lines(data)), "no-padding": ("base64", base64_lines(data).replace("=", "")),
+    }
+
+
+def charsets():
+    names = ("", "utf-8", "utf-16", "utf-16le", "utf-16be", "utf-32", "utf-7", "iso-2022-jp", "gb18030", "big5", "us-ascii", "iso-8859-1", "macintosh", "x-unknown", "hz-gb-2312")
+    kinds = ("text/plain", "text/html", "text/csv", "text/x-other", "application/zip")
+    for (kind, data), charset, media, shape in itertools.product(KINDS.items(), names, kinds, ("plain", "junk", "quoted")):
+        encoding, body = bodies(data)[shape]
+        for disposition in ('attachment; filename="e.zip"', "inline"):
+            if disposition == "inline" and media not in ("text/plain", "text/html"):
+                continue
+            given = f"; charset={charset}" if charset else ""
+            attached = f"Content-Type: {media}{given}\r\nContent-Transfer-Encoding: {encoding}\r\nContent-Disposition: {disposition}\r\n"
+            yield f"charset-{charset or 'none'}-{media}-{shape}-{disposition[:6]}-{kind}", message(body, attached)
+
+
+def encodings():
+    for kind, data in KINDS.items():
+        for shape, (encoding, body) in bodies(data).items():
+            yield f"body-{shape}-{kind}", message(body, ATTACHED.replace("base64", encoding))
+            yield f"body-{shape}-lf-{kind}", message(body, ATTACHED.replace("base64", encoding)).replace(b"\r\n", b"\n")
+            yield f"body-{shape}-alone-{kind}", f"MIME-Version: 1.0\r\n{ATTACHED.replace('base64', encoding)}\r\n{body}".encode("latin-1")
+            yield f"body-{shape}-mbox-{kind}", message(body, ATTACHED.replace("base64", encoding), before=MBOX)
+            yield f"body-{shape}-unclosed-{kind}", message(body, ATTACHED.replace("base64", encoding))[:-7]
+        for name, field in {"folded": "Content-Transfer-Encoding:\r\n base64", "space": "Content-Transfer-Encoding : base64", "comment": "Content-Transfer-Encoding: (x) base64", "behind": "Content-Transfer-Encoding: base64 (x)",
+                            "parameter": "Content-Transfer-Encoding: base64; x=y", "quotes": 'Content-Transfer-Encoding: "base64"', "nul": "Content-Transfer-Encoding: ba\0se64", "word": "Content-Transfer-Encoding: =?us-ascii?q?base64?=",
+                            "x": "Content-Transfer-Encoding: x-base64", "twice": "Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64", "twice-first": "Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit",
+                            "tight": "content-transfer-encoding:base64", "tab": "Content-Transfer-Encoding:\tbase64", "underscore": "Content_Transfer_Encoding: base64", "trailing": "Content-Transfer-Encoding: base64 \t"}.items():
+            for shape in ("plain", "junk"):
+                attached = ATTACHED.replace("Content-Transfer-Encoding: base64", field)
+                yield f"encoding-{name}-{shape}-{kind}", message(bodies(data)[shape][1], attached)
+                yield f"encoding-{name}-{shape}-alone-{kind}", f"MIME-Version: 1.0\r\n{attached}\r\n{bodies(data)[shape][1]}".encode("latin-1")
+
+
+def recognition():
+    """What stands in front of the headers or among them, so that a reader of mail goes on and a recogniser does not."""
+    lines = {"no-colon": "this line has no colon\r\n", "8bit-name": "X-\xe4: 1\r\n", "space-name": "X Foo: 1\r\n", "no-name": ": 1\r\n", "control-name": "X\x01: 1\r\n", "nul": "X\0: 1\r\n", "vertical-tab": "\x0b: 1\r\n", "form-feed": "\x0c\r\n",
+             "cr": "X: 1\r\r\n", "dashes": "--\r\n", "long-line": "X: " + "y" * 100_000 + "\r\n", "many": "X: 1\r\n" * 8000, "folded": "X: 1\r\n" + " 2\r\n" * 20_000, "from": ">From a@b Mon\r\n"}
+    fronts = {"blank": "\r\n", "blank-3": "\r\n\r\n\r\n", "lf": "\n", "bom": "\xef\xbb\xbf", "bom-16": "\xff\xfe", "space": " \r\n", "nul": "\0", "from": ">From a@b Mon\r\n", "text": "hello\r\n\r\n", "tab": "\t", "emlx": "1234\n", "xml": "<?xml version='1.0'?>\r\n",
+              "received": "Received: from x\r\n" * 2000, "http": "HTTP/1.1 200 OK\r\n", "form-feed": "\x0c\r\n", "mbox-twice": MBOX + MBOX, "mbox-blank": MBOX + "\r\n", "babyl": "BABYL OPTIONS:\n\x1f\n1,,\n", "mmdf": "\1\1\1\1\n", "pine": "*mbx*\r\n"}
+    for (kind, data), shape in itertools.product(KINDS.items(), ("plain", "junk")):
+        body = bodies(data)[shape][1]
+        for name, line in lines.items():
+            yield f"line-first-{name}-{shape}-{kind}", message(body, before=line)
+            yield f"line-{name}-{shape}-{kind}", message(body, more=line)
+        for name, front in fronts.items():
+            yield f"front-{name}-{shape}-{kind}", message(body, before=front)
+            yield f"mbox-behind-{name}-{shape}-{kind}", message(body, before=front + "\r\n" + MBOX)
+        whole = message(body)
+        for name, (old, new) in {"cr": (b"\r\n", b"\r"), "lf": (b"\r\n", b"\n"), "lf-cr": (b"\r\n", b"\n\r"), "cr-cr-lf": (b"\r\n", b"\r\r\n")}.items():
+            yield f"lines-{name}-{shape}-{kind}", whole.replace(old, new)
+        yield f"lines-cr-first-{shape}-{kind}", whole.replace(b"\r\n", b"\r", 2)
+        first = MBOX.encode() + b"Subject: first\r\n\r\nhello\r\n\r\n"
+        yield f"mbox-second-{shape}-{kind}", first + MBOX.encode() + whole
+        yield f"mbox-second-lf-{shape}-{kind}", (first + MBOX.encode() + whole).replace(b"\r\n", b"\n")
+        yield f"mbox-many-{shape}-{kind}", first * 500 + MBOX.encode() + whole
+        yield f"type-late-{shape}-{kind}", message(body, top=TOP.replace("Content-Type", "X: " + "y" * 70 + "\r\n" * 1 + "Content-Type"), before="X-First: " + "z" * 70_000 + "\r\n")
+        for field in ("Return-Path: <a@b>\r\n", "Delivered-To: a@b\r\n", "X-Odd: 1\r\n", "Content-Type: text/plain\r\n", "Mime-Version: 1.0\r\n", "Status: RO\r\n", "x:y\r\n", "DKIM-Signature: v=1\r\n", "ARC-Seal: i=1\r\n", "Date: x\r\n"):
+            yield f"begins-{field.split(':')[0]}-{shape}-{kind}", message(body, before=field)
+
+
+def boundaries():
+    types = ("mixed", "alternative", "related", "digest", "parallel", "signed", "encrypted", "report", "appledouble", "form-data", "x-other", "", "MIXED")
+    parameters = {"percent": "boundary*=us-ascii''%62", "continued": 'boundary*0=b;\r\n boundary*1=""', "escaped": 'boundary="\\b"', "comment": "boundary=(c)b", "space": 'boundary= "b"', "tab": '\tboundary="b"', "twice": 'boundary="zz"; boundary="b"',
+                  "twice-first": 'boundary="b"; boundary="zz"', "single": "boundary='b'", "trailing": 'boundary="b "', "nul": 'boundary="b\0"', "unclosed": 'boundary="b', "8bit": 'boundary="b\xff"', "upper": 'BOUNDARY="b"', "bare": "boundary=b",
+                  "semicolons": ';; boundary="b"', "other-first": 'x="y\\"; boundary=z"; boundary="b"', "equals": 'boundary="b"="c"', "folded": '\r\n boundary="b"'}
+    for (kind, data), shape in itertools.product(KINDS.items(), ("plain", "junk")):
+        body = bodies(data)[shape][1]
+        for name in types:
+            yield f"multipart-{name or 'none'}-{shape}-{kind}", message(body, top=TOP.replace("multipart/mixed", f"multipart/{name}"))
+        for media in ("message/rfc822", "message/partial", "message/global", "text/plain", "application/pkcs7-mime", "application/octet-stream"):
+            yield f"boundary-of-{media}-{shape}-{kind}", message(body, top=TOP.replace("multipart/mixed", media))
+        for name, parameter in parameters.items():
+            yield f"boundary-{name}-{shape}-{kind}", message(body, top=TOP.replace('boundary="b"', parameter))
+        yield f"boundary-none-{shape}-{kind}", message(body, top=TOP.replace('; boundary="b"', ""))
+        yield f"boundary-trailing-space-{shape}-{kind}", message(body).replace(b"--b\r\n", b"--b \t\r\n")
+        yield f"boundary-longer-{shape}-{kind}", message(body).replace(b"--b\r\nContent-Type: app", b"--bb\r\nContent-Type: app")
+        inner = message(body).decode("latin-1").replace("--b", "--c").replace('"b"', '"c"')
+        for encoding, lines in {"7bit": inner, "base64": base64_lines(inner.encode("latin-1")), "base64-junk": spoilt_lines(inner.encode("latin-1")), "quoted-printable": quoted(inner.encode("latin-1"))}.items():
+            for media in ("message/rfc822", "message/global", "message/delivery-status", "text/rfc822-headers", 'application/octet-stream; name="a.eml"', 'multipart/mixed; boundary="c"'):
+                attached = f"Content-Type: {media}\r\nContent-Transfer-Encoding: {encoding.removesuffix('-junk')}\r\n"
+                yield f"nested-{encoding}-{media.split(';')[0]}-{shape}-{kind}", message(lines, attached)
+        half = len(body) // 2
+        for place, part in (("before", f"{TOP}\r\n{body}--b\r\n\r\n"), ("behind", None)):
+            whole = message(base64_lines(HARMLESS), behind=f"\r\n--b\r\n{ATTACHED}\r\n{body}--b--\r\n") if part is None else message(base64_lines(HARMLESS), before=MBOX)
+            yield f"part-{place}-{half % 2}-{shape}-{kind}", whole
+
+
+def variants():
+    for part in (encodings, recognition, boundaries, charsets):
+        for name, data in part():
+            yield name, "eml", data

@@ -1,0 +1,142 @@
+"""The programs that ordinary people and mail systems open files with, each with what it must see before it opens anything.
+
+`wants` is a necessary condition that the program itself checks, taken from its source or manual, so that leaving the program out for other
+data changes no answer. Programs that try everything have none.
+"""
+
+import os, re, shutil, signal, subprocess
+
+PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/usr/games"
+TIMEOUT_SECONDS = 20
+
+
+def anything(_):
+    return True
+
+
+def has(*signatures):
+    return lambda data: any(signature in data for signature in signatures)
+
+
+def begins(*signatures):
+    return lambda data: data.startswith(signatures)
+
+
+def at(place, *signatures):
+    return lambda data: data[place:place + 8].startswith(signatures)
+
+
+def either(*conditions):
+    return lambda data: any(condition(data) for condition in conditions)
+
+
+class Program:
+    """A command; `{path}` is the file, `{directory}` where it unpacks to and is run. With `prints`, standard output is what it unpacks."""
+
+    def __init__(self, command, wants=anything, prints=False, reads_stdin=False, needs=None):
+        self.command, self.may_read, self.prints, self.reads_stdin = command, wants, prints, reads_stdin
+        self.needs = needs or [command.split()[0]]
+
+    def unpack(self, path, _, directory):
+        inside = os.path.join(directory, "in")
+        os.mkdir(inside)
+        environment = {"PATH": PATH, "HOME": directory, "LC_ALL": "C.UTF-8", "MTOOLS_SKIP_CHECK": "1", "TMPDIR": directory}
+        words = [word.format(path=path, directory=inside) for word in self.command.split()]
+        if self.needs[0] == "sh":
+            words = ["sh", "-c", self.command.removeprefix("sh ").format(path=path, directory=inside)]
+        with open(path if self.reads_stdin else os.devnull, "rb") as stdin:
+            printed = run(words, inside, environment, stdin)
+        if self.prints:
+            yield printed
+        yield from files_below(inside)
+
+
+def run(words, directory, environment, stdin):
+    """What it prints until it ends or its time is up. In a session of its own, it has no terminal to ask questions on."""
+    with subprocess.Popen(words, cwd=directory, env=environment, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        try:
+            return process.communicate(timeout=TIMEOUT_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return process.communicate()[0]
+
+
+def files_below(directory):
+    for root, _, files in os.walk(directory):
+        for file in sorted(files):
+            full = os.path.join(root, file)
+            if os.path.isfile(full) and not os.path.islink(full):
+                try:
+                    with open(full, "rb") as opened:
+                        yield opened.read(30_000_000)
+                except OSError:
+                    pass
+
+
+def shell(pipeline, needs, wants=anything):
+    program = Program("sh " + pipeline, wants)
+    program.needs = ["sh", *needs]
+    return program
+
+
+def installed(program):
+    return all(shutil.which(command, path=PATH) for command in program.needs)
+
+
+COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+ARCHIVE_OF_LHA = re.compile(rb"-(lh|lz|pm|pc)[0-9a-z]-")
+LZ4 = (b"\x04\x22\x4d\x18", b"\x02\x21\x4c\x18", b"\x03\x21\x4c\x18") + tuple(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))
+ZSTD = (b"\x28\xb5\x2f\xfd",) + tuple(bytes([0x1E + n]) + b"\xb5\x2f\xfd" for n in range(16)) + (b"\xfd\x2f\xb5",)
+SQUASHFS = (b"hsqs", b"sqsh", b"shsq", b"qshs")
+DISKS = either(has(b"QFI\xfb", b"KDMV", b"COWD", b"conectix", b"koly", b"vhdxfile", b"<<< ", b"WithoutFreeSpace", b"Bochs Virtual"), begins(b"WithouFreSpacExt"))
+
+PROGRAMS = {
+    "7z": Program("7z x -y -bd -px -o{directory} {path}"),
+    "7zz": Program("7zz x -y -bd -px -o{directory} {path}"),
+    "gnutar": Program("tar xf {path} -C {directory} --no-same-owner"),
+    "bsdtar": Program("bsdtar -xf {path} -C {directory}"),
+    "unar": Program("unar -q -f -D -o {directory} {path}"),
+    "unzip": Program("unzip -qqo -P x {path} -d {directory}", has(b"PK")),
+    "jar": Program("jar xf {path}", has(b"PK\3\4")),
+    "gzip": Program("gzip -dc", begins(b"\x1f", b"PK\3\4"), prints=True, reads_stdin=True),
+    "xz": Program("xz -dc {path}", either(begins(b"\xfd7zXZ", b"LZIP"), lambda data: data[:1] < b"\xe1"), prints=True),
+    "bzip2": Program("bzip2 -dc {path}", begins(b"BZh"), prints=True),
+    "zstd": Program("zstd -dc {path}", begins(*ZSTD, *LZ4), prints=True),
+    "lz4": Program("lz4 -dc {path}", begins(*LZ4), prints=True),
+    "lzip": Program("lzip -dc {path}", begins(b"LZIP"), prints=True),
+    "lzop": Program("lzop -dc {path}", begins(b"\x89LZO"), prints=True),
+    "cpio": Program("cpio -id --quiet --no-absolute-filenames", begins(b"0707", b"\xc7\x71", b"\x71\xc7"), reads_stdin=True),
+    "ar": Program("ar x {path}", begins(b"!<arch>\n", b"!<thin>\n")),
+    "dpkg-deb": Program("dpkg-deb -x {path} {directory}", begins(b"!<arch>\n")),
+    "rpm2cpio": shell("rpm2cpio {path} | cpio -id --quiet --no-absolute-filenames", ["rpm2cpio", "cpio"], begins(b"\xed\xab\xee\xdb")),
+    "cabextract": Program("cabextract -q -d {directory} {path}", has(b"MSCF")),
+    "msiextract": Program("msiextract -C {directory} {path}", begins(COMPOUND)),
+    "lhasa": Program("lhasa xq {path}", lambda data: ARCHIVE_OF_LHA.search(data) is not None),
+    "arj": Program("arj x -y {path}", has(b"\x60\xea")),
+    "arc": Program("arc x {path}", has(b"\x1a")),
+    "nomarch": Program("nomarch {path}", has(b"\x1a")),
+    "hexbin": Program("hexbin -d {path}", has(b":")),
+    "macunpack": Program("macunpack -d {path}", lambda data: data[:1] == b"\0" or data[:1] < b"\x40"),
+    "uudecode": Program("uudecode -o {directory}/out {path}", has(b"begin")),
+    "uudeview": Program("uudeview -i -q -o -a +e .com.txt.bin.exe.tar.zip -p {directory} {path}", has(b"begin", b":", b"=y", b"=\n", b"=\r")),
+    "munpack": Program("munpack -q -f -t -C {directory} {path}", has(b":", b"begin")),
+    "ripmime": Program("ripmime -i {path} -d {directory}", has(b":", b"begin")),
+    "tnef": Program("tnef --overwrite -C {directory} -f {path}", has(b"\x78\x9f\x3e\x22")),
+    "unsquashfs": Program("unsquashfs -q -f -d {directory}/out {path}", begins(*SQUASHFS)),
+    "debugfs": shell("debugfs -R 'rdump / {directory}' {path} 2>/dev/null", ["debugfs"], at(1080, b"\x53\xef")),
+    "xorriso": Program("xorriso -osirrox on -indev {path} -extract / {directory}", lambda data: b"CD001" in data[32768:2_000_000]),
+    "mtools": Program("mcopy -s -n -i {path} ::/ {directory}", at(0, b"\xeb", b"\xe9")),
+    "hfsutils": shell("hmount {path} && hcopy -r ':*' {directory}; humount", ["hmount", "hcopy"], either(at(1024, b"BD"), begins(b"ER"), at(512, b"PM"))),
+    "qemu-img": Program("qemu-img convert -O raw {path} {directory}/raw", DISKS),
+    "ntfs-3g": shell("ntfscat -f {path} e.com > {directory}/e.com", ["ntfscat"], at(3, b"NTFS")),
+    "wimlib": Program("wimlib-imagex extract {path} 1 --dest-dir={directory} --no-acls", begins(b"MSWIM\0\0\0")),
+    "pdfdetach": Program("pdfdetach -saveall -o {directory} {path}", has(b"obj")),
+    "qpdf": shell("qpdf --list-attachments {path} 2>/dev/null | sed 's/ -> .*//' | while IFS= read -r key; do qpdf --show-attachment=\"$key\" {path} > {directory}/attached 2>/dev/null; cat {directory}/attached; done | tee {directory}/all >/dev/null",
+                  ["qpdf"], has(b"obj")),
+    "openssl-smime": Program("openssl smime -verify -noverify -in {path}", has(b"pkcs7", b"PKCS7", b"multipart/signed"), prints=True),
+    "openssl-der": Program("openssl cms -verify -noverify -inform DER -in {path}", begins(b"\x30"), prints=True),
+    "openssl-pem": Program("openssl cms -verify -noverify -inform PEM -in {path}", has(b"-----BEGIN"), prints=True),
+    "gpg": Program("gpg --batch --no-tty --skip-verify -d {path}", either(lambda data: data[:1] >= b"\x80", has(b"-----BEGIN PGP")), prints=True),
+    # It runs the archive, so it gets only archives that shar wrote, never changed ones.
+    "unshar": Program("unshar -c -d {directory} {path}", lambda data: b"# This is a shell archive" in data[:4000] and b"SHAR_EOF" in data),
+}

@@ -1,0 +1,71 @@
+"""RTF files with OLE 1 packages, in every way to write their hexadecimal that readers take (RTF 1.9.1, "Objects"; [MS-OLEDS] 2.2)."""
+
+import itertools, struct
+
+from base import EICAR, FRONTS, PAYLOADS, Member, base64_lines, mail, zip_of
+from office import compound, package
+
+
+def ole1(data, class_name=b"Package", native=None):
+    """An embedded object: version, format 2, class, topic, item, native data."""
+    content = package(data)[4:] if native is None else native
+    return struct.pack("<III", 0x501, 2, len(class_name) + 1) + class_name + b"\0" + struct.pack("<III", 0, 0, len(content)) + content
+
+
+def ole2(data):
+    """The same with a compound file as its native data."""
+    return ole1(data, b"OLE2Link", compound([("\1Ole10Native", package(data))]))
+
+
+def lines(text, width=64, newline="\r\n"):
+    return newline.join(text[start:start + width] for start in range(0, len(text), width))
+
+
+# How the digits stand in the file.
+WRITINGS = {
+    "plain": lambda digits: digits, "upper": str.upper, "lines": lines, "spaces": lambda digits: " ".join(digits[at:at + 2] for at in range(0, len(digits), 2)), "split": lambda digits: " ".join(digits), "tabs": lambda digits: lines(digits, 16, "\t"),
+    "groups": lambda digits: "{}".join(digits[at:at + 32] for at in range(0, len(digits), 32)), "ignored": lambda digits: "{\\*\\x abc}".join(digits[at:at + 64] for at in range(0, len(digits), 64)), "words": lambda digits: "\\par ".join(digits[at:at + 64] for at in range(0, len(digits), 64)),
+    "bin": lambda digits: "\\bin0 ".join(digits[at:at + 64] for at in range(0, len(digits), 64)), "nul": lambda digits: lines(digits, 64, "\0"), "cr": lambda digits: lines(digits, 64, "\r"), "zeros": lambda digits: digits + "0" * 100, "junk": lambda digits: lines(digits, 32, "zz"), "escaped": lambda digits: lines(digits, 64, "\\'"),
+}
+# What readers skip between digits, each in its own way; odd numbers of digits stand before some.
+BETWEEN = {
+    "escape-any": "\\'zz", "escape-brace": "\\'{}", "pict": "{\\pict 00ff}", "bold": "{\\b}", "number-huge": "\\b-12345678901234567890 ", "word-long": "\\" + "x" * 200 + " ", "bin-minus": "\\bin-5 ",
+    "symbols": "\\~\\_\\-\\|", "escaped-braces": "\\{\\}", "form-feed": "\x0c\x0b", "high": "\xe9\xff", "deep": "{" * 30 + "}" * 30, "comment": "{\\*\\comment zz}", "property": "{\\sn 12}", "unicode": "\\u-30000?", "object": "{\\objdata 4142}",
+}
+HEADS = {"rtf1": "{\\rtf1", "rtf": "{\\rtf", "rt": "{\\rt", "rtf-other": "{\\rtfX1", "rtf-space": "{\\rtf1 ", "rtf-ansi": "{\\rtf1\\ansi\\deff0{\\fonttbl{\\f0 Arial;}}"}
+
+
+def rtf(digits, head="{\\rtf1", group="{\\object\\objemb{\\*\\objclass Package}\\objw1\\objh1{\\*\\objdata %s}}", tail="}"):
+    return (head + " hello " + group.replace("%s", digits) + tail).encode("latin-1")
+
+
+def variants():
+    groups = {"usual": "{\\object\\objemb{\\*\\objclass Package}{\\*\\objdata %s}}", "no-star": "{\\object\\objemb{\\objdata %s}}", "bare": "{\\objdata %s}", "update": "{\\object\\objautlink\\objupdate{\\*\\objdata %s}}", "html": "{\\object\\objhtml{\\*\\objdata %s}}", "ocx": "{\\object\\objocx{\\*\\objdata %s}}",
+              "number": "{\\object\\objemb{\\*\\objdata123 %s}}", "nested": "{\\object\\objemb{{{{\\*\\objdata %s}}}}}", "upper": "{\\object\\objemb{\\*\\OBJDATA %s}}", "stylesheet": "{\\*\\stylesheet{\\*\\objdata %s}}", "datastore": "{\\*\\datastore %s}", "result": "{\\object\\objemb{\\result x}{\\*\\objdata %s}}"}
+    for (kind, data), (writing, write) in itertools.product(PAYLOADS.items(), WRITINGS.items()):
+        yield f"{writing}-{kind}", "rtf", rtf(write(ole1(data).hex()))
+        yield f"compound-{writing}-{kind}", "rtf", rtf(write(ole2(data).hex()))
+    for (name, group), (head_name, head) in itertools.product(groups.items(), HEADS.items()):
+        yield f"group-{name}-{head_name}", "rtf", rtf(ole1(EICAR).hex(), head, group)
+    digits = ole1(EICAR).hex()
+    for (name, junk), every in itertools.product(BETWEEN.items(), (7, 40)):
+        yield f"between-{name}-{every}", "rtf", rtf(junk.join(digits[at:at + every] for at in range(0, len(digits), every)))
+    native = ole1(EICAR)
+    for at in (0, 15, 60):
+        head, rest = digits[:2 * at].encode(), native[at:]
+        yield f"binary-at-{at}", "rtf", b"{\\rtf1{\\object{\\*\\objdata " + head + b"\\bin%d " % len(rest) + rest + b"}}}"
+        yield f"binary-odd-{at}", "rtf", b"{\\rtf1{\\object{\\*\\objdata " + digits[:2 * at + 1].encode() + b"\\bin2 " + bytes.fromhex(digits[2 * at + 1:2 * at + 5]) + digits[2 * at + 5:].encode() + b"}}}"
+    plain = rtf(lines(ole1(EICAR).hex()))
+    for name, front in FRONTS.items():
+        yield f"behind-{name}", "rtf", front + plain
+    for name, tail in {"none": "", "two": "}}", "junk": "}junk", "nul": "}\0\0"}.items():
+        yield f"tail-{name}", "rtf", rtf(ole1(EICAR).hex(), tail=tail)
+    for class_name in (b"Package", b"package", b"Word.Document.8", b"", b"x" * 200):
+        yield f"class-{class_name[:4].hex()}-{len(class_name)}", "rtf", rtf(ole1(EICAR, class_name).hex())
+    for kind, data in PAYLOADS.items():
+        whole = rtf(ole1(data).hex())
+        yield f"zipped-{kind}", "zip", zip_of(Member("a.rtf", whole))
+        yield f"mailed-{kind}", "eml", mail(base64_lines(whole))
+        binary = ole1(data)
+        yield f"binary-{kind}", "rtf", b"{\\rtf1 {\\object\\objemb{\\*\\objdata \\bin%d " % len(binary) + binary + b"}}}"
+        yield f"second-{kind}", "rtf", rtf(ole1(b"harmless").hex(), tail="") + rtf(ole1(data).hex(), head="")
