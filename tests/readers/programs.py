@@ -136,6 +136,10 @@ PROGRAMS = {
     "openssl-smime": Program("openssl smime -verify -noverify -in {path}", has(b"pkcs7", b"PKCS7", b"multipart/signed"), prints=True),
     "openssl-der": Program("openssl cms -verify -noverify -inform DER -in {path}", begins(b"\x30"), prints=True),
     "openssl-pem": Program("openssl cms -verify -noverify -inform PEM -in {path}", has(b"-----BEGIN"), prints=True),
+    "openssl-data": Program("openssl cms -data_out -inform DER -in {path}", begins(b"\x30"), prints=True),
+    "openssl-digest": Program("openssl cms -digest_verify -inform DER -in {path}", begins(b"\x30"), prints=True),
+    "gpgsm": Program("gpgsm --batch --no-tty --no-autostart --disable-dirmngr --disable-crl-checks -o {directory}/out --verify {path}", either(begins(b"\x30"), has(b"-----BEGIN"))),
+    "gpg-dearmor": Program("gpg --batch --no-tty --dearmor -o {directory}/out {path}", has(b"-----BEGIN PGP")),
     "gpg": Program("gpg --batch --no-tty --skip-verify -d {path}", either(lambda data: data[:1] >= b"\x80", has(b"-----BEGIN PGP")), prints=True),
     # It runs the archive, so it gets only archives that shar wrote, never changed ones.
     "unshar": Program("unshar -c -d {directory} {path}", lambda data: b"# This is a shell archive" in data[:4000] and b"SHAR_EOF" in data),

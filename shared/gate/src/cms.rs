@@ -1,8 +1,8 @@
-//! Content that is signed, digested, authenticated, time-stamped or compressed in a wrapper (CMS, RFC 5652, 3274 and 5544; `smime.p7m`):
-//! mail programs, openssl and gpgsm show it.
+//! Content that is signed, digested, authenticated, time-stamped or compressed in a wrapper (CMS, RFC 5652,
+//! 3274 and 5544; `smime.p7m`): mail programs, openssl and gpgsm show it.
 //!
-//! gpgsm takes sizes and types that openssl refuses, and crates that read CMS want all of it to be right. What matters is a few object
-//! identifiers and what stands behind them, so that is read here.
+//! gpgsm takes sizes and types that openssl refuses, and both take BER, which the crate `cms` does not. What
+//! matters is a few object identifiers and what stands behind them, so that is read here.
 
 mod ber;
 
@@ -97,8 +97,11 @@ fn hand(walk: &mut Walk<'_>, blob: &Blob, typed: &Typed, is_compressed: bool, de
             walk.reading_cut_off(|| Ok(Inflate::new(content.tail(ZLIB_HEADER).reader())), depth)?;
         }
     }
-    // gpgsm writes all that stands behind the first head, whatever that is.
-    if let Some(end) = tag.end().filter(|_| !typed.is_outermost) {
+    let Some(end) = tag.end().filter(|_| !typed.is_outermost) else { return Ok(()) };
+    // To gpgsm, the tag says where its content ends: pieces, or whatever stands behind the first head.
+    if value.tag == OCTETS_IN_PIECES {
+        walk.reading(&mut Pieces::up_to(blob, value, Some(end))?, depth)?;
+    } else {
         walk.reading_of(blob.slice(value.content_at, end.saturating_sub(value.content_at)), depth)?;
     }
     Ok(())
@@ -158,10 +161,8 @@ fn content_type(blob: &Blob, identifier: &Head) -> Walked<Option<ContentType>> {
 }
 
 fn is_typed(sequence: &Head, identifier: &Head, tag: &Head) -> bool {
-    // Behind a type without content, something else may be tagged alike: the certificates of a detached signature.
+    // Behind a type without content, something else may be tagged alike: the certificates of a detached
+    // signature.
     let is_within = sequence.end().is_none_or(|end| tag.at < end);
     (sequence.tag, identifier.tag, tag.tag) == (SEQUENCE, OBJECT_IDENTIFIER, EXPLICIT_0) && is_within
 }
-
-#[cfg(test)]
-mod tests;

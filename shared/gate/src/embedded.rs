@@ -27,6 +27,8 @@ const USTAR_AT: u64 = 257;
 const LHA_METHOD_AT: u64 = 2;
 const DESCRIPTOR_AT: u64 = 16 * 2048;
 
+const ARMOR: &[u8] = b"-BEGIN ";
+
 const SIGNATURES: &[(&[u8], Kind)] = &[
     (ZIP_LOCAL, Kind::Zip),
     (ZIP_END, Kind::ZipEnd),
@@ -47,7 +49,7 @@ const SIGNATURES: &[(&[u8], Kind)] = &[
     (b"\x01CD001\x01\0", Kind::Iso),
     (b"\xca\xfe\xba\xbe\0\0\0", Kind::MachO),
     (b"\xca\xfe\xba\xbf\0\0\0", Kind::MachO),
-    (b"-BEGIN ", Kind::Armor),
+    (ARMOR, Kind::Armor),
     (b"BEGIN PGP ", Kind::Armor),
 ];
 
@@ -184,6 +186,19 @@ fn open(
         return Ok(0);
     }
     refuse(Unscannable::UnsupportedContainer, seen)
+}
+
+/// Finds armor in a container, between its members or in a comment.
+pub(crate) fn walk_armor(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    let mut at = 0;
+    while at < blob.size_bytes() {
+        let window = blob.bytes_at(at, WINDOW + ARMOR.len())?;
+        if let Some(hit) = memchr::memmem::find(&window, ARMOR) {
+            return openpgp::walk_armor(walk, blob, at + to_u64(hit), depth);
+        }
+        at += to_u64(WINDOW);
+    }
+    Ok(())
 }
 
 /// Unpacks whatever a reader of zips would find that goes by the headers in front of the data.

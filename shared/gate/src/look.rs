@@ -22,6 +22,10 @@ impl Walk<'_> {
         if depth > max_depth || (format.is_container() && depth == max_depth) {
             return refuse(Unscannable::TooDeep, "containers nested too deeply");
         }
+        // Whatever a blob is besides: readers of messages do not care, and a tar may begin with a name that
+        // is none.
+        openpgp::walk(self, blob, depth)?;
+        cms::walk(self, blob, depth)?;
         let counted = self.counted;
         let asked = match self.walk_strictly(format, blob, depth) {
             Ok(()) => self.ask_about(format, blob, depth)?,
@@ -32,9 +36,16 @@ impl Walk<'_> {
             }
             Err(stop) => return Err(stop),
         };
-        openpgp::walk(self, blob, depth)?;
+        self.search(format, asked, blob, depth)
+    }
+
+    /// Searches for what hides in a blob.
+    fn search(&mut self, format: Format, asked: Asked, blob: &Blob, depth: u32) -> Walked {
         // arc(1) does not care what the data is that an archive stands in.
         arc::search(self, blob, depth)?;
+        if !format.may_hide_containers() {
+            embedded::walk_armor(self, blob, depth)?;
+        }
         if format == Format::Zip {
             return Ok(());
         }
@@ -78,10 +89,7 @@ impl Walk<'_> {
             Format::Ar => ar::walk(self, blob, depth),
             Format::Compound => compound::walk(self, blob, depth),
             Format::Mail => self.require(Method::Mail),
-            Format::Other => {
-                lzma_alone::walk(self, blob, depth)?;
-                cms::walk(self, blob, depth)
-            }
+            Format::Other => lzma_alone::walk(self, blob, depth),
             Format::Pdf | Format::Ambiguous | Format::Foreign(_) => Ok(()),
         }
     }

@@ -92,7 +92,7 @@ fn hand_base64(walk: &mut Walk<'_>, body: &Blob, depth: u32, decoded: &mut Vec<B
             decoded.push(walk.reading(&mut Base64::new(body, padding), depth)?);
         }
     }
-    if let Some(start) = first_line_of_digits(body)? {
+    if let Some(start) = message_start(body)? {
         decoded.push(walk.reading(&mut Base64::new(&body.tail(start), Padding::Ends), depth)?);
     }
     // Most of it is something else, so some readers may not take it for base64.
@@ -102,15 +102,19 @@ fn hand_base64(walk: &mut Walk<'_>, body: &Blob, depth: u32, decoded: &mut Vec<B
     Ok(())
 }
 
-/// Where the base64 begins, if lines of something else stand in front of it: openssl skips these.
-fn first_line_of_digits(body: &Blob) -> Walked<Option<u64>> {
+/// Where a CMS message begins, if lines of something else stand in front of it: openssl skips what is no
+/// base64.
+fn message_start(body: &Blob) -> Walked<Option<u64>> {
     const MAX_LINES: usize = 1_000;
     let is_digit = |byte: &u8| base64_digit(*byte).is_some() || *byte == b'=' || byte.is_ascii_whitespace();
     let mut lines = Lines::new(body, Breaks::Lf);
     for _ in 0..MAX_LINES {
         let Some(line) = lines.next_line()? else { break };
-        if line.begins && line.text.iter().all(is_digit) {
-            return Ok(Some(line.at).filter(|start| *start > 0));
+        let text = line.text.trim_ascii_start();
+        if line.begins && !text.is_empty() && text.iter().all(is_digit) {
+            // The first byte of a message in BER.
+            let is_sequence = text.starts_with(b"M");
+            return Ok((is_sequence && line.at > 0).then_some(line.at));
         }
     }
     Ok(None)

@@ -121,17 +121,20 @@ impl<'a> Walk<'a> {
     }
 
     /// The same for what may be damaged: whole, or else as far as it goes. `source` begins anew each time.
+    /// Returns whether it was whole.
     pub(crate) fn reading_cut_off<R: Read>(
         &mut self,
         source: impl Fn() -> io::Result<R>,
         depth: u32,
-    ) -> Walked<Blob> {
+    ) -> Walked<(Blob, bool)> {
         let mut writer = self.new_member()?;
-        if !self.fill_whole(&mut writer, &mut source()?)? {
+        let is_whole = self.fill_whole(&mut writer, &mut source()?)?;
+        if !is_whole {
             writer = self.writer();
             self.fill(&mut writer, &mut source()?, Damage::CutOff)?;
         }
-        self.visit_reading(writer.finish(), depth)
+        let blob = self.visit_reading(writer.finish(), depth)?;
+        Ok((blob, is_whole))
     }
 
     /// The same for what is stored as it is.

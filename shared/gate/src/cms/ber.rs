@@ -1,4 +1,5 @@
-//! Values in BER (X.690), as lenient readers take them: sizes may be wrong, and need not be written in the shortest way.
+//! Values in BER (X.690), as lenient readers take them: sizes may be wrong, and need not be written in the
+//! shortest way.
 
 use std::io::{self, BufRead as _, Read, Seek as _, SeekFrom};
 
@@ -87,9 +88,14 @@ pub(super) struct Pieces {
 
 impl Pieces {
     pub(super) fn of(blob: &Blob, string: &Head) -> io::Result<Self> {
+        Self::up_to(blob, string, string.end())
+    }
+
+    /// The same for a string that ends elsewhere than it says.
+    pub(super) fn up_to(blob: &Blob, string: &Head, end: Option<u64>) -> io::Result<Self> {
         let mut heads = Heads::new(blob);
         heads.go_to(string.content_at)?;
-        Ok(Self { heads, ends: vec![string.end()], n_left: 0 })
+        Ok(Self { heads, ends: vec![end], n_left: 0 })
     }
 
     /// Begins the next piece that is not empty. Returns whether there is one.
@@ -103,14 +109,14 @@ impl Pieces {
                 return Ok(false);
             }
             let Some(head) = self.heads.next_head()? else { return Ok(false) };
-            match (head.tag, head.size) {
-                (OCTETS, Some(size)) => {
+            // openssl does not care what the pieces are tagged as.
+            match head.size {
+                Some(0) if head.tag == END => drop(self.ends.pop()),
+                Some(size) if head.tag & IS_CONSTRUCTED == 0 => {
                     self.n_left = size;
                     self.heads.go_to(head.content_at)?;
                 }
-                (OCTETS_IN_PIECES, _) => self.ends.push(head.end()),
-                (END, Some(0)) => drop(self.ends.pop()),
-                _ => return Ok(false),
+                _ => self.ends.push(head.end()),
             }
         }
         Ok(true)
@@ -119,12 +125,17 @@ impl Pieces {
 
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() || !self.begin()? {
-            return Ok(0);
+        // Pieces may be of one byte each: as many as there is room for.
+        let mut n_read = 0;
+        while n_read < buffer.len() && self.begin()? {
+            let n_bytes = (&mut self.heads.reader).take(self.n_left).read(&mut buffer[n_read..])?;
+            if n_bytes == 0 {
+                break;
+            }
+            self.n_left -= to_u64(n_bytes);
+            n_read += n_bytes;
         }
-        let n_bytes = (&mut self.heads.reader).take(self.n_left).read(buffer)?;
-        self.n_left -= to_u64(n_bytes);
-        Ok(n_bytes)
+        Ok(n_read)
     }
 }
 
@@ -167,7 +178,7 @@ mod tests {
             (&b"\x24\x05\x04\x01a\x04\0\x04\x01x"[..], "a"),
             (b"\x24\x80\x04\x01a\x04\x01b\0\0\x04\x01x", "ab"),
             (b"\x24\x80\x24\x80\x04\x01a\0\0\x24\x03\x04\x01b\x04\x01c\0\0\x04\x01x", "abc"),
-            (b"\x24\x80\x04\x01a\x0c\x01b\x04\x01c\0\0", "a"),
+            (b"\x24\x80\x04\x01a\x0c\x01b\x30\x03\x80\x01c\0\0\x04\x01x", "abc"),
             (b"\x24\x80\x04\x01a", "a"),
             (b"\x24\x80\x04\x05ab", "ab"),
         ] {

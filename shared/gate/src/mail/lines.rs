@@ -14,6 +14,8 @@ pub(crate) enum Breaks {
     Any,
     /// LF alone; CRs around it are no part of the line.
     Lf,
+    /// LF alone; CRs are part of the line.
+    LfOnly,
 }
 
 /// A line, or a piece of one that is too long.
@@ -68,7 +70,7 @@ impl Lines {
         }
         self.begins = !ended_by.is_empty();
         let text = match self.breaks {
-            Breaks::Any => self.piece.as_slice(),
+            Breaks::Any | Breaks::LfOnly => self.piece.as_slice(),
             Breaks::Lf => trim_cr(&self.piece),
         };
         let text_end = next_at - crate::blob::to_u64(ended_by.len());
@@ -84,7 +86,7 @@ impl Lines {
             }
             let end = match self.breaks {
                 Breaks::Any => memchr::memchr2(b'\r', b'\n', window),
-                Breaks::Lf => memchr::memchr(b'\n', window),
+                Breaks::Lf | Breaks::LfOnly => memchr::memchr(b'\n', window),
             };
             let Some(end) = end else {
                 let n_bytes = window.len();
@@ -138,6 +140,8 @@ mod tests {
         assert_eq!(found, expected.map(|(text, at, next_at)| (text.to_owned(), at, next_at)));
         let found = lines(b"a\r\nb\n\rc\rd", Breaks::Lf);
         assert_eq!(found, [("a", 0, 3), ("b", 3, 5), ("c\rd", 5, 9)].map(|(t, a, n)| (t.to_owned(), a, n)));
+        let found = lines(b"a\r\nb\n\rc", Breaks::LfOnly);
+        assert_eq!(found, [("a\r", 0, 3), ("b", 3, 5), ("\rc", 5, 7)].map(|(t, a, n)| (t.to_owned(), a, n)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! ASCII armor (RFC 9580, 6.2) and PEM (RFC 7468), anywhere in a file: what each reader decodes.
 //!
-//! gpg goes on to the first `=`, over any number of lines that end the block, and joins all blocks of a file ([`dearmored`]). Others end a
-//! block where it says so, and let it be quoted, indented or without dashes.
+//! gpg goes on to the first `=`, over any number of lines that end the block, and joins all blocks of a file
+//! ([`dearmored`]). Others end a block where it says so, and let it be quoted, indented or without dashes.
 
 use std::io::Read;
 
@@ -24,6 +24,9 @@ const GPG_LABELS: [&[u8]; 6] = [
     b"ARMORED FILE-----",
 ];
 
+/// Enough for the header of a packet.
+const START: u64 = 8;
+
 /// What a line begins or ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Mark {
@@ -41,20 +44,31 @@ struct Open {
     start: u64,
     /// Where the line with the checksum begins.
     checksum_at: Option<u64>,
+    /// Whether a line says that it ends.
+    is_closed: bool,
 }
 
-/// Hands over what every block of armor holds, and all of them joined. The first one begins in the line in which `first_at` is.
+/// Hands over what every block of armor holds, and all of them joined. The first one begins in the line in
+/// which `first_at` is.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, first_at: u64, depth: u32) -> Walked {
     let text = blob.tail(line_start(blob, first_at)?);
-    let mut lines = Lines::new(&text, Breaks::Any);
+    if walk_blocks(walk, &text, Breaks::Any, depth)? {
+        walk_blocks(walk, &text, Breaks::LfOnly, depth)?;
+    }
+    hand_dearmored(walk, &text, depth)
+}
+
+/// Returns whether there are other line breaks than LF.
+fn walk_blocks(walk: &mut Walk<'_>, text: &Blob, breaks: Breaks, depth: u32) -> Walked<bool> {
+    let mut lines = Lines::new(text, breaks);
     let mut open: Option<Open> = None;
     while let Some(line) = lines.next_line()? {
         let mark = if line.begins { mark_of(line.text) } else { None };
         let ends_text = line.begins && line.text.starts_with(b"-----");
         match &mut open {
             Some(block) if mark.is_some() || (block.mark == Mark::Cleartext && ends_text) => {
-                let block = *block;
-                hand_block(walk, &text, block, line.at, depth)?;
+                let block = Open { is_closed: mark == Some(Mark::End), ..*block };
+                hand_block(walk, text, block, line.at, depth)?;
                 open = None;
             }
             Some(block) if line.begins && line.text.trim_ascii_start().starts_with(b"=") => {
@@ -63,14 +77,23 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, first_at: u64, depth: u32) 
             _ => {}
         }
         if let Some(mark) = mark.filter(|mark| *mark != Mark::End) {
-            open = Some(Open { mark, start: line.next_at, checksum_at: None });
+            open = Some(Open { mark, start: line.next_at, checksum_at: None, is_closed: false });
         }
     }
+    let has_lonely_cr = lines.has_lonely_cr();
     if let Some(block) = open {
-        hand_block(walk, &text, block, text.size_bytes(), depth)?;
+        hand_block(walk, text, block, text.size_bytes(), depth)?;
     }
+    Ok(has_lonely_cr)
+}
+
+fn hand_dearmored(walk: &mut Walk<'_>, text: &Blob, depth: u32) -> Walked {
     for longest in GPG_LINES {
-        walk.reading(&mut dearmored(&text, longest), depth)?;
+        let mut start = Vec::new();
+        dearmored(text, longest).take(START).read_to_end(&mut start)?;
+        if super::begins(&start) {
+            walk.reading(&mut dearmored(text, longest), depth)?;
+        }
     }
     Ok(())
 }
@@ -84,25 +107,29 @@ fn line_start(blob: &Blob, at: u64) -> Walked<u64> {
     Ok(from + line_break.map_or(0, |line_break| to_u64(line_break) + 1))
 }
 
-/// What a line begins or ends: `-----BEGIN LABEL-----`. Of OpenPGP, some readers want no dashes; quotes may stand in front.
+/// What a line begins or ends: `-----BEGIN LABEL-----`. gpgsm does not care about the label. Of OpenPGP, some
+/// readers want no dashes; quotes may stand in front.
 fn mark_of(line: &[u8]) -> Option<Mark> {
     let n_before = line.iter().position(u8::is_ascii_alphanumeric)?;
     let (before, text) = line.split_at(n_before);
     let is_begin = text.starts_with(b"BEGIN ");
     let label = text.strip_prefix(b"BEGIN ").or_else(|| text.strip_prefix(b"END "))?;
-    let n_label = label.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1);
-    let label = &label[..n_label];
-    let is_in_label =
-        |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" ,/#".contains(byte);
-    let is_pgp = label.starts_with(b"PGP ");
-    if !label.iter().all(is_in_label) || !(is_pgp || before.ends_with(b"-----")) {
+    if !before.ends_with(b"-----") && !is_pgp_label(label) {
         return None;
     }
     Some(match is_begin {
-        true if label == b"PGP SIGNED MESSAGE" => Mark::Cleartext,
+        true if label.starts_with(b"PGP SIGNED MESSAGE") => Mark::Cleartext,
         true => Mark::Block,
         false => Mark::End,
     })
+}
+
+/// Whether nothing but dashes or the like stands behind it.
+fn is_pgp_label(label: &[u8]) -> bool {
+    let n_label = label.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1);
+    let is_in_label =
+        |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" ,/#".contains(byte);
+    label.starts_with(b"PGP ") && label[..n_label].iter().all(is_in_label)
 }
 
 fn hand_block(walk: &mut Walk<'_>, text: &Blob, block: Open, end: u64, depth: u32) -> Walked {
@@ -113,6 +140,10 @@ fn hand_block(walk: &mut Walk<'_>, text: &Blob, block: Open, end: u64, depth: u3
     let body = text.slice(block.start, end - block.start);
     for start in data_starts(&body)? {
         let data = body.tail(start);
+        // Programs hold the line that begins a block. What ends nowhere must at least begin like a message.
+        if !block.is_closed && !is_message(&data)? {
+            continue;
+        }
         let mut first = Base64::new(&data, Padding::EndsData);
         walk.reading(&mut first, depth)?;
         if first.has_inner_padding()? {
@@ -124,7 +155,15 @@ fn hand_block(walk: &mut Walk<'_>, text: &Blob, block: Open, end: u64, depth: u3
     Ok(())
 }
 
-/// Where the data may begin: behind the first blank line of the header, or at the first line that is no header field.
+fn is_message(data: &Blob) -> Walked<bool> {
+    const SEQUENCE: u8 = 0x30;
+    let mut start = Vec::new();
+    Base64::new(data, Padding::EndsData).take(START).read_to_end(&mut start)?;
+    Ok(start.first() == Some(&SEQUENCE) || super::begins(&start))
+}
+
+/// Where the data may begin: behind the first blank line of the header, or at the first line that is no
+/// header field.
 fn data_starts(body: &Blob) -> Walked<Vec<u64>> {
     const MAX_LINES: usize = 1_000;
     let (mut lines, mut starts) = (Lines::new(body, Breaks::Any), Vec::new());
@@ -159,7 +198,7 @@ fn dearmored(text: &Blob, longest: usize) -> impl Read + use<> {
     let (mut lines, mut place, mut group) = (Lines::new(text, Breaks::Lf), Place::Outside, Group::default());
     let mut line_at = 0;
     decoder(move || {
-        let Some(line) = lines.next_line()? else { return Ok(None) };
+        let Some(line) = lines.next_line()? else { return Ok(group.end()) };
         if line.begins {
             line_at = line.at;
             place = place.at_line(line.text);
@@ -173,16 +212,19 @@ fn dearmored(text: &Blob, longest: usize) -> impl Read + use<> {
     })
 }
 
+fn begun_for_gpg(line: &[u8]) -> Option<Place> {
+    match line.strip_prefix(b"-----BEGIN PGP ")?.trim_ascii_end() {
+        b"SIGNED MESSAGE-----" => Some(Place::Cleartext),
+        label if GPG_LABELS.contains(&label) => Some(Place::Header),
+        _ => None,
+    }
+}
+
 impl Place {
     /// Where this line is, if the one before was here.
     fn at_line(self, line: &[u8]) -> Self {
-        let begun = || match line.strip_prefix(b"-----BEGIN PGP ").map(<[u8]>::trim_ascii_end) {
-            Some(b"SIGNED MESSAGE-----") => Some(Self::Cleartext),
-            Some(label) if GPG_LABELS.contains(&label) => Some(Self::Header),
-            _ => None,
-        };
         match self {
-            Self::Outside | Self::Cleartext => begun().unwrap_or(self),
+            Self::Outside | Self::Cleartext => begun_for_gpg(line).unwrap_or(self),
             Self::Header if line.trim_ascii().is_empty() || !is_gpg_field(line) => Self::Data,
             Self::Header | Self::Data => self,
         }
@@ -203,26 +245,106 @@ struct Group {
 }
 
 impl Group {
-    /// Decodes a line; what is no digit is skipped. Returns whether the data go on, which they do to the first `=`.
+    /// Decodes a line; what is no digit is skipped. Returns whether the data go on, which they do to the
+    /// first `=`.
     fn take(&mut self, line: &[u8], bytes: &mut Vec<u8>) -> bool {
         for byte in line {
             if *byte == b'=' {
-                let n_bytes = (self.n_digits * 6 / 8) as usize;
-                let digits = self.digits << (6 * (4 - self.n_digits));
-                bytes.extend_from_slice(&digits.to_be_bytes()[1..=n_bytes]);
-                *self = Self::default();
+                // Even one digit is a byte, but not at the end of the file.
+                if self.n_digits == 1 {
+                    (self.digits, self.n_digits) = (self.digits << 6, 2);
+                }
+                bytes.extend(self.end().unwrap_or_default());
                 return false;
             }
             let Some(digit) = base64_digit(*byte) else { continue };
             (self.digits, self.n_digits) = (self.digits << 6 | digit, self.n_digits + 1);
             if self.n_digits == 4 {
-                bytes.extend_from_slice(&self.digits.to_be_bytes()[1..]);
-                *self = Self::default();
+                bytes.extend(self.end().unwrap_or_default());
             }
         }
         true
     }
+
+    /// The bytes that are there; `None` if there are none.
+    fn end(&mut self) -> Option<Vec<u8>> {
+        let Self { digits, n_digits } = std::mem::take(self);
+        let n_bytes = (n_digits * 6 / 8) as usize;
+        let digits = digits << (6 * (4 - n_digits));
+        (n_bytes > 0).then(|| digits.to_be_bytes()[1..=n_bytes].to_vec())
+    }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_begins_or_ends_a_block_however_it_is_decorated() {
+        for (line, mark) in [
+            ("-----BEGIN PGP MESSAGE-----", Some(Mark::Block)),
+            ("-----BEGIN PGP MESSAGE-----  ", Some(Mark::Block)),
+            ("----BEGIN PGP MESSAGE", Some(Mark::Block)),
+            ("> | \u{2014}BEGIN PGP SIGNATURE\u{2014}", Some(Mark::Block)),
+            ("-----BEGIN PGP MESSAGE, PART 1/2-----", Some(Mark::Block)),
+            ("-----BEGIN PKCS #7 SIGNED DATA-----", Some(Mark::Block)),
+            ("- -----BEGIN CMS----", Some(Mark::Block)),
+            ("-----BEGIN PGP SIGNED MESSAGE-----", Some(Mark::Cleartext)),
+            ("-----END PGP MESSAGE-----", Some(Mark::End)),
+            ("END PGP MESSAGE", Some(Mark::End)),
+            ("BEGIN CMS", None),
+            ("x -----BEGIN PGP MESSAGE-----", None),
+            ("-----BEGIN what\u{e9}ver you like", Some(Mark::Block)),
+            ("BEGIN PGP MESSAGE, said the file", None),
+            ("BEGIN PGP Message", None),
+            ("-----BEGIN", None),
+            ("-----", None),
+            ("", None),
+        ] {
+            assert_eq!(mark_of(line.as_bytes()), mark, "{line}");
+        }
+    }
+
+    fn dearmored_as_text(text: &str, longest: usize) -> String {
+        let mut joined = vec![];
+        let blob = Blob::from_bytes(text.as_bytes().to_vec());
+        dearmored(&blob, longest).read_to_end(&mut joined).unwrap();
+        String::from_utf8_lossy(&joined).into_owned()
+    }
+
+    #[test]
+    fn gpg_reads_to_the_first_equals_sign_and_joins_the_blocks() {
+        const BEGIN: &str = "-----BEGIN PGP MESSAGE-----\n";
+        const END: &str = "-----END PGP MESSAGE-----\n";
+        for (text, joined) in [
+            (format!("text\n{BEGIN}\nQ2F0\n=abcd\n{END}text\n"), "Cat"),
+            (format!("{BEGIN}Version: 1\nComment:\n\nQ2F0\n=abcd\n"), "Cat"),
+            (format!("{BEGIN}Version: 1\nQ2F0\n=abcd\n"), "Cat"),
+            (format!("{BEGIN} \t\r\nQ2F0=\r\nRG9n\r\n"), "Cat"),
+            (format!("{BEGIN}\nQ!2:F-0\n=\n"), "Cat"),
+            (format!("{BEGIN}\nQ2F0Q=\n"), "Cat@"),
+            (format!("{BEGIN}\nQ2F0Q\n"), "Cat"),
+            (format!("{BEGIN}Q2:F0\n=\n"), "Cat"),
+            (format!("{BEGIN}\nQ2F0Q2E=\n{BEGIN}\nRG9n\n=\n"), "CatCaDog"),
+            (format!("{BEGIN}\nQ2F0\n----\nRG9n\n=\n"), "CatDog"),
+            (format!("-----BEGIN PGP SIGNED MESSAGE-----\n\nRG9n\n{BEGIN}\nQ2F0\n=\n"), "Cat"),
+            ("-----BEGIN PGP SIGNATURE-----\n\nQ2F0\n=\n-----BEGIN FOO-----\n\nRG9n\n".to_owned(), "Cat"),
+            (format!(" {BEGIN}\nQ2F0\n"), ""),
+            ("-----BEGIN CMS-----\n\nQ2F0\n".to_owned(), ""),
+        ] {
+            assert_eq!(dearmored_as_text(&text, 1_000), joined, "{text}");
+        }
+        let not_closed = dearmored_as_text(&format!("{BEGIN}\nQ2F0\n{END}RG9n=\n"), 1_000);
+        assert!(not_closed.starts_with("Cat") && not_closed.len() > 6, "{not_closed:?}");
+    }
+
+    #[test]
+    fn gpg_cuts_long_lines() {
+        let text = format!("-----BEGIN PGP MESSAGE-----\n\n{}\n{}\n", "Q2F0".repeat(10), "RG9n".repeat(10));
+        for (longest, joined) in [(8, "CatCatDogDog"), (4, "CatDog")] {
+            assert_eq!(dearmored_as_text(&text, longest), joined);
+        }
+        let long = format!("-----BEGIN PGP MESSAGE-----\n\n{}\n", "Q2F0".repeat(50_000));
+        assert_eq!(dearmored_as_text(&long, 400), "Cat".repeat(100), "a line in pieces");
+    }
+}

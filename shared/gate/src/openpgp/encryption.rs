@@ -1,4 +1,5 @@
-//! Tells packets of an encrypted OpenPGP message from bytes that only begin like some (RFC 9580, 5.1 and 5.3, 5.7 and 5.13).
+//! Tells packets of an encrypted OpenPGP message from bytes that only begin like some (RFC 9580, 5.1 and 5.3,
+//! 5.7 and 5.13).
 
 use std::io;
 

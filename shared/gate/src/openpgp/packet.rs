@@ -168,23 +168,36 @@ struct Parts {
     is_last: bool,
 }
 
+impl Parts {
+    /// Begins the next part that is not empty. Returns whether there is one.
+    fn begin(&mut self) -> io::Result<bool> {
+        while self.n_left == 0 {
+            if self.is_last {
+                return Ok(false);
+            }
+            (self.n_left, self.is_last) = match length(&mut self.source)? {
+                Some(Length::Part(n_bytes)) => (n_bytes, false),
+                Some(Length::Whole(n_bytes)) => (n_bytes, true),
+                Some(Length::ToEnd) | None => (0, true),
+            };
+        }
+        Ok(true)
+    }
+}
+
 impl Read for Parts {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.n_left == 0 {
-            match length(&mut self.source)? {
-                Some(Length::Part(n_bytes)) if !self.is_last => self.n_left = n_bytes,
-                Some(Length::Whole(n_bytes)) if !self.is_last => {
-                    (self.n_left, self.is_last) = (n_bytes, true);
-                }
-                _ => return Ok(0),
+        // Parts may be of one byte each: as many as there is room for.
+        let mut n_read = 0;
+        while n_read < buffer.len() && self.begin()? {
+            let n_bytes = (&mut self.source).take(self.n_left).read(&mut buffer[n_read..])?;
+            if n_bytes == 0 {
+                break;
             }
-            if self.is_last && self.n_left == 0 {
-                return Ok(0);
-            }
+            self.n_left -= to_u64(n_bytes);
+            n_read += n_bytes;
         }
-        let n_bytes = (&mut self.source).take(self.n_left).read(buffer)?;
-        self.n_left -= to_u64(n_bytes);
-        Ok(n_bytes)
+        Ok(n_read)
     }
 }
 
