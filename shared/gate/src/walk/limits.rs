@@ -1,0 +1,76 @@
+//! What a walk counts, and refuses beyond the limits.
+
+use domain::verdict::Unscannable;
+
+use super::{Walk, Walked, refuse};
+use crate::capability::Method;
+
+/// Signatures that may be followed in vain in one file before it counts as made to waste time.
+const MAX_ATTEMPTS: u64 = 2_000;
+
+/// What members have taken of the limits so far.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Counted {
+    pub(super) n_members: u64,
+    pub(super) n_bytes: u64,
+}
+
+impl Walk<'_> {
+    /// Refuses what this engine was not seen to open.
+    pub(crate) fn require(&self, method: Method) -> Walked {
+        if self.gate.capabilities.has(method) {
+            return Ok(());
+        }
+        refuse(Unscannable::UnsupportedContainer, "the engine cannot open this kind of container")
+    }
+
+    /// Refuses by what a container declares, before a byte of it is unpacked.
+    pub(crate) fn expect(&self, n_members: u64, n_bytes: u64) -> Walked {
+        let limits = &self.gate.limits;
+        if self.counted.n_members.saturating_add(n_members) > limits.max_members {
+            return refuse(Unscannable::TooManyFiles, "more members than the limit");
+        }
+        if self.counted.n_bytes.saturating_add(n_bytes) > limits.max_total_bytes {
+            return refuse(Unscannable::ExpandsTooMuch, "declares to unpack to more than the limit");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn expect_member(&self, size_bytes: u64) -> Walked {
+        if size_bytes > self.gate.limits.max_member_bytes {
+            return refuse(Unscannable::TooLarge, "a member is larger than the limit");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn count_member(&mut self) -> Walked {
+        self.counted.n_members += 1;
+        self.expect(0, 0)
+    }
+
+    /// Takes back what was counted for a member that turned out to be one that is known.
+    pub(crate) fn uncount_member(&mut self, n_bytes: u64) {
+        self.counted.n_members = self.counted.n_members.saturating_sub(1);
+        self.counted.n_bytes = self.counted.n_bytes.saturating_sub(n_bytes);
+    }
+
+    pub(crate) fn count_bytes(&mut self, n_bytes: u64, member_bytes: u64) -> Walked {
+        self.counted.n_bytes = self.counted.n_bytes.saturating_add(n_bytes);
+        self.expect_member(member_bytes)?;
+        self.expect(0, 0)
+    }
+
+    /// One more signature in the middle of other data turned out to be none.
+    pub(crate) fn count_attempt(&mut self) -> Walked {
+        self.count_attempts(1)
+    }
+
+    /// The same for what takes as much work as several.
+    pub(crate) fn count_attempts(&mut self, n_attempts: u64) -> Walked {
+        self.n_attempts = self.n_attempts.saturating_add(n_attempts);
+        if self.n_attempts > MAX_ATTEMPTS {
+            return refuse(Unscannable::TooManyFiles, "more signatures without containers than the limit");
+        }
+        Ok(())
+    }
+}
