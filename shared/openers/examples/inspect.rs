@@ -1,13 +1,14 @@
-//! What does the gate make of these files? `cargo run -p gate --example inspect -- FILE...`
+//! What does the gate make of these files? `cargo run -p openers --example inspect -- FILE...`
 //!
-//! For an engine that opens everything and the service's usual limits; says why a file is refused, and how much is handed over.
+//! For an engine that opens everything and the service's usual limits; says why a file is refused, and how much is handed over. With the installed openers, as in the service.
 
+use std::error::Error;
 use std::fs::File;
 use std::path::Path;
 
 use gate::{Capabilities, Gate, Limits, Sample};
 
-fn main() -> std::io::Result<()> {
+fn main() -> Result<(), Box<dyn Error>> {
     let limits = Limits {
         max_member_bytes: 104_857_600,
         max_total_bytes: 4 * 104_857_600,
@@ -17,7 +18,7 @@ fn main() -> std::io::Result<()> {
     let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
     let gate = Gate { limits, capabilities };
     for path in std::env::args_os().skip(1) {
-        let inspection = gate.inspect(&File::open(&path)?, tempfile::tempfile()?, vec![])?;
+        let inspection = gate.inspect(&File::open(&path)?, tempfile::tempfile()?, openers::installed()?)?;
         let refusal = inspection.refusal.map_or("pass".to_owned(), |refusal| refusal.to_string());
         let n_bytes = inspection.handed.iter().map(gate::Blob::size_bytes).sum::<u64>();
         let n_handed = inspection.handed.len();
