@@ -310,6 +310,7 @@ async fn gather(
         sha256,
         declared_sha256: record.declared_sha256,
         structure,
+        is_text_like_program: inspection.is_text_like_program,
         replies: scan.replies,
         canary_found_before: scan.canary_found_before,
         canary_found_after: scan.canary_found_after,

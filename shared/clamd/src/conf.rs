@@ -78,8 +78,8 @@ impl ClamdConf {
             // Limits and encryption are findings, not silence.
             ("AlertExceedsMax", "yes".to_owned()),
             ("AlertEncrypted", "yes".to_owned()),
+            // Not `AlertBrokenMedia`: nobody gets a file out of a picture, and half of what cameras write is broken to ClamAV.
             ("AlertBrokenExecutables", "yes".to_owned()),
-            ("AlertBrokenMedia", "yes".to_owned()),
             ("AlertPartitionIntersection", "yes".to_owned()),
             ("MaxFileSize", size.clone()),
             ("StreamMaxLength", size.clone()),

@@ -101,6 +101,8 @@ pub struct Evidence {
     pub declared_sha256: Option<Sha256>,
     /// What the structure gate saw.
     pub structure: Structure,
+    /// The gate saw that the file is a text that only begins like a program, and had the engine look at it as text as well.
+    pub is_text_like_program: bool,
     /// The engine's answer about the whole, then one about each member that the gate handed to it.
     pub replies: Vec<EngineReply>,
     /// A known-bad sample was found by the same engine process, before and after.
@@ -112,6 +114,11 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Whether the engine's answer about the whole, as a program, has another one beside it.
+    fn is_judged_as_text(&self) -> bool {
+        self.is_text_like_program && self.replies.len() > 1
+    }
+
     /// Why the file is not clean even if the engine finds nothing in it: clients would save other bytes than
     /// the judged ones, or the engine did not look at all of them.
     fn refusal(&self) -> Option<Unscannable> {
@@ -132,9 +139,16 @@ pub enum Outcome {
     Inconclusive(ScanError),
 }
 
+/// A file that begins like a program and is none that the engine can read.
+const BROKEN_PROGRAM: &str = "Heuristics.Broken.Executable";
+
 /// Turns evidence into an outcome. [`Verdict::Clean`] needs every single condition; a finding needs none of them.
 pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Outcome {
-    let findings = evidence.replies.iter().filter_map(|reply| match reply {
+    let findings = evidence.replies.iter().enumerate().filter_map(|(index, reply)| match reply {
+        // Of the whole file, which is no program; the same bytes are judged as text by another reply.
+        EngineReply::Found(name) if index == 0 && name == BROKEN_PROGRAM && evidence.is_judged_as_text() => {
+            None
+        }
         EngineReply::Found(name) => Some((classify(name), name)),
         EngineReply::Ok => None,
     });
@@ -193,6 +207,7 @@ pub(crate) mod tests {
             sha256: Sha256::from_bytes([7; 32]),
             declared_sha256: None,
             structure: Structure::Sound,
+            is_text_like_program: false,
             replies: vec![EngineReply::Ok],
             canary_found_before: true,
             canary_found_after: true,
@@ -287,6 +302,29 @@ pub(crate) mod tests {
             outcome(|e| (e.structure, e.replies) = (Structure::Refused(Unscannable::Encrypted), broken)),
             encrypted
         );
+    }
+
+    #[test]
+    fn a_text_like_a_program_is_judged_as_text() {
+        let text = |names: &[&str]| {
+            let reply = |name: &&str| match *name {
+                "" => EngineReply::Ok,
+                name => EngineReply::Found(name.to_owned()),
+            };
+            let replies = names.iter().map(reply).collect();
+            outcome(|e| (e.is_text_like_program, e.replies) = (true, replies))
+        };
+        let malformed = Outcome::Decided(Verdict::Unscannable { reason: Unscannable::Malformed });
+        assert!(matches!(text(&[BROKEN_PROGRAM, ""]), Outcome::Decided(Verdict::Clean(_))));
+        assert_eq!(text(&[BROKEN_PROGRAM]), malformed, "nobody looked at it as text");
+        assert_eq!(text(&[BROKEN_PROGRAM, BROKEN_PROGRAM]), malformed, "of a member");
+        assert_eq!(text(&["Heuristics.Broken.Other", ""]), malformed);
+        assert_eq!(
+            text(&[BROKEN_PROGRAM, "Eicar"]),
+            Outcome::Decided(Verdict::Infected { signature: "Eicar".into() })
+        );
+        let not_text = vec![EngineReply::Found(BROKEN_PROGRAM.into()), EngineReply::Ok];
+        assert_eq!(outcome(|e| e.replies = not_text), malformed);
     }
 
     #[test]

@@ -195,6 +195,14 @@ pub(crate) fn is_text(blob: &Blob) -> io::Result<bool> {
     Ok(is_utf8 && !head.iter().any(is_control))
 }
 
+/// Whether a blob is text that begins as programs for Windows do. It is no program: what would be the place of the real header lies behind its end.
+pub(crate) fn is_text_like_program(blob: &Blob) -> io::Result<bool> {
+    const HEADER_AT: usize = 0x3c;
+    let head = blob.bytes_at(0, HEADER_AT + 4)?;
+    let is_program = head.len() == HEADER_AT + 4 && u64::from(head.u32_le(HEADER_AT)) < blob.size_bytes();
+    Ok(head.starts_with(b"MZ") && !is_program && is_text(blob)?)
+}
+
 pub(crate) fn is_bzip2(bytes: &[u8]) -> bool {
     let block = bytes.at(4, 6);
     bytes.starts_with(b"BZh")

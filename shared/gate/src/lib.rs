@@ -89,6 +89,9 @@ pub struct Inspection {
     pub refusal: Option<Refusal>,
     /// Members that the engine must be given by themselves: without them its answer covers only a part.
     pub handed: Vec<Blob>,
+    /// The file is a text that begins with `MZ`, as programs for Windows do: to the engine it is a broken one. It is handed as the text that it
+    /// is besides, so that nothing hides behind that finding.
+    pub is_text_like_program: bool,
 }
 
 impl Gate {
@@ -104,11 +107,16 @@ impl Gate {
     ) -> io::Result<Inspection> {
         let blob = Blob::from_file(file.try_clone()?)?;
         let mut walk = Walk::new(self, Scratch::new(scratch), openers);
-        let refusal = match walk.look(&blob, 0) {
+        let is_text_like_program = format::is_text_like_program(&blob)?;
+        let looked = walk.look(&blob, 0);
+        if is_text_like_program {
+            walk.give_as_text(&blob)?;
+        }
+        let refusal = match looked {
             Ok(()) => None,
-            Err(Stop::Refused(refusal)) => Some(refusal),
+            Err(Stop::Refused(refusal) | Stop::Disputed(refusal)) => Some(refusal),
             Err(Stop::Trouble(error)) => return Err(error),
         };
-        Ok(Inspection { refusal, handed: walk.into_handed() })
+        Ok(Inspection { refusal, handed: walk.into_handed(), is_text_like_program })
     }
 }

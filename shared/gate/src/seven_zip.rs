@@ -124,7 +124,7 @@ mod tests {
 
     fn reason(error: Error) -> Option<Unscannable> {
         match refusal_of(error) {
-            Stop::Refused(refusal) => Some(refusal.reason),
+            Stop::Refused(refusal) | Stop::Disputed(refusal) => Some(refusal.reason),
             Stop::Trouble(_) => None,
         }
     }

@@ -7,7 +7,7 @@ use domain::verdict::Unscannable;
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::capability::Method;
 use crate::fields::Fields as _;
-use crate::walk::{Reach, Walk, Walked, malformed, refuse};
+use crate::walk::{Reach, Walk, Walked, disputed, malformed, refuse};
 
 const BLOCK: u64 = 512;
 
@@ -131,7 +131,7 @@ fn walk_member(
     }
     // To some readers an empty name is the end; to others the directory field is name enough.
     if header.u8_at(0) == 0 {
-        return malformed("tar: a member without a name");
+        return disputed("tar: a member without a name");
     }
     // Sizes in base 256 are for members beyond 8 GiB; the engine reads octal.
     let Some(size_bytes) = octal(header.at(124, 12)) else {
@@ -145,9 +145,12 @@ fn walk_member(
         b'0' | b'\0' | b'7' => walk.stored_member(data, depth, reach)?,
         // Links, devices, directories and pipes have no data; readers disagree on what a size means there.
         b'1'..=b'6' if size_bytes == 0 => {}
-        b'x' | b'g' => match layout(&data)? {
-            Layout::Kept => {}
-            Layout::Sparse => return unusual(),
+        // The last of them is Solaris's.
+        kind @ (b'x' | b'g' | b'X') => match layout(&data)? {
+            Layout::Kept if kind != b'X' => {}
+            Layout::Sparse if kind != b'X' => return unusual(),
+            Layout::Kept => return unusual(),
+            Layout::Sparse | Layout::Disputed => return disputed("tar: attributes that programs differ on"),
             Layout::Changed => return malformed("tar: attributes that change what follows"),
         },
         // To some readers a long name is a member like others.
@@ -173,8 +176,10 @@ enum Layout {
     Kept,
     /// Its data are the pieces of a sparse file.
     Sparse,
-    /// Its size is another, or readers differ on what the attributes are.
+    /// Its size is another.
     Changed,
+    /// A record is not as the standard has it, or has blanks in front of a key that matters, which GNU tar skips.
+    Disputed,
 }
 
 fn layout(attributes: &Blob) -> io::Result<Layout> {
@@ -183,12 +188,18 @@ fn layout(attributes: &Blob) -> io::Result<Layout> {
     }
     let text = attributes.bytes_at(0, to_usize(attributes.size_bytes()))?;
     // Where a record is not as the standard has it, readers differ on where its key begins.
-    let Some(keys) = attribute_keys(&text) else { return Ok(Layout::Changed) };
-    // GNU tar skips any number of blanks in front of the key.
-    let mut keys = keys.into_iter().map(<[u8]>::trim_ascii_start);
-    Ok(if keys.clone().any(|key| key == b"size") {
+    let Some(keys) = attribute_keys(&text) else { return Ok(Layout::Disputed) };
+    let is_size = |key: &[u8]| key == b"size";
+    let is_sparse = |key: &[u8]| key.starts_with(b"GNU.sparse.");
+    let is_disputed = |key: &&[u8]| {
+        let key_to_gnu_tar = key.trim_ascii_start();
+        key_to_gnu_tar.len() < key.len() && (is_size(key_to_gnu_tar) || is_sparse(key_to_gnu_tar))
+    };
+    Ok(if keys.iter().any(is_disputed) {
+        Layout::Disputed
+    } else if keys.iter().any(|key| is_size(key)) {
         Layout::Changed
-    } else if keys.any(|key| key.starts_with(b"GNU.sparse.")) {
+    } else if keys.iter().any(|key| is_sparse(key)) {
         Layout::Sparse
     } else {
         Layout::Kept
@@ -234,20 +245,19 @@ mod tests {
         for text in [&b"11 mtime=1\n27 path=Icone, size=48.png\n"[..], b"18 path= size=1 x\n\0\0\0"] {
             assert_eq!(layout_of(text), Layout::Kept, "{text:?}");
         }
-        for text in [&b"22 GNU.sparse.major=1\n"[..], b"24 \t GNU.sparse.major=1\n"] {
-            assert_eq!(layout_of(text), Layout::Sparse, "{text:?}");
+        assert_eq!(layout_of(b"22 GNU.sparse.major=1\n"), Layout::Sparse);
+        for text in [&b"24  \t GNU.sparse.major=1\n"[..], b"12  size=10\n"] {
+            assert_eq!(layout_of(text), Layout::Disputed, "{text:?}");
         }
-        for text in [
-            &b"11 size=99\n"[..],
-            b"11\tsize=99\n",
-            b"22 GNU.sparse.major=1\n11 size=99\n",
-            b"11 mtime=1\n11 size=99\n",
-            b"12 mtime=1\n11 size=99\n",
-            b"mtime=1\n",
-            b"11 mtime=1",
-            b"+1 mtime=1\n",
-        ] {
+        for text in
+            [&b"11 size=99\n"[..], b"22 GNU.sparse.major=1\n11 size=99\n", b"11 mtime=1\n11 size=99\n"]
+        {
             assert_eq!(layout_of(text), Layout::Changed, "{text:?}");
+        }
+        for text in
+            [&b"12 mtime=1\n11 size=99\n"[..], b"11\tsize=99\n", b"mtime=1\n", b"11 mtime=1", b"+1 mtime=1\n"]
+        {
+            assert_eq!(layout_of(text), Layout::Disputed, "{text:?}");
         }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) use limits::Counted;
 #[derive(Debug)]
 pub(crate) enum Stop {
     Refused(Refusal),
+    /// The same where programs are known to differ that are no opener: what openers agree on does not count.
+    Disputed(Refusal),
     /// The file system failed. Says nothing about the bytes.
     Trouble(io::Error),
 }
@@ -32,6 +34,10 @@ pub(crate) fn refuse<T>(reason: Unscannable, seen: &'static str) -> Walked<T> {
 
 pub(crate) fn malformed<T>(seen: &'static str) -> Walked<T> {
     refuse(Unscannable::Malformed, seen)
+}
+
+pub(crate) fn disputed<T>(seen: &'static str) -> Walked<T> {
+    Err(Stop::Disputed(Refusal { reason: Unscannable::Malformed, seen: seen.into() }))
 }
 
 /// For direct reads of a blob: every failure is the file system's.
@@ -224,6 +230,23 @@ impl<'a> Walk<'a> {
     /// Gives the engine what is not looked into, or not to its end.
     pub(crate) fn give(&mut self, blob: Blob) -> Walked {
         self.handed.push(blob.kept_in(&self.scratch)?);
+        Ok(())
+    }
+
+    /// Gives the engine a text so that it takes it for nothing else, whatever it begins with: behind a line break.
+    pub(crate) fn give_as_text(&mut self, text: &Blob) -> io::Result<()> {
+        let (mut writer, mut reader) = (self.writer(), text.reader());
+        writer.write(b"\n")?;
+        loop {
+            let bytes = reader.fill_buf()?;
+            let n_bytes = bytes.len();
+            if n_bytes == 0 {
+                break;
+            }
+            writer.write(bytes)?;
+            reader.consume(n_bytes);
+        }
+        self.handed.push(writer.finish().kept_in(&self.scratch)?);
         Ok(())
     }
 

@@ -111,3 +111,22 @@ fn an_encrypted_pdf_may_say_so_across_the_edge_of_a_window() {
         assert_eq!(refusal.map(|refusal| refusal.reason), Some(Unscannable::Encrypted), "{n_before}");
     }
 }
+
+#[test]
+fn a_text_like_a_program_is_handed_as_text() {
+    let limits = crate::USUAL_LIMITS;
+    let prose = b"MZ,PK,BZ\n1,2,3\n".repeat(10);
+    let inspection = inspect(&prose, limits);
+    assert!(inspection.is_text_like_program && inspection.refusal.is_none());
+    let handed = inspection.handed.last().unwrap();
+    let mut bytes = vec![];
+    handed.reader().read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, [b"\n", prose.as_slice()].concat());
+    // One that is a program, in a file so large that its header's place may be written in letters.
+    let mut program = prose.clone();
+    program.resize(0x0909_0909 + 100, b' ');
+    program[0x3c..0x40].copy_from_slice(b"\t\t\t\t");
+    for other in [program, b"MZ\0".to_vec(), b"MA,PK".to_vec()] {
+        assert!(!inspect(&other, Limits { max_member_bytes: 1 << 30, ..limits }).is_text_like_program);
+    }
+}

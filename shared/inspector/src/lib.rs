@@ -120,7 +120,7 @@ impl Inspector {
         let ended = worker.answer().await?;
         self.prepare();
         match ended {
-            Ended::Answered(Answer::Inspected { refusal, handed, cpu_time }) => {
+            Ended::Answered(Answer::Inspected { refusal, handed, is_text_like_program, cpu_time }) => {
                 let (file, scratch) = (Arc::new(readable), Arc::new(scratch));
                 let blob = |place: gate::Place| {
                     let file = match place.place_in {
@@ -131,7 +131,7 @@ impl Inspector {
                 };
                 let handed = handed.into_iter().map(blob).collect::<io::Result<_>>();
                 let handed = handed.map_err(|_| InspectorError::BadAnswer)?;
-                Ok(Inspected { inspection: Inspection { refusal, handed }, cpu_time })
+                Ok(Inspected { inspection: Inspection { refusal, handed, is_text_like_program }, cpu_time })
             }
             Ended::Answered(Answer::Storage { message, is_full }) => {
                 Err(InspectorError::Storage { message, is_full })
@@ -141,7 +141,8 @@ impl Inspector {
                 let Some(refusal) = refusal_of(status) else {
                     return Err(InspectorError::NoAnswer(status.to_string()));
                 };
-                let inspection = Inspection { refusal: Some(refusal), handed: vec![] };
+                let inspection =
+                    Inspection { refusal: Some(refusal), handed: vec![], is_text_like_program: false };
                 // How much of it was processor time is not known any more.
                 Ok(Inspected { inspection, cpu_time: began.elapsed().min(cpu_limit) })
             }

@@ -21,6 +21,7 @@ pub(crate) enum Answer {
     Inspected {
         refusal: Option<Refusal>,
         handed: Vec<Place>,
+        is_text_like_program: bool,
         cpu_time: Duration,
     },
     /// One of the files failed.

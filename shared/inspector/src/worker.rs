@@ -82,11 +82,16 @@ fn answer(
 ) -> io::Result<()> {
     let inspected = gate.inspect(&file.into(), scratch.into(), openers);
     let answer = match &inspected {
-        Ok(Inspection { refusal, handed }) => {
+        Ok(Inspection { refusal, handed, is_text_like_program }) => {
             // The gate keeps all of them in one of the files. One that is not would be missing from the scan.
             let places = handed.iter().map(gate::Blob::place).collect::<Option<Vec<_>>>();
             let handed = places.ok_or_else(|| io::Error::other("a member is in memory"))?;
-            Answer::Inspected { refusal: refusal.clone(), handed, cpu_time: cpu_time() }
+            Answer::Inspected {
+                refusal: refusal.clone(),
+                handed,
+                is_text_like_program: *is_text_like_program,
+                cpu_time: cpu_time(),
+            }
         }
         Err(error) => Answer::Storage {
             message: error.to_string(),

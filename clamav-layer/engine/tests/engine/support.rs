@@ -78,7 +78,7 @@ impl Room {
         let at = |name: &str| self.path(name).display().to_string();
         let text = format!(
             "Foreground yes\nLocalSocket {}\nLocalSocketMode 600\nTemporaryDirectory {}\nDatabaseDirectory {}\nOfficialDatabaseOnly no\n\
-             DisableCache yes\nAlertExceedsMax yes\nAlertEncrypted yes\nAlertBrokenExecutables yes\nAlertBrokenMedia yes\n\
+             DisableCache yes\nAlertExceedsMax yes\nAlertEncrypted yes\nAlertBrokenExecutables yes\n\
              AlertPartitionIntersection yes\nMaxFileSize 100M\n\
              StreamMaxLength 1M\nMaxScanSize 400M\nMaxFiles 1000\nMaxRecursion 17\nMaxScanTime 3600000\nSelfCheck 0\n",
             at("engine.sock"),

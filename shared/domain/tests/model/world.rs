@@ -192,6 +192,7 @@ pub(crate) fn report(version: u8, at: Timestamp) -> Report {
         sha256: Sha256::from_bytes([version; 32]),
         declared_sha256: None,
         structure: Structure::Sound,
+        is_text_like_program: false,
         replies: vec![reply],
         canary_found_before: true,
         canary_found_after: true,
