@@ -77,8 +77,8 @@ impl Format {
 /// The formats of 7-Zip 26.02 that are no containers; every other is one, also those of later versions.
 pub(super) fn role(name: &str) -> Role {
     match name {
-        // Mub: several Mach-O programs in one file.
-        "ELF" | "MachO" | "Mub" | "PE" | "TE" => Role::Program,
+        // Their sections; the engine reads programs itself. Not `Mub`, several Mach-O programs in one file, which may be anything.
+        "ELF" | "MachO" | "PE" | "TE" => Role::Program,
         // COFF: parts of a program, for linkers. FLV: a film, whose sound and pictures are its items. Hash: a list of checksums, with the names of other
         // files. Split: the first of several files; alone, its item is the file itself.
         "COFF" | "FLV" | "Hash" | "Split" => Role::NoContainer,
