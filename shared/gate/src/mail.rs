@@ -16,6 +16,7 @@ use crate::blob::{Blob, to_u64};
 use crate::text_encoding::{self, Encoding, Marks, Runs};
 use crate::walk::{Walk, Walked};
 
+pub(crate) use charset::hand_converted;
 use flat::Flat;
 pub(crate) use header::holds;
 pub(crate) use lines::{Breaks, Line, Lines};
