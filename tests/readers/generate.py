@@ -13,7 +13,7 @@ MUTATED = "mutated"
 # Family: the module that makes it.
 FAMILIES = {
     "7z": "sevenzip", "tar": "tars", "stream": "streams", "mail": "mail", "encoded": "encoded", "rar": "rar", "lharc": "lharc", "package": "packages", "cabinet": "cabinets",
-    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "rtf": "rtf", "office": "office", "signed": "signed",
+    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "rtf": "rtf", "office": "office", "tnef": "tnef", "signed": "signed",
 }
 
 

@@ -83,7 +83,7 @@ def read_uu(_, data):
 
 
 # Those that need more than Python.
-WANTED = {"rtfobj", "oleobj"}
+WANTED = {"rtfobj", "oleobj", "tnefparse"}
 READERS = {
     "python-zip": Module(read_zip, lambda data: b"PK\5\6" in data), "python-tar": Module(read_tar), "python-streams": Module(read_streams, lambda data: data[:1] in b"\x1fB\xfd\x5d" or data[:1] < b"\xe1"),
     "python-email": Module(read_mail, lambda data: b":" in data), "python-mbox": Module(read_mbox, lambda data: data.startswith(b"From ") or b"\nFrom " in data),
@@ -116,5 +116,20 @@ try:
 
     READERS["rtfobj"] = Module(read_rtf, lambda data: b"{\\rt" in data)
     READERS["oleobj"] = Module(read_ole, lambda data: data.startswith(olefile.MAGIC))
+except ImportError:
+    pass
+
+try:
+    import tnefparse
+
+    def read_tnef(_, data):
+        parsed = tnefparse.TNEF(data, do_checksum=False)
+        for attachment in parsed.attachments:
+            yield attachment.data if isinstance(attachment.data, bytes) else b"".join(attachment.data)
+        for body in (parsed.body, parsed.htmlbody, parsed.rtfbody):
+            for text in body if isinstance(body, list) else [body]:
+                yield text.encode() if isinstance(text, str) else text
+
+    READERS["tnefparse"] = Module(read_tnef, lambda data: data.startswith(b"\x78\x9f\x3e\x22"))
 except ImportError:
     pass

@@ -2,7 +2,7 @@
 
 import itertools
 
-from base import HARMLESS, PAYLOADS, base64_lines, spoilt_lines, uuencoded
+from base import EICAR, HARMLESS, PAYLOADS, base64_lines, spoilt_lines, uuencoded
 
 KINDS = {kind: PAYLOADS[kind] for kind in ("eicar", "hidden")}
 TOP = 'From: a@example.org\r\nTo: b@example.org\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\n'
@@ -115,7 +115,36 @@ def boundaries():
             yield f"part-{place}-{half % 2}-{shape}-{kind}", whole
 
 
+def plain():
+    """Bodies as they are, of messages that have no MIME: the body is the test file."""
+    names = ("Subject", "From", "To", "Date", "Message-ID", "Received", "Content-Disposition", "Content-Location", "Content-Type", "Cc", "X-Mailer", "Hash", "MIME-Version", "Status", "x", "http", "")
+    for name in names:
+        for shape, field in {"": f"{name}: x", "tight": f"{name.lower()}:x", "space": f"{name} : x", "tab": f"{name}\t: x", "upper": f"{name.upper()}:", "no-colon": f"{name} x", "folded": f"{name}: x\n y", "long": f"{name}: {'x' * 70_000}"}.items():
+            for front, text in {"": "", "dashes": "--b\n", "text": "hello\nreader\n", "paragraphs": "hello\n\nreader\n\n"}.items():
+                yield f"plain-{name or 'none'}-{shape}-{front}", f"{text}{field}\n\n".encode() + EICAR
+    header = b"Subject: x\nX-Other: y\n"
+    for name, text in {"encoding": b"Content-Transfer-Encoding: x-other\n", "type": b"Content-Type: other\n", "multipart": b"Content-Type: multipart/mixed\n", "preamble": b"Content-Type: multipart/mixed; boundary=z\n", "word": b"=?us-ascii?Q?Subject?=: x\n", "odd": b"no field\n", "white": b" \t\n", "nul": b"\0\n"}.items():
+        yield f"plain-more-{name}", header + text + b"\n" + EICAR
+        yield f"plain-alone-{name}", text + b"\n" + EICAR
+        yield f"plain-first-{name}", text + header + b"\n" + EICAR
+    for name, lines in {"crlf": b"\r\n", "cr": b"\r", "cr-cr-lf": b"\r\r\n", "lf-cr": b"\n\r"}.items():
+        for front in (b"", b"--b\n", b"hello\n\n"):
+            yield f"plain-lines-{name}-{len(front)}", (front + header + b"\n").replace(b"\n", lines) + EICAR
+    for name, blank in {"space": b" \n", "tab": b"\t\n", "space-blank": b" \n\n", "cr": b"\r\n", "none": b"", "form-feed": b"\x0c\n\n", "two": b"\n\n", "zero": b"\0\n\n"}.items():
+        for front in (b"", b"--b\n"):
+            yield f"plain-blank-{name}-{len(front)}", front + header + blank + EICAR
+    for name, front in {"bom": b"\xef\xbb\xbf", "blank": b"\n\n", "from": b"From a@b Mon Jan  1 00:00:00 2024\n", "from-quoted": b">From a@b\n", "nul": b"\0\n", "space": b" \n", "line": b"hello\n", "500": b"hello\n\n" * 500, "records": b"a: 1\nb: 2\n\n" * 300, "mails": (header + b"\nhello\n") * 9, "mbox": b"From a\nX: y\n\nhello\n\nFrom b\n", "long": b"x" * 200_000 + b"\n\n"}.items():
+        yield f"plain-front-{name}", front + header + b"\n" + EICAR
+    for n in (2, 3):
+        yield f"plain-nested-{n}", (header + b"\n") * n + EICAR
+    part = b"--abc\nx: y\n\nhello\n"
+    for name, front in {"second": part + b"--abc\nx: y\n\n", "no-header": part + b"--abc\n\n", "longer": part + b"--abcd\nx: y\n\n", "other": part + b"--zzz\nx: y\n\n", "close": b"--abc--\nx: y\n\n", "twice": b"--abc\n--abc\nx: y\n\n", "signed": b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA1\n\n",
+                        "dash": b"---\nx: y\n\n", "space": b"--a b \nx: y\n\n", "vain": b"--abd\nfoo\n" * 5 + b"--abc\nx: y\n\n", "in-mail": header + b"\nhello\n--abc\nx: y\n\n", "in-mime": b"MIME-Version: 1.0\nContent-Type: text/plain\n\nhello\n--abc\nx: y\n\n", "type-second": part + b"--abc\nContent-Type: text/plain\n\n", "tenth": part * 9 + b"--abc\nx: y\n\n"}.items():
+        for behind in (b"", b"\n--abc--\n"):
+            yield f"plain-dashes-{name}-{len(behind)}", front + EICAR + behind
+
+
 def variants():
-    for part in (encodings, recognition, boundaries, charsets):
+    for part in (encodings, recognition, boundaries, charsets, plain):
         for name, data in part():
             yield name, "eml", data

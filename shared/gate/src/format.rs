@@ -86,7 +86,7 @@ pub(crate) const BOTH_OPEN: &[Program] = &[Program::SevenZip, Program::Libarchiv
 const NONE_OPENS: &[Program] = &[];
 
 /// Signatures of containers that the gate does not walk, and where they stand. The engine opens a few of these (ARJ, CHM, cpio, DMG,
-/// TNEF, XAR), but nothing here could say whether it saw all of one.
+/// XAR), but nothing here could say whether it saw all of one.
 const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0, b"PK\x07\x08PK\x03\x04", Foreign { name: "split zip", opened_by: SEVEN_ZIP_OPENS }),
     (0, b"PK00PK\x03\x04", Foreign { name: "split zip", opened_by: SEVEN_ZIP_OPENS }),
@@ -121,7 +121,6 @@ const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0, b"\xed\xab\xee\xdb", Foreign { name: "RPM", opened_by: BOTH_OPEN }),
     (0, b"xar!", Foreign { name: "XAR", opened_by: BOTH_OPEN }),
     (0, b"ITSF", Foreign { name: "CHM", opened_by: SEVEN_ZIP_OPENS }),
-    (0, b"\x78\x9f\x3e\x22", Foreign { name: "TNEF", opened_by: NONE_OPENS }),
     (0, b"070701", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
     (0, b"070702", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
     (0, b"070707", Foreign { name: "cpio", opened_by: BOTH_OPEN }),

@@ -8,8 +8,8 @@ use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, embedded, iso, lbr, lzma_alone, mail, openpgp, pdf, rtf,
-    seven_zip, stream, tar, unopened, zip, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, iso, lbr, lzma_alone, mail,
+    openpgp, pdf, rtf, seven_zip, stream, tar, tnef, unopened, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -50,6 +50,8 @@ impl Walk<'_> {
             return Ok(());
         }
         rtf::walk(self, blob, depth)?;
+        compressed_rtf::walk(self, blob, depth)?;
+        tnef::walk(self, blob, depth)?;
         let may_hide = match format {
             // It only looked like one.
             Format::Foreign(_) => asked == Asked::NotAnArchive,

@@ -8,17 +8,21 @@ mod charset;
 mod flat;
 mod header;
 mod lines;
+mod plain;
 mod tree;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::blob::{Blob, to_u64};
+use crate::format::is_text;
 use crate::text_encoding::{self, Encoding, Marks, Runs};
 use crate::walk::{Walk, Walked};
 
+pub(crate) use charset::hand_converted;
 use flat::Flat;
 pub(crate) use header::holds;
 pub(crate) use lines::{Breaks, Line, Lines};
+use plain::Plain;
 use tree::{Mailbox, Pick, Tree};
 
 /// How a body may be written.
@@ -46,6 +50,8 @@ pub(crate) struct Spans {
     blob: Blob,
     known: HashSet<Span>,
     ordered: Vec<Span>,
+    /// Where bodies stand that are as they are, by readers that mind no MIME.
+    plain: BTreeSet<(u64, u64)>,
     n_most: u64,
     /// How the text is being read.
     breaks: Breaks,
@@ -53,7 +59,8 @@ pub(crate) struct Spans {
 
 impl Spans {
     pub(crate) fn new(blob: &Blob, n_most: u64) -> Self {
-        Self { blob: blob.clone(), known: HashSet::new(), ordered: Vec::new(), n_most, breaks: Breaks::Any }
+        let (known, ordered, plain) = (HashSet::new(), Vec::new(), BTreeSet::new());
+        Self { blob: blob.clone(), known, ordered, plain, n_most, breaks: Breaks::Any }
     }
 
     /// Where each is.
@@ -95,7 +102,18 @@ impl Spans {
         if self.known.insert(span.clone()) {
             self.ordered.push(span);
         }
-        if to_u64(self.ordered.len()) > self.n_most {
+        self.expect_few()
+    }
+
+    fn add_plain_body(&mut self, start: u64, end: u64) -> Walked {
+        if start < end {
+            self.plain.insert((start, end));
+        }
+        self.expect_few()
+    }
+
+    fn expect_few(&self) -> Walked {
+        if to_u64(self.ordered.len() + self.plain.len()) > self.n_most {
             return crate::walk::refuse(
                 domain::verdict::Unscannable::TooManyFiles,
                 "mail: more parts than the limit",
@@ -157,6 +175,20 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
             }
         }
     }
+    spans
+        .plain
+        .iter()
+        .try_for_each(|(start, end)| hand_plain_body(walk, blob.slice(*start, end - start), depth))
+}
+
+/// Hands over a body that stands in `blob` as it is. What text holds is found where it stands, so that only the engine needs it by itself; and text
+/// that looks like one message within another, as that of many records does, is no reason to refuse it.
+fn hand_plain_body(walk: &mut Walk<'_>, body: Blob, depth: u32) -> Walked {
+    // Of a line that ends in LF and CR, the CR is the body's to some readers.
+    let n_cr = u64::from(body.bytes_at(0, 1)? == b"\r");
+    for body in [body.tail(n_cr), body].into_iter().take(if n_cr == 0 { 1 } else { 2 }) {
+        if is_text(&body)? { walk.give_once(body)? } else { walk.reading_of(body, depth).map(|_| ())? }
+    }
     Ok(())
 }
 
@@ -164,13 +196,16 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 fn find(blob: &Blob, breaks: Breaks, spans: &mut Spans) -> Walked<bool> {
     spans.breaks = breaks;
     let (mut flat, mut runs, mut marks) = (Flat::default(), Runs::default(), Marks::new(blob, breaks));
+    let mut plain = Plain::new(blob.size_bytes());
     let mut lines = Lines::new(blob, breaks);
     while let Some(line) = lines.next_line()? {
         flat.take(&line, spans)?;
+        plain.take(&line, spans)?;
         runs.take(&line, spans)?;
         marks.take(&line, spans)?;
     }
     flat.finish(spans)?;
+    plain.finish(spans)?;
     runs.finish(spans)?;
     marks.finish(spans)?;
     if !flat.has_header {

@@ -250,6 +250,11 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// [`Walk::give`] for what may be known.
+    pub(crate) fn give_once(&mut self, blob: Blob) -> Walked {
+        if self.knows(&digest(&blob)?) { Ok(()) } else { self.give(blob) }
+    }
+
     /// Whether the engine is given these bytes already.
     pub(crate) fn knows(&self, digest: &[u8; 32]) -> bool {
         self.handed_digests.contains(digest)

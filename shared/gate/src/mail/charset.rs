@@ -8,7 +8,7 @@ use crate::blob::{Blob, BlobReader};
 use crate::walk::{Walk, Walked};
 
 /// Hands over what a body says in UTF-8, if that differs.
-pub(super) fn hand_converted(walk: &mut Walk<'_>, body: &Blob, label: &[u8], depth: u32) -> Walked {
+pub(crate) fn hand_converted(walk: &mut Walk<'_>, body: &Blob, label: &[u8], depth: u32) -> Walked {
     let label = label.trim_ascii().to_ascii_lowercase();
     match label.as_slice() {
         // Without a mark, readers take it for either.

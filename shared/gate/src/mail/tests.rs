@@ -120,3 +120,78 @@ fn parts_within_parts_have_a_limit() {
     };
     assert!(nested(1_000) && !nested(1_001));
 }
+
+/// The bodies of messages without MIME, in their order.
+fn plain_bodies(text: &str) -> Vec<String> {
+    let blob = Blob::from_bytes(text.as_bytes().to_vec());
+    let mut spans = Spans::new(&blob, 1_000);
+    if find(&blob, Breaks::Any, &mut spans).unwrap() {
+        find(&blob, Breaks::Lf, &mut spans).unwrap();
+    }
+    let said = |(start, end): &(u64, u64)| {
+        let body = blob.bytes_at(*start, usize::try_from(end - start).unwrap()).unwrap();
+        String::from_utf8_lossy(&body).into_owned()
+    };
+    spans.plain.iter().map(said).collect()
+}
+
+#[test]
+fn whatever_begins_with_a_field_has_a_body() {
+    for header in [
+        "Subject: x\n\n",
+        "Hash: SHA1\n\n",
+        "x:y\n\n",
+        ": y\n\n",
+        "http://example.org\n\n",
+        "Subject: x\n folded\nTo: y\n\n",
+        " folded\n\n",
+        "From a@b Mon Jan 1\n\n",
+        "\u{feff}Subject: x\n\n",
+        "\n\n\nSubject: x\n\n",
+        "Subject: x\n",
+        "Subject: x\nno field\n\n",
+        "Subject: x\n \t\n",
+        "Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n",
+        "Subject: x\n\nX: y\n\n",
+        // ripMIME skips paragraphs.
+        "hello\n\nworld\n\nTo be continued\n\n",
+        "no field\nsubject\t: x\n\n",
+        "=?us-ascii?Q?Subject?=: x\n\n",
+        // munpack goes by dashes.
+        "hello\n--b\nx: y\n\n",
+        "---\nx: y\nno field\n--b\nx:\n folded\n\n",
+        "--b\nx: y\n\nhello\n--bc\n\n",
+    ] {
+        for line_break in ["\n", "\r\n", "\r", "\n\r"] {
+            let text = format!("{header}Cat").replace('\n', line_break);
+            let bodies = plain_bodies(&text);
+            let is_found = bodies.iter().any(|body| body.trim_start_matches('\r') == "Cat");
+            assert!(is_found, "{text:?} {bodies:?}");
+        }
+    }
+}
+
+#[test]
+fn bodies_end_where_another_part_begins() {
+    let bodies = plain_bodies("--b\nx: y\n\none\n--b\nx: y\n\ntwo\n--b--\nthree\n");
+    assert_eq!(bodies, ["one", "two", "three\n"]);
+    let bodies = plain_bodies("From a\nx: y\n\none\n\nFrom b\n\ntwo\n");
+    assert_eq!(bodies, ["one\n", "one\n\nFrom b\n\ntwo\n", "two\n"]);
+    assert_eq!(plain_bodies("Content-Type: multipart/mixed; boundary=b\n\none\n--b\n\ntwo\n"), ["one"]);
+}
+
+#[test]
+fn other_text_has_no_body() {
+    for text in
+        ["", "hello\nworld\n\nhello\n", "Subject: x", "Subject: x\n", "date\n\nhello\n", "-- \nx: y\n\nz\n"]
+    {
+        assert_eq!(plain_bodies(text), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn of_many_records_a_few_are_taken_for_messages() {
+    assert_eq!(plain_bodies(&"x: y\n\n".repeat(100)).len(), 16);
+    let long = format!("x: y\n\n{}", "z".repeat(9_000_000));
+    assert_eq!(plain_bodies(&format!("x: y\n\n{long}")).len(), 1);
+}

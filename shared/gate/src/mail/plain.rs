@@ -1,0 +1,289 @@
+//! Finds the bodies of messages that have no MIME: what readers save of a text that begins with any field, or that they take for parts.
+//!
+//! Readers take very little for a message. Python's mail module goes by one colon in the first line; ripMIME skips paragraphs until one has a field
+//! that it knows; munpack takes two dashes with a field below for a boundary. Each body is one more stream for the engine, from its start.
+
+use super::Spans;
+use super::header::{Header, is_field};
+use super::lines::Line;
+use crate::walk::Walked;
+
+/// Messages in messages, as readers save one from the other: as many as this, as long as their bodies have no more bytes than that in sum.
+const MAX_NESTED: u32 = 16;
+const MAX_NESTED_BYTES: u64 = 8 * 1024 * 1024;
+/// Boundaries between which munpack's readings may overlap.
+const MAX_BOUNDARIES: usize = 4;
+
+/// Which reader is followed, each through the whole text.
+#[derive(Debug)]
+pub(super) struct Plain {
+    size_bytes: u64,
+    message: Message,
+    paragraph: Paragraph,
+    guess: Guess,
+    text_end: u64,
+}
+
+impl Plain {
+    pub(super) fn new(size_bytes: u64) -> Self {
+        let (message, paragraph, guess) = (Message::default(), Paragraph::default(), Guess::default());
+        Self { size_bytes, message, paragraph, guess, text_end: 0 }
+    }
+
+    pub(super) fn take(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
+        if line.begins {
+            let whole = Whole { text_end: self.text_end, size_bytes: self.size_bytes };
+            self.message.take(line, whole, spans)?;
+            self.paragraph.take(line, whole, spans)?;
+            self.guess.take(line, whole, spans)?;
+        }
+        self.text_end = line.text_end;
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self, spans: &mut Spans) -> Walked {
+        let whole = Whole { text_end: self.text_end, size_bytes: self.size_bytes };
+        self.message.end_header(None, whole, spans)?;
+        self.message.end_bodies(whole.size_bytes, spans)?;
+        self.paragraph.end_body(whole.size_bytes, spans)?;
+        self.guess.finish(whole.size_bytes, spans)
+    }
+}
+
+/// Where the text of the line before ended, and the whole.
+#[derive(Clone, Copy, Debug)]
+struct Whole {
+    text_end: u64,
+    size_bytes: u64,
+}
+
+/// How many messages within messages are still looked for.
+#[derive(Debug, Default)]
+struct Nested {
+    n_found: u32,
+    n_bytes: u64,
+}
+
+impl Nested {
+    /// Whether a body that begins here is one. The first always is.
+    fn allows(&mut self, start: u64, whole: Whole) -> bool {
+        let n_bytes = self.n_bytes.saturating_add(whole.size_bytes.saturating_sub(start));
+        if self.n_found > 0 && (self.n_found >= MAX_NESTED || n_bytes > MAX_NESTED_BYTES) {
+            return false;
+        }
+        (self.n_found, self.n_bytes) = (self.n_found + 1, n_bytes);
+        true
+    }
+}
+
+/// A header at the start of the text, of a body, or behind a line `From ` of a mailbox file.
+#[derive(Debug, Default)]
+struct Message {
+    place: Place,
+    is_mailbox: bool,
+    has_begun: bool,
+    nested: Nested,
+    /// Where bodies of a mailbox file begin that end with the message.
+    open: Vec<u64>,
+}
+
+#[derive(Debug, Default)]
+enum Place {
+    #[default]
+    Before,
+    Header(Starts),
+    Body,
+}
+
+/// Where some reader thinks that the header ends.
+#[derive(Debug, Default)]
+struct Starts {
+    odd_at: Option<u64>,
+    white_at: Option<u64>,
+    has_mime: bool,
+}
+
+impl Message {
+    fn take(&mut self, line: &Line<'_>, whole: Whole, spans: &mut Spans) -> Walked {
+        let is_from_line = line.text.starts_with(b"From ");
+        if !line.is_blank() && !std::mem::replace(&mut self.has_begun, true) {
+            self.is_mailbox = is_from_line;
+        }
+        if is_from_line && self.is_mailbox {
+            self.end_header(None, whole, spans)?;
+            self.end_bodies(whole.text_end, spans)?;
+            self.place = Place::Header(Starts::default());
+            return Ok(());
+        }
+        match &mut self.place {
+            Place::Before if line.is_blank() => {}
+            Place::Before if is_header_line(without_mark(line.text)) => {
+                let has_mime = is_field(line);
+                self.place = Place::Header(Starts { has_mime, ..Starts::default() });
+            }
+            Place::Before => self.place = Place::Body,
+            Place::Header(_) if line.is_blank() => {
+                return self.end_header(Some(line.next_at), whole, spans);
+            }
+            Place::Header(starts) => starts.take(line),
+            Place::Body => {}
+        }
+        Ok(())
+    }
+
+    fn end_header(&mut self, blank_at: Option<u64>, whole: Whole, spans: &mut Spans) -> Walked {
+        let Place::Header(starts) = std::mem::replace(&mut self.place, Place::Before) else { return Ok(()) };
+        // What follows a header with MIME is read as that.
+        let blank_at = blank_at.filter(|_| !starts.has_mime);
+        for start in [blank_at, starts.odd_at, starts.white_at].into_iter().flatten() {
+            if self.nested.allows(start, whole) {
+                spans.add_plain_body(start, whole.size_bytes)?;
+            }
+            if self.is_mailbox {
+                self.open.push(start);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_bodies(&mut self, end: u64, spans: &mut Spans) -> Walked {
+        self.open.drain(..).try_for_each(|start| spans.add_plain_body(start, end))
+    }
+}
+
+impl Starts {
+    fn take(&mut self, line: &Line<'_>) {
+        self.has_mime |= is_field(line);
+        if line.text.iter().all(u8::is_ascii_whitespace) {
+            self.white_at = self.white_at.or(Some(line.next_at));
+        } else if !is_header_line(line.text) {
+            self.odd_at = self.odd_at.or(Some(line.at));
+        }
+    }
+}
+
+/// Lines up to a blank one, of which ripMIME wants one to begin with the name of a field that it knows.
+#[derive(Debug, Default)]
+struct Paragraph {
+    has_known: bool,
+    has_mime: bool,
+    nested: Nested,
+    /// Where the body behind a header with MIME begins. It may be a preamble, so the next line that looks like a boundary ends it.
+    open: Option<u64>,
+}
+
+impl Paragraph {
+    fn take(&mut self, line: &Line<'_>, whole: Whole, spans: &mut Spans) -> Walked {
+        if line.text.starts_with(b"--") {
+            self.end_body(whole.text_end, spans)?;
+        }
+        if !line.is_blank() {
+            self.has_known |= begins_with_known_name(line.text);
+            self.has_mime |= is_field(line);
+            return Ok(());
+        }
+        let has_mime = std::mem::take(&mut self.has_mime);
+        if !std::mem::take(&mut self.has_known) || !self.nested.allows(line.next_at, whole) {
+            return Ok(());
+        }
+        if has_mime {
+            self.open.get_or_insert(line.next_at);
+            return Ok(());
+        }
+        spans.add_plain_body(line.next_at, whole.size_bytes)
+    }
+
+    fn end_body(&mut self, end: u64, spans: &mut Spans) -> Walked {
+        self.open.take().map_or(Ok(()), |start| spans.add_plain_body(start, end))
+    }
+}
+
+/// Parts behind lines of two dashes that have a field below, up to the next line that begins in the same way.
+#[derive(Debug, Default)]
+struct Guess {
+    /// The last line, if it may be a boundary.
+    boundary: Option<Vec<u8>>,
+    header: Option<(Vec<u8>, Header)>,
+    open: Vec<(Vec<u8>, u64)>,
+}
+
+impl Guess {
+    fn take(&mut self, line: &Line<'_>, whole: Whole, spans: &mut Spans) -> Walked {
+        let before = self.boundary.take();
+        let dashes = line.text.strip_prefix(b"--").map(<[u8]>::trim_ascii_end);
+        if let Some(rest) = dashes {
+            self.header = None;
+            for (boundary, start) in self.open.extract_if(.., |(boundary, _)| rest.starts_with(boundary)) {
+                spans.add_plain_body(start, whole.text_end)?;
+                // A part of what is known to have parts needs no field.
+                self.header = Some((boundary, Header::default()));
+            }
+            self.boundary = dashes.filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec);
+            return Ok(());
+        }
+        if let Some(boundary) = before.filter(|_| is_named(line.text) && self.header.is_none()) {
+            self.header = Some((boundary, Header::default()));
+        }
+        let Some((boundary, mut header)) = self.header.take() else { return Ok(()) };
+        if is_named(line.text) || matches!(line.text.first(), Some(b' ' | b'\t')) {
+            header.take(line);
+            self.header = Some((boundary, header));
+            return Ok(());
+        }
+        let entity = header.entity();
+        if entity.encodings.as_is && !entity.is_multipart {
+            let start = if line.is_blank() { line.next_at } else { line.at };
+            if self.open.len() >= MAX_BOUNDARIES {
+                let (_, oldest) = self.open.remove(0);
+                spans.add_plain_body(oldest, whole.text_end)?;
+            }
+            self.open.push((boundary, start));
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, end: u64, spans: &mut Spans) -> Walked {
+        self.open.drain(..).try_for_each(|(_, start)| spans.add_plain_body(start, end))
+    }
+}
+
+/// Whether a line may stand in a header, as Python has it.
+fn is_header_line(text: &[u8]) -> bool {
+    let n_name = n_name_bytes(text);
+    text.get(n_name) == Some(&b':')
+        || matches!(text.first(), Some(b' ' | b'\t'))
+        || text.starts_with(b"From ")
+}
+
+fn is_named(text: &[u8]) -> bool {
+    let n_name = n_name_bytes(text);
+    n_name > 0 && text.get(n_name) == Some(&b':')
+}
+
+fn n_name_bytes(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| byte.is_ascii_graphic() && **byte != b':').count()
+}
+
+/// A byte order mark in front of the first field counts for nothing.
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
+fn begins_with_known_name(text: &[u8]) -> bool {
+    const NAMES: [&[u8]; 10] = [
+        b"from",
+        b"to",
+        b"subject",
+        b"date",
+        b"message-id",
+        b"received",
+        b"content-type",
+        b"content-disposition",
+        b"content-transfer-encoding",
+        b"content-location",
+    ];
+    let n_name = text.iter().take_while(|byte| !matches!(byte, b':' | b' ' | b'\t')).count();
+    // Encoded words are decoded before names are looked at.
+    let is_encoded = text.starts_with(b"=?");
+    is_encoded || n_name < text.len() && NAMES.iter().any(|name| text[..n_name].eq_ignore_ascii_case(name))
+}
