@@ -8,8 +8,8 @@ use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, embedded, iso, lbr, lzma_alone, mail, openpgp, pdf, rtf,
-    seven_zip, stream, tar, unopened, zip, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, embedded, iso, lbr, lzma_alone, lzop, mail, openpgp, pdf,
+    rtf, seven_zip, stream, tar, unopened, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -61,7 +61,7 @@ impl Walk<'_> {
         zstd_frames::walk(self, blob, depth)?;
         arc::walk(self, blob, depth)?;
         // Poppler looks for objects in anything.
-        if may_hide || matches!(format, Format::Ambiguous | Format::Foreign(_)) {
+        if may_hide || matches!(format, Format::Ambiguous | Format::Lzop | Format::Foreign(_)) {
             pdf::walk(self, blob, depth)?;
         }
         if may_hide {
@@ -87,6 +87,7 @@ impl Walk<'_> {
             Format::Cabinet => cabinet::walk(self, blob, depth, Reach::Followed),
             Format::Iso => iso::walk(self, blob, depth),
             Format::Ar => ar::walk(self, blob, depth),
+            Format::Lzop => lzop::walk(self, blob, depth),
             Format::Compound => compound::walk(self, blob, depth),
             Format::Mail => self.require(Method::Mail),
             Format::Other => lzma_alone::walk(self, blob, depth),
