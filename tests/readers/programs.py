@@ -105,6 +105,8 @@ PROGRAMS = {
     "lz4": Program("lz4 -dc {path}", begins(*LZ4), prints=True),
     "lzip": Program("lzip -dc {path}", begins(b"LZIP"), prints=True),
     "lzop": Program("lzop -dc {path}", begins(b"\x89LZO"), prints=True),
+    "lzop-unchecked": Program("lzop -dcF {path}", begins(b"\x89LZO"), prints=True),
+    "lzop-extract": Program("lzop -x {path}", begins(b"\x89LZO")),
     "cpio": Program("cpio -id --quiet --no-absolute-filenames", begins(b"0707", b"\xc7\x71", b"\x71\xc7"), reads_stdin=True),
     "ar": Program("ar x {path}", begins(b"!<arch>\n", b"!<thin>\n")),
     "dpkg-deb": Program("dpkg-deb -x {path} {directory}", begins(b"!<arch>\n")),

@@ -54,7 +54,8 @@ pub(crate) fn ask(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth:
     if claims.is_empty() {
         return Ok(Asked::NotAnArchive);
     }
-    let refusal = refusal_of(&claims);
+    let is_whole = walked.is_some_and(Kind::is_walked_alone) || claims.iter().any(Claim::is_whole);
+    let refusal = refusal_of(&claims, is_whole);
     visit_all(walk, claims, depth)?;
     refusal.map(|()| Asked::Given)
 }
@@ -75,7 +76,7 @@ pub(crate) fn second_opinion(
     let is_sound = claims.iter().any(|whole| {
         whole.is_whole() && claims.iter().all(|claim| gives_no_more(claim, whole, format, &refusal))
     });
-    let refusal = match refusal_of(&claims) {
+    let refusal = match refusal_of(&claims, claims.iter().any(Claim::is_whole)) {
         // Says more than what the gate could not make sense of.
         Err(Stop::Refused(better)) if better.reason != Unscannable::Malformed => better,
         Err(Stop::Trouble(error)) => return Err(Stop::Trouble(error)),
@@ -133,9 +134,9 @@ fn visit_all(walk: &mut Walk<'_>, claims: Vec<Claim>, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Damage counts only where no opener gets over it: one that repairs gives what a recipient would get. Everything else counts, whatever another
+/// Damage counts only where no opener gets over it, nor the gate itself: who repairs gives what a recipient would get. Everything else counts, whatever another
 /// opener says: what this one could not give, its users may get.
-fn refusal_of(claims: &[Claim]) -> Walked {
+fn refusal_of(claims: &[Claim], is_whole: bool) -> Walked {
     let any = |opened, end: Option<MemberEnd>| {
         claims.iter().any(|claim| claim.opened == opened || end.is_some_and(|end| claim.ends.contains(&end)))
     };
@@ -154,11 +155,7 @@ fn refusal_of(claims: &[Claim]) -> Walked {
     if claims.iter().any(|claim| claim.ends.contains(&MemberEnd::Ambiguous)) {
         return malformed("an archive of which programs write different bytes");
     }
-    if claims.iter().any(Claim::is_whole) {
-        Ok(())
-    } else {
-        malformed("an archive that every opener finds damaged")
-    }
+    if is_whole { Ok(()) } else { malformed("an archive that every opener finds damaged") }
 }
 
 /// Keeps members within the walk's limits.

@@ -23,9 +23,9 @@ pub(crate) mod tests {
     use crate::walk::Stop;
     use crate::{Capabilities, Gate, Limits};
 
-    type Walker = fn(&mut Walk<'_>, &Blob, u32) -> Walked;
+    pub(crate) type Walker = fn(&mut Walk<'_>, &Blob, u32) -> Walked;
 
-    fn walked(walker: Walker, bytes: &[u8]) -> (Walked, Vec<Vec<u8>>) {
+    pub(crate) fn walked(walker: Walker, bytes: &[u8]) -> (Walked, Vec<Vec<u8>>) {
         let limits =
             Limits { max_member_bytes: 1 << 20, max_total_bytes: 1 << 20, max_members: 100, max_depth: 9 };
         let gate = Gate { limits, capabilities: Capabilities::default() };

@@ -5,7 +5,7 @@ use std::io;
 use crate::blob::{Blob, to_usize};
 use crate::fields::Fields as _;
 use crate::opener::{Kind, Program};
-use crate::{mail, tar};
+use crate::{lzop, mail, tar};
 
 /// What a reader would take a blob for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +19,7 @@ pub(crate) enum Format {
     Cabinet,
     Iso,
     Ar,
+    Lzop,
     /// Compound File Binary: old Office documents, MSI, Outlook messages.
     Compound,
     Mail,
@@ -47,6 +48,7 @@ impl Format {
             Self::Cabinet => Some(Kind::Cabinet),
             Self::Iso => Some(Kind::Iso),
             Self::Ar => Some(Kind::Ar),
+            Self::Lzop => Some(Kind::Lzop),
             Self::Compound => Some(Kind::Compound),
             Self::Mail | Self::Pdf | Self::Ambiguous | Self::Foreign(_) | Self::Other => None,
         }
@@ -54,7 +56,7 @@ impl Format {
 
     /// Whether what the gate finds malformed may be sound to the readers of this kind, if they agree on it.
     pub(crate) fn has_second_opinion(self) -> bool {
-        self.kind().is_some() && self != Self::Compound
+        self.kind().is_some() && !matches!(self, Self::Compound | Self::Lzop)
     }
 
     /// Whether bytes that the walk did not account for may be there: 7-Zip finds archives anywhere in them.
@@ -98,7 +100,6 @@ const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0, b"\x02\x21\x4c\x18", Foreign { name: "lz4, legacy", opened_by: LIBARCHIVE_OPENS }),
     (0, b"LZIP", Foreign { name: "lzip", opened_by: LIBARCHIVE_OPENS }),
     (0, b"LRZI", Foreign { name: "lrzip", opened_by: LIBARCHIVE_OPENS }),
-    (0, b"\x89LZO\0\r\n\x1a\n", Foreign { name: "lzop", opened_by: LIBARCHIVE_OPENS }),
     (0, b"\x1f\x9d", Foreign { name: "compress", opened_by: BOTH_OPEN }),
     (0, b"\x1f\xa0", Foreign { name: "compress, LZH", opened_by: NONE_OPENS }),
     (0, b"bvx2", Foreign { name: "LZFSE", opened_by: NONE_OPENS }),
@@ -164,6 +165,7 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
         (starts(SEVEN_ZIP), Format::SevenZip),
         (starts(b"MSCF") && !is_text(blob)?, Format::Cabinet),
         (starts(b"!<arch>\n"), Format::Ar),
+        (starts(lzop::MAGIC), Format::Lzop),
         (starts(COMPOUND), Format::Compound),
         (tar::is_header(head.at(0, 512)), Format::Tar),
         (head.at(32769, 5) == b"CD001", Format::Iso),

@@ -33,6 +33,7 @@ mod iso;
 mod lbr;
 mod look;
 mod lzma_alone;
+mod lzop;
 mod mail;
 mod mszip;
 mod ole;

@@ -8,7 +8,7 @@ use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, iso, lbr, lzma_alone, mail,
+    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, iso, lbr, lzma_alone, lzop, mail,
     openpgp, pdf, rtf, seven_zip, stream, tar, tnef, unopened, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
@@ -63,7 +63,7 @@ impl Walk<'_> {
         zstd_frames::walk(self, blob, depth)?;
         arc::walk(self, blob, depth)?;
         // Poppler looks for objects in anything.
-        if may_hide || matches!(format, Format::Ambiguous | Format::Foreign(_)) {
+        if may_hide || matches!(format, Format::Ambiguous | Format::Lzop | Format::Foreign(_)) {
             pdf::walk(self, blob, depth)?;
         }
         if may_hide {
@@ -89,6 +89,7 @@ impl Walk<'_> {
             Format::Cabinet => cabinet::walk(self, blob, depth, Reach::Followed),
             Format::Iso => iso::walk(self, blob, depth),
             Format::Ar => ar::walk(self, blob, depth),
+            Format::Lzop => lzop::walk(self, blob, depth),
             Format::Compound => compound::walk(self, blob, depth),
             Format::Mail => self.require(Method::Mail),
             Format::Other => lzma_alone::walk(self, blob, depth),

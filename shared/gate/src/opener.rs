@@ -79,8 +79,16 @@ pub enum Kind {
     Compound,
     Gzip,
     Iso,
+    Lzop,
     SevenZip,
     Tar,
     Xz,
     Zip,
+}
+
+impl Kind {
+    /// Whether no opener reads it. To openers it is other data, and what they find in there, where data is stored as it is, may well be damaged.
+    pub fn is_walked_alone(self) -> bool {
+        self == Self::Lzop
+    }
 }

@@ -162,6 +162,28 @@ fn a_signature_is_believed_unless_its_opener_knows_better() {
 }
 
 #[test]
+fn what_only_the_gate_unpacks_may_be_damaged_to_openers() {
+    // A member without blocks: its checksum is that of the header.
+    let lzop = [
+        b"\x89LZO\0\r\n\x1a\n\x10\x40\x20\xa0\x09\x40\x01\x05".as_slice(),
+        &[0; 17],
+        b"\x1e\x73\x01\x60",
+        &[0; 4],
+    ]
+    .concat();
+    let gzip = [b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0".as_slice(), &[0; 8]].concat();
+    for (file, opened, reason) in [
+        (&lzop, Opened::Damaged, None),
+        (&lzop, Opened::Unsupported, Some(Unscannable::UnsupportedContainer)),
+        (&gzip, Opened::Damaged, Some(Unscannable::Malformed)),
+    ] {
+        let opener = Told { mark: file.clone(), ..told(opened, &[(b"a member", Damaged)]) };
+        assert_eq!(judged(file, &[]).0, None);
+        assert_eq!(judged(file, &[opener]), (reason, vec![b"a member".to_vec()]), "{opened:?}");
+    }
+}
+
+#[test]
 fn what_the_gate_finds_malformed_passes_if_all_openers_give_the_same() {
     let cut = [b"\x1f\x8b\x08\0\0\0\0\0\0\x03".as_slice(), b"no stream"].concat();
     let opens = |members: &[(&[u8], MemberEnd)]| Told { mark: cut.clone(), ..told(Opened::Whole, members) };

@@ -115,7 +115,7 @@ impl Libarchive {
         walked: Option<Kind>,
         sink: &mut dyn MemberSink,
     ) -> ControlFlow<(), Opened> {
-        let needs_program = programs::needs_program(blob).unwrap_or(true);
+        let needs_program = programs::needs_program(blob, walked).unwrap_or(true);
         let opened = if needs_program { Opened::Unsupported } else { Opened::NotMine };
         let opened = verdict::worse(opened, self.open_filters(blob, walked, sink)?);
         Continue(verdict::worse(opened, self.open_formats(blob, walked, sink)?))

@@ -67,8 +67,8 @@ impl Opener for SevenZip {
         for format in formats {
             asking.ask_about_start(format);
         }
-        // What was walked ends where the file ends.
-        if walked.is_none()
+        // What was walked ends where the file ends, if 7-Zip knows it.
+        if walked.is_none_or(Kind::is_walked_alone)
             && let Some(from) = asking.unopened_from()
         {
             let search = self.search.get_or_insert_with(|| Search::new(&self.formats));

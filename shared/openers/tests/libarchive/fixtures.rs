@@ -1,8 +1,8 @@
 //! Formats that other programs make come out as those programs' own readers give them.
 
-use gate::{MemberEnd, Opened};
+use gate::{Kind, MemberEnd, Opened};
 
-use crate::{digest, fixture, open};
+use crate::{digest, fixture, libarchive, open, open_with};
 
 #[test]
 fn archives_of_other_programs_give_what_they_hold() {
@@ -94,6 +94,7 @@ fn what_only_programs_unpack_is_unsupported() {
     for start in [lzop.as_slice(), b"LRZI\0\x08\0\0\0\0rest of it all", b"GRZipII\0\x02\x04:)rest of it"] {
         assert_eq!(open(start.to_vec()).0, Opened::Unsupported);
     }
+    assert_eq!(open_with(&mut libarchive(), lzop.to_vec(), Some(Kind::Lzop)).0, Opened::NotMine);
     for text in ["LRZI is a magic number", "GRZipII is a program", "\u{89}LZO is another"] {
         assert_eq!(open(text.into()).0, Opened::NotMine);
     }

@@ -27,6 +27,13 @@ fn the_kind_that_was_walked_is_left_out() {
 }
 
 #[test]
+fn what_7_zip_does_not_know_is_searched_all_the_same() {
+    let lzop = [&b"\x89LZO\0\r\n\x1a\nand a header"[..], &made("7z").archive].concat();
+    assert_eq!(open_but(&lzop, Some(Kind::Lzop)).0, Opened::Whole);
+    assert_eq!(open_but(&lzop, Some(Kind::Zip)).0, Opened::NotMine);
+}
+
+#[test]
 fn another_format_in_the_same_bytes_is_opened() {
     let both = made("iso-udf");
     assert_eq!(open(&both.archive).1.given.len(), 4);
