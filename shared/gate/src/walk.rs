@@ -232,7 +232,7 @@ impl<'a> Walk<'a> {
 
     /// The same for what may be known.
     pub(crate) fn give_once(&mut self, blob: Blob) -> Walked {
-        if self.knows(&digest(&blob)?) { Ok(()) } else { self.give(blob) }
+        if blob.size_bytes() == 0 || self.knows(&digest(&blob)?) { Ok(()) } else { self.give(blob) }
     }
 
     /// Whether the engine is given these bytes already.
