@@ -1,7 +1,7 @@
 //! Compressed RTF, as Outlook keeps bodies in messages and in TNEF ([MS-OXRTFCP]): LZ77 with a window of 4 KiB that begins with usual RTF.
 //!
-//! Readers differ where a reference points to a place in the window that nothing was written to, and on whether the end mark or the size ends
-//! the text: each reading is handed over where there is a difference.
+//! Readers differ where a reference points to a place in the window that nothing was written to, on the line break in it, and on whether the end
+//! mark or the size ends the text: each reading is handed over where there is a difference.
 
 use std::io::{self, BufRead, Read};
 
@@ -19,6 +19,8 @@ const WINDOW_BYTES: usize = 4096;
 const WINDOW_START: &[u8] = b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \
     \\fscript \\fdecor MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par \
     \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx";
+
+const WINDOW_CR_AT: usize = 168;
 
 /// Hands over the text of a blob that is compressed RTF.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
@@ -43,11 +45,12 @@ fn hand_text(walk: &mut Walk<'_>, body: &Blob, n_body: u64, n_text: u64, depth: 
     let mut text = Text::new(body, Unset::Is(0), AtMark::Ends);
     let read = walk.reading(&mut text, depth)?;
     walk.reading_of(read.slice(0, n_text), depth)?;
+    walk.reading(&mut Text::new(body, Unset::Skipped, AtMark::GoesOn).take(n_text), depth)?;
     if text.has_unset || read.size_bytes() < n_text || n_body < body.size_bytes() {
         let by_size = body.slice(0, n_body);
         walk.reading(&mut Text::new(&by_size, Unset::Is(b' '), AtMark::Ends), depth)?;
-        for unset in [Unset::Is(0), Unset::Is(b' '), Unset::Skipped] {
-            walk.reading(&mut Text::new(body, unset, AtMark::GoesOn).take(n_text), depth)?;
+        for fill in [0, b' '] {
+            walk.reading(&mut Text::new(body, Unset::Is(fill), AtMark::GoesOn).take(n_text), depth)?;
         }
     }
     Ok(())
@@ -57,7 +60,7 @@ fn hand_text(walk: &mut Walk<'_>, body: &Blob, n_body: u64, n_text: u64, depth: 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Unset {
     Is(u8),
-    /// It copies nothing from there.
+    /// It copies nothing from there. This is ytnef, whose window has LF and CR for CR and LF besides.
     Skipped,
 }
 
@@ -92,6 +95,9 @@ impl Text {
         let fill = if let Unset::Is(fill) = unset { fill } else { 0 };
         let mut window = vec![fill; WINDOW_BYTES];
         window[..WINDOW_START.len()].copy_from_slice(WINDOW_START);
+        if unset == Unset::Skipped {
+            window.swap(WINDOW_CR_AT, WINDOW_CR_AT + 1);
+        }
         Self {
             source: body.reader(),
             unset,
@@ -197,11 +203,13 @@ mod tests {
     fn text_is_decompressed() {
         // The window begins with as many bytes as [MS-OXRTFCP] 2.1.2.1 says.
         assert_eq!(WINDOW_START.len(), 207);
+        assert_eq!(&WINDOW_START[WINDOW_CR_AT..][..2], b"\r\n");
         // The example of [MS-OXRTFCP] 4.1.1.
         let body = b"\x03\0\x0a\0rcpg125B2\x0a\xf3 hel\x09\0 bw\x05\xb0ld}\x0a\x80\x0f\xa0";
         let text = "{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n";
-        assert_eq!(handed(COMPRESSED, 0x2b, body), [text]);
-        assert_eq!(handed(COMPRESSED, 0x2b, &body[..body.len() - 2]), [text], "no end mark");
+        let by_ytnef = text.replace("\r\n", "\n\r");
+        assert_eq!(handed(COMPRESSED, 0x2b, body), [text, &by_ytnef]);
+        assert_eq!(handed(COMPRESSED, 0x2b, &body[..body.len() - 2]), [text, &by_ytnef], "no end mark");
         assert_eq!(handed(COMPRESSED, 5, body), [text, "{\\rtf"]);
         assert_eq!(handed(STORED, 3, b"Cat"), ["Cat"]);
         assert_eq!(handed(STORED, 2, b"Cat"), ["Cat", "Ca"]);
@@ -224,6 +232,8 @@ mod tests {
 
     #[test]
     fn readers_differ_about_what_nothing_was_written_to() {
+        let line_break = [&b"\x01"[..], &[0x0a, 0x80], b"Cat"].concat();
+        assert_eq!(handed(COMPRESSED, 5, &line_break), ["\r\nCat", "\n\rCat"]);
         let unset = [&b"\x01"[..], &[0xf0, 0x00], b"Cat"].concat();
         let found = handed(COMPRESSED, 5, &unset);
         for text in ["\0\0Cat", "  Cat", "Cat"] {

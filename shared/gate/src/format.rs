@@ -190,10 +190,18 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
 /// Whether a blob is text, to its end or for as far as counts: then a signature at its start is a word in it.
 pub(crate) fn is_text(blob: &Blob) -> io::Result<bool> {
     let head = blob.bytes_at(0, HEAD_BYTES)?;
-    let is_control = |byte: &u8| matches!(byte, 0..=8 | 11 | 14..=26 | 28..=31 | 127);
     // A character may be cut at the end.
     let is_utf8 = std::str::from_utf8(&head).map_or_else(|error| error.error_len().is_none(), |_| true);
-    Ok(is_utf8 && !head.iter().any(is_control))
+    Ok(is_utf8 && !head.iter().copied().any(is_control))
+}
+
+/// The same for text in any character set of single bytes.
+pub(crate) fn has_no_controls(blob: &Blob) -> io::Result<bool> {
+    Ok(!blob.bytes_at(0, HEAD_BYTES)?.into_iter().any(is_control))
+}
+
+fn is_control(byte: u8) -> bool {
+    matches!(byte, 0..=8 | 11 | 14..=26 | 28..=31 | 127)
 }
 
 /// Whether a blob is text that begins as programs for Windows do. It is no program: what would be the place of the real header lies behind its end.

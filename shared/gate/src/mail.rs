@@ -14,7 +14,7 @@ mod tree;
 use std::collections::{BTreeSet, HashSet};
 
 use crate::blob::{Blob, to_u64};
-use crate::format::is_text;
+use crate::format::has_no_controls;
 use crate::text_encoding::{self, Encoding, Marks, Runs};
 use crate::walk::{Walk, Walked};
 
@@ -52,6 +52,7 @@ pub(crate) struct Spans {
     ordered: Vec<Span>,
     /// Where bodies stand that are as they are, by readers that mind no MIME.
     plain: BTreeSet<(u64, u64)>,
+    takes_plain: bool,
     n_most: u64,
     /// How the text is being read.
     breaks: Breaks,
@@ -60,7 +61,7 @@ pub(crate) struct Spans {
 impl Spans {
     pub(crate) fn new(blob: &Blob, n_most: u64) -> Self {
         let (known, ordered, plain) = (HashSet::new(), Vec::new(), BTreeSet::new());
-        Self { blob: blob.clone(), known, ordered, plain, n_most, breaks: Breaks::Any }
+        Self { blob: blob.clone(), known, ordered, plain, takes_plain: true, n_most, breaks: Breaks::Any }
     }
 
     /// Where each is.
@@ -106,7 +107,7 @@ impl Spans {
     }
 
     fn add_plain_body(&mut self, start: u64, end: u64) -> Walked {
-        if start < end {
+        if start < end && self.takes_plain {
             self.plain.insert((start, end));
         }
         self.expect_few()
@@ -164,6 +165,7 @@ pub(crate) fn is_header(head: &[u8]) -> bool {
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     charset::walk_wide_text(walk, blob, depth)?;
     let mut spans = Spans::new(blob, walk.gate.limits.max_members);
+    spans.takes_plain = walk.plain_body_depth != Some(depth);
     if find(blob, Breaks::Any, &mut spans)? {
         find(blob, Breaks::Lf, &mut spans)?;
     }
@@ -178,16 +180,23 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     spans
         .plain
         .iter()
-        .try_for_each(|(start, end)| hand_plain_body(walk, blob.slice(*start, end - start), depth))
+        .try_for_each(|(start, end)| hand_plain_body(walk, &blob.slice(*start, end - start), depth))
 }
 
-/// Hands over a body that stands in `blob` as it is. What text holds is found where it stands, so that only the engine needs it by itself; and text
-/// that looks like one message within another, as that of many records does, is no reason to refuse it.
-fn hand_plain_body(walk: &mut Walk<'_>, body: Blob, depth: u32) -> Walked {
+/// Hands over a body that stands in a text as it is. Nothing is refused for that: what text holds is found where it stands, so only the engine needs
+/// it by itself, and bodies in bodies are found already. Many records look like one message within another.
+fn hand_plain_body(walk: &mut Walk<'_>, body: &Blob, depth: u32) -> Walked {
     // Of a line that ends in LF and CR, the CR is the body's to some readers.
     let n_cr = u64::from(body.bytes_at(0, 1)? == b"\r");
-    for body in [body.tail(n_cr), body].into_iter().take(if n_cr == 0 { 1 } else { 2 }) {
-        if is_text(&body)? { walk.give_once(body)? } else { walk.reading_of(body, depth).map(|_| ())? }
+    for start in 0..=n_cr {
+        let body = body.tail(start);
+        if has_no_controls(&body)? || depth >= walk.gate.limits.max_depth {
+            walk.give_once(body)?;
+        } else {
+            let around = walk.plain_body_depth.replace(depth + 1);
+            walk.reading_of(body, depth)?;
+            walk.plain_body_depth = around;
+        }
     }
     Ok(())
 }

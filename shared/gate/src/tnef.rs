@@ -6,6 +6,7 @@
 mod properties;
 
 use std::collections::BTreeSet;
+use std::io;
 
 use crate::blob::{Blob, to_u64};
 use crate::fields::Fields as _;
@@ -20,6 +21,9 @@ const STREAM_HEADER_BYTES: usize = 6;
 /// A level, an identifier and a size.
 const ATTRIBUTE_HEADER_BYTES: usize = 9;
 const CHECKSUM_BYTES: u64 = 2;
+
+/// An identifier of its interface stands in front of an embedded message; some readers save it with that.
+const INTERFACE_BYTES: u64 = 16;
 
 const BODY: u16 = 0x800c;
 const ATTACH_DATA: u16 = 0x800f;
@@ -72,16 +76,37 @@ fn hand_properties(walk: &mut Walk<'_>, list: &Blob, depth: u32) -> Walked {
     for reader in Reader::ALL {
         properties::find(walk, list, reader, &mut values)?;
     }
-    for Value { start, end, what } in values {
-        let value = walk.reading_of(list.slice(start, end - start), depth)?;
-        match what {
-            // An identifier of the object's interface stands in front of an embedded message; some readers save it with that.
-            What::Object => walk.reading_of(value.tail(16), depth).map(|_| ())?,
-            What::WideText => mail::hand_converted(walk, &value, b"utf-16le", depth)?,
+    let mut before = None;
+    for value in values {
+        if is_padded(list, before.replace(value), value)? {
+            hand_padded(walk, list, value)?;
+            continue;
+        }
+        let blob = walk.reading_of(value.of(list), depth)?;
+        match value.what {
+            What::Object => walk.reading_of(blob.tail(INTERFACE_BYTES), depth).map(|_| ())?,
+            What::WideText => mail::hand_converted(walk, &blob, b"utf-16le", depth)?,
             What::Bytes => {}
         }
     }
     Ok(())
+}
+
+/// Whether a value is the one before and the zeros behind it, which tnefparse saves with it.
+fn is_padded(list: &Blob, before: Option<Value>, value: Value) -> io::Result<bool> {
+    let Some(before) = before.filter(|before| before.start == value.start && before.what == value.what)
+    else {
+        return Ok(false);
+    };
+    let n_more = value.end - before.end;
+    let more = list.slice(before.end, n_more).bytes_at(0, 4)?;
+    Ok(n_more < 4 && more.iter().all(|byte| *byte == 0))
+}
+
+/// The engine may know it with the zeros as malware. They make an archive no other, but one that seems damaged, so nothing else looks into it.
+fn hand_padded(walk: &mut Walk<'_>, list: &Blob, value: Value) -> Walked {
+    walk.give_once(value.of(list))?;
+    if value.what == What::Object { walk.give_once(value.of(list).tail(INTERFACE_BYTES)) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -71,6 +71,8 @@ pub(crate) struct Walk<'a> {
     n_attempts: u64,
     /// What is looked at was found by so little that it may be no member: such are not searched for within it.
     pub(crate) is_in_doubtful_member: bool,
+    /// How deep the body of a message without MIME is that is looked at: others in it are found already.
+    pub(crate) plain_body_depth: Option<u32>,
     handed: Vec<Blob>,
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
@@ -89,6 +91,7 @@ impl<'a> Walk<'a> {
             counted: Counted::default(),
             n_attempts: 0,
             is_in_doubtful_member: false,
+            plain_body_depth: None,
             handed,
             handed_digests,
             openers,
@@ -252,7 +255,7 @@ impl<'a> Walk<'a> {
 
     /// [`Walk::give`] for what may be known.
     pub(crate) fn give_once(&mut self, blob: Blob) -> Walked {
-        if self.knows(&digest(&blob)?) { Ok(()) } else { self.give(blob) }
+        if blob.size_bytes() == 0 || self.knows(&digest(&blob)?) { Ok(()) } else { self.give(blob) }
     }
 
     /// Whether the engine is given these bytes already.

@@ -4,7 +4,7 @@
 //! that it knows; munpack takes two dashes with a field below for a boundary. Each body is one more stream for the engine, from its start.
 
 use super::Spans;
-use super::header::{Header, is_field};
+use super::header::{Header, holds, is_field};
 use super::lines::Line;
 use crate::walk::Walked;
 
@@ -165,11 +165,18 @@ impl Starts {
 /// Lines up to a blank one, of which ripMIME wants one to begin with the name of a field that it knows.
 #[derive(Debug, Default)]
 struct Paragraph {
-    has_known: bool,
-    has_mime: bool,
+    has: Has,
     nested: Nested,
-    /// Where the body behind a header with MIME begins. It may be a preamble, so the next line that looks like a boundary ends it.
+    /// Where the preamble of the first multipart begins that the next line that looks like a boundary ends.
     open: Option<u64>,
+}
+
+/// What the lines of a paragraph have.
+#[derive(Debug, Default)]
+struct Has {
+    known: bool,
+    mime: bool,
+    multipart: bool,
 }
 
 impl Paragraph {
@@ -178,16 +185,18 @@ impl Paragraph {
             self.end_body(whole.text_end, spans)?;
         }
         if !line.is_blank() {
-            self.has_known |= begins_with_known_name(line.text);
-            self.has_mime |= is_field(line);
+            self.has.known |= begins_with_known_name(line.text);
+            self.has.mime |= is_field(line);
+            self.has.multipart |= holds(line.text, b"multipart");
             return Ok(());
         }
-        let has_mime = std::mem::take(&mut self.has_mime);
-        if !std::mem::take(&mut self.has_known) || !self.nested.allows(line.next_at, whole) {
+        let (has, is_first) = (std::mem::take(&mut self.has), self.nested.n_found == 0);
+        if !has.known || !self.nested.allows(line.next_at, whole) {
             return Ok(());
         }
-        if has_mime {
-            self.open.get_or_insert(line.next_at);
+        if has.mime {
+            // Other bodies with MIME are read as such.
+            self.open = Some(line.next_at).filter(|_| is_first && has.multipart);
             return Ok(());
         }
         spans.add_plain_body(line.next_at, whole.size_bytes)
@@ -283,7 +292,14 @@ fn begins_with_known_name(text: &[u8]) -> bool {
         b"content-location",
     ];
     let n_name = text.iter().take_while(|byte| !matches!(byte, b':' | b' ' | b'\t')).count();
-    // Encoded words are decoded before names are looked at.
-    let is_encoded = text.starts_with(b"=?");
-    is_encoded || n_name < text.len() && NAMES.iter().any(|name| text[..n_name].eq_ignore_ascii_case(name))
+    let is_known = NAMES.iter().any(|name| text[..n_name].eq_ignore_ascii_case(name));
+    is_known && n_name < text.len() || is_encoded_word(text)
+}
+
+/// Whether a line begins with `=?charset?Q?text?=`, or B (RFC 2047). ripMIME decodes it before it looks for names.
+fn is_encoded_word(text: &[u8]) -> bool {
+    let mut pieces = text.strip_prefix(b"=?").unwrap_or_default().split(|byte| *byte == b'?');
+    pieces.next().is_some_and(|charset| !charset.is_empty() && charset.iter().all(u8::is_ascii_graphic))
+        && pieces.next().is_some_and(|encoding| matches!(encoding, b"Q" | b"q" | b"B" | b"b"))
+        && pieces.nth(1).is_some_and(|rest| rest.starts_with(b"="))
 }

@@ -195,3 +195,37 @@ fn of_many_records_a_few_are_taken_for_messages() {
     let long = format!("x: y\n\n{}", "z".repeat(9_000_000));
     assert_eq!(plain_bodies(&format!("x: y\n\n{long}")).len(), 1);
 }
+
+/// What the engine is given of a text, as text.
+fn handed(text: &[u8], max_depth: u32) -> Vec<String> {
+    let limits = crate::Limits { max_member_bytes: 1000, max_total_bytes: 2000, max_members: 100, max_depth };
+    let gate = crate::Gate { limits, capabilities: [].into_iter().collect() };
+    let scratch = crate::scratch::Scratch::new(tempfile::tempfile().unwrap());
+    let mut through = Walk::new(&gate, scratch, vec![]);
+    through.look(&Blob::from_bytes(text.to_vec()), 0).unwrap();
+    let handed = through.into_handed();
+    handed.iter().map(|blob| blob.bytes_at(0, 1000).unwrap().into_iter().map(char::from).collect()).collect()
+}
+
+#[test]
+fn no_text_is_refused_for_what_may_be_messages_in_messages() {
+    // In Latin-1, with bytes that are no text, and of which the limit holds two.
+    for text in ["x: \u{e9}\n\n".repeat(100), "x: \u{e9}\0\n\n".repeat(20), "x".repeat(900) + ": y\n\nz"] {
+        let latin = text.chars().map(|character| u8::try_from(character).unwrap()).collect::<Vec<_>>();
+        for max_depth in [0, 1, 2, 16] {
+            handed(&latin, max_depth);
+        }
+    }
+}
+
+#[test]
+fn bodies_are_looked_into_unless_they_are_text() {
+    let in_tnef =
+        [b"\x78\x9f\x3e\x22\0\0\x02\x0f\x80\x06\0\x0d\0\0\0".as_slice(), b"Subject: x\n\nz\0\0"].concat();
+    let found = handed(&[b"x: y\n\n".as_slice(), &in_tnef].concat(), 16);
+    for expected in ["Subject: x\n\nz", "z"] {
+        assert!(found.iter().any(|text| text == expected), "{expected:?} {found:?}");
+    }
+    assert_eq!(handed(b"x: y\n\nhello\n\r", 16), ["hello\n\r"]);
+    assert_eq!(handed(b"x: y\n\n\rhello", 16), ["\rhello", "hello"]);
+}

@@ -27,6 +27,12 @@ pub(super) struct Value {
     pub(super) what: What,
 }
 
+impl Value {
+    pub(super) fn of(self, list: &Blob) -> Blob {
+        list.slice(self.start, self.end - self.start)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum What {
     Bytes,

@@ -81,6 +81,26 @@ fn properties_have_data() {
 }
 
 #[test]
+fn zeros_behind_a_value_are_for_the_engine_alone() {
+    // A stream whose attribute goes on into the padding: what it holds there is handed only where that is no padding.
+    let mut object = stream(&[attribute(ATTACH_DATA, b"Cat")]);
+    object.truncate(object.len() - 3);
+    let padded = value(0x102, 0x6000, &object);
+    let handed = |padding: &[u8]| {
+        let mut value = padded.clone();
+        let padding_at = value.len() - padding.len();
+        value[padding_at..].copy_from_slice(padding);
+        handed(stream(&[attribute(ATTACHMENT_PROPERTIES, &list(&[value]))]))
+    };
+    assert_eq!(object.len() % 4, 1);
+    assert!(handed(b"t\xff\xff").contains(&"Cat".to_owned()));
+    let with_zeros = handed(b"\0\0\0");
+    assert!(
+        with_zeros.iter().any(|text| text.ends_with("Ca\0\0\0")) && !with_zeros.contains(&"Ca\0".to_owned())
+    );
+}
+
+#[test]
 fn messages_nest() {
     let inner = stream(&[attribute(ATTACH_DATA, b"Cat")]);
     let object = [&[9; 16][..], &inner].concat();
