@@ -69,15 +69,7 @@ fn hands_over(inspected: &Inspected, wanted: &[u8]) -> bool {
 }
 
 fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
-    let first = wanted[0];
-    let mut rest = bytes;
-    while let Some(place) = rest.iter().position(|byte| *byte == first) {
-        if rest[place..].starts_with(wanted) {
-            return true;
-        }
-        rest = &rest[place + 1..];
-    }
-    false
+    memchr::memmem::find(bytes, wanted).is_some()
 }
 
 /// Whether nobody can call it clean: it is refused, or the engine sees the test file in it.
