@@ -266,16 +266,13 @@ async fn what_only_a_missing_opener_opens_is_refused() {
         let mut passed = Vec::new();
         for (name, bytes) in &seeds {
             let inspected = inspect(&inspector, bytes).await.unwrap();
-            if !is_never_clean(&inspected, bytes) && !KNOWN.contains(&name.as_str()) {
+            if !is_never_clean(&inspected, bytes) {
                 passed.push((name, bytes));
             }
         }
         the_engine_finds(&passed, program, what).await;
     }
 }
-
-/// Only 7-Zip unpacks these, and only it recognises them: a text, and a film whose data is packed. Where 7-Zip is missing they pass.
-const KNOWN: [&str; 2] = ["ihex", "swf-deflated"];
 
 /// What the gate leaves to the engine, the engine opens.
 async fn the_engine_finds(files: &[(&String, &Vec<u8>)], gate_worker: WorkerProgram, what: &str) {
