@@ -83,8 +83,10 @@ async fn the_service_outlives(made: &Path) {
     let mut n_tried = 0;
     for path in sorted_entries(made) {
         let name = path.file_name().unwrap().to_str().unwrap();
-        if is_tried(name) {
-            let file_id = service.upload(name, &std::fs::read(&path).unwrap()).await;
+        let bytes = std::fs::read(&path).unwrap();
+        // Larger ones are refused before they are uploaded.
+        if is_tried(name) && bytes.len() <= 100 << 20 {
+            let file_id = service.upload(name, &bytes).await;
             let info = service.ends_as(&file_id, "unscannable").await;
             println!("through the service: {name}: {}", info["scan_result"]["reason"]);
             n_tried += 1;
