@@ -20,7 +20,7 @@ check: ## Format, lints, documentation, licences, the SAM template
 soak: ## The long versions: 100 kills, 1 GB uploads, 220 faults of each engine, 15,000 files that hide malware, every ordinary file, 10,000 rescans, 5,000 requests
 	@tools/install test
 	tools/engine build && cargo build --quiet --package airlock && (cd tests/browser && npm ci --silent && node large.mjs $${CARGO_TARGET_DIR:-../../target}/debug/airlock "$$(../../tools/venv peer)/bin/python")
-	SOAK=1 tools/test --no-capture -E 'test(/crash|start|engine|equality|readers|ordinary|rescans|schemathesis/)'
+	SOAK=1 tools/test --no-capture -E 'test(/crash|start|engine|equality|openers|readers|ordinary|rescans|schemathesis/)'
 	SOAK=1 tools/engine test nothing_grows
 
 fuzz: ## The gate, the engine's replies and the queue's messages, fed with any bytes, ten minutes each

@@ -4,52 +4,16 @@
 mod costly;
 mod deep;
 
-use std::fs::File;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::verdict::Unscannable;
-use gate::{Capabilities, Gate, Limits, Sample};
-use inspector::{Inspected, Inspector, InspectorError};
+use inspector::InspectorError;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::process::{children_of, gate_worker};
+use crate::support::inspecting::{cpu_limit, inspect, inspector, reason};
+use crate::support::process::children_of;
 use crate::support::{Service, is_soak, rounds, wait};
-
-fn gate() -> Gate {
-    let limits = Limits {
-        max_member_bytes: 100 << 20,
-        max_total_bytes: 400 << 20,
-        max_members: 65_536,
-        max_depth: 16,
-    };
-    Gate { limits, capabilities: Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>() }
-}
-
-async fn inspector() -> Inspector {
-    Inspector::start(gate_worker(), std::env::temp_dir()).await.unwrap()
-}
-
-fn file_of(bytes: &[u8]) -> File {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
-    file
-}
-
-/// The limit that a scan of so many bytes has.
-fn cpu_limit(n_bytes: usize) -> Duration {
-    let limits = clamd::Limits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(4) };
-    limits.max_cpu_time(n_bytes.try_into().unwrap())
-}
-
-async fn inspect(inspector: &Inspector, bytes: &[u8]) -> Result<Inspected, InspectorError> {
-    inspector.inspect(&gate(), &file_of(bytes), cpu_limit(bytes.len())).await
-}
-
-fn reason(inspected: &Inspected) -> Option<Unscannable> {
-    inspected.inspection.refusal.as_ref().map(|refusal| refusal.reason)
-}
 
 /// Takes 8 s of processor time, unless something ends it.
 fn busy() -> Vec<u8> {

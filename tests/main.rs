@@ -29,6 +29,7 @@ mod low_disk;
 mod multipart;
 mod names;
 mod openapi;
+mod openers;
 mod operators;
 mod ordinary;
 mod original_calls;

@@ -3,7 +3,7 @@
 use crate::ask::{self, Asked};
 use crate::blob::Blob;
 use crate::capability::Method;
-use crate::format::{Format, is_text, sniff};
+use crate::format::{Format, SEVEN_ZIP_OPENS, is_text, sniff};
 use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
@@ -58,6 +58,9 @@ impl Walk<'_> {
             format => format.may_hide_containers(),
         };
         unopened::refuse_unopened(blob)?;
+        if !self.has_one_of(SEVEN_ZIP_OPENS) {
+            unopened::refuse_without_seven_zip(blob)?;
+        }
         classic_mac::walk(self, blob, depth)?;
         lbr::walk(self, blob, depth)?;
         zstd_frames::walk(self, blob, depth)?;

@@ -34,6 +34,30 @@ pub(crate) fn refuse_unopened(blob: &Blob) -> Walked {
     }
 }
 
+/// Refuses what 7-Zip alone opens and recognises; for a gate without it.
+pub(crate) fn refuse_without_seven_zip(blob: &Blob) -> Walked {
+    let head = blob.bytes_at(0, HEAD_BYTES)?;
+    if is_intel_hex(&head) {
+        return refuse(Unscannable::UnsupportedContainer, "Intel HEX");
+    }
+    let is_packed_film = head.starts_with(b"CWS") || head.starts_with(b"ZWS");
+    if is_packed_film && !is_text(blob)? {
+        return refuse(Unscannable::UnsupportedContainer, "compressed SWF");
+    }
+    Ok(())
+}
+
+/// The first line is a record: a colon, and bytes in hexadecimal whose first one counts the data, and whose sum is zero.
+fn is_intel_hex(head: &[u8]) -> bool {
+    const WITHOUT_DATA: usize = 5;
+    let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    let Some((digits, [])) = line.strip_prefix(b":").map(<[u8]>::as_chunks::<2>) else { return false };
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let Some(record) = digits.iter().map(byte).collect::<Option<Vec<u8>>>() else { return false };
+    let is_counted = record.first().is_some_and(|count| usize::from(*count) + WITHOUT_DATA == record.len());
+    is_counted && record.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) == 0
+}
+
 fn recognised(head: &[u8], blob: &Blob) -> io::Result<Option<&'static str>> {
     let by_structure = [
         (is_stuffit(head), "StuffIt"),
@@ -147,6 +171,24 @@ mod tests {
         for (signature, _) in SIGNATURES.iter().filter(|(signature, _)| signature.is_ascii()) {
             assert!(!is_refused(&[signature, &b" is a word in a text"[..]].concat()));
             assert!(is_refused(&[signature, &b"\0\x01"[..]].concat()));
+        }
+    }
+
+    #[test]
+    fn what_only_seven_zip_knows_is_refused_without_it() {
+        let is_refused = |bytes: &[u8]| {
+            matches!(refuse_without_seven_zip(&Blob::from_bytes(bytes.to_vec())), Err(Stop::Refused(_)))
+        };
+        for (bytes, expected) in [
+            (b":0300300002337A1E\r\n:00000001FF\r\n".as_slice(), true),
+            (b":0300300002337A1F\r\n", false),
+            (b":0400300002337A1D\r\n", false),
+            (b": a text\n", false),
+            (b"", false),
+            (b"CWS\x06\x10\0\0\0\x78\x9c", true),
+            (b"CWS is a word in a text", false),
+        ] {
+            assert_eq!(is_refused(bytes), expected, "{bytes:?}");
         }
     }
 
