@@ -27,6 +27,7 @@ mod embedded;
 mod encrypted;
 mod fields;
 mod format;
+mod http;
 mod inflate;
 mod iso;
 mod lbr;
@@ -48,6 +49,7 @@ mod tar;
 mod text_encoding;
 mod unopened;
 mod walk;
+mod warc;
 mod zip;
 mod zstd_frames;
 
