@@ -12,7 +12,7 @@ SMALL = 600
 MUTATED = "mutated"
 # Family: the module that makes it.
 FAMILIES = {
-    "7z": "sevenzip", "tar": "tars", "stream": "streams", "mail": "mail", "encoded": "encoded", "rar": "rar", "lharc": "lharc", "lzop": "lzop", "package": "packages", "cabinet": "cabinets",
+    "7z": "sevenzip", "tar": "tars", "stream": "streams", "mail": "mail", "encoded": "encoded", "rar": "rar", "lharc": "lharc", "lzop": "lzop", "warc": "warc", "package": "packages", "cabinet": "cabinets",
     "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "rtf": "rtf", "office": "office", "tnef": "tnef", "signed": "signed",
 }
 

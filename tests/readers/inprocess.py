@@ -1,6 +1,6 @@
-"""The readers that are Python modules: Python's own, and oletools where it is installed."""
+"""The readers that are Python modules: Python's own, and oletools and warcio where they are installed."""
 
-import bz2, email, email.policy, gzip, io, lzma, mailbox, os, tarfile, warnings, zipfile
+import bz2, contextlib, email, email.policy, gzip, io, lzma, mailbox, os, tarfile, warnings, zipfile
 
 warnings.simplefilter("ignore")
 
@@ -83,7 +83,7 @@ def read_uu(_, data):
 
 
 # Those that need more than Python.
-WANTED = {"rtfobj", "oleobj", "tnefparse"}
+WANTED = {"rtfobj", "oleobj", "tnefparse", "warcio"}
 READERS = {
     "python-zip": Module(read_zip, lambda data: b"PK\5\6" in data), "python-tar": Module(read_tar), "python-streams": Module(read_streams, lambda data: data[:1] in b"\x1fB\xfd\x5d" or data[:1] < b"\xe1"),
     "python-email": Module(read_mail, lambda data: b":" in data), "python-mbox": Module(read_mbox, lambda data: data.startswith(b"From ") or b"\nFrom " in data),
@@ -131,5 +131,20 @@ try:
                 yield text.encode() if isinstance(text, str) else text
 
     READERS["tnefparse"] = Module(read_tnef, lambda data: data.startswith(b"\x78\x9f\x3e\x22"))
+except ImportError:
+    pass
+
+try:
+    from warcio.archiveiterator import WARCIterator
+
+    def read_warc(path, _):
+        """Each record's block as it stands, without the header of the message in it, and with its encodings undone."""
+        for read in (lambda record: record.raw_stream, lambda record: record.content_stream()):
+            for is_parsed in (True, False):
+                with open(path, "rb") as file, contextlib.suppress(Exception):
+                    for record in WARCIterator(file, no_record_parse=not is_parsed):
+                        yield read(record).read(30_000_000)
+
+    READERS["warcio"] = Module(read_warc, lambda data: data.startswith(b"WARC/"))
 except ImportError:
     pass

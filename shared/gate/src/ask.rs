@@ -54,7 +54,7 @@ pub(crate) fn ask(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth:
     if claims.is_empty() {
         return Ok(Asked::NotAnArchive);
     }
-    let is_whole = walked.is_some_and(Kind::is_walked_alone) || claims.iter().any(Claim::is_whole);
+    let is_whole = walked.is_some_and(Kind::is_unknown_to_seven_zip) || claims.iter().any(Claim::is_whole);
     let refusal = refusal_of(&claims, is_whole);
     visit_all(walk, claims, depth)?;
     refusal.map(|()| Asked::Given)

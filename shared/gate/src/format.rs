@@ -5,7 +5,7 @@ use std::io;
 use crate::blob::{Blob, to_usize};
 use crate::fields::Fields as _;
 use crate::opener::{Kind, Program};
-use crate::{lzop, mail, tar};
+use crate::{http, lzop, mail, tar, warc};
 
 /// What a reader would take a blob for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +20,8 @@ pub(crate) enum Format {
     Iso,
     Ar,
     Lzop,
+    Warc,
+    Http,
     /// Compound File Binary: old Office documents, MSI, Outlook messages.
     Compound,
     Mail,
@@ -49,6 +51,8 @@ impl Format {
             Self::Iso => Some(Kind::Iso),
             Self::Ar => Some(Kind::Ar),
             Self::Lzop => Some(Kind::Lzop),
+            Self::Warc => Some(Kind::Warc),
+            Self::Http => Some(Kind::Http),
             Self::Compound => Some(Kind::Compound),
             Self::Mail | Self::Pdf | Self::Ambiguous | Self::Foreign(_) | Self::Other => None,
         }
@@ -56,12 +60,12 @@ impl Format {
 
     /// Whether what the gate finds malformed may be sound to the readers of this kind, if they agree on it.
     pub(crate) fn has_second_opinion(self) -> bool {
-        self.kind().is_some() && !matches!(self, Self::Compound | Self::Lzop)
+        self.kind().is_some() && !matches!(self, Self::Compound | Self::Lzop | Self::Http)
     }
 
     /// Whether bytes that the walk did not account for may be there: 7-Zip finds archives anywhere in them.
     pub(crate) fn may_hide_containers(self) -> bool {
-        matches!(self, Self::Other | Self::Pdf | Self::Compound | Self::Mail)
+        matches!(self, Self::Other | Self::Pdf | Self::Compound | Self::Mail | Self::Http)
     }
 }
 
@@ -127,7 +131,6 @@ const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0, b"070707", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
     (0, b"\xc7\x71", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
     (0, b"\x71\xc7", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
-    (0, b"WARC/1.", Foreign { name: "WARC", opened_by: LIBARCHIVE_OPENS }),
     (0, b"hsqs", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
     (0, b"sqsh", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
     (0, b"\x45\x3d\xcd\x28", Foreign { name: "cramfs", opened_by: SEVEN_ZIP_OPENS }),
@@ -166,6 +169,7 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
         (starts(b"MSCF") && !is_text(blob)?, Format::Cabinet),
         (starts(b"!<arch>\n"), Format::Ar),
         (starts(lzop::MAGIC), Format::Lzop),
+        (warc::begins(blob)?, Format::Warc),
         (starts(COMPOUND), Format::Compound),
         (tar::is_header(head.at(0, 512)), Format::Tar),
         (head.at(32769, 5) == b"CD001", Format::Iso),
@@ -177,6 +181,9 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
     }
     if let Some(foreign) = foreign(&head, blob)? {
         return Ok(Format::Foreign(foreign));
+    }
+    if http::begins(blob)? {
+        return Ok(Format::Http);
     }
     // A mail may speak of PDF in its header; a PDF has no header fields before it.
     let is_pdf = memchr::memmem::find(&head[..head.len().min(1024)], b"%PDF-").is_some();

@@ -28,6 +28,7 @@ mod embedded;
 mod encrypted;
 mod fields;
 mod format;
+mod http;
 mod inflate;
 mod iso;
 mod lbr;
@@ -50,6 +51,7 @@ mod text_encoding;
 mod tnef;
 mod unopened;
 mod walk;
+mod warc;
 mod zip;
 mod zstd_frames;
 

@@ -8,8 +8,8 @@ use crate::opener::Program;
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, iso, lbr, lzma_alone, lzop, mail,
-    openpgp, pdf, rtf, seven_zip, stream, tar, tnef, unopened, zip, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, http, iso, lbr, lzma_alone, lzop,
+    mail, openpgp, pdf, rtf, seven_zip, stream, tar, tnef, unopened, warc, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -66,10 +66,12 @@ impl Walk<'_> {
         zstd_frames::walk(self, blob, depth)?;
         arc::walk(self, blob, depth)?;
         // Poppler looks for objects in anything.
-        if may_hide || matches!(format, Format::Ambiguous | Format::Lzop | Format::Foreign(_)) {
+        if may_hide || matches!(format, Format::Ambiguous | Format::Lzop | Format::Warc | Format::Foreign(_))
+        {
             pdf::walk(self, blob, depth)?;
         }
-        if may_hide {
+        // The lines of a record look like those of a mail.
+        if may_hide || format == Format::Warc {
             mail::walk(self, blob, depth)?;
         }
         for rest in embedded::walk_zip_at_end(self, blob, depth)? {
@@ -93,6 +95,8 @@ impl Walk<'_> {
             Format::Iso => iso::walk(self, blob, depth),
             Format::Ar => ar::walk(self, blob, depth),
             Format::Lzop => lzop::walk(self, blob, depth),
+            Format::Warc => warc::walk(self, blob, depth),
+            Format::Http => http::walk(self, blob, depth),
             Format::Compound => compound::walk(self, blob, depth),
             Format::Mail => self.require(Method::Mail),
             Format::Other => lzma_alone::walk(self, blob, depth),

@@ -78,17 +78,19 @@ pub enum Kind {
     Cabinet,
     Compound,
     Gzip,
+    Http,
     Iso,
     Lzop,
     SevenZip,
     Tar,
+    Warc,
     Xz,
     Zip,
 }
 
 impl Kind {
-    /// Whether no opener reads it. To openers it is other data, and what they find in there, where data is stored as it is, may well be damaged.
-    pub fn is_walked_alone(self) -> bool {
-        self == Self::Lzop
+    /// Whether 7-Zip does not know it. To 7-Zip it is other data, and what it finds in there, where data is stored as it is, may well be damaged.
+    pub fn is_unknown_to_seven_zip(self) -> bool {
+        matches!(self, Self::Http | Self::Lzop | Self::Warc)
     }
 }

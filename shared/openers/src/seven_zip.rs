@@ -68,7 +68,7 @@ impl Opener for SevenZip {
             asking.ask_about_start(format);
         }
         // What was walked ends where the file ends, if 7-Zip knows it.
-        if walked.is_none_or(Kind::is_walked_alone)
+        if walked.is_none_or(Kind::is_unknown_to_seven_zip)
             && let Some(from) = asking.unopened_from()
         {
             let search = self.search.get_or_insert_with(|| Search::new(&self.formats));

@@ -179,3 +179,17 @@ fn lha_members_have_a_level_that_agrees_with_their_length() {
     assert!(of_level(3, 4) && !of_level(3, 5) && !of_level(3, 3));
     assert!(!of_level(4, 26) && !of_level(4, 4));
 }
+
+#[test]
+fn what_only_the_gate_walks_is_told_by_its_start() {
+    for (start, format) in [
+        (&b"\x89LZO\0\r\n\x1a\nand a header"[..], Format::Lzop),
+        (b"\x89LZO is a program", Format::Other),
+        (b"WARC/1.1\r\nWARC-Type: warcinfo\r\n", Format::Warc),
+        (b"WARC/1.0 is a format.\n", Format::Other),
+        (b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n", Format::Http),
+        (b"HTTP/JSON is an interface.\n", Format::Other),
+    ] {
+        assert_eq!(sniff(&Blob::from_bytes(start.to_vec())).unwrap(), format);
+    }
+}

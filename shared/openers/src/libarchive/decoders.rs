@@ -75,7 +75,7 @@ pub(super) const FORMATS: [Decoder; 13] = [
     decoder("rar", None, Mark::At(0, b"Rar!\x1A\x07\0")),
     decoder("rar5", None, Mark::At(0, b"Rar!\x1A\x07\x01\0")),
     decoder("tar", Some(Kind::Tar), Mark::Start(starts_as_tar)),
-    decoder("warc", None, Mark::Start(starts_as_warc)),
+    decoder("warc", Some(Kind::Warc), Mark::Start(starts_as_warc)),
     decoder("xar", None, Mark::At(0, b"xar!")),
     decoder("zip_seekable", Some(Kind::Zip), Mark::Strong),
     decoder("zip_streamable", Some(Kind::Zip), Mark::At(0, b"PK")),

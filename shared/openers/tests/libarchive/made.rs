@@ -81,6 +81,7 @@ fn what_the_gate_has_walked_is_left_out() {
         (["--format", "iso9660"], Kind::Iso),
         (["--format", "pax"], Kind::Tar),
         (["--format", "ar"], Kind::Ar),
+        (["--format", "warc"], Kind::Warc),
         (["--format=ustar", "--gzip"], Kind::Gzip),
         (["--format=ustar", "--bzip2"], Kind::Bzip2),
         (["--format=ustar", "--xz"], Kind::Xz),
