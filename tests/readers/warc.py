@@ -2,7 +2,7 @@
 
 import bz2, gzip, itertools, zlib
 
-from base import EICAR, FRONTS, HARMLESS, PAYLOADS, TGZ, Member, made_with, mail, zip_of
+from base import EICAR, FRONTS, HARMLESS, PAYLOADS, Member, base64_lines, made_with, mail, zip_of
 
 KINDS = (b"warcinfo", b"response", b"resource", b"request", b"metadata", b"revisit", b"conversion", b"continuation", b"x-other")
 URI = b"http://example.com/e.com"
@@ -52,7 +52,7 @@ def records():
     for name, front in FRONTS.items():
         yield f"front-{name}", "warc", front + INFO + record()
     yield "in-zip", "zip", zip_of(Member("e.warc", INFO + record()))
-    yield "in-mail", "eml", mail(INFO + record(TGZ))
+    yield "in-mail", "eml", mail(base64_lines(INFO + record()))
     yield "in-warc", "warc", record(GOOD + record())
     yield "many", "warc", GOOD * 2000 + record()
     yield "bsdtar", "warc", made_with("bsdtar --format=warc -cf e.warc a e.com", {"a": bytes(200_000), "e.com": EICAR}, "e.warc")
@@ -117,6 +117,10 @@ def messages():
     for name, line in {"lf": b"\n", "cr": b"\r"}.items():
         yield f"message-line-{name}", "warc", response(line=line)
     yield "message-lf-in-crlf", "warc", response(b"\r\n" + EICAR, (b"X: y\n",))
+    for encoding, body in {"base64": base64_lines(EICAR).encode(), "quoted-printable": EICAR.replace(b"@", b"=40")}.items():
+        yield f"message-mail-{encoding}", "warc", response(body, (b"Content-Transfer-Encoding: " + encoding.encode(),))
+        yield f"record-mail-{encoding}", "warc", record(body, fields=(b"Content-Transfer-Encoding: " + encoding.encode(),))
+    yield "message-multipart", "warc", response(b"--b\r\nContent-Type: application/x\r\n\r\n" + EICAR + b"\r\n--b--\r\n", (b"Content-Type: multipart/mixed; boundary=b",))
     yield "message-no-header", "warc", record(EICAR, b"response", fields=(b"Content-Type: application/http; msgtype=response",))
     yield "message-form", "warc", record(message(EICAR, first=b"PUT /e HTTP/1.1"), b"request", fields=(b"Content-Type: application/http; msgtype=request",))
 

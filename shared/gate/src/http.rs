@@ -33,8 +33,9 @@ pub(crate) fn walk(walk: &mut Walk<'_>, message: &Blob, depth: u32) -> Walked {
         body = walk.reading(&mut chunks, depth)?;
         has_whole_chunks = chunks.is_whole;
     }
-    // As they were sent, these begin with a number, and hold nothing that is not in the message itself.
-    if !has_whole_chunks {
+    if has_whole_chunks {
+        walk.reading_of_chunks(sent, depth)?;
+    } else {
         walk.reading_of(sent, depth)?;
     }
     if says("Content-Encoding", "deflate") {
@@ -43,6 +44,15 @@ pub(crate) fn walk(walk: &mut Walk<'_>, message: &Blob, depth: u32) -> Walked {
         walk.reading_cut_off(|| Ok(flate2::bufread::DeflateDecoder::new(body.reader())), depth)?;
     }
     Ok(())
+}
+
+/// Whether the header at the start says how its body is encoded in the way that mails do, or has other ends of lines than readers agree on.
+pub(crate) fn has_fields_of_mail(blob: &Blob) -> io::Result<bool> {
+    let bytes = header_at(blob, 0)?.to_ascii_lowercase();
+    let Some(header) = Lines::read(&bytes).map(|header| header.bytes) else { return Ok(true) };
+    let says = |field: &[u8]| memchr::memmem::find(header, field).is_some();
+    let has_other_ends = header.windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n');
+    Ok(has_other_ends || says(b"content-transfer-encoding") || says(b"multipart") || says(b"message/"))
 }
 
 /// As many bytes as a header may have.

@@ -4,7 +4,7 @@ use crate::ask::{self, Asked};
 use crate::blob::Blob;
 use crate::capability::Method;
 use crate::format::{Format, SEVEN_ZIP_OPENS, is_text, sniff};
-use crate::opener::Program;
+use crate::opener::{Kind, Program};
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
@@ -17,6 +17,7 @@ impl Walk<'_> {
     /// Looks at a file or a member, `depth` containers down.
     pub(crate) fn look(&mut self, blob: &Blob, depth: u32) -> Walked {
         let format = sniff(blob)?;
+        let is_in_chunks = std::mem::take(&mut self.is_in_chunks);
         // Containers are found in other data as well: what is too deep to hold one is not looked at, whatever it is.
         let max_depth = self.gate.limits.max_depth;
         if depth > max_depth || (format.is_container() && depth == max_depth) {
@@ -28,7 +29,10 @@ impl Walk<'_> {
         cms::walk(self, blob, depth)?;
         let counted = self.counted;
         let asked = match self.walk_strictly(format, blob, depth) {
-            Ok(()) => self.ask_about(format, blob, depth)?,
+            Ok(()) => {
+                let walked = if is_in_chunks { Some(Kind::Http) } else { format.kind() };
+                self.ask_about(format, walked, blob, depth)?
+            }
             Err(Stop::Refused(refusal)) if format.has_second_opinion() && may_be_overruled(&refusal) => {
                 self.counted = counted;
                 ask::second_opinion(self, blob, format, refusal, depth)?;
@@ -70,8 +74,12 @@ impl Walk<'_> {
         {
             pdf::walk(self, blob, depth)?;
         }
-        // The lines of a record look like those of a mail.
-        if may_hide || format == Format::Warc {
+        let is_mail = match format {
+            // Without such fields, readers of mail get the body as it is.
+            Format::Http | Format::Warc => http::has_fields_of_mail(blob)?,
+            _ => may_hide,
+        };
+        if is_mail {
             mail::walk(self, blob, depth)?;
         }
         for rest in embedded::walk_zip_at_end(self, blob, depth)? {
@@ -105,8 +113,8 @@ impl Walk<'_> {
     }
 
     /// Asks the openers. What only a signature says is an archive is refused, unless an opener knows better, or it is plain text.
-    fn ask_about(&mut self, format: Format, blob: &Blob, depth: u32) -> Walked<Asked> {
-        let asked = ask::ask(self, blob, format.kind(), depth)?;
+    fn ask_about(&mut self, format: Format, walked: Option<Kind>, blob: &Blob, depth: u32) -> Walked<Asked> {
+        let asked = ask::ask(self, blob, walked, depth)?;
         if asked == Asked::Given || is_text(blob)? {
             return Ok(asked);
         }

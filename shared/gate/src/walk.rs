@@ -73,6 +73,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) is_in_doubtful_member: bool,
     /// How deep the body of a message without MIME is that is looked at: others in it are found already.
     pub(crate) plain_body_depth: Option<u32>,
+    /// What is looked at next is a body in chunks, as it was sent.
+    pub(crate) is_in_chunks: bool,
     handed: Vec<Blob>,
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
@@ -92,6 +94,7 @@ impl<'a> Walk<'a> {
             n_attempts: 0,
             is_in_doubtful_member: false,
             plain_body_depth: None,
+            is_in_chunks: false,
             handed,
             handed_digests,
             openers,
@@ -145,6 +148,14 @@ impl<'a> Walk<'a> {
         self.count_member()?;
         self.count_bytes(blob.size_bytes(), blob.size_bytes())?;
         self.visit_reading(blob, depth)
+    }
+
+    /// The same for a body whose chunks are joined already: what is damaged in it for openers was looked into undamaged.
+    pub(crate) fn reading_of_chunks(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
+        self.is_in_chunks = true;
+        let read = self.reading_of(blob, depth);
+        self.is_in_chunks = false;
+        read
     }
 
     /// The same for what is unpacked and counted already.

@@ -28,8 +28,12 @@ fn a_body_is_handed_in_every_form() {
         ("HTTP/1.0 200 OK\nServer: x\n\n", body, &[body]),
         ("HTTP/1.0 200 OK\nServer: x\r\n\r\n", body, &[body]),
         ("HTTP/1.0 200 OK\r\nServer: x\n\n", body, &[body]),
-        (CHUNKED, b"5;name=value\r\na bod\r\n01\r\ny\r\n0\r\n\r\n", &[body]),
-        (CHUNKED, b"5\na bod\n1 \ny\n00\nTrailer: x\n\n", &[body]),
+        (
+            CHUNKED,
+            b"5;n=v\r\na bod\r\n01\r\ny\r\n0\r\n\r\n",
+            &[body, b"5;n=v\r\na bod\r\n01\r\ny\r\n0\r\n\r\n"],
+        ),
+        (CHUNKED, b"5\na bod\n1 \ny\n00\nTrailer: x\n\n", &[body, b"5\na bod\n1 \ny\n00\nTrailer: x\n\n"]),
         (CHUNKED, b"6\r\na body\r\n", &[body, b"6\r\na body\r\n"]),
         (CHUNKED, b"9\r\na body", &[body, b"9\r\na body"]),
         (CHUNKED, b"6\r\na body\r\nx\r\n", &[body, b"6\r\na body\r\nx\r\n"]),
@@ -38,7 +42,7 @@ fn a_body_is_handed_in_every_form() {
         (
             "HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
             &chunked_bare,
-            &[&bare, body],
+            &[&bare, &chunked_bare, body],
         ),
     ];
     for (header, sent, expected) in cases {
@@ -63,5 +67,19 @@ fn a_number_behind_the_name_makes_it_a_response() {
         [(&b"HTTP/1.1 200"[..], true), (b"HTTP/2", true), (b"HTTP/x", false), (b"HTTP/", false)]
     {
         assert_eq!(begins(&Blob::from_bytes(start.to_vec())).unwrap(), is_it);
+    }
+}
+
+#[test]
+fn some_fields_are_those_of_mails() {
+    for (message, it_has) in [
+        (&b"HTTP/1.1 200 OK\r\nContent-transfer-Encoding: base64\r\n\r\na body"[..], true),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: Multipart/mixed\r\n\r\na body", true),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: message/rfc822\r\n\r\n", true),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n", true),
+        (b"HTTP/1.1 200 OK\rContent-Type: text/plain\r\ra body\r\n\r\n", true),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nmultipart", false),
+    ] {
+        assert_eq!(has_fields_of_mail(&Blob::from_bytes(message.to_vec())).unwrap(), it_has);
     }
 }
