@@ -12,7 +12,7 @@ use domain::verdict::Unscannable;
 use crate::ask::{self, Asked};
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::fields::Fields as _;
-use crate::format::{BOTH_OPEN, LIBARCHIVE_OPENS, SEVEN_ZIP_OPENS};
+use crate::format::{BOTH_OPEN, LIBARCHIVE_OPENS, NONE_OPENS, SEVEN_ZIP_OPENS};
 use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
 use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_lha_member, is_rar};
 use crate::opener::Program;
@@ -77,7 +77,7 @@ enum Kind {
 
 /// Follows every plausible signature.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    tar::walk_blocks(walk, blob, depth)?;
+    tar::walk_blocks(walk, blob, tar::Headers::WithoutMagic, depth)?;
     let (mut at, mut done_to, mut has_armor) = (0u64, 0u64, false);
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, WINDOW + HEADER)?;
@@ -147,7 +147,9 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
         Kind::Ar if head.at(66, 2) == b"`\n" => open(walk, &rest, depth, BOTH_OPEN, "ar in other data"),
         Kind::Lha => match at.checked_sub(LHA_METHOD_AT) {
             Some(start) if is_lha_member(&blob.bytes_at(start, HEADER)?) => {
-                open(walk, &blob.tail(start), depth, BOTH_OPEN, "LHA in other data")
+                // PMarc's methods none of them knows.
+                let opened_by = if head.starts_with(b"-pm") { NONE_OPENS } else { BOTH_OPEN };
+                open(walk, &blob.tail(start), depth, opened_by, "LHA in other data")
             }
             _ => Ok(0),
         },

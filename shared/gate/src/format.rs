@@ -89,7 +89,7 @@ pub(crate) struct Foreign {
 pub(crate) const SEVEN_ZIP_OPENS: &[Program] = &[Program::SevenZip];
 pub(crate) const LIBARCHIVE_OPENS: &[Program] = &[Program::Libarchive];
 pub(crate) const BOTH_OPEN: &[Program] = &[Program::SevenZip, Program::Libarchive];
-const NONE_OPENS: &[Program] = &[];
+pub(crate) const NONE_OPENS: &[Program] = &[];
 
 /// Signatures of containers that the gate does not walk, and where they stand. The engine opens a few of these (ARJ, CHM, cpio, DMG,
 /// XAR), but nothing here could say whether it saw all of one.
@@ -143,7 +143,8 @@ const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (32, b"NXSB", Foreign { name: "APFS image", opened_by: SEVEN_ZIP_OPENS }),
     (512, b"EFI PART", Foreign { name: "disk image", opened_by: SEVEN_ZIP_OPENS }),
     (1024, b"H+\0\x04", Foreign { name: "HFS+ image", opened_by: SEVEN_ZIP_OPENS }),
-    (1080, b"\x53\xef\x01\0", Foreign { name: "ext image", opened_by: SEVEN_ZIP_OPENS }),
+    // Programs that repair file systems open what 7-Zip does not.
+    (1080, b"\x53\xef\x01\0", Foreign { name: "ext image", opened_by: NONE_OPENS }),
     (32769, b"BEA01", Foreign { name: "UDF image", opened_by: SEVEN_ZIP_OPENS }),
     (0x9311, b"CD001", Foreign { name: "raw CD image", opened_by: NONE_OPENS }),
 ];

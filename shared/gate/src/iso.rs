@@ -7,6 +7,7 @@ use domain::verdict::Unscannable;
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::capability::Method;
 use crate::fields::Fields as _;
+use crate::tar::is_zero_from;
 use crate::walk::{Reach, Walk, Walked, malformed, refuse};
 
 const SECTOR: u64 = 2048;
@@ -18,39 +19,41 @@ type Extent = (u64, u64);
 
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     walk.require(Method::Iso)?;
-    walk_trees(walk, blob, depth, Reach::Followed)
+    let size_bytes = walk_trees(walk, blob, depth)?;
+    // To 7-Zip, what follows the volume is a file of its own.
+    let behind = blob.tail(size_bytes.min(blob.size_bytes()));
+    if is_zero_from(&behind, 0)? { Ok(()) } else { walk.reading_of(behind, depth).map(drop) }
 }
 
-/// Walks an image in the middle of other data, where the engine does not look for one.
+/// Walks an image in the middle of other data.
 pub(crate) fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    walk_trees(walk, blob, depth, Reach::Handed)
+    walk_trees(walk, blob, depth).map(drop)
 }
 
-fn walk_trees(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -> Walked {
-    let mut trees = Vec::new();
+/// Hands every file: the engine reads one tree of several, and none where the image begins like something else. Returns the size of the volume.
+fn walk_trees(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<u64> {
+    let mut files = BTreeSet::new();
     let volume = read_volume(blob)?;
     for image in boot_images(blob, volume.boot_catalog)? {
         walk.stored_member(image, depth, Reach::Handed)?;
     }
     for root in volume.roots {
-        let files = read_tree(blob, root)?;
+        files.extend(read_tree(blob, root)?);
         walk.expect(to_u64(files.len()), 0)?;
-        trees.push(files);
     }
-    // Readers show one tree or another; the engine reads one.
-    let agree = trees.windows(2).all(|pair| pair[0] == pair[1]);
-    let reach = if agree { reach } else { Reach::Handed };
-    for (sector, n_bytes) in trees.into_iter().flatten().collect::<BTreeSet<_>>() {
+    for (sector, n_bytes) in files {
         let data = blob.slice(sector * SECTOR, n_bytes);
         if data.size_bytes() != n_bytes {
             return malformed("iso: a file behind the end");
         }
-        walk.stored_member(data, depth, reach)?;
+        walk.stored_member(data, depth, Reach::Handed)?;
     }
-    Ok(())
+    Ok(volume.size_bytes)
 }
 
 struct Volume {
+    /// As the first descriptor says.
+    size_bytes: u64,
     /// The root directories of all volume descriptors.
     roots: Vec<Extent>,
     boot_catalog: Option<u64>,
@@ -61,7 +64,7 @@ fn read_volume(blob: &Blob) -> Walked<Volume> {
     const PRIMARY: u8 = 1;
     const SUPPLEMENTARY: u8 = 2;
     const TERMINATOR: u8 = 255;
-    let (mut roots, mut boot_catalog, mut is_terminated) = (Vec::new(), None, false);
+    let (mut roots, mut size_bytes, mut boot_catalog, mut is_terminated) = (Vec::new(), None, None, false);
     for index in FIRST_DESCRIPTOR..FIRST_DESCRIPTOR + MAX_DESCRIPTORS {
         let descriptor = blob.bytes_at(index * SECTOR, to_usize(SECTOR))?;
         match (descriptor.at(1, 5), descriptor.u8_at(0)) {
@@ -70,6 +73,7 @@ fn read_volume(blob: &Blob) -> Walked<Volume> {
                     return malformed("iso: blocks of an unusual size");
                 }
                 roots.push(extent(descriptor.at(156, 34)));
+                size_bytes.get_or_insert(u64::from(descriptor.u32_le(80)) * SECTOR);
             }
             (b"CD001", BOOT) if descriptor.at(7, 23) == b"EL TORITO SPECIFICATION" => {
                 boot_catalog = Some(descriptor.u32_le(71).into());
@@ -82,10 +86,9 @@ fn read_volume(blob: &Blob) -> Walked<Volume> {
             _ => break,
         }
     }
-    if is_terminated && !roots.is_empty() {
-        Ok(Volume { roots, boot_catalog })
-    } else {
-        malformed("iso: no volume descriptors")
+    match size_bytes {
+        Some(size_bytes) if is_terminated => Ok(Volume { size_bytes, roots, boot_catalog }),
+        _ => malformed("iso: no volume descriptors"),
     }
 }
 

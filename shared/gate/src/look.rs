@@ -8,8 +8,9 @@ use crate::opener::{Kind, Program};
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, http, iso, lbr, lzma_alone, lzop,
-    mail, openpgp, pdf, rtf, seven_zip, stream, tar, tnef, unopened, warc, zip, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, http, iso, lbr,
+    lzma_alone, lzop, mail, openpgp, pdf, rtf, seven_zip, shar, stream, tar, tnef, unopened, warc, zip,
+    zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -68,7 +69,12 @@ impl Walk<'_> {
         classic_mac::walk(self, blob, depth)?;
         lbr::walk(self, blob, depth)?;
         zstd_frames::walk(self, blob, depth)?;
+        empty_streams::walk(self, blob, depth)?;
         arc::walk(self, blob, depth)?;
+        // GNU tar goes from block to block, on disks as well.
+        if matches!(format, Format::Foreign(foreign) if foreign.name == "disk image") {
+            tar::walk_blocks(self, blob, tar::Headers::All, depth)?;
+        }
         // Poppler looks for objects in anything.
         if may_hide || matches!(format, Format::Ambiguous | Format::Lzop | Format::Warc | Format::Foreign(_))
         {
@@ -98,7 +104,8 @@ impl Walk<'_> {
             Format::Bzip2 => stream::walk_bzip2(self, blob, depth),
             Format::Xz => stream::walk_xz(self, blob, depth),
             Format::Tar => tar::walk(self, blob, depth),
-            Format::SevenZip => seven_zip::walk(self, blob, depth, Reach::Followed),
+            // The engine gives up on some chains of filters without a word.
+            Format::SevenZip => seven_zip::walk(self, blob, depth, Reach::Handed),
             Format::Cabinet => cabinet::walk(self, blob, depth, Reach::Followed),
             Format::Iso => iso::walk(self, blob, depth),
             Format::Ar => ar::walk(self, blob, depth),
@@ -107,7 +114,10 @@ impl Walk<'_> {
             Format::Http => http::walk(self, blob, depth),
             Format::Compound => compound::walk(self, blob, depth),
             Format::Mail => self.require(Method::Mail),
-            Format::Other => lzma_alone::walk(self, blob, depth),
+            Format::Other => {
+                lzma_alone::walk(self, blob, depth)?;
+                shar::walk(self, blob, depth)
+            }
             Format::Pdf | Format::Ambiguous | Format::Foreign(_) => Ok(()),
         }
     }

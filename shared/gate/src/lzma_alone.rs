@@ -10,7 +10,7 @@ use domain::verdict::Unscannable;
 use lzma_rust2::LzmaReader;
 use lzma_rust2::filter::bcj::BcjReader;
 
-use crate::blob::{Blob, to_u64};
+use crate::blob::{Blob, BlobReader, to_u64};
 use crate::fields::Fields as _;
 use crate::stream::MAX_DICTIONARY_KIB;
 use crate::walk::{Damage, Walk, Walked, refuse};
@@ -21,22 +21,36 @@ const FEWEST: usize = 32;
 const MAX_DICTIONARY: u32 = MAX_DICTIONARY_KIB * 1024;
 
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    if let Some(stream) = Stream::at_start(blob)? {
-        stream.unpack(walk, |decoder| decoder, depth)?;
-    }
+    walk_streams(walk, blob, depth)?;
     let flag = blob.bytes_at(0, 1)?.u8_at(0);
     if flag <= 1
         && let Some(stream) = Stream::at_start(&blob.tail(1))?
     {
-        stream.unpack(walk, |decoder| decoder, depth)?;
+        stream.unpack(walk, depth)?;
         if flag == 1 {
-            stream.unpack(walk, |decoder| Box::new(BcjReader::new_x86(decoder, 0)), depth)?;
+            stream.unpack_program(walk, depth)?;
         }
     }
     Ok(())
 }
 
-type Decoder = Box<dyn Read>;
+/// Unpacks stream after stream, each by itself and all of them joined, as 7-Zip does. Of them, some may be empty.
+fn walk_streams(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    let (mut streams, mut rest) = (Vec::new(), blob.clone());
+    while let Some((stream, n_bytes)) = Stream::next(walk, &rest, depth)? {
+        rest = rest.tail(HEADER + n_bytes);
+        streams.push(stream);
+    }
+    if streams.len() > 1 {
+        let mut writer = walk.new_member()?;
+        // One decoder at a time: each may take as much memory as it is allowed to.
+        for mut decoder in streams.iter().filter_map(Stream::whole_decoder) {
+            walk.fill(&mut writer, &mut decoder, Damage::CutOff)?;
+        }
+        walk.visit_reading(writer.finish(), depth)?;
+    }
+    Ok(())
+}
 
 /// Bytes that may be a stream.
 struct Stream {
@@ -48,6 +62,33 @@ struct Stream {
 }
 
 impl Stream {
+    /// Unpacks the stream that begins here. Returns how long its data are. A short one counts only in front of another.
+    fn next(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Option<(Self, u64)>> {
+        if let Some(stream) = Self::at_start(blob)? {
+            let n_bytes = stream.unpack(walk, depth)?;
+            return Ok(Some((stream, n_bytes)));
+        }
+        let Some((stream, n_bytes)) = Self::short_at_start(blob)? else { return Ok(None) };
+        let is_followed = Self::at_start(&blob.tail(HEADER + n_bytes))?.is_some();
+        Ok(is_followed.then_some((stream, n_bytes)))
+    }
+
+    /// One that ends before it has as many bytes as it takes to be one by itself.
+    fn short_at_start(blob: &Blob) -> io::Result<Option<(Self, u64)>> {
+        let head = blob.bytes_at(0, 14)?;
+        let (properties, dictionary_bytes, size) = (head.u8_at(0), head.u32_le(1), head.u64_le(5));
+        let is_size = size == u64::MAX || size < to_u64(FEWEST);
+        if properties >= 225 || !is_size || head.len() < 14 || head.u8_at(13) != 0 {
+            return Ok(None);
+        }
+        let stream = Self { properties, dictionary_bytes, size, data: blob.tail(HEADER) };
+        let Some(mut decoder) = stream.decoder(64 * 1024) else { return Ok(None) };
+        let mut data = Vec::new();
+        let read = (&mut decoder).take(to_u64(FEWEST)).read_to_end(&mut data);
+        let is_short = read.is_ok() && data.len() < FEWEST;
+        Ok(is_short.then(|| (stream, n_used(decoder))))
+    }
+
     /// The conditions of 7-Zip and liblzma, the wider one of each, and then that the first bytes decode.
     fn at_start(blob: &Blob) -> io::Result<Option<Self>> {
         let head = blob.bytes_at(0, 14)?;
@@ -68,22 +109,44 @@ impl Stream {
         Ok((n_bytes == Some(FEWEST)).then_some(stream))
     }
 
-    fn decoder(&self, dictionary_bytes: u32) -> Option<LzmaReader<impl Read + use<>>> {
+    fn decoder(&self, dictionary_bytes: u32) -> Option<LzmaReader<BlobReader>> {
         let reader = self.data.reader();
         LzmaReader::new_with_props(reader, self.size, self.properties, dictionary_bytes, None).ok()
     }
 
+    fn whole_decoder(&self) -> Option<LzmaReader<BlobReader>> {
+        self.decoder(self.dictionary_bytes.min(MAX_DICTIONARY))
+    }
+
+    /// Returns how many bytes of the data the stream takes.
+    fn unpack(&self, walk: &mut Walk<'_>, depth: u32) -> Walked<u64> {
+        let Some(mut decoder) = self.whole_decoder() else { return Ok(0) };
+        self.hand(walk, &mut decoder, depth)?;
+        Ok(n_used(decoder))
+    }
+
+    /// The same through the filter for x86 programs.
+    fn unpack_program(&self, walk: &mut Walk<'_>, depth: u32) -> Walked {
+        let Some(decoder) = self.whole_decoder() else { return Ok(()) };
+        self.hand(walk, &mut BcjReader::new_x86(decoder, 0), depth)
+    }
+
     /// A larger dictionary than the limit is needed only by data that is larger than the limit.
-    fn unpack(&self, walk: &mut Walk<'_>, filter: fn(Decoder) -> Decoder, depth: u32) -> Walked {
-        let Some(decoder) = self.decoder(self.dictionary_bytes.min(MAX_DICTIONARY)) else { return Ok(()) };
+    fn hand(&self, walk: &mut Walk<'_>, unpacked: &mut dyn Read, depth: u32) -> Walked {
         let mut writer = walk.new_member()?;
-        walk.fill(&mut writer, &mut *filter(Box::new(decoder)), Damage::CutOff)?;
+        walk.fill(&mut writer, unpacked, Damage::CutOff)?;
         let member = writer.finish();
         if self.dictionary_bytes > MAX_DICTIONARY && member.size_bytes() >= u64::from(MAX_DICTIONARY) {
             return refuse(Unscannable::ExpandsTooMuch, "LZMA: needs more memory than the limit");
         }
         walk.visit_reading(member, depth).map(drop)
     }
+}
+
+/// The bytes that a decoder has used. It reads ahead.
+fn n_used(decoder: LzmaReader<BlobReader>) -> u64 {
+    let (reader, unused) = decoder.into_parts();
+    reader.position() - to_u64(unused.len())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::blob::{Blob, BlobReader};
 use crate::capability::Method;
 use crate::fields::Fields as _;
 use crate::format::{GZIP_DEFLATE, XZ, is_bzip2};
-use crate::walk::{Damage, Reach, Walk, Walked, malformed};
+use crate::walk::{Damage, Reach, Stop, Walk, Walked, malformed};
 
 /// A dictionary larger than this is refused: 64 MiB is what `xz -9` and `7z -mx=9` use.
 pub(crate) const MAX_DICTIONARY_KIB: u32 = 96 * 1024;
@@ -60,6 +60,7 @@ fn walk_streams(
             break;
         }
         if !is_stream(&blob.bytes_at(reader.position(), 16)?) {
+            look_behind(walk, &blob.tail(reader.position()), depth)?;
             return malformed("data behind the compressed stream");
         }
         walk.fill(&mut writer, &mut *decoder(&mut reader), Damage::Refused)?;
@@ -67,6 +68,14 @@ fn walk_streams(
     }
     let reach = if n_streams > 1 { Reach::Handed } else { one_stream };
     walk.visit(writer.finish(), depth, reach)
+}
+
+/// Readers of several formats go on with another one behind a stream. What cannot be opened there, no opener that stops before it may overrule.
+fn look_behind(walk: &mut Walk<'_>, rest: &Blob, depth: u32) -> Walked {
+    match walk.reading_of(rest.clone(), depth) {
+        Err(Stop::Refused(refusal)) => Err(Stop::Disputed(refusal)),
+        looked => looked.map(drop),
+    }
 }
 
 fn skip_zeros(reader: &mut BlobReader) -> io::Result<()> {

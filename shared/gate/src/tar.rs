@@ -64,6 +64,9 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 /// Whether every header is one that the engine goes on at: with `ustar`, and its numbers as all writers write them.
 fn is_plain(blob: &Blob) -> io::Result<bool> {
     let mut at = 0;
+    if !has_plain_name(&blob.bytes_at(0, 8)?) {
+        return Ok(false);
+    }
     while let Some(header) = next_header(blob, at)? {
         let is_number = |field: &[u8]| {
             let n_digits = field.iter().take_while(|byte| matches!(byte, b'0'..=b'7')).count();
@@ -83,14 +86,36 @@ fn is_plain(blob: &Blob) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Walks tars without `ustar` that begin at a block in the middle of other data: GNU tar looks for the next header when the first is none.
-pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+/// Whether the engine takes a file that begins with this name for nothing but a tar.
+fn has_plain_name(start: &[u8]) -> bool {
+    const SIGNATURES: &[&[u8]] = &[
+        b"ALZ", b"BM", b"BZh", b"CWS", b"EGG", b"FWS", b"From", b"GIF", b"HWP", b"ID3", b"IS", b"ITSF",
+        b"KWAJ", b"LZIP", b"MSCF", b"MZ", b"PK", b"RIFF", b"Rar", b"SZDD", b"ZM", b"ZWS", b"begin", b"dex",
+        b"koly", b"xar",
+    ];
+    let name = start.split(|byte| *byte == 0).next().unwrap_or_default();
+    name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._/@".contains(byte))
+        && !SIGNATURES.iter().any(|signature| name.starts_with(signature))
+}
+
+/// Which headers are looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Headers {
+    All,
+    /// Those that no search for `ustar` finds.
+    WithoutMagic,
+}
+
+/// Walks tars that begin at a block in the middle of other data: GNU tar looks for the next header when the first is none.
+pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, headers: Headers, depth: u32) -> Walked {
+    let may_have_magic = headers == Headers::All;
     const WINDOW: usize = 1024 * 1024;
     let mut at = BLOCK;
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, WINDOW)?;
         let mut blocks = window.chunks(to_usize(BLOCK)).enumerate();
-        let found = blocks.find(|(_, block)| block.at(257, 5) != b"ustar" && is_header(block));
+        let found =
+            blocks.find(|(_, block)| (may_have_magic || block.at(257, 5) != b"ustar") && is_header(block));
         at += match found {
             Some((index, _)) => {
                 let start = to_u64(index) * BLOCK;
@@ -148,8 +173,12 @@ fn walk_member(
         // The last of them is Solaris's.
         kind @ (b'x' | b'g' | b'X') => match layout(&data)? {
             Layout::Kept if kind != b'X' => {}
-            Layout::Sparse if kind != b'X' => return unusual(),
+            Layout::Sparse if kind == b'x' => return unusual(),
             Layout::Kept => return unusual(),
+            // Of all that follow, to some of those who heed the kind at all.
+            Layout::Changed if kind != b'x' => {
+                return disputed("tar: attributes that change all that follow");
+            }
             Layout::Sparse | Layout::Disputed => return disputed("tar: attributes that programs differ on"),
             Layout::Changed => return malformed("tar: attributes that change what follows"),
         },
