@@ -108,8 +108,8 @@ pub(crate) enum Headers {
 
 /// Walks tars that begin at a block in the middle of other data: GNU tar looks for the next header when the first is none.
 pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, headers: Headers, depth: u32) -> Walked {
-    let may_have_magic = headers == Headers::All;
     const WINDOW: usize = 1024 * 1024;
+    let may_have_magic = headers == Headers::All;
     let mut at = BLOCK;
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, WINDOW)?;
