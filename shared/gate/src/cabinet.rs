@@ -83,7 +83,8 @@ fn read_header(blob: &Blob) -> Walked<Header> {
     } else {
         0
     };
-    let Some(size) = cabinet_size(&bytes).and_then(|size| size.checked_add(signature_bytes)) else {
+    let size = cabinet_size(&bytes).filter(|_| has_usual_header(&bytes));
+    let Some(size) = size.and_then(|size| size.checked_add(signature_bytes)) else {
         return malformed("cab: a header that is none");
     };
     if !(size..size.saturating_add(8)).contains(&blob.size_bytes()) {
@@ -97,6 +98,12 @@ fn read_header(blob: &Blob) -> Walked<Header> {
         folder_reserve: folder_reserve.into(),
         data_reserve: data_reserve.into(),
     })
+}
+
+/// Zeros where readers disagree on whether anything else may stand there, and the one version that there is.
+fn has_usual_header(bytes: &[u8]) -> bool {
+    let is_reserved = |at| bytes.u32_le(at) != 0;
+    !is_reserved(4) && !is_reserved(20) && bytes.at(24, 2) == [3, 1]
 }
 
 fn read_folders(blob: &Blob, header: &Header) -> Walked<Vec<Folder>> {

@@ -126,7 +126,8 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
             Some(size) => seven_zip::walk(walk, &rest.slice(0, size), depth, Reach::Handed).map(|()| size),
             None => Ok(0),
         },
-        Kind::Cabinet => match cabinet_size(head).filter(|size| *size <= rest.size_bytes()) {
+        // cabextract takes one that is cut by less than a folder's header.
+        Kind::Cabinet => match cabinet_size(head).filter(|size| *size < rest.size_bytes() + 32) {
             Some(size) => cabinet::walk(walk, &rest.slice(0, size), depth, Reach::Handed).map(|()| size),
             None => Ok(0),
         },

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::blob::{Blob, to_usize};
+use crate::blob::Blob;
 use crate::fields::Fields as _;
 use crate::opener::{Kind, Program};
 use crate::{http, lzop, mail, tar, warc};
@@ -74,7 +74,7 @@ pub(crate) const ZIP_END: &[u8] = b"PK\x05\x06";
 pub(crate) const SEVEN_ZIP: &[u8] = b"7z\xbc\xaf\x27\x1c";
 pub(crate) const XZ: &[u8] = b"\xfd7zXZ\0";
 pub(crate) const GZIP_DEFLATE: &[u8] = b"\x1f\x8b\x08";
-pub(crate) const CABINET: &[u8] = b"MSCF\0\0\0\0";
+pub(crate) const CABINET: &[u8] = b"MSCF";
 pub(crate) const RAR: &[u8] = b"Rar!\x1a\x07";
 const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
@@ -353,15 +353,13 @@ pub(crate) fn is_rar(bytes: &[u8]) -> bool {
     bytes.starts_with(RAR) && (version_4 || version_5)
 }
 
-/// How much of a cabinet its own header says it is; `None` when the header is not one.
+/// How much of a cabinet its own header says it is; `None` when the header is not one. As cabextract has it, to which it does not matter what stands
+/// where zeros should, and which version it is.
 pub(crate) fn cabinet_size(bytes: &[u8]) -> Option<u64> {
-    let size = u64::from(bytes.u32_le(8));
-    let is_header = bytes.starts_with(CABINET)
-        && bytes.at(12, 4).len() == 4
-        && bytes.u32_le(20) == 0
-        && bytes.at(24, 2) == [3, 1]
-        && to_usize(size) > 36;
-    is_header.then_some(size)
+    const HEADER_BYTES: u32 = 36;
+    let (size, files_at) = (bytes.u32_le(8), bytes.u32_le(16));
+    let is_header = bytes.starts_with(CABINET) && (HEADER_BYTES..size).contains(&files_at);
+    is_header.then_some(size.into())
 }
 
 #[cfg(test)]

@@ -97,15 +97,18 @@ fn arj_headers_are_guarded_by_a_checksum() {
 }
 
 #[test]
-fn only_single_cabinets_of_version_1_3_have_a_size() {
-    let header = |reserved: u32, size: u32, version: [u8; 2]| {
-        [CABINET, &size.to_le_bytes(), &[0; 8], &reserved.to_le_bytes(), &version].concat()
+fn a_cabinet_has_files_behind_its_header_and_before_its_end() {
+    let header = |reserved: u32, size: u32, files_at: u32| {
+        let fields = [reserved, size, reserved, files_at].map(u32::to_le_bytes);
+        [CABINET, fields.concat().as_slice()].concat()
     };
-    assert_eq!(cabinet_size(&header(0, 37, [3, 1])), Some(37));
-    assert_eq!(cabinet_size(&header(0, 36, [3, 1])), None);
-    assert_eq!(cabinet_size(&header(1, 37, [3, 1])), None);
-    assert_eq!(cabinet_size(&header(0, 37, [4, 1])), None);
-    assert_eq!(cabinet_size(&header(0, 37, [3, 1])[..25]), None);
+    for (size, files_at, expected) in
+        [(37, 36, Some(37)), (36, 36, None), (90, 44, Some(90)), (90, 90, None), (90, 35, None)]
+    {
+        assert_eq!(cabinet_size(&header(0, size, files_at)), expected);
+        assert_eq!(cabinet_size(&header(1, size, files_at)), expected, "to cabextract");
+    }
+    assert_eq!(cabinet_size(&header(0, 37, 36)[..19]), None);
 }
 
 #[test]
