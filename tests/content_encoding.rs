@@ -218,14 +218,14 @@ async fn real_clients_save_the_stored_bytes_whatever_their_encoding() {
         let saved = curl(url, &[]).unwrap();
         assert_eq!(saved.header("content-encoding"), Some("identity"), "{saved:?}");
     }
-    // A rescan notices, and revokes the links. Not of the first file: the engine opens gzip, and calls it
-    // infected.
+    // A rescan notices, and revokes the links. Of the first file and the last one it says more: the engine opens
+    // gzip, and an opener zstd, and both are infected.
     let mut links = vec![];
     for (file_id, _) in &files {
         links.push(service.link(file_id).await);
     }
     let service = Service::start_in(service.stop_and_keep().await, &[], |_| {}).await;
-    for ((file_id, _), link) in files[1..].iter().zip(&links[1..]) {
+    for ((file_id, _), link) in files[1..4].iter().zip(&links[1..4]) {
         assert_eq!(service.post(&format!("/files/{file_id}/rescan"), &json!({})).await.0, 202);
         wait::until("the rescan", async || service.ended(file_id).await["scan_status"] == "unscannable")
             .await;
