@@ -11,10 +11,10 @@ use domain::verdict::Unscannable;
 use inspector::{Inspected, Inspector, InspectorError, WorkerProgram};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::watch::{scratch_bytes, workers};
+use super::watch::scratch_bytes;
 use super::{hands_over, holds, inspector_in_own_directory, is_never_clean, seeds};
 use crate::support::inspecting::{cpu_limit, file_of, gate, inspect, reason};
-use crate::support::process::{binary, is_running};
+use crate::support::process::{binary, inspecting, is_running};
 use crate::support::{Service, eicar, settings, wait};
 
 const MEGABYTE: usize = 1 << 20;
@@ -56,7 +56,7 @@ pub(super) fn long() -> [Long; 2] {
 pub(super) async fn worker_with_opener_at_work(scratch_directory: &Path) -> u32 {
     let worker = wait::until_found("an opener at work", async || {
         let is_at_work = scratch_bytes(scratch_directory) >= MEGABYTE as u64;
-        workers().into_iter().next().filter(|_| is_at_work).ok_or(())
+        inspecting().into_iter().next().filter(|_| is_at_work).ok_or(())
     });
     worker.await
 }
@@ -117,7 +117,7 @@ async fn a_worker_that_hangs_in_an_opener_ends_with_its_scan() {
     let mut stopped = Vec::new();
     let info = loop {
         for pid in
-            workers().into_iter().filter(|pid| has_worked(*pid) && !stopped.contains(pid)).collect::<Vec<_>>()
+            inspecting().into_iter().filter(|pid| has_worked(*pid) && !stopped.contains(pid)).collect::<Vec<_>>()
         {
             signal(pid, Signal::STOP);
             stopped.push(pid);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::support::process::children_of;
+use crate::support::process::inspecting;
 
 /// Often enough that no worker ends unseen; the kernel keeps the peak of its memory itself.
 const EVERY: Duration = Duration::from_millis(2);
@@ -20,7 +20,7 @@ struct Peak {
     n_processes: AtomicU64,
 }
 
-/// Looks at every worker of this process, and at the scratch file in one directory.
+/// Looks at every inspection below this process, and at the scratch file in one directory.
 #[derive(Debug)]
 pub(super) struct Watch {
     peak: Arc<Peak>,
@@ -75,19 +75,11 @@ impl Drop for Watch {
 }
 
 fn look(peak: &Peak, scratch_directory: &Path) {
-    for worker in workers() {
+    for worker in inspecting() {
         peak.memory_bytes.fetch_max(peak_memory(worker), Ordering::Relaxed);
         peak.n_processes.fetch_max(n_processes(worker), Ordering::Relaxed);
     }
     peak.scratch_bytes.fetch_max(scratch_bytes(scratch_directory), Ordering::Relaxed);
-}
-
-/// The process ids of the gate's workers, idle ones included.
-pub(super) fn workers() -> Vec<u32> {
-    let is_worker = |pid: &u32| {
-        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("airlock"))
-    };
-    children_of(std::process::id()).into_iter().filter(is_worker).collect()
 }
 
 fn peak_memory(pid: u32) -> u64 {

@@ -126,14 +126,22 @@ pub(crate) fn is_engine(pid: u32) -> bool {
 pub(crate) fn children_of(pid: u32) -> Vec<u32> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let mut children: Vec<u32> = text.split_whitespace().map(|child| child.parse().unwrap()).collect();
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
-        let path = task.unwrap().path().join("children");
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+    // It may have ended meanwhile.
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
         children.extend(text.split_whitespace().map(|child| child.parse::<u32>().unwrap()));
     }
     children.sort_unstable();
     children.dedup();
     children
+}
+
+/// The processes of the gate, below this one, that have a file.
+pub(crate) fn inspecting() -> Vec<u32> {
+    let has_file = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "airlock-inspect\n")
+    };
+    children_of(std::process::id()).into_iter().flat_map(children_of).filter(has_file).collect()
 }
 
 pub(crate) fn is_running(pid: u32) -> bool {

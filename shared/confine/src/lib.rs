@@ -7,6 +7,7 @@
 //! Invariant: what is not allowed is forbidden; a system call that a later kernel adds is none that a confined process may make.
 
 mod calls;
+mod fork;
 mod limits;
 
 use landlock::{ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetStatus, Scope};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use calls::forbid_calls;
+pub use fork::{Forked, fork};
 pub use limits::{ResourceLimits, limit_resources};
 
 /// The layers that hold in a process, beside its resource limits.

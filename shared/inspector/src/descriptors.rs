@@ -9,10 +9,10 @@ use rustix::net::{
     SendFlags, recvmsg, sendmsg,
 };
 
-/// The two files of a job.
-const N_FILES: usize = 2;
+/// The two files of a job, where its answer goes, and what is its stderr.
+const N_FILES: usize = 4;
 
-/// Sends the files. The socket is new, so one byte always fits.
+/// Sends the files. The socket is empty, so one byte always fits.
 pub(crate) fn send(socket: impl AsFd, files: [BorrowedFd<'_>; N_FILES]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(N_FILES))];
     let mut control = SendAncillaryBuffer::new(&mut space);

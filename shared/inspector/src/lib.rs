@@ -1,11 +1,12 @@
 //! Takes hostile files apart in a process of its own: whatever the bytes do to the gate, they do it to one confined child.
 //!
-//! Each file has a fresh worker process, started in advance: this program's own executable, with one argument. The worker gets the file to read, one file
-//! without a name to keep members in, and a limit of processor time; it confines itself ([`confine`]), runs the gate, and answers. A crash,
-//! or the limit, is a [`Refusal`] of that file, and nothing else notices.
+//! A worker is this program's own executable, with one argument, started in advance: it loads the openers and reads no upload. For each file it forks a fresh
+//! copy of itself, which gets the file to read, one file without a name to keep members in, and a limit of processor time; the copy confines
+//! itself ([`confine`]), runs the gate, answers, and ends. A crash, or the limit, is a [`Refusal`] of that file, and nothing else notices.
 //!
 //! Invariant: the service's own process parses no byte of an upload.
-//! Invariant: a worker that did not answer is never taken for one that found nothing.
+//! Invariant: no file is read by a process that has read another one.
+//! Invariant: a copy that did not answer is never taken for one that found nothing.
 
 mod descriptors;
 mod process;
@@ -17,7 +18,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::verdict::Unscannable;
@@ -25,10 +26,10 @@ use gate::{Blob, Gate, Inspection, PlaceIn, Refusal};
 use rustix::process::Signal;
 use thiserror::Error;
 
-use process::{Ended, Worker};
+use process::{Ended, Given, Worker};
 use protocol::{Answer, Job};
 
-/// Starts workers and asks them. One per service; shared by all scans.
+/// Starts workers and gives them files. One per service; shared by all scans.
 #[derive(Debug)]
 pub struct Inspector {
     program: WorkerProgram,
@@ -36,8 +37,8 @@ pub struct Inspector {
     openers: Vec<String>,
     /// Where the files without a name are made.
     scratch_directory: PathBuf,
-    /// A worker that waits for its file, so that no scan waits for a start.
-    ready: Mutex<Option<Worker>>,
+    /// Workers that wait for a file, so that no scan waits for a start: as many as were needed at one time.
+    ready: Mutex<Vec<Worker>>,
 }
 
 /// What is run as a worker: a program that calls [`worker::run_if_asked`] first, by itself or through a loader.
@@ -103,7 +104,7 @@ impl Inspector {
         &self.openers
     }
 
-    /// Inspects `file` from its start, for at most `cpu_limit` of processor time. Dropping the future kills the worker.
+    /// Inspects `file` from its start, for at most `cpu_limit` of processor time. Dropping the future kills the process that reads it.
     ///
     /// An error is no verdict; what the file did to the worker is: [`Unscannable::ScanTimeout`] beyond the limit, [`Unscannable::ExpandsTooMuch`]
     /// beyond the room for members, [`Unscannable::InspectionFailed`] for any other end.
@@ -116,11 +117,15 @@ impl Inspector {
         let (began, readable) = (Instant::now(), read_only(file).map_err(InspectorError::Files)?);
         let scratch = tempfile::tempfile_in(&self.scratch_directory).map_err(InspectorError::Files)?;
         let job = Job { gate: gate.clone(), cpu_limit };
-        let worker = self.worker_with(&job, &readable, &scratch).await?;
-        let ended = worker.answer().await?;
-        self.prepare();
+        let (worker, given) = self.worker_with(&job, &readable, &scratch).await?;
+        let (ended, worker) = worker.answer(given).await?;
+        self.ready().extend(worker);
         match ended {
-            Ended::Answered(Answer::Inspected { refusal, handed, is_text_like_program, cpu_time }) => {
+            Ended::Answered(
+                Answer::Inspected { refusal, handed, is_text_like_program, cpu_time },
+                workers_cpu_time,
+            ) => {
+                let cpu_time = cpu_time + workers_cpu_time;
                 let (file, scratch) = (Arc::new(readable), Arc::new(scratch));
                 let blob = |place: gate::Place| {
                     let file = match place.place_in {
@@ -133,7 +138,7 @@ impl Inspector {
                 let handed = handed.map_err(|_| InspectorError::BadAnswer)?;
                 Ok(Inspected { inspection: Inspection { refusal, handed, is_text_like_program }, cpu_time })
             }
-            Ended::Answered(Answer::Storage { message, is_full }) => {
+            Ended::Answered(Answer::Storage { message, is_full }, _) => {
                 Err(InspectorError::Storage { message, is_full })
             }
             Ended::Failed { status, said } => {
@@ -151,24 +156,33 @@ impl Inspector {
 
     /// Starts a worker for the next file, unless one waits already. A failure shows when it is needed.
     pub fn prepare(&self) {
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if ready.is_none() {
-            *ready = Worker::start(&self.program).ok();
+        let mut ready = self.ready();
+        if ready.is_empty() {
+            ready.extend(Worker::start(&self.program));
         }
     }
 
-    /// A worker that has its job: the one that waits, or a new one if that has died while it waited.
-    async fn worker_with(&self, job: &Job, file: &File, scratch: &File) -> Result<Worker, InspectorError> {
-        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fn ready(&self) -> MutexGuard<'_, Vec<Worker>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A worker that has its job: one that waits, or a new one if that has died while it waited.
+    async fn worker_with(
+        &self,
+        job: &Job,
+        file: &File,
+        scratch: &File,
+    ) -> Result<(Worker, Given), InspectorError> {
+        let ready = self.ready().pop();
         if let Some(mut worker) = ready
             && worker.is_alive()
-            && worker.give(job, file, scratch).await.is_ok()
+            && let Ok(given) = worker.give(job, file, scratch).await
         {
-            return Ok(worker);
+            return Ok((worker, given));
         }
         let mut worker = Worker::start(&self.program).map_err(InspectorError::Spawn)?;
-        worker.give(job, file, scratch).await.map_err(InspectorError::Socket)?;
-        Ok(worker)
+        let given = worker.give(job, file, scratch).await.map_err(InspectorError::Socket)?;
+        Ok((worker, given))
     }
 }
 

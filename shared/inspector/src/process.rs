@@ -1,28 +1,38 @@
-//! A worker, as the service sees it: started, given one job, ended.
+//! A worker, as the service sees it: started, given one job after another, ended.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
-use crate::protocol::{self, Answer, Job};
+use crate::protocol::{self, Answer, End, Job};
 use crate::{InspectorError, WorkerProgram, descriptors, worker};
 
-/// Dropping it kills the process.
+/// Dropping it kills the process, and with it the copy that is at work.
 #[derive(Debug)]
 pub(crate) struct Worker {
     child: Child,
-    socket: UnixStream,
+    control: UnixStream,
 }
 
-/// How a worker ended.
+/// A job that was given. The sockets are its copy's alone: what another one wrote cannot be in them.
+#[derive(Debug)]
+pub(crate) struct Given {
+    answers: UnixStream,
+    said: UnixStream,
+}
+
+/// How a job ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    Answered(Answer),
+    /// With what the worker itself spent on it.
+    Answered(Answer, Duration),
     /// Without a whole answer; `said` is the end of what it wrote to stderr.
     Failed {
         status: ExitStatus,
@@ -31,6 +41,8 @@ pub(crate) enum Ended {
 }
 
 const MAX_SAID: u64 = 4096;
+/// A copy that has answered ends at once. One that was taken over might not.
+const TIME_TO_END: Duration = Duration::from_secs(2);
 
 /// The openers that a worker has, by name and version.
 pub(crate) async fn openers(program: &WorkerProgram) -> io::Result<Vec<String>> {
@@ -63,34 +75,55 @@ impl Worker {
         let child = command(program)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(Stdio::inherit())
             .spawn()?;
-        Ok(Self { child, socket: UnixStream::from_std(ours)? })
+        Ok(Self { child, control: UnixStream::from_std(ours)? })
     }
 
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Gives it its job. The files are copies of the descriptors: the same open files.
-    pub(crate) async fn give(&mut self, job: &Job, file: &File, scratch: &File) -> io::Result<()> {
-        descriptors::send(&self.socket, [file.as_fd(), scratch.as_fd()])?;
-        self.socket.write_all(&protocol::encode(job)?).await
+    /// Gives it a job. The files are copies of the descriptors: the same open files.
+    pub(crate) async fn give(&mut self, job: &Job, file: &File, scratch: &File) -> io::Result<Given> {
+        let (answers, their_answers) = socket_pair()?;
+        let (said, their_stderr) = socket_pair()?;
+        let files = [file.as_fd(), scratch.as_fd(), their_answers.as_fd(), their_stderr.as_fd()];
+        descriptors::send(&self.control, files)?;
+        self.control.write_all(&protocol::encode(job)?).await?;
+        Ok(Given { answers, said })
     }
 
-    /// Waits for the answer, or for the end without one. The process is gone afterwards.
-    pub(crate) async fn answer(mut self) -> Result<Ended, InspectorError> {
+    /// Waits for the answer, or for the end without one. The copy is gone afterwards; the worker is given back if it is ready for another job.
+    pub(crate) async fn answer(
+        mut self,
+        mut given: Given,
+    ) -> Result<(Ended, Option<Self>), InspectorError> {
         // Half an answer is none.
-        if let Ok(answer) = protocol::read_async(&mut self.socket).await {
-            self.child.kill().await.map_err(InspectorError::Socket)?;
-            return Ok(Ended::Answered(answer));
+        if let Ok(answer) = protocol::read_async(&mut given.answers).await {
+            let end = tokio::time::timeout(TIME_TO_END, self.end()).await;
+            return Ok(match end {
+                Ok(Ok(end)) => (Ended::Answered(answer, end.cpu_time), Some(self)),
+                Ok(Err(_)) | Err(_) => (Ended::Answered(answer, Duration::ZERO), None),
+            });
         }
-        drop(self.socket);
+        let (status, worker) = match self.end().await {
+            Ok(end) => (ExitStatus::from_raw(end.status), Some(self)),
+            Err(_) => (self.child.wait().await.map_err(InspectorError::Socket)?, None),
+        };
         let mut said = Vec::new();
-        if let Some(stderr) = self.child.stderr.take() {
-            let _ = stderr.take(MAX_SAID).read_to_end(&mut said).await;
-        }
-        let status = self.child.wait().await.map_err(InspectorError::Socket)?;
-        Ok(Ended::Failed { status, said: String::from_utf8_lossy(&said).trim().to_owned() })
+        let _ = given.said.take(MAX_SAID).read_to_end(&mut said).await;
+        Ok((Ended::Failed { status, said: String::from_utf8_lossy(&said).trim().to_owned() }, worker))
     }
+
+    async fn end(&mut self) -> io::Result<End> {
+        protocol::read_async(&mut self.control).await
+    }
+}
+
+/// Ours, and one for a process that waits.
+fn socket_pair() -> io::Result<(UnixStream, std::os::unix::net::UnixStream)> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    Ok((UnixStream::from_std(ours)?, theirs))
 }

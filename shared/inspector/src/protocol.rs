@@ -1,4 +1,4 @@
-//! What the service and a worker say to each other: one job, one answer, each as JSON behind its length.
+//! What the service, a worker and its copies say to each other: a job, its answer, its end, each as JSON behind its length.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// What a worker is to do with the files that come with it.
+/// What is to be done with the files that come with it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) gate: Gate,
@@ -16,6 +16,7 @@ pub(crate) struct Job {
     pub(crate) cpu_limit: Duration,
 }
 
+/// What a copy says, which has read hostile bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Inspected {
@@ -29,6 +30,15 @@ pub(crate) enum Answer {
         message: String,
         is_full: bool,
     },
+}
+
+/// What a worker says once its copy has ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct End {
+    /// As of waitpid(2).
+    pub(crate) status: i32,
+    /// What the worker itself spent on this job.
+    pub(crate) cpu_time: Duration,
 }
 
 /// 65,536 members, each with its place in a hundred bytes, and some room.

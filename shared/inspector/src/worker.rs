@@ -1,22 +1,27 @@
-//! A worker, as it sees itself: gets one job, confines itself, runs the gate, answers, ends.
+//! A worker, as it sees itself: it loads the openers and waits. For each job it makes a copy of itself, which confines itself, runs the gate, answers, ends.
+//!
+//! Invariant: a worker reads no byte of any upload, so that no file is read by a process that has read another one.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
-use confine::ResourceLimits;
+use confine::{Forked, ResourceLimits};
 use gate::{Gate, Inspection, Opener};
+use rustix::process::{DumpableBehavior, WaitOptions, set_dumpable_behavior, waitpid};
 
 use crate::descriptors;
-use crate::protocol::{self, Answer, Job};
+use crate::protocol::{self, Answer, End, Job};
 
 /// The argument that makes this program a worker.
 pub(crate) const WORD: &str = "gate-worker";
 /// The second argument, for one that only says which openers it has.
 pub(crate) const OPENERS: &str = "openers";
-/// How a worker shows in a list of processes.
+/// How a worker and its copies show in a list of processes: by their arguments, and a copy by its name as well.
 pub(crate) const NAME: &str = "airlock-gate";
+const COPY_NAME: &CStr = c"airlock-inspect";
 /// The exit code of a Rust program that panicked.
 pub(crate) const PANICKED: i32 = 101;
 /// The exit code of one that could not begin.
@@ -53,11 +58,42 @@ fn say_openers(openers: &[Box<dyn Opener>]) -> io::Result<()> {
     openers.iter().try_for_each(|opener| writeln!(io::stdout(), "{}", opener.name()))
 }
 
-/// Waits for a job, which may never come.
+/// Waits for one job after another, which may never come.
 fn serve(openers: Vec<Box<dyn Opener>>) -> io::Result<()> {
-    let mut socket = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let Some([file, scratch]) = descriptors::receive(&socket)? else { return Ok(()) };
-    let job: Job = protocol::read(&mut socket)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    let mut control = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    while let Some([file, scratch, answers, said]) = descriptors::receive(&control)? {
+        let began = cpu_time();
+        let job: Job = protocol::read(&mut control)?;
+        match confine::fork()? {
+            Forked::Copy => {
+                // What it says to the worker's service would be taken for the worker's word.
+                drop(control);
+                rustix::stdio::dup2_stdin(io::stdout())?;
+                rustix::stdio::dup2_stderr(&said)?;
+                return inspect(&job, file, scratch, openers, answers.into());
+            }
+            Forked::Original(copy) => {
+                drop((file, scratch, answers, said));
+                let waited = waitpid(Some(copy), WaitOptions::empty())?;
+                let (_, status) = waited.ok_or_else(|| io::Error::other("a copy has no end"))?;
+                let cpu_time = cpu_time().saturating_sub(began);
+                protocol::write(&mut control, &End { status: status.as_raw(), cpu_time })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Does one job, in a process that ends with it.
+fn inspect(
+    job: &Job,
+    file: OwnedFd,
+    scratch: OwnedFd,
+    openers: Vec<Box<dyn Opener>>,
+    mut answers: File,
+) -> io::Result<()> {
+    rustix::thread::set_name(COPY_NAME)?;
     confine::limit_resources(ResourceLimits {
         cpu: job.cpu_limit,
         memory_bytes: MEMORY_BYTES + u64::try_from(STACK_BYTES).unwrap_or(u64::MAX),
@@ -66,9 +102,10 @@ fn serve(openers: Vec<Box<dyn Opener>>) -> io::Result<()> {
     })
     .map_err(io::Error::other)?;
     confine::forbid_files().map_err(io::Error::other)?;
+    let gate = job.gate.clone();
     let inspected = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
         confine::forbid_calls().map_err(io::Error::other)?;
-        answer(&job.gate, file, scratch, openers, &mut socket)
+        answer(&gate, file, scratch, openers, &mut answers)
     })?;
     inspected.join().unwrap_or_else(|_| std::process::exit(PANICKED))
 }
