@@ -29,9 +29,8 @@ async fn worker_at_work() -> Pid {
             fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
         n_ticks > 20
     };
-    let pid = wait::until_found("a worker at work", async || {
-        inspecting().into_iter().find(is_at_work).ok_or(())
-    });
+    let pid =
+        wait::until_found("a worker at work", async || inspecting().into_iter().find(is_at_work).ok_or(()));
     Pid::from_raw(pid.await.cast_signed()).unwrap()
 }
 

@@ -122,7 +122,9 @@ fn every_crate_obeys_the_workspace_lints_and_licence() {
     for (path, text) in manifests {
         n_checked += 1;
         // One calls libraries in C and C++, the other one forks, so neither can forbid `unsafe`; their own tables have the workspace's other lints.
-        let may_be_unsafe = ["shared/openers/Cargo.toml", "shared/confine/Cargo.toml"].map(Path::new).contains(&path.as_path());
+        let may_be_unsafe = ["shared/openers/Cargo.toml", "shared/confine/Cargo.toml"]
+            .map(Path::new)
+            .contains(&path.as_path());
         let has_lints = if may_be_unsafe { "unsafe_code = \"deny\"" } else { "[lints]\nworkspace = true" };
         assert!(text.contains(has_lints), "{}", path.display());
         assert!(text.contains("license.workspace = true"), "{}", path.display());

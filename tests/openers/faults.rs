@@ -116,8 +116,10 @@ async fn a_worker_that_hangs_in_an_opener_ends_with_its_scan() {
     let file_id = service.upload("long.img", &long.bytes).await;
     let mut stopped = Vec::new();
     let info = loop {
-        for pid in
-            inspecting().into_iter().filter(|pid| has_worked(*pid) && !stopped.contains(pid)).collect::<Vec<_>>()
+        for pid in inspecting()
+            .into_iter()
+            .filter(|pid| has_worked(*pid) && !stopped.contains(pid))
+            .collect::<Vec<_>>()
         {
             signal(pid, Signal::STOP);
             stopped.push(pid);

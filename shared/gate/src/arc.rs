@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use self::growing::Growing;
 use self::hashed::Hashed;
 use self::squeezed::{Runs, Squeezed};
-use crate::blob::{Blob, to_u64};
+use crate::blob::{Blob, SEARCH_WINDOW, to_u64};
 use crate::fields::Fields as _;
 use crate::walk::{Damage, Reach, Stop, Walk, Walked};
 
@@ -27,8 +27,8 @@ const PROGRAM_BYTES: usize = 1024 * 1024;
 const LARGEST_IN_PROGRAM: u64 = 1 << 24;
 /// No disk of the time held more.
 const LARGEST_SOUND: u64 = 1 << 28;
-/// As much as is handed of one that has no name and is cut: it is next to certain that it is none.
-const MOST_OF_UNLIKELY: u64 = 1024 * 1024;
+/// As much as is unpacked and handed of one in other data that has no name or is cut: most files have such a place, and it is next to certain that it is none.
+const MOST_OF_UNLIKELY: u64 = 16 * 1024;
 /// As much as is unpacked of a member that may be none.
 const MOST_OF_DOUBTFUL: u64 = 32 * 1024 * 1024;
 
@@ -81,14 +81,13 @@ fn search_anywhere(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 
 /// The next mark and its method, where that is one of arc's; 0 is the end of an archive.
 fn next_mark(blob: &Blob, mut at: u64) -> io::Result<Option<(u64, u8)>> {
-    const WINDOW: usize = 256 * 1024;
     while at < blob.size_bytes() {
-        let window = blob.bytes_at(at, WINDOW + 1)?;
+        let window = blob.bytes_at(at, SEARCH_WINDOW + 1)?;
         let is_header = |mark: &usize| window.get(mark + 1).is_some_and(|method| *method <= 9);
         if let Some(mark) = memchr::memchr_iter(MARK, &window).find(is_header) {
             return Ok(Some((at + to_u64(mark), window.u8_at(mark + 1))));
         }
-        at += to_u64(WINDOW);
+        at += to_u64(SEARCH_WINDOW);
     }
     Ok(None)
 }
@@ -121,28 +120,28 @@ fn hand(walk: &mut Walk<'_>, member: &Member, depth: u32, damage: Damage) -> Wal
 /// One that is cut, or has no name, may be a piece of a sound zip, which is malformed without the rest. What is stored in it was seen as part of the
 /// blob as well, so it is refused for nothing but what it costs.
 fn hand_uncounted(walk: &mut Walk<'_>, member: &Member, depth: u32) -> Walked {
+    let is_unlikely = !member.has_name || !member.is_whole();
+    let most = if is_unlikely { MOST_OF_UNLIKELY } else { MOST_OF_DOUBTFUL };
     let data = if member.is_stored() {
-        let is_unlikely = !member.has_name && !member.is_whole();
-        member.data.slice(0, if is_unlikely { MOST_OF_UNLIKELY } else { u64::MAX })
+        member.data.slice(0, if is_unlikely { most } else { u64::MAX })
     } else {
-        decoded(walk, member.unpacked(), Damage::CutOff)?
+        decoded(walk, member.unpacked(), most, Damage::CutOff)?
     };
-    let is_doubtful = !member.has_name || !member.is_whole();
     match walk.visit(data.clone(), depth, Reach::Handed) {
-        Err(Stop::Refused(refusal)) if is_doubtful && refusal.may_ask_engine() => walk.give(data),
+        Err(Stop::Refused(refusal)) if is_unlikely && refusal.may_ask_engine() => walk.give(data),
         visited => visited,
     }
 }
 
 fn hand_decoded(walk: &mut Walk<'_>, unpacked: io::Result<Unpacked>, depth: u32, damage: Damage) -> Walked {
-    let member = decoded(walk, unpacked, damage)?;
+    let most = if damage == Damage::CutOff { MOST_OF_DOUBTFUL } else { u64::MAX };
+    let member = decoded(walk, unpacked, most, damage)?;
     walk.visit(member, depth, Reach::Handed)
 }
 
-fn decoded(walk: &mut Walk<'_>, unpacked: io::Result<Unpacked>, damage: Damage) -> Walked<Blob> {
+fn decoded(walk: &mut Walk<'_>, unpacked: io::Result<Unpacked>, most: u64, damage: Damage) -> Walked<Blob> {
     let unpacked =
         unpacked.unwrap_or_else(|error| Unpacked { bytes: Box::new(std::iter::empty()), error: Some(error) });
-    let most = if damage == Damage::CutOff { MOST_OF_DOUBTFUL } else { u64::MAX };
     let mut writer = walk.writer();
     walk.fill(&mut writer, &mut unpacked.take(most), damage)?;
     Ok(writer.finish())

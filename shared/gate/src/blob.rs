@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::scratch::{Range, Scratch};
 
+/// How much is searched at a time: little enough to stay in the processor's cache, and for the allocator to use again.
+pub(crate) const SEARCH_WINDOW: usize = 64 * 1024;
+
 /// A range of bytes. Cheap to clone and to slice.
 #[derive(Clone, Debug)]
 pub struct Blob {
@@ -111,10 +114,16 @@ impl Blob {
 
     /// Up to `n_bytes` at `offset`; fewer only where the blob ends.
     pub(crate) fn bytes_at(&self, offset: u64, n_bytes: usize) -> io::Result<Vec<u8>> {
-        let slice = self.slice(offset, to_u64(n_bytes));
-        let mut bytes = vec![0; to_usize(slice.size_bytes)];
-        slice.read_exact(&mut bytes)?;
+        let mut bytes = Vec::new();
+        self.read_at(offset, n_bytes, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// The same, into a buffer that is used again.
+    fn read_at(&self, offset: u64, n_bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+        let slice = self.slice(offset, to_u64(n_bytes));
+        buffer.resize(to_usize(slice.size_bytes), 0);
+        slice.read_exact(buffer)
     }
 
     /// From the start.
@@ -161,9 +170,11 @@ impl BlobReader {
 
 impl io::BufRead for BlobReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        let buffer_end = self.buffer_start + to_u64(self.buffer.len());
+        let buffer_end = self.buffer_start.saturating_add(to_u64(self.buffer.len()));
         if self.position < self.buffer_start || self.position >= buffer_end {
-            self.buffer = self.blob.bytes_at(self.position, BUFFER_BYTES)?;
+            // Nothing of it counts if reading fails.
+            self.buffer_start = u64::MAX;
+            self.blob.read_at(self.position, BUFFER_BYTES, &mut self.buffer)?;
             self.buffer_start = self.position;
         }
         let start = to_usize(self.position - self.buffer_start).min(self.buffer.len());

@@ -10,7 +10,7 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 use domain::verdict::Unscannable;
 
 use crate::ask::{self, Asked};
-use crate::blob::{Blob, to_u64, to_usize};
+use crate::blob::{Blob, SEARCH_WINDOW, to_u64, to_usize};
 use crate::fields::Fields as _;
 use crate::format::{BOTH_OPEN, LIBARCHIVE_OPENS, NONE_OPENS, SEVEN_ZIP_OPENS};
 use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
@@ -19,7 +19,6 @@ use crate::opener::Program;
 use crate::walk::{Damage, Reach, Stop, Walk, Walked, refuse};
 use crate::{cabinet, iso, openpgp, seven_zip, stream, tar, zip};
 
-const WINDOW: usize = 1024 * 1024;
 /// The longest header that is looked at behind a signature: an ARJ header, a tar block.
 const HEADER: usize = 4 * 1024;
 /// `ustar` stands this far into a tar header, the method this far into an LHA header, the volume descriptor this far into an image.
@@ -80,9 +79,11 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     tar::walk_blocks(walk, blob, tar::Headers::WithoutMagic, depth)?;
     let (mut at, mut done_to, mut has_armor) = (0u64, 0u64, false);
     while at < blob.size_bytes() {
-        let window = blob.bytes_at(at, WINDOW + HEADER)?;
+        let window = blob.bytes_at(at, SEARCH_WINDOW + HEADER)?;
         let mut from = 0;
-        while let Some((start, kind)) = next_signature(&window, from).filter(|(start, _)| *start < WINDOW) {
+        while let Some((start, kind)) =
+            next_signature(&window, from).filter(|(start, _)| *start < SEARCH_WINDOW)
+        {
             let found_at = at + to_u64(start);
             if kind == Kind::Armor {
                 if !std::mem::replace(&mut has_armor, true) {
@@ -97,7 +98,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
             // From the next byte on: one signature can begin within another, as in `07070701`.
             from = start + to_usize(n_bytes.max(1));
         }
-        at = (at + to_u64(WINDOW)).max(done_to);
+        at = (at + to_u64(SEARCH_WINDOW)).max(done_to);
     }
     Ok(())
 }
@@ -195,11 +196,11 @@ fn open(
 pub(crate) fn walk_armor(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let mut at = 0;
     while at < blob.size_bytes() {
-        let window = blob.bytes_at(at, WINDOW + ARMOR.len())?;
+        let window = blob.bytes_at(at, SEARCH_WINDOW + ARMOR.len())?;
         if let Some(hit) = memchr::memmem::find(&window, ARMOR) {
             return openpgp::walk_armor(walk, blob, at + to_u64(hit), depth);
         }
-        at += to_u64(WINDOW);
+        at += to_u64(SEARCH_WINDOW);
     }
     Ok(())
 }
@@ -208,7 +209,7 @@ pub(crate) fn walk_armor(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked
 pub(crate) fn walk_zip_members(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let mut at = 0;
     while at < blob.size_bytes() {
-        let window = blob.bytes_at(at, WINDOW)?;
+        let window = blob.bytes_at(at, SEARCH_WINDOW)?;
         let Some(hit) = memchr::memmem::find(&window, ZIP_LOCAL) else {
             // A signature may be cut by the window's end.
             at += to_u64(window.len().saturating_sub(ZIP_LOCAL.len() - 1)).max(1);

@@ -33,7 +33,7 @@ mod words;
 use domain::verdict::Unscannable;
 use memchr::memmem;
 
-use crate::blob::{Blob, to_u64};
+use crate::blob::{Blob, SEARCH_WINDOW, to_u64};
 use crate::walk::{Walk, Walked, refuse};
 
 use index::Index;
@@ -94,14 +94,13 @@ fn saved_readings(index: &mut Index, keys: &Keys) -> Walked<Vec<Reading>> {
 
 /// Whether what a reader needs is there. Poppler goes on without `%PDF-`.
 fn may_be_pdf(blob: &Blob) -> std::io::Result<bool> {
-    const WINDOW: usize = 1024 * 1024;
     const OVERLAP: usize = 8;
     let (mut has_object, mut has_stream, mut at) = (false, false, 0);
     while at < blob.size_bytes() && !(has_object && has_stream) {
-        let window = blob.bytes_at(at, WINDOW + OVERLAP)?;
+        let window = blob.bytes_at(at, SEARCH_WINDOW + OVERLAP)?;
         has_object |= memmem::find(&window, b"obj").is_some();
         has_stream |= memmem::find(&window, b"stream").is_some();
-        at += to_u64(WINDOW);
+        at += to_u64(SEARCH_WINDOW);
     }
     Ok(has_object && has_stream)
 }

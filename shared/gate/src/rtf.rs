@@ -11,7 +11,7 @@ use std::io;
 
 use domain::verdict::Unscannable;
 
-use crate::blob::{Blob, to_u64};
+use crate::blob::{Blob, SEARCH_WINDOW, to_u64};
 use crate::ole;
 use crate::walk::{Walk, Walked, refuse};
 
@@ -36,14 +36,13 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 
 fn holds_rtf(blob: &Blob) -> io::Result<bool> {
     const START: &[u8] = b"{\\rt";
-    const WINDOW: usize = 1024 * 1024;
     let mut at = 0;
     while at < blob.size_bytes() {
-        let window = blob.bytes_at(at, WINDOW + START.len() - 1)?;
+        let window = blob.bytes_at(at, SEARCH_WINDOW + START.len() - 1)?;
         if memchr::memmem::find(&window, START).is_some() {
             return Ok(true);
         }
-        at += to_u64(WINDOW);
+        at += to_u64(SEARCH_WINDOW);
     }
     Ok(false)
 }

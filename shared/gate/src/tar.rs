@@ -4,7 +4,7 @@ use std::io;
 
 use domain::verdict::Unscannable;
 
-use crate::blob::{Blob, to_u64, to_usize};
+use crate::blob::{Blob, SEARCH_WINDOW, to_u64, to_usize};
 use crate::capability::Method;
 use crate::fields::Fields as _;
 use crate::walk::{Reach, Walk, Walked, disputed, malformed, refuse};
@@ -108,11 +108,10 @@ pub(crate) enum Headers {
 
 /// Walks tars that begin at a block in the middle of other data: GNU tar looks for the next header when the first is none.
 pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, headers: Headers, depth: u32) -> Walked {
-    const WINDOW: usize = 1024 * 1024;
     let may_have_magic = headers == Headers::All;
     let mut at = BLOCK;
     while at < blob.size_bytes() {
-        let window = blob.bytes_at(at, WINDOW)?;
+        let window = blob.bytes_at(at, SEARCH_WINDOW)?;
         let mut blocks = window.chunks(to_usize(BLOCK)).enumerate();
         let found =
             blocks.find(|(_, block)| (may_have_magic || block.at(257, 5) != b"ustar") && is_header(block));
@@ -130,10 +129,20 @@ pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, headers: Headers, de
 /// Walks a tar in the middle of other data, as far as it goes, and hands its members to the engine. Returns where it ends.
 pub(crate) fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<u64> {
     let mut at = 0;
-    while let Some(header) = next_header(blob, at)?.filter(|header| is_header(header)) {
+    while let Some(header) =
+        next_header(blob, at)?.filter(|header| is_header(header) && may_have_size(header))
+    {
         at = walk_member(walk, blob, at, &header, depth, Reach::Handed)?;
     }
     Ok(at)
+}
+
+/// Whether a header that is found amid data says a size to any reader: in digits, in base 256, or in GNU tar's old base 64. One block in some
+/// millions of a program has a checksum that is right by accident.
+fn may_have_size(header: &[u8]) -> bool {
+    let field = header.at(124, 12);
+    let field = field.strip_prefix(b"\0").unwrap_or(field).trim_ascii_start();
+    field.first().is_some_and(|byte| matches!(byte, b'0'..=b'7' | b'+' | b'-' | 0x80..))
 }
 
 /// The block at `at`, unless it is zeros or the end.
@@ -267,6 +276,30 @@ mod tests {
 
     fn layout_of(text: &[u8]) -> Layout {
         layout(&Blob::from_bytes(text.to_vec())).unwrap()
+    }
+
+    #[test]
+    fn a_size_is_what_some_reader_takes_for_one() {
+        let may_have = |field: &[u8]| {
+            let mut header = vec![0; 512];
+            header[124..124 + field.len()].copy_from_slice(field);
+            may_have_size(&header)
+        };
+        for field in [
+            &b"00000000104\0"[..],
+            b"   104 ",
+            b"\0 104",
+            b"104\0\x92\xc2",
+            b"\x80\0\0\x44",
+            b"\xff",
+            b"+1",
+            b"-1",
+        ] {
+            assert!(may_have(field), "{field:?}");
+        }
+        for field in [&b""[..], b"\0\0\x92\xc2\x02", b"   ", b"8", b"\x01"] {
+            assert!(!may_have(field), "{field:?}");
+        }
     }
 
     #[test]

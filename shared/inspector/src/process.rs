@@ -34,10 +34,7 @@ pub(crate) enum Ended {
     /// With what the worker itself spent on it.
     Answered(Answer, Duration),
     /// Without a whole answer; `said` is the end of what it wrote to stderr.
-    Failed {
-        status: ExitStatus,
-        said: String,
-    },
+    Failed { status: ExitStatus, said: String },
 }
 
 const MAX_SAID: u64 = 4096;
@@ -95,10 +92,7 @@ impl Worker {
     }
 
     /// Waits for the answer, or for the end without one. The copy is gone afterwards; the worker is given back if it is ready for another job.
-    pub(crate) async fn answer(
-        mut self,
-        mut given: Given,
-    ) -> Result<(Ended, Option<Self>), InspectorError> {
+    pub(crate) async fn answer(mut self, mut given: Given) -> Result<(Ended, Option<Self>), InspectorError> {
         // Half an answer is none.
         if let Ok(answer) = protocol::read_async(&mut given.answers).await {
             let end = tokio::time::timeout(TIME_TO_END, self.end()).await;

@@ -28,14 +28,13 @@ use self::library::Library;
 pub use self::library::LoadError;
 use self::search::Search;
 
-/// 7-Zip. For a process that ends soon: the library stays loaded, and what it says about its formats is not freed.
+/// 7-Zip. Loaded once in a process: the library stays, and what it says about its formats is not freed.
 #[derive(Debug)]
 pub struct SevenZip {
     name: String,
     library: Library,
     formats: Vec<Format>,
-    /// Made when the first file is searched.
-    search: Option<Search>,
+    search: Search,
 }
 
 impl SevenZip {
@@ -44,8 +43,9 @@ impl SevenZip {
     pub fn load(candidates: &[&Path]) -> Result<Option<Self>, LoadError> {
         for path in candidates.iter().filter(|path| path.is_file()) {
             if let Some(library) = Library::load(path)? {
-                let name = format!("7-Zip {}", library.version());
-                return Ok(Some(Self { name, library, formats: library.formats()?, search: None }));
+                let (name, formats) = (format!("7-Zip {}", library.version()), library.formats()?);
+                let search = Search::new(&formats)?;
+                return Ok(Some(Self { name, library, formats, search }));
             }
         }
         Ok(None)
@@ -71,8 +71,7 @@ impl Opener for SevenZip {
         if walked.is_none_or(Kind::is_unknown_to_seven_zip)
             && let Some(from) = asking.unopened_from()
         {
-            let search = self.search.get_or_insert_with(|| Search::new(&self.formats));
-            search.run(&self.formats, from, &mut asking);
+            self.search.run(&self.formats, from, &mut asking);
         }
         asking.result()
     }

@@ -18,6 +18,16 @@ pub(crate) enum Breaks {
     LfOnly,
 }
 
+impl Breaks {
+    /// Where the first byte of the next break stands.
+    fn find(self, text: &[u8]) -> Option<usize> {
+        match self {
+            Self::Any => memchr::memchr2(b'\r', b'\n', text),
+            Self::Lf | Self::LfOnly => memchr::memchr(b'\n', text),
+        }
+    }
+}
+
 /// A line, or a piece of one that is too long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line<'a> {
@@ -44,14 +54,24 @@ impl Line<'_> {
 pub(crate) struct Lines {
     reader: BlobReader,
     breaks: Breaks,
+    /// A line that does not stand in the reader's buffer as a whole.
     piece: Vec<u8>,
+    /// Bytes of the last line that the reader has not passed.
+    n_taken: usize,
     begins: bool,
     has_lonely_cr: bool,
 }
 
 impl Lines {
     pub(crate) fn new(blob: &Blob, breaks: Breaks) -> Self {
-        Self { reader: blob.reader(), breaks, piece: Vec::new(), begins: true, has_lonely_cr: false }
+        Self {
+            reader: blob.reader(),
+            breaks,
+            piece: Vec::new(),
+            n_taken: 0,
+            begins: true,
+            has_lonely_cr: false,
+        }
     }
 
     /// Whether a CR without LF has ended a line so far.
@@ -61,20 +81,45 @@ impl Lines {
 
     /// The next line; `None` at the end.
     pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.reader.consume(std::mem::take(&mut self.n_taken));
         self.piece.clear();
         let (at, begins) = (self.reader.position(), self.begins);
-        let ended_by = self.read_piece()?;
-        let next_at = self.reader.position();
+        // Most lines stand in the reader's buffer as a whole, with the byte behind them.
+        let whole = self.whole_line()?;
+        let ended_by = match whole {
+            Some((_, ended_by)) => ended_by,
+            None => self.read_piece()?,
+        };
+        let n_text = whole.map_or(self.piece.len(), |(n_text, _)| n_text);
+        self.n_taken = whole.map_or(0, |(n_text, ended_by)| n_text + ended_by.len());
+        let next_at = self.reader.position() + crate::blob::to_u64(self.n_taken);
         if next_at == at {
             return Ok(None);
         }
         self.begins = !ended_by.is_empty();
+        let text = if whole.is_some() { &self.reader.fill_buf()?[..n_text] } else { self.piece.as_slice() };
         let text = match self.breaks {
-            Breaks::Any | Breaks::LfOnly => self.piece.as_slice(),
-            Breaks::Lf => trim_cr(&self.piece),
+            Breaks::Any | Breaks::LfOnly => text,
+            Breaks::Lf => trim_cr(text),
         };
         let text_end = next_at - crate::blob::to_u64(ended_by.len());
         Ok(Some(Line { text, at, text_end, next_at, begins, ended_by }))
+    }
+
+    /// The bytes of a line that is not too long, and what ends it, if all of that is in the buffer.
+    fn whole_line(&mut self) -> io::Result<Option<(usize, &'static [u8])>> {
+        let available = self.reader.fill_buf()?;
+        let Some(end) = self.breaks.find(&available[..available.len().min(MAX_PIECE)]) else {
+            return Ok(None);
+        };
+        let ended_by = match (available[end], available.get(end + 1)) {
+            (b'\n', _) => b"\n".as_slice(),
+            (_, Some(b'\n')) => b"\r\n",
+            (_, Some(_)) => b"\r",
+            (_, None) => return Ok(None),
+        };
+        self.has_lonely_cr |= ended_by == b"\r";
+        Ok(Some((end, ended_by)))
     }
 
     fn read_piece(&mut self) -> io::Result<&'static [u8]> {
@@ -84,11 +129,7 @@ impl Lines {
             if window.is_empty() {
                 return Ok(b"");
             }
-            let end = match self.breaks {
-                Breaks::Any => memchr::memchr2(b'\r', b'\n', window),
-                Breaks::Lf | Breaks::LfOnly => memchr::memchr(b'\n', window),
-            };
-            let Some(end) = end else {
+            let Some(end) = self.breaks.find(window) else {
                 let n_bytes = window.len();
                 self.piece.extend_from_slice(window);
                 self.reader.consume(n_bytes);

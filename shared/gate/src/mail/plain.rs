@@ -187,7 +187,8 @@ impl Paragraph {
         if !line.is_blank() {
             self.has.known |= begins_with_known_name(line.text);
             self.has.mime |= is_field(line);
-            self.has.multipart |= holds(line.text, b"multipart");
+            // Nothing comes of it without a field.
+            self.has.multipart |= (self.has.known || self.has.mime) && holds(line.text, b"multipart");
             return Ok(());
         }
         let (has, is_first) = (std::mem::take(&mut self.has), self.nested.n_found == 0);
@@ -291,9 +292,16 @@ fn begins_with_known_name(text: &[u8]) -> bool {
         b"content-transfer-encoding",
         b"content-location",
     ];
-    let n_name = text.iter().take_while(|byte| !matches!(byte, b':' | b' ' | b'\t')).count();
-    let is_known = NAMES.iter().any(|name| text[..n_name].eq_ignore_ascii_case(name));
-    is_known && n_name < text.len() || is_encoded_word(text)
+    let is_known = |name: &&[u8]| {
+        let begins = text.get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name));
+        begins && matches!(text.get(name.len()), Some(b':' | b' ' | b'\t'))
+    };
+    // All lines of all files come through here.
+    match text.first().map(u8::to_ascii_lowercase) {
+        Some(b'=') => is_encoded_word(text),
+        Some(b'c' | b'd' | b'f' | b'm' | b'r' | b's' | b't') => NAMES.iter().any(is_known),
+        _ => false,
+    }
 }
 
 /// Whether a line begins with `=?charset?Q?text?=`, or B (RFC 2047). ripMIME decodes it before it looks for names.

@@ -22,6 +22,8 @@ pub enum LoadError {
     Loading(#[from] libloading::Error),
     #[error("the library of 7-Zip does not describe its formats")]
     Formats,
+    #[error("what 7-Zip looks for cannot be searched for")]
+    Search(#[from] aho_corasick::BuildError),
 }
 
 /// The library, loaded. It stays so until the process ends: objects of it hold its code.

@@ -1,6 +1,9 @@
 //! Finds archives behind the start of a file, as 7-Zip does.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use aho_corasick::{AhoCorasick, BuildError, Input, packed};
 
 use super::abi::format_flags;
 use super::asking::{Asking, HEAD_BYTES};
@@ -11,34 +14,64 @@ use super::library;
 const FARTHEST: u64 = 1 << 23;
 /// How much is searched at a time.
 const WINDOW_BYTES: usize = 1 << 18;
+/// As much of a signature as is searched for.
+const LONG: usize = 3;
 
-/// The signatures that are looked for, by their first two bytes: no signature is shorter, and few places in a file begin as one does.
+/// The signatures that are looked for.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// A bit for each pair of bytes.
-    pairs: Vec<u64>,
-    /// Sorted by their pairs.
+    /// Their first bytes, by how many: a search for two bytes stops more often, and few signatures are so short.
+    prefixes: Vec<Prefixes>,
+    /// Sorted by their first two bytes: no signature is shorter.
     signatures: Vec<Signature>,
 }
 
 #[derive(Debug)]
 struct Signature {
-    pair: u16,
+    pair: [u8; 2],
     rest: Vec<u8>,
     /// Index of its format.
     format: usize,
 }
 
+/// Finds any of some short strings.
+#[derive(Debug)]
+enum Prefixes {
+    /// With the processor's vector instructions.
+    Packed(packed::Searcher),
+    Plain(AhoCorasick),
+}
+
+impl Prefixes {
+    fn of(signatures: &[Signature], n_bytes: usize) -> Result<Self, BuildError> {
+        let prefixes = signatures.iter().filter_map(|signature| signature.prefix(n_bytes));
+        let prefixes = prefixes.collect::<BTreeSet<_>>();
+        match packed::Searcher::new(&prefixes) {
+            Some(searcher) => Ok(Self::Packed(searcher)),
+            None => AhoCorasick::new(&prefixes).map(Self::Plain),
+        }
+    }
+
+    /// Where the first one from `from` on stands.
+    fn find(&self, bytes: &[u8], from: usize) -> Option<usize> {
+        match self {
+            Self::Packed(searcher) => {
+                searcher.find_in(bytes, (from..bytes.len()).into()).map(|found| found.start())
+            }
+            Self::Plain(searcher) => {
+                searcher.find(Input::new(bytes).range(from..)).map(|found| found.start())
+            }
+        }
+    }
+}
+
 impl Search {
-    pub(super) fn new(formats: &[Format]) -> Self {
+    pub(super) fn new(formats: &[Format]) -> Result<Self, BuildError> {
         let searched = formats.iter().filter(|format| format.is_searched_for());
         let mut signatures: Vec<_> = searched.flat_map(signatures).collect();
         signatures.sort_by_key(|signature| signature.pair);
-        let mut pairs = vec![0; 1 << 10];
-        for signature in &signatures {
-            pairs[usize::from(signature.pair >> 6)] |= 1 << (signature.pair & 63);
-        }
-        Self { pairs, signatures }
+        let prefixes = [2, LONG].map(|n_bytes| Prefixes::of(&signatures, n_bytes));
+        Ok(Self { prefixes: prefixes.into_iter().collect::<Result<_, _>>()?, signatures })
     }
 
     /// Opens the first archive of each format in the file from `from` on.
@@ -61,39 +94,44 @@ impl Search {
 
     /// Asks about every signature that begins at one of the first `n_places` of the window.
     fn run_through(&self, n_places: usize, place: &mut Place<'_>, asking: &mut Asking<'_>) {
-        let mut from = 0;
-        while let Some(at) = self.next_pair(&place.window.bytes, from, n_places) {
-            from = at + 1;
-            let pair = u16::from_ne_bytes([place.window.bytes[at], place.window.bytes[at + 1]]);
+        // Of each search, where it has come to.
+        let find =
+            |prefixes: &Prefixes, bytes: &[u8], from| prefixes.find(bytes, from).filter(|at| *at < n_places);
+        let mut found =
+            self.prefixes.iter().map(|prefixes| find(prefixes, &place.window.bytes, 0)).collect::<Vec<_>>();
+        while let Some(at) = found.iter().copied().flatten().min() {
+            let pair = [place.window.bytes[at], place.window.bytes[at + 1]];
             for signature in self.signatures_with(pair) {
-                if place.window.bytes[at + 2..].starts_with(&signature.rest) {
+                if place.window.bytes[at + signature.pair.len()..].starts_with(&signature.rest) {
                     place.ask(&place.formats[signature.format], place.window.start + at as u64, asking);
                 }
+            }
+            for (found, prefixes) in
+                found.iter_mut().zip(&self.prefixes).filter(|(found, _)| **found == Some(at))
+            {
+                *found = find(prefixes, &place.window.bytes, at + 1);
             }
         }
     }
 
-    /// Where the next pair of bytes is that a signature begins with. All bytes of most files come through here.
-    fn next_pair(&self, bytes: &[u8], from: usize, n_places: usize) -> Option<usize> {
-        let bytes = bytes.get(from..bytes.len().min(n_places + 1))?;
-        let pairs = self.pairs.as_slice();
-        let found = bytes.array_windows().position(|pair| {
-            let pair = u16::from_ne_bytes(*pair);
-            pairs[usize::from(pair >> 6)] & (1 << (pair & 63)) != 0
-        });
-        found.map(|found| from + found)
-    }
-
-    fn signatures_with(&self, pair: u16) -> impl Iterator<Item = &Signature> {
+    fn signatures_with(&self, pair: [u8; 2]) -> impl Iterator<Item = &Signature> {
         let first = self.signatures.partition_point(|signature| signature.pair < pair);
         self.signatures[first..].iter().take_while(move |signature| signature.pair == pair)
+    }
+}
+
+impl Signature {
+    /// Its first bytes, for the search for as many: a shorter signature is searched for as a whole.
+    fn prefix(&self, n_bytes: usize) -> Option<Vec<u8>> {
+        let n_prefix = (self.pair.len() + self.rest.len()).min(LONG);
+        (n_prefix == n_bytes).then(|| self.pair.iter().chain(&self.rest).take(n_bytes).copied().collect())
     }
 }
 
 fn signatures(format: &Format) -> impl Iterator<Item = Signature> {
     format.signatures.iter().filter_map(|signature| {
         let (pair, rest) = signature.split_first_chunk()?;
-        Some(Signature { pair: u16::from_ne_bytes(*pair), rest: rest.to_vec(), format: format.index })
+        Some(Signature { pair: *pair, rest: rest.to_vec(), format: format.index })
     })
 }
 
