@@ -11,6 +11,9 @@ use crate::walk::Walked;
 /// Messages in messages, as readers save one from the other: as many as this, as long as their bodies have no more bytes than that in sum.
 const MAX_NESTED: u32 = 16;
 const MAX_NESTED_BYTES: u64 = 8 * 1024 * 1024;
+/// As much of a body is handed that ripMIME alone takes for one, in what does not begin as a message: many texts and programs have such places. What matches anywhere
+/// is found in the whole as well.
+const MOST_OF_UNLIKELY: u64 = 64 * 1024;
 /// Boundaries between which munpack's readings may overlap.
 const MAX_BOUNDARIES: usize = 4;
 
@@ -34,6 +37,7 @@ impl Plain {
         if line.begins {
             let whole = Whole { text_end: self.text_end, size_bytes: self.size_bytes };
             self.message.take(line, whole, spans)?;
+            self.paragraph.most = if self.message.is_message { u64::MAX } else { MOST_OF_UNLIKELY };
             self.paragraph.take(line, whole, spans)?;
             self.guess.take(line, whole, spans)?;
         }
@@ -80,6 +84,8 @@ impl Nested {
 #[derive(Debug, Default)]
 struct Message {
     place: Place,
+    /// Whether any header has begun.
+    is_message: bool,
     is_mailbox: bool,
     has_begun: bool,
     nested: Nested,
@@ -113,6 +119,7 @@ impl Message {
             self.end_header(None, whole, spans)?;
             self.end_bodies(whole.text_end, spans)?;
             self.place = Place::Header(Starts::default());
+            self.is_message = true;
             return Ok(());
         }
         match &mut self.place {
@@ -120,6 +127,7 @@ impl Message {
             Place::Before if is_header_line(without_mark(line.text)) => {
                 let has_mime = is_field(line);
                 self.place = Place::Header(Starts { has_mime, ..Starts::default() });
+                self.is_message = true;
             }
             Place::Before => self.place = Place::Body,
             Place::Header(_) if line.is_blank() => {
@@ -167,6 +175,8 @@ impl Starts {
 struct Paragraph {
     has: Has,
     nested: Nested,
+    /// Bytes of a body that are handed.
+    most: u64,
     /// Where the preamble of the first multipart begins that the next line that looks like a boundary ends.
     open: Option<u64>,
 }
@@ -200,7 +210,7 @@ impl Paragraph {
             self.open = Some(line.next_at).filter(|_| is_first && has.multipart);
             return Ok(());
         }
-        spans.add_plain_body(line.next_at, whole.size_bytes)
+        spans.add_plain_body(line.next_at, whole.size_bytes.min(line.next_at.saturating_add(self.most)))
     }
 
     fn end_body(&mut self, end: u64, spans: &mut Spans) -> Walked {
