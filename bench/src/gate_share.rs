@@ -98,7 +98,7 @@ async fn compare(
 async fn worker_cost(inspector: &Inspector, gate: &Gate, path: &Path) -> anyhow::Result<Duration> {
     let (file, mut times) = (File::open(path)?, vec![]);
     while times.iter().sum::<Duration>() < LONG_ENOUGH {
-        let inspected = inspector.inspect(gate, &file, LIMITS.max_scan_time).await?;
+        let inspected = inspector.inspect(gate, &file, None, LIMITS.max_scan_time).await?;
         ensure!(inspected.inspection.refusal.is_none(), "{} is refused", path.display());
         times.push(inspected.cpu_time);
     }
@@ -131,7 +131,7 @@ fn gate_cost(gate: &Gate, path: &Path) -> anyhow::Result<Duration> {
     let file = File::open(path)?;
     let (began, mut n_looks) = (cpu::own(), 0);
     loop {
-        let inspection = gate.inspect(&file, tempfile::tempfile()?, vec![])?;
+        let inspection = gate.inspect(&file, tempfile::tempfile()?, vec![], None)?;
         ensure!(inspection.refusal.is_none(), "{} is refused", path.display());
         n_looks += 1;
         let spent = cpu::own().saturating_sub(began);

@@ -24,7 +24,7 @@ async fn every_thread_is_confined_while_an_opener_works() {
     let bytes = long().into_iter().next().unwrap().bytes;
     let n_bytes = bytes.len();
     let asked = tokio::spawn(async move {
-        inspector.inspect(&gate(), &file_of(&bytes), cpu_limit(n_bytes)).await.unwrap()
+        inspector.inspect(&gate(), &file_of(&bytes), None, cpu_limit(n_bytes)).await.unwrap()
     });
     let worker = worker_with_opener_at_work(scratch.path()).await;
     let process = Path::new("/proc").join(worker.to_string());

@@ -71,7 +71,7 @@ fn inspection_of(
 ) -> tokio::task::JoinHandle<Result<Inspected, InspectorError>> {
     let inspector = Arc::clone(inspector);
     let n_bytes = usize::try_from(file.metadata().unwrap().len()).unwrap();
-    tokio::spawn(async move { inspector.inspect(&gate(), &file, cpu_limit(n_bytes)).await })
+    tokio::spawn(async move { inspector.inspect(&gate(), &file, None, cpu_limit(n_bytes)).await })
 }
 
 #[tokio::test(flavor = "multi_thread")]

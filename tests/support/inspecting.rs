@@ -37,7 +37,7 @@ pub(crate) fn cpu_limit(n_bytes: usize) -> Duration {
 }
 
 pub(crate) async fn inspect(inspector: &Inspector, bytes: &[u8]) -> Result<Inspected, InspectorError> {
-    inspector.inspect(&gate(), &file_of(bytes), cpu_limit(bytes.len())).await
+    inspector.inspect(&gate(), &file_of(bytes), None, cpu_limit(bytes.len())).await
 }
 
 pub(crate) fn reason(inspected: &Inspected) -> Option<Unscannable> {

@@ -270,7 +270,7 @@ async fn gather(
     }
     // One budget for all that is done with the bytes: what the gate has spent, the engine has not.
     let cpu_limit = context.engine.config().limits.max_cpu_time(spooled.size_bytes);
-    let inspected = context.inspector.inspect(&context.gate, &spooled.file, cpu_limit).await?;
+    let inspected = context.inspector.inspect(&context.gate, &spooled.file, None, cpu_limit).await?;
     let inspection = inspected.inspection;
     let structure = match inspection.refusal {
         None => Structure::Sound,

@@ -21,6 +21,7 @@ pub mod journal;
 pub mod known;
 pub mod machine;
 pub mod parts;
+pub mod password;
 pub mod reason;
 pub mod record;
 pub mod statistics;

@@ -60,6 +60,7 @@ mod zstd_frames;
 use std::fs::File;
 use std::io;
 
+use domain::password::Password;
 use serde::{Deserialize, Serialize};
 
 pub use blob::{Blob, BlobReader, Place, PlaceIn};
@@ -99,21 +100,28 @@ pub struct Inspection {
     /// The file is a text that begins with `MZ`, as programs for Windows do: to the engine it is a broken one. It is handed as the text that it
     /// is besides, so that nothing hides behind that finding.
     pub is_text_like_program: bool,
+    /// Something in it was opened with the password that was given, and not without.
+    pub needed_password: bool,
 }
 
 impl Gate {
     /// Inspects `file` from its start. Members that are too large for memory, and those that are handed over, are kept in `scratch`, an
-    /// empty file. The `openers` are asked about the file and about every member. An error means that one of the two could not be read or written; whatever the bytes are is an [`Inspection`].
+    /// empty file. What is encrypted is opened with `password`, if there is one. The `openers` are asked about the file and about every member. An error means that one of the two could not be read or written; whatever the bytes are is an [`Inspection`].
     ///
     /// The bytes are hostile: a service calls this in a process of its own, which may crash or be killed (`shared/inspector`).
     pub fn inspect(
         &self,
         file: &File,
         scratch: File,
-        openers: Vec<Box<dyn Opener>>,
+        mut openers: Vec<Box<dyn Opener>>,
+        password: Option<Password>,
     ) -> io::Result<Inspection> {
         let blob = Blob::from_file(file.try_clone()?)?;
+        if let Some(password) = &password {
+            openers.iter_mut().for_each(|opener| opener.use_password(password.clone()));
+        }
         let mut walk = Walk::new(self, Scratch::new(scratch), openers);
+        walk.password = password;
         let is_text_like_program = format::is_text_like_program(&blob)?;
         let looked = walk.look(&blob, 0);
         if is_text_like_program {
@@ -124,6 +132,7 @@ impl Gate {
             Err(Stop::Refused(refusal) | Stop::Disputed(refusal)) => Some(refusal),
             Err(Stop::Trouble(error)) => return Err(error),
         };
-        Ok(Inspection { refusal, handed: walk.into_handed(), is_text_like_program })
+        let needed_password = walk.needed_password;
+        Ok(Inspection { refusal, handed: walk.into_handed(), is_text_like_program, needed_password })
     }
 }

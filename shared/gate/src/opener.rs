@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::ops::ControlFlow;
 
+use domain::password::Password;
+
 use crate::blob::Blob;
 
 /// A program that recipients open archives with, as a library. What it finds in a file, a recipient gets out of it.
@@ -17,6 +19,14 @@ pub trait Opener: Debug + Send {
     ///
     /// [`Opened::NotMine`] gives nothing. After [`ControlFlow::Break`] it gives nothing more, and what it returns does not count.
     fn open(&mut self, blob: &Blob, walked: Option<Kind>, sink: &mut dyn MemberSink) -> Opened;
+
+    /// From now on, what is encrypted is opened with this password, if the program can.
+    fn use_password(&mut self, _password: Password) {}
+
+    /// Whether what was opened last needed the password.
+    fn needed_password(&self) -> bool {
+        false
+    }
 }
 
 /// The programs that openers are.

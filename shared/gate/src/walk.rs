@@ -5,6 +5,7 @@ mod limits;
 use std::collections::HashSet;
 use std::io::{self, BufRead as _, Read};
 
+use domain::password::Password;
 use domain::verdict::Unscannable;
 use sha2::{Digest as _, Sha256};
 
@@ -79,6 +80,10 @@ pub(crate) struct Walk<'a> {
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
     pub(crate) openers: Vec<Box<dyn Opener>>,
+    /// Of whatever is encrypted, as its uploader says.
+    pub(crate) password: Option<Password>,
+    /// Whether anything was opened with it that no reader opens without.
+    pub(crate) needed_password: bool,
 }
 
 const BYTE_BY_BYTE: u64 = 64 * 1024;
@@ -98,7 +103,14 @@ impl<'a> Walk<'a> {
             handed,
             handed_digests,
             openers,
+            password: None,
+            needed_password: false,
         }
+    }
+
+    /// The passwords that a reader may have for a document: the uploader's, and those of `known` that programs try by themselves.
+    pub(crate) fn passwords<'p>(&'p self, known: &'p [&'p str]) -> impl Iterator<Item = &'p str> {
+        self.password.iter().map(Password::exposed).chain(known.iter().copied())
     }
 
     pub(crate) fn into_handed(self) -> Vec<Blob> {

@@ -11,7 +11,8 @@ fn what_cannot_be_scanned_says_why() {
     let limits = Limits { max_member_bytes: 2_000_000, max_total_bytes: 8_000_000, ..USUAL_LIMITS };
     let files = files(&written_by("evasion/limits.py", &[]));
     for (name, path) in &files {
-        let refusal = gate(limits).inspect(&File::open(path).unwrap(), scratch(), vec![]).unwrap().refusal;
+        let refusal =
+            gate(limits).inspect(&File::open(path).unwrap(), scratch(), vec![], None).unwrap().refusal;
         let reason = refusal.map_or("none", |refusal| refusal.reason.code());
         assert_eq!(name.split('.').next(), Some(reason), "{name}");
     }

@@ -41,7 +41,7 @@ fn scratch() -> File {
 fn inspect_bytes(gate: &Gate, bytes: &[u8]) -> Inspection {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
-    gate.inspect(&file, scratch(), vec![]).unwrap()
+    gate.inspect(&file, scratch(), vec![], None).unwrap()
 }
 
 /// The directory that one of the workspace's generators writes: `PROGRAM DIRECTORY ARGUMENTS`. Written once for each version of it.

@@ -59,7 +59,7 @@ fn inspect_with(gate: &Gate, bytes: &[u8], openers: &[Told]) -> std::io::Result<
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
     let openers = openers.iter().map(|opener| Box::new(opener.clone()) as Box<dyn Opener>).collect();
-    gate.inspect(&file, scratch(), openers)
+    gate.inspect(&file, scratch(), openers, None)
 }
 
 /// The reason of the refusal, and what is handed over.

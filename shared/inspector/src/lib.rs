@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use domain::password::Password;
 use domain::verdict::Unscannable;
 use gate::{Blob, Gate, Inspection, PlaceIn, Refusal};
 use rustix::process::Signal;
@@ -104,7 +105,7 @@ impl Inspector {
         &self.openers
     }
 
-    /// Inspects `file` from its start, for at most `cpu_limit` of processor time. Dropping the future kills the process that reads it.
+    /// Inspects `file` from its start, for at most `cpu_limit` of processor time; what is encrypted, with `password`. Dropping the future kills the process that reads it.
     ///
     /// An error is no verdict; what the file did to the worker is: [`Unscannable::ScanTimeout`] beyond the limit, [`Unscannable::ExpandsTooMuch`]
     /// beyond the room for members, [`Unscannable::InspectionFailed`] for any other end.
@@ -112,17 +113,19 @@ impl Inspector {
         &self,
         gate: &Gate,
         file: &File,
+        password: Option<&Password>,
         cpu_limit: Duration,
     ) -> Result<Inspected, InspectorError> {
         let (began, readable) = (Instant::now(), read_only(file).map_err(InspectorError::Files)?);
         let scratch = tempfile::tempfile_in(&self.scratch_directory).map_err(InspectorError::Files)?;
-        let job = Job { gate: gate.clone(), cpu_limit };
+        let password = password.map(|password| password.exposed().to_owned());
+        let job = Job { gate: gate.clone(), cpu_limit, password };
         let (worker, given) = self.worker_with(&job, &readable, &scratch).await?;
         let (ended, worker) = worker.answer(given).await?;
         self.ready().extend(worker);
         match ended {
             Ended::Answered(
-                Answer::Inspected { refusal, handed, is_text_like_program, cpu_time },
+                Answer::Inspected { refusal, handed, is_text_like_program, needed_password, cpu_time },
                 workers_cpu_time,
             ) => {
                 let cpu_time = cpu_time + workers_cpu_time;
@@ -136,7 +139,8 @@ impl Inspector {
                 };
                 let handed = handed.into_iter().map(blob).collect::<io::Result<_>>();
                 let handed = handed.map_err(|_| InspectorError::BadAnswer)?;
-                Ok(Inspected { inspection: Inspection { refusal, handed, is_text_like_program }, cpu_time })
+                let inspection = Inspection { refusal, handed, is_text_like_program, needed_password };
+                Ok(Inspected { inspection, cpu_time })
             }
             Ended::Answered(Answer::Storage { message, is_full }, _) => {
                 Err(InspectorError::Storage { message, is_full })
@@ -146,8 +150,12 @@ impl Inspector {
                 let Some(refusal) = refusal_of(status) else {
                     return Err(InspectorError::NoAnswer(status.to_string()));
                 };
-                let inspection =
-                    Inspection { refusal: Some(refusal), handed: vec![], is_text_like_program: false };
+                let inspection = Inspection {
+                    refusal: Some(refusal),
+                    handed: vec![],
+                    is_text_like_program: false,
+                    needed_password: false,
+                };
                 // How much of it was processor time is not known any more.
                 Ok(Inspected { inspection, cpu_time: began.elapsed().min(cpu_limit) })
             }

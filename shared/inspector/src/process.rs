@@ -83,11 +83,11 @@ impl Worker {
 
     /// Gives it a job. The files are copies of the descriptors: the same open files.
     pub(crate) async fn give(&mut self, job: &Job, file: &File, scratch: &File) -> io::Result<Given> {
-        let (answers, their_answers) = socket_pair()?;
+        let (mut answers, their_answers) = socket_pair()?;
         let (said, their_stderr) = socket_pair()?;
         let files = [file.as_fd(), scratch.as_fd(), their_answers.as_fd(), their_stderr.as_fd()];
         descriptors::send(&self.control, files)?;
-        self.control.write_all(&protocol::encode(job)?).await?;
+        answers.write_all(&protocol::encode(job)?).await?;
         Ok(Given { answers, said })
     }
 

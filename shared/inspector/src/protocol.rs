@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// What is to be done with the files that come with it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) gate: Gate,
     /// Processor time.
     pub(crate) cpu_limit: Duration,
+    pub(crate) password: Option<String>,
 }
 
 /// What a copy says, which has read hostile bytes.
@@ -23,13 +24,11 @@ pub(crate) enum Answer {
         refusal: Option<Refusal>,
         handed: Vec<Place>,
         is_text_like_program: bool,
+        needed_password: bool,
         cpu_time: Duration,
     },
     /// One of the files failed.
-    Storage {
-        message: String,
-        is_full: bool,
-    },
+    Storage { message: String, is_full: bool },
 }
 
 /// What a worker says once its copy has ended.

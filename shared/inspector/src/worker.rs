@@ -9,6 +9,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
 use confine::{Forked, ResourceLimits};
+use domain::password::Password;
 use gate::{Gate, Inspection, Opener};
 use rustix::process::{DumpableBehavior, WaitOptions, set_dumpable_behavior, waitpid};
 
@@ -64,14 +65,13 @@ fn serve(openers: Vec<Box<dyn Opener>>) -> io::Result<()> {
     let mut control = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     while let Some([file, scratch, answers, said]) = descriptors::receive(&control)? {
         let began = cpu_time();
-        let job: Job = protocol::read(&mut control)?;
         match confine::fork()? {
             Forked::Copy => {
                 // What it says to the worker's service would be taken for the worker's word.
                 drop(control);
                 rustix::stdio::dup2_stdin(io::stdout())?;
                 rustix::stdio::dup2_stderr(&said)?;
-                return inspect(&job, file, scratch, openers, answers.into());
+                return inspect(file, scratch, openers, answers.into());
             }
             Forked::Original(copy) => {
                 drop((file, scratch, answers, said));
@@ -85,27 +85,27 @@ fn serve(openers: Vec<Box<dyn Opener>>) -> io::Result<()> {
     Ok(())
 }
 
-/// Does one job, in a process that ends with it.
+/// Does one job, in a process that ends with it. Only here is it read: it may hold a password.
 fn inspect(
-    job: &Job,
     file: OwnedFd,
     scratch: OwnedFd,
     openers: Vec<Box<dyn Opener>>,
     mut answers: File,
 ) -> io::Result<()> {
     rustix::thread::set_name(COPY_NAME)?;
+    let Job { gate, cpu_limit, password } = protocol::read(&mut answers)?;
+    let password = password.map(|text| Password::parse(&text)).transpose().map_err(io::Error::other)?;
     confine::limit_resources(ResourceLimits {
-        cpu: job.cpu_limit,
+        cpu: cpu_limit,
         memory_bytes: MEMORY_BYTES + u64::try_from(STACK_BYTES).unwrap_or(u64::MAX),
         // What is given back is written again: twice as much as all members may have.
-        file_bytes: job.gate.limits.max_total_bytes.saturating_mul(2),
+        file_bytes: gate.limits.max_total_bytes.saturating_mul(2),
     })
     .map_err(io::Error::other)?;
     confine::forbid_files().map_err(io::Error::other)?;
-    let gate = job.gate.clone();
     let inspected = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
         confine::forbid_calls().map_err(io::Error::other)?;
-        answer(&gate, file, scratch, openers, &mut answers)
+        answer(&gate, file, scratch, openers, password, &mut answers)
     })?;
     inspected.join().unwrap_or_else(|_| std::process::exit(PANICKED))
 }
@@ -115,11 +115,12 @@ fn answer(
     file: OwnedFd,
     scratch: OwnedFd,
     openers: Vec<Box<dyn Opener>>,
+    password: Option<Password>,
     socket: &mut File,
 ) -> io::Result<()> {
-    let inspected = gate.inspect(&file.into(), scratch.into(), openers);
+    let inspected = gate.inspect(&file.into(), scratch.into(), openers, password);
     let answer = match &inspected {
-        Ok(Inspection { refusal, handed, is_text_like_program }) => {
+        Ok(Inspection { refusal, handed, is_text_like_program, needed_password }) => {
             // The gate keeps all of them in one of the files. One that is not would be missing from the scan.
             let places = handed.iter().map(gate::Blob::place).collect::<Option<Vec<_>>>();
             let handed = places.ok_or_else(|| io::Error::other("a member is in memory"))?;
@@ -127,6 +128,7 @@ fn answer(
                 refusal: refusal.clone(),
                 handed,
                 is_text_like_program: *is_text_like_program,
+                needed_password: *needed_password,
                 cpu_time: cpu_time(),
             }
         }

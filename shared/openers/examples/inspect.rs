@@ -18,7 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
     let gate = Gate { limits, capabilities };
     for path in std::env::args_os().skip(1) {
-        let inspection = gate.inspect(&File::open(&path)?, tempfile::tempfile()?, openers::installed()?)?;
+        let inspection =
+            gate.inspect(&File::open(&path)?, tempfile::tempfile()?, openers::installed()?, None)?;
         let refusal = inspection.refusal.map_or("pass".to_owned(), |refusal| refusal.to_string());
         let n_bytes = inspection.handed.iter().map(gate::Blob::size_bytes).sum::<u64>();
         let n_handed = inspection.handed.len();

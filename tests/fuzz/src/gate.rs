@@ -111,7 +111,7 @@ fn overwrite(bytes: &mut [u8], at: usize, values: &[u8]) {
 fn inspect_bytes(gate: &Gate, bytes: &[u8]) -> Inspection {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
-    gate.inspect(&file, tempfile::tempfile().unwrap(), vec![]).unwrap()
+    gate.inspect(&file, tempfile::tempfile().unwrap(), vec![], None).unwrap()
 }
 
 fn check(gate: &Gate, bytes: &[u8]) {

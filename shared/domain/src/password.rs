@@ -1,0 +1,62 @@
+//! Which password opens a file, said by whoever uploads it, for one scan.
+//!
+//! Invariant: no text that is made for people or logs holds it.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// A password of a file. Its `Debug` form does not show it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Password(String);
+
+impl Password {
+    /// In characters. Office takes 255, 7-Zip and PDF fewer.
+    pub const LONGEST: usize = 255;
+
+    /// Takes any text of one to 255 characters that has no control characters: no program can be given one that has.
+    pub fn parse(text: &str) -> Result<Self, InvalidPassword> {
+        if text.is_empty() || text.chars().count() > Self::LONGEST || text.chars().any(char::is_control) {
+            return Err(InvalidPassword);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The password itself, for what opens files with it, and what encrypts it.
+    pub fn exposed(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Password(..)")
+    }
+}
+
+/// Says nothing about the text, which may be a password with a slip.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("`password` must have 1 to {longest} characters, and no control characters", longest = Password::LONGEST)]
+pub struct InvalidPassword;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_shown_nowhere() {
+        let password = Password::parse("correct horse").unwrap();
+        assert_eq!(format!("{password:?}"), "Password(..)");
+        assert_eq!(password.exposed(), "correct horse");
+    }
+
+    #[test]
+    fn what_no_program_takes_is_none() {
+        for text in ["", "a\nb", "\0", &"x".repeat(256)] {
+            assert_eq!(Password::parse(text), Err(InvalidPassword), "{text:?}");
+        }
+        for text in [" ", "a b", "пароль", &"ü".repeat(255)] {
+            assert!(Password::parse(text).is_ok(), "{text:?}");
+        }
+    }
+}
