@@ -150,6 +150,7 @@ async fn judged_before(service: &Service) -> Vec<(String, String)> {
             duration: Duration::from_millis(5),
             sha256: Some(digest),
             engine: None,
+            needed_password: false,
         };
         let state = State::Judged { version, judgement, aftermath: Aftermath::default() };
         let due_at = Some(before.expires_at);

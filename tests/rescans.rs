@@ -188,6 +188,7 @@ fn clean_record(now: domain::timestamp::Timestamp) -> Record {
         duration: Duration::from_millis(5),
         sha256: Some(digest),
         engine: None,
+        needed_password: false,
     };
     let version = Version {
         version_id: VersionId::parse("v1").unwrap(),

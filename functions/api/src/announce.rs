@@ -28,6 +28,7 @@ pub(crate) async fn announce(
     now: Timestamp,
 ) -> Result<Record, ApiError> {
     let file = FileId::from_random(aws::clock::random_uuid());
+    let password = app.sealed_password(&upload, file)?;
     app.check_room(wanted_bytes(app, &upload, way))?;
     let method = match way {
         Way::Put => UploadMethod::Put,
@@ -39,7 +40,7 @@ pub(crate) async fn announce(
             UploadMethod::Multipart(MultipartUpload { upload_id, has_checksums })
         }
     };
-    let new = app.new_record(file, owner, upload, method, now);
+    let new = Record { password, ..app.new_record(file, owner, upload, method, now) };
     let write_id = aws::clock::random_uuid().to_string();
     let creation = aws::NewFile { record: &new, once, quotas: &app.quotas };
     let created = app.stores.ledger.create(creation, &write_id).await;

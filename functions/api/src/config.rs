@@ -64,7 +64,7 @@ impl Context {
         let sdk = Sdk::from_environment().await;
         let env = &config.env;
         env.required("AIRLOCK_SCAN_QUEUE_URL")?;
-        let stores = Stores::from_env(env, &sdk)?;
+        let stores = Stores::from_env(env, &sdk)?.with_password_key(env, &sdk).await?;
         let dead_letters_url = env.get("AIRLOCK_DEAD_LETTERS_URL").map(ToOwned::to_owned);
         let machine = env.machine()?;
         Ok(Self {

@@ -27,6 +27,7 @@ use axum::middleware;
 use domain::freshness::FreshnessPolicy;
 use domain::id::{FileId, OwnerId};
 use domain::machine::{Event, MachinePolicy};
+use domain::password::SealedPassword;
 use domain::record::{Record, UploadMethod};
 use domain::timestamp::Timestamp;
 use domain::upload::{Upload, UploadPolicy};
@@ -204,6 +205,13 @@ impl App {
         let metered = (self.quotas != Quotas::NONE).then_some(reserved_bytes);
         let record = Record::new(file, owner, upload, method, &self.uploads, self.settings.first_look, now);
         Record { metered, ..record }
+    }
+
+    /// The upload's password, encrypted for the scan function.
+    fn sealed_password(&self, upload: &Upload, file: FileId) -> Result<Option<SealedPassword>, ApiError> {
+        let Some(password) = &upload.password else { return Ok(None) };
+        let key = self.stores.passwords.as_ref().ok_or(ApiError::PasswordsNotAccepted)?;
+        key.seal(password, file).map(Some).map_err(|_| ApiError::Internal)
     }
 
     /// Refuses an upload of at most `n_bytes` that there is no room for. Nothing to do where storage does not fill up.

@@ -21,7 +21,7 @@ use crate::App;
 use crate::announce::{Way, announce};
 
 /// What the client is about to upload.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewFile {
     #[schema(example = "example.pdf", min_length = 1)]
@@ -41,6 +41,11 @@ pub(crate) struct NewFile {
     /// How often the file can be downloaded; without it, any number of times.
     #[schema(minimum = 1)]
     max_downloads: Option<u32>,
+    /// Opens the file, if it is encrypted: a zip, a 7z archive, a PDF, an Office document. It is used for the scan that follows the upload,
+    /// kept encrypted until then, and never given back.
+    #[serde(skip_serializing)]
+    #[schema(write_only, min_length = 1, max_length = 255)]
+    password: Option<String>,
 }
 
 /// How the client wants to upload.
@@ -124,10 +129,11 @@ fn request(body: &NewFile) -> UploadRequest<'_> {
         content_type: body.content_type.as_deref(),
         checksum_sha256: body.checksum_sha256.as_deref(),
         max_downloads: body.max_downloads,
+        password: body.password.as_deref(),
     }
 }
 
-/// The key and a digest of what it was sent with (draft-ietf-httpapi-idempotency-key-header-07).
+/// The key and a digest of what it was sent with, but for the password, which is kept in no form that it could be guessed by (draft-ietf-httpapi-idempotency-key-header-07).
 fn idempotency_key(
     caller: &Caller,
     headers: &HeaderMap,

@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::id::{FileId, ObjectKey, Sha256};
+use domain::password::{InvalidPassword, Password};
 use domain::record::{Record, UploadMethod};
 use domain::upload::{Rejected, UploadRequest, accept};
 use sha2::Digest as _;
@@ -23,6 +24,9 @@ use disposition::Disposition;
 pub(crate) struct UploadForm {
     #[schema(format = Binary, content_media_type = "application/octet-stream")]
     file: String,
+    /// In front of the file: opens it, if it is encrypted. See `POST /files`.
+    #[schema(write_only, min_length = 1, max_length = 255)]
+    password: Option<String>,
 }
 
 /// Upload a file through the service
@@ -44,18 +48,46 @@ pub(crate) async fn upload(
     let expected = "multipart/form-data";
     let form = Multipart::from_request(request, &app).await;
     let mut form = form.map_err(|_| ApiError::UnsupportedMediaType { expected })?;
-    while let Some(field) = form.next_field().await.map_err(|error| malformed(&error))? {
+    let mut password = None;
+    while let Some(mut field) = form.next_field().await.map_err(|error| malformed(&error))? {
         let header = field.headers().get(header::CONTENT_DISPOSITION);
         let disposition = header.map(|value| Disposition::parse(value.as_bytes())).unwrap_or_default();
         let is_file = disposition.name.as_deref() == Some("file");
+        if disposition.name.as_deref() == Some("password") {
+            password = Some(read_password(&mut field).await?);
+            continue;
+        }
         if let Some(name) = disposition.file_name.filter(|_| is_file) {
-            let record = store(&app, caller, &name, announced_bytes, field).await?;
+            let record = {
+                let declared = Declared { name: &name, password: password.as_deref(), announced_bytes };
+                store(&app, caller, declared, field).await?
+            };
             let location = format!("/files/{}", record.file_id);
             let body = axum::Json(Accepted::from(&record));
             return Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response());
         }
     }
     Err(ApiError::FileFieldMissing)
+}
+
+/// What is said about the file in front of its bytes.
+struct Declared<'a> {
+    name: &'a str,
+    password: Option<&'a str>,
+    announced_bytes: u64,
+}
+
+/// An empty field is no password: forms send what is left empty.
+async fn read_password(field: &mut Field<'_>) -> Result<String, ApiError> {
+    const MOST_BYTES: usize = 4 * Password::LONGEST;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(|error| malformed(&error))? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > MOST_BYTES {
+            return Err(ApiError::Upload(InvalidPassword.into()));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| ApiError::Upload(InvalidPassword.into()))
 }
 
 /// What the content length alone rules out is not read. The form around the file is small; 64 KiB are allowed for it.
@@ -84,17 +116,20 @@ fn too_large(app: &App) -> ApiError {
 async fn store(
     app: &App,
     caller: Caller,
-    name: &str,
-    announced_bytes: u64,
+    declared: Declared<'_>,
     mut field: Field<'_>,
 ) -> Result<Record, ApiError> {
     let content_type = field.content_type().map(ToOwned::to_owned);
-    let mut upload = accept(
-        &UploadRequest { filename: name, content_type: content_type.as_deref(), ..UploadRequest::default() },
-        &app.uploads,
-    )?;
+    let request = UploadRequest {
+        filename: declared.name,
+        content_type: content_type.as_deref(),
+        password: declared.password.filter(|password| !password.is_empty()),
+        ..UploadRequest::default()
+    };
+    let mut upload = accept(&request, &app.uploads)?;
     let file = FileId::from_random(aws::clock::random_uuid());
-    app.check_room(announced_bytes)?;
+    let password = app.sealed_password(&upload, file)?;
+    app.check_room(declared.announced_bytes)?;
     let mut writer =
         ObjectWriter::new(&app.stores.objects, ObjectKey::Issued(file), upload.content_type.clone());
     match copy(app, &mut field, &mut writer).await {
@@ -108,7 +143,7 @@ async fn store(
         }
     }
     let now = aws::clock::now();
-    let record = app.new_record(file, caller.owner, upload, UploadMethod::Form, now);
+    let record = Record { password, ..app.new_record(file, caller.owner, upload, UploadMethod::Form, now) };
     let write_id = aws::clock::random_uuid().to_string();
     let creation = aws::NewFile { record: &record, once: None, quotas: &app.quotas };
     let refused = match app.stores.ledger.create(creation, &write_id).await {

@@ -25,6 +25,13 @@ pub(crate) struct Secrets {
     pub(crate) secret_access_key: String,
 }
 
+impl Secrets {
+    /// Encrypts the passwords of files. Derived, so that it is there for directories of before as well.
+    pub(crate) fn password_key(&self) -> String {
+        format!("passwords {}", self.secret_key)
+    }
+}
+
 impl DataDir {
     /// Opens or makes the directory. A second process on the same one is refused.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {

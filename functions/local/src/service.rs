@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws::env::{ConfigError, Env};
-use aws::{Endpoints, EventQueue, Ledger, Objects, Queues, ScanQueue, Sdk, StaticKeys, Stores};
+use aws::{Endpoints, EventQueue, Ledger, Objects, PasswordKey, Queues, ScanQueue, Sdk, StaticKeys, Stores};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use clamd::Engine;
@@ -112,7 +112,9 @@ impl Local {
         let dead_letters = scans.dead_letters(format!("{SCAN_QUEUE}{}", standin::sqs::DEAD_LETTERS));
         let events = EventQueue::new(sqs, EVENT_QUEUE.to_owned());
         let queues = Queues { scans: Some(scans), events: (!outlets.is_empty()).then_some(events) };
-        let stores = Stores { objects, ledger, queues, tags: env.tag_profile()?, incoming: env.incoming()? };
+        let passwords = Some(PasswordKey::new(&secrets.password_key()).context("`secrets.json`")?);
+        let (tags, incoming) = (env.tag_profile()?, env.incoming()?);
+        let stores = Stores { objects, ledger, queues, tags, incoming, passwords };
         let machine = machine(&settings, &storage, &outlets, env)?;
 
         let run_directory = data_dir.path.join("run");

@@ -7,6 +7,7 @@ use domain::aftermath::{Release, Rescan};
 use domain::content_encoding::ContentEncoding;
 use domain::id::{FileId, ScanId, Sha256, Version};
 use domain::machine::{Effect, Event, Report};
+use domain::password::Password;
 use domain::record::{Lease, Record, State};
 use domain::timestamp::Timestamp;
 use domain::verdict::{
@@ -138,7 +139,7 @@ struct Scanned {
 async fn scan(context: &Context, record: &Record, version: &Version, budget: Duration) -> Scanned {
     let (began, mut seen) = (Instant::now(), vec![]);
     let gathered = tokio::time::timeout(budget, gather(context, record, version, budget, &mut seen)).await;
-    let mut is_out_of_room = false;
+    let (mut is_out_of_room, mut needed_password) = (false, false);
     let (outcome, sha256, engine) = match gathered {
         Err(_) => {
             seen.push(format!("no answer in {budget:?}"));
@@ -153,7 +154,11 @@ async fn scan(context: &Context, record: &Record, version: &Version, budget: Dur
         Ok(Ok(Gathered::Evidence(evidence))) => {
             seen.extend(evidence.replies.iter().filter_map(finding));
             let outcome = judge(&evidence, context.freshness_now().await, aws::clock::now());
-            if let Outcome::Decided(verdict) = &outcome {
+            needed_password = evidence.needed_password;
+            // What a password was given for is not the same without it.
+            if let Outcome::Decided(verdict) = &outcome
+                && record.password.is_none()
+            {
                 let (sha256, size_bytes) = (evidence.sha256, evidence.streamed_size);
                 recall::remember(context, record, verdict, sha256, size_bytes, &evidence.engine).await;
             }
@@ -169,7 +174,7 @@ async fn scan(context: &Context, record: &Record, version: &Version, budget: Dur
     // An engine that ran out of space says so only as an error of its own.
     is_out_of_room |= context.engine.lacks_room(version.size_bytes);
     let release = release_of(context, &outcome, sha256).await;
-    let report = Report { outcome, duration: began.elapsed(), sha256, engine, release };
+    let report = Report { outcome, duration: began.elapsed(), sha256, engine, needed_password, release };
     Scanned { report, seen, is_out_of_room }
 }
 
@@ -240,6 +245,21 @@ impl Trouble {
     }
 }
 
+/// What the uploader gave, for the first scan.
+fn password(context: &Context, record: &Record) -> Option<Password> {
+    let sealed = record.password.as_ref()?;
+    let opened = context.stores.passwords.as_ref().map(|key| key.open(sealed, record.file_id));
+    match opened {
+        Some(Ok(password)) => Some(password),
+        // Without it the file is what it is to everybody: encrypted.
+        Some(Err(error)) => {
+            tracing::warn!(file.id = %record.file_id, error = aws::log::chain(&error), "a password is lost");
+            None
+        }
+        None => None,
+    }
+}
+
 async fn gather(
     context: &Context,
     record: &Record,
@@ -270,7 +290,10 @@ async fn gather(
     }
     // One budget for all that is done with the bytes: what the gate has spent, the engine has not.
     let cpu_limit = context.engine.config().limits.max_cpu_time(spooled.size_bytes);
-    let inspected = context.inspector.inspect(&context.gate, &spooled.file, None, cpu_limit).await?;
+    let inspected = {
+        let password = password(context, record);
+        context.inspector.inspect(&context.gate, &spooled.file, password.as_ref(), cpu_limit).await?
+    };
     let inspection = inspected.inspection;
     let structure = match inspection.refusal {
         None => Structure::Sound,
@@ -311,6 +334,7 @@ async fn gather(
         declared_sha256: record.declared_sha256,
         structure,
         is_text_like_program: inspection.is_text_like_program,
+        needed_password: inspection.needed_password,
         replies: scan.replies,
         canary_found_before: scan.canary_found_before,
         canary_found_after: scan.canary_found_after,

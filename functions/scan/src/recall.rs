@@ -20,7 +20,8 @@ pub(crate) async fn recall(
 ) -> Option<(Verdict, Engine)> {
     // Who asks for another look wants one.
     let is_rescan = record.judgement().is_some();
-    if !context.recall || is_rescan {
+    // What a password was given for may have been encrypted before.
+    if !context.recall || is_rescan || record.password.is_some() {
         return None;
     }
     let recalled = context.stores.ledger.recall(&record.owner, sha256).await;

@@ -12,6 +12,7 @@ use domain::content_type::ContentType;
 use domain::file_name::FileName;
 use domain::id::{FileId, OwnerId, Sha256, VersionId};
 use domain::journal::Journal;
+use domain::password::SealedPassword;
 use domain::record::{Record, State, Status, UploadMethod};
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,8 @@ pub(crate) struct Item {
     tags: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     max_downloads: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    password: Option<SealedPassword>,
     download_count: u32,
     has_surplus: bool,
     state: State,
@@ -125,6 +128,7 @@ impl Item {
             expires_at: record.expires_at,
             tags: record.tags,
             max_downloads: record.max_downloads,
+            password: record.password,
             download_count: record.download_count,
             has_surplus: record.has_surplus,
             state: record.state,
@@ -145,6 +149,7 @@ impl Item {
             expires_at: self.expires_at,
             tags: self.tags,
             max_downloads: self.max_downloads,
+            password: self.password,
             download_count: self.download_count,
             state: self.state,
             has_surplus: self.has_surplus,
@@ -173,7 +178,7 @@ impl Item {
 /// Attributes that a commit leaves alone: the key, and the count, which has its own atomic write.
 const NOT_COMMITTED: [&str; 2] = ["pk", "download_count"];
 /// Attributes that a commit removes when the record no longer has them.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 9] = [
     "version_id",
     "by_owner",
     "attention",
@@ -182,6 +187,7 @@ const OPTIONAL: [&str; 8] = [
     "publish_due_at",
     "max_downloads",
     "declared_size",
+    "password",
 ];
 
 /// An update expression that makes the stored item equal to `attributes`.
@@ -251,7 +257,8 @@ mod tests {
             Duration::from_mins(1),
             now,
         );
-        Record { state, tags: BTreeMap::from([("k".into(), String::new())]), ..new }
+        let password = Some(SealedPassword::of("sealed".into()));
+        Record { state, password, tags: BTreeMap::from([("k".into(), String::new())]), ..new }
     }
 
     #[test]
@@ -272,7 +279,7 @@ mod tests {
             serde_json::from_value(serde_json::json!({ "status": "clean", "sha256": "0".repeat(64) }))
                 .unwrap();
         let judged = |verdict| State::Judged {
-            aftermath: Aftermath { rescan: Rescan::Planned { when: now }, release: None },
+            aftermath: Aftermath { rescan: Rescan::Planned { when: now }, ..Aftermath::default() },
             version: version.clone(),
             judgement: Judgement {
                 verdict,
@@ -284,6 +291,7 @@ mod tests {
                     openers: vec!["7-Zip 26.02".into()],
                     definitions: definitions.clone(),
                 }),
+                needed_password: true,
             },
         };
         let lease = Lease { holder: ScanId::from_random(Uuid::from_u128(1)), epoch: 2, until: now };

@@ -13,6 +13,7 @@ use crate::error::{Kind, StoreError};
 use crate::event_queue::{EventQueue, EventTask};
 use crate::ledger::Ledger;
 use crate::objects::Objects;
+use crate::password_key::PasswordKey;
 use crate::queue::ScanQueue;
 use crate::sdk::Sdk;
 use crate::transition::Applied;
@@ -26,6 +27,8 @@ pub struct Stores {
     pub tags: TagProfile,
     /// Whose what others store is; `None` where nobody but the API makes files.
     pub incoming: Option<IncomingRules>,
+    /// `None` where no passwords of files are taken.
+    pub passwords: Option<PasswordKey>,
 }
 
 /// Whom an effect may have to ask for something; a function has those that its effects need.
@@ -41,6 +44,11 @@ impl Stores {
     pub const SETTINGS: [&'static str; 3] =
         ["AIRLOCK_TABLE", "AIRLOCK_SCAN_QUEUE_URL", "AIRLOCK_EVENT_QUEUE_URL"];
 
+    /// The same stores with the key of passwords that the environment names, if it names one.
+    pub async fn with_password_key(self, env: &Env, sdk: &Sdk) -> Result<Self, StoreError> {
+        Ok(Self { passwords: PasswordKey::from_env(env, sdk).await?, ..self })
+    }
+
     /// AWS's stores, as the environment names them.
     pub fn from_env(env: &Env, sdk: &Sdk) -> Result<Self, ConfigError> {
         let bucket = env.required("S3_BUCKET_NAME")?.to_owned();
@@ -55,6 +63,7 @@ impl Stores {
             queues: Queues { scans, events },
             tags: env.tag_profile()?,
             incoming: env.incoming()?,
+            passwords: None,
         })
     }
 

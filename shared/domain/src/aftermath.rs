@@ -17,6 +17,9 @@ pub struct Aftermath {
     pub rescan: Rescan,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub release: Option<Release>,
+    /// When a rescan last found nothing out: the file needs its password, and that is kept nowhere.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unopened_at: Option<Timestamp>,
 }
 
 /// Where the next look at bytes that have a verdict is on its way. The verdict stands meanwhile.

@@ -92,6 +92,8 @@ pub struct Report {
     pub duration: Duration,
     pub sha256: Option<Sha256>,
     pub engine: Option<Engine>,
+    /// The file could only be opened with the uploader's password.
+    pub needed_password: bool,
     /// An operator's release of these bytes, if there is one; it counts when it covers what was found.
     pub release: Option<Release>,
 }
@@ -171,6 +173,10 @@ pub fn step(record: &Record, event: &Event, policy: &MachinePolicy, now: Timesta
 /// made.
 fn journaled(before: &Record, step: Step, policy: &MachinePolicy, now: Timestamp) -> Step {
     let Step::Commit { mut next, mut effects } = step else { return step };
+    // It was for one scan.
+    if next.status().is_terminal() {
+        next.password = None;
+    }
     if let Some(kind) = journal::kind_of(before, &next) {
         let notice = policy.publishes.then(|| Notice {
             version: next.state.version().or(before.state.version()).cloned(),

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A password of a file. Its `Debug` form does not show it.
@@ -31,6 +32,27 @@ impl Password {
 impl fmt::Debug for Password {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Password(..)")
+    }
+}
+
+/// A password, encrypted for the scan function. Its `Debug` form does not show it.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SealedPassword(String);
+
+impl SealedPassword {
+    /// Text that only [`SealedPassword::text`] is given to.
+    pub fn of(text: String) -> Self {
+        Self(text)
+    }
+
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SealedPassword {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SealedPassword(..)")
     }
 }
 

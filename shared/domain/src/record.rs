@@ -14,6 +14,7 @@ use crate::id::{FileId, ObjectKey, OwnerId, ScanId, Sha256, Version};
 use crate::incoming::Incoming;
 use crate::journal::Journal;
 use crate::parts::{MultipartUpload, Whole};
+use crate::password::SealedPassword;
 use crate::timestamp::Timestamp;
 use crate::upload::{AllowedExtensions, Upload, UploadPolicy};
 use crate::verdict::{Judgement, Verdict};
@@ -37,6 +38,8 @@ pub struct Record {
     pub expires_at: Timestamp,
     pub tags: BTreeMap<String, String>,
     pub max_downloads: Option<u32>,
+    /// What opens the file, until it has its verdict.
+    pub password: Option<SealedPassword>,
     /// Counted by the ledger, atomically and apart from `revision`.
     pub download_count: u32,
     pub state: State,
@@ -230,6 +233,7 @@ impl Record {
             expires_at: now + policy.retention,
             tags: BTreeMap::new(),
             max_downloads: upload.max_downloads,
+            password: None,
             download_count: 0,
             state: State::Awaiting,
             has_surplus: false,
@@ -261,6 +265,7 @@ impl Record {
             declared_size: None,
             declared_sha256: None,
             max_downloads: None,
+            password: None,
         };
         let policy = UploadPolicy {
             max_file_size: version.size_bytes,

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::content_type::ContentType;
 use crate::file_name::{FileName, InvalidName};
 use crate::id::Sha256;
+use crate::password::{InvalidPassword, Password};
 
 /// What is accepted, and for how long it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +83,7 @@ pub struct UploadRequest<'a> {
     pub content_type: Option<&'a str>,
     pub checksum_sha256: Option<&'a str>,
     pub max_downloads: Option<u32>,
+    pub password: Option<&'a str>,
 }
 
 /// An upload that the policy accepts. The sizes and digests are still claims: the verdict measures them.
@@ -92,6 +94,8 @@ pub struct Upload {
     pub declared_size: Option<u64>,
     pub declared_sha256: Option<Sha256>,
     pub max_downloads: Option<u32>,
+    /// What opens the file, for its scan.
+    pub password: Option<Password>,
 }
 
 /// Why an upload is refused.
@@ -113,6 +117,8 @@ pub enum Rejected {
     InvalidChecksum,
     #[error("`max_downloads` must be at least 1")]
     InvalidMaxDownloads,
+    #[error(transparent)]
+    InvalidPassword(#[from] InvalidPassword),
 }
 
 /// Checks a request against the policy.
@@ -144,6 +150,7 @@ pub fn accept(request: &UploadRequest<'_>, policy: &UploadPolicy) -> Result<Uplo
         declared_size: request.size_bytes,
         declared_sha256,
         max_downloads: request.max_downloads,
+        password: request.password.map(Password::parse).transpose()?,
     })
 }
 

@@ -53,6 +53,9 @@ pub struct Judgement {
     pub sha256: Option<Sha256>,
     /// `None` when the engine was not asked.
     pub engine: Option<Engine>,
+    /// The bytes could only be opened with the uploader's password, which is kept nowhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needed_password: bool,
 }
 
 /// Which engine, with which definitions.
@@ -103,6 +106,8 @@ pub struct Evidence {
     pub structure: Structure,
     /// The gate saw that the file is a text that only begins like a program, and had the engine look at it as text as well.
     pub is_text_like_program: bool,
+    /// The gate opened with the uploader's password what no reader opens without one.
+    pub needed_password: bool,
     /// The engine's answer about the whole, then one about each member that the gate handed to it.
     pub replies: Vec<EngineReply>,
     /// A known-bad sample was found by the same engine process, before and after.
@@ -117,6 +122,13 @@ impl Evidence {
     /// Whether the engine's answer about the whole, as a program, has another one beside it.
     fn is_judged_as_text(&self) -> bool {
         self.is_text_like_program && self.replies.len() > 1
+    }
+
+    /// Whether the engine only says that something is encrypted, of a kind that the gate opens with a password, and the gate has opened everything.
+    fn is_opened_for_engine(&self, name: &str) -> bool {
+        const OPENED: [&str; 3] =
+            ["Heuristics.Encrypted.7Zip", "Heuristics.Encrypted.PDF", "Heuristics.Encrypted.Zip"];
+        self.needed_password && self.structure == Structure::Sound && OPENED.contains(&name)
     }
 
     /// Why the file is not clean even if the engine finds nothing in it: clients would save other bytes than
@@ -149,6 +161,8 @@ pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Ou
         EngineReply::Found(name) if index == 0 && name == BROKEN_PROGRAM && evidence.is_judged_as_text() => {
             None
         }
+        // The engine has no password. The gate had one, and handed over what was in there.
+        EngineReply::Found(name) if evidence.is_opened_for_engine(name) => None,
         EngineReply::Found(name) => Some((classify(name), name)),
         EngineReply::Ok => None,
     });
@@ -208,6 +222,7 @@ pub(crate) mod tests {
             declared_sha256: None,
             structure: Structure::Sound,
             is_text_like_program: false,
+            needed_password: false,
             replies: vec![EngineReply::Ok],
             canary_found_before: true,
             canary_found_after: true,

@@ -101,7 +101,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         4 => (a_version.clone(), a_scanner, any_outcome()).prop_map(|(v, s, outcome)| Event::Scanned {
             version_id: version_id(v),
             holder: scanner(s),
-            report: Report { outcome, duration: Duration::ZERO, sha256: Some(DIGEST), engine: None, release: None },
+            report: Report { outcome, duration: Duration::ZERO, sha256: Some(DIGEST), engine: None, needed_password: false, release: None },
         }),
         3 => (prop::option::of(a_version), any::<bool>()).prop_map(|(found, has_room)| Event::Due {
             found: found.map(version), rescans: rescans(has_room),
@@ -281,7 +281,14 @@ fn a_scan_that_is_postponed_costs_no_attempt() {
     }
     (waiting, _) = apply(&waiting, &Event::Claimed { version: version(1), holder: scanner(1) }, START);
     let outcome = Outcome::Decided(clean());
-    let report = Report { outcome, duration: Duration::ZERO, sha256: None, engine: None, release: None };
+    let report = Report {
+        outcome,
+        duration: Duration::ZERO,
+        sha256: None,
+        engine: None,
+        needed_password: false,
+        release: None,
+    };
     let done = Event::Scanned { version_id: version_id(1), holder: scanner(1), report };
     let (mut judged, _) = apply(&waiting, &done, START);
     assert_eq!(judged.status(), Status::Clean);
@@ -305,6 +312,7 @@ fn an_engine_that_keeps_failing_ends_in_error() {
             duration: Duration::ZERO,
             sha256: None,
             engine: None,
+            needed_password: false,
             release: None,
         };
         let event = Event::Scanned { version_id: version_id(1), holder: scanner(1), report };

@@ -124,7 +124,11 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
             None => Ok(0),
         },
         Kind::SevenZip => match seven_zip::announced_size(head).filter(|size| *size <= rest.size_bytes()) {
-            Some(size) => seven_zip::walk(walk, &rest.slice(0, size), depth, Reach::Handed).map(|()| size),
+            Some(size) => {
+                // Where it stands in other data, no opener is asked to use a password.
+                let walked = seven_zip::walk(walk, &rest.slice(0, size), depth, Reach::Handed);
+                walked.map_err(Stop::without_password).map(|()| size)
+            }
             None => Ok(0),
         },
         // cabextract takes one that is cut by less than a folder's header.

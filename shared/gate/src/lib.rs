@@ -60,7 +60,7 @@ mod zstd_frames;
 use std::fs::File;
 use std::io;
 
-use domain::password::Password;
+pub use domain::password::Password;
 use serde::{Deserialize, Serialize};
 
 pub use blob::{Blob, BlobReader, Place, PlaceIn};
@@ -129,7 +129,7 @@ impl Gate {
         }
         let refusal = match looked {
             Ok(()) => None,
-            Err(Stop::Refused(refusal) | Stop::Disputed(refusal)) => Some(refusal),
+            Err(Stop::Refused(refusal) | Stop::Disputed(refusal) | Stop::Locked(refusal)) => Some(refusal),
             Err(Stop::Trouble(error)) => return Err(error),
         };
         let needed_password = walk.needed_password;

@@ -34,6 +34,10 @@ impl Walk<'_> {
                 let walked = if is_in_chunks { Some(Kind::Http) } else { format.kind() };
                 self.ask_about(format, walked, blob, depth)?
             }
+            Err(Stop::Locked(refusal)) => {
+                self.counted = counted;
+                ask::open_with_password(self, blob, refusal, depth)?
+            }
             Err(Stop::Refused(refusal)) if format.has_second_opinion() && may_be_overruled(&refusal) => {
                 self.counted = counted;
                 ask::second_opinion(self, blob, format, refusal, depth)?;

@@ -50,29 +50,33 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let mut index = Index::of(blob)?;
     tables::add_numbers(walk, &mut index)?;
     index.streams.append(&mut index.other_numbers);
-    let keys = encryption::keys(&mut index)?;
+    let found = encryption::keys(&mut index, walk.password.as_ref())?;
+    let keys = found.keys.clone();
     let keys = Keys { is_partly_plain: !keys.is_empty() && index.has_plain_trailer()?, keys };
     unpack_object_streams(walk, &mut index, &keys)?;
-    if encryption::keys(&mut index)? != keys.keys {
+    walk.needed_password |= found.needed_password;
+    if encryption::keys(&mut index, walk.password.as_ref())? != found {
         return refuse(
             Unscannable::Encrypted,
             "a PDF that keeps its encryption dictionary in an object stream",
         );
     }
     index.follow_saved()?;
-    let saved = saved_readings(&mut index, &keys)?;
+    // What the engine cannot decrypt is given to it stream by stream.
+    let takes_all = found.needed_password;
+    let saved = saved_readings(&mut index, &keys, takes_all)?;
     // Members may be such documents again: one index at a time is in memory.
     drop(index);
     saved.iter().try_for_each(|reading| reading.hand(walk, blob, depth))
 }
 
 /// Every way to read every stream that a reader may save as a file.
-fn saved_readings(index: &mut Index, keys: &Keys) -> Walked<Vec<Reading>> {
+fn saved_readings(index: &mut Index, keys: &Keys, takes_all: bool) -> Walked<Vec<Reading>> {
     const MAX_FILTERS: usize = 131_072;
     let (mut saved, mut n_filters) = (Vec::new(), 0);
     for stream in std::mem::take(&mut index.streams) {
         let dictionary = index.dictionary(&stream)?;
-        let is_file = is_saved(index, &stream, &dictionary);
+        let is_file = takes_all || is_saved(index, &stream, &dictionary);
         if !is_file && !dictionary.mentions(&[b"Image"]) {
             continue;
         }

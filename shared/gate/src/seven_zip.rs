@@ -11,7 +11,7 @@ use crate::embedded;
 use crate::fields::Fields as _;
 use crate::format::SEVEN_ZIP;
 use crate::stream::MAX_DICTIONARY_KIB;
-use crate::walk::{Reach, Stop, Walk, Walked, malformed, refuse};
+use crate::walk::{Reach, Stop, Walk, Walked, locked, malformed, refuse};
 
 const START_HEADER_BYTES: u64 = 32;
 
@@ -32,7 +32,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -
     let no_password = Password::empty();
     let memory_limit_kib = usize::try_from(MAX_DICTIONARY_KIB).unwrap_or(0);
     let archive = Archive::read_with_memory_limit(&mut blob.reader(), &no_password, memory_limit_kib)
-        .map_err(refusal_of)?;
+        .map_err(|error| stop_of(walk, error))?;
     let packed = archive.pack_sizes().iter().fold(0u64, |sum, size| sum.saturating_add(*size));
     let is_covered = archive.pack_pos() == 0 && packed <= start.u64_le(12);
     if !is_covered {
@@ -57,7 +57,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -
         walk.expect_member(file.size)?;
     }
     let mut reader = ArchiveReader::new_with_memory_limit(blob.reader(), no_password, memory_limit_kib)
-        .map_err(refusal_of)?;
+        .map_err(|error| stop_of(walk, error))?;
     reader.set_thread_count(1);
     let mut stop = None;
     let unpacked = reader.for_each_entries(|file, source| {
@@ -71,7 +71,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -
     });
     match (stop, unpacked) {
         (Some(stop), _) => Err(stop),
-        (None, Err(error)) => Err(refusal_of(error)),
+        (None, Err(error)) => Err(stop_of(walk, error)),
         (None, Ok(())) => Ok(()),
     }
 }
@@ -86,7 +86,7 @@ fn require_coder(walk: &Walk<'_>, id: &[u8], reach: Reach) -> Walked<Reach> {
         EncoderMethod::ID_PPMD => followed(Method::SevenZipPpmd),
         EncoderMethod::ID_BCJ_X86 => followed(Method::SevenZipBcj),
         EncoderMethod::ID_BCJ2 => followed(Method::SevenZipBcj2),
-        EncoderMethod::ID_AES256_SHA256 => refuse(Unscannable::Encrypted, "7z: encrypted"),
+        EncoderMethod::ID_AES256_SHA256 => locked(walk, "7z: encrypted"),
         EncoderMethod::ID_DELTA
         | EncoderMethod::ID_BCJ_ARM
         | EncoderMethod::ID_BCJ_ARM64
@@ -95,6 +95,15 @@ fn require_coder(walk: &Walk<'_>, id: &[u8], reach: Reach) -> Walked<Reach> {
         | EncoderMethod::ID_BCJ_IA64
         | EncoderMethod::ID_BCJ_SPARC => Ok(Reach::Handed),
         _ => refuse(Unscannable::UnsupportedContainer, "7z: a method that the engine cannot unpack"),
+    }
+}
+
+fn stop_of(walk: &Walk<'_>, error: Error) -> Stop {
+    match refusal_of(error) {
+        Stop::Refused(refusal) if refusal.reason == Unscannable::Encrypted && walk.password.is_some() => {
+            Stop::Locked(refusal)
+        }
+        stop => stop,
     }
 }
 
@@ -124,7 +133,7 @@ mod tests {
 
     fn reason(error: Error) -> Option<Unscannable> {
         match refusal_of(error) {
-            Stop::Refused(refusal) | Stop::Disputed(refusal) => Some(refusal.reason),
+            Stop::Refused(refusal) | Stop::Disputed(refusal) | Stop::Locked(refusal) => Some(refusal.reason),
             Stop::Trouble(_) => None,
         }
     }

@@ -23,8 +23,20 @@ pub(crate) enum Stop {
     Refused(Refusal),
     /// The same where programs are known to differ that are no opener: what openers agree on does not count.
     Disputed(Refusal),
+    /// It is sound, but for members that are encrypted, and there is a password, which the openers know how to use.
+    Locked(Refusal),
     /// The file system failed. Says nothing about the bytes.
     Trouble(io::Error),
+}
+
+impl Stop {
+    /// The same where no password is tried.
+    pub(crate) fn without_password(self) -> Self {
+        match self {
+            Self::Locked(refusal) => Self::Refused(refusal),
+            stop => stop,
+        }
+    }
 }
 
 pub(crate) type Walked<T = ()> = Result<T, Stop>;
@@ -39,6 +51,12 @@ pub(crate) fn malformed<T>(seen: &'static str) -> Walked<T> {
 
 pub(crate) fn disputed<T>(seen: &'static str) -> Walked<T> {
     Err(Stop::Disputed(Refusal { reason: Unscannable::Malformed, seen: seen.into() }))
+}
+
+/// Refuses what is encrypted, unless there is a password to try on the whole of it.
+pub(crate) fn locked<T>(walk: &Walk<'_>, seen: &'static str) -> Walked<T> {
+    let refusal = Refusal { reason: Unscannable::Encrypted, seen: seen.into() };
+    Err(if walk.password.is_some() { Stop::Locked(refusal) } else { Stop::Refused(refusal) })
 }
 
 /// For direct reads of a blob: every failure is the file system's.
@@ -246,11 +264,15 @@ impl<'a> Walk<'a> {
 
     /// The same for a member whose digest is known, and which the engine is given in any case: once, and looked into once.
     pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
-        if self.handed_digests.insert(digest) {
-            self.look(&blob, depth + 1)?;
-            self.give(blob)?;
+        if !self.handed_digests.insert(digest) {
+            return Ok(());
         }
-        Ok(())
+        if let Err(stop) = self.look(&blob, depth + 1) {
+            // Whoever comes upon it again must not take it for one that passed.
+            self.handed_digests.remove(&digest);
+            return Err(stop);
+        }
+        self.give(blob)
     }
 
     /// Gives the engine what is not looked into, or not to its end.

@@ -16,7 +16,7 @@ use domain::verdict::Unscannable;
 use crate::blob::Blob;
 use crate::capability::Method;
 use crate::inflate::Inflate;
-use crate::walk::{Damage, Reach, Walk, Walked, malformed, refuse};
+use crate::walk::{Damage, Reach, Walk, Walked, locked, malformed, refuse};
 use crate::{embedded, encrypted};
 
 use directory::{Directory, Listed};
@@ -36,7 +36,10 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     if directory.starts_at != 0 {
         return malformed("zip: offsets that do not count from the start");
     }
-    walk_members(walk, blob, &directory, 0, depth, reach)
+    if walk_members(walk, blob, &directory, 0, depth, reach)? == Members::SomeEncrypted {
+        return locked(walk, "zip: an encrypted member");
+    }
+    Ok(())
 }
 
 /// Walks a zip that ends where the blob ends, behind something else: a program, a signature, a picture. Returns where it
@@ -50,8 +53,18 @@ pub(crate) fn walk_behind(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walke
         Some(first) => entry::read(blob, first, directory.starts_at)?.starts_at,
         None => directory.begins_at,
     };
-    walk_members(walk, blob, &directory, starts_at, depth, Reach::Handed)?;
+    if walk_members(walk, blob, &directory, starts_at, depth, Reach::Handed)? == Members::SomeEncrypted {
+        return refuse(Unscannable::Encrypted, "zip: an encrypted member");
+    }
     Ok(Some(starts_at))
+}
+
+/// Which members have been looked into.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Members {
+    All,
+    /// All but encrypted ones, for which there is a password.
+    SomeEncrypted,
 }
 
 fn walk_members(
@@ -61,11 +74,11 @@ fn walk_members(
     starts_at: u64,
     depth: u32,
     reach: Reach,
-) -> Walked {
+) -> Walked<Members> {
     check_names(directory)?;
     let n_bytes = directory.entries.iter().fold(0u64, |sum, entry| sum.saturating_add(entry.size_bytes));
     walk.expect(directory.entries.len() as u64, n_bytes)?;
-    let mut covered_to = starts_at;
+    let (mut covered_to, mut members) = (starts_at, Members::All);
     for listed in &directory.entries {
         let local = entry::read(blob, listed, directory.starts_at)?;
         if !is_padding(blob, covered_to, local.starts_at)? {
@@ -73,16 +86,22 @@ fn walk_members(
         }
         covered_to = local.ends_at;
         let reach = if local.is_zip64 { Reach::Handed } else { reach };
+        if is_encrypted(listed.flags, listed.method) && walk.password.is_some() {
+            // The openers use it. Where the members are must be plain before they are asked.
+            members = Members::SomeEncrypted;
+            continue;
+        }
         walk_entry(walk, blob, listed, &local, depth, reach)?;
     }
     if is_padding(blob, covered_to, directory.begins_at)? {
-        return Ok(());
+        return Ok(members);
     }
     let gap = blob.slice(covered_to, directory.begins_at.saturating_sub(covered_to));
     if !is_apk_signing_block(&gap)? {
         return malformed("zip: bytes that belong to no member");
     }
-    embedded::walk(walk, &gap, depth)
+    embedded::walk(walk, &gap, depth)?;
+    Ok(members)
 }
 
 /// Whether a range is empty or holds zeros only: some tools align members so. It must not run backwards.
@@ -149,9 +168,7 @@ fn walk_entry(
 
 /// Refuses what is encrypted, and what the engine cannot unpack.
 fn require_method(walk: &Walk<'_>, flags: u16, method: u16) -> Walked {
-    const ENCRYPTED: u16 = 0x0001 | 0x0040 | 0x2000;
-    const AES: u16 = 99;
-    if flags & ENCRYPTED != 0 || method == AES {
+    if is_encrypted(flags, method) {
         return refuse(Unscannable::Encrypted, "zip: an encrypted member");
     }
     walk.require(match method {
@@ -161,6 +178,12 @@ fn require_method(walk: &Walk<'_>, flags: u16, method: u16) -> Walked {
         BZIP2 => Method::ZipBzip2,
         _ => return refuse(Unscannable::UnsupportedContainer, "zip: a method that the engine cannot unpack"),
     })
+}
+
+fn is_encrypted(flags: u16, method: u16) -> bool {
+    const ENCRYPTED: u16 = 0x0001 | 0x0040 | 0x2000;
+    const AES: u16 = 99;
+    flags & ENCRYPTED != 0 || method == AES
 }
 
 struct Unpacked {

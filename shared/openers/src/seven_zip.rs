@@ -20,7 +20,7 @@ mod search;
 
 use std::path::Path;
 
-use gate::{Blob, Kind, MemberSink, Opened, Opener, Program};
+use gate::{Blob, Kind, MemberSink, Opened, Opener, Password, Program};
 
 use self::asking::Asking;
 use self::format::Format;
@@ -35,6 +35,8 @@ pub struct SevenZip {
     library: Library,
     formats: Vec<Format>,
     search: Search,
+    password: Option<Password>,
+    needed_password: bool,
 }
 
 impl SevenZip {
@@ -45,7 +47,14 @@ impl SevenZip {
             if let Some(library) = Library::load(path)? {
                 let (name, formats) = (format!("7-Zip {}", library.version()), library.formats()?);
                 let search = Search::new(&formats)?;
-                return Ok(Some(Self { name, library, formats, search }));
+                return Ok(Some(Self {
+                    name,
+                    library,
+                    formats,
+                    search,
+                    password: None,
+                    needed_password: false,
+                }));
             }
         }
         Ok(None)
@@ -62,7 +71,7 @@ impl Opener for SevenZip {
     }
 
     fn open(&mut self, blob: &Blob, walked: Option<Kind>, sink: &mut dyn MemberSink) -> Opened {
-        let mut asking = Asking::new(self.library, blob, sink);
+        let mut asking = Asking::new(self.library, blob, self.password.clone(), sink);
         let formats = self.formats.iter().filter(|format| walked.is_none() || format.kind != walked);
         for format in formats {
             asking.ask_about_start(format);
@@ -73,6 +82,15 @@ impl Opener for SevenZip {
         {
             self.search.run(&self.formats, from, &mut asking);
         }
+        self.needed_password = asking.needed_password();
         asking.result()
+    }
+
+    fn use_password(&mut self, password: Password) {
+        self.password = Some(password);
+    }
+
+    fn needed_password(&self) -> bool {
+        self.needed_password
     }
 }

@@ -42,6 +42,10 @@ pub enum ApiError {
     FileFieldMissing,
     #[error("`cursor` is not one that this service gave you")]
     InvalidCursor,
+    #[error(
+        "this service takes no passwords of files: remove the password from the file and upload it again"
+    )]
+    PasswordsNotAccepted,
     #[error("`Idempotency-Key` must be 1 to 255 visible ASCII characters")]
     InvalidIdempotencyKey,
     #[error("this `Idempotency-Key` was used for another request")]
@@ -128,6 +132,9 @@ impl ApiError {
             Self::InvalidCursor => (S::BAD_REQUEST, "invalid_cursor", "Invalid cursor"),
             Self::InvalidIdempotencyKey => {
                 (S::BAD_REQUEST, "invalid_idempotency_key", "Invalid idempotency key")
+            }
+            Self::PasswordsNotAccepted => {
+                (S::UNPROCESSABLE_ENTITY, "passwords_not_accepted", "Passwords not accepted")
             }
             Self::IdempotencyKeyReused => {
                 (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused")
@@ -226,6 +233,7 @@ fn upload_row(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
             (S::UNPROCESSABLE_ENTITY, "invalid_content_type", "Invalid content type")
         }
         Rejected::InvalidChecksum => (S::UNPROCESSABLE_ENTITY, "invalid_checksum", "Invalid checksum"),
+        Rejected::InvalidPassword(_) => (S::UNPROCESSABLE_ENTITY, "invalid_password", "Invalid password"),
         Rejected::InvalidMaxDownloads => {
             (S::UNPROCESSABLE_ENTITY, "invalid_max_downloads", "Invalid download limit")
         }

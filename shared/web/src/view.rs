@@ -105,6 +105,13 @@ pub struct ScanResult {
     /// The reason as a sentence for the person who uploaded the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<&'static str>,
+    /// The file could only be opened with the password that was uploaded with it. It is not kept: a rescan does not change this verdict unless
+    /// the engine finds malware in the file as it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    used_password: bool,
+    /// When a rescan last left the verdict as it was, because it had no password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rescan_without_password_at: Option<String>,
 }
 
 /// Which virus definitions.
@@ -146,7 +153,13 @@ impl From<&Record> for FileInfo {
             content_type: record.content_type.to_string(),
             upload_timestamp: record.created_at.to_string(),
             scan_status: record.status().into(),
-            scan_result: record.judgement().map(|judgement| ScanResult::of(record.status(), judgement)),
+            scan_result: record.judgement().map(|judgement| ScanResult {
+                rescan_without_password_at: record
+                    .aftermath()
+                    .and_then(|aftermath| aftermath.unopened_at)
+                    .map(|at| at.to_string()),
+                ..ScanResult::of(record.status(), judgement)
+            }),
             rescanning: record.aftermath().is_some_and(|aftermath| aftermath.rescan.is_on()),
             release_reason: record
                 .aftermath()
@@ -179,6 +192,8 @@ impl ScanResult {
             signature,
             reason,
             explanation,
+            used_password: judgement.needed_password,
+            rescan_without_password_at: None,
         }
     }
 }

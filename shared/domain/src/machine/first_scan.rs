@@ -116,7 +116,7 @@ pub(super) fn scanned(
         Outcome::Decided(verdict) => {
             let judgement = judged(verdict.clone(), report, now);
             let rescan = next_rescan(record, &judgement, policy.rescan_every, now);
-            let aftermath = Aftermath { rescan, release: None };
+            let aftermath = Aftermath { rescan, ..Aftermath::default() };
             conclude(record, version, judgement, aftermath, policy, now)
         }
         Outcome::Inconclusive(reason) if lease.epoch >= policy.max_attempts => {
@@ -162,6 +162,7 @@ pub(super) fn judged(verdict: Verdict, report: &Report, now: Timestamp) -> Judge
         duration: report.duration,
         sha256: report.sha256,
         engine: report.engine.clone(),
+        needed_password: report.needed_password,
     }
 }
 
@@ -228,5 +229,12 @@ fn surplus(record: &Record, now: Timestamp) -> Step {
 }
 
 fn unread(verdict: Verdict, now: Timestamp) -> Judgement {
-    Judgement { verdict, judged_at: now, duration: Duration::ZERO, sha256: None, engine: None }
+    Judgement {
+        verdict,
+        judged_at: now,
+        duration: Duration::ZERO,
+        sha256: None,
+        engine: None,
+        needed_password: false,
+    }
 }

@@ -135,10 +135,31 @@ pub(super) fn scanned(
         Outcome::Decided(Verdict::Unscannable { reason: Unscannable::StaleDefinitions }) => {
             over(record, Some(holder), None, policy, now)
         }
+        // Nor does this: the first scan had the password.
+        Outcome::Decided(Verdict::Unscannable { reason: Unscannable::Encrypted })
+            if old.judgement.needed_password =>
+        {
+            match over(record, Some(holder), None, policy, now) {
+                Step::Commit { mut next, effects } => {
+                    if let State::Judged { aftermath, .. } = &mut next.state {
+                        aftermath.unopened_at = Some(now);
+                    }
+                    Step::Commit { next, effects }
+                }
+                kept @ Step::Keep { .. } => kept,
+            }
+        }
         Outcome::Decided(verdict) => {
             let judgement = judged(verdict.clone(), report, now);
             let rescan = next_rescan(record, &judgement, policy.rescan_every, now);
-            conclude(record, old.version, judgement, Aftermath { rescan, release: None }, policy, now)
+            conclude(
+                record,
+                old.version,
+                judgement,
+                Aftermath { rescan, ..Aftermath::default() },
+                policy,
+                now,
+            )
         }
         Outcome::Inconclusive(_) if lease.epoch < policy.max_attempts => {
             let look_at = now + policy.look_again;

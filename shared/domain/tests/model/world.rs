@@ -200,7 +200,14 @@ pub(crate) fn report(version: u8, at: Timestamp) -> Report {
         engine,
     };
     let outcome = judge(&evidence, FreshnessPolicy::default(), at);
-    Report { outcome, duration: Duration::ZERO, sha256: None, engine: None, release: None }
+    Report {
+        outcome,
+        duration: Duration::ZERO,
+        sha256: None,
+        engine: None,
+        needed_password: false,
+        release: None,
+    }
 }
 
 impl Airlock {

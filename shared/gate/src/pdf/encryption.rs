@@ -1,6 +1,7 @@
 //! Keys of documents that readers open without asking for a password (ISO 32000-2, 7.6.4): those whose user
-//! password, or owner password, is empty.
+//! password, or owner password, is empty. And of those that the uploader's password opens.
 
+use domain::password::Password;
 use domain::verdict::Unscannable;
 use md5::Md5;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
@@ -50,10 +51,10 @@ impl Key {
     }
 }
 
-/// The keys of a document; none if it is not encrypted. Refuses one that needs a password.
+/// The keys of a document; none if it is not encrypted. Refuses one that needs another password than `given`.
 ///
 /// Text that speaks of encryption does not point at an encryption dictionary.
-pub(super) fn keys(index: &mut Index) -> Walked<Vec<Key>> {
+pub(super) fn keys(index: &mut Index, given: Option<&Password>) -> Walked<Found> {
     let mut dictionaries = Vec::new();
     for value in index.encrypt.clone() {
         for resolved in index.resolved(&value)? {
@@ -68,16 +69,59 @@ pub(super) fn keys(index: &mut Index) -> Walked<Vec<Key>> {
             );
         }
     }
-    let mut keys = Vec::new();
+    let mut all = Found::default();
     for dictionary in dictionaries {
-        let found =
-            Standard::of(index, &dictionary)?.map(|standard| standard.keys(index)).unwrap_or_default();
+        let standard = Standard::of(index, &dictionary)?;
+        let keys = |password: Secret<'_>| {
+            standard.as_ref().map(|standard| standard.keys(index, password)).unwrap_or_default()
+        };
+        let mut found = keys(Secret::EMPTY);
+        if let Some(given) = given.filter(|_| found.is_empty()) {
+            let older = given.exposed().chars().map(|character| u8::try_from(character).unwrap_or(b'?'));
+            let older = older.collect::<Vec<_>>();
+            found = keys(Secret { older: &older, newer: given.exposed().as_bytes() });
+            all.needed_password |= !found.is_empty();
+        }
         if found.is_empty() {
             return refuse(Unscannable::Encrypted, "a PDF with a password");
         }
-        keys.extend(found);
+        all.keys.extend(found);
     }
-    Ok(keys)
+    Ok(all)
+}
+
+/// The keys of a document.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Found {
+    pub(super) keys: Vec<Key>,
+    /// One of them comes from the uploader's password.
+    pub(super) needed_password: bool,
+}
+
+/// A password as the revisions take it.
+#[derive(Clone, Copy)]
+struct Secret<'a> {
+    /// Up to revision 4: in PDFDocEncoding, which is Latin-1 where it matters.
+    older: &'a [u8],
+    /// From revision 5 on: in UTF-8.
+    newer: &'a [u8],
+}
+
+impl Secret<'_> {
+    const EMPTY: Self = Self { older: b"", newer: b"" };
+
+    /// Algorithm 2, step a.
+    fn padded(self) -> [u8; 32] {
+        let mut padded = [0; 32];
+        for (place, byte) in padded.iter_mut().zip(self.older.iter().chain(PADDING)) {
+            *place = *byte;
+        }
+        padded
+    }
+
+    fn in_utf_8(self) -> Vec<u8> {
+        self.newer.iter().copied().take(127).collect()
+    }
 }
 
 fn is_encryption(value: &Value) -> bool {
@@ -139,18 +183,21 @@ impl Standard {
         }))
     }
 
-    /// Every key that the empty password gives and the dictionary confirms.
-    fn keys(&self, index: &Index) -> Vec<Key> {
+    /// Every key that a password gives, as the user's or as the owner's, and the dictionary confirms.
+    fn keys(&self, index: &Index, password: Secret<'_>) -> Vec<Key> {
         let mut keys = Vec::new();
         if self.revision >= 5 {
             let user = self.user.get(..48).unwrap_or_default();
-            keys.extend(self.newer_key(&self.user, &self.user_key, b""));
-            keys.extend(self.newer_key(&self.owner, &self.owner_key, user));
+            let password = password.in_utf_8();
+            keys.extend(self.newer_key(&password, &self.user, &self.user_key, b""));
+            keys.extend(self.newer_key(&password, &self.owner, &self.owner_key, user));
         } else {
             let none = Vec::new();
             for identifier in index.identifiers.iter().chain([&none]) {
                 for n_bytes in &self.n_key_bytes {
-                    for password in [Some(*PADDING), self.behind_owner(*n_bytes)].into_iter().flatten() {
+                    let padded = password.padded();
+                    let both = [Some(padded), self.behind_owner(&padded, *n_bytes)];
+                    for password in both.into_iter().flatten() {
                         for marks in [&b""[..], &[0xff; 4]] {
                             let key = self.older_key(&password, identifier, *n_bytes, marks);
                             keys.extend(key.filter(|key| self.confirms(key, identifier)));
@@ -183,11 +230,11 @@ impl Standard {
         Some(digest[..n_bytes].to_vec())
     }
 
-    /// Algorithm 7: the user password, padded, that an empty owner password gives.
-    fn behind_owner(&self, n_bytes: usize) -> Option<[u8; 32]> {
+    /// Algorithm 7: the user password, padded, that an owner password gives.
+    fn behind_owner(&self, owner: &[u8; 32], n_bytes: usize) -> Option<[u8; 32]> {
         let mut password = [0; 32];
         password.copy_from_slice(self.owner.get(..32)?);
-        let mut digest = Md5::digest(PADDING);
+        let mut digest = Md5::digest(owner);
         let n_rounds = if self.revision >= 3 { 20 } else { 1 };
         if self.revision >= 3 {
             for _ in 0..50 {
@@ -218,11 +265,11 @@ impl Standard {
 
     /// Algorithm 2.A, for revisions 5 and 6, with the entries of either password. The owner's are tied to those of the
     /// `user`.
-    fn newer_key(&self, entry: &[u8], encrypted: &[u8], user: &[u8]) -> Option<Vec<u8>> {
+    fn newer_key(&self, password: &[u8], entry: &[u8], encrypted: &[u8], user: &[u8]) -> Option<Vec<u8>> {
         let (digest, for_check, for_key) = (entry.get(..32)?, entry.get(32..40)?, entry.get(40..48)?);
         let hash = |salt: &[u8]| match self.revision {
-            5 => Sha256::digest([salt, user].concat()).into(),
-            _ => hardened(salt, user),
+            5 => Sha256::digest([password, salt, user].concat()).into(),
+            _ => hardened(password, salt, user),
         };
         let mut key = encrypted.get(..32)?.to_vec();
         Aes::new(&hash(for_key))?.decrypt_chained(&mut key);
@@ -237,11 +284,11 @@ fn string(value: Option<Value>) -> Vec<u8> {
     }
 }
 
-/// Algorithm 2.B, for an empty password.
-fn hardened(salt: &[u8], user: &[u8]) -> [u8; 32] {
-    let mut key = Sha256::digest([salt, user].concat()).to_vec();
+/// Algorithm 2.B.
+fn hardened(password: &[u8], salt: &[u8], user: &[u8]) -> [u8; 32] {
+    let mut key = Sha256::digest([password, salt, user].concat()).to_vec();
     for round in 0u32.. {
-        let mut data = [&key, user].concat().repeat(64);
+        let mut data = [password, &key, user].concat().repeat(64);
         let mut before = [0; 16];
         before.copy_from_slice(&key[16..32]);
         if let Some(aes) = Aes::new(&key[..16]) {

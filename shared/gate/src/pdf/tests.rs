@@ -60,7 +60,7 @@ fn handed(pdf: &[u8]) -> Result<Vec<Vec<u8>>, Unscannable> {
     };
     match walk(&mut gate_walk, &Blob::from_bytes(pdf.to_vec()), 0) {
         Ok(()) => Ok(gate_walk.into_handed().into_iter().map(bytes_of).collect()),
-        Err(Stop::Refused(refusal) | Stop::Disputed(refusal)) => Err(refusal.reason),
+        Err(Stop::Refused(refusal) | Stop::Disputed(refusal) | Stop::Locked(refusal)) => Err(refusal.reason),
         Err(Stop::Trouble(error)) => panic!("{error}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gate::{Blob, Kind, MemberEnd, MemberSink, Opened};
+use gate::{Blob, Kind, MemberEnd, MemberSink, Opened, Password};
 
 use super::abi::{Status, error_flags, format_flags, is_start, property};
 use super::archive::Archive;
@@ -11,13 +11,15 @@ use super::format::{Format, Role, Weight, is_base64};
 use super::input::Input;
 use super::library::{self, Library};
 use super::object::Object;
-use super::opening::{NoPassword, Opening};
+use super::opening::{Opening, PasswordSource};
 
 /// How much is looked at to tell whether an archive of a format begins there. The farthest signature stands at 32769.
 pub(super) const HEAD_BYTES: usize = 1 << 16;
 
 pub(super) struct Asking<'a> {
     library: Library,
+    password: Option<Password>,
+    needed_password: bool,
     input: Rc<Object<Input>>,
     head: Vec<u8>,
     sink: &'a mut dyn MemberSink,
@@ -46,11 +48,18 @@ enum Answer {
 }
 
 impl<'a> Asking<'a> {
-    pub(super) fn new(library: Library, blob: &Blob, sink: &'a mut dyn MemberSink) -> Self {
+    pub(super) fn new(
+        library: Library,
+        blob: &Blob,
+        password: Option<Password>,
+        sink: &'a mut dyn MemberSink,
+    ) -> Self {
         let input = Input::new(blob);
         let head = input.state().bytes_at(0, HEAD_BYTES as u64);
         Self {
             library,
+            password,
+            needed_password: false,
             input,
             head,
             sink,
@@ -67,6 +76,11 @@ impl<'a> Asking<'a> {
 
     pub(super) fn input(&self) -> &Input {
         self.input.state()
+    }
+
+    /// Whether any archive that could be opened asked for the password.
+    pub(super) fn needed_password(&self) -> bool {
+        self.needed_password
     }
 
     /// The sink wants nothing more.
@@ -124,7 +138,8 @@ impl<'a> Asking<'a> {
                 if archive.size_bytes().is_none() && !archive.size_is_unknowable() {
                     let all: Vec<u32> = (0..archive.n_items().unwrap_or(0)).collect();
                     let nowhere = Extraction::nowhere();
-                    let tested = archive.test(&all, &nowhere.callback(&NoPassword::new()));
+                    let tested =
+                        archive.test(&all, &nowhere.callback(&PasswordSource::new(self.password.clone())));
                     // Where there is more memory, it may know.
                     if tested == Status::OUT_OF_MEMORY {
                         self.count(Opened::TooMuchMemory);
@@ -144,7 +159,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn open(&self, format: &Format, start: u64) -> Answer {
+    fn open(&mut self, format: &Format, start: u64) -> Answer {
         let Some(archive) = self.library.archive(format) else {
             return Answer::Closed(Opened::TooMuchMemory);
         };
@@ -158,10 +173,13 @@ impl<'a> Asking<'a> {
             self.input().tail(start)
         };
         input.state().seek_to(if has_global_offset(format) { start } else { 0 });
-        let password = NoPassword::new();
+        let password = PasswordSource::new(self.password.clone());
         let status = archive.open(&input, &Opening::new(&password));
         match status {
-            Status::OK => Answer::Open(archive),
+            Status::OK => {
+                self.needed_password |= password.state().was_asked();
+                Answer::Open(archive)
+            }
             _ if password.state().was_asked() => Answer::Closed(Opened::Encrypted),
             Status::OUT_OF_MEMORY => Answer::Closed(Opened::TooMuchMemory),
             Status::FALSE => match archive.error_flags() {
@@ -219,9 +237,10 @@ impl<'a> Asking<'a> {
         let n_items = archive.n_items();
         let is_directory = |index: &u32| archive.item_is(*index, property::IS_DIRECTORY);
         let files = (0..n_items.unwrap_or(0)).filter(|index| !is_directory(index));
-        let (encrypted, readable): (Vec<u32>, Vec<u32>) =
-            files.partition(|index| archive.item_is(*index, property::ENCRYPTED));
-        let password = NoPassword::new();
+        let password = PasswordSource::new(self.password.clone());
+        let is_closed =
+            |index: &u32| !password.state().has_password() && archive.item_is(*index, property::ENCRYPTED);
+        let (encrypted, readable): (Vec<u32>, Vec<u32>) = files.partition(is_closed);
         let extraction = Extraction::into(self.sink, weight);
         for _ in encrypted {
             extraction.member_without_bytes(MemberEnd::Encrypted);
@@ -233,10 +252,14 @@ impl<'a> Asking<'a> {
             archive.extract(&readable, &extraction.callback(&password))
         };
         let (left, opened) = match status {
-            _ if password.state().was_asked() => (MemberEnd::Encrypted, Opened::Encrypted),
-            Status::OK if extraction.n_ended() - n_ended == readable.len() => {
+            Status::OK
+                if extraction.n_ended() - n_ended == readable.len()
+                    && (password.state().has_password() || !password.state().was_asked()) =>
+            {
+                self.needed_password |= password.state().was_asked();
                 (MemberEnd::Whole, Opened::Whole)
             }
+            _ if password.state().was_asked() => (MemberEnd::Encrypted, Opened::Encrypted),
             Status::OUT_OF_MEMORY => (MemberEnd::TooMuchMemory, Opened::TooMuchMemory),
             Status::NOT_IMPLEMENTED => (MemberEnd::Unsupported, Opened::Unsupported),
             _ => (MemberEnd::Damaged, Opened::Damaged),

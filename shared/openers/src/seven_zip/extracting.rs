@@ -13,7 +13,7 @@ use gate::{MemberEnd, MemberSink};
 use super::abi::{ExtractCallback, Guid, OutStream, Status, ask_mode, operation_result};
 use super::format::Weight;
 use super::object::{self, Object, Served};
-use super::opening::NoPassword;
+use super::opening::PasswordSource;
 
 /// Where the item is that the library works on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,7 +66,10 @@ impl<'a> Extraction<'a> {
         }
     }
 
-    pub(super) fn callback(self: &Rc<Self>, password: &Rc<Object<NoPassword>>) -> Rc<Object<Callback<'a>>> {
+    pub(super) fn callback(
+        self: &Rc<Self>,
+        password: &Rc<Object<PasswordSource>>,
+    ) -> Rc<Object<Callback<'a>>> {
         let output = Object::new(Output { extraction: self.clone() });
         Object::new(Callback { extraction: self.clone(), output, password: password.clone() })
     }
@@ -179,7 +182,7 @@ unsafe extern "C" fn write(this: *mut c_void, data: *const c_void, size: u32, n_
 pub(super) struct Callback<'a> {
     extraction: Rc<Extraction<'a>>,
     output: Rc<Object<Output<'a>>>,
-    password: Rc<Object<NoPassword>>,
+    password: Rc<Object<PasswordSource>>,
 }
 
 impl Served for Callback<'_> {
@@ -246,6 +249,8 @@ unsafe extern "C" fn set_operation_result(this: *mut c_void, result: i32) -> Sta
         operation_result::OK | operation_result::DATA_AFTER_END => MemberEnd::Whole,
         operation_result::UNSUPPORTED_METHOD | operation_result::UNAVAILABLE => MemberEnd::Unsupported,
         operation_result::WRONG_PASSWORD => MemberEnd::Encrypted,
+        // What a wrong password decrypts to is damaged, to most formats.
+        _ if callback.password.state().was_asked() => MemberEnd::Encrypted,
         // Data, checksum or headers are wrong, an early end, or what a later version adds.
         _ => MemberEnd::Damaged,
     })

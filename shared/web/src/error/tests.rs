@@ -29,6 +29,8 @@ fn each_error_has_its_status_and_code() {
         (ApiError::Upload(Rejected::InvalidContentType), 422, "invalid_content_type"),
         (ApiError::Upload(Rejected::InvalidChecksum), 422, "invalid_checksum"),
         (ApiError::Upload(Rejected::InvalidMaxDownloads), 422, "invalid_max_downloads"),
+        (ApiError::Upload(Rejected::InvalidPassword(InvalidPassword)), 422, "invalid_password"),
+        (ApiError::PasswordsNotAccepted, 422, "passwords_not_accepted"),
         (ApiError::Edit(EditRejected::Gone), 410, "file_gone"),
         (ApiError::Edit(EditRejected::Name(InvalidName::Empty)), 422, "filename_empty"),
         (ApiError::Edit(EditRejected::ExtensionChanged), 422, "extension_changed"),
