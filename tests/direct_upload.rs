@@ -181,6 +181,7 @@ async fn an_upload_that_has_expired_is_refused() {
         declared_size: None,
         declared_sha256: None,
         max_downloads: None,
+        password: None,
     };
     let (file, now) = (FileId::from_random(aws::clock::random_uuid()), aws::clock::now());
     let key = &ObjectKey::Issued(file);

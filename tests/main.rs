@@ -36,6 +36,7 @@ mod original_calls;
 mod outbox;
 mod overwrite;
 mod packages;
+mod passwords;
 mod private;
 mod quarantine;
 mod quotas;

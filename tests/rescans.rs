@@ -195,7 +195,7 @@ fn clean_record(now: domain::timestamp::Timestamp) -> Record {
         etag: ETag::parse("e").unwrap(),
         size_bytes: 5,
     };
-    let aftermath = Aftermath { rescan: Rescan::Planned { when: now }, release: None };
+    let aftermath = Aftermath { rescan: Rescan::Planned { when: now }, ..Aftermath::default() };
     let due_at = Some(record.expires_at);
     Record { state: State::Judged { version, judgement, aftermath }, due_at, ..record }
 }

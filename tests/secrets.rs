@@ -102,7 +102,7 @@ async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, gar
     let at = |path: &str| format!("{url}{path}");
     // A file, from its announcement to its download.
     let name = garden.plant("Name");
-    let body = json!({ "filename": format!("{name}.txt"), "size": 40, "content_type": format!("text/{}", garden.plant("Type")) });
+    let body = json!({ "filename": format!("{name}.txt"), "size": 40, "content_type": format!("text/{}", garden.plant("Type")), "password": garden.plant("Password") });
     let request =
         http.post(at("/files")).bearer_auth(alice).header("idempotency-key", garden.plant("Idempotency"));
     let accepted: Value = request.json(&body).send().await.unwrap().json().await.unwrap();
@@ -134,7 +134,10 @@ async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, gar
     send(http, Method::PATCH, &at(&path), alice, Some(edit)).await;
     let part = reqwest::multipart::Part::bytes(garden.plant("Form").into_bytes());
     let part = part.file_name(format!("{}.txt", garden.plant("FormName")));
-    let form = reqwest::multipart::Form::new().part("file", part).text("other", garden.plant("FormField"));
+    let form = reqwest::multipart::Form::new()
+        .text("password", garden.plant("FormPassword"))
+        .part("file", part)
+        .text("other", garden.plant("FormField"));
     http.post(at("/upload")).bearer_auth(alice).multipart(form).send().await.unwrap();
     let release = json!({ "sha256": "0".repeat(64), "reason": garden.plant("Reason") });
     send(http, Method::POST, &at(&format!("{path}/release")), root, Some(release)).await;
@@ -153,6 +156,8 @@ async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, gar
         send(http, Method::GET, &at(&path), alice, None).await;
         send(http, Method::GET, &at(&path), &garden.plant("BadToken"), None).await;
     }
+    let refused = json!({ "filename": "a.zip", "password": format!("{}\n", garden.plant("BadPassword")) });
+    send(http, Method::POST, &at("/files"), alice, Some(refused)).await;
     let bad = json!({ garden.plant("UnknownField"): garden.plant("UnknownValue") });
     send(http, Method::POST, &at("/files"), alice, Some(bad)).await;
     let request = http.post(at("/files")).bearer_auth(alice).header("content-type", "application/json");

@@ -290,10 +290,9 @@ async fn gather(
     }
     // One budget for all that is done with the bytes: what the gate has spent, the engine has not.
     let cpu_limit = context.engine.config().limits.max_cpu_time(spooled.size_bytes);
-    let inspected = {
-        let password = password(context, record);
-        context.inspector.inspect(&context.gate, &spooled.file, password.as_ref(), cpu_limit).await?
-    };
+    let password = password(context, record);
+    let inspecting = context.inspector.inspect(&context.gate, &spooled.file, password.as_ref(), cpu_limit);
+    let inspected = Box::pin(inspecting).await?;
     let inspection = inspected.inspection;
     let structure = match inspection.refusal {
         None => Structure::Sound,

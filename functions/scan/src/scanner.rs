@@ -124,8 +124,8 @@ impl Scanner {
 
     async fn stores(&self) -> anyhow::Result<(Stores, DefinitionBucket)> {
         let sdk = Sdk::from_environment().await;
-        let stores =
-            Stores::from_env(&self.config.env, &sdk)?.with_password_key(&self.config.env, &sdk).await?;
+        let stores = Stores::from_env(&self.config.env, &sdk)?;
+        let stores = Box::pin(stores.with_password_key(&self.config.env, &sdk)).await?;
         Ok((stores, DefinitionBucket::new(&sdk, self.config.definitions_bucket.clone())))
     }
 }

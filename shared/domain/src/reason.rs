@@ -63,7 +63,9 @@ impl Unscannable {
                  Please upload it again without the header `Content-Encoding`."
             }
             Self::Empty => "We could not check this file because it is empty.",
-            Self::Encrypted => "We could not check this file because it is password-protected.",
+            Self::Encrypted => {
+                "We could not check this file because it is password-protected. Remove the password and upload it again."
+            }
             Self::ExpandsTooMuch => "We could not check this file because it unpacks to too much data.",
             Self::InspectionFailed => {
                 "We could not check this file because our scanner failed while it looked inside."

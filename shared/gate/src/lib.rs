@@ -132,7 +132,8 @@ impl Gate {
             Err(Stop::Refused(refusal) | Stop::Disputed(refusal) | Stop::Locked(refusal)) => Some(refusal),
             Err(Stop::Trouble(error)) => return Err(error),
         };
-        let needed_password = walk.needed_password;
+        // A wrong one opens nothing.
+        let needed_password = walk.needed_password && refusal.is_none();
         Ok(Inspection { refusal, handed: walk.into_handed(), is_text_like_program, needed_password })
     }
 }

@@ -193,6 +193,7 @@ pub(crate) fn report(version: u8, at: Timestamp) -> Report {
         declared_sha256: None,
         structure: Structure::Sound,
         is_text_like_program: false,
+        needed_password: false,
         replies: vec![reply],
         canary_found_before: true,
         canary_found_after: true,

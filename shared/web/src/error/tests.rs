@@ -1,5 +1,6 @@
 //! Every row of the table.
 
+use domain::password::InvalidPassword;
 use domain::usage::Quota;
 use domain::verdict::{ScanError, Unscannable};
 
@@ -108,7 +109,10 @@ fn details_are_sentences_and_our_failures_say_nothing() {
     let detail = |error: ApiError| error.detail(error.row().0);
     assert_eq!(detail(ApiError::FileNotFound), "There is no such file.");
     let encrypted = ApiError::Denied(Denied::Unscannable(Unscannable::Encrypted));
-    assert_eq!(detail(encrypted), "We could not check this file because it is password-protected.");
+    assert_eq!(
+        detail(encrypted),
+        "We could not check this file because it is password-protected. Remove the password and upload it again."
+    );
     let full = "There is no room for this upload at present; try again later.";
     assert_eq!(detail(ApiError::StorageFull), full);
     assert_eq!(detail(ApiError::Internal), "The service could not answer. Please try again later.");
