@@ -12,6 +12,7 @@ export const isBusy = (row) => Boolean(row.isQueued || row.upload);
 
 /** Uploads files, when it is their turn. */
 export function enqueue(files) {
+  const password = byId('file-password').value;
   for (const file of files) {
     const row = rows.get(airlock.unfinished.find(file)) ?? newRow(file.name, file.size);
     if (isBusy(row)) continue; // it is on its way already
@@ -19,7 +20,7 @@ export function enqueue(files) {
     showState(row, 'pending', 'Queued', 'Waiting to be uploaded.');
     showActions(row);
     list.prepend(row);
-    waiting.push({ file, row });
+    waiting.push({ file, row, password });
   }
   byId('empty').hidden = list.children.length > 0;
   announce(`${files.length} file${files.length === 1 ? '' : 's'} added.`);
@@ -28,18 +29,19 @@ export function enqueue(files) {
 
 function pump() {
   while (uploading < PARALLEL_UPLOADS && waiting.length > 0) {
-    const { file, row } = waiting.shift();
+    const { file, row, password } = waiting.shift();
     uploading += 1;
     row.isQueued = false;
-    upload(file, row)
+    upload(file, row, password)
       .catch((error) => showFailure(row, file, error))
       .finally(() => { row.upload = null; uploading -= 1; pump(); });
   }
 }
 
-async function upload(file, row) {
+async function upload(file, row, password) {
   const states = { preparing: ['Preparing', 'Computing its checksum.'], sending: ['Uploading', ''], completing: ['Uploading', 'Almost there.'] };
   row.upload = airlock.upload(file, {
+    password,
     onState: (state) => { if (!row.upload?.isPaused) showState(row, 'pending', ...states[state]); },
     onProgress: ({ loaded, total }) => showProgress(row, loaded / total),
   });

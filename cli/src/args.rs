@@ -54,6 +54,9 @@ enum Command {
         /// How often each can be downloaded
         #[arg(long)]
         max_downloads: Option<u32>,
+        /// A file whose first line is the password of the files to upload; `-` for standard input. It is used for the scan, and not kept
+        #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+        file_password: Option<PathBuf>,
         /// Go on with the upload of one large file that was interrupted: only what is missing is sent
         #[arg(long, value_name = "FILE_ID", conflicts_with = "max_downloads")]
         resume: Option<String>,
@@ -175,9 +178,11 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "airlock", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Upload { files, no_wait, timeout, max_downloads, resume } => {
+        Command::Upload { files, no_wait, timeout, max_downloads, file_password, resume } => {
             let wait = (!no_wait).then_some(std::time::Duration::from_secs(timeout));
-            upload::upload(&client()?, output, &files, upload::How { max_downloads, resume, wait }).await
+            let password = file_password.as_deref().map(upload::read_password).transpose()?;
+            let how = upload::How { max_downloads, password, resume, wait };
+            upload::upload(&client()?, output, &files, how).await
         }
         Command::Download { file, to } => download::download(&client()?, &file, to.as_deref()).await,
         Command::Ls { status, limit } => files::list(&client()?, output, status.as_deref(), limit).await,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use domain::id::Sha256;
+use domain::password::Password;
 use futures_util::TryStreamExt as _;
 use indicatif::ProgressBar;
 use reqwest::{Body, Method};
@@ -25,6 +26,8 @@ const READ_BYTES: usize = 256 * 1024;
 /// What the person asks for.
 pub(crate) struct How {
     pub(crate) max_downloads: Option<u32>,
+    /// Of the files, for their scan.
+    pub(crate) password: Option<Password>,
     /// The file whose upload in parts goes on.
     pub(crate) resume: Option<String>,
     /// For how long to wait for verdicts, if at all.
@@ -45,7 +48,7 @@ pub(crate) async fn upload(
         let path = path.as_ref();
         let sent = match &how.resume {
             Some(file_id) => resume(client, path, file_id).await,
-            None => send(client, path, how.max_downloads).await,
+            None => send(client, path, &how).await,
         };
         let file_id = sent.with_context(|| format!("`{}`", path.display()))?;
         let info = match how.wait {
@@ -59,6 +62,17 @@ pub(crate) async fn upload(
     Ok(ExitCode::from(code))
 }
 
+/// The first line of a file, or of standard input: an argument would be in every list of processes.
+pub(crate) fn read_password(path: &Path) -> anyhow::Result<Password> {
+    let text = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text = text.with_context(|| format!("the password could not be read from `{}`", path.display()))?;
+    Ok(Password::parse(text.lines().next().unwrap_or_default())?)
+}
+
 async fn until_verdict(client: &Client, file_id: &str, limit: Duration) -> anyhow::Result<Value> {
     let deadline = Instant::now() + limit;
     loop {
@@ -70,14 +84,17 @@ async fn until_verdict(client: &Client, file_id: &str, limit: Duration) -> anyho
 }
 
 /// Uploads one file; its id.
-async fn send(client: &Client, path: &Path, max_downloads: Option<u32>) -> anyhow::Result<String> {
+async fn send(client: &Client, path: &Path, how: &How) -> anyhow::Result<String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let Some(name) = name else { bail!("not a file") };
     let size = tokio::fs::metadata(path).await?.len();
     let progress = bar(Some(size), true).with_message(name.clone());
     let mut body = json!({ "filename": name, "size": size });
-    if let Some(limit) = max_downloads {
+    if let Some(limit) = how.max_downloads {
         body["max_downloads"] = limit.into();
+    }
+    if let Some(password) = &how.password {
+        body["password"] = password.exposed().into();
     }
     if size > upload_parts::WHOLE_BYTES {
         let file_id = upload_parts::announce(client, body).await?;

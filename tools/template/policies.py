@@ -12,6 +12,7 @@ EXAMPLES = {"UploadBucket": "arn:aws:s3:::airlock-uploads", "DefinitionsBucket":
             "DeadLetterQueue": "arn:aws:sqs:us-east-1:123456789012:airlock-dead", "EventQueue": "arn:aws:sqs:us-east-1:123456789012:airlock-events",
             "WebhookSecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hook-AbCdEf",
             "LinkKey": "arn:aws:secretsmanager:us-east-1:123456789012:secret:link-AbCdEf",
+            "PasswordKey": "arn:aws:secretsmanager:us-east-1:123456789012:secret:pass-AbCdEf",
             "SigningKey": "arn:aws:secretsmanager:us-east-1:123456789012:secret:sign-AbCdEf"}
 PLAIN = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012", "EventBusName": "default", "IncomingPrefix": "incoming/"}
 # What cloudsplaining calls a risk and is the function's very purpose.

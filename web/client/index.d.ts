@@ -49,6 +49,8 @@ export interface UploadOptions {
   /** The file's name; needed for a `Blob`. */
   name?: string;
   maxDownloads?: number;
+  /** Opens the file, if it is encrypted, for its scan. Kept encrypted until then, and never given back. */
+  password?: string;
   /** Parts that are sent at the same time. 3 if absent. */
   parallel?: number;
   /** Larger files go in parts, and go on after an interruption. In bytes; 16 MiB if absent. */

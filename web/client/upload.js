@@ -178,9 +178,10 @@ export class Upload {
   }
 
   #announce(more) {
-    const { name, maxDownloads, retries } = this.#options;
+    const { name, maxDownloads, password, retries } = this.#options;
     const body = {
-      filename: name, size: this.#file.size, content_type: this.#file.type || undefined, max_downloads: maxDownloads, ...more,
+      filename: name, size: this.#file.size, content_type: this.#file.type || undefined, max_downloads: maxDownloads,
+      password: password || undefined, ...more,
     };
     // So that an answer that was lost makes no second file.
     const headers = { 'idempotency-key': crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };

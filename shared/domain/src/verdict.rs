@@ -259,6 +259,33 @@ pub(crate) mod tests {
         ));
     }
 
+    /// The engine has no password; what the gate opened with one is not encrypted any more. All other words of the engine count.
+    #[test]
+    fn a_password_excuses_what_it_opened_and_nothing_else() {
+        let with = |name: &str, change: fn(&mut Evidence)| {
+            outcome(|e| {
+                e.needed_password = true;
+                e.replies = vec![EngineReply::Found(name.to_owned()), EngineReply::Ok];
+                change(e);
+            })
+        };
+        let encrypted = Outcome::Decided(Verdict::Unscannable { reason: Unscannable::Encrypted });
+        for name in ["Heuristics.Encrypted.Zip", "Heuristics.Encrypted.7Zip", "Heuristics.Encrypted.PDF"] {
+            assert!(matches!(with(name, |_| {}), Outcome::Decided(Verdict::Clean(_))), "{name}");
+            assert_eq!(with(name, |e| e.needed_password = false), encrypted);
+            assert_eq!(with(name, |e| e.structure = Structure::Refused(Unscannable::Encrypted)), encrypted);
+            let infected = with(name, |e| e.replies[1] = EngineReply::Found("Eicar".into()));
+            assert_eq!(infected, Outcome::Decided(Verdict::Infected { signature: "Eicar".into() }));
+            assert_eq!(
+                with(name, |e| e.canary_found_after = false),
+                Outcome::Inconclusive(ScanError::EngineTrouble)
+            );
+        }
+        for name in ["Heuristics.Encrypted.RAR", "Heuristics.Encrypted.EGG", "Heuristics.Encrypted.Other"] {
+            assert_eq!(with(name, |_| {}), encrypted);
+        }
+    }
+
     #[test]
     fn each_missing_piece_denies_clean() {
         let mismatch = Outcome::Decided(Verdict::Error { reason: ScanError::ContentMismatch });

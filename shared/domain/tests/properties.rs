@@ -11,6 +11,7 @@ use domain::freshness::{Definitions, DefinitionsKind};
 use domain::id::{ETag, FileId, OwnerId, ScanId, Sha256, Version, VersionId};
 use domain::journal::Kind;
 use domain::machine::{Effect, Event, MachinePolicy, Report, Step, step};
+use domain::password::SealedPassword;
 use domain::record::{Record, State, Status, UploadMethod};
 use domain::timestamp::Timestamp;
 use domain::upload::{AllowedExtensions, UploadPolicy, UploadRequest, accept};
@@ -319,4 +320,50 @@ fn an_engine_that_keeps_failing_ends_in_error() {
         (record, _) = apply(&record, &event, START);
     }
     assert_eq!(record.status(), Status::Error);
+}
+
+/// For as long as a scan may need it, through every attempt, and no longer; what a later scan cannot open changes nothing.
+#[test]
+fn a_password_is_kept_until_the_verdict() {
+    let report = |outcome, needed_password| Report {
+        outcome,
+        duration: Duration::ZERO,
+        sha256: None,
+        engine: None,
+        needed_password,
+        release: None,
+    };
+    let claim = |holder| Event::Claimed { version: version(1), holder: scanner(holder) };
+    let done = |holder, report| Event::Scanned { version_id: version_id(1), holder: scanner(holder), report };
+    let password = Some(SealedPassword::of("sealed".into()));
+    let waiting = Record { password: password.clone(), ..record(UploadMethod::Put) };
+    let (scanning, _) = apply(&waiting, &claim(1), START);
+    let failed = report(Outcome::Inconclusive(ScanError::EngineTrouble), false);
+    let (queued, _) = apply(&scanning, &done(1, failed), START);
+    assert_eq!((&scanning.password, &queued.password), (&password, &password));
+    for end in [Event::OwnerDeleted, claim(9)] {
+        let (next, _) = apply(&queued, &end, START);
+        assert_eq!(next.password.is_some(), next.status() == Status::Scanning);
+    }
+    let (again, _) = apply(&queued, &claim(2), START);
+    let (judged, _) = apply(&again, &done(2, report(Outcome::Decided(clean()), true)), START);
+    assert_eq!((judged.status(), &judged.password), (Status::Clean, &None));
+    assert!(judged.judgement().unwrap().needed_password);
+
+    let encrypted = || Outcome::Decided(Verdict::Unscannable { reason: Unscannable::Encrypted });
+    let rescanned = |judged: &Record, outcome| {
+        let (asked, _) = apply(judged, &Event::RescanAsked, START);
+        let (running, _) = apply(&asked, &claim(3), START);
+        apply(&running, &done(3, report(outcome, false)), START + Duration::from_secs(1)).0
+    };
+    let unopened = rescanned(&judged, encrypted());
+    assert_eq!(unopened.judgement(), judged.judgement());
+    assert_eq!(unopened.aftermath().unwrap().unopened_at, Some(START + Duration::from_secs(1)));
+    // Whatever else a rescan finds out counts, and a file that needed no password is encrypted if a scan says so.
+    let infected = Outcome::Decided(Verdict::Infected { signature: "Eicar".into() });
+    assert_eq!(rescanned(&judged, infected).status(), Status::Infected);
+    let malformed = Outcome::Decided(Verdict::Unscannable { reason: Unscannable::Malformed });
+    assert_eq!(rescanned(&judged, malformed).status(), Status::Unscannable);
+    let (plain, _) = apply(&again, &done(2, report(Outcome::Decided(clean()), false)), START);
+    assert_eq!(rescanned(&plain, encrypted()).status(), Status::Unscannable);
 }
