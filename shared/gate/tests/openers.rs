@@ -199,3 +199,17 @@ fn what_the_gate_finds_malformed_passes_if_all_openers_give_the_same() {
         assert_eq!(judged(&cut, &openers).0, reason, "{openers:?}");
     }
 }
+
+/// An opener that gets over the container does not get over the member: it is looked at again, and refused again.
+#[test]
+fn a_member_that_is_refused_is_refused_in_whatever_holds_it() {
+    // The end of a zip of one member that is not there.
+    let member = [b"PK\x05\x06\0\0\0\0\x01\0\x01\0".as_slice(), &[0; 10]].concat();
+    assert_eq!(judged(&member, &[]).0, Some(Unscannable::Malformed));
+    let size = format!("{:<10}", member.len());
+    let mut ar =
+        [b"!<arch>\nmember/         0           0     0     100644  ", size.as_bytes(), b"`\n"].concat();
+    ar.extend(&member);
+    let opener = Told { mark: b"!<arch>\n".to_vec(), ..told(Opened::Whole, &[(&member, Whole)]) };
+    assert_eq!(judged(&ar, &[opener]).0, Some(Unscannable::Malformed));
+}
