@@ -9,6 +9,7 @@
 mod calls;
 mod fork;
 mod limits;
+mod user;
 
 use landlock::{ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetStatus, Scope};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use thiserror::Error;
 pub use calls::forbid_calls;
 pub use fork::{Forked, fork};
 pub use limits::{ResourceLimits, limit_resources};
+pub use user::drop_root;
 
 /// The layers that hold in a process, beside its resource limits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -32,6 +34,8 @@ pub struct Confined {
 pub enum ConfineError {
     #[error("a resource limit could not be set")]
     Limits(#[source] std::io::Error),
+    #[error("root's rights could not be given up")]
+    User(#[source] std::io::Error),
     #[error("Landlock could not be put on")]
     Landlock(#[from] landlock::RulesetError),
     #[error("the seccomp filter could not be put on")]

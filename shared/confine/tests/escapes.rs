@@ -60,6 +60,8 @@ fn confined_child() {
     let own = tempfile::tempfile().unwrap();
     let elsewhere = std::env::temp_dir().join(format!("airlock-escape-{}", std::process::id()));
     let limits = ResourceLimits { cpu: Duration::from_secs(20), memory_bytes: 4 << 30, file_bytes: 1 << 20 };
+    let was_root = confine::drop_root().unwrap();
+    println!("root: {was_root}, now {}", rustix::process::geteuid().as_raw());
     confine::limit_resources(limits).unwrap();
     let files = confine::forbid_files().unwrap();
     let calls = confine::forbid_calls().unwrap();
@@ -95,6 +97,8 @@ fn every_way_out_is_denied() {
     child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     let status = child.wait().unwrap();
     println!("{said}{status}");
+    let is_root = rustix::process::geteuid().is_root();
+    assert!(!is_root || said.contains("root: true, now 65534"), "{said}");
     assert!(said.contains("calls true"), "this kernel has no seccomp");
     assert!(!said.contains("OPEN"), "{said}");
     assert!(said.matches(": denied, ").count() == 17, "{said}");

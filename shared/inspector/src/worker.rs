@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
-use confine::{Forked, ResourceLimits};
+use confine::{ConfineError, Forked, ResourceLimits};
 use domain::password::Password;
 use gate::{Gate, Inspection, Opener};
 use rustix::process::{DumpableBehavior, WaitOptions, set_dumpable_behavior, waitpid};
@@ -93,6 +93,11 @@ fn inspect(
     mut answers: File,
 ) -> io::Result<()> {
     rustix::thread::set_name(COPY_NAME)?;
+    match confine::drop_root() {
+        // Some containers let root be nobody else; the other layers hold there as well.
+        Ok(_) | Err(ConfineError::User(_)) => {}
+        Err(error) => return Err(io::Error::other(error)),
+    }
     let Job { gate, cpu_limit, password } = protocol::read(&mut answers)?;
     let password = password.map(|text| Password::parse(&text)).transpose().map_err(io::Error::other)?;
     confine::limit_resources(ResourceLimits {
