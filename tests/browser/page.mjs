@@ -2,6 +2,7 @@
 // can be used with a keyboard. Usage: node page.mjs PATH-OF-AIRLOCK [DIRECTORY-FOR-SCREENSHOTS]
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Service, eicar, launch, n_passed, rowOf, sha256, shot, test } from './support.mjs';
@@ -51,6 +52,26 @@ try {
     const row = rowOf(page, 'invoice.pdf');
     assert.equal(await row.getByRole('button', { name: 'Download' }).count(), 0);
     assert.match(await row.locator('.message').textContent(), /Blocked: Eicar/);
+  });
+
+  await test('a password opens a file for its scan, and without it the file says what to do', async () => {
+    const made = join(directory, 'locked.zip');
+    writeFileSync(join(directory, 'letter.txt'), 'nothing special');
+    execFileSync('7zz', ['a', '-psecret words', '-mem=AES256', made, join(directory, 'letter.txt')], { stdio: 'ignore' });
+    const locked = { mimeType: 'application/zip', buffer: readFileSync(made) };
+    await page.locator('#picker').setInputFiles([{ name: 'closed.zip', ...locked }]);
+    const closed = rowOf(page, 'closed.zip');
+    await closed.locator('.message', { hasText: 'Remove the password and upload it again' }).waitFor();
+    await page.getByText('Files with a password').click();
+    await page.getByLabel('Password of the files that you add next').fill('secret words');
+    await page.locator('#picker').setInputFiles([{ name: 'opened.zip', ...locked }]);
+    await rowOf(page, 'opened.zip').locator('.badge', { hasText: 'Clean' }).waitFor();
+    await shot(page, 'password');
+    await page.getByLabel('Password of the files that you add next').fill('');
+    for (const name of ['closed.zip', 'opened.zip']) {
+      await rowOf(page, name).getByRole('button', { name: 'Delete' }).click();
+      await rowOf(page, name).waitFor({ state: 'detached' });
+    }
   });
 
   await test('a hostile name is only text', async () => {
