@@ -186,3 +186,22 @@ async fn the_selftest_does_not_pass_what_it_could_not_try() {
     assert_eq!(failed, 3, "what could not be tried is not passed: {results:#}");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_comes_from_a_file() {
+    let service = Service::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    std::fs::write(at.join("letter.txt"), b"nothing special").unwrap();
+    std::fs::write(at.join("right"), b"secret words\n").unwrap();
+    std::fs::write(at.join("wrong"), b"other words").unwrap();
+    std::fs::write(at.join("empty"), b"\n").unwrap();
+    let pack = ["a", "-psecret words", "locked.zip", "letter.txt"];
+    let packed = Command::new("7zz").args(pack).current_dir(at).output().unwrap();
+    assert!(packed.status.success());
+    for (password, code) in [("right", 0), ("wrong", 11), ("empty", 1), ("missing", 1)] {
+        let output = run(&service, at, &["upload", "--file-password", password, "locked.zip"]);
+        assert_eq!(output.status.code(), Some(code), "{password}: {}", text(&output.stderr));
+    }
+    service.stop().await;
+}
