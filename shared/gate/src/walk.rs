@@ -70,6 +70,7 @@ pub(crate) struct Walk<'a> {
     scratch: Scratch,
     pub(crate) counted: Counted,
     n_attempts: u64,
+    n_hash_rounds: u64,
     /// What is looked at was found by so little that it may be no member: such are not searched for within it.
     pub(crate) is_in_doubtful_member: bool,
     /// How deep the body of a message without MIME is that is looked at: others in it are found already.
@@ -97,6 +98,7 @@ impl<'a> Walk<'a> {
             scratch,
             counted: Counted::default(),
             n_attempts: 0,
+            n_hash_rounds: 0,
             is_in_doubtful_member: false,
             plain_body_depth: None,
             is_in_chunks: false,

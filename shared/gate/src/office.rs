@@ -1,0 +1,177 @@
+//! Opens documents that Office has encrypted ([MS-OFFCRYPTO]), with the passwords that programs try by themselves, and the uploader's.
+//!
+//! Whatever a password opens is handed over: a package as a member, a binary document as a copy of the compound file in which its streams are
+//! decrypted. What none opens is refused.
+
+mod agile;
+mod crypto_api;
+mod hash;
+mod package;
+mod rc4;
+mod workbook;
+mod xor;
+
+use domain::verdict::Unscannable;
+
+use crate::blob::{Blob, to_usize};
+use crate::compound::{Entry, Extent, File};
+use crate::fields::Fields as _;
+use crate::walk::{Walk, Walked, refuse};
+
+use agile::Agile;
+use crypto_api::CryptoApi;
+use package::PackageKey;
+
+/// Of Excel and of PowerPoint, for documents that are to be encrypted but opened by anyone.
+const KNOWN_PASSWORDS: [&str; 2] = ["VelvetSweatshop", "/01Hannes Ruescher/01"];
+/// A document has one of each; there may be documents in it.
+const MAX_STREAMS: usize = 8;
+
+/// Streams by which a document is known to be encrypted, or to be decrypted.
+pub(crate) fn is_of_interest(entry: &Entry) -> bool {
+    [
+        "EncryptionInfo",
+        "EncryptedPackage",
+        "EncryptedSummary",
+        "Workbook",
+        "Book",
+        "WordDocument",
+        "Current User",
+    ]
+    .iter()
+    .any(|name| entry.is_named(name))
+}
+
+/// Opens what is encrypted of a compound file, or refuses it; `entries` are those of interest.
+pub(crate) fn open(walk: &mut Walk<'_>, file: &File<'_>, entries: &[Entry], depth: u32) -> Walked {
+    let packages = open_packages(walk, file, entries, depth)?;
+    let binary = open_binary(walk, file, entries, depth)?;
+    packages.and(binary)
+}
+
+fn refuse_encrypted<T>() -> Walked<T> {
+    refuse(Unscannable::Encrypted, "an encrypted document")
+}
+
+/// The keys that passwords give, each once. Notes whether they are of the uploader's password alone.
+fn fitting_keys<K: PartialEq, I: IntoIterator<Item = K>>(
+    walk: &mut Walk<'_>,
+    keys_of: impl Fn(&str) -> I,
+) -> Vec<K> {
+    let n_given = usize::from(walk.password.is_some());
+    let (mut keys, mut is_known) = (Vec::new(), false);
+    for (index, password) in walk.passwords(&KNOWN_PASSWORDS).enumerate() {
+        for key in keys_of(password) {
+            is_known |= index >= n_given;
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+    }
+    walk.needed_password |= !keys.is_empty() && !is_known;
+    keys
+}
+
+/// Packages, each with every key that there is: which one is whose does not matter. The inner result says why they are to be refused.
+fn open_packages(walk: &mut Walk<'_>, file: &File<'_>, entries: &[Entry], depth: u32) -> Walked<Walked> {
+    let named = |name: &str| {
+        let extents =
+            entries.iter().filter(|entry| entry.is_named(name)).flat_map(|entry| file.readings(entry));
+        extents.collect::<Vec<_>>()
+    };
+    let (infos, packages) = (named("EncryptionInfo"), named("EncryptedPackage"));
+    if packages.is_empty() {
+        return Ok(Ok(()));
+    }
+    if infos.is_empty() || infos.len() > MAX_STREAMS || packages.len() > MAX_STREAMS {
+        return Ok(refuse_encrypted());
+    }
+    let (mut keys, mut allowed) = (Vec::new(), Ok(()));
+    for info in infos {
+        let found = package_keys(walk, &file.content(walk, info)?)?;
+        if found.is_empty() {
+            allowed = refuse_encrypted();
+        }
+        keys.extend(found);
+    }
+    for package in packages {
+        let content = file.content(walk, package)?;
+        for key in &keys {
+            package::hand(walk, &content, key, depth)?;
+        }
+    }
+    Ok(allowed)
+}
+
+fn package_keys(walk: &mut Walk<'_>, info: &Blob) -> Walked<Vec<PackageKey>> {
+    const MAX_BYTES: u64 = 64 * 1024;
+    const AGILE: [u8; 8] = [4, 0, 4, 0, 0x40, 0, 0, 0];
+    if info.size_bytes() > MAX_BYTES {
+        return Ok(vec![]);
+    }
+    let bytes = info.bytes_at(0, to_usize(MAX_BYTES))?;
+    if bytes.at(0, AGILE.len()) == AGILE {
+        let Some(agile) = Agile::parse(&bytes[AGILE.len()..]) else { return Ok(vec![]) };
+        walk.count_hash_rounds(agile.n_rounds() * n_passwords(walk))?;
+        return Ok(fitting_keys(walk, |password| agile.keys(password)));
+    }
+    let Some(header) = CryptoApi::parse(&bytes) else { return Ok(vec![]) };
+    walk.count_hash_rounds(u64::from(crypto_api::N_ROUNDS) * n_passwords(walk))?;
+    Ok(fitting_keys(walk, |password| header.package_key(password)))
+}
+
+fn n_passwords(walk: &Walk<'_>) -> u64 {
+    walk.passwords(&KNOWN_PASSWORDS).map(|_| 1).sum()
+}
+
+/// Binary documents. Those that are decrypted are handed over together, in one copy of the file.
+fn open_binary(walk: &mut Walk<'_>, file: &File<'_>, entries: &[Entry], depth: u32) -> Walked<Walked> {
+    let (mut decrypted, mut allowed) = (Vec::<(Extent, Blob)>::new(), Ok(()));
+    for entry in entries {
+        for extent in file.readings(entry) {
+            let content = file.content(walk, extent)?;
+            let opened = match Protected::of(entry, &content)? {
+                None => continue,
+                Some(Protected::Workbook(passes)) if decrypted.len() < MAX_STREAMS => {
+                    workbook::decrypted(walk, &content, &passes)?
+                }
+                Some(_) => vec![],
+            };
+            if opened.is_empty() {
+                allowed = refuse_encrypted();
+            }
+            for content in opened {
+                walk.reading_of(content.clone(), depth)?;
+                decrypted.push((extent, content));
+            }
+        }
+    }
+    if allowed.is_ok() && !decrypted.is_empty() {
+        let copy = file.copy_with(walk, &decrypted)?;
+        walk.reading_of(copy, depth)?;
+    }
+    Ok(allowed)
+}
+
+/// What each old Office program leaves in a document that it encrypts ([MS-DOC] 2.5.2, [MS-XLS] 2.4.117, [MS-PPT] 2.3.2).
+enum Protected {
+    /// With the data of its `FilePass` records.
+    Workbook(Vec<Vec<u8>>),
+    Other,
+}
+
+impl Protected {
+    fn of(entry: &Entry, content: &Blob) -> Walked<Option<Self>> {
+        const HEAD_BYTES: usize = 16;
+        if entry.is_named("Workbook") || entry.is_named("Book") {
+            let passes = workbook::file_passes(content)?;
+            return Ok((!passes.is_empty()).then_some(Self::Workbook(passes)));
+        }
+        let head = content.bytes_at(0, HEAD_BYTES)?;
+        let is_word =
+            entry.is_named("WordDocument") && head.u16_le(0) == 0xa5ec && head.u16_le(0x0a) & 0x0100 != 0;
+        let is_power_point = entry.is_named("Current User") && head.u32_le(12) == 0xf3d1_c4df;
+        let is_other = is_word || is_power_point || entry.is_named("EncryptedSummary");
+        Ok(is_other.then_some(Self::Other))
+    }
+}
