@@ -83,7 +83,7 @@ fn hand_stream(walk: &mut Walk<'_>, file: &File<'_>, entry: &Entry, depth: u32) 
         is_whole |= chain.end() != ChainEnd::Lost;
         let content = writer.finish();
         walk.visit(content.clone(), depth, Reach::Handed)?;
-        if entry.names.iter().any(|name| is_package(name)) {
+        if entry.names().any(is_package) {
             ole::hand_package(walk, &content, depth)?;
         }
     }

@@ -4,17 +4,21 @@
 //! decrypted. What none opens is refused.
 
 mod agile;
+mod binary;
 mod crypto_api;
 mod hash;
 mod package;
 mod rc4;
+mod summary;
+mod transform;
+mod word;
 mod workbook;
 mod xor;
 
 use domain::verdict::Unscannable;
 
 use crate::blob::{Blob, to_usize};
-use crate::compound::{Entry, Extent, File};
+use crate::compound::{Entry, File};
 use crate::fields::Fields as _;
 use crate::walk::{Walk, Walked, refuse};
 
@@ -27,26 +31,16 @@ const KNOWN_PASSWORDS: [&str; 2] = ["VelvetSweatshop", "/01Hannes Ruescher/01"];
 /// A document has one of each; there may be documents in it.
 const MAX_STREAMS: usize = 8;
 
-/// Streams by which a document is known to be encrypted, or to be decrypted.
+/// Streams by which a document is known to be encrypted, or that are encrypted with it.
 pub(crate) fn is_of_interest(entry: &Entry) -> bool {
-    [
-        "EncryptionInfo",
-        "EncryptedPackage",
-        "EncryptedSummary",
-        "Workbook",
-        "Book",
-        "WordDocument",
-        "Current User",
-    ]
-    .iter()
-    .any(|name| entry.is_named(name))
+    entry.is_named("EncryptionInfo") || entry.is_named("EncryptedPackage") || binary::is_of_interest(entry)
 }
 
 /// Opens what is encrypted of a compound file, or refuses it; `entries` are those of interest.
 pub(crate) fn open(walk: &mut Walk<'_>, file: &File<'_>, entries: &[Entry], depth: u32) -> Walked {
     let packages = open_packages(walk, file, entries, depth)?;
-    let binary = open_binary(walk, file, entries, depth)?;
-    packages.and(binary)
+    let documents = binary::open(walk, file, entries, depth)?;
+    packages.and(documents)
 }
 
 fn refuse_encrypted<T>() -> Walked<T> {
@@ -122,56 +116,4 @@ fn package_keys(walk: &mut Walk<'_>, info: &Blob) -> Walked<Vec<PackageKey>> {
 
 fn n_passwords(walk: &Walk<'_>) -> u64 {
     walk.passwords(&KNOWN_PASSWORDS).map(|_| 1).sum()
-}
-
-/// Binary documents. Those that are decrypted are handed over together, in one copy of the file.
-fn open_binary(walk: &mut Walk<'_>, file: &File<'_>, entries: &[Entry], depth: u32) -> Walked<Walked> {
-    let (mut decrypted, mut allowed) = (Vec::<(Extent, Blob)>::new(), Ok(()));
-    for entry in entries {
-        for extent in file.readings(entry) {
-            let content = file.content(walk, extent)?;
-            let opened = match Protected::of(entry, &content)? {
-                None => continue,
-                Some(Protected::Workbook(passes)) if decrypted.len() < MAX_STREAMS => {
-                    workbook::decrypted(walk, &content, &passes)?
-                }
-                Some(_) => vec![],
-            };
-            if opened.is_empty() {
-                allowed = refuse_encrypted();
-            }
-            for content in opened {
-                walk.reading_of(content.clone(), depth)?;
-                decrypted.push((extent, content));
-            }
-        }
-    }
-    if allowed.is_ok() && !decrypted.is_empty() {
-        let copy = file.copy_with(walk, &decrypted)?;
-        walk.reading_of(copy, depth)?;
-    }
-    Ok(allowed)
-}
-
-/// What each old Office program leaves in a document that it encrypts ([MS-DOC] 2.5.2, [MS-XLS] 2.4.117, [MS-PPT] 2.3.2).
-enum Protected {
-    /// With the data of its `FilePass` records.
-    Workbook(Vec<Vec<u8>>),
-    Other,
-}
-
-impl Protected {
-    fn of(entry: &Entry, content: &Blob) -> Walked<Option<Self>> {
-        const HEAD_BYTES: usize = 16;
-        if entry.is_named("Workbook") || entry.is_named("Book") {
-            let passes = workbook::file_passes(content)?;
-            return Ok((!passes.is_empty()).then_some(Self::Workbook(passes)));
-        }
-        let head = content.bytes_at(0, HEAD_BYTES)?;
-        let is_word =
-            entry.is_named("WordDocument") && head.u16_le(0) == 0xa5ec && head.u16_le(0x0a) & 0x0100 != 0;
-        let is_power_point = entry.is_named("Current User") && head.u32_le(12) == 0xf3d1_c4df;
-        let is_other = is_word || is_power_point || entry.is_named("EncryptedSummary");
-        Ok(is_other.then_some(Self::Other))
-    }
 }

@@ -37,9 +37,13 @@ impl Entry {
         !matches!(self.kind, UNUSED | STORAGE | ROOT)
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     /// Whether a reader knows it by that name, in whatever case.
     pub(crate) fn is_named(&self, name: &str) -> bool {
-        self.names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        self.names().any(|known| known.eq_ignore_ascii_case(name))
     }
 
     pub(super) fn is_known_kind(&self) -> bool {

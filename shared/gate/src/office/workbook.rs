@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use crate::blob::{Blob, BlobWriter, to_u64};
 use crate::fields::Fields as _;
-use crate::walk::{Walk, Walked};
+use crate::walk::Walk;
 
 use super::fitting_keys;
 use super::rc4::{Rc4Header, Rc4Key, Rc4Stream};
@@ -35,18 +35,18 @@ pub(super) fn file_passes(workbook: &Blob) -> io::Result<Vec<Vec<u8>>> {
     }
 }
 
-/// The workbook as each password that fits makes it.
-pub(super) fn decrypted(walk: &mut Walk<'_>, workbook: &Blob, passes: &[Vec<u8>]) -> Walked<Vec<Blob>> {
-    let [pass] = passes else { return Ok(vec![]) };
-    let method = Method::parse(pass);
-    let keys = fitting_keys(walk, |password| method.as_ref().and_then(|method| method.key(password)));
-    let mut workbooks = Vec::new();
-    for key in keys {
-        let mut writer = walk.writer();
-        decrypt(workbook, Cipher::of(key), &mut writer)?;
-        workbooks.push(writer.finish());
-    }
-    Ok(workbooks)
+/// The keys of a workbook, by the data of its `FilePass` records.
+pub(super) fn keys(walk: &mut Walk<'_>, passes: &[Vec<u8>]) -> Vec<Key> {
+    let [pass] = passes else { return vec![] };
+    let Some(method) = Method::parse(pass) else { return vec![] };
+    fitting_keys(walk, |password| method.key(password))
+}
+
+/// A stream of records of the same size without a `FilePass`.
+pub(super) fn decrypted(walk: &Walk<'_>, records: &Blob, key: &Key) -> io::Result<Blob> {
+    let mut writer = walk.writer();
+    decrypt(records, Cipher::of(key.clone()), &mut writer)?;
+    Ok(writer.finish())
 }
 
 enum Method {
@@ -54,10 +54,19 @@ enum Method {
     Rc4(Rc4Header),
 }
 
-#[derive(PartialEq)]
-enum Key {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Key {
     Xor(XorArray),
     Rc4(Rc4Key),
+}
+
+impl Key {
+    pub(super) fn rc4(&self) -> Option<&Rc4Key> {
+        match self {
+            Self::Xor(_) => None,
+            Self::Rc4(key) => Some(key),
+        }
+    }
 }
 
 impl Method {
@@ -118,7 +127,6 @@ impl Cipher {
     }
 }
 
-/// Writes a workbook of the same size without a `FilePass`.
 fn decrypt(workbook: &Blob, mut cipher: Cipher, writer: &mut BlobWriter) -> io::Result<()> {
     let (mut reader, mut data) = (workbook.reader(), Vec::new());
     let mut is_first_part = true;
