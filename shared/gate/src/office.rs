@@ -90,8 +90,12 @@ fn open_packages(walk: &mut Walk<'_>, file: &File<'_>, entries: &[Entry], depth:
     }
     for package in packages {
         let content = file.content(walk, package)?;
+        let mut is_opened = false;
         for key in &keys {
-            package::hand(walk, &content, key, depth)?;
+            is_opened |= package::hand(walk, &content, key, depth)?;
+        }
+        if !is_opened {
+            allowed = refuse_encrypted();
         }
     }
     Ok(allowed)
@@ -117,3 +121,6 @@ fn package_keys(walk: &mut Walk<'_>, info: &Blob) -> Walked<Vec<PackageKey>> {
 fn n_passwords(walk: &Walk<'_>) -> u64 {
     walk.passwords(&KNOWN_PASSWORDS).map(|_| 1).sum()
 }
+
+#[cfg(test)]
+mod tests;

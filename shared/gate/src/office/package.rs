@@ -22,17 +22,23 @@ pub(super) enum PackageKey {
     Standard { key: Vec<u8> },
 }
 
-/// Hands over what is in an encrypted package: as long as it is said to be, and to the end of its data if there is more than padding.
-pub(super) fn hand(walk: &mut Walk<'_>, encrypted: &Blob, key: &PackageKey, depth: u32) -> Walked {
+/// Hands over what is in an encrypted package: as long as it is said to be, and to the end of its data if there is more than padding. Returns
+/// whether the key is the one of the package: only a zip is encrypted.
+pub(super) fn hand(walk: &mut Walk<'_>, encrypted: &Blob, key: &PackageKey, depth: u32) -> Walked<bool> {
     let data = encrypted.tail(SIZE_BYTES);
     let n_bytes = encrypted.bytes_at(0, 8)?.as_slice().u64_le(0);
+    let mut start = Vec::new();
+    Decrypted::of(&data, key).take(4).read_to_end(&mut start)?;
+    if start != b"PK\x03\x04" {
+        return Ok(false);
+    }
     if n_bytes <= data.size_bytes() {
         walk.reading(&mut Decrypted::of(&data, key).take(n_bytes), depth)?;
     }
     if n_bytes.saturating_add(to_u64(BLOCK)) <= data.size_bytes() || n_bytes > data.size_bytes() {
         walk.reading(&mut Decrypted::of(&data, key), depth)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 struct Decrypted<'k> {

@@ -48,7 +48,7 @@ impl Rc4Header {
 }
 
 /// With 40 bits of a secret.
-fn legacy_key(salt: &[u8; 16], password: &str) -> Rc4Key {
+pub(super) fn legacy_key(salt: &[u8; 16], password: &str) -> Rc4Key {
     const SECRET_BYTES: usize = 5;
     let secret = |hash: Vec<u8>| hash[..SECRET_BYTES].to_vec();
     let of_password = secret(Hash::Md5.of(&utf16_le(password), b""));
@@ -108,5 +108,30 @@ impl Rc4Stream {
     /// Passes bytes that are not encrypted.
     pub(super) fn skip(&mut self, n_bytes: usize) {
         self.apply(&mut vec![0; n_bytes]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys that another implementation derives.
+    #[test]
+    fn keys_of_blocks_are_those_of_others() {
+        let salt = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+        let secret = Hash::Sha1.of(&salt, &utf16_le("VelvetSweatshop"));
+        let crypto_api = |n_bytes| Rc4Key { hash: Hash::Sha1, secret: secret.clone(), n_bytes };
+        for (key, block, expected) in [
+            (legacy_key(&salt, "VelvetSweatshop"), 0, 0xe0f0_f3ab_5b2c_55a6_fff6_d99a_e306_91fb_u128),
+            (legacy_key(&salt, "VelvetSweatshop"), 7, 0x598c_e95e_7b36_e670_8bf7_a4e3_49d8_c0e6),
+            (crypto_api(5), 0, 0xac2a_7b17_2400_0000_0000_0000_0000_0000),
+            (crypto_api(5), 7, 0xedb9_e041_e500_0000_0000_0000_0000_0000),
+            (crypto_api(16), 7, 0xedb9_e041_e5d6_946d_680a_2264_011a_7a16),
+        ] {
+            let (mut found, mut same) = ([0; 16], [0; 16]);
+            key.cipher(block).apply(&mut found);
+            Rc4::new(&expected.to_be_bytes()).apply(&mut same);
+            assert_eq!(found, same, "block {block}");
+        }
     }
 }

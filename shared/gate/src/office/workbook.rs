@@ -107,7 +107,7 @@ impl Cipher {
     fn apply(&mut self, data: &mut [u8], n_plain: usize) {
         match self {
             Self::Xor { array, position } => {
-                array.apply(*position + data.len() + n_plain, &mut data[n_plain..])
+                array.apply(*position + data.len() + n_plain, &mut data[n_plain..]);
             }
             Self::Rc4(stream) => {
                 stream.skip(n_plain);

@@ -72,3 +72,38 @@ fn verifier(password: &[u8]) -> u16 {
     let sum = password.iter().rev().chain([&n_bytes]).fold(0, |sum, byte| rotated(sum) ^ u16::from(*byte));
     sum ^ 0xce4b
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys by the tables of the specification.
+    #[test]
+    fn keys_are_those_of_the_tables() {
+        for (password, expected) in [
+            ("VelvetSweatshop", 0xb359),
+            ("a", 0x9d77),
+            ("password", 0x147a),
+            ("123456789012345", 0x8265),
+            ("1234567890123456", 0x8265),
+        ] {
+            assert_eq!(key(&bytes_of(password)), expected, "{password}");
+        }
+    }
+
+    #[test]
+    fn what_is_obfuscated_with_it_is_read() {
+        let password = bytes_of("VelvetSweatshop");
+        let given = [key(&password).to_le_bytes(), verifier(&password).to_le_bytes()].concat();
+        assert!(XorArray::of("VelvetSweatshoq", &given).is_none());
+        assert!(XorArray::of("VelvetSweatshop", &given[..3]).is_none());
+        let array = XorArray::of("VelvetSweatshop", &given).unwrap();
+        let mut bytes = *b"eicar in a workbook that is long";
+        for (byte, key) in bytes.iter_mut().zip(array.0.iter().cycle().skip(5)) {
+            *byte = byte.rotate_left(5) ^ key;
+        }
+        array.apply(21, &mut bytes);
+        assert_eq!(&bytes, b"eicar in a workbook that is long");
+        assert_eq!(bytes_of("\u{20ac}\u{100}"), [0xac, 1]);
+    }
+}

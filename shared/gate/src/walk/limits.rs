@@ -18,6 +18,13 @@ pub(crate) struct Counted {
     pub(super) n_bytes: u64,
 }
 
+/// What took time though it may have been in vain: never taken back.
+#[derive(Default, Debug)]
+pub(super) struct Work {
+    n_attempts: u64,
+    n_hash_rounds: u64,
+}
+
 impl Walk<'_> {
     /// Refuses what this engine was not seen to open.
     pub(crate) fn require(&self, method: Method) -> Walked {
@@ -70,8 +77,8 @@ impl Walk<'_> {
 
     /// The same for what takes as much work as several.
     pub(crate) fn count_attempts(&mut self, n_attempts: u64) -> Walked {
-        self.n_attempts = self.n_attempts.saturating_add(n_attempts);
-        if self.n_attempts > MAX_ATTEMPTS {
+        self.work.n_attempts = self.work.n_attempts.saturating_add(n_attempts);
+        if self.work.n_attempts > MAX_ATTEMPTS {
             return refuse(Unscannable::TooManyFiles, "more signatures without containers than the limit");
         }
         Ok(())
@@ -79,8 +86,8 @@ impl Walk<'_> {
 
     /// Hashes for a key are about to be made.
     pub(crate) fn count_hash_rounds(&mut self, n_rounds: u64) -> Walked {
-        self.n_hash_rounds = self.n_hash_rounds.saturating_add(n_rounds);
-        if self.n_hash_rounds > MAX_HASH_ROUNDS {
+        self.work.n_hash_rounds = self.work.n_hash_rounds.saturating_add(n_rounds);
+        if self.work.n_hash_rounds > MAX_HASH_ROUNDS {
             return refuse(Unscannable::Encrypted, "keys that take longer to derive than the limit");
         }
         Ok(())
