@@ -8,6 +8,7 @@ mod binary;
 mod crypto_api;
 mod hash;
 mod package;
+mod power_point;
 mod rc4;
 mod summary;
 mod transform;

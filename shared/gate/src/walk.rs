@@ -393,9 +393,8 @@ mod tests {
         assert!(
             matches!(whole(&[1; 60], false), Err(Stop::Refused(it)) if it.reason == Unscannable::ExpandsTooMuch)
         );
-        let mut large = walk_through(&gate);
-        let mut writer = large.writer();
-        let refused = large.fill_whole(&mut writer, &mut Answers(vec![Ok(&[1; 101])]));
+        let mut writer = walk_through(&gate).writer();
+        let refused = walk_through(&gate).fill_whole(&mut writer, &mut Answers(vec![Ok(&[1; 101])]));
         assert!(matches!(refused, Err(Stop::Refused(it)) if it.reason == Unscannable::TooLarge));
     }
 }

@@ -9,7 +9,7 @@ use super::{COPY_BYTES, Extent, File};
 const MAX_RUNS: usize = 500_000;
 
 impl File<'_> {
-    /// The file with these streams. Where streams share sectors, the first one has them.
+    /// The file with these streams. What is shorter than before is the beginning; where streams share sectors, the first one has them.
     pub(crate) fn copy_with(&self, walk: &Walk<'_>, streams: &[(Extent, Blob)]) -> Walked<Blob> {
         let mut runs = Vec::new();
         for (extent, content) in streams {

@@ -4,9 +4,9 @@ use std::io;
 
 use crate::blob::Blob;
 use crate::compound::{Entry, Extent, File};
-use crate::fields::Fields as _;
 use crate::walk::{Walk, Walked};
 
+use super::power_point::{self, Session};
 use super::rc4::Rc4Key;
 use super::word::{self, Protection};
 use super::{refuse_encrypted, summary, workbook};
@@ -19,7 +19,8 @@ const SUMMARIES: [&str; 2] = ["encryption", "EncryptedSummary"];
 
 /// Streams by which a document is known to be encrypted, or that are encrypted with it.
 pub(super) fn is_of_interest(entry: &Entry) -> bool {
-    const OTHERS: [&str; 5] = ["WordDocument", "0Table", "1Table", "Data", "Current User"];
+    const OTHERS: [&str; 7] =
+        ["WordDocument", "0Table", "1Table", "Data", "Current User", "PowerPoint Document", "Pictures"];
     WORKBOOKS.iter().chain(&SUMMARIES).chain(&OTHERS).any(|name| entry.is_named(name))
         || is_with_workbook(entry)
 }
@@ -35,12 +36,7 @@ pub(super) fn open(walk: &mut Walk<'_>, file: &File<'_>, entries: &[Entry], dept
     let mut opened = Opened { file, entries, streams: Vec::new(), keys: Vec::new(), is_refused: false };
     opened.open_workbooks(walk)?;
     opened.open_word(walk)?;
-    for entry in entries.iter().filter(|entry| entry.is_named("Current User")) {
-        for extent in file.readings(entry) {
-            let head = file.content(walk, extent)?.bytes_at(0, 16)?;
-            opened.is_refused |= head.u32_le(12) == 0xf3d1_c4df;
-        }
-    }
+    opened.open_power_point(walk)?;
     opened.hand(walk, depth)?;
     Ok(if opened.is_refused { refuse_encrypted() } else { Ok(()) })
 }
@@ -133,6 +129,55 @@ impl Opened<'_> {
         Ok(())
     }
 
+    fn open_power_point(&mut self, walk: &mut Walk<'_>) -> Walked {
+        let users = self.extents(|entry| entry.is_named("Current User"));
+        let documents = self.extents(|entry| entry.is_named("PowerPoint Document"));
+        for extent in &users {
+            let user = self.file.content(walk, *extent)?;
+            let head = user.bytes_at(0, power_point::USER_BYTES)?;
+            let mut n_keys = 0;
+            for document_extent in documents.iter().take(MAX_DOCUMENTS) {
+                let document = self.file.content(walk, *document_extent)?;
+                let Some(session) = Session::of(&head, &document)? else { continue };
+                let keys = session.keys(walk);
+                self.is_refused |= keys.is_empty();
+                for key in keys {
+                    n_keys += 1;
+                    let decrypted = session.decrypted(walk, &document, &key)?;
+                    self.keep_or_refuse(*document_extent, decrypted);
+                    self.keep(*extent, power_point::decrypted_user(&user)?);
+                    self.open_pictures(walk, &key)?;
+                    self.keys.push(key);
+                }
+            }
+            self.is_refused |= power_point::is_encrypted(&head) && n_keys == 0;
+            if n_keys > 0 && (users.len().max(documents.len()) > MAX_DOCUMENTS || self.is_full()) {
+                self.is_refused = true;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn open_pictures(&mut self, walk: &Walk<'_>, key: &Rc4Key) -> io::Result<()> {
+        for extent in self.extents(|entry| entry.is_named("Pictures")) {
+            if self.is_full() {
+                break;
+            }
+            let pictures = self.file.content(walk, extent)?;
+            let decrypted = power_point::decrypted_pictures(walk, &pictures, key)?;
+            self.keep_or_refuse(extent, decrypted);
+        }
+        Ok(())
+    }
+
+    fn keep_or_refuse(&mut self, extent: Extent, content: Option<Blob>) {
+        match content {
+            Some(content) => self.keep(extent, content),
+            None => self.is_refused = true,
+        }
+    }
+
     fn keep(&mut self, extent: Extent, content: Blob) {
         self.streams.push((extent, content));
     }
@@ -144,15 +189,8 @@ impl Opened<'_> {
         is_full
     }
 
-    /// Hands over what is decrypted: the streams as every key makes them, a copy with the first of each, and what was moved elsewhere.
+    /// Hands over what is decrypted: what was moved elsewhere, the streams as every key makes them, and a copy with the first of each.
     fn hand(&mut self, walk: &mut Walk<'_>, depth: u32) -> Walked {
-        for (_, content) in &self.streams {
-            walk.reading_of(content.clone(), depth)?;
-        }
-        if !self.streams.is_empty() {
-            let copy = self.file.copy_with(walk, &self.streams)?;
-            walk.reading_of(copy, depth)?;
-        }
         for name in SUMMARIES {
             for extent in self.extents(|entry| entry.is_named(name)) {
                 let content = self.file.content(walk, extent)?;
@@ -162,8 +200,18 @@ impl Opened<'_> {
                 }
                 // Other programs may call a stream of theirs `encryption`.
                 let is_encrypted = name == "EncryptedSummary" || !self.keys.is_empty();
-                self.is_refused |= is_encrypted && !is_opened;
+                self.is_refused |= is_encrypted && !is_opened && !summary::is_erased(&content)?;
+                if is_opened && !self.is_full() {
+                    self.keep(extent, summary::erased());
+                }
             }
+        }
+        for (_, content) in &self.streams {
+            walk.reading_of(content.clone(), depth)?;
+        }
+        if !self.streams.is_empty() {
+            let copy = self.file.copy_with(walk, &self.streams)?;
+            walk.reading_of(copy, depth)?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Streams and storages that are moved into an encrypted stream: properties, and the objects in a workbook ([MS-OFFCRYPTO] 2.3.5.3 and 2.3.5.4).
 
+use std::io;
+
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::fields::Fields as _;
 use crate::walk::{Walk, Walked};
@@ -7,6 +9,8 @@ use crate::walk::{Walk, Walked};
 use super::rc4::Rc4Key;
 use super::transform::Transformed;
 
+/// Where the descriptors are, and their size.
+const HEAD_BYTES: usize = 8;
 const MAX_DESCRIPTOR_BYTES: u32 = 1024 * 1024;
 
 /// A stream or a storage, which is a compound file then.
@@ -17,9 +21,19 @@ struct Descriptor {
     block: u32,
 }
 
+/// The beginning of a stream that has nothing moved into it: what is decrypted has no such stream, but a place for it.
+pub(super) fn erased() -> Blob {
+    Blob::from_bytes(vec![0; HEAD_BYTES])
+}
+
+pub(super) fn is_erased(stream: &Blob) -> io::Result<bool> {
+    Ok(stream.bytes_at(0, HEAD_BYTES)? == [0; HEAD_BYTES])
+}
+
 /// Hands over what is moved into a stream. Returns whether the key opens it.
 pub(super) fn hand(walk: &mut Walk<'_>, stream: &Blob, key: &Rc4Key, depth: u32) -> Walked<bool> {
-    let head = stream.bytes_at(0, 8)?;
+    let mut head = stream.bytes_at(0, HEAD_BYTES)?;
+    key.cipher(0).apply(&mut head);
     let (offset, n_bytes) = (head.u32_le(0), head.u32_le(4));
     if n_bytes > MAX_DESCRIPTOR_BYTES {
         return Ok(false);
