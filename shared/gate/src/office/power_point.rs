@@ -107,14 +107,10 @@ pub(super) fn decrypted_pictures(walk: &Walk<'_>, pictures: &Blob, key: &Rc4Key)
     let (mut regions, mut at) = (Vec::new(), 0);
     while at < pictures.size_bytes() {
         let mut header = pictures.bytes_at(at, to_usize(HEADER_BYTES))?;
-        for field in [0..2, 2..4, 4..8] {
-            if let Some(bytes) = header.get_mut(field) {
-                key.cipher(0).apply(bytes);
-            }
-        }
+        key.cipher(0).apply(&mut header);
         let Some(fields) = picture_fields(header.u16_le(0), header.u16_le(2)) else { return Ok(None) };
         let end = at + HEADER_BYTES + u64::from(header.u32_le(4));
-        for n_bytes in [2, 2, 4].iter().chain(fields) {
+        for n_bytes in [HEADER_BYTES].iter().chain(fields) {
             regions.push(Region { at, n_bytes: *n_bytes, block: Some(0) });
             at += n_bytes;
         }

@@ -232,13 +232,13 @@ pub(super) fn power_point(key: &Rc4Key, token: u32, eicar_in: Place) -> Streams 
     let user = [words(&[0, 0, 0x14]), token.to_le_bytes().to_vec(), words(&[edit_at])].concat();
     let picture = long(0xf01e, &[&[7; 17], &text(Place::Picture)[..]].concat());
     let (mut rest, mut pictures) = (picture.as_slice(), Vec::new());
-    for n_bytes in [2, 2, 4, 16, 1, picture.len() - 25] {
+    for n_bytes in [8, 16, 1, picture.len() - 25] {
         pictures.extend(encrypted(0, rest[..n_bytes].to_vec()));
         rest = &rest[n_bytes..];
     }
     // A last one that fills the stream: what is left of it is no picture.
     let filling = long(0xf01e, &vec![0; 4096 - pictures.len() - 8]);
-    for (from, to) in [(0, 2), (2, 4), (4, 8), (8, 24), (24, 25), (25, filling.len())] {
+    for (from, to) in [(0, 8), (8, 24), (24, 25), (25, filling.len())] {
         pictures.extend(encrypted(0, filling[from..to].to_vec()));
     }
     vec![("Current User", user), ("PowerPoint Document", document), ("Pictures", pictures)]
