@@ -14,6 +14,8 @@ use super::{refuse_encrypted, summary, workbook};
 /// A document has one stream of a kind; there may be documents in it.
 const MAX_DECRYPTED: usize = 64;
 const MAX_DOCUMENTS: usize = 8;
+/// A file that holds presentations has two streams of each, in no order that tells whose they are.
+const MAX_PAIRS: usize = 10_000;
 const WORKBOOKS: [&str; 2] = ["Workbook", "Book"];
 const SUMMARIES: [&str; 2] = ["encryption", "EncryptedSummary"];
 
@@ -131,30 +133,34 @@ impl Opened<'_> {
 
     fn open_power_point(&mut self, walk: &mut Walk<'_>) -> Walked {
         let users = self.extents(|entry| entry.is_named("Current User"));
-        let documents = self.extents(|entry| entry.is_named("PowerPoint Document"));
-        for extent in &users {
-            let user = self.file.content(walk, *extent)?;
+        let mut documents = Vec::new();
+        for extent in self.extents(|entry| entry.is_named("PowerPoint Document")) {
+            documents.push((extent, walk.kept(self.file.content(walk, extent)?)?));
+        }
+        if users.len().saturating_mul(documents.len()) > MAX_PAIRS {
+            self.is_refused = true;
+            return Ok(());
+        }
+        for extent in users {
+            let user = self.file.content(walk, extent)?;
             let head = user.bytes_at(0, power_point::USER_BYTES)?;
-            let mut n_keys = 0;
-            for document_extent in documents.iter().take(MAX_DOCUMENTS) {
-                let document = self.file.content(walk, *document_extent)?;
-                let Some(session) = Session::of(&head, &document)? else { continue };
+            let mut is_opened = false;
+            for (document_extent, document) in &documents {
+                let Some(session) = Session::of(&head, document)? else { continue };
                 let keys = session.keys(walk);
                 self.is_refused |= keys.is_empty();
                 for key in keys {
-                    n_keys += 1;
-                    let decrypted = session.decrypted(walk, &document, &key)?;
-                    self.keep_or_refuse(*document_extent, decrypted);
-                    self.keep(*extent, power_point::decrypted_user(&user)?);
+                    if self.is_full() {
+                        return Ok(());
+                    }
+                    is_opened = true;
+                    self.keep_or_refuse(*document_extent, session.decrypted(walk, document, &key)?);
+                    self.keep(extent, power_point::decrypted_user(&user)?);
                     self.open_pictures(walk, &key)?;
                     self.keys.push(key);
                 }
             }
-            self.is_refused |= power_point::is_encrypted(&head) && n_keys == 0;
-            if n_keys > 0 && (users.len().max(documents.len()) > MAX_DOCUMENTS || self.is_full()) {
-                self.is_refused = true;
-                break;
-            }
+            self.is_refused |= power_point::is_encrypted(&head) && !is_opened;
         }
         Ok(())
     }

@@ -13,8 +13,8 @@ use crate::walk::{Stop, Walk};
 use crate::{Blob, Gate, Limits, Sample};
 
 use made::{
-    EICAR, Place, SALT, Streams, agile, compound_file, crypto_api_key, moved, power_point, rc4_keys, record,
-    standard, word, workbook,
+    EICAR, Place, SALT, Streams, agile, compound_file, crypto_api_key, moved, obfuscated_workbook,
+    power_point, rc4_keys, record, standard, word, workbook,
 };
 
 const EXCEL: &str = "VelvetSweatshop";
@@ -86,6 +86,18 @@ fn binary_documents_open_with_every_algorithm() {
             vec![("Workbook", workbook(key)), ("00A1", record(0x00cd, &data))]
         });
     }
+}
+
+/// With key, verifier and array as another implementation has them.
+#[test]
+fn obfuscated_workbooks_open() {
+    let array =
+        [0x87, 0x6b, 0x9a, 0xe2, 0x1e, 0xe3, 0x05, 0x62, 0x1e, 0x69, 0x96, 0x60, 0x98, 0x6e, 0x94, 0x04];
+    let book = |verifier| vec![("Workbook", obfuscated_workbook(0xb359, verifier, array))];
+    for password in [None, Some("secret"), Some(EXCEL)] {
+        assert_eq!(inspected(&book(0x9a0a), password), Ok((true, false)));
+    }
+    refused(book(0x9a0b));
 }
 
 #[test]

@@ -188,6 +188,19 @@ pub(super) fn workbook(key: &Rc4Key) -> Vec<u8> {
     .concat()
 }
 
+/// A workbook that is obfuscated with the password of Excel: key and verifier are those of the specification's algorithms.
+pub(super) fn obfuscated_workbook(key: u16, verifier: u16, array: [u8; 16]) -> Vec<u8> {
+    let pass = [0, key, verifier].into_iter().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let mut bytes = [record(0x0809, &[0; 16]), record(0x002f, &pass)].concat();
+    let data_at = bytes.len() + 4;
+    let mut data = EICAR.to_vec();
+    for (at, byte) in data.iter_mut().enumerate() {
+        *byte = byte.rotate_left(5) ^ array[(data_at + EICAR.len() + at) % 16];
+    }
+    bytes.extend([record(0x00fc, &data), record(0x000a, &[])].concat());
+    bytes
+}
+
 /// A document with EICAR in its data stream.
 pub(super) fn word(key: &Rc4Key) -> Streams {
     let encrypted = |plain: &[u8], data: &[u8]| {
