@@ -4,6 +4,7 @@
 //! bytes for a stream, each of them gets them: by the header's limit for short streams or by the usual one, by sizes of 32 bits or of 64. Streams
 //! that no storage lists are handed over as well.
 
+mod copy;
 mod directory;
 mod header;
 mod sectors;
@@ -14,75 +15,108 @@ use std::io::{self, Read as _};
 use crate::blob::{Blob, to_usize};
 use crate::capability::Method;
 use crate::walk::{Damage, Reach, Stop, Walk, Walked, is_storage_trouble, malformed};
-use crate::{encrypted, ole};
+use crate::{office, ole};
 
-use directory::Entry;
 use header::Header;
 use sectors::{Chain, ChainEnd, Sectors};
 
+pub(crate) use directory::Entry;
+
 /// What shorter streams have in common: they stand in the mini stream.
 const USUAL_CUTOFF_BYTES: u64 = 4096;
+
+/// A compound file whose tables are read.
+pub(crate) struct File<'a> {
+    blob: &'a Blob,
+    header: Header,
+    sectors: Sectors,
+    mini_sectors: Sectors,
+}
+
+/// Where a reader finds a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Extent {
+    is_mini: bool,
+    starts_at: u32,
+    size_bytes: u64,
+}
 
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     walk.require(Method::Compound)?;
     let Some(header) = Header::read(blob)? else {
         return malformed("compound file: sectors of an impossible size");
     };
-    let file = sectors::of_file(blob, &header)?;
-    let mut directory = Chain::to_its_end(blob, &file, header.directory_at);
+    let sectors = sectors::of_file(blob, &header)?;
+    let mut directory = Chain::to_its_end(blob, &sectors, header.directory_at);
     let Some(root) = next_entry(&mut directory)? else {
         return malformed("compound file: no directory");
     };
-    let mini = sectors::of_mini_stream(blob, &file, &header, root.starts_at)?;
-    let (mut is_damaged, mut refusal) = (false, None);
+    let mini_sectors = sectors::of_mini_stream(blob, &sectors, &header, root.starts_at)?;
+    let directory_at = header.directory_at;
+    let file = File { blob, header, sectors, mini_sectors };
+    // From the start: the tables are moved.
+    let mut directory = Chain::to_its_end(blob, &file.sectors, directory_at);
+    next_entry(&mut directory)?;
+    let (mut is_damaged, mut of_interest) = (false, Vec::new());
     while let Some(entry) = next_entry(&mut directory)? {
         if entry.is_stream() {
-            let (is_whole, allowed) = hand_stream(walk, blob, &header, [&file, &mini], &entry, depth)?;
+            let is_whole = hand_stream(walk, &file, &entry, depth)?;
             is_damaged |= !is_whole && entry.is_known_kind();
-            refusal = refusal.or(allowed.err());
+            of_interest.extend(Some(entry).filter(office::is_of_interest));
         }
     }
-    if let Some(refusal) = refusal {
-        return Err(refusal);
-    }
+    // Once everything is handed over: the engine may know another stream as malware.
+    office::open(walk, &file, &of_interest, depth)?;
     if is_damaged || directory.end() == ChainEnd::Lost {
         return malformed("compound file: sectors that lead nowhere");
     }
     Ok(())
 }
 
-/// Hands over each reading of a stream. Returns whether one of them comes to a proper end, and why the document is to be refused once everything
-/// is handed over: the engine may know another stream as malware.
-fn hand_stream(
-    walk: &mut Walk<'_>,
-    blob: &Blob,
-    header: &Header,
-    [file, mini]: [&Sectors; 2],
-    entry: &Entry,
-    depth: u32,
-) -> Walked<(bool, Walked)> {
-    let (mut is_whole, mut allowed) = (false, Ok(()));
-    for (is_mini, size_bytes) in readings(entry.size_bytes, header.cutoff_bytes) {
-        let sectors = if is_mini { mini } else { file };
-        let mut chain = Chain::new(blob, sectors, entry.starts_at, size_bytes);
+/// Hands over each reading of a stream. Returns whether one of them comes to a proper end.
+fn hand_stream(walk: &mut Walk<'_>, file: &File<'_>, entry: &Entry, depth: u32) -> Walked<bool> {
+    let mut is_whole = false;
+    for extent in file.readings(entry) {
+        let mut chain = file.chain(extent);
         let mut writer = walk.new_member()?;
         walk.fill(&mut writer, &mut chain, Damage::Refused)?;
         is_whole |= chain.end() != ChainEnd::Lost;
         let content = writer.finish();
-        let head = content.bytes_at(0, HEAD_BYTES)?;
-        for name in &entry.names {
-            allowed = allowed.and_then(|()| encrypted::refuse_protected_stream(name, &head));
-        }
         walk.visit(content.clone(), depth, Reach::Handed)?;
-        if entry.names.iter().any(|name| is_package(name)) {
+        if entry.names().any(is_package) {
             ole::hand_package(walk, &content, depth)?;
         }
     }
-    Ok((is_whole, allowed))
+    Ok(is_whole)
 }
 
-/// Enough for what says that a document is encrypted.
-const HEAD_BYTES: usize = 64 * 1024;
+impl File<'_> {
+    /// Every way in which readers find a stream.
+    pub(crate) fn readings(&self, entry: &Entry) -> Vec<Extent> {
+        let readings = readings(entry.size_bytes, self.header.cutoff_bytes).into_iter();
+        let starts_at = entry.starts_at;
+        readings.map(|(is_mini, size_bytes)| Extent { is_mini, starts_at, size_bytes }).collect()
+    }
+
+    fn chain(&self, extent: Extent) -> Chain<'_> {
+        let sectors = if extent.is_mini { &self.mini_sectors } else { &self.sectors };
+        Chain::new(self.blob, sectors, extent.starts_at, extent.size_bytes)
+    }
+
+    /// A stream that is handed over, and counted, already.
+    pub(crate) fn content(&self, walk: &Walk<'_>, extent: Extent) -> io::Result<Blob> {
+        let (mut chain, mut writer) = (self.chain(extent), walk.writer());
+        let mut buffer = vec![0; COPY_BYTES];
+        loop {
+            match chain.read(&mut buffer)? {
+                0 => return Ok(writer.finish()),
+                n_bytes => writer.write(&buffer[..n_bytes])?,
+            }
+        }
+    }
+}
+
+const COPY_BYTES: usize = 64 * 1024;
 
 /// Whether a stream is in the mini stream, and its size. Files of version 3 may have anything in the upper half of a size.
 fn readings(size_bytes: u64, cutoff_bytes: u64) -> BTreeSet<(bool, u64)> {

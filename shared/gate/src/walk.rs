@@ -16,6 +16,7 @@ use crate::refusal::Refusal;
 use crate::scratch::Scratch;
 
 pub(crate) use limits::Counted;
+use limits::Work;
 
 /// Why a walk ends before its end.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) gate: &'a Gate,
     scratch: Scratch,
     pub(crate) counted: Counted,
-    n_attempts: u64,
+    work: Work,
     /// What is looked at was found by so little that it may be no member: such are not searched for within it.
     pub(crate) is_in_doubtful_member: bool,
     /// How deep the body of a message without MIME is that is looked at: others in it are found already.
@@ -109,17 +110,16 @@ const COPY_BYTES: usize = 64 * 1024;
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(gate: &'a Gate, scratch: Scratch, openers: Vec<Box<dyn Opener>>) -> Self {
-        let (handed, handed_digests) = (Vec::new(), HashSet::new());
         Self {
             gate,
             scratch,
             counted: Counted::default(),
-            n_attempts: 0,
+            work: Work::default(),
             is_in_doubtful_member: false,
             plain_body_depth: None,
             is_in_chunks: false,
-            handed,
-            handed_digests,
+            handed: Vec::new(),
+            handed_digests: HashSet::new(),
             openers,
             password: None,
             needed_password: false,
@@ -387,13 +387,12 @@ mod tests {
         file.set_len(10).unwrap();
         let blob = Blob::from_file(file.try_clone().unwrap()).unwrap();
         file.set_len(0).unwrap();
+        let gate = gate();
         for damage in [Damage::Refused, Damage::CutOff] {
-            let gate = gate();
             let mut walk = walk_through(&gate);
             let mut writer = walk.new_member().unwrap();
             assert!(matches!(walk.fill(&mut writer, &mut blob.reader(), damage), Err(Stop::Trouble(_))));
         }
-        let gate = gate();
         assert!(
             walk_through(&gate).fill_whole(&mut walk_through(&gate).writer(), &mut blob.reader()).is_err()
         );
@@ -416,9 +415,8 @@ mod tests {
         assert!(
             matches!(whole(&[1; 60], false), Err(Stop::Refused(it)) if it.reason == Unscannable::ExpandsTooMuch)
         );
-        let mut large = walk_through(&gate);
-        let mut writer = large.writer();
-        let refused = large.fill_whole(&mut writer, &mut Answers(vec![Ok(&[1; 101])]));
+        let mut writer = walk_through(&gate).writer();
+        let refused = walk_through(&gate).fill_whole(&mut writer, &mut Answers(vec![Ok(&[1; 101])]));
         assert!(matches!(refused, Err(Stop::Refused(it)) if it.reason == Unscannable::TooLarge));
     }
 }

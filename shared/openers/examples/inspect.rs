@@ -1,4 +1,4 @@
-//! What does the gate make of these files? `cargo run -p openers --example inspect -- FILE...`
+//! What does the gate make of these files? `cargo run -p openers --example inspect -- [--password PASSWORD] FILE...`
 //!
 //! For an engine that opens everything and the service's usual limits; says why a file is refused, and how much is handed over. With the installed openers, as in the service.
 
@@ -6,6 +6,7 @@ use std::error::Error;
 use std::fs::File;
 use std::path::Path;
 
+use domain::password::Password;
 use gate::{Capabilities, Gate, Limits, Sample};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -17,13 +18,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
     let gate = Gate { limits, capabilities };
-    for path in std::env::args_os().skip(1) {
-        let inspection =
-            gate.inspect(&File::open(&path)?, tempfile::tempfile()?, openers::installed()?, None)?;
+    let mut paths = std::env::args_os().skip(1).collect::<Vec<_>>();
+    let mut password = None;
+    if paths.first().is_some_and(|first| first == "--password") && paths.len() > 1 {
+        password = Some(Password::parse(&paths.remove(1).to_string_lossy())?);
+        paths.remove(0);
+    }
+    for path in paths {
+        let (file, scratch, openers) = (File::open(&path)?, tempfile::tempfile()?, openers::installed()?);
+        let inspection = gate.inspect(&file, scratch, openers, password.clone())?;
         let refusal = inspection.refusal.map_or("pass".to_owned(), |refusal| refusal.to_string());
         let n_bytes = inspection.handed.iter().map(gate::Blob::size_bytes).sum::<u64>();
         let n_handed = inspection.handed.len();
-        println!("{}: {refusal}; handed {n_handed} ({n_bytes} bytes)", Path::new(&path).display());
+        let needed = if inspection.needed_password { "; needed the password" } else { "" };
+        println!("{}: {refusal}; handed {n_handed} ({n_bytes} bytes){needed}", Path::new(&path).display());
     }
     Ok(())
 }

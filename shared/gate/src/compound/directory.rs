@@ -9,7 +9,7 @@ const STORAGE: u8 = 1;
 const STREAM: u8 = 2;
 const ROOT: u8 = 5;
 
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// As readers have it that go by the length of the name, or by its terminating zero.
     pub(super) names: [String; 2],
     kind: u8,
@@ -37,6 +37,15 @@ impl Entry {
         !matches!(self.kind, UNUSED | STORAGE | ROOT)
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// Whether a reader knows it by that name, in whatever case.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.names().any(|known| known.eq_ignore_ascii_case(name))
+    }
+
     pub(super) fn is_known_kind(&self) -> bool {
         self.kind == STREAM
     }
@@ -58,6 +67,8 @@ mod tests {
         assert_eq!(entry("Book", 10, 2).names, ["Book", "Book"]);
         assert_eq!(entry("Book\0s", 14, 2).names, ["Book\0s", "Book"]);
         assert_eq!(entry("Book", 6, 2).names, ["Bo", "Book"]);
+        assert!(entry("Book", 6, 2).is_named("BOOK") && entry("Book", 6, 2).is_named("bo"));
+        assert!(!entry("Book", 10, 2).is_named("Workbook"));
         assert_eq!(entry("Book", 0, 2).names, ["", "Book"]);
         assert_eq!(entry(&"x".repeat(32), 255, 2).names, ["x".repeat(32), "x".repeat(32)]);
     }

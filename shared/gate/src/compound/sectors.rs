@@ -99,6 +99,14 @@ pub(super) enum ChainEnd {
     Lost,
 }
 
+/// Bytes of a stream that stand one behind the other in the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Run {
+    pub(super) place: u64,
+    pub(super) stream_at: u64,
+    pub(super) n_bytes: u64,
+}
+
 /// Reads a chain of sectors, as far as it goes.
 pub(super) struct Chain<'a> {
     blob: &'a Blob,
@@ -150,6 +158,29 @@ impl<'a> Chain<'a> {
             self.next = self.follower(sector);
         }
         numbers
+    }
+
+    /// Where its bytes stand, in their order; `None` if in more places than `most`.
+    pub(super) fn runs(mut self, most: usize) -> Option<Vec<Run>> {
+        let (mut runs, mut stream_at) = (Vec::<Run>::new(), 0);
+        while let Ok(sector) = self.next
+            && self.n_bytes_left > 0
+            && let Some(place) = self.sectors.place(sector).filter(|place| *place < self.blob.size_bytes())
+        {
+            let n_bytes = self.n_bytes_left.min(1 << self.sectors.shift);
+            let last = runs.last_mut().filter(|last| last.place + last.n_bytes == place);
+            if let Some(last) = last {
+                last.n_bytes += n_bytes;
+            } else if runs.len() < most {
+                runs.push(Run { place, stream_at, n_bytes });
+            } else {
+                return None;
+            }
+            stream_at += n_bytes;
+            self.n_bytes_left -= n_bytes;
+            self.next = self.follower(sector);
+        }
+        Some(runs)
     }
 
     fn follower(&self, sector: u32) -> Result<u32, ChainEnd> {
@@ -237,6 +268,19 @@ mod tests {
         let digits = bytes.chunks(SECTOR).map(|sector| char::from(sector[0])).collect();
         assert!(to_u64(bytes.len()) <= size_bytes);
         (digits, chain.end())
+    }
+
+    #[test]
+    fn a_chain_stands_in_runs() {
+        let (blob, header) = file(&[0xffff_fffd, 2, 4, END_OF_CHAIN, 3]);
+        let sectors = of_file(&blob, &header).unwrap();
+        let runs = |size_bytes, most| Chain::new(&blob, &sectors, 1, size_bytes).runs(most);
+        let run = |place, stream_at, n_bytes| Run { place, stream_at, n_bytes };
+        let all = [run(1024, 0, 1024), run(2560, 1024, 512), run(2048, 1536, 500)];
+        assert_eq!(runs(2036, 3).unwrap(), all);
+        assert_eq!(runs(700, 1).unwrap(), [run(1024, 0, 700)]);
+        assert_eq!(runs(0, 1).unwrap(), []);
+        assert_eq!(runs(2036, 2), None);
     }
 
     #[test]

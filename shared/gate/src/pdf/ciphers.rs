@@ -1,13 +1,10 @@
-//! RC4, and AES in cipher block chaining mode, as PDF uses them (ISO 32000-2, 7.6.3).
+//! What streams of a PDF are encrypted with: RC4, or AES in cipher block chaining mode (ISO 32000-2, 7.6.3).
 
 use std::io::{self, BufRead};
 
-use aes::cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _};
-use aes::{Aes128, Aes256, Block};
+use crate::ciphers::{Aes, BLOCK, Rc4};
 
 use super::steps::{Source, Step, decoding, fill};
-
-const BLOCK: usize = 16;
 
 /// How the data of one stream is encrypted, with its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,38 +28,6 @@ impl Cipher {
     }
 }
 
-pub(super) struct Rc4 {
-    state: [u8; 256],
-    i: u8,
-    j: u8,
-}
-
-impl Rc4 {
-    pub(super) fn new(key: &[u8]) -> Self {
-        let mut state = [0; 256];
-        for (value, at) in (0..=u8::MAX).zip(&mut state) {
-            *at = value;
-        }
-        let mut j = 0u8;
-        for (i, key) in (0..256).zip(key.iter().cycle()) {
-            j = j.wrapping_add(state[i]).wrapping_add(*key);
-            state.swap(i, usize::from(j));
-        }
-        Self { state, i: 0, j: 0 }
-    }
-
-    pub(super) fn apply(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            self.i = self.i.wrapping_add(1);
-            let (i, at_i) = (usize::from(self.i), self.state[usize::from(self.i)]);
-            self.j = self.j.wrapping_add(at_i);
-            let at_j = self.state[usize::from(self.j)];
-            self.state.swap(i, usize::from(self.j));
-            *byte ^= self.state[usize::from(at_i.wrapping_add(at_j))];
-        }
-    }
-}
-
 impl Step for Rc4 {
     fn step(&mut self, source: &mut dyn BufRead, out: &mut Vec<u8>) -> io::Result<bool> {
         let mut bytes = [0; 4096];
@@ -70,61 +35,6 @@ impl Step for Rc4 {
         self.apply(&mut bytes[..n_bytes]);
         out.extend_from_slice(&bytes[..n_bytes]);
         Ok(n_bytes == bytes.len())
-    }
-}
-
-pub(super) enum Aes {
-    Short(Box<Aes128>),
-    Long(Box<Aes256>),
-}
-
-impl Aes {
-    pub(super) fn new(key: &[u8]) -> Option<Self> {
-        let short = Aes128::new_from_slice(key).map(|aes| Self::Short(Box::new(aes))).ok();
-        short.or_else(|| Aes256::new_from_slice(key).map(|aes| Self::Long(Box::new(aes))).ok())
-    }
-
-    fn decrypt(&self, block: &mut Block) {
-        match self {
-            Self::Short(aes) => aes.decrypt_block(block),
-            Self::Long(aes) => aes.decrypt_block(block),
-        }
-    }
-
-    /// Decrypts whole blocks, chained from a first block of zeros.
-    pub(super) fn decrypt_chained(&self, bytes: &mut [u8]) {
-        let mut before = [0; BLOCK];
-        for bytes in bytes.chunks_exact_mut(BLOCK) {
-            before = self.decrypt_behind(bytes, before);
-        }
-    }
-
-    /// Decrypts one block behind the encrypted one `before`, and returns what it was.
-    fn decrypt_behind(&self, bytes: &mut [u8], before: [u8; BLOCK]) -> [u8; BLOCK] {
-        let mut block = Block::default();
-        block.copy_from_slice(bytes);
-        let encrypted = block.into();
-        self.decrypt(&mut block);
-        for ((byte, decrypted), before) in bytes.iter_mut().zip(block).zip(before) {
-            *byte = decrypted ^ before;
-        }
-        encrypted
-    }
-
-    /// Encrypts whole blocks, chained from `before`.
-    pub(super) fn encrypt_chained(&self, bytes: &mut [u8], mut before: [u8; BLOCK]) {
-        for bytes in bytes.chunks_exact_mut(BLOCK) {
-            let mut block = Block::default();
-            for ((to, byte), before) in block.iter_mut().zip(&*bytes).zip(before) {
-                *to = byte ^ before;
-            }
-            match self {
-                Self::Short(aes) => aes.encrypt_block(&mut block),
-                Self::Long(aes) => aes.encrypt_block(&mut block),
-            }
-            bytes.copy_from_slice(&block);
-            before = block.into();
-        }
     }
 }
 

@@ -6,9 +6,10 @@ use domain::verdict::Unscannable;
 use md5::Md5;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
+use crate::ciphers::{Aes, BLOCK, Rc4};
 use crate::walk::{Walked, refuse};
 
-use super::ciphers::{Aes, Cipher, Rc4};
+use super::ciphers::Cipher;
 use super::index::Index;
 use super::values::Value;
 
@@ -272,7 +273,7 @@ impl Standard {
             _ => hardened(password, salt, user),
         };
         let mut key = encrypted.get(..32)?.to_vec();
-        Aes::new(&hash(for_key))?.decrypt_chained(&mut key);
+        Aes::new(&hash(for_key))?.decrypt_chained(&mut key, [0; BLOCK]);
         (hash(for_check) == digest).then_some(key)
     }
 }

@@ -8,11 +8,21 @@ use crate::capability::Method;
 /// Signatures that may be followed in vain in one file before it counts as made to waste time.
 const MAX_ATTEMPTS: u64 = 2_000;
 
+/// How often may be hashed for the keys of encrypted documents: Office hashes 100 000 times for each password, which takes a core about 50 ms.
+const MAX_HASH_ROUNDS: u64 = 25_000_000;
+
 /// What members have taken of the limits so far.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Counted {
     pub(super) n_members: u64,
     pub(super) n_bytes: u64,
+}
+
+/// What took time though it may have been in vain: never taken back.
+#[derive(Default, Debug)]
+pub(super) struct Work {
+    n_attempts: u64,
+    n_hash_rounds: u64,
 }
 
 impl Walk<'_> {
@@ -67,9 +77,18 @@ impl Walk<'_> {
 
     /// The same for what takes as much work as several.
     pub(crate) fn count_attempts(&mut self, n_attempts: u64) -> Walked {
-        self.n_attempts = self.n_attempts.saturating_add(n_attempts);
-        if self.n_attempts > MAX_ATTEMPTS {
+        self.work.n_attempts = self.work.n_attempts.saturating_add(n_attempts);
+        if self.work.n_attempts > MAX_ATTEMPTS {
             return refuse(Unscannable::TooManyFiles, "more signatures without containers than the limit");
+        }
+        Ok(())
+    }
+
+    /// Hashes for a key are about to be made.
+    pub(crate) fn count_hash_rounds(&mut self, n_rounds: u64) -> Walked {
+        self.work.n_hash_rounds = self.work.n_hash_rounds.saturating_add(n_rounds);
+        if self.work.n_hash_rounds > MAX_HASH_ROUNDS {
+            return refuse(Unscannable::Encrypted, "keys that take longer to derive than the limit");
         }
         Ok(())
     }
