@@ -3,12 +3,19 @@
 //! `ordinary/README.md` lists what the corpus holds.
 
 use std::collections::BTreeMap;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use futures_util::{StreamExt as _, stream};
 
 use crate::support::{Service, rounds};
+
+/// The extensions of documents.
+const DOCUMENTS: &[&str] = &[
+    "doc", "docm", "docx", "eml", "epub", "fb2", "fods", "fodt", "htm", "html", "ics", "mht", "msg", "odg",
+    "odp", "ods", "odt", "pdf", "ppt", "pptm", "pptx", "rtf", "tex", "vcf", "xls", "xlsb", "xlsm", "xlsx",
+];
 
 /// Downloads are kept between runs, beside the build's own results.
 pub(crate) fn fetched() -> PathBuf {
@@ -65,6 +72,22 @@ pub(crate) fn corpus(directory: &Path, n_of_a_kind: usize) -> BTreeMap<String, V
     kinds
 }
 
+/// What `ordinary/producers` knows of the files: how many documents each producer has made.
+fn producers<'a>(files: impl Iterator<Item = &'a PathBuf>) -> BTreeMap<String, usize> {
+    let paths = files.map(|path| format!("{}\n", path.display())).collect::<String>();
+    let mut list = tempfile::tempfile().unwrap();
+    list.write_all(paths.as_bytes()).unwrap();
+    list.rewind().unwrap();
+    let output = Command::new("./ordinary/producers").stdin(list).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut counts = BTreeMap::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let (producer, _) = line.split_once('\t').unwrap();
+        *counts.entry(producer.to_owned()).or_default() += 1;
+    }
+    counts
+}
+
 /// The files that are refused, by the end of their path, with the reason that they must have.
 fn exceptions() -> BTreeMap<&'static str, &'static str> {
     let rows = include_str!("ordinary/exceptions.txt").lines().filter(|line| !line.starts_with('#'));
@@ -86,6 +109,12 @@ async fn ordinary_files_are_clean() {
     println!("{} files of {} kinds: {counts:?}", files.len(), kinds.len());
     assert!(files.len() >= 1_500, "the corpus is too small: {}", files.len());
     assert!(kinds.len() >= 120, "the corpus has too few kinds: {}", kinds.len());
+    let documents = DOCUMENTS.iter().filter_map(|kind| kinds.get(*kind)).flatten();
+    let producers = producers(documents);
+    let n_documents = producers.values().sum::<usize>();
+    println!("{n_documents} documents of {} producers: {producers:?}", producers.len());
+    assert!(n_documents >= 600, "the corpus has too few documents: {n_documents}");
+    assert!(producers.len() >= 40, "the corpus has documents of too few producers: {}", producers.len());
     let exceptions = &exceptions();
     assert!(exceptions.len() * 200 <= files.len(), "more than 0.5 % of the corpus are exceptions");
 

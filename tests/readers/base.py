@@ -1,7 +1,8 @@
 """What every family builds from: the EICAR test file, plain archives of it, the data that an archive can stand in, and programs that pack.
 
 A family is a module with `variants()`, which yields `(name, extension, bytes)`. The same name means the same bytes in every run,
-except for dates and serial numbers that `genisoimage -udf`, `wimlib-imagex` and `mkntfs` write.
+except for dates and serial numbers that `genisoimage -udf`, `wimlib-imagex` and `mkntfs` write, and for the dates, identifiers, keys and
+signatures of `pdf_libraries`, `office_libraries` and `mail_libraries`.
 """
 
 import base64, gzip, io, lzma, os, struct, subprocess, sys, tempfile, zipfile, zlib

@@ -1,8 +1,11 @@
-"""The readers that are Python modules: Python's own, and oletools and warcio where they are installed."""
+"""The readers that are Python modules: Python's own, and oletools, warcio and those of documents where they are installed."""
 
-import bz2, contextlib, email, email.policy, gzip, io, lzma, mailbox, os, tarfile, warnings, zipfile
+import bz2, contextlib, email, email.policy, gzip, importlib.util, io, logging, lzma, mailbox, os, tarfile, warnings, zipfile
+
+import documents
 
 warnings.simplefilter("ignore")
+logging.disable()
 
 
 class Module:
@@ -83,11 +86,13 @@ def read_uu(_, data):
 
 
 # Those that need more than Python.
-WANTED = {"rtfobj", "oleobj", "tnefparse", "warcio"}
+WANTED = {"rtfobj", "oleobj", "tnefparse", "warcio", *documents.READERS}
 READERS = {
     "python-zip": Module(read_zip, lambda data: b"PK\5\6" in data), "python-tar": Module(read_tar), "python-streams": Module(read_streams, lambda data: data[:1] in b"\x1fB\xfd\x5d" or data[:1] < b"\xe1"),
     "python-email": Module(read_mail, lambda data: b":" in data), "python-mbox": Module(read_mbox, lambda data: data.startswith(b"From ") or b"\nFrom " in data),
 }
+
+READERS |= {name: Module(read, wants) for name, (module, read, wants) in documents.READERS.items() if not module or importlib.util.find_spec(module)}
 
 try:
     import uu  # noqa: F401: gone since Python 3.13

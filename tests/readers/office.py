@@ -8,7 +8,8 @@ END, FREE, FAT = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD
 
 
 def compound(streams, cutoff=4096, minor=0x3E, order=None, identifier=bytes(16)):
-    """A compound file of version 3 with these streams in its root; those below CUTOFF bytes share the mini stream."""
+    """A compound file of version 3 with these streams, in storages where a name has slashes; those below CUTOFF bytes share the mini stream."""
+    storages = {"/".join(name.split("/")[:depth]) for name, _ in streams for depth in range(1, len(name.split("/")))}
     mini, mini_table, chains = b"", [], {}
     for name, data in streams:
         if len(data) < cutoff:
@@ -28,7 +29,7 @@ def compound(streams, cutoff=4096, minor=0x3E, order=None, identifier=bytes(16))
 
     put(bytes(512))
     table[0] = FAT
-    directory_at = put(bytes(128 * (1 + len(streams))))
+    directory_at = put(bytes(128 * (1 + len(streams) + len(storages))))
     mini_table_at = put(b"".join(struct.pack("<I", sector) for sector in mini_table + [FREE] * (-len(mini_table) % 128)))
     mini_at = put(mini)
     for name, data in streams:
@@ -40,10 +41,20 @@ def compound(streams, cutoff=4096, minor=0x3E, order=None, identifier=bytes(16))
         return text.ljust(64, b"\0") + struct.pack("<HBBIII", len(text), kind, 1, FREE, right, child) + bytes(36) + struct.pack("<IQ", start, size)
 
     # Siblings are one chain to the right, in the order of a directory: by length, then by upper case.
-    listed = sorted(streams, key=lambda stream: (len(stream[0]), stream[0].upper()))
-    entries = entry("Root Entry", 5, FREE, 1 if listed else FREE, mini_at, len(mini))
-    for index, (name, data) in enumerate(listed, 1):
-        entries += entry(name, 2, index + 1 if index < len(listed) else FREE, FREE, chains[name], len(data))
+    listed = sorted([*streams, *((name, None) for name in storages)], key=lambda stream: (len(stream[0].split("/")[-1]), stream[0].split("/")[-1].upper()))
+    numbers = {name: number for number, (name, _) in enumerate(listed, 1)}
+
+    def children(parent):
+        return [number for name, number in numbers.items() if "/".join(name.split("/")[:-1]) == parent]
+
+    entries = entry("Root Entry", 5, FREE, next(iter(children("")), FREE), mini_at, len(mini))
+    for name, data in listed:
+        siblings, own = children("/".join(name.split("/")[:-1])), name.split("/")[-1]
+        right = next((number for number in siblings if number > numbers[name]), FREE)
+        if data is None:
+            entries += entry(own, 1, right, next(iter(children(name)), FREE), 0, 0)
+        else:
+            entries += entry(own, 2, right, FREE, chains[name], len(data))
     entries = entries.ljust(-(-len(entries) // 512) * 512, b"\0")
     for index in range(len(entries) // 512):
         sectors[directory_at + index] = entries[index * 512:index * 512 + 512]

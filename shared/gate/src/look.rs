@@ -4,6 +4,7 @@ use crate::ask::{self, Asked};
 use crate::blob::Blob;
 use crate::capability::Method;
 use crate::format::{Format, SEVEN_ZIP_OPENS, is_text, sniff};
+use crate::ole::active_mime;
 use crate::opener::{Kind, Program};
 use crate::refusal::Refusal;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
@@ -60,6 +61,7 @@ impl Walk<'_> {
         }
         rtf::walk(self, blob, depth)?;
         compressed_rtf::walk(self, blob, depth)?;
+        active_mime::walk(self, blob, depth)?;
         tnef::walk(self, blob, depth)?;
         let may_hide = match format {
             // It only looked like one.

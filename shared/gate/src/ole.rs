@@ -1,5 +1,7 @@
 //! OLE 1 objects as RTF holds them, and the packages in them and in `\1Ole10Native` streams: files with a name ([MS-OLEDS] 2.2 and 2.3.6).
 
+pub(crate) mod active_mime;
+
 use crate::blob::{Blob, to_u64};
 use crate::fields::Fields as _;
 use crate::walk::{Walk, Walked};

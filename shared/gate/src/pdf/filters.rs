@@ -9,7 +9,7 @@ use crate::walk::{Walked, malformed, refuse};
 use super::index::Index;
 use super::lzw::Lzw;
 use super::predictor::{Layout, Predictor};
-use super::steps::{Base85, Hexadecimal, RunLength, Source, UntilDamage, decoding, inflating};
+use super::steps::{Base85, Hexadecimal, NoDigit, RunLength, Source, UntilDamage, decoding, inflating};
 use super::values::Value;
 
 /// Readings of one dictionary. An ordinary one has a single one.
@@ -20,7 +20,7 @@ const MAX_FILTERS: usize = 64;
 pub(super) enum Filter {
     Flate,
     Lzw,
-    Hexadecimal,
+    Hexadecimal(NoDigit),
     Base85,
     RunLength,
     Crypt,
@@ -34,7 +34,7 @@ impl Filter {
         match name {
             b"FlateDecode" | b"Fl" => Self::Flate,
             b"LZWDecode" | b"LZW" => Self::Lzw,
-            b"ASCIIHexDecode" | b"AHx" => Self::Hexadecimal,
+            b"ASCIIHexDecode" | b"AHx" => Self::Hexadecimal(NoDigit::Skipped),
             b"ASCII85Decode" | b"A85" => Self::Base85,
             b"RunLengthDecode" | b"RL" => Self::RunLength,
             b"Crypt" => Self::Crypt,
@@ -69,6 +69,18 @@ impl Default for Parameters {
 pub(super) struct Chain {
     pub(super) filters: Vec<Filter>,
     parameters: Vec<Parameters>,
+}
+
+impl Chain {
+    /// The same as poppler reads hexadecimal digits, if there are any.
+    pub(super) fn with_zeros(&self) -> Option<Self> {
+        let zeroed = |filter: &Filter| match filter {
+            Filter::Hexadecimal(_) => Filter::Hexadecimal(NoDigit::Zero),
+            other => *other,
+        };
+        let filters: Vec<_> = self.filters.iter().map(zeroed).collect();
+        (filters != self.filters).then(|| Self { filters, parameters: self.parameters.clone() })
+    }
 }
 
 /// Every chain that a stream's dictionary may mean.
@@ -218,7 +230,7 @@ pub(super) fn decoded(
         source = match filter {
             Filter::Image(_) | Filter::Unknown => break,
             Filter::Crypt => source,
-            Filter::Hexadecimal => decoding(source, Hexadecimal),
+            Filter::Hexadecimal(no_digit) => decoding(source, Hexadecimal(*no_digit)),
             Filter::Base85 => decoding(source, Base85::default()),
             Filter::RunLength => decoding(source, RunLength),
             Filter::Lzw => predicted(decoding(source, Lzw::new(parameters.is_early)), parameters.layout)?,

@@ -94,12 +94,14 @@ impl Reading {
         if self.data.is_repaired && sniff(&self.bytes(file))?.is_container() {
             return Ok(());
         }
-        let mut oddities = Oddities::default();
-        let mut source = decoded(self.source(file), &self.chain, Wrapping::Zlib, &mut oddities)?;
-        walk.reading(&mut source, depth)?;
-        if oddities.has_bare_deflate {
-            let mut source = decoded(self.source(file), &self.chain, Wrapping::Bare, &mut oddities)?;
+        for chain in [Some(self.chain.clone()), self.chain.with_zeros()].into_iter().flatten() {
+            let mut oddities = Oddities::default();
+            let mut source = decoded(self.source(file), &chain, Wrapping::Zlib, &mut oddities)?;
             walk.reading(&mut source, depth)?;
+            if oddities.has_bare_deflate {
+                let mut source = decoded(self.source(file), &chain, Wrapping::Bare, &mut oddities)?;
+                walk.reading(&mut source, depth)?;
+            }
         }
         Ok(())
     }

@@ -87,18 +87,31 @@ impl<R: Read> Read for UntilDamage<R> {
     }
 }
 
+/// What a reader makes of a character that is no digit: MuPDF skips it, poppler takes it for a zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NoDigit {
+    Skipped,
+    Zero,
+}
+
 /// ASCIIHexDecode.
 #[derive(Debug)]
-pub(super) struct Hexadecimal;
+pub(super) struct Hexadecimal(pub(super) NoDigit);
+
+impl Hexadecimal {
+    fn digit(&self, byte: u8) -> Option<u8> {
+        let digit = char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
+        let is_zero = self.0 == NoDigit::Zero && !matches!(byte, b'>' | b' ' | b'\t'..=b'\r');
+        digit.or(is_zero.then_some(0))
+    }
+}
 
 impl Step for Hexadecimal {
     fn step(&mut self, source: &mut dyn BufRead, out: &mut Vec<u8>) -> io::Result<bool> {
         let mut high = None;
         loop {
             let byte = next_byte(source)?;
-            let digit =
-                byte.and_then(|byte| char::from(byte).to_digit(16)).and_then(|it| u8::try_from(it).ok());
-            match (byte, digit, high) {
+            match (byte, byte.and_then(|byte| self.digit(byte)), high) {
                 (_, Some(digit), Some(high)) => {
                     out.push(high << 4 | digit);
                     return Ok(true);
@@ -108,7 +121,6 @@ impl Step for Hexadecimal {
                     out.extend(high.map(|high: u8| high << 4));
                     return Ok(false);
                 }
-                // Readers skip white space, and most of them anything else.
                 (Some(_), None, _) => {}
             }
         }
@@ -192,7 +204,11 @@ mod tests {
         for (data, expected) in
             [(&b"41 4\n2>43"[..], &b"AB"[..]), (b"414>", b"A@"), (b"4x1", b"A"), (b"", b"")]
         {
-            assert_eq!(decoded(Hexadecimal, data), expected, "{}", data.escape_ascii());
+            let skipped = decoded(Hexadecimal(NoDigit::Skipped), data);
+            assert_eq!(skipped, expected, "{}", data.escape_ascii());
+        }
+        for (data, expected) in [(&b"4x 1\n2>"[..], &b"@\x12"[..]), (b"41\0>", b"A\0"), (b"41", b"A")] {
+            assert_eq!(decoded(Hexadecimal(NoDigit::Zero), data), expected, "{}", data.escape_ascii());
         }
         for (data, expected) in [
             (&b"87cURD]i,\"Ebo80~>xx"[..], &b"Hello World!"[..]),
