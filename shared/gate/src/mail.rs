@@ -220,8 +220,12 @@ fn find(blob: &Blob, breaks: Breaks, spans: &mut Spans) -> Walked<bool> {
     if !flat.has_header {
         return Ok(lines.has_lonely_cr());
     }
-    let mailbox = [Mailbox::OneMessage, Mailbox::Split];
-    for mailbox in mailbox.into_iter().take(if flat.has_from_line { 2 } else { 1 }) {
+    let ways: &[Mailbox] = match (flat.has_from_line, flat.has_timeless_from_line) {
+        (false, false) => &[Mailbox::OneMessage],
+        (true, true) => &[Mailbox::OneMessage, Mailbox::Split, Mailbox::SplitAtTimes],
+        (_, _) => &[Mailbox::OneMessage, Mailbox::Split],
+    };
+    for mailbox in ways.iter().copied() {
         if find_parts(blob, breaks, Tree::new(Pick::All, mailbox), spans)? {
             find_parts(blob, breaks, Tree::new(Pick::First, mailbox), spans)?;
             find_parts(blob, breaks, Tree::new(Pick::Last, mailbox), spans)?;
