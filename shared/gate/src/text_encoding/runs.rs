@@ -91,8 +91,9 @@ pub(crate) struct Runs {
     literal: Option<Literal>,
     /// What the line before says about a run that begins this line.
     before: Option<Reason>,
-    /// Runs so far that are short, and have no more than their place to tell them from others.
+    /// Runs so far that have no more than their place to tell them from others: short ones and long ones.
     n_short: u64,
+    n_long: u64,
 }
 
 impl Runs {
@@ -207,11 +208,15 @@ impl Runs {
         if self.is_taken(n_digits) { spans.add_plain(start, end, encoding) } else { Ok(()) }
     }
 
-    /// Whether a run is taken that may well be a token or a key: all long ones, and as many short ones as are worth the time.
+    /// Whether a run is taken that may well be a token or a key: as many as are worth the time.
     fn is_taken(&mut self, n_digits: u64) -> bool {
-        let is_short = n_digits < Reason::Length.least();
-        self.n_short += u64::from(is_short);
-        !is_short || self.n_short <= MAX_SHORT
+        let (n_before, most) = if n_digits < Reason::Length.least() {
+            (&mut self.n_short, MAX_SHORT)
+        } else {
+            (&mut self.n_long, MAX_LONG)
+        };
+        *n_before += 1;
+        *n_before <= most
     }
 
     fn end(&mut self, run: Run, spans: &mut Spans) -> Walked {
@@ -275,8 +280,9 @@ impl Run {
 
 /// The EICAR test file has as many.
 const LEAST_HEXADECIMAL: u64 = 136;
-/// Short runs of one text that nothing announces: a file may hold a million tokens, and none is refused for that.
+/// Runs of one text that nothing announces: a file may hold a million tokens, and none is refused for that.
 const MAX_SHORT: u64 = 1_000;
+const MAX_LONG: u64 = 10_000;
 
 /// How long the `0x` or `x` in front of digits of hexadecimal is.
 fn hexadecimal_prefix(run: &[u8]) -> usize {
