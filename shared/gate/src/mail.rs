@@ -204,7 +204,7 @@ fn hand_plain_body(walk: &mut Walk<'_>, body: &Blob, depth: u32) -> Walked {
 /// Finds all in one pass, and the parts of mails in one more for each way to read them. Returns whether there are other line breaks than LF.
 fn find(blob: &Blob, breaks: Breaks, spans: &mut Spans) -> Walked<bool> {
     spans.breaks = breaks;
-    let (mut flat, mut runs, mut marks) = (Flat::default(), Runs::default(), Marks::new(blob, breaks));
+    let (mut flat, mut runs, mut marks) = (Flat::default(), Runs::of(blob)?, Marks::new(blob, breaks));
     let mut plain = Plain::new(blob.size_bytes());
     let mut lines = Lines::new(blob, breaks);
     while let Some(line) = lines.next_line()? {

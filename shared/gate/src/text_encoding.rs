@@ -4,6 +4,7 @@
 
 mod base64;
 mod binhex;
+mod escapes;
 mod hexadecimal;
 mod literals;
 mod marks;
@@ -34,6 +35,8 @@ pub(crate) enum Encoding {
     Base64,
     /// Base64 in string literals.
     Literal,
+    /// Escapes in string literals.
+    Escaped,
     Hexadecimal,
     /// Quoted-printable (RFC 2045, 6.7).
     Quoted(Breaks),
@@ -56,6 +59,10 @@ pub(crate) fn hand(walk: &mut Walk<'_>, body: &Blob, encoding: Encoding, depth: 
         Encoding::Literal => {
             let digits = literals::digits(walk, body)?;
             hand_base64(walk, &digits, depth, &mut decoded)?;
+        }
+        Encoding::Escaped => {
+            let bytes = escapes::bytes(walk, body)?;
+            decoded.push(walk.reading_of(bytes, depth)?);
         }
         Encoding::Hexadecimal => decoded.push(walk.reading(&mut hexadecimal::decoded(body), depth)?),
         Encoding::Quoted(breaks) => {

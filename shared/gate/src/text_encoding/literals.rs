@@ -13,11 +13,11 @@ use crate::walk::{Walk, Walked};
 /// The EICAR test file has 91 digits; a SHA-512 digest has 86, and scripts hold many of those.
 pub(super) const LEAST: u64 = 90;
 /// The longest escape.
-const MAX_ESCAPE: usize = 6;
+pub(super) const MAX_ESCAPE: usize = 6;
 
 /// What stands between two pieces that are joined: `+` and `.`, a comma in a list, `&` and `_` of Basic, or nothing.
-const GLUE: &[u8] = b" \t\r\n+.,&_\\";
-const QUOTES: &[u8] = b"\"'`";
+pub(super) const GLUE: &[u8] = b" \t\r\n+.,&_\\";
+pub(super) const QUOTES: &[u8; 3] = b"\"'`";
 
 /// A string literal, or several that are joined, of which nothing but digits has been seen.
 #[derive(Clone, Copy, Debug)]
@@ -159,10 +159,15 @@ fn as_digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// The character that stands first in a literal, if it is no line break, and how many bytes it takes.
-fn unit(text: &[u8]) -> (Option<u8>, usize) {
+/// The character that stands first in a literal, if it is one of the text, and how many bytes it takes.
+pub(super) fn unit(text: &[u8]) -> (Option<u8>, usize) {
     match text {
-        [b'\\', b'n' | b'r' | b't', ..] => (None, 2),
+        [b'\\', b'n', ..] => (Some(b'\n'), 2),
+        [b'\\', b'r', ..] => (Some(b'\r'), 2),
+        [b'\\', b't', ..] => (Some(b'\t'), 2),
+        [b'\\', b'0', ..] => (Some(0), 2),
+        [b'\\', b'\r', b'\n', ..] => (None, 3),
+        [b'\\', b'\r' | b'\n', ..] => (None, 2),
         [b'\\', b'x', high, low, ..] | [b'%', high, low, ..] if hex(*high, *low).is_some() => {
             (hex(*high, *low), if text[0] == b'%' { 3 } else { 4 })
         }

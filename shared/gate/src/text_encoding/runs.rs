@@ -3,9 +3,13 @@
 //! Letters, digits and two signs are what ordinary text is made of too. What tells data is where they stand and how long they go on: hashes,
 //! tokens, words and names are shorter, or are not of upper case, lower case and figures alike.
 
+use std::io;
+
 use super::Encoding;
+use super::escapes::{self, Escapes};
 use super::literals::{Found, Literal};
-use crate::blob::to_u64;
+use crate::blob::{Blob, to_u64};
+use crate::format::has_no_controls;
 use crate::mail::{Line, Spans, holds};
 use crate::walk::Walked;
 
@@ -89,6 +93,9 @@ pub(crate) struct Runs {
     open: Option<Run>,
     /// String literals that do.
     literal: Option<Literal>,
+    escapes: Option<Escapes>,
+    /// Whether it is text that is read: in nothing else is it worth the time to look for escapes.
+    is_text: bool,
     /// What the line before says about a run that begins this line.
     before: Option<Reason>,
     /// Runs so far that have no more than their place to tell them from others: short ones and long ones.
@@ -97,11 +104,18 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
+    pub(crate) fn of(blob: &Blob) -> io::Result<Self> {
+        Ok(Self { is_text: has_no_controls(blob)?, ..Self::default() })
+    }
+
     pub(crate) fn take(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
         let text = line.text.trim_ascii_end();
         let n_indent = if line.begins { text.len() - text.trim_ascii_start().len() } else { 0 };
         if let Some(literal) = self.literal.take() {
             self.read_literal(literal, line, 0, spans)?;
+        }
+        if self.is_text && (self.escapes.is_some() || escapes::are_in(text)) {
+            self.read_escapes(line, spans)?;
         }
         let mut from = n_indent;
         if let Some(mut run) = self.open.take() {
@@ -186,6 +200,7 @@ impl Runs {
     }
 
     /// Goes on with literals at `line.text[from..]`. Returns where they end.
+    #[cold]
     fn read_literal(
         &mut self,
         mut literal: Literal,
@@ -202,6 +217,13 @@ impl Runs {
         }
         found.into_iter().try_for_each(|found| self.add_literal(found, spans))?;
         Ok(end.unwrap_or(line.text.len()))
+    }
+
+    #[cold]
+    fn read_escapes(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
+        let mut found = Vec::new();
+        self.escapes = escapes::find(line, self.escapes.take(), &mut found);
+        found.into_iter().try_for_each(|found| self.add_literal(found, spans))
     }
 
     fn add_literal(&mut self, (start, end, n_digits, encoding): Found, spans: &mut Spans) -> Walked {
@@ -232,9 +254,9 @@ impl Runs {
 
     /// Ends the run that goes to the end of the last line.
     pub(crate) fn finish(&mut self, spans: &mut Spans) -> Walked {
-        if let Some(found) = self.literal.take().and_then(|literal| literal.joined()) {
-            self.add_literal(found, spans)?;
-        }
+        let literal = self.literal.take().and_then(|literal| literal.joined());
+        let escapes = self.escapes.take().and_then(|escapes| escapes.found());
+        literal.into_iter().chain(escapes).try_for_each(|found| self.add_literal(found, spans))?;
         self.open.take().map_or(Ok(()), |run| self.end(run, spans))
     }
 }

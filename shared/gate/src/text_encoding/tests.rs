@@ -176,6 +176,34 @@ fn escaped_data_and_the_alphabet_for_urls_are_handed() {
 }
 
 #[test]
+fn escaped_bytes_are_handed() {
+    for payload in payloads() {
+        let each = |escape: &str| {
+            let digits = hexadecimal(&payload);
+            digits
+                .as_bytes()
+                .chunks(2)
+                .map(|byte| format!("{escape}{}", String::from_utf8_lossy(byte)))
+                .collect()
+        };
+        let [by_x, by_percent, by_unicode]: [String; 3] = [each("\\x"), each("%"), each("\\u00")];
+        for data in [&by_x, &by_unicode, &by_percent, &by_percent.to_uppercase()] {
+            check(&format!("a = unescape(\"{data}\");\nb"), &payload);
+            check(&format!("it's b'{data}'"), &payload);
+        }
+        for between in ["\"\n  \"", "\" +\r\n \"", "\\\n", "\\\r\n", "\" . \""] {
+            check(&format!("char a[] =\n  \"{}\";", split(&by_x, 64, between)), &payload);
+        }
+        let mixed = by_x
+            .replace("\\xc", "\\xC")
+            .replace("\\x00", "\\0")
+            .replace("\\x50", "P")
+            .replace("\\x5c", "\\\\");
+        check(&format!("'{mixed}'"), &payload);
+    }
+}
+
+#[test]
 fn hexadecimal_data_are_handed() {
     for payload in payloads() {
         let digits = hexadecimal(&payload);

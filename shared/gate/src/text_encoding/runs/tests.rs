@@ -1,7 +1,6 @@
 //! Which runs are found, and where each begins and ends.
 
 use super::*;
-use crate::blob::Blob;
 use crate::mail::{Breaks, Lines};
 
 fn runs(text: &str) -> Vec<String> {
