@@ -21,7 +21,7 @@ pub(super) struct Escapes {
     /// What ends the literal that is being read; `None` between two.
     quote: Option<u8>,
     n_bytes: u64,
-    n_escapes: u64,
+    n_escaped: u64,
 }
 
 /// Reads literals with escapes in a line, and `open`, which goes on in it. Returns what goes on in the next one.
@@ -47,7 +47,7 @@ pub(super) fn find(line: &Line<'_>, open: Option<Escapes>, found: &mut Vec<Found
             end: line.at + to_u64(start),
             quote: Some(text[start]),
             n_bytes: 0,
-            n_escapes: 0,
+            n_escaped: 0,
         };
         match escapes.take(line, start + 1) {
             Some(end) => (at, from) = (end, end),
@@ -103,7 +103,7 @@ impl Escapes {
                 Some(_) => {
                     let (byte, n_bytes) = unit(&line.text[from..]);
                     self.n_bytes += u64::from(byte.is_some());
-                    self.n_escapes += u64::from(n_bytes > 2);
+                    self.n_escaped += u64::from(n_bytes > 2);
                     from += n_bytes;
                 }
                 None if QUOTES.contains(&byte) => {
@@ -119,7 +119,7 @@ impl Escapes {
     }
 
     pub(super) fn found(&self) -> Option<Found> {
-        let is_data = self.n_bytes >= LEAST && self.n_escapes >= self.n_bytes / 2;
+        let is_data = self.n_bytes >= LEAST && self.n_escaped >= self.n_bytes / 2;
         is_data.then_some((self.start, self.end, self.n_bytes, Encoding::Escaped))
     }
 }
