@@ -7,6 +7,7 @@ mod bombs;
 mod escapes;
 mod faults;
 mod fuzz;
+mod large;
 mod mutations;
 mod watch;
 

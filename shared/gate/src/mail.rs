@@ -204,7 +204,7 @@ fn hand_plain_body(walk: &mut Walk<'_>, body: &Blob, depth: u32) -> Walked {
 /// Finds all in one pass, and the parts of mails in one more for each way to read them. Returns whether there are other line breaks than LF.
 fn find(blob: &Blob, breaks: Breaks, spans: &mut Spans) -> Walked<bool> {
     spans.breaks = breaks;
-    let (mut flat, mut runs, mut marks) = (Flat::default(), Runs::default(), Marks::new(blob, breaks));
+    let (mut flat, mut runs, mut marks) = (Flat::default(), Runs::of(blob)?, Marks::new(blob, breaks));
     let mut plain = Plain::new(blob.size_bytes());
     let mut lines = Lines::new(blob, breaks);
     while let Some(line) = lines.next_line()? {
@@ -220,8 +220,12 @@ fn find(blob: &Blob, breaks: Breaks, spans: &mut Spans) -> Walked<bool> {
     if !flat.has_header {
         return Ok(lines.has_lonely_cr());
     }
-    let mailbox = [Mailbox::OneMessage, Mailbox::Split];
-    for mailbox in mailbox.into_iter().take(if flat.has_from_line { 2 } else { 1 }) {
+    let ways: &[Mailbox] = match (flat.has_from_line, flat.has_timeless_from_line) {
+        (false, false) => &[Mailbox::OneMessage],
+        (true, true) => &[Mailbox::OneMessage, Mailbox::Split, Mailbox::SplitAtTimes],
+        (_, _) => &[Mailbox::OneMessage, Mailbox::Split],
+    };
+    for mailbox in ways.iter().copied() {
         if find_parts(blob, breaks, Tree::new(Pick::All, mailbox), spans)? {
             find_parts(blob, breaks, Tree::new(Pick::First, mailbox), spans)?;
             find_parts(blob, breaks, Tree::new(Pick::Last, mailbox), spans)?;

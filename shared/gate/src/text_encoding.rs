@@ -4,6 +4,9 @@
 
 mod base64;
 mod binhex;
+mod escapes;
+mod hexadecimal;
+mod literals;
 mod marks;
 mod quoted;
 mod runs;
@@ -30,6 +33,11 @@ pub(crate) enum Encoding {
     AsIs,
     /// Base64, whatever stands in between (RFC 2045, 6.8).
     Base64,
+    /// Base64 in string literals.
+    Literal,
+    /// Escapes in string literals.
+    Escaped,
+    Hexadecimal,
     /// Quoted-printable (RFC 2045, 6.7).
     Quoted(Breaks),
     /// The lines behind a `begin` line, and whether that may not be prose.
@@ -48,6 +56,15 @@ pub(crate) fn hand(walk: &mut Walk<'_>, body: &Blob, encoding: Encoding, depth: 
             decoded.push(hand_as_is(walk, body, depth)?);
         }
         Encoding::Base64 => hand_base64(walk, body, depth, &mut decoded)?,
+        Encoding::Literal => {
+            let digits = literals::digits(walk, body)?;
+            hand_base64(walk, &digits, depth, &mut decoded)?;
+        }
+        Encoding::Escaped => {
+            let bytes = escapes::bytes(walk, body)?;
+            decoded.push(walk.reading_of(bytes, depth)?);
+        }
+        Encoding::Hexadecimal => decoded.push(walk.reading(&mut hexadecimal::decoded(body), depth)?),
         Encoding::Quoted(breaks) => {
             for style in [Style::ToTheLetter, Style::Lenient, Style::Tidied, Style::LenientTidied] {
                 // Line breaks and white space make no difference to text.
@@ -154,3 +171,6 @@ impl<F: FnMut() -> io::Result<Option<Vec<u8>>>> Read for Pieces<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

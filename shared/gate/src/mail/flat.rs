@@ -2,6 +2,7 @@
 
 use super::header::{Header, Taken, is_field};
 use super::lines::Line;
+use super::tree::{has_time, is_from_line};
 use super::{Body, Spans};
 use crate::walk::Walked;
 
@@ -13,8 +14,9 @@ pub(super) struct Flat {
     text_end: u64,
     /// Whether there was any header.
     pub(super) has_header: bool,
-    /// Whether there was any line that begins a message in a mailbox file.
+    /// Whether there was any line that begins a message in a mailbox file: one with a time, and one without.
     pub(super) has_from_line: bool,
+    pub(super) has_timeless_from_line: bool,
 }
 
 #[derive(Debug, Default)]
@@ -27,8 +29,12 @@ struct Pending {
 impl Flat {
     pub(super) fn take(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
         let is_field = is_field(line);
-        let is_from_line = line.begins && line.text.starts_with(b"From ");
-        self.has_from_line |= is_from_line;
+        let is_from_line = is_from_line(line);
+        if is_from_line {
+            let has_time = has_time(line);
+            self.has_from_line |= has_time;
+            self.has_timeless_from_line |= !has_time;
+        }
         self.has_header |= is_field;
         let is_boundary = line.begins && line.text.starts_with(b"--");
         if is_from_line || is_boundary {

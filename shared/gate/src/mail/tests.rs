@@ -198,8 +198,14 @@ fn of_many_records_a_few_are_taken_for_messages() {
 
 /// What the engine is given of a text, as text.
 fn handed(text: &[u8], max_depth: u32) -> Vec<String> {
-    let limits = crate::Limits { max_member_bytes: 1000, max_total_bytes: 2000, max_members: 100, max_depth };
-    let gate = crate::Gate { limits, capabilities: [].into_iter().collect() };
+    handed_within(
+        crate::Limits { max_member_bytes: 1000, max_total_bytes: 2000, max_members: 100, max_depth },
+        text,
+    )
+}
+
+fn handed_within(limits: crate::Limits, text: &[u8]) -> Vec<String> {
+    let gate = crate::Gate { limits, capabilities: [crate::Method::Mail].into_iter().collect() };
     let scratch = crate::scratch::Scratch::new(tempfile::tempfile().unwrap());
     let mut through = Walk::new(&gate, scratch, vec![]);
     through.look(&Blob::from_bytes(text.to_vec()), 0).unwrap();
@@ -228,4 +234,34 @@ fn bodies_are_looked_into_unless_they_are_text() {
     }
     assert_eq!(handed(b"x: y\n\nhello\n\r", 16), ["hello\n\r"]);
     assert_eq!(handed(b"x: y\n\n\rhello", 16), ["\rhello", "hello"]);
+}
+
+/// To readers that do not split a mailbox file, each message is one within the message before.
+#[test]
+fn a_mailbox_file_may_have_many_messages() {
+    let limits = crate::Limits {
+        max_member_bytes: 1_000_000,
+        max_total_bytes: 4_000_000,
+        max_members: 1_000,
+        max_depth: 16,
+    };
+    let plain = "Content-Type: text/plain\n\nhello N\n\n";
+    let parts = format!("{TOP}\n--b\n{plain}{}", PART.replace("Q2F0", "Q2F0N"));
+    for message in [plain, &parts, &plain.replace("hello", "\u{1}"), &format!("{TOP}\n--b\n{plain}--b--\n\n")]
+    {
+        for from_line in ["From a@b Mon Jan  1 10:00:00 2024\n", "From a@b\n", "From - 10:00\nFrom a@b\n"] {
+            let number = |number: u32| format!("{from_line}{message}").replace('N', &format!("{number:04}"));
+            let mailbox = (0..100).map(number).collect::<String>();
+            let found = handed_within(limits, mailbox.as_bytes());
+            assert!(found.len() >= 100, "{message:?} {from_line:?}");
+            assert!(found.iter().map(String::len).sum::<usize>() < 10 * mailbox.len());
+        }
+    }
+}
+
+#[test]
+fn a_line_without_a_time_may_be_one_of_the_text() {
+    let first = "From a Mon 10:00\nContent-Type: text/plain\n\none\n";
+    let text = format!("{first}{}From here on\ntwo\n", first.replace("one", "\u{1}"));
+    check(&text, &["AsIs:\u{1}", "AsIs:\u{1}\nFrom here on\ntwo"]);
 }

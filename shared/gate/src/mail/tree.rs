@@ -25,7 +25,29 @@ pub(super) enum Pick {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Mailbox {
     Split,
+    /// Only where it has a time, as it should.
+    SplitAtTimes,
     OneMessage,
+}
+
+impl Mailbox {
+    fn splits_at(self, line: &Line<'_>) -> bool {
+        match self {
+            Self::Split => is_from_line(line),
+            Self::SplitAtTimes => is_from_line(line) && has_time(line),
+            Self::OneMessage => false,
+        }
+    }
+}
+
+pub(super) fn is_from_line(line: &Line<'_>) -> bool {
+    line.begins && line.text.starts_with(b"From ")
+}
+
+/// Whether hours and minutes stand in it.
+pub(super) fn has_time(line: &Line<'_>) -> bool {
+    let is_time = |text: &[u8]| matches!(text, [b'0'..=b'9', b':', b'0'..=b'9', ..]);
+    line.text.windows(3).any(is_time)
 }
 
 #[derive(Debug)]
@@ -39,6 +61,8 @@ pub(super) struct Tree {
     open: Vec<Open>,
     /// Where the text of the line before ended: the break in front of a boundary belongs to the boundary.
     text_end: u64,
+    /// Where the last line `From ` stands that is one of the text.
+    from_line_at: Option<u64>,
     /// Whether some header named several boundaries, so that another [`Pick`] gives something else.
     pub(super) is_ambiguous: bool,
 }
@@ -81,6 +105,7 @@ impl Tree {
             place: Place::Before,
             open,
             text_end: 0,
+            from_line_at: None,
             is_ambiguous: false,
         }
     }
@@ -92,10 +117,13 @@ impl Tree {
     }
 
     fn take_line(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
-        if line.begins && line.text.starts_with(b"From ") && self.mailbox == Mailbox::Split {
+        if self.mailbox.splits_at(line) {
             self.finish(spans)?;
             self.place = Place::header();
             return Ok(());
+        }
+        if is_from_line(line) {
+            self.from_line_at = Some(line.at);
         }
         if line.begins
             && line.text.starts_with(b"--")
@@ -185,7 +213,7 @@ impl Tree {
             }
         }
         while let Some(body) = self.open.pop_if(|body| body.n_levels > level) {
-            end_body(&body, self.text_end, spans)?;
+            self.end_body(&body, spans)?;
         }
         Ok(())
     }
@@ -194,11 +222,29 @@ impl Tree {
     pub(super) fn finish(&mut self, spans: &mut Spans) -> Walked {
         self.end_header(None)?;
         while let Some(body) = self.open.pop() {
-            end_body(&body, self.text_end, spans)?;
+            self.end_body(&body, spans)?;
         }
         self.levels.clear();
         self.by_boundary.clear();
         self.place = Place::Before;
+        Ok(())
+    }
+
+    fn end_body(&self, body: &Open, spans: &mut Spans) -> Walked {
+        let Entity { encodings, is_multipart, is_message, charset, .. } = &body.entity;
+        // Of a multipart, the parts are what counts; but some readers decode the whole, if it is encoded. A message that is encoded is still one
+        // as it stands to readers that know that it must not be (RFC 2046, 5.2.1).
+        let as_is = (encodings.as_is && !is_multipart) || *is_message;
+        for start in &body.starts {
+            // Each message would be one within the message before: a mailbox file of twenty would be too deep.
+            let has_messages = self.mailbox == Mailbox::OneMessage && self.from_line_at > Some(*start);
+            if as_is && has_messages {
+                spans.add_plain_body(*start, self.text_end)?;
+            }
+            let (as_is, charset) = (as_is && !has_messages, charset.clone());
+            let body = Body { as_is, base64: encodings.base64, quoted: encodings.quoted, charset };
+            spans.add(*start, self.text_end, &body)?;
+        }
         Ok(())
     }
 }
@@ -207,20 +253,4 @@ impl Place {
     fn header() -> Self {
         Self::Header { header: Header::default(), odd_at: None, white_at: None }
     }
-}
-
-fn end_body(body: &Open, end: u64, spans: &mut Spans) -> Walked {
-    let Entity { encodings, is_multipart, is_message, charset, .. } = &body.entity;
-    // Of a multipart, the parts are what counts; but some readers decode the whole, if it is encoded. A message that is encoded is still one
-    // as it stands to readers that know that it must not be (RFC 2046, 5.2.1).
-    let as_is = (encodings.as_is && !is_multipart) || *is_message;
-    for start in &body.starts {
-        let charset = charset.clone();
-        spans.add(
-            *start,
-            end,
-            &Body { as_is, base64: encodings.base64, quoted: encodings.quoted, charset },
-        )?;
-    }
-    Ok(())
 }

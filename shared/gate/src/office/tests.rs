@@ -29,7 +29,9 @@ fn inspected(streams: &[(&str, Vec<u8>)], password: Option<&str>) -> Result<(boo
     walk.password = password.map(|password| Password::parse(password).unwrap());
     match compound::walk(&mut walk, &Blob::from_bytes(compound_file(streams)), 0) {
         Ok(()) => {}
-        Err(Stop::Refused(refusal) | Stop::Disputed(refusal)) => return Err(refusal.reason),
+        Err(Stop::Refused(refusal) | Stop::Disputed(refusal) | Stop::Locked(refusal)) => {
+            return Err(refusal.reason);
+        }
         Err(Stop::Trouble(error)) => panic!("{error}"),
     }
     let needed_password = walk.needed_password;
