@@ -11,7 +11,7 @@ use domain::password::Password;
 use domain::record::{Lease, Record, State};
 use domain::timestamp::Timestamp;
 use domain::verdict::{
-    Engine, EngineReply, Evidence, Outcome, ScanError, Structure, Unscannable, Verdict, judge,
+    Decryption, Engine, EngineReply, Evidence, Outcome, ScanError, Structure, Unscannable, Verdict, judge,
 };
 use inspector::InspectorError;
 use tokio::time::{Instant, interval_at};
@@ -154,7 +154,7 @@ async fn scan(context: &Context, record: &Record, version: &Version, budget: Dur
         Ok(Ok(Gathered::Evidence(evidence))) => {
             seen.extend(evidence.replies.iter().filter_map(finding));
             let outcome = judge(&evidence, context.freshness_now().await, aws::clock::now());
-            needed_password = evidence.needed_password;
+            needed_password = evidence.decryption == Decryption::Password;
             // What a password was given for is not the same without it.
             if let Outcome::Decided(verdict) = &outcome
                 && record.password.is_none()
@@ -333,7 +333,7 @@ async fn gather(
         declared_sha256: record.declared_sha256,
         structure,
         is_text_like_program: inspection.is_text_like_program,
-        needed_password: inspection.needed_password,
+        decryption: inspection.decryption,
         replies: scan.replies,
         canary_found_before: scan.canary_found_before,
         canary_found_after: scan.canary_found_after,

@@ -90,6 +90,17 @@ pub enum Structure {
     Refused(Unscannable),
 }
 
+/// Whether anything in the file is encrypted, and was decrypted for the engine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub enum Decryption {
+    #[default]
+    None,
+    /// As readers do without asking: with an empty password.
+    Open,
+    /// With the uploader's password. No reader opens it without one.
+    Password,
+}
+
 /// Everything that was observed while one version was scanned.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Evidence {
@@ -106,8 +117,8 @@ pub struct Evidence {
     pub structure: Structure,
     /// The gate saw that the file is a text that only begins like a program, and had the engine look at it as text as well.
     pub is_text_like_program: bool,
-    /// The gate opened with the uploader's password what no reader opens without one.
-    pub needed_password: bool,
+    /// What the gate did about encryption.
+    pub decryption: Decryption,
     /// The engine's answer about the whole, then one about each member that the gate handed to it.
     pub replies: Vec<EngineReply>,
     /// A known-bad sample was found by the same engine process, before and after.
@@ -124,11 +135,16 @@ impl Evidence {
         self.is_text_like_program && self.replies.len() > 1
     }
 
-    /// Whether the engine only says that something is encrypted, of a kind that the gate opens with a password, and the gate has opened everything.
+    /// Whether the engine only says that something is encrypted, of a kind that the gate decrypts, and the gate has decrypted everything.
     fn is_opened_for_engine(&self, name: &str) -> bool {
-        const OPENED: [&str; 3] =
-            ["Heuristics.Encrypted.7Zip", "Heuristics.Encrypted.PDF", "Heuristics.Encrypted.Zip"];
-        self.needed_password && self.structure == Structure::Sound && OPENED.contains(&name)
+        let names: &[&str] = match self.decryption {
+            Decryption::None => &[],
+            Decryption::Open => &["Heuristics.Encrypted.PDF"],
+            Decryption::Password => {
+                &["Heuristics.Encrypted.7Zip", "Heuristics.Encrypted.PDF", "Heuristics.Encrypted.Zip"]
+            }
+        };
+        self.structure == Structure::Sound && names.contains(&name)
     }
 
     /// Why the file is not clean even if the engine finds nothing in it: clients would save other bytes than
@@ -161,7 +177,7 @@ pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Ou
         EngineReply::Found(name) if index == 0 && name == BROKEN_PROGRAM && evidence.is_judged_as_text() => {
             None
         }
-        // The engine has no password. The gate had one, and handed over what was in there.
+        // The engine cannot decrypt it. The gate could, and handed over what was in there.
         EngineReply::Found(name) if evidence.is_opened_for_engine(name) => None,
         EngineReply::Found(name) => Some((classify(name), name)),
         EngineReply::Ok => None,

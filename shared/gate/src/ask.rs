@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
 
-use domain::verdict::Unscannable;
+use domain::verdict::{Decryption, Unscannable};
 use sha2::{Digest as _, Sha256};
 
 use crate::blob::{Blob, BlobWriter, to_u64};
@@ -133,7 +133,9 @@ fn claims(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth: u32) ->
         taking.into_claim(opened)
     });
     let claims = claims.collect::<Walked<Vec<_>>>();
-    walk.needed_password |= openers.iter().any(|opener| opener.needed_password());
+    if openers.iter().any(|opener| opener.needed_password()) {
+        walk.decryption = Decryption::Password;
+    }
     walk.openers = openers;
     let mut claims = claims?;
     claims.retain(|claim| claim.opened != Opened::NotMine);

@@ -63,6 +63,7 @@ use std::fs::File;
 use std::io;
 
 pub use domain::password::Password;
+pub use domain::verdict::Decryption;
 use serde::{Deserialize, Serialize};
 
 pub use blob::{Blob, BlobReader, Place, PlaceIn};
@@ -102,8 +103,8 @@ pub struct Inspection {
     /// The file is a text that begins with `MZ`, as programs for Windows do: to the engine it is a broken one. It is handed as the text that it
     /// is besides, so that nothing hides behind that finding.
     pub is_text_like_program: bool,
-    /// Something in it was opened with the password that was given, and not without.
-    pub needed_password: bool,
+    /// How what is encrypted was decrypted.
+    pub decryption: Decryption,
 }
 
 impl Gate {
@@ -134,8 +135,8 @@ impl Gate {
             Err(Stop::Refused(refusal) | Stop::Disputed(refusal) | Stop::Locked(refusal)) => Some(refusal),
             Err(Stop::Trouble(error)) => return Err(error),
         };
-        // A wrong one opens nothing.
-        let needed_password = walk.needed_password && refusal.is_none();
-        Ok(Inspection { refusal, handed: walk.into_handed(), is_text_like_program, needed_password })
+        // Half of it is nothing.
+        let decryption = if refusal.is_none() { walk.decryption } else { Decryption::None };
+        Ok(Inspection { refusal, handed: walk.into_handed(), is_text_like_program, decryption })
     }
 }

@@ -16,7 +16,7 @@ mod word;
 mod workbook;
 mod xor;
 
-use domain::verdict::Unscannable;
+use domain::verdict::{Decryption, Unscannable};
 
 use crate::blob::{Blob, to_usize};
 use crate::compound::{Entry, File};
@@ -63,7 +63,10 @@ fn fitting_keys<K: PartialEq, I: IntoIterator<Item = K>>(
             }
         }
     }
-    walk.needed_password |= !keys.is_empty() && !is_known;
+    if !keys.is_empty() {
+        let decryption = if is_known { Decryption::Open } else { Decryption::Password };
+        walk.decryption = walk.decryption.max(decryption);
+    }
     keys
 }
 

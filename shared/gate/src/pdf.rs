@@ -30,7 +30,7 @@ mod tokens;
 mod values;
 mod words;
 
-use domain::verdict::Unscannable;
+use domain::verdict::{Decryption, Unscannable};
 use memchr::memmem;
 
 use crate::blob::{Blob, SEARCH_WINDOW, to_u64};
@@ -54,7 +54,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let keys = found.keys.clone();
     let keys = Keys { is_partly_plain: !keys.is_empty() && index.has_plain_trailer()?, keys };
     unpack_object_streams(walk, &mut index, &keys)?;
-    walk.needed_password |= found.needed_password;
+    walk.decryption = walk.decryption.max(found.decryption);
     if encryption::keys(&mut index, walk.password.as_ref())? != found {
         return refuse(
             Unscannable::Encrypted,
@@ -62,8 +62,8 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
         );
     }
     index.follow_saved()?;
-    // What the engine cannot decrypt is given to it stream by stream.
-    let takes_all = found.needed_password;
+    // The engine decrypts some of them, and says of others that it cannot: it is given each stream.
+    let takes_all = found.decryption != Decryption::None;
     let saved = saved_readings(&mut index, &keys, takes_all)?;
     // Members may be such documents again: one index at a time is in memory.
     drop(index);

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::io::{self, BufRead as _, Read};
 
 use domain::password::Password;
-use domain::verdict::Unscannable;
+use domain::verdict::{Decryption, Unscannable};
 use sha2::{Digest as _, Sha256};
 
 use crate::Gate;
@@ -101,8 +101,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) openers: Vec<Box<dyn Opener>>,
     /// Of whatever is encrypted, as its uploader says.
     pub(crate) password: Option<Password>,
-    /// Whether anything was opened with it that no reader opens without.
-    pub(crate) needed_password: bool,
+    /// How what is encrypted was decrypted so far.
+    pub(crate) decryption: Decryption,
 }
 
 const BYTE_BY_BYTE: u64 = 64 * 1024;
@@ -122,7 +122,7 @@ impl<'a> Walk<'a> {
             handed_digests: HashSet::new(),
             openers,
             password: None,
-            needed_password: false,
+            decryption: Decryption::None,
         }
     }
 

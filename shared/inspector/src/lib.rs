@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::password::Password;
-use domain::verdict::Unscannable;
+use domain::verdict::{Decryption, Unscannable};
 use gate::{Blob, Gate, Inspection, PlaceIn, Refusal};
 use rustix::process::Signal;
 use thiserror::Error;
@@ -125,7 +125,7 @@ impl Inspector {
         self.ready().extend(worker);
         match ended {
             Ended::Answered(
-                Answer::Inspected { refusal, handed, is_text_like_program, needed_password, cpu_time },
+                Answer::Inspected { refusal, handed, is_text_like_program, decryption, cpu_time },
                 workers_cpu_time,
             ) => {
                 let cpu_time = cpu_time + workers_cpu_time;
@@ -139,7 +139,7 @@ impl Inspector {
                 };
                 let handed = handed.into_iter().map(blob).collect::<io::Result<_>>();
                 let handed = handed.map_err(|_| InspectorError::BadAnswer)?;
-                let inspection = Inspection { refusal, handed, is_text_like_program, needed_password };
+                let inspection = Inspection { refusal, handed, is_text_like_program, decryption };
                 Ok(Inspected { inspection, cpu_time })
             }
             Ended::Answered(Answer::Storage { message, is_full }, _) => {
@@ -154,7 +154,7 @@ impl Inspector {
                     refusal: Some(refusal),
                     handed: vec![],
                     is_text_like_program: false,
-                    needed_password: false,
+                    decryption: Decryption::None,
                 };
                 // How much of it was processor time is not known any more.
                 Ok(Inspected { inspection, cpu_time: began.elapsed().min(cpu_limit) })

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use gate::{Gate, Place, Refusal};
+use gate::{Decryption, Gate, Place, Refusal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -24,7 +24,7 @@ pub(crate) enum Answer {
         refusal: Option<Refusal>,
         handed: Vec<Place>,
         is_text_like_program: bool,
-        needed_password: bool,
+        decryption: Decryption,
         cpu_time: Duration,
     },
     /// One of the files failed.

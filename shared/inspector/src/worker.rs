@@ -125,7 +125,7 @@ fn answer(
 ) -> io::Result<()> {
     let inspected = gate.inspect(&file.into(), scratch.into(), openers, password);
     let answer = match &inspected {
-        Ok(Inspection { refusal, handed, is_text_like_program, needed_password }) => {
+        Ok(Inspection { refusal, handed, is_text_like_program, decryption }) => {
             // The gate keeps all of them in one of the files. One that is not would be missing from the scan.
             let places = handed.iter().map(gate::Blob::place).collect::<Option<Vec<_>>>();
             let handed = places.ok_or_else(|| io::Error::other("a member is in memory"))?;
@@ -133,7 +133,7 @@ fn answer(
                 refusal: refusal.clone(),
                 handed,
                 is_text_like_program: *is_text_like_program,
-                needed_password: *needed_password,
+                decryption: *decryption,
                 cpu_time: cpu_time(),
             }
         }

@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let refusal = inspection.refusal.map_or("pass".to_owned(), |refusal| refusal.to_string());
         let n_bytes = inspection.handed.iter().map(gate::Blob::size_bytes).sum::<u64>();
         let n_handed = inspection.handed.len();
-        let needed = if inspection.needed_password { "; needed the password" } else { "" };
+        let needed =
+            if inspection.decryption == gate::Decryption::Password { "; needed the password" } else { "" };
         println!("{}: {refusal}; handed {n_handed} ({n_bytes} bytes){needed}", Path::new(&path).display());
     }
     Ok(())

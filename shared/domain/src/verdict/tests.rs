@@ -18,7 +18,7 @@ pub(crate) fn whole() -> Evidence {
         declared_sha256: None,
         structure: Structure::Sound,
         is_text_like_program: false,
-        needed_password: false,
+        decryption: Decryption::None,
         replies: vec![EngineReply::Ok],
         canary_found_before: true,
         canary_found_after: true,
@@ -57,7 +57,7 @@ fn whole_evidence_is_clean() {
 fn a_password_excuses_what_it_opened_and_nothing_else() {
     let with = |name: &str, change: fn(&mut Evidence)| {
         outcome(|e| {
-            e.needed_password = true;
+            e.decryption = Decryption::Password;
             e.replies = vec![EngineReply::Found(name.to_owned()), EngineReply::Ok];
             change(e);
         })
@@ -65,7 +65,7 @@ fn a_password_excuses_what_it_opened_and_nothing_else() {
     let encrypted = Outcome::Decided(Verdict::Unscannable { reason: Unscannable::Encrypted });
     for name in ["Heuristics.Encrypted.Zip", "Heuristics.Encrypted.7Zip", "Heuristics.Encrypted.PDF"] {
         assert!(matches!(with(name, |_| {}), Outcome::Decided(Verdict::Clean(_))), "{name}");
-        assert_eq!(with(name, |e| e.needed_password = false), encrypted);
+        assert_eq!(with(name, |e| e.decryption = Decryption::None), encrypted);
         assert_eq!(with(name, |e| e.structure = Structure::Refused(Unscannable::Encrypted)), encrypted);
         let infected = with(name, |e| e.replies[1] = EngineReply::Found("Eicar".into()));
         assert_eq!(infected, Outcome::Decided(Verdict::Infected { signature: "Eicar".into() }));

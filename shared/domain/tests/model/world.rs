@@ -13,7 +13,7 @@ use domain::machine::{Effect, Event, MachinePolicy, Report, Step, step};
 use domain::record::{Lease, Record, State, Status};
 use domain::timestamp::Timestamp;
 use domain::upload::{AllowedExtensions, UploadPolicy};
-use domain::verdict::{Engine, EngineReply, Evidence, Outcome, Structure, judge};
+use domain::verdict::{Decryption, Engine, EngineReply, Evidence, Outcome, Structure, judge};
 
 const START: i64 = 1_700_000_000;
 /// Ticks of one second. Nothing is uploaded, lost or broken from this one on,
@@ -193,7 +193,7 @@ pub(crate) fn report(version: u8, at: Timestamp) -> Report {
         declared_sha256: None,
         structure: Structure::Sound,
         is_text_like_program: false,
-        needed_password: false,
+        decryption: Decryption::None,
         replies: vec![reply],
         canary_found_before: true,
         canary_found_after: true,

@@ -3,7 +3,7 @@
 mod made;
 
 use domain::password::Password;
-use domain::verdict::Unscannable;
+use domain::verdict::{Decryption, Unscannable};
 
 use super::hash::Hash;
 use super::rc4::Rc4Stream;
@@ -34,7 +34,7 @@ fn inspected(streams: &[(&str, Vec<u8>)], password: Option<&str>) -> Result<(boo
         }
         Err(Stop::Trouble(error)) => panic!("{error}"),
     }
-    let needed_password = walk.needed_password;
+    let needed_password = walk.decryption == Decryption::Password;
     let has_eicar = |blob: &Blob| memchr::memmem::find(&blob.bytes_at(0, 1 << 20).unwrap(), EICAR).is_some();
     Ok((walk.into_handed().iter().any(has_eicar), needed_password))
 }

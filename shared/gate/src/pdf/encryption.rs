@@ -2,7 +2,7 @@
 //! password, or owner password, is empty. And of those that the uploader's password opens.
 
 use domain::password::Password;
-use domain::verdict::Unscannable;
+use domain::verdict::{Decryption, Unscannable};
 use md5::Md5;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
@@ -81,11 +81,14 @@ pub(super) fn keys(index: &mut Index, given: Option<&Password>) -> Walked<Found>
             let older = given.exposed().chars().map(|character| u8::try_from(character).unwrap_or(b'?'));
             let older = older.collect::<Vec<_>>();
             found = keys(Secret { older: &older, newer: given.exposed().as_bytes() });
-            all.needed_password |= !found.is_empty();
+            if !found.is_empty() {
+                all.decryption = Decryption::Password;
+            }
         }
         if found.is_empty() {
             return refuse(Unscannable::Encrypted, "a PDF with a password");
         }
+        all.decryption = all.decryption.max(Decryption::Open);
         all.keys.extend(found);
     }
     Ok(all)
@@ -95,8 +98,8 @@ pub(super) fn keys(index: &mut Index, given: Option<&Password>) -> Walked<Found>
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Found {
     pub(super) keys: Vec<Key>,
-    /// One of them comes from the uploader's password.
-    pub(super) needed_password: bool,
+    /// How they were found.
+    pub(super) decryption: Decryption,
 }
 
 /// A password as the revisions take it.
