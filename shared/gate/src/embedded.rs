@@ -16,6 +16,7 @@ use crate::format::{BOTH_OPEN, LIBARCHIVE_OPENS, NONE_OPENS, SEVEN_ZIP_OPENS};
 use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
 use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_lha_member, is_rar};
 use crate::opener::Program;
+use crate::text_encoding::address;
 use crate::walk::{Damage, Reach, Stop, Walk, Walked, refuse};
 use crate::{cabinet, iso, openpgp, seven_zip, stream, tar, zip};
 
@@ -50,6 +51,8 @@ const SIGNATURES: &[(&[u8], Kind)] = &[
     (b"\xca\xfe\xba\xbf\0\0\0", Kind::MachO),
     (ARMOR, Kind::Armor),
     (b"BEGIN PGP ", Kind::Armor),
+    (b"data:", Kind::Address),
+    (b"DATA:", Kind::Address),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +75,8 @@ enum Kind {
     MachO,
     /// Several blocks make one message, so the first one stands for all.
     Armor,
+    /// A `data:` address.
+    Address,
 }
 
 /// Follows every plausible signature.
@@ -161,6 +166,13 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
         },
         Kind::Iso => match at.checked_sub(DESCRIPTOR_AT) {
             Some(start) => iso::walk_embedded(walk, &blob.tail(start), depth).map(|()| 0),
+            None => Ok(0),
+        },
+        Kind::Address => match address::data_at(head) {
+            Some(data_at) => {
+                walk.reading(&mut address::decoded(&rest.tail(to_u64(data_at))), depth)?;
+                Ok(0)
+            }
             None => Ok(0),
         },
         // A Java class has its version here, which has never been below 45.

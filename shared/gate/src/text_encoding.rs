@@ -2,6 +2,7 @@
 //!
 //! Every decoder goes on for as far as anything decodes. Where readers differ, there is one reading for each way.
 
+pub(crate) mod address;
 mod base64;
 mod binhex;
 mod escapes;
@@ -62,9 +63,11 @@ pub(crate) fn hand(walk: &mut Walk<'_>, body: &Blob, encoding: Encoding, depth: 
         }
         Encoding::Escaped => {
             let bytes = escapes::bytes(walk, body)?;
-            decoded.push(walk.reading_of(bytes, depth)?);
+            decoded.push(walk.reading_of_guess(&mut bytes.reader(), depth)?);
         }
-        Encoding::Hexadecimal => decoded.push(walk.reading(&mut hexadecimal::decoded(body), depth)?),
+        Encoding::Hexadecimal => {
+            decoded.push(walk.reading_of_guess(&mut hexadecimal::decoded(body), depth)?);
+        }
         Encoding::Quoted(breaks) => {
             for style in [Style::ToTheLetter, Style::Lenient, Style::Tidied, Style::LenientTidied] {
                 // Line breaks and white space make no difference to text.

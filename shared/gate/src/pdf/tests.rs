@@ -132,7 +132,7 @@ fn only_a_password_makes_it_encrypted() {
         format!("1 0 obj<<>>stream endstream trailer<</Root 1 0 R/Encrypt {dictionary}{IDENTIFIER}>>")
     };
     for (user, dictionary) in ENCRYPTED {
-        assert_eq!(handed(with(dictionary).as_bytes()), Ok(vec![]), "{dictionary}");
+        assert!(handed(with(dictionary).as_bytes()).is_ok(), "{dictionary}");
         let other = dictionary.replace(user, "U <a5");
         assert_ne!(other, dictionary);
         assert_eq!(handed(with(&other).as_bytes()), Err(Unscannable::Encrypted), "{other}");
