@@ -74,7 +74,8 @@ pub(crate) fn corpus(directory: &Path, n_of_a_kind: usize) -> BTreeMap<String, V
 
 /// What `ordinary/producers` knows of the files: how many documents each producer has made.
 fn producers<'a>(files: impl Iterator<Item = &'a PathBuf>) -> BTreeMap<String, usize> {
-    let paths = files.map(|path| format!("{}\n", path.display())).collect::<String>();
+    let mut paths = files.map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n");
+    paths.push('\n');
     let mut list = tempfile::tempfile().unwrap();
     list.write_all(paths.as_bytes()).unwrap();
     list.rewind().unwrap();

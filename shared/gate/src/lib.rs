@@ -121,7 +121,9 @@ impl Gate {
     ) -> io::Result<Inspection> {
         let blob = Blob::from_file(file.try_clone()?)?;
         if let Some(password) = &password {
-            openers.iter_mut().for_each(|opener| opener.use_password(password.clone()));
+            for opener in &mut openers {
+                opener.use_password(password.clone());
+            }
         }
         let mut walk = Walk::new(self, Scratch::new(scratch), openers);
         walk.password = password;

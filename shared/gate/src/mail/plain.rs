@@ -37,7 +37,7 @@ impl Plain {
         if line.begins {
             let whole = Whole { text_end: self.text_end, size_bytes: self.size_bytes };
             self.message.take(line, whole, spans)?;
-            self.paragraph.most = if self.message.is_message { u64::MAX } else { MOST_OF_UNLIKELY };
+            self.paragraph.most = if self.message.has_header { u64::MAX } else { MOST_OF_UNLIKELY };
             self.paragraph.take(line, whole, spans)?;
             self.guess.take(line, whole, spans)?;
         }
@@ -85,7 +85,7 @@ impl Nested {
 struct Message {
     place: Place,
     /// Whether any header has begun.
-    is_message: bool,
+    has_header: bool,
     is_mailbox: bool,
     has_begun: bool,
     nested: Nested,
@@ -119,7 +119,7 @@ impl Message {
             self.end_header(None, whole, spans)?;
             self.end_bodies(whole.text_end, spans)?;
             self.place = Place::Header(Starts::default());
-            self.is_message = true;
+            self.has_header = true;
             return Ok(());
         }
         match &mut self.place {
@@ -127,7 +127,7 @@ impl Message {
             Place::Before if is_header_line(without_mark(line.text)) => {
                 let has_mime = is_field(line);
                 self.place = Place::Header(Starts { has_mime, ..Starts::default() });
-                self.is_message = true;
+                self.has_header = true;
             }
             Place::Before => self.place = Place::Body,
             Place::Header(_) if line.is_blank() => {
