@@ -55,7 +55,7 @@ pub(crate) fn ask(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth:
         return Ok(Asked::NotAnArchive);
     }
     let is_whole = walked.is_some_and(Kind::is_unknown_to_seven_zip) || claims.iter().any(Claim::is_whole);
-    let refusal = refusal_of(walk, &claims, is_whole);
+    let refusal = refusal_of(&claims, is_whole);
     visit_all(walk, claims, depth)?;
     refusal.map(|()| Asked::Given)
 }
@@ -76,7 +76,7 @@ pub(crate) fn second_opinion(
     let is_sound = claims.iter().any(|whole| {
         whole.is_whole() && claims.iter().all(|claim| gives_no_more(claim, whole, format, &refusal))
     });
-    let refusal = match refusal_of(walk, &claims, claims.iter().any(Claim::is_whole)) {
+    let refusal = match refusal_of(&claims, claims.iter().any(Claim::is_whole)) {
         // Says more than what the gate could not make sense of.
         Err(Stop::Refused(better)) if better.reason != Unscannable::Malformed => better,
         Err(Stop::Trouble(error)) => return Err(Stop::Trouble(error)),
@@ -95,16 +95,22 @@ pub(crate) fn second_opinion(
 }
 
 /// Asks about a container that the gate walked, and in which only encrypted members are left. One opener must give everything with the uploader's
-/// password.
+/// password. That another one cannot counts for nothing here, and only here: the gate has seen that there is one container, and nothing beside it.
 pub(crate) fn open_with_password(
     walk: &mut Walk<'_>,
     blob: &Blob,
     refusal: Refusal,
     depth: u32,
 ) -> Walked<Asked> {
-    let claims = claims(walk, blob, None, depth)?;
+    let mut claims = claims(walk, blob, None, depth)?;
     let is_whole = claims.iter().any(Claim::is_whole);
-    let refused = refusal_of(walk, &claims, is_whole);
+    for claim in claims.iter_mut().filter(|_| is_whole) {
+        claim.ends.retain(|end| *end != MemberEnd::Encrypted);
+        if claim.opened == Opened::Encrypted {
+            claim.opened = Opened::Whole;
+        }
+    }
+    let refused = refusal_of(&claims, is_whole);
     visit_all(walk, claims, depth)?;
     if is_whole { refused.map(|()| Asked::Given) } else { Err(Stop::Refused(refusal)) }
 }
@@ -154,16 +160,14 @@ fn visit_all(walk: &mut Walk<'_>, claims: Vec<Claim>, depth: u32) -> Walked {
 
 /// Damage counts only where no opener gets over it, nor the gate itself: who repairs gives what a recipient would get. Everything else counts, whatever another
 /// opener says: what this one could not give, its users may get.
-fn refusal_of(walk: &Walk<'_>, claims: &[Claim], is_whole: bool) -> Walked {
+fn refusal_of(claims: &[Claim], is_whole: bool) -> Walked {
     let any = |opened, end: Option<MemberEnd>| {
         claims.iter().any(|claim| claim.opened == opened || end.is_some_and(|end| claim.ends.contains(&end)))
     };
     if any(Opened::Unread, None) {
         return Err(Stop::Trouble(io::Error::other("an opener could not read the file")));
     }
-    // Who has the password and a program that takes it has everything.
-    let is_opened = walk.password.is_some() && claims.iter().any(Claim::is_whole);
-    if any(Opened::Encrypted, Some(MemberEnd::Encrypted)) && !is_opened {
+    if any(Opened::Encrypted, Some(MemberEnd::Encrypted)) {
         return refuse(Unscannable::Encrypted, "an archive with a password");
     }
     if any(Opened::Unsupported, Some(MemberEnd::Unsupported)) {

@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 
 use domain::verdict::Unscannable;
 use gate::MemberEnd::{Ambiguous, Damaged, Encrypted, TooMuchMemory, Unsupported, Whole};
-use gate::{Blob, Gate, Inspection, Kind, Limits, MemberEnd, MemberSink, Opened, Opener, Program};
+use gate::{Blob, Gate, Inspection, Kind, Limits, MemberEnd, MemberSink, Opened, Opener, Password, Program};
 
+use crate::zip_builder::{Archive, Member};
 use crate::{USUAL_LIMITS, gate, scratch};
 
 /// Takes bytes that begin with `mark` for an archive; all others are not its own.
@@ -56,10 +57,19 @@ fn told(opened: Opened, members: &[(&[u8], MemberEnd)]) -> Told {
 }
 
 fn inspect_with(gate: &Gate, bytes: &[u8], openers: &[Told]) -> std::io::Result<Inspection> {
+    inspect_with_password(gate, bytes, openers, None)
+}
+
+fn inspect_with_password(
+    gate: &Gate,
+    bytes: &[u8],
+    openers: &[Told],
+    password: Option<Password>,
+) -> std::io::Result<Inspection> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
     let openers = openers.iter().map(|opener| Box::new(opener.clone()) as Box<dyn Opener>).collect();
-    gate.inspect(&file, scratch(), openers, None)
+    gate.inspect(&file, scratch(), openers, password)
 }
 
 /// The reason of the refusal, and what is handed over.
@@ -212,4 +222,39 @@ fn a_member_that_is_refused_is_refused_in_whatever_holds_it() {
     ar.extend(&member);
     let opener = Told { mark: b"!<arch>\n".to_vec(), ..told(Opened::Whole, &[(&member, Whole)]) };
     assert_eq!(judged(&ar, &[opener]).0, Some(Unscannable::Malformed));
+}
+
+/// A password opens one container that the gate has accounted for. It excuses no opener that finds something encrypted elsewhere.
+#[test]
+fn a_password_is_for_what_the_gate_has_walked() {
+    let password = || Some(Password::parse("secret").unwrap());
+    let reason = |bytes: &[u8], openers: &[Told], password| {
+        let inspection = inspect_with_password(&gate(USUAL_LIMITS), bytes, openers, password).unwrap();
+        inspection.refusal.map(|refusal| refusal.reason)
+    };
+    let encrypted = Member { local_flags: 1, listed_flags: 1, ..Member::stored("a", b"locked") };
+    let locked = Archive::of(&[encrypted, Member::stored("b", b"not locked")], b"").bytes();
+    let zip_mark = |told: Told| Told { mark: b"PK".to_vec(), ..told };
+    let opens = || zip_mark(told(Opened::Whole, &[(b"opened", Whole), (b"not locked", Whole)]));
+    let cannot = || zip_mark(told(Opened::Whole, &[(b"", Encrypted), (b"not locked", Whole)]));
+    let refused = Some(Unscannable::Encrypted);
+    for (openers, expected) in [
+        (vec![opens()], None),
+        (vec![opens(), cannot()], None),
+        (vec![cannot(), opens()], None),
+        (vec![opens(), zip_mark(told(Opened::Encrypted, &[]))], None),
+        (vec![cannot()], refused),
+        (vec![], refused),
+        (vec![zip_mark(told(Opened::Damaged, &[(b"opened", Whole)]))], refused),
+        (vec![opens(), zip_mark(told(Opened::Unsupported, &[]))], Some(Unscannable::UnsupportedContainer)),
+    ] {
+        assert_eq!(reason(&locked, &openers, password()), expected, "{openers:?}");
+        assert_eq!(reason(&locked, &openers, None), refused, "{openers:?}");
+    }
+    // In what the gate does not walk, another container may be the encrypted one.
+    let other = [told(Opened::Whole, &[(b"opened", Whole)]), told(Opened::Encrypted, &[])];
+    assert_eq!(reason(MARK, &other, password()), refused);
+    // Nor is anything excused that hides beside the zip.
+    let with_more = [b"more".as_slice(), &locked].concat();
+    assert!(reason(&with_more, &[opens()], password()).is_some());
 }
