@@ -128,7 +128,7 @@ fn hand_uncounted(walk: &mut Walk<'_>, member: &Member, depth: u32) -> Walked {
         decoded(walk, member.unpacked(), most, Damage::CutOff)?
     };
     match walk.visit(data.clone(), depth, Reach::Handed) {
-        Err(Stop::Refused(refusal)) if is_unlikely && refusal.may_ask_engine() => walk.give(data),
+        Err(Stop::Refused(refusal)) if is_unlikely && walk.leaves_to_engine(&refusal) => walk.give(data),
         visited => visited,
     }
 }

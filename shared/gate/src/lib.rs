@@ -138,7 +138,8 @@ impl Gate {
             Err(Stop::Trouble(error)) => return Err(error),
         };
         // Half of it is nothing.
-        let decryption = if refusal.is_none() { walk.decryption } else { Decryption::None };
+        let is_whole = refusal.is_none() && !walk.has_left_encrypted;
+        let decryption = if is_whole { walk.decryption } else { Decryption::None };
         Ok(Inspection { refusal, handed: walk.into_handed(), is_text_like_program, decryption })
     }
 }

@@ -103,6 +103,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) password: Option<Password>,
     /// How what is encrypted was decrypted so far.
     pub(crate) decryption: Decryption,
+    /// Something encrypted was left to the engine.
+    pub(crate) has_left_encrypted: bool,
 }
 
 const BYTE_BY_BYTE: u64 = 64 * 1024;
@@ -123,6 +125,7 @@ impl<'a> Walk<'a> {
             openers,
             password: None,
             decryption: Decryption::None,
+            has_left_encrypted: false,
         }
     }
 
@@ -206,11 +209,18 @@ impl<'a> Walk<'a> {
         self.fill(&mut writer, source, Damage::Refused)?;
         let blob = writer.finish();
         match self.visit_reading(blob.clone(), depth) {
-            Err(Stop::Refused(refusal) | Stop::Disputed(refusal)) if refusal.may_ask_engine() => {
+            Err(Stop::Refused(refusal) | Stop::Disputed(refusal)) if self.leaves_to_engine(&refusal) => {
                 self.give(blob.clone()).map(|()| blob)
             }
             visited => visited,
         }
+    }
+
+    /// Whether what is most likely no file is given to the engine instead of being refused. If it is encrypted, the engine's word that something is counts
+    /// again, whatever else was decrypted.
+    pub(crate) fn leaves_to_engine(&mut self, refusal: &Refusal) -> bool {
+        self.has_left_encrypted |= refusal.reason == Unscannable::Encrypted;
+        refusal.may_ask_engine()
     }
 
     pub(crate) fn new_member(&mut self) -> Walked<BlobWriter> {

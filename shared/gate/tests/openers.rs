@@ -5,7 +5,10 @@ use std::ops::ControlFlow;
 
 use domain::verdict::Unscannable;
 use gate::MemberEnd::{Ambiguous, Damaged, Encrypted, TooMuchMemory, Unsupported, Whole};
-use gate::{Blob, Gate, Inspection, Kind, Limits, MemberEnd, MemberSink, Opened, Opener, Password, Program};
+use gate::{
+    Blob, Decryption, Gate, Inspection, Kind, Limits, MemberEnd, MemberSink, Opened, Opener, Password,
+    Program,
+};
 
 use crate::zip_builder::{Archive, Member};
 use crate::{USUAL_LIMITS, gate, scratch};
@@ -46,6 +49,10 @@ impl Opener for Told {
             }
         }
         self.opened
+    }
+
+    fn needed_password(&self) -> bool {
+        true
     }
 }
 
@@ -257,4 +264,23 @@ fn a_password_is_for_what_the_gate_has_walked() {
     // Nor is anything excused that hides beside the zip.
     let with_more = [b"more".as_slice(), &locked].concat();
     assert!(reason(&with_more, &[opens()], password()).is_some());
+}
+
+/// What source code spells out is not refused for being encrypted. But then nothing says that all of the file was decrypted.
+#[test]
+fn what_is_left_to_the_engine_is_not_decrypted() {
+    let encrypted = Member { local_flags: 1, listed_flags: 1, ..Member::stored("a", b"locked") };
+    let hexadecimal = Archive::of(&[encrypted], b"")
+        .bytes()
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    for (text, decryption) in
+        [(" and more".to_owned(), Decryption::Password), (format!(" and\n{hexadecimal}\n"), Decryption::None)]
+    {
+        let bytes = [MARK, text.as_bytes()].concat();
+        let opener = told(Opened::Whole, &[(b"opened", Whole)]);
+        let password = Password::parse("secret").ok();
+        let inspection = inspect_with_password(&gate(USUAL_LIMITS), &bytes, &[opener], password).unwrap();
+        assert_eq!((inspection.refusal, inspection.decryption), (None, decryption), "{text}");
+    }
 }
