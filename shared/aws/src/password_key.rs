@@ -39,8 +39,6 @@ pub enum PasswordKeyError {
 }
 
 impl PasswordKey {
-    /// Environment variables that name the key.
-    pub const SETTINGS: [&'static str; 2] = ["PASSWORD_KEY", "PASSWORD_KEY_ARN"];
     const LEAST_BYTES: usize = 32;
 
     /// From a secret text of at least 32 bytes.
@@ -53,7 +51,7 @@ impl PasswordKey {
         Ok(Self(Arc::new(key)))
     }
 
-    /// The key that the environment names: in a secret of Secrets Manager, or as it is. `None` where no passwords are taken.
+    /// The key that the environment names: in a secret of Secrets Manager (`PASSWORD_KEY_ARN`), or as it is (`PASSWORD_KEY`). `None` where no passwords are taken.
     pub async fn from_env(env: &Env, sdk: &Sdk) -> Result<Option<Self>, StoreError> {
         let secret = match env.get("PASSWORD_KEY_ARN") {
             Some(arn) => Some(Secret::new(sdk.secrets(), arn.to_owned()).read().await?.current),
