@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use ::definitions::{Command, Event, Report, UpdateError};
+use ::definitions::{Command, UpdateError, UpdateEvent, UpdateReport};
 use definition_set::SigningKey;
 use domain::freshness::FreshnessPolicy;
 use domain::timestamp::Timestamp;
-use scan::DefinitionsError;
+use scan::RefreshError;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -20,12 +20,12 @@ use crate::support::{eicar, wait};
 async fn versions_follow_each_other_in_patches() {
     let deployment = Deployment::start().await;
     let mut scanner = deployment.scanner("s");
-    assert!(matches!(scanner.looks().await, Err(DefinitionsError::NothingPublished)));
+    assert!(matches!(scanner.looks().await, Err(RefreshError::NothingPublished)));
     // It is signed by ClamAV's makers, but knows nothing, not even the canary.
     deployment.mirror.set(1, Mood::Good);
     let error = deployment.update().await.unwrap_err();
     assert!(matches!(error.downcast_ref(), Some(UpdateError::Check(_))), "{error:#}");
-    assert!(matches!(scanner.looks().await, Err(DefinitionsError::NothingPublished)));
+    assert!(matches!(scanner.looks().await, Err(RefreshError::NothingPublished)));
     deployment.mirror.asked();
 
     let mut serial = deployment.publish(3).await;
@@ -66,13 +66,13 @@ async fn a_mirror_that_fails_changes_nothing() {
     }
     deployment.mirror.set(5, Mood::WithoutPatches);
     assert!(
-        matches!(deployment.update().await.unwrap(), Report::Published { version, .. } if version == "5")
+        matches!(deployment.update().await.unwrap(), UpdateReport::Published { version, .. } if version == "5")
     );
     assert_eq!(scanner.looks().await.unwrap(), "5");
     // Of the newest patch alone freshclam takes it that this mirror does not have it yet.
     deployment.mirror.set(6, Mood::CutOff);
     assert!(
-        matches!(deployment.update().await.unwrap(), Report::Published { version, .. } if version == "5")
+        matches!(deployment.update().await.unwrap(), UpdateReport::Published { version, .. } if version == "5")
     );
     deployment.publish(6).await;
     assert_eq!(scanner.looks().await.unwrap(), "6");
@@ -97,7 +97,7 @@ async fn a_mirror_that_refuses_is_left_alone() {
         deployment.mirror.set(5, Mood::Good);
         for _ in 0..3 {
             std::fs::remove_dir_all(&deployment.publisher.freshclam.directory).unwrap();
-            assert_eq!(deployment.update().await.unwrap(), Report::CoolingDown, "{status}");
+            assert_eq!(deployment.update().await.unwrap(), UpdateReport::CoolingDown, "{status}");
         }
         assert_eq!(deployment.mirror.asked(), Vec::<String>::new(), "{status}");
         assert_eq!(deployment.manifest().await.serial, serial);
@@ -191,7 +191,7 @@ async fn what_is_tampered_with_is_refused_and_the_last_good_set_stays() {
     manifest.serial -= 1;
     deployment.write("current.json", ours.seal(&serde_json::to_vec(&manifest).unwrap())).await;
     let mut new = deployment.scanner("n");
-    assert!(matches!(new.looks().await, Err(DefinitionsError::Refused(_))));
+    assert!(matches!(new.looks().await, Err(RefreshError::Refused(_))));
     deployment.write("current.json", seen).await;
     assert_eq!(new.looks().await.unwrap(), "6");
 }
@@ -217,9 +217,9 @@ async fn definitions_that_the_engine_does_not_take_are_not_used() {
     deployment
         .write("current.json", deployment.publisher.key.seal(&serde_json::to_vec(&manifest).unwrap()))
         .await;
-    assert!(matches!(scanner.looks().await, Err(DefinitionsError::Engine(_))));
+    assert!(matches!(scanner.looks().await, Err(RefreshError::Engine(_))));
     assert_eq!(scanner.version().await, "5");
-    assert!(matches!(scanner.looks().await, Err(DefinitionsError::KnownBad(_))), "not tried twice");
+    assert!(matches!(scanner.looks().await, Err(RefreshError::KnownBad(_))), "not tried twice");
     assert_eq!(scanner.version().await, "5");
 }
 
@@ -230,14 +230,15 @@ async fn an_operator_rolls_back() {
     let fifth = deployment.publish(5).await;
     deployment.publish(6).await;
     assert_eq!(scanner.looks().await.unwrap(), "6");
-    let roll_back =
-        |serial| ::definitions::handle(&deployment.publisher, Event::Command(Command::Rollback { serial }));
+    let roll_back = |serial| {
+        ::definitions::handle(&deployment.publisher, UpdateEvent::Command(Command::Rollback { serial }))
+    };
     assert!(roll_back(1).await.is_err(), "there is no such manifest");
     let report = roll_back(fifth).await.unwrap();
-    assert!(matches!(report, Report::Published { serial, .. } if serial > fifth), "{report:?}");
+    assert!(matches!(report, UpdateReport::Published { serial, .. } if serial > fifth), "{report:?}");
     assert_eq!(scanner.looks().await.unwrap(), "5");
     // The schedule goes on, and does not bring back what was taken back.
-    let withdrawn = Report::Withdrawn { version: "6".to_owned() };
+    let withdrawn = UpdateReport::Withdrawn { version: "6".to_owned() };
     assert_eq!(deployment.update().await.unwrap(), withdrawn);
     assert_eq!(scanner.looks().await.unwrap(), "5");
 }

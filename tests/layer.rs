@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use clamd::{DaemonConfig, Engine, Limits, Program, Snapshot, Snapshots, Transport};
+use clamd::{DaemonConfig, Engine, EngineLimits, EngineProgram, Snapshot, Snapshots, Transport};
 use domain::verdict::EngineReply;
 
 use crate::support::eicar;
@@ -107,9 +107,9 @@ async fn the_engine_runs(arch: &str) {
     let root = EmptyRoot::with_layer(arch);
     let definitions_directory = root.path("tmp/definitions");
     clamd::definitions::write_test_set(&definitions_directory).unwrap();
-    let limits = Limits { max_file_size: 10_000_000, max_scan_time: TIMEOUT };
+    let limits = EngineLimits { max_file_size: 10_000_000, max_scan_time: TIMEOUT };
     let config = DaemonConfig {
-        program: Program::Clamd("/opt/bin/clamd".into()),
+        program: EngineProgram::Clamd("/opt/bin/clamd".into()),
         launcher: root.launcher(),
         run_directory: root.path("tmp/run"),
         definitions_directory,
@@ -141,8 +141,10 @@ async fn the_snapshot_engine_runs(root: &EmptyRoot, config: &DaemonConfig) {
         return;
     }
     let Some(_mounted) = Proc::mounted(root) else { return };
-    let config =
-        DaemonConfig { program: Program::AirlockEngine("/opt/bin/airlock-engine".into()), ..config.clone() };
+    let config = DaemonConfig {
+        program: EngineProgram::AirlockEngine("/opt/bin/airlock-engine".into()),
+        ..config.clone()
+    };
     let snapshot = root.path("tmp/snapshot");
     let snapshots = Snapshots::new(&config, vec![]);
     assert!(snapshots.ensure(&snapshot).await.unwrap());

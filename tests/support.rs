@@ -86,7 +86,7 @@ fn tuning() -> Tuning {
         gate_worker: process::gate_worker(),
         ..Tuning::default()
     };
-    tuning.machine.look_again = Duration::from_secs(2);
+    tuning.machine.sweep_retry = Duration::from_secs(2);
     tuning.delivery.visibility = SCAN_TIMEOUT * 2;
     tuning.delivery.retry_delay = Duration::from_millis(100);
     // Tests send the same bytes again and again to see them scanned.
@@ -145,7 +145,7 @@ impl Service {
     }
 
     /// `POST /files`, which must succeed.
-    pub(crate) async fn announce(&self, body: &Value) -> Accepted {
+    pub(crate) async fn create_upload(&self, body: &Value) -> Accepted {
         let (status, answer) = self.post("/files", body).await;
         assert_eq!(status, 201, "{answer}");
         Accepted { file_id: text(&answer["file_id"]), upload: answer["upload"].clone() }
@@ -153,7 +153,7 @@ impl Service {
 
     /// Announces, uploads and returns the id.
     pub(crate) async fn upload(&self, filename: &str, bytes: &[u8]) -> String {
-        let accepted = self.announce(&json!({ "filename": filename, "size": bytes.len() })).await;
+        let accepted = self.create_upload(&json!({ "filename": filename, "size": bytes.len() })).await;
         let stored = self.put(&accepted, bytes).await;
         assert_eq!(stored.status(), 200, "{}", stored.text().await.unwrap());
         accepted.file_id

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use clamd::{DaemonConfig, Engine, Limits, Program, Transport};
+use clamd::{DaemonConfig, Engine, EngineLimits, EngineProgram, Transport};
 use domain::verdict::EngineReply;
 use gate::Gate;
 use inspector::{Inspector, WorkerProgram};
@@ -16,7 +16,8 @@ use sha2::Digest as _;
 use crate::archives::{self, Sample};
 use crate::{cpu, definitions};
 
-const LIMITS: Limits = Limits { max_file_size: 104_857_600, max_scan_time: Duration::from_mins(20) };
+const LIMITS: EngineLimits =
+    EngineLimits { max_file_size: 104_857_600, max_scan_time: Duration::from_mins(20) };
 /// A measurement is repeated until it has taken this long: the engine's clock ticks every 10 ms.
 const LONG_ENOUGH: Duration = Duration::from_millis(500);
 
@@ -32,7 +33,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     definitions::write_full_size_set(&set)?;
     let engine = Engine::new(
         DaemonConfig {
-            program: Program::Clamd("clamd".into()),
+            program: EngineProgram::Clamd("clamd".into()),
             launcher: vec![],
             run_directory: run_directory.clone(),
             definitions_directory: set,

@@ -81,7 +81,7 @@ impl Context {
             settings: Settings {
                 link_ttl: config.link_ttl,
                 max_form_size: MAX_LAMBDA_FORM.min(config.uploads.max_file_size),
-                first_look: machine.look_again,
+                first_sweep_in: machine.sweep_retry,
                 engine_silence: None,
                 allowed_origins: config.allowed_origins,
                 loopback_only: LoopbackOnly::No,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clamd::{Engine, EngineError, Transport, harmless};
-use domain::verdict::{Engine as EngineStamp, EngineReply};
+use domain::verdict::{EngineReply, EngineVersion};
 use thiserror::Error;
 
 use crate::Context;
@@ -25,7 +25,7 @@ pub enum CheckError {
 const SCAN_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Loads what freshclam left, and ends the engine again.
-pub(crate) async fn check(context: &Context) -> Result<EngineStamp, CheckError> {
+pub(crate) async fn check(context: &Context) -> Result<EngineVersion, CheckError> {
     let made = std::fs::create_dir_all(&context.engine.run_directory);
     made.map_err(EngineError::TemporaryDirectory)?;
     let engine = Engine::new(context.engine.clone(), Transport::Stream);
@@ -34,7 +34,7 @@ pub(crate) async fn check(context: &Context) -> Result<EngineStamp, CheckError> 
     checked
 }
 
-async fn check_with(context: &Context, engine: &Engine) -> Result<EngineStamp, CheckError> {
+async fn check_with(context: &Context, engine: &Engine) -> Result<EngineVersion, CheckError> {
     let stamp = engine.check().await?;
     for path in &context.known_good {
         let file = File::open(path).map_err(|error| CheckError::Unreadable(path.clone(), error))?;

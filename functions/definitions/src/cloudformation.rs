@@ -12,7 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Report, update};
+use crate::{Context, UpdateReport, update};
 
 /// The fields that are used.
 #[derive(Clone, Debug, Deserialize)]
@@ -53,7 +53,7 @@ struct Data {
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Tells the public key. For a new stack it publishes a first set before that; if that fails, the schedule tries again, and files wait.
-pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyhow::Result<Report> {
+pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyhow::Result<UpdateReport> {
     if request.request_type == RequestType::Create
         && let Err(error) = update(context, aws::clock::now()).await
     {
@@ -78,5 +78,5 @@ pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyho
     let put = http::Request::put(&request.response_url).body(body)?;
     let answered = tokio::time::timeout(ANSWER_TIMEOUT, client.request(put)).await??;
     anyhow::ensure!(answered.status().is_success(), "CloudFormation answered {}", answered.status());
-    Ok(Report::Stack { public_key })
+    Ok(UpdateReport::Stack { public_key })
 }

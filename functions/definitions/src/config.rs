@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use aws::env::{ConfigError, EngineChoice, Env};
 use aws::{DefinitionBucket, Sdk, Secret};
 use clamd::freshclam::{Databases, Freshclam, Mirror};
-use clamd::{DaemonConfig, Limits, Program};
+use clamd::{DaemonConfig, EngineLimits, EngineProgram};
 use definition_set::SigningKey;
 
 use crate::Context;
@@ -89,16 +89,16 @@ impl Context {
             proxy: config.proxy,
         };
         let engine = DaemonConfig {
-            program: Program::Clamd(config.clamd.clone()),
+            program: EngineProgram::Clamd(config.clamd.clone()),
             launcher: vec![],
             run_directory: work.join("run"),
             definitions_directory: freshclam.directory.clone(),
-            limits: Limits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(1) },
+            limits: EngineLimits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(1) },
             start_timeout: Duration::from_mins(2),
         };
         let snapshots = config
             .airlock_engine
-            .map(|path| DaemonConfig { program: Program::AirlockEngine(path), ..engine.clone() });
+            .map(|path| DaemonConfig { program: EngineProgram::AirlockEngine(path), ..engine.clone() });
         Ok(Self {
             bucket: DefinitionBucket::new(&sdk, config.bucket),
             key,

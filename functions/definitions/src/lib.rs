@@ -44,7 +44,7 @@ pub struct Context {
 /// What the function is asked to do.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub enum Event {
+pub enum UpdateEvent {
     Command(Command),
     /// CloudFormation made, changed or removed the stack.
     Stack(cloudformation::ResourceRequest),
@@ -62,7 +62,7 @@ pub enum Command {
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Report {
+pub enum UpdateReport {
     Published {
         serial: u64,
         version: String,
@@ -80,11 +80,13 @@ pub enum Report {
 }
 
 /// Handles one event. An error leaves everything as it was, and makes the invocation fail, so that its alarm fires.
-pub async fn handle(context: &Context, event: Event) -> anyhow::Result<Report> {
+pub async fn handle(context: &Context, event: UpdateEvent) -> anyhow::Result<UpdateReport> {
     let report = match event {
-        Event::Command(Command::Update) => update(context, aws::clock::now()).await?,
-        Event::Command(Command::Rollback { serial }) => roll_back(context, serial, aws::clock::now()).await?,
-        Event::Stack(request) => cloudformation::answer(context, request).await?,
+        UpdateEvent::Command(Command::Update) => update(context, aws::clock::now()).await?,
+        UpdateEvent::Command(Command::Rollback { serial }) => {
+            roll_back(context, serial, aws::clock::now()).await?
+        }
+        UpdateEvent::Stack(request) => cloudformation::answer(context, request).await?,
     };
     tracing::info!(?report, "done");
     Ok(report)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws::{Pointer, StoreError};
 use clamd::definitions::DefinitionsError;
-use clamd::freshclam::{Databases, FreshclamError, Outcome, STATE_FILE};
+use clamd::freshclam::{Databases, FreshclamError, STATE_FILE, UpdateOutcome};
 use definition_set::{
     Draft, InstallError, Manifest, PublishError, SetFile, Sources, describe_files, install, open, publish,
 };
@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::check::{CheckError, check};
 use crate::snapshot::{self, Made};
-use crate::{Context, Report};
+use crate::{Context, UpdateReport};
 
 /// Why nothing was published.
 #[derive(Debug, Error)]
@@ -45,7 +45,7 @@ pub enum UpdateError {
 const FRESHCLAM_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Updates and publishes. Two at once do no harm: the pointer is flipped by the first of them only.
-pub async fn update(context: &Context, now: Timestamp) -> Result<Report, UpdateError> {
+pub async fn update(context: &Context, now: Timestamp) -> Result<UpdateReport, UpdateError> {
     let before = Before::read(context).await?;
     let updated = update_from(context, &before, now).await;
     let published = match &updated {
@@ -90,14 +90,14 @@ async fn update_from(
     context: &Context,
     before: &Before,
     now: Timestamp,
-) -> Result<(Report, Option<Definitions>), UpdateError> {
+) -> Result<(UpdateReport, Option<Definitions>), UpdateError> {
     let databases = &context.freshclam.directory;
     prepare(context, before.manifest.as_ref()).await?;
     let ran = context.freshclam.run(FRESHCLAM_TIMEOUT, |line| tracing::info!(line, "freshclam")).await;
     keep_state(context).await?;
-    if ran? == Outcome::CoolingDown {
+    if ran? == UpdateOutcome::CoolingDown {
         tracing::warn!("a mirror refused us earlier; it is not asked before its time");
-        return Ok((Report::CoolingDown, None));
+        return Ok((UpdateReport::CoolingDown, None));
     }
     let (files, definitions) = (describe_files(databases)?, clamd::definitions::read(databases)?);
     if let Some(missing) = missing(context, |name| files.iter().any(|file| file.name.as_str() == name)) {
@@ -107,7 +107,7 @@ async fn update_from(
     if let Some(manifest) = &before.manifest {
         withdrawn.clone_from(&manifest.withdrawn);
         if withdrawn.contains(&definitions.version) {
-            return Ok((Report::Withdrawn { version: definitions.version }, None));
+            return Ok((UpdateReport::Withdrawn { version: definitions.version }, None));
         }
         let (fetched, published) = (definitions.built_at, manifest.definitions.built_at);
         if fetched < published {
@@ -126,7 +126,7 @@ async fn update_from(
     if let Some(path) = path {
         let _ = std::fs::remove_file(path);
     }
-    let report = Report::Published { serial: manifest.serial, version: manifest.definitions.version };
+    let report = UpdateReport::Published { serial: manifest.serial, version: manifest.definitions.version };
     Ok((report, Some(definitions)))
 }
 
@@ -177,7 +177,7 @@ async fn prepare(context: &Context, manifest: Option<&Manifest>) -> Result<(), U
 fn is_damage(error: &InstallError) -> bool {
     match error {
         InstallError::OtherContent(_) => true,
-        InstallError::Store(error) => error.kind == aws::Kind::NotFound,
+        InstallError::Store(error) => error.kind == aws::StoreErrorKind::NotFound,
         InstallError::Directory(..) => false,
     }
 }
@@ -217,7 +217,7 @@ fn report_age(published: Option<&Definitions>, is_updated: bool, now: Timestamp)
     let age = published.map(|definitions| now.since(definitions.built_at));
     let mut metrics = vec![aws::metrics::count("DefinitionsUpdateFailed", u64::from(!is_updated))];
     metrics.extend(age.map(|age| aws::metrics::seconds("DefinitionsAge", age)));
-    aws::metrics::emit(&aws::metrics::Event {
+    aws::metrics::emit(&aws::metrics::MetricEvent {
         service: "definitions",
         dimensions: &[],
         metrics: &metrics,

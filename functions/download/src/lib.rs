@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
-use domain::access::{DOWNLOAD_URL_TTL, Denied, DownloadGrant, LinkClaims, grant};
+use domain::access::{AccessError, DOWNLOAD_URL_TTL, DownloadGrant, LinkClaims, grant};
 use serde::Serialize;
 use web::{ApiError, LinkKey, LoopbackOnly};
 
@@ -70,7 +70,7 @@ async fn follow(
     if context.stores.ledger.count_download(&grant).await?.is_none() {
         // Something changed between the look and the count; look again to say what.
         granted(&context, &claims).await?;
-        return Err(Denied::LimitReached.into());
+        return Err(AccessError::LimitReached.into());
     }
     let (url, expires_at) = context.stores.objects.presign_get(&grant, DOWNLOAD_URL_TTL, now).await?;
     let wants_json =
@@ -87,6 +87,6 @@ async fn follow(
 }
 
 async fn granted(context: &Context, claims: &LinkClaims) -> Result<DownloadGrant, ApiError> {
-    let record = context.stores.ledger.load(claims.file_id).await?.ok_or(Denied::Gone)?;
+    let record = context.stores.ledger.load(claims.file_id).await?.ok_or(AccessError::Gone)?;
     Ok(grant(&record, claims, aws::clock::now())?)
 }

@@ -33,7 +33,7 @@ impl Context {
             loopback_only: LoopbackOnly::No,
             settings: Settings {
                 // Each look is a query, and each second of a stream is paid for.
-                look_every: Duration::from_secs(1),
+                poll_interval: Duration::from_secs(1),
                 longest_stream: Duration::from_secs(env.parsed("LIVE_STREAM_SECONDS", 300)?),
                 n_workers: env.parsed("SCAN_CONCURRENCY", 10)?,
             },

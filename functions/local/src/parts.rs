@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use api::{Disk, Facts, Probe};
+use api::{Disk, RuntimeStats, StatsSource};
 use aws::env::{EngineChoice, Env};
 use aws::{DeadLetters, Stores};
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use clamd::{DaemonConfig, Engine, Program};
+use clamd::{DaemonConfig, Engine, EngineProgram};
 use domain::machine::MachinePolicy;
 use standin::queue::Queue;
 use tokio::net::TcpListener;
@@ -53,16 +53,16 @@ pub(crate) fn busy() -> Router {
 }
 
 /// The engine's program. The snapshot engine where it is installed, clamd where it is not, if nothing else is said.
-fn program(settings: &Settings, env: &Env) -> anyhow::Result<Program> {
+fn program(settings: &Settings, env: &Env) -> anyhow::Result<EngineProgram> {
     let chosen = env.engine()?;
     if chosen == Some(EngineChoice::Clamd) {
-        return Ok(Program::Clamd("clamd".into()));
+        return Ok(EngineProgram::Clamd("clamd".into()));
     }
     let found =
         settings.tuning.airlock_engine.clone().or_else(|| find_beside_or_on_path("airlock-engine", env));
     match (found, chosen) {
-        (Some(path), _) => Ok(Program::AirlockEngine(path)),
-        (None, None) => Ok(Program::Clamd("clamd".into())),
+        (Some(path), _) => Ok(EngineProgram::AirlockEngine(path)),
+        (None, None) => Ok(EngineProgram::Clamd("clamd".into())),
         (None, Some(_)) => {
             bail!(
                 "`ENGINE` is `snapshot`, and there is no `airlock-engine` on the search path: `tools/engine build` makes it"
@@ -113,7 +113,7 @@ pub(crate) struct Functions<'a> {
     pub(crate) stores: &'a Stores,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) machine: MachinePolicy,
-    pub(crate) probe: Probe,
+    pub(crate) probe: StatsSource,
     pub(crate) disk: Disk,
 }
 
@@ -146,7 +146,7 @@ impl Functions<'_> {
             settings: api::Settings {
                 link_ttl: config.link_ttl,
                 max_form_size: config.uploads.max_file_size,
-                first_look: self.machine.look_again,
+                first_sweep_in: self.machine.sweep_retry,
                 engine_silence: Some(Duration::from_mins(2)),
                 allowed_origins: config.allowed_origins.clone(),
                 loopback_only: loopback_only.clone(),
@@ -165,7 +165,7 @@ impl Functions<'_> {
             loopback_only: loopback_only.clone(),
             settings: live::Settings {
                 // Every change goes through this process, which says so at once.
-                look_every: Duration::from_secs(1),
+                poll_interval: Duration::from_secs(1),
                 longest_stream: Duration::from_hours(1),
                 n_workers: u64::try_from(self.settings.tuning.delivery.n_workers).unwrap_or(1),
             },
@@ -179,13 +179,13 @@ impl Functions<'_> {
 }
 
 /// What the monitor cannot learn from the stores.
-pub(crate) fn probe(queue: &Queue, engine: &Arc<Engine>, n_workers: usize) -> Probe {
+pub(crate) fn probe(queue: &Queue, engine: &Arc<Engine>, n_workers: usize) -> StatsSource {
     let (queue, engine) = (queue.clone(), Arc::clone(engine));
-    Probe(Arc::new(move || {
+    StatsSource(Arc::new(move || {
         let (queue, engine) = (queue.clone(), Arc::clone(&engine));
         Box::pin(async move {
             let backlog = queue.backlog().await;
-            Facts {
+            RuntimeStats {
                 n_workers: u64::try_from(n_workers).unwrap_or(u64::MAX),
                 oldest_age: backlog.ok().and_then(|backlog| backlog.oldest_age),
                 n_engine_starts: engine.n_starts(),

@@ -23,7 +23,7 @@ use crate::data_dir::DataDir;
 use crate::definitions;
 use crate::disk;
 use crate::parts::{Functions, bind, busy, engine, page_origins, probe, refuse_open_service, url_of};
-use crate::report::Report;
+use crate::report::StartReport;
 use crate::server::serve;
 use crate::settings::Settings;
 use crate::snapshot;
@@ -41,7 +41,7 @@ const MAX_POST_FORM: u64 = 128 * 1024 * 1024;
 /// A running service. Dropping it stops its tasks and kills its engine.
 #[derive(Debug)]
 pub struct Local {
-    report: Report,
+    report: StartReport,
     scan: Arc<scan::Context>,
     dynamodb: DynamoDb,
     queue: Queue,
@@ -57,8 +57,8 @@ impl Local {
         refuse_open_service(&settings)?;
         let (storage_host, bounds) = (StorageHost::of(&settings)?, settings.tuning.connections);
         let (config, storage) = (api::Config::common(env)?, Storage::from_env(env)?);
-        let outlets = notify::Outlets::from_env(env);
-        let webhooks = outlets.webhooks(&words(env, "WEBHOOK_PRIVATE_HOSTS"))?;
+        let event_sinks = notify::EventSinks::from_env(env);
+        let webhooks = event_sinks.webhooks(&words(env, "WEBHOOK_PRIVATE_HOSTS"))?;
         let scan_timeout = Duration::from_secs(env.parsed("VIRUS_SCAN_TIMEOUT", 300)?);
         let data_dir = DataDir::open(&settings.data_dir)?;
         let secrets = data_dir.secrets()?;
@@ -111,11 +111,11 @@ impl Local {
         let scans = ScanQueue::new(sqs.clone(), SCAN_QUEUE.to_owned(), storage.bucket());
         let dead_letters = scans.dead_letters(format!("{SCAN_QUEUE}{}", standin::sqs::DEAD_LETTERS));
         let events = EventQueue::new(sqs, EVENT_QUEUE.to_owned());
-        let queues = Queues { scans: Some(scans), events: (!outlets.is_empty()).then_some(events) };
+        let queues = Queues { scans: Some(scans), events: (!event_sinks.is_empty()).then_some(events) };
         let passwords = Some(PasswordKey::new(&secrets.password_key()).context("`secrets.json`")?);
         let (tags, incoming) = (env.tag_profile()?, env.incoming()?);
         let stores = Stores { objects, ledger, queues, tags, incoming, passwords };
-        let machine = machine(&settings, &storage, &outlets, env)?;
+        let machine = machine(&settings, &storage, &event_sinks, env)?;
 
         let run_directory = data_dir.path.join("run");
         let engine =
@@ -156,7 +156,7 @@ impl Local {
             stores: stores.clone(),
             machine,
             bucket: storage.bucket(),
-            bus: if outlets.has_bus() { outlets.bus(&Sdk::from_environment().await) } else { None },
+            bus: if event_sinks.has_bus() { event_sinks.bus(&Sdk::from_environment().await) } else { None },
             webhooks,
         };
         let telling = Delivery { n_workers: settings.tuning.n_tellers, ..settings.tuning.delivery };
@@ -176,7 +176,7 @@ impl Local {
             snapshot,
         ));
 
-        let report = Report {
+        let report = StartReport {
             url,
             s3_url: s3_public_url,
             storage: storage.describe(),
@@ -189,7 +189,7 @@ impl Local {
         Ok(Self { report, scan, dynamodb, queue, tasks, _data_dir: data_dir })
     }
 
-    pub fn report(&self) -> &Report {
+    pub fn report(&self) -> &StartReport {
         &self.report
     }
 
@@ -238,7 +238,7 @@ fn words<'a>(env: &'a Env, name: &str) -> Vec<&'a str> {
 fn machine(
     settings: &Settings,
     storage: &Storage,
-    outlets: &notify::Outlets,
+    event_sinks: &notify::EventSinks,
     env: &Env,
 ) -> Result<MachinePolicy, ConfigError> {
     let (said, tuning) = (env.machine()?, settings.tuning.machine);
@@ -247,7 +247,7 @@ fn machine(
     Ok(storage.machine(MachinePolicy {
         max_file_size: said.max_file_size,
         quarantine: said.quarantine,
-        publishes: !outlets.is_empty(),
+        publishes: !event_sinks.is_empty(),
         rescan_every,
         ..tuning
     }))

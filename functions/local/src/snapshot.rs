@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clamd::{Engine, Program, Snapshot, Snapshots};
+use clamd::{Engine, EngineProgram, Snapshot, Snapshots};
 
 /// The snapshot in the data directory.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ const TRAINING: [&str; 2] = ["/proc/self/exe", "/bin/sh"];
 impl Kept {
     /// Makes `engine` begin with it at every start. `None` for an engine that does not know what that is.
     pub(crate) fn for_engine(engine: &Engine, data_dir: &Path) -> Option<Self> {
-        if !matches!(engine.config().program, Program::AirlockEngine(_)) {
+        if !matches!(engine.config().program, EngineProgram::AirlockEngine(_)) {
             return None;
         }
         let path = data_dir.join("snapshot");

@@ -13,13 +13,13 @@ pub struct Config {
 
 /// Who wants to be told, by the environment. With neither, there are no events.
 #[derive(Clone, Debug, Default)]
-pub struct Outlets {
+pub struct EventSinks {
     event_bus: Option<String>,
     urls: Vec<String>,
     secrets: Vec<String>,
 }
 
-impl Outlets {
+impl EventSinks {
     /// `EVENT_BUS_NAME`; `WEBHOOK_URLS` and `WEBHOOK_SECRET`, each several with spaces between them.
     pub fn from_env(env: &Env) -> Self {
         let words = |name| {
@@ -65,18 +65,18 @@ impl Context {
     pub async fn connect(config: Config) -> anyhow::Result<Self> {
         let sdk = Sdk::from_environment().await;
         let env = &config.env;
-        let mut outlets = Outlets::from_env(env);
+        let mut event_sinks = EventSinks::from_env(env);
         if let Some(arn) = env.get("WEBHOOK_SECRET_ARN") {
             let values = Secret::new(sdk.secrets(), arn.to_owned()).read().await?;
-            outlets.secrets = [Some(values.current), values.previous].into_iter().flatten().collect();
+            event_sinks.secrets = [Some(values.current), values.previous].into_iter().flatten().collect();
         }
         Ok(Self {
             stores: Stores::from_env(env, &sdk)?,
             machine: env.machine()?,
             bucket: env.required("S3_BUCKET_NAME")?.to_owned(),
-            bus: outlets.bus(&sdk),
+            bus: event_sinks.bus(&sdk),
             // There is nothing private on Lambda that a webhook has to reach.
-            webhooks: outlets.webhooks(&[])?,
+            webhooks: event_sinks.webhooks(&[])?,
         })
     }
 }

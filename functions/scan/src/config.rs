@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws::Stores;
 use aws::env::{ConfigError, EngineChoice, Env};
-use clamd::{Limits, Program};
+use clamd::{EngineLimits, EngineProgram};
 use definition_set::PublicKey;
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
@@ -19,7 +19,7 @@ use crate::IncomingTerms;
 pub struct Config {
     pub max_file_size: u64,
     pub scan_timeout: Duration,
-    pub program: Program,
+    pub program: EngineProgram,
     pub gate_worker: WorkerProgram,
     /// Where definitions, the engine's socket and temporary files are. Its path must be short: a socket's has at most 107 bytes.
     pub scratch: PathBuf,
@@ -80,8 +80,8 @@ impl Config {
     }
 
     /// The engine's share of a scan's time: the rest is for reading, hashing and the canaries.
-    pub fn limits(max_file_size: u64, scan_timeout: Duration) -> Limits {
-        Limits { max_file_size, max_scan_time: scan_timeout.mul_f64(0.8) }
+    pub fn limits(max_file_size: u64, scan_timeout: Duration) -> EngineLimits {
+        EngineLimits { max_file_size, max_scan_time: scan_timeout.mul_f64(0.8) }
     }
 }
 
@@ -105,14 +105,14 @@ fn gate_worker(libraries: &Path) -> WorkerProgram {
 }
 
 /// From the layer. clamd unless something else is said, because the layer has the other one for this machine's architecture only where it could be built.
-fn program(env: &Env) -> Result<Program, ConfigError> {
+fn program(env: &Env) -> Result<EngineProgram, ConfigError> {
     let path = |name, usual: &str| PathBuf::from(env.get(name).unwrap_or(usual));
     if env.engine()? != Some(EngineChoice::Snapshot) {
-        return Ok(Program::Clamd(path("AIRLOCK_CLAMD", "/opt/bin/clamd")));
+        return Ok(EngineProgram::Clamd(path("AIRLOCK_CLAMD", "/opt/bin/clamd")));
     }
     let program = path("AIRLOCK_ENGINE", "/opt/bin/airlock-engine");
     if program.is_file() {
-        return Ok(Program::AirlockEngine(program));
+        return Ok(EngineProgram::AirlockEngine(program));
     }
     Err(ConfigError::Unsafe(format!(
         "`ENGINE` is `snapshot`, and there is no `{}`: the layer was built where it could not be",

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::{DefinitionBucket, Ledger, StoreError};
-use clamd::{Engine, EngineError, Program};
-use definition_set::{InstallError, Manifest, PublicKey, Refusal, SetSnapshot, directory_of, install, open};
+use clamd::{Engine, EngineError, EngineProgram};
+use definition_set::{
+    InstallError, Manifest, ManifestError, PublicKey, SetSnapshot, directory_of, install, open,
+};
 use domain::freshness::FreshnessPolicy;
 use domain::timestamp::Timestamp;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-use crate::snapshot::{self, Coming, NotBegun};
+use crate::snapshot::{self, BeginError, SnapshotDownload};
 
 /// Definitions that somebody publishes.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ struct State {
     /// A serial number that the engine did not work with.
     bad: Option<u64>,
     /// The engine began with a snapshot; it, or the definitions behind it, may still be on their way.
-    coming: Option<Coming>,
+    coming: Option<SnapshotDownload>,
 }
 
 impl State {
@@ -47,11 +49,11 @@ impl State {
 
 /// Why what is published now is not in use. What was in use before still is.
 #[derive(Debug, Error)]
-pub enum DefinitionsError {
+pub enum RefreshError {
     #[error("no definitions have been published yet")]
     NothingPublished,
     #[error("the published definitions are refused")]
-    Refused(#[from] Refusal),
+    Refused(#[from] ManifestError),
     #[error(transparent)]
     Install(#[from] InstallError),
     #[error("the engine does not work with the published definitions")]
@@ -88,13 +90,13 @@ impl PublishedDefinitions {
 
     /// Looks for a newer set, if it is time to, and makes the engine use it. On an error the engine uses what it used before; call it again
     /// later. Calls at once wait for each other. Whether the engine changed.
-    pub async fn refresh(&self, engine: &Arc<Engine>, now: Timestamp) -> Result<bool, DefinitionsError> {
+    pub async fn refresh(&self, engine: &Arc<Engine>, now: Timestamp) -> Result<bool, RefreshError> {
         let mut state = self.state.lock().await;
         if state.looked_at.is_some_and(|at| now.since(at) < LOOK_EVERY) && state.in_use.is_some() {
             return Ok(false);
         }
         state.looked_at = Some(now);
-        let pointer = self.bucket.current().await?.ok_or(DefinitionsError::NothingPublished)?;
+        let pointer = self.bucket.current().await?.ok_or(RefreshError::NothingPublished)?;
         let in_use = state.in_use.as_ref().map_or(0, |manifest| manifest.serial);
         let seen = self.ledger.seen_definition_serial().await?.max(in_use);
         let manifest = open(&pointer.bytes, &self.key, seen, now)?;
@@ -102,7 +104,7 @@ impl PublishedDefinitions {
             return Ok(false);
         }
         if state.bad == Some(manifest.serial) {
-            return Err(DefinitionsError::KnownBad(manifest.serial));
+            return Err(RefreshError::KnownBad(manifest.serial));
         }
         let has_same_files = state.in_use.as_ref().is_some_and(|used| used.files == manifest.files);
         if !has_same_files {
@@ -123,7 +125,7 @@ impl PublishedDefinitions {
         engine: &Arc<Engine>,
         manifest: &Manifest,
         state: &mut State,
-    ) -> Result<(), DefinitionsError> {
+    ) -> Result<(), RefreshError> {
         let link = Self::link(&self.root);
         let before = std::fs::read_link(&link).ok();
         // There is one place to put a set together.
@@ -163,14 +165,14 @@ impl PublishedDefinitions {
         snapshot: &SetSnapshot,
         state: &mut State,
         before: Option<PathBuf>,
-    ) -> Result<(), NotBegun> {
+    ) -> Result<(), BeginError> {
         snapshot::fits(engine, snapshot).await?;
         engine.stop().await;
         let link = Self::link(&self.root);
         let directory = directory_of(manifest, &self.root);
         // What was there has another name, and must not be what the engine falls back on.
         let _ = std::fs::remove_dir_all(&directory);
-        point(&link, &directory).map_err(|error| NotBegun::Link(Box::new(error)))?;
+        point(&link, &directory).map_err(|error| BeginError::Link(Box::new(error)))?;
         let begun =
             snapshot::begin(&self.bucket, engine, (manifest, snapshot), (&self.root, before.clone())).await;
         match begun {
@@ -180,7 +182,7 @@ impl PublishedDefinitions {
             }
             Err(error) => {
                 if let Some(before) = before {
-                    point(&link, &before).map_err(|error| NotBegun::Link(Box::new(error)))?;
+                    point(&link, &before).map_err(|error| BeginError::Link(Box::new(error)))?;
                 }
                 Err(error)
             }
@@ -196,12 +198,12 @@ impl PublishedDefinitions {
 }
 
 fn knows_snapshots(engine: &Engine) -> bool {
-    matches!(engine.config().program, Program::AirlockEngine(_))
+    matches!(engine.config().program, EngineProgram::AirlockEngine(_))
 }
 
 /// Makes `link` lead to `directory`, at once.
-fn point(link: &Path, directory: &Path) -> Result<(), DefinitionsError> {
-    let failed = |error| DefinitionsError::Link(directory.to_owned(), error);
+fn point(link: &Path, directory: &Path) -> Result<(), RefreshError> {
+    let failed = |error| RefreshError::Link(directory.to_owned(), error);
     let unfinished = link.with_extension("new");
     let _ = std::fs::remove_file(&unfinished);
     std::os::unix::fs::symlink(directory, &unfinished).map_err(failed)?;

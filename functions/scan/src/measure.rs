@@ -1,6 +1,6 @@
 //! What does a scan tell CloudWatch? On one machine nobody reads it.
 
-use aws::metrics::{Event, bytes, count, emit, seconds};
+use aws::metrics::{MetricEvent, bytes, count, emit, seconds};
 use aws_lambda_events::event::sqs::SqsMessage;
 use domain::record::Record;
 use domain::timestamp::Timestamp;
@@ -28,12 +28,12 @@ pub(crate) fn judged(context: &Context, record: &Record, sent_at: Option<Timesta
         metrics.push(seconds("DefinitionsAgeAtScan", now.since(engine.definitions.built_at)));
     }
     let dimensions = [("verdict", record.status().as_str())];
-    emit(&Event { service: "scan", dimensions: &dimensions, metrics: &metrics, at: now });
+    emit(&MetricEvent { service: "scan", dimensions: &dimensions, metrics: &metrics, at: now });
     let reason = match &judgement.verdict {
         Verdict::Unscannable { reason } => reason.code(),
         Verdict::Error { reason } => reason.code(),
         Verdict::Clean(_) | Verdict::Infected { .. } => return,
     };
     let refused = [count("Refusals", 1)];
-    emit(&Event { service: "scan", dimensions: &[("reason", reason)], metrics: &refused, at: now });
+    emit(&MetricEvent { service: "scan", dimensions: &[("reason", reason)], metrics: &refused, at: now });
 }

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use clamd::{EngineError, Part, ScanBudget};
-use domain::aftermath::{Release, Rescan};
 use domain::content_encoding::ContentEncoding;
 use domain::id::{FileId, ScanId, Sha256, Version};
-use domain::machine::{Effect, Event, Report};
+use domain::machine::{Effect, Event, ScanReport};
 use domain::password::Password;
+use domain::post_verdict::{Release, Rescan};
 use domain::record::{Lease, Record, State};
 use domain::timestamp::Timestamp;
 use domain::verdict::{
-    Decryption, Engine, EngineReply, Evidence, Outcome, ScanError, Structure, Unscannable, Verdict, judge,
+    Decryption, EngineReply, EngineVersion, Evidence, Outcome, ScanError, Structure, Unscannable, Verdict,
+    judge,
 };
 use inspector::InspectorError;
 use tokio::time::{Instant, interval_at};
@@ -29,9 +30,9 @@ pub(crate) async fn judge_version(
 ) -> Result<(), Retry> {
     let holder = ScanId::from_random(aws::clock::random_uuid());
     let claimed = Event::Claimed { version, holder };
-    let ledger = &context.stores.ledger;
+    let transitions = context.transitions();
     let now = aws::clock::now();
-    let Some(applied) = ledger.apply(file, &claimed, &context.machine, now).await? else {
+    let Some(applied) = transitions.apply(file, &claimed, now).await? else {
         tracing::info!(file.id = %file, "event for an unknown file ignored");
         return Ok(());
     };
@@ -44,7 +45,7 @@ pub(crate) async fn judge_version(
         Effect::Scan { version, lease } => Some((version.clone(), *lease)),
         _ => None,
     });
-    let settled = context.stores.settle(&applied, &context.machine, aws::clock::now());
+    let settled = transitions.run_effects(&applied, aws::clock::now());
     match to_scan {
         Some((version, lease)) => {
             let scanned = scan_under_lease(context, &applied.record, &version, lease, sent_at, budget);
@@ -72,7 +73,7 @@ async fn scan_under_lease(
             scanned = &mut scan => break scanned,
             _ = renewals.tick() => {
                 let renewed = Event::Renewed { holder: lease.holder };
-                match context.stores.ledger.apply(file, &renewed, &context.machine, aws::clock::now()).await {
+                match context.transitions().apply(file, &renewed, aws::clock::now()).await {
                     Ok(Some(applied)) if applied.kept.is_none() => {}
                     Ok(_) => {
                         tracing::info!(file.id = %file, "lease lost; scan dropped");
@@ -96,6 +97,7 @@ async fn conclude(
     Scanned { report, seen, is_out_of_room }: Scanned,
 ) -> Result<(), Retry> {
     let (version_id, holder, now) = (version.version_id.clone(), lease.holder, aws::clock::now());
+    let transitions = context.transitions();
     let seen = seen.join("; ");
     tracing::info!(
         file.id = %file, scan.outcome = ?report.outcome, scan.duration_ms = report.duration.as_millis(), scan.attempt = lease.epoch, seen,
@@ -104,17 +106,17 @@ async fn conclude(
     if is_out_of_room && matches!(report.outcome, Outcome::Inconclusive(_)) {
         tracing::warn!(file.id = %file, seen, "scan postponed: too little temporary space");
         let postponed = Event::Postponed { version_id, holder };
-        context.stores.ledger.apply(file, &postponed, &context.machine, now).await?;
+        let _no_effects = transitions.apply(file, &postponed, now).await?;
         return Err(Retry::NoRoom);
     }
     let scanned = Event::Scanned { version_id, holder, report };
-    let Some(applied) = context.stores.ledger.apply(file, &scanned, &context.machine, now).await? else {
+    let Some(applied) = transitions.apply(file, &scanned, now).await? else {
         return Ok(());
     };
     if applied.kept.is_none() {
         aws::log::verdict(&applied.record, &seen, now);
     }
-    context.stores.settle(&applied, &context.machine, now).await?;
+    transitions.run_effects(&applied, now).await?;
     if applied.kept.is_none() && applied.record.judgement().is_some() {
         measure::judged(context, &applied.record, sent_at, now);
         if let Err(error) = context.stores.ledger.count_verdict(&applied.record, now).await {
@@ -122,7 +124,7 @@ async fn conclude(
         }
     }
     let is_rescan_queued =
-        applied.record.aftermath().is_some_and(|after| matches!(after.rescan, Rescan::Queued { .. }));
+        applied.record.post_verdict().is_some_and(|after| matches!(after.rescan, Rescan::Queued { .. }));
     let is_queued = is_rescan_queued || matches!(applied.record.state, State::Queued { .. });
     let comes_again = applied.kept.is_none() && is_queued;
     if comes_again { Err(Retry::Inconclusive) } else { Ok(()) }
@@ -130,7 +132,7 @@ async fn conclude(
 
 /// What a scan came to.
 struct Scanned {
-    report: Report,
+    report: ScanReport,
     /// What the log says about it, in order. Nothing of the file's own.
     seen: Vec<String>,
     is_out_of_room: bool,
@@ -174,7 +176,7 @@ async fn scan(context: &Context, record: &Record, version: &Version, budget: Dur
     // An engine that ran out of space says so only as an error of its own.
     is_out_of_room |= context.engine.lacks_room(version.size_bytes);
     let release = release_of(context, &outcome, sha256).await;
-    let report = Report { outcome, duration: began.elapsed(), sha256, engine, needed_password, release };
+    let report = ScanReport { outcome, duration: began.elapsed(), sha256, engine, needed_password, release };
     Scanned { report, seen, is_out_of_room }
 }
 
@@ -202,7 +204,7 @@ enum Gathered {
     Known {
         verdict: Verdict,
         sha256: Sha256,
-        engine: Engine,
+        engine: EngineVersion,
     },
     /// The engine was not asked, or was stopped: the file costs more than it may.
     Unscannable {
@@ -325,7 +327,7 @@ async fn gather(
         return Err(Trouble::NotAllTaken { taken: scan.n_bytes, size: spooled.size_bytes });
     }
     Ok(Gathered::Evidence(Evidence {
-        announced_size: version.size_bytes,
+        declared_size: version.size_bytes,
         stored_size,
         streamed_size: spooled.size_bytes,
         content_encoding,

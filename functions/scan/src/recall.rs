@@ -1,9 +1,9 @@
 //! Have these bytes been judged before? Then the engine need not look again, or the object need not even be read.
 
 use domain::id::Sha256;
-use domain::known::{Known, Question};
+use domain::known::{CacheKey, Known};
 use domain::record::Record;
-use domain::verdict::{Engine, Verdict};
+use domain::verdict::{EngineVersion, Verdict};
 
 use crate::Context;
 
@@ -17,7 +17,7 @@ pub(crate) async fn recall(
     record: &Record,
     sha256: Sha256,
     size_bytes: u64,
-) -> Option<(Verdict, Engine)> {
+) -> Option<(Verdict, EngineVersion)> {
     // Who asks for another look wants one.
     let is_rescan = record.judgement().is_some();
     // What a password was given for may have been encrypted before.
@@ -30,7 +30,7 @@ pub(crate) async fn recall(
         None
     })?;
     let engine = context.running_engine().await.ok()?;
-    let question = Question { sha256, size_bytes, engine: &engine, release: RELEASE };
+    let question = CacheKey { sha256, size_bytes, engine: &engine, release: RELEASE };
     let verdict = known.answer(question, context.freshness_now().await, aws::clock::now())?;
     tracing::info!(file.id = %record.file_id, "the same bytes were judged before");
     Some((verdict, engine))
@@ -43,9 +43,9 @@ pub(crate) async fn remember(
     verdict: &Verdict,
     sha256: Sha256,
     size_bytes: u64,
-    engine: &Engine,
+    engine: &EngineVersion,
 ) {
-    let question = Question { sha256, size_bytes, engine, release: RELEASE };
+    let question = CacheKey { sha256, size_bytes, engine, release: RELEASE };
     let Some(known) = Known::of(question, verdict).filter(|_| context.recall) else { return };
     if let Err(error) = context.stores.ledger.remember(&record.owner, known, aws::clock::now()).await {
         tracing::warn!(error = aws::log::chain(&error), "a verdict was not remembered");

@@ -13,11 +13,11 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::DefinitionsError;
+use crate::RefreshError;
 
 /// Why the definitions are loaded as ever.
 #[derive(Debug, Error)]
-pub(crate) enum NotBegun {
+pub(crate) enum BeginError {
     #[error(transparent)]
     Build(#[from] SnapshotError),
     #[error("it is of another build of the engine than this scanner's")]
@@ -29,14 +29,14 @@ pub(crate) enum NotBegun {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
-    Link(Box<DefinitionsError>),
+    Link(Box<RefreshError>),
 }
 
 /// What is still being fetched. Dropped, it is not any more.
 #[derive(Debug)]
-pub(crate) struct Coming(JoinHandle<()>);
+pub(crate) struct SnapshotDownload(JoinHandle<()>);
 
-impl Coming {
+impl SnapshotDownload {
     /// Returns when nothing is being fetched any more.
     pub(crate) async fn stop(mut self) {
         self.0.abort();
@@ -44,16 +44,16 @@ impl Coming {
     }
 }
 
-impl Drop for Coming {
+impl Drop for SnapshotDownload {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
 /// Whether `engine` is of the build that `snapshot` is for.
-pub(crate) async fn fits(engine: &Engine, snapshot: &SetSnapshot) -> Result<(), NotBegun> {
+pub(crate) async fn fits(engine: &Engine, snapshot: &SetSnapshot) -> Result<(), BeginError> {
     let build = Snapshots::new(engine.config(), vec![]).build().await?;
-    if build == snapshot.build { Ok(()) } else { Err(NotBegun::OtherBuild) }
+    if build == snapshot.build { Ok(()) } else { Err(BeginError::OtherBuild) }
 }
 
 /// Makes `engine`, which is stopped, begin with `snapshot`, and fetches it meanwhile; after it come the definitions themselves, for the day when the
@@ -64,11 +64,11 @@ pub(crate) async fn begin(
     engine: &Arc<Engine>,
     (manifest, snapshot): (&Manifest, &SetSnapshot),
     (root, before): (&Path, Option<PathBuf>),
-) -> Result<Coming, NotBegun> {
+) -> Result<SnapshotDownload, BeginError> {
     let path = root.join(format!("{}.{EXTENSION}", snapshot.sha256));
     // Half of it may have come before. The engine opens it as soon as it starts.
     let emptied = std::fs::File::create(&path);
-    let file = emptied.map_err(|error| NotBegun::Unwritable(path.clone(), error))?;
+    let file = emptied.map_err(|error| BeginError::Unwritable(path.clone(), error))?;
     let former = engine.begin_with(Some(Snapshot::Vouched {
         path: path.clone(),
         size_bytes: snapshot.size_bytes,
@@ -83,9 +83,9 @@ pub(crate) async fn begin(
         (root.to_owned(), file, before),
         failed,
     );
-    let coming = Coming(tokio::spawn(fetching));
+    let coming = SnapshotDownload(tokio::spawn(fetching));
     let checked = tokio::select! {
-        checked = engine.check() => checked.map_err(NotBegun::from),
+        checked = engine.check() => checked.map_err(BeginError::from),
         // An engine that still waits for it is killed here.
         Ok(error) = failure => Err(error.into()),
     };

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use aws::{IncomingLook, ListedVersions, StoreError};
-use domain::incoming::{IncomingRules, Read};
+use aws::{IncomingCursor, ListedVersions, StoreError};
+use domain::incoming::{IncomingRules, KeyMatch};
 
 use crate::Context;
 
@@ -17,7 +17,7 @@ const PAGE: i32 = 100;
 pub(crate) async fn look(context: &Context, every: Duration) -> Result<u32, StoreError> {
     let Some(rules) = &context.stores.incoming else { return Ok(0) };
     let (ledger, now) = (&context.stores.ledger, aws::clock::now());
-    let last = ledger.incoming_look().await?;
+    let last = ledger.incoming_cursor().await?;
     if last.as_ref().is_some_and(|last| last.due_at > now) {
         return Ok(0);
     }
@@ -25,7 +25,7 @@ pub(crate) async fn look(context: &Context, every: Duration) -> Result<u32, Stor
     let listed = context.stores.objects.list_versions(rules.prefix(), after, PAGE).await?;
     let n_asked = ask_for_unknown(context, rules, &listed).await?;
     // Noted afterwards: who dies before this looks again.
-    ledger.note_incoming_look(IncomingLook { after: listed.next, due_at: now + every }).await?;
+    ledger.keep_incoming_cursor(IncomingCursor { after: listed.next, due_at: now + every }).await?;
     Ok(n_asked)
 }
 
@@ -37,9 +37,9 @@ async fn ask_for_unknown(
     let Some(queue) = &context.stores.queues.scans else { return Ok(0) };
     let mut n_asked = 0;
     for (key, version) in &listed.versions {
-        let Read::File { incoming, .. } = rules.read(key, &version.version_id) else { continue };
+        let KeyMatch::File { incoming, .. } = rules.read(key, &version.version_id) else { continue };
         if context.stores.ledger.load(incoming.file_id()).await?.is_none() {
-            queue.announce(&incoming, version).await?;
+            queue.enqueue(&incoming, version).await?;
             n_asked += 1;
         }
     }

@@ -11,12 +11,13 @@ mod incoming;
 use std::time::Duration;
 
 use aws::{StoreError, Stores};
-use domain::aftermath::Rescans;
 use domain::id::FileId;
 use domain::machine::{Effect, Event, MachinePolicy};
+use domain::post_verdict::Rescans;
 use domain::record::State;
 use domain::timestamp::Timestamp;
-use domain::verdict::Engine;
+use domain::verdict::EngineVersion;
+use lifecycle::Transitions;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -44,7 +45,7 @@ impl Context {
 
 /// What one sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Swept {
+pub struct SweepReport {
     pub n_files: u32,
     /// Files that could not be moved on; the next sweep tries again.
     pub n_failed: u32,
@@ -68,20 +69,20 @@ const PAGE: i32 = 25;
 struct Sweep<'a> {
     context: &'a Context,
     deadline: Instant,
-    engine: Option<Engine>,
+    engine: Option<EngineVersion>,
     rescans_left: u32,
-    swept: Swept,
+    swept: SweepReport,
 }
 
 /// Moves on every file that is due, for at most `time_left`; what is left stays due.
-pub async fn sweep(context: &Context, time_left: Duration) -> Result<Swept, StoreError> {
+pub async fn sweep(context: &Context, time_left: Duration) -> Result<SweepReport, StoreError> {
     let is_busy = is_busy(context).await;
     let mut sweep = Sweep {
         context,
         deadline: Instant::now() + time_left,
         engine: context.stores.ledger.heartbeat().await?.map(|heartbeat| heartbeat.engine),
         rescans_left: if is_busy { 0 } else { context.rescans_per_sweep },
-        swept: Swept::default(),
+        swept: SweepReport::default(),
     };
     for shard in 0..aws::Ledger::N_SHARDS {
         sweep.shard(shard).await?;
@@ -128,6 +129,7 @@ impl Sweep<'_> {
 
     async fn move_on(&mut self, file: FileId, now: Timestamp) -> Result<Moved, StoreError> {
         let Context { stores, machine, .. } = self.context;
+        let transitions = Transitions { stores, policy: machine };
         let nothing = Moved { is_progress: false, waits: Waits::NotLong };
         let Some(record) = stores.ledger.load(file).await? else { return Ok(nothing) };
         let is_stored = matches!(record.state, State::Queued { .. } | State::Scanning { .. });
@@ -138,8 +140,7 @@ impl Sweep<'_> {
             _ => None,
         };
         let rescans = Rescans { engine: self.engine.clone(), has_room: self.rescans_left > 0 };
-        let Some(applied) = stores.ledger.apply(file, &Event::Due { found, rescans }, machine, now).await?
-        else {
+        let Some(applied) = transitions.apply(file, &Event::Due { found, rescans }, now).await? else {
             return Ok(nothing);
         };
         if applied.kept.is_none() {
@@ -151,7 +152,7 @@ impl Sweep<'_> {
             self.swept.n_rescans += 1;
             self.rescans_left = self.rescans_left.saturating_sub(1);
         }
-        stores.settle(&applied, machine, now).await?;
+        transitions.run_effects(&applied, now).await?;
         Ok(Moved { is_progress: applied.kept.is_none() || !applied.effects.is_empty(), waits })
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use domain::aftermath::Quarantine;
 use domain::freshness::FreshnessPolicy;
-use domain::incoming::{IncomingRules, InvalidRules};
+use domain::incoming::{IncomingRules, IncomingRulesError};
 use domain::machine::MachinePolicy;
+use domain::post_verdict::Quarantine;
 use domain::tag::TagProfile;
 use domain::upload::UploadPolicy;
 use domain::usage::Quotas;
@@ -120,8 +120,10 @@ impl Env {
         let rules = IncomingRules::parse(prefix, owners);
         rules.map(Some).map_err(|error| {
             let (name, value) = match error {
-                InvalidRules::Prefix | InvalidRules::Reserved(_) => ("INCOMING_PREFIX", prefix),
-                InvalidRules::Rule(_) | InvalidRules::Unreachable(_) => ("INCOMING_OWNERS", owners),
+                IncomingRulesError::Prefix | IncomingRulesError::Reserved(_) => ("INCOMING_PREFIX", prefix),
+                IncomingRulesError::Rule(_) | IncomingRulesError::Unreachable(_) => {
+                    ("INCOMING_OWNERS", owners)
+                }
             };
             ConfigError::Invalid { name, value: value.to_owned(), why: error.to_string() }
         })

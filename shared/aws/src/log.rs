@@ -49,7 +49,7 @@ pub fn to_cloudwatch(service: &'static str) {
     let function_name = env.get("AWS_LAMBDA_FUNCTION_NAME").unwrap_or(service).to_owned();
     let layer = line::Lines::new(service, &env, std::io::stdout);
     let _ = tracing_subscriber::registry().with(filter(level)).with(layer).try_init();
-    metrics::emit(&metrics::Event {
+    metrics::emit(&metrics::MetricEvent {
         service,
         dimensions: &[("function_name", &function_name)],
         metrics: &[metrics::count("ColdStart", 1)],
@@ -72,12 +72,12 @@ fn filter(level: &str) -> EnvFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Kind, StoreError};
+    use crate::{StoreError, StoreErrorKind};
 
     #[test]
     fn a_chain_names_every_cause() {
         let cause = std::io::Error::other("the line is cut");
-        let error = StoreError::caused("open an object", Kind::Unavailable, cause);
+        let error = StoreError::caused("open an object", StoreErrorKind::Unavailable, cause);
         assert_eq!(chain(&error), "open an object: unavailable: the line is cut");
     }
 }

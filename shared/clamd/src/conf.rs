@@ -6,14 +6,14 @@ use std::time::Duration;
 
 /// What one scan may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
+pub struct EngineLimits {
     /// Bytes of the largest file, and of the largest member of an archive.
     pub max_file_size: u64,
     /// clamd gives up after this long, and says so.
     pub max_scan_time: Duration,
 }
 
-impl Limits {
+impl EngineLimits {
     /// Members of one file. Programs packed as one jar hold tens of thousands; what a file may cost is limited by processor time.
     pub const MAX_FILES: u64 = 65_536;
     /// Containers within containers, the file itself included.
@@ -55,7 +55,7 @@ pub struct ClamdConf {
     pub socket: PathBuf,
     pub temporary_directory: PathBuf,
     pub database_directory: PathBuf,
-    pub limits: Limits,
+    pub limits: EngineLimits,
     /// Refuse databases that ClamAV's makers did not sign. Off only for the announced test set.
     pub official_database_only: bool,
 }
@@ -75,7 +75,7 @@ impl ClamdConf {
             ("OfficialDatabaseOnly", yes_no(self.official_database_only)),
             // ClamAV 1.4 remembers clean files by MD5: a collision would inherit the verdict.
             ("DisableCache", "yes".to_owned()),
-            // Limits and encryption are findings, not silence.
+            // EngineLimits and encryption are findings, not silence.
             ("AlertExceedsMax", "yes".to_owned()),
             ("AlertEncrypted", "yes".to_owned()),
             // Not `AlertBrokenMedia`: nobody gets a file out of a picture, and half of what cameras write is broken to ClamAV.
@@ -91,8 +91,8 @@ impl ClamdConf {
             ("MaxZipTypeRcg", size.clone()),
             ("PCREMaxFileSize", size),
             ("MaxScanSize", self.limits.max_scan_size().to_string()),
-            ("MaxRecursion", Limits::MAX_RECURSION.to_string()),
-            ("MaxFiles", Limits::MAX_FILES.to_string()),
+            ("MaxRecursion", EngineLimits::MAX_RECURSION.to_string()),
+            ("MaxFiles", EngineLimits::MAX_FILES.to_string()),
             ("MaxScanTime", max_scan_time),
             // Definitions change by starting a new clamd, never under a running one.
             ("SelfCheck", "0".to_owned()),

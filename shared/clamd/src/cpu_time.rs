@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::program::Program;
+use crate::program::EngineProgram;
 
 /// Since the process began. `None` when it is gone, or the kernel does not say.
-pub(crate) fn spent(program: &Program, pid: u32) -> Option<Duration> {
+pub(crate) fn spent(program: &EngineProgram, pid: u32) -> Option<Duration> {
     let own = Times::read(pid)?;
     match program {
-        Program::Clamd(_) => Some(own.by_itself),
+        EngineProgram::Clamd(_) => Some(own.by_itself),
         // It scans in children, and has other things to do itself. Those that are there are not yet counted among those that were.
-        Program::AirlockEngine(_) => {
+        EngineProgram::AirlockEngine(_) => {
             let living = children(pid).into_iter().filter_map(Times::read).map(|times| times.by_itself);
             Some(own.by_former_children + living.sum::<Duration>())
         }
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn what_children_spend_is_the_snapshot_engines_and_what_it_spends_itself_is_clamds() {
         let [clamd, engine] =
-            [Program::Clamd("clamd".into()), Program::AirlockEngine("airlock-engine".into())];
+            [EngineProgram::Clamd("clamd".into()), EngineProgram::AirlockEngine("airlock-engine".into())];
         let busy = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
         for (script, by_clamd, by_engine) in [
             (format!("{busy}; sleep 60"), true, false),

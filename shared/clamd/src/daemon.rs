@@ -5,30 +5,30 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::freshness::{Definitions, DefinitionsKind};
-use domain::verdict::Engine as EngineStamp;
+use domain::verdict::EngineVersion;
 use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 use tokio::process::Child;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, ClientError};
-use crate::conf::{ClamdConf, Limits};
+use crate::conf::{ClamdConf, EngineLimits};
 use crate::cpu_time;
 use crate::definitions::{self, DefinitionsError};
-use crate::program::{Place, Program, Snapshot, empty_directory};
+use crate::program::{EngineProgram, Place, Snapshot, empty_directory};
 use crate::stderr::Complaints;
 
 /// How to start an engine.
 #[derive(Clone, Debug)]
 pub struct DaemonConfig {
-    pub program: Program,
+    pub program: EngineProgram,
     /// A program and its arguments that run it, for example `setpriv --pdeathsig KILL --`; may be empty.
     pub launcher: Vec<String>,
     /// A directory of our own for the configuration, the socket and temporary files. Its path must be short: a socket's
     /// path has at most 107 bytes.
     pub run_directory: PathBuf,
     pub definitions_directory: PathBuf,
-    pub limits: Limits,
+    pub limits: EngineLimits,
     /// Loading a full set takes 6 to 10 seconds of CPU.
     pub start_timeout: Duration,
 }
@@ -40,9 +40,9 @@ type Fingerprint = Vec<(std::ffi::OsString, [i64; 4])>;
 pub struct Daemon {
     child: Child,
     pub(crate) client: Client,
-    pub(crate) complaints: Complaints,
-    pub(crate) stamp: EngineStamp,
-    program: Program,
+    pub(crate) error_lines: Complaints,
+    pub(crate) stamp: EngineVersion,
+    program: EngineProgram,
     definitions_directory: PathBuf,
     /// `None` where somebody has vouched for what is in memory, and the directory may be empty.
     definitions_fingerprint: Option<Fingerprint>,
@@ -104,7 +104,7 @@ impl Daemon {
         let not_run = |error| StartError::Spawn(config.program.path().to_owned(), error);
         let mut child = config.program.serving(&conf_path, snapshot, place).spawn().map_err(not_run)?;
         let stderr = child.stderr.take().ok_or_else(|| io::Error::other("no stderr"));
-        let complaints =
+        let error_lines =
             stderr.and_then(|stderr| Complaints::watch(stderr.into_owned_fd()?)).map_err(not_run)?;
         let client = Client::new(socket);
         let mut starting = Starting { child, client };
@@ -113,12 +113,12 @@ impl Daemon {
         if let Some(loaded) = version.definitions.filter(|loaded| *loaded != definitions.version) {
             return Err(StartError::OtherDefinitions { loaded, on_disk: definitions.version });
         }
-        let stamp = EngineStamp { version: version.engine, openers: vec![], definitions };
-        complaints.take();
+        let stamp = EngineVersion { version: version.engine, openers: vec![], definitions };
+        error_lines.take();
         Ok(Self {
             child: starting.child,
             client: starting.client,
-            complaints,
+            error_lines,
             stamp,
             program: config.program.clone(),
             definitions_directory,

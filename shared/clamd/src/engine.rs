@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
-use domain::verdict::{Engine as EngineStamp, EngineReply};
+use domain::verdict::{EngineReply, EngineVersion};
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -57,7 +57,7 @@ pub struct Scan {
     pub canary_found_before: bool,
     pub canary_found_after: bool,
     pub n_engine_errors: usize,
-    pub engine: EngineStamp,
+    pub engine: EngineVersion,
 }
 
 /// A member of the file that the engine must be given as a stream of its own. Reading it must not block for long: it is in memory, or
@@ -106,14 +106,14 @@ impl Engine {
     }
 
     /// Starts clamd if it is not running, and says what runs. Tried twice: a socket or a lock may have been left behind.
-    pub async fn ensure_running(&self) -> Result<EngineStamp, StartError> {
+    pub async fn ensure_running(&self) -> Result<EngineVersion, StartError> {
         let mut slot = self.daemon.lock().await;
         let daemon = self.take_running(&mut slot).await?;
         Ok(slot.insert(daemon).stamp.clone())
     }
 
     /// Starts clamd if it is not running, and makes sure that it finds the canary.
-    pub async fn check(&self) -> Result<EngineStamp, EngineError> {
+    pub async fn check(&self) -> Result<EngineVersion, EngineError> {
         let mut slot = self.daemon.lock().await;
         let daemon = self.take_running(&mut slot).await?;
         match finds_canary(&daemon.client).await {
@@ -205,7 +205,7 @@ impl Engine {
         if free_bytes < needed_bytes {
             return Err(EngineError::NoSpace { free_bytes, needed_bytes });
         }
-        daemon.complaints.take();
+        daemon.error_lines.take();
         let canary_found_before = finds_canary(&daemon.client).await?;
         let time_left = || deadline.saturating_duration_since(Instant::now());
         let (reply, n_bytes) = self.ask(&daemon.client, file, size_bytes, time_left()).await?;
@@ -214,7 +214,7 @@ impl Engine {
             replies.push(daemon.client.scan_stream(Immediate(part), time_left()).await?.0);
         }
         let canary_found_after = finds_canary(&daemon.client).await?;
-        let n_engine_errors = daemon.complaints.take();
+        let n_engine_errors = daemon.error_lines.take();
         if !daemon.has_its_definitions() {
             return Err(EngineError::DefinitionsChanged);
         }

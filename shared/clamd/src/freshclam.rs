@@ -46,7 +46,7 @@ pub enum Databases {
 
 /// What came of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum UpdateOutcome {
     /// What is there is what the mirror has.
     Current,
     /// A mirror said 403 or 429 earlier; it was not asked again, and what is there may be old.
@@ -71,7 +71,11 @@ pub const STATE_FILE: &str = "freshclam.dat";
 
 impl Freshclam {
     /// Updates the databases once, and gives each line that freshclam says to `heard`.
-    pub async fn run(&self, limit: Duration, mut heard: impl FnMut(&str)) -> Result<Outcome, FreshclamError> {
+    pub async fn run(
+        &self,
+        limit: Duration,
+        mut heard: impl FnMut(&str),
+    ) -> Result<UpdateOutcome, FreshclamError> {
         let conf = self.directory.with_extension("conf");
         let written =
             std::fs::create_dir_all(&self.directory).and_then(|()| std::fs::write(&conf, self.conf()));
@@ -79,13 +83,13 @@ impl Freshclam {
         let spawned = self.command(&conf).spawn();
         let mut child = spawned.map_err(|error| FreshclamError::Spawn(self.program.clone(), error))?;
         let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
-        let mut outcome = Outcome::Current;
+        let mut outcome = UpdateOutcome::Current;
         let finished = tokio::time::timeout(limit, async {
             if let Some(mut lines) = lines {
                 while let Ok(Some(line)) = lines.next_line().await {
                     // It ends well then, as if there had been nothing to fetch.
                     if line.contains("on cool-down until") {
-                        outcome = Outcome::CoolingDown;
+                        outcome = UpdateOutcome::CoolingDown;
                     }
                     heard(&line);
                 }

@@ -19,8 +19,8 @@ mod snapshot;
 mod stderr;
 
 pub use client::{Client, ClientError};
-pub use conf::{ClamdConf, Limits};
+pub use conf::{ClamdConf, EngineLimits};
 pub use daemon::{ConfError, Daemon, DaemonConfig, StartError};
 pub use engine::{Engine, EngineError, Part, Scan, ScanBudget, Transport};
-pub use program::{Program, Snapshot};
+pub use program::{EngineProgram, Snapshot};
 pub use snapshot::{SnapshotError, Snapshots, contents_digest};

@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 /// A program that answers as clamd does. Both take the same configuration and come to the same verdicts.
 #[derive(Clone, Debug)]
-pub enum Program {
+pub enum EngineProgram {
     /// ClamAV's daemon, found on the search path or absolute. It loads its definitions at every start.
     Clamd(PathBuf),
     /// `airlock-engine` (clamav-layer/engine). It begins with a snapshot of an engine that has loaded them, if there is one that fits.
@@ -42,7 +42,7 @@ pub(crate) struct Place<'a> {
     pub(crate) directory: &'a Path,
 }
 
-impl Program {
+impl EngineProgram {
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Clamd(path) | Self::AirlockEngine(path) => path,
@@ -83,9 +83,9 @@ impl Program {
 
 impl Snapshot {
     /// The definitions that `program` has in memory once it begins with this, whatever is in its directory.
-    pub(crate) fn vouched_for(&self, program: &Program) -> Option<&Definitions> {
+    pub(crate) fn vouched_for(&self, program: &EngineProgram) -> Option<&Definitions> {
         match (program, self) {
-            (Program::AirlockEngine(_), Self::Vouched { definitions, .. }) => Some(definitions),
+            (EngineProgram::AirlockEngine(_), Self::Vouched { definitions, .. }) => Some(definitions),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::daemon::{ConfError, DaemonConfig, write_conf};
 use crate::harmless;
-use crate::program::{Place, Program, configured, empty_directory};
+use crate::program::{EngineProgram, Place, configured, empty_directory};
 
 /// Makes and checks snapshots for engines of one configuration.
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ impl Snapshots {
     }
 
     fn make_directory(&self) -> Result<(), SnapshotError> {
-        if !matches!(self.config.program, Program::AirlockEngine(_)) {
+        if !matches!(self.config.program, EngineProgram::AirlockEngine(_)) {
             return Err(SnapshotError::NotThisEngine);
         }
         let directory = &self.config.run_directory;

@@ -116,16 +116,16 @@ mod tests {
     #[tokio::test]
     async fn errors_are_counted_once_however_they_arrive() {
         let (read, write) = rustix::pipe::pipe().unwrap();
-        let complaints = Complaints::watch(read).unwrap();
+        let error_lines = Complaints::watch(read).unwrap();
         let say = |text: &str| rustix::io::write(&write, text.as_bytes()).unwrap();
         say("LibClamAV Warning: x\nLibClamAV Error: cli_writen: write error\nLibClamAV Err");
-        assert_eq!(complaints.take(), 1);
+        assert_eq!(error_lines.take(), 1);
         say("or: no newline");
-        assert_eq!(complaints.take(), 1);
+        assert_eq!(error_lines.take(), 1);
         say(" yet\n");
-        assert_eq!(complaints.take(), 0);
+        assert_eq!(error_lines.take(), 0);
         tokio::task::yield_now().await;
         say("LibClamAV Error: a\nLibClamAV Error: b\n");
-        assert_eq!(complaints.take(), 2);
+        assert_eq!(error_lines.take(), 2);
     }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clamd::{
-    Client, DaemonConfig, Engine, EngineError, Limits, Program, Scan, Snapshot, SnapshotError, Snapshots,
-    StartError, Transport, canary, contents_digest, definitions,
+    Client, DaemonConfig, Engine, EngineError, EngineLimits, EngineProgram, Scan, Snapshot, SnapshotError,
+    Snapshots, StartError, Transport, canary, contents_digest, definitions,
 };
 use domain::verdict::EngineReply;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,15 +22,15 @@ const MAX_FILE_SIZE: u64 = 5_000_000;
 /// `tools/engine build` puts it there.
 const AIRLOCK_ENGINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/engine/airlock-engine");
 
-fn programs() -> [Program; 2] {
-    [Program::Clamd("clamd".into()), Program::AirlockEngine(AIRLOCK_ENGINE.into())]
+fn programs() -> [EngineProgram; 2] {
+    [EngineProgram::Clamd("clamd".into()), EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into())]
 }
 
 /// With the test definitions, and a snapshot of them where the program knows what that is.
-async fn begun(directory: &Path, program: &Program, transport: Transport) -> Engine {
+async fn begun(directory: &Path, program: &EngineProgram, transport: Transport) -> Engine {
     let config = config(directory, program);
     let engine = Engine::new(config.clone(), transport);
-    if let Program::AirlockEngine(_) = program {
+    if let EngineProgram::AirlockEngine(_) = program {
         let snapshot = directory.join("snapshot");
         let snapshots = Snapshots::new(&config, vec![]);
         assert!(snapshots.ensure(&snapshot).await.unwrap());
@@ -40,7 +40,7 @@ async fn begun(directory: &Path, program: &Program, transport: Transport) -> Eng
     engine
 }
 
-fn config(directory: &Path, program: &Program) -> DaemonConfig {
+fn config(directory: &Path, program: &EngineProgram) -> DaemonConfig {
     let definitions_directory = directory.join("definitions");
     definitions::write_test_set(&definitions_directory).unwrap();
     DaemonConfig {
@@ -48,7 +48,7 @@ fn config(directory: &Path, program: &Program) -> DaemonConfig {
         launcher: vec![],
         run_directory: directory.to_owned(),
         definitions_directory,
-        limits: Limits { max_file_size: MAX_FILE_SIZE, max_scan_time: BUDGET },
+        limits: EngineLimits { max_file_size: MAX_FILE_SIZE, max_scan_time: BUDGET },
         start_timeout: BUDGET,
     }
 }
@@ -98,7 +98,7 @@ async fn limits_are_findings_and_not_silence() {
         let engine = begun(directory.path(), &program, Transport::Descriptor).await;
         let large = vec![b'x'; usize::try_from(MAX_FILE_SIZE).unwrap() + 1];
         let said = scan(&engine, &large).await.unwrap();
-        assert_eq!(found(&said), "Heuristics.Limits.Exceeded.MaxFileSize", "{program:?}");
+        assert_eq!(found(&said), "Heuristics.EngineLimits.Exceeded.MaxFileSize", "{program:?}");
         engine.stop().await;
         let directory = tempfile::tempdir().unwrap();
         let engine = begun(directory.path(), &program, Transport::Stream).await;
@@ -149,7 +149,7 @@ async fn too_little_room_for_what_may_be_unpacked_is_no_answer() {
 #[tokio::test]
 async fn an_engine_that_cannot_start_says_why() {
     let directory = tempfile::tempdir().unwrap();
-    let config = |path: &str| config(directory.path(), &Program::Clamd(path.into()));
+    let config = |path: &str| config(directory.path(), &EngineProgram::Clamd(path.into()));
     let missing = config("/nonexistent/clamd");
     assert!(matches!(
         Engine::new(missing, Transport::Stream).ensure_running().await,
@@ -318,7 +318,7 @@ async fn only_the_snapshot_engine_makes_snapshots_and_none_is_made_of_nothing() 
     let directory = tempfile::tempdir().unwrap();
     let [clamd, engine] = programs();
     let out = directory.path().join("snapshot");
-    let make = async |program: &Program, definitions: &str| {
+    let make = async |program: &EngineProgram, definitions: &str| {
         let definitions_directory = directory.path().join(definitions);
         let config = DaemonConfig { definitions_directory, ..config(directory.path(), program) };
         Snapshots::new(&config, vec!["/bin/true".into()]).make(&out).await

@@ -9,7 +9,7 @@ use domain::id::Sha256;
 use sha2::{Digest as _, Sha256 as Hasher};
 use thiserror::Error;
 
-use crate::manifest::{FileName, Manifest, SetFile};
+use crate::manifest::{DatabaseName, Manifest, SetFile};
 
 /// Why a set could not be put in place. What was in place stays.
 #[derive(Debug, Error)]
@@ -19,7 +19,7 @@ pub enum InstallError {
     #[error("`{0}` cannot be written")]
     Directory(PathBuf, #[source] io::Error),
     #[error("`{0}` is not the file that the manifest names")]
-    OtherContent(FileName),
+    OtherContent(DatabaseName),
 }
 
 /// Where [`install()`] puts a set.

@@ -14,6 +14,6 @@ mod publish;
 mod signature;
 
 pub use install::{InstallError, directory_of, install};
-pub use manifest::{FileName, InvalidFileName, Manifest, Refusal, SetFile, SetSnapshot, open};
+pub use manifest::{DatabaseName, DatabaseNameError, Manifest, ManifestError, SetFile, SetSnapshot, open};
 pub use publish::{Draft, PublishError, Sources, describe_files, describe_snapshot, publish};
 pub use signature::{PublicKey, SigningKey};

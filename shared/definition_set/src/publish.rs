@@ -11,7 +11,7 @@ use domain::timestamp::Timestamp;
 use thiserror::Error;
 
 use crate::install::measure;
-use crate::manifest::{FileName, InvalidFileName, Manifest, SetFile, SetSnapshot};
+use crate::manifest::{DatabaseName, DatabaseNameError, Manifest, SetFile, SetSnapshot};
 use crate::signature::SigningKey;
 
 /// What is to be published.
@@ -28,14 +28,14 @@ pub struct Draft {
 
 #[derive(Debug, Error)]
 pub enum PublishError {
-    /// [`aws::Kind::PreconditionFailed`] when somebody else published meanwhile.
+    /// [`aws::StoreErrorKind::PreconditionFailed`] when somebody else published meanwhile.
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("`{0}` cannot be read")]
     Unreadable(PathBuf, #[source] io::Error),
     /// The directory holds something that no manifest may name.
     #[error(transparent)]
-    File(#[from] InvalidFileName),
+    File(#[from] DatabaseNameError),
 }
 
 /// The files of `directory`, whole. Anything but a database or its signature is an error.
@@ -44,7 +44,7 @@ pub fn describe_files(directory: &Path) -> Result<Vec<SetFile>, PublishError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
-        let name = FileName::parse(&entry.file_name().to_string_lossy())?;
+        let name = DatabaseName::parse(&entry.file_name().to_string_lossy())?;
         let measured = measure(&entry.path());
         let (size_bytes, sha256) = measured.map_err(|error| PublishError::Unreadable(entry.path(), error))?;
         files.push(SetFile { name, size_bytes, sha256 });

@@ -17,12 +17,12 @@ pub struct Delivery {
     pub retry_delay: Duration,
     /// With none, nothing is delivered.
     pub n_workers: usize,
-    pub mischief: Mischief,
+    pub faults: Faults,
 }
 
 /// What a test makes go wrong between S3 and the function. Nothing, by default. There is no setting for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Mischief {
+pub enum Faults {
     #[default]
     None,
     /// Every message is acknowledged and never delivered.
@@ -95,16 +95,16 @@ async fn deliver<F, E>(
     F: Future<Output = Result<SqsBatchResponse, E>> + Send + 'static,
     E: std::fmt::Display + Send + 'static,
 {
-    let n_copies = match delivery.mischief {
-        Mischief::DropAll => 0,
-        Mischief::DropFromS3 => usize::from(!received.body.contains("\"aws:s3\"")),
-        Mischief::Duplicate(n_copies) => n_copies,
-        Mischief::Shuffle => {
+    let n_copies = match delivery.faults {
+        Faults::DropAll => 0,
+        Faults::DropFromS3 => usize::from(!received.body.contains("\"aws:s3\"")),
+        Faults::Duplicate(n_copies) => n_copies,
+        Faults::Shuffle => {
             let lateness = received.message_id.bytes().map(u64::from).sum::<u64>() % 200;
             tokio::time::sleep(Duration::from_millis(lateness)).await;
             1
         }
-        Mischief::None => 1,
+        Faults::None => 1,
     };
     let copies: Vec<_> = (0..n_copies).map(|_| invoke(event(&received))).map(tokio::spawn).collect();
     let mut has_failed = false;

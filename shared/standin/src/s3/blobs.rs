@@ -75,10 +75,10 @@ impl Blobs {
     pub(super) async fn stage(
         &self,
         body: Option<StreamingBlob>,
-        announced_size: Option<u64>,
+        declared_size: Option<u64>,
         mut checksums: ChecksumHasher,
     ) -> S3Result<Staged> {
-        self.check_room(announced_size.unwrap_or(0))?;
+        self.check_room(declared_size.unwrap_or(0))?;
         let path = self.staged.join(random_id());
         let mut staged = Staged { path, size: 0, md5: [0; 16], checksums: Checksum::default() };
         let file = tokio::fs::File::create(&staged.path).await.map_err(internal)?;
@@ -98,7 +98,7 @@ impl Blobs {
                 file.write_all(&chunk).await.map_err(internal)?;
             }
         }
-        if announced_size.is_some_and(|announced| announced != staged.size) {
+        if declared_size.is_some_and(|announced| announced != staged.size) {
             return Err(s3_error!(IncompleteBody));
         }
         file.flush().await.map_err(internal)?;

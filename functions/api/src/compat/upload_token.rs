@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use domain::upload::UploadPolicy;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{ApiError, Caller, Json, Problem};
+use web::{ApiError, Caller, Json, Refused};
 
 use super::PublicOrigin;
 use crate::App;
@@ -42,7 +42,7 @@ const DEFAULT_TTL: Duration = Duration::from_hours(1);
 #[utoipa::path(post, path = "/upload-tokens", tag = "clients", request_body = NewUploadToken,
     responses(
         (status = 201, description = "The token", body = UploadToken),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn create(
     State(app): State<App>,

@@ -11,11 +11,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{ApiError, Json, Problem};
+use web::{ApiError, Json, Refused};
 
 use super::Uploader;
 use crate::App;
-use crate::announce::{Way, announce};
+use crate::create_upload::{Way, create_upload};
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub(crate) struct NewBlob {
@@ -58,7 +58,7 @@ pub(crate) struct DirectUpload {
 #[utoipa::path(post, path = "/rails/active_storage/direct_uploads", tag = "clients", request_body = NewBlob,
     responses(
         (status = 200, description = "Upload to `direct_upload.url`", body = CreatedBlob),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -71,7 +71,7 @@ pub(crate) async fn create(
     }
     let content_type = blob.content_type.as_deref().unwrap_or_default();
     let upload = super::accepted(&app, &blob.filename, Some(blob.byte_size), content_type)?;
-    let record = announce(&app, uploader.owner, upload.clone(), Way::Put, None, now).await?;
+    let record = create_upload(&app, uploader.owner, upload.clone(), Way::Put, None, now).await?;
     let put = PutRequest { md5: Some(&blob.checksum), ..PutRequest::from(&upload) };
     let presigned = super::presign_put(&app, &record, put, now).await?;
     Ok(axum::Json(CreatedBlob {

@@ -9,16 +9,16 @@ use std::time::Duration;
 use aws::PartRequest;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use domain::parts::{ListedPart, MAX_PARTS_AT_ONCE, PartsRefused};
+use domain::parts::{ListedPart, MAX_PARTS_AT_ONCE, PartsError};
 use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::upload::UploadPolicy;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use web::{ApiError, Json, Problem, QueryString};
+use web::{ApiError, Json, QueryString, Refused};
 
 use super::{PublicOrigin, Uploader};
-use crate::announce::{Way, announce};
+use crate::create_upload::{Way, create_upload};
 use crate::{App, complete, upload_parts};
 
 /// The file that is about to be uploaded. What else the client says about it is ignored.
@@ -44,7 +44,7 @@ pub(crate) struct FormInstructions {
 #[utoipa::path(get, path = "/s3/params", tag = "clients", params(NewFormQuery),
     responses(
         (status = 200, description = "The form", body = FormInstructions),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn params(
     State(app): State<App>,
@@ -79,7 +79,7 @@ pub(crate) struct MultipartBegun {
 #[utoipa::path(post, path = "/s3/multipart", tag = "clients", request_body = NewMultipart,
     responses(
         (status = 200, description = "Begun", body = MultipartBegun),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn begin(
     State(app): State<App>,
@@ -89,7 +89,7 @@ pub(crate) async fn begin(
     let content_type = body.content_type.as_deref().unwrap_or_default();
     let upload = super::accepted(&app, &body.filename, None, content_type)?;
     let way = Way::Parts { has_checksums: false };
-    let record = announce(&app, uploader.owner, upload, way, None, aws::clock::now()).await?;
+    let record = create_upload(&app, uploader.owner, upload, way, None, aws::clock::now()).await?;
     Ok(axum::Json(MultipartBegun {
         key: record.object_key().to_string(),
         upload_id: super::multipart(&record)?.upload_id.to_string(),
@@ -141,7 +141,7 @@ pub(crate) struct StoredPart {
 #[utoipa::path(get, path = "/s3/multipart/{upload_id}", tag = "clients", params(UploadPath, KeyQuery),
     responses(
         (status = 200, description = "All of them", body = Vec<StoredPart>),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -177,7 +177,7 @@ pub(crate) struct PartUrl {
 #[utoipa::path(get, path = "/s3/multipart/{upload_id}/{part_number}", tag = "clients", params(UploadPath, PartPath, KeyQuery),
     responses(
         (status = 200, description = "The request", body = PartUrl),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn sign_part(
     State(app): State<App>,
@@ -201,7 +201,7 @@ pub(super) async fn part_url(
 ) -> Result<(String, Timestamp), ApiError> {
     let upload = upload_parts::open_upload(record, now)?;
     if upload.has_checksums {
-        return Err(PartsRefused::ChecksumNeeded { number }.into());
+        return Err(PartsError::ChecksumNeeded { number }.into());
     }
     let size_bytes = record.whole(app.uploads.max_file_size).part_size(number)?;
     let part = PartRequest { number, size_bytes, sha256: None };
@@ -231,7 +231,7 @@ pub(crate) struct PartUrls {
 #[utoipa::path(get, path = "/s3/multipart/{upload_id}/batch", tag = "clients", params(UploadPath, KeyQuery, BatchQuery),
     responses(
         (status = 200, description = "The requests", body = PartUrls),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn sign_parts(
     State(app): State<App>,
@@ -244,7 +244,7 @@ pub(crate) async fn sign_parts(
     let invalid = |_| ApiError::InvalidQuery("`partNumbers` is a list of numbers".to_owned());
     let numbers = numbers.map_err(invalid)?;
     if numbers.len() > MAX_PARTS_AT_ONCE {
-        return Err(PartsRefused::WrongNumber.into());
+        return Err(PartsError::WrongNumber.into());
     }
     let mut presigned_urls = BTreeMap::new();
     for number in numbers {
@@ -285,7 +285,7 @@ pub(crate) struct Completed {
     request_body = SentParts,
     responses(
         (status = 200, description = "Joined; the scan follows", body = Completed),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn join(
     State(app): State<App>,
@@ -311,7 +311,7 @@ pub(crate) struct Aborted {}
 #[utoipa::path(delete, path = "/s3/multipart/{upload_id}", tag = "clients", params(UploadPath, KeyQuery),
     responses(
         (status = 200, description = "Forgotten", body = Aborted),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn abort(
     State(app): State<App>,

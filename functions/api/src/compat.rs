@@ -1,5 +1,5 @@
-//! The protocols that upload clients speak already. Each is a thin layer: it reads the client's request, announces the file as `POST /files` does,
-//! and answers in the client's words. None of them knows anything that the native interface does not.
+//! The protocols that existing upload clients speak. Each is a thin layer: it reads the client's request, creates the upload
+//! as `POST /files` does, and answers in the client's format. None of them can do anything that the native interface cannot.
 
 pub(crate) mod active_storage;
 pub(crate) mod better_upload;
@@ -16,13 +16,13 @@ use axum::response::Response;
 use domain::content_type::ContentType;
 use domain::id::{FileId, ObjectKey};
 use domain::machine::Event;
-use domain::parts::{MultipartUpload, PartsRefused, StoredPart};
+use domain::parts::{MultipartUpload, PartsError, StoredPart};
 use domain::record::{Record, State as FileState};
 use domain::timestamp::Timestamp;
 use domain::upload::{Upload, UploadRequest, accept};
-use web::ApiError;
+use web::{ApiError, OwnedFile};
 
-use crate::announce::{Way, announce};
+use crate::create_upload::{Way, create_upload};
 use crate::{App, upload_parts};
 use origin::PublicOrigin;
 use uploader::Uploader;
@@ -48,7 +48,7 @@ async fn begin_form(
     upload: Upload,
     now: Timestamp,
 ) -> Result<PresignedUpload, ApiError> {
-    let record = announce(app, uploader.owner, upload.clone(), Way::Post, None, now).await?;
+    let record = create_upload(app, uploader.owner, upload.clone(), Way::Post, None, now).await?;
     let (objects, key) = (&app.stores.objects, record.object_key());
     let ttl = record.upload_deadline.since(now);
     Ok(objects.presign_post(&key, &upload, app.uploads.max_file_size, ttl, now).await?)
@@ -70,7 +70,8 @@ async fn presign_put(
 /// The caller's file under a key. A foreign one, an unknown one and a malformed key are the same 404.
 async fn record_under(app: &App, uploader: &Uploader, key: &str) -> Result<Record, ApiError> {
     let file = ObjectKey::issued_for(key).map_err(|_| ApiError::FileNotFound)?;
-    app.record_of(&uploader.owner, &file.to_string()).await
+    let owned = OwnedFile::load(&app.stores.ledger, &uploader.owner, &file.to_string()).await?;
+    Ok(owned.0)
 }
 
 /// The caller's upload in parts. Under the right key with another upload's id, there is nothing either.
@@ -88,7 +89,7 @@ async fn upload_under(
 async fn stored_parts(app: &App, record: &Record, now: Timestamp) -> Result<Vec<StoredPart>, ApiError> {
     let upload = upload_parts::open_upload(record, now)?;
     match app.stores.objects.list_parts(&record.object_key(), &upload.upload_id).await {
-        Err(error) if error.kind == aws::Kind::NotFound => Err(PartsRefused::Over.into()),
+        Err(error) if error.kind == aws::StoreErrorKind::NotFound => Err(PartsError::Over.into()),
         found => Ok(found?),
     }
 }
@@ -99,7 +100,7 @@ async fn abort(app: &App, record: &Record) -> Result<(), ApiError> {
         FileState::Awaiting => app.apply(record.file_id, &Event::OwnerDeleted).await.map(drop),
         FileState::Expired | FileState::Deleted => Ok(()),
         FileState::Queued { .. } | FileState::Scanning { .. } | FileState::Judged { .. } => {
-            Err(PartsRefused::Over.into())
+            Err(PartsError::Over.into())
         }
     }
 }

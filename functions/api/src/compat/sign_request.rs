@@ -12,11 +12,11 @@ use domain::upload::UploadPolicy;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{ApiError, Json, Problem};
+use web::{ApiError, Json, Refused};
 
 use super::{PublicOrigin, Uploader, companion};
 use crate::App;
-use crate::announce::{Way, announce};
+use crate::create_upload::{Way, create_upload};
 
 /// What the client wants to send to S3.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -47,7 +47,7 @@ pub(crate) struct SignedRequest {
 #[utoipa::path(post, path = "/s3/presign", tag = "clients", request_body = UnsignedRequest,
     responses(
         (status = 200, description = "The request", body = SignedRequest),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn presign(
     State(app): State<App>,
@@ -66,7 +66,7 @@ pub(crate) async fn presign(
         ("POST", None, None) => {
             let upload = super::accepted(&app, name_in(&body.key), None, content_type)?;
             let way = Way::Parts { has_checksums: false };
-            let record = announce(&app, uploader.owner, upload, way, None, now).await?;
+            let record = create_upload(&app, uploader.owner, upload, way, None, now).await?;
             let url = format!("{}?uploads", multipart_url(&app, &origin, &record, now)?);
             SignedRequest { url, key: Some(record.object_key().to_string()), fields: None }
         }
