@@ -17,7 +17,7 @@ use domain::access::{DOWNLOAD_URL_TTL, Denied, DownloadGrant, LinkClaims, grant}
 use serde::Serialize;
 use web::{ApiError, LinkKey, LoopbackOnly};
 
-pub use config::Config;
+pub use config::DownloadDeployment;
 
 /// What downloads need. Built once per process.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use aws::env::Env;
 use clap::{Args, ValueEnum};
+use settings::{Environment, LogSettings};
 
 use crate::definitions::Source;
 use crate::service::Local;
@@ -70,8 +70,8 @@ impl Options {
 
 /// Starts everything, says what runs where, and runs until it is told to stop.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let env = Env::read();
-    aws::log::to_terminal(env.get("DEBUG") == Some("true"));
+    let env = Environment::of_process();
+    aws::log::to_terminal(LogSettings::read(&env)?.is_debug);
     let local = Local::start(options.into_settings(), &env).await?;
     println!("{}", local.report());
     wait_for_signal().await?;

@@ -25,6 +25,12 @@ pub(crate) struct Secrets {
     pub(crate) secret_access_key: String,
 }
 
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets([redacted])")
+    }
+}
+
 impl Secrets {
     /// Encrypts the passwords of files. Derived, so that it is there for directories of before as well.
     pub(crate) fn password_key(&self) -> String {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws::env::Env;
 use clamd::freshclam::{Databases, Freshclam, Mirror};
 use domain::freshness::{Definitions, DefinitionsKind};
+use settings::{Environment, SecretText};
 use tokio::time::Instant;
 
 use crate::snapshot::Kept;
@@ -28,7 +28,7 @@ pub enum Source {
 pub(crate) struct Chosen {
     pub(crate) directory: PathBuf,
     pub(crate) definitions: Definitions,
-    proxy: Vec<(String, String)>,
+    proxy: Vec<(String, SecretText)>,
 }
 
 /// A first download of 100 MB on a slow line; later ones are small.
@@ -38,8 +38,11 @@ const UPDATE_TIMEOUT: Duration = Duration::from_mins(10);
 const UPDATE_EVERY: Duration = Duration::from_hours(2);
 
 /// Finds definitions to start with. Prints what freshclam does, because it can take minutes.
-pub(crate) async fn choose(source: &Source, data_dir: &Path, env: &Env) -> anyhow::Result<Chosen> {
-    let proxy = env.proxy();
+pub(crate) async fn choose(
+    source: &Source,
+    data_dir: &Path,
+    proxy: Vec<(String, SecretText)>,
+) -> anyhow::Result<Chosen> {
     let (official, test) = (data_dir.join("definitions"), data_dir.join("definitions-test"));
     let directory = match source {
         Source::Directory(directory) => directory.clone(),
@@ -75,14 +78,14 @@ enum Verbosity {
 }
 
 /// Runs freshclam once. That it fails is no error: it says so, and the age of what is there decides what that means.
-async fn update(directory: &Path, proxy: &[(String, String)], verbosity: Verbosity) {
+async fn update(directory: &Path, proxy: &[(String, SecretText)], verbosity: Verbosity) {
     let freshclam = Freshclam {
         program: "freshclam".into(),
         directory: directory.to_owned(),
         mirror: Mirror::Official,
         databases: Databases::Official,
         certificates: None,
-        proxy: proxy.to_vec(),
+        proxy: proxy.iter().map(|(name, value)| (name.clone(), value.exposed().to_owned())).collect(),
     };
     let shown = |line: &str| {
         if verbosity == Verbosity::Shown {
@@ -100,7 +103,7 @@ pub async fn update_definitions(data_dir: &Path) -> anyhow::Result<()> {
     let directory = data_dir.join("definitions");
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("`{}` cannot be made", directory.display()))?;
-    update(&directory, &Env::read().proxy(), Verbosity::Shown).await;
+    update(&directory, &Environment::of_process().proxy(), Verbosity::Shown).await;
     let definitions = clamd::definitions::read(&directory).context("there are no definitions")?;
     println!("definitions {} of {}", definitions.version, definitions.built_at);
     Ok(())

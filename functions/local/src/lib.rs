@@ -5,14 +5,18 @@
 #![doc = ""]
 #![doc = include_str!("../../../docs/architecture.md")]
 
+mod backend;
 pub mod cli;
 mod data_dir;
 mod definitions;
 mod disk;
+mod http_functions;
 mod linger;
 mod page;
-mod parts;
+mod plan;
+mod premises;
 mod report;
+mod scanning;
 mod server;
 mod service;
 mod settings;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clamd::{Engine, Program, Snapshot, Snapshots};
 
 /// The snapshot in the data directory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Kept {
     snapshots: Snapshots,
     path: PathBuf,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use aws::env::{ConfigError, Env};
 use aws::{Objects, Sdk};
 use domain::machine::MachinePolicy;
+use settings::{BucketSettings, ConfigError, Environment, StorageKind, StorageSettings};
 
 /// The bucket of the stand-in.
 pub(crate) const LOCAL_BUCKET: &str = "airlock";
@@ -21,15 +21,10 @@ pub(crate) enum Storage {
 }
 
 impl Storage {
-    pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        match env.get("STORAGE_TYPE").unwrap_or("local") {
-            "local" => Ok(Self::Directory),
-            "s3" => Ok(Self::Bucket(env.required("S3_BUCKET_NAME")?.to_owned())),
-            other => Err(ConfigError::Invalid {
-                name: "STORAGE_TYPE",
-                value: other.to_owned(),
-                why: "must be `local` or `s3`".to_owned(),
-            }),
+    pub(crate) fn read(env: &Environment) -> Result<Self, ConfigError> {
+        match StorageSettings::read(env)?.kind {
+            StorageKind::Local => Ok(Self::Directory),
+            StorageKind::S3 => Ok(Self::Bucket(BucketSettings::read(env)?.required()?)),
         }
     }
 

@@ -31,7 +31,7 @@ use inspector::Inspector;
 use thiserror::Error;
 use tokio::time::Instant;
 
-pub use config::Config;
+pub use config::{ScanDependencies, ScanDeployment, ScanSettings};
 pub use definitions::{DefinitionsError, PublishedDefinitions};
 pub use incoming::IncomingTerms;
 pub use inspection::gate_for;

@@ -54,12 +54,11 @@ impl Subject {
     }
 }
 
-/// Declares the variables of one subject. Expands to a struct with a documented field for each of them, its `read`,
-/// and its [`Subject`].
+/// Declares the variables of one subject. Expands to a struct with a documented field for each of them, its
+/// `read`, and its [`Subject`].
 ///
-/// A field is `name: Type = how "VARIABLE" { .. }`, where `how` is `defaulted` (with the default, in the form in which
-/// an operator writes it), `optional` (with what absence means) or `required`. `parse` maps an allowed value to
-/// `Some`.
+/// A field is `name: Type = how "VARIABLE" { .. }`, where `how` is `defaulted` (with the default, as an operator
+/// writes it), `optional` (with what absence means) or `required`. `parse` maps an allowed value to `Some`.
 macro_rules! subject {
     (
         $(#[doc = $doc:literal])+

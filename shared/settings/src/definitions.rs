@@ -41,7 +41,7 @@ subject! {
 
 subject! {
     /// Whose definitions scanners accept.
-    pub struct DefinitionTrustSettings: "Trusted publisher of definitions on AWS" {
+    pub struct DefinitionTrustSettings: "Published definitions on AWS" {
         /// The publisher's Ed25519 key. Scanners accept definition sets signed with it and no others.
         public_key: [u8; 32] = required "AIRLOCK_DEFINITIONS_PUBLIC_KEY" {
             allowed: "base64 of 32 bytes",
@@ -52,7 +52,7 @@ subject! {
 
 subject! {
     /// How definitions are fetched and signed.
-    pub struct PublisherSettings: "Publisher of definitions on AWS" {
+    pub struct PublisherSettings: "Published definitions on AWS" {
         /// The secret in Secrets Manager that holds the signing key.
         signing_key_arn: String = required "AIRLOCK_SIGNING_KEY_ARN" {
             allowed: "an ARN",

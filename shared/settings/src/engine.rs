@@ -18,9 +18,9 @@ pub enum EngineChoice {
 subject! {
     /// Which engine scans, and how long a scan may take.
     pub struct EngineSettings: "Scanning" {
-        /// The engine.
+        /// The engine that scans.
         engine: Option<EngineChoice> = optional "ENGINE" {
-            default: "on one machine `snapshot` where `airlock-engine` is installed, else `clamd`; on AWS `clamd`",
+            default: "`snapshot` if `airlock-engine` is installed, else `clamd`; on AWS `clamd`",
             allowed: "`clamd` or `snapshot`",
             parameter: "Engine",
             parse: engine,

@@ -51,8 +51,8 @@ impl Environment {
         self.get("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default()
     }
 
-    /// The value of a variable without the white space around it. An empty one counts as absent, because `.env`
-    /// files and CloudFormation write it that way.
+    /// The value of a variable without the white space around it. An empty one counts as absent: that is how
+    /// `.env` files and CloudFormation write it.
     fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn unknown_names_of_ours_are_refused() {
-        let with = |name: &str| Environment::from_pairs(&[(name, "x"), ("HOME", "/")]).refuse_unknown(&[&CLIENT]);
+        let with =
+            |name: &str| Environment::from_pairs(&[(name, "x"), ("HOME", "/")]).refuse_unknown(&[&CLIENT]);
         assert_eq!(with("AIRLOCK_URL"), Ok(()));
         assert_eq!(with("OTHER"), Ok(()));
         assert_eq!(with("AIRLOCK_TYPO"), Err(ConfigError::Unknown("AIRLOCK_TYPO".into())));

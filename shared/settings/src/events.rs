@@ -22,14 +22,14 @@ subject! {
             parameter: "WebhookUrls",
             parse: parse::secret_words,
         }
-        /// Signs webhooks. Several, separated by spaces, sign together while receivers change over; the new one first.
+        /// Signs webhooks. Several, separated by spaces, sign together during a rotation; the new one first.
         webhook_secrets: Vec<SecretText> = defaulted "WEBHOOK_SECRET" {
             secret: true,
             default: "",
             allowed: "`whsec_` and base64, or text of at least 24 bytes",
             parse: parse::secret_words,
         }
-        /// On AWS: the secret in Secrets Manager that holds this secret. Takes precedence over `WEBHOOK_SECRET`.
+        /// On AWS: the secret in Secrets Manager that holds it. Takes precedence over `WEBHOOK_SECRET`.
         webhook_secret_arn: Option<String> = optional "WEBHOOK_SECRET_ARN" {
             default: "`WEBHOOK_SECRET` is used",
             allowed: "an ARN",

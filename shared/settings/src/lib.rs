@@ -1,10 +1,10 @@
 //! Every setting that Airlock reads from its environment: typed, documented, and validated once, at start.
 //!
-//! Settings are grouped by subject ([`UploadSettings`], [`EventSettings`], ...). Each variable is declared once; its
-//! parser, the documentation of its field and its row in `docs/settings.md` all come from that declaration.
+//! Settings are grouped by subject ([`UploadSettings`], [`EventSettings`], ...). Each variable is declared
+//! once: its parser, its field's documentation and its row in `docs/settings.md` come from that declaration.
 //! A function composes the subjects it needs into its own settings value.
 //!
-//! Invariant: only this crate reads the environment. A value of an [`Environment`] can be had through a subject alone.
+//! Invariant: only this crate reads the environment. Other crates get a value through its subject.
 //! Invariant: no error, `Debug` or `Display` output holds the value of a secret.
 
 mod declare;

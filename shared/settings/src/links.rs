@@ -8,7 +8,7 @@ use crate::secret::SecretText;
 
 subject! {
     /// Download links, and the key that signs them.
-    pub struct LinkSettings: "Download links" {
+    pub struct LinkSettings: "Links and origins" {
         /// How long a link is valid. The storage URL that it redirects to is valid for a minute.
         link_ttl: Duration = defaulted "DOWNLOAD_LINK_EXPIRE_HOURS" {
             default: "24",
@@ -35,7 +35,7 @@ subject! {
 
 subject! {
     /// Web origins that may use the API.
-    pub struct OriginSettings: "Web origins" {
+    pub struct OriginSettings: "Links and origins" {
         /// Other web origins that may call the API and upload, separated by commas.
         allowed_origins: Vec<String> = defaulted "ALLOWED_ORIGINS" {
             default: "",

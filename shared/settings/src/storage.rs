@@ -21,7 +21,7 @@ pub enum StorageKind {
 
 subject! {
     /// Where the service on one machine keeps objects.
-    pub struct StorageSettings: "Storage on one machine" {
+    pub struct StorageSettings: "Storage" {
         /// `local`: in the data directory. `s3`: in the bucket `S3_BUCKET_NAME`, which must keep versions.
         kind: StorageKind = defaulted "STORAGE_TYPE" {
             default: "local",
@@ -33,7 +33,7 @@ subject! {
 
 subject! {
     /// The bucket of uploads.
-    pub struct BucketSettings: "Bucket" {
+    pub struct BucketSettings: "Storage" {
         /// The bucket of uploads. Needed with `STORAGE_TYPE=s3` and on AWS.
         name: Option<String> = optional "S3_BUCKET_NAME" {
             default: "none",
@@ -68,7 +68,7 @@ subject! {
 
 subject! {
     /// The queue of scan requests that failed repeatedly.
-    pub struct DeadLetterSettings: "Dead letters on AWS" {
+    pub struct DeadLetterSettings: "Table and queues on AWS" {
         /// The dead-letter queue of scan requests, for operators.
         url: Option<String> = optional "AIRLOCK_DEAD_LETTERS_URL" {
             default: "dead letters cannot be listed",
@@ -143,14 +143,18 @@ const fn foreign(name: &'static str, absence: &'static str, about: &'static str)
 
 /// What the AWS SDK reads: the address of the bucket and the credentials for it.
 pub const AWS: Subject = Subject {
-    title: "Access to the bucket (read by the AWS SDK)",
+    title: "Storage",
     variables: &[
-        foreign("AWS_REGION", "as the AWS SDK finds it", "The region."),
+        foreign(
+            "AWS_REGION",
+            "as the AWS SDK finds it",
+            "The region. Read by the AWS SDK, as all `AWS_*` variables are.",
+        ),
         foreign("AWS_ENDPOINT_URL_S3", "AWS", "The URL of an S3-compatible store."),
-        foreign("AWS_ACCESS_KEY_ID", "as the AWS SDK finds it", "The credentials' id."),
+        foreign("AWS_ACCESS_KEY_ID", "as the AWS SDK finds it", "The id of the access key."),
         Variable {
             is_secret: true,
-            ..foreign("AWS_SECRET_ACCESS_KEY", "as the AWS SDK finds it", "The credentials' secret.")
+            ..foreign("AWS_SECRET_ACCESS_KEY", "as the AWS SDK finds it", "The secret of the access key.")
         },
     ],
 };
@@ -160,9 +164,6 @@ pub const CLIENT: Subject = Subject {
     title: "The command-line client",
     variables: &[
         foreign("AIRLOCK_URL", "`http://127.0.0.1:8000`", "The service that the client calls."),
-        Variable {
-            is_secret: true,
-            ..foreign("AIRLOCK_TOKEN", "none", "The client's bearer token.")
-        },
+        Variable { is_secret: true, ..foreign("AIRLOCK_TOKEN", "none", "The client's bearer token.") },
     ],
 };

@@ -8,10 +8,12 @@ use crate::declare::{Presence, Subject, Variable};
 pub const BEGIN: &str = "<!-- settings: begin -->\n";
 pub const END: &str = "<!-- settings: end -->\n";
 
-/// Every subject under a heading of its own.
+/// A heading and a table for every title; subjects that follow each other may share one.
 pub fn reference(subjects: &[&Subject]) -> String {
-    subjects.iter().fold(String::new(), |mut text, subject| {
-        let _ = write!(text, "\n## {}\n\n{}", subject.title, table(subject.variables));
+    let groups = subjects.chunk_by(|one, next| one.title == next.title);
+    groups.fold(String::new(), |mut text, group| {
+        let variables = group.iter().flat_map(|subject| subject.variables);
+        let _ = write!(text, "\n## {}\n\n{}", group[0].title, table(variables));
         text
     }) + "\n"
 }
@@ -22,11 +24,13 @@ pub fn table<'a>(variables: impl IntoIterator<Item = &'a Variable>) -> String {
     variables.into_iter().fold(head.to_owned(), |text, variable| text + &row(variable))
 }
 
-/// One table without the columns that matter on AWS or to an operator in doubt.
+/// The same without the stack's parameters.
 pub fn short_table<'a>(variables: impl IntoIterator<Item = &'a Variable>) -> String {
-    let head = "| variable | default | meaning |\n|---|---|---|\n";
+    let head = "| variable | default | allowed | meaning |\n|---|---|---|---|\n";
     variables.into_iter().fold(head.to_owned(), |mut text, variable| {
-        let _ = writeln!(text, "| `{}` | {} | {} |", variable.name, default_of(variable), about_of(variable));
+        let Variable { name, allowed, .. } = variable;
+        let (default, about) = (default_of(variable), variable.about.trim());
+        let _ = writeln!(text, "| `{name}` | {default} | {allowed} | {about} |");
         text
     })
 }
@@ -37,7 +41,7 @@ fn row(variable: &Variable) -> String {
         name => format!("`{name}`"),
     };
     let Variable { name, allowed, .. } = variable;
-    let (default, about) = (default_of(variable), about_of(variable));
+    let (default, about) = (default_of(variable), variable.about.trim());
     format!("| `{name}` | {parameter} | {default} | {allowed} | {about} |\n")
 }
 
@@ -55,15 +59,6 @@ fn default_of(variable: &Variable) -> String {
         Presence::Optional(absence) => absence.to_owned(),
         Presence::Required => "required".to_owned(),
     }
-}
-
-/// Documentation comments begin with a space.
-fn about_of(variable: &Variable) -> String {
-    let unit = match (variable.unit, variable.presence) {
-        ("", _) | (_, Presence::Defaulted(_)) => String::new(),
-        (unit, _) => format!(" In {unit}."),
-    };
-    variable.about.trim().to_owned() + &unit
 }
 
 /// `document` with `generated` between its markers; `None` if it does not have both of them.

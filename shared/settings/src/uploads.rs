@@ -20,7 +20,7 @@ subject! {
         }
         /// File name extensions that are accepted, separated by commas.
         allowed_extensions: Option<AllowedExtensions> = optional "ALLOWED_EXTENSIONS" {
-            default: "documents, pictures, sound, film and archives: `DEFAULT_EXTENSIONS` in `shared/domain/src/upload.rs`",
+            default: "documents, pictures, audio, video, archives (`shared/domain/src/upload.rs`)",
             allowed: "extensions, or `*` for all files",
             parameter: "AllowedExtensions",
             parse: |value| Some(AllowedExtensions::parse(value)),

@@ -33,7 +33,7 @@ subject! {
 
 subject! {
     /// How fast the sweep rescans.
-    pub struct RescanSettings: "Rescans" {
+    pub struct RescanSettings: "After the verdict" {
         /// How many automatic rescans are started per minute, at most. None start while new files wait.
         per_minute: u32 = defaulted "RESCANS_PER_MINUTE" {
             default: "60",
@@ -47,7 +47,7 @@ subject! {
 
 subject! {
     /// The tag that shows a verdict on the object.
-    pub struct TagSettings: "Tags" {
+    pub struct TagSettings: "After the verdict" {
         /// The name and the values of the tag that shows the verdict.
         profile: TagProfile = defaulted "TAG_PROFILE" {
             default: "scan-status",
@@ -68,8 +68,8 @@ fn quarantine(value: &str) -> Option<Quarantine> {
 }
 
 impl VerdictSettings {
-    /// The policy of the status machine: what these settings say, and `base` for all else. `publishes` is whether
-    /// events have receivers.
+    /// The policy of the status machine: these settings, and `base` for everything else. `publishes` says
+    /// whether events have receivers.
     pub fn machine(&self, uploads: &UploadSettings, publishes: bool, base: MachinePolicy) -> MachinePolicy {
         let set = self.rescan_every_hours.map(|hours| {
             let is_on = hours > 0;
