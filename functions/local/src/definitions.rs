@@ -1,4 +1,4 @@
-//! Which virus definitions are loaded? freshclam's, when it can reach its mirror; else the announced test set.
+//! Virus definitions on one machine: freshclam's, a test set, or those in a directory of the operator's.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::snapshot::Kept;
 /// Where definitions come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// freshclam; without it, what it left earlier; without that, the test set.
+    /// freshclam's, or those it fetched earlier; where there are none, the test set.
     Auto,
     /// EICAR and ClamAV's own test files, and nothing else.
     TestSet,
-    /// A directory that somebody else keeps current.
+    /// A directory that the operator keeps current.
     Directory(PathBuf),
 }
 
@@ -37,7 +37,7 @@ const UPDATE_TIMEOUT: Duration = Duration::from_mins(10);
 /// ClamAV's mirrors ask for at most one request an hour.
 const UPDATE_EVERY: Duration = Duration::from_hours(2);
 
-/// Finds definitions to start with. Prints what freshclam does, because it can take minutes.
+/// Finds definitions to start with. Prints freshclam's progress, because a download can take minutes.
 pub(crate) async fn choose(
     source: &Source,
     data_dir: &Path,
@@ -70,14 +70,14 @@ fn write_test_set(directory: PathBuf) -> anyhow::Result<PathBuf> {
     Ok(directory)
 }
 
-/// Whether freshclam's progress is for a person to see.
+/// Whether freshclam's progress is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verbosity {
     Shown,
     Silent,
 }
 
-/// Runs freshclam once. That it fails is no error: it says so, and the age of what is there decides what that means.
+/// Runs freshclam once. A failure is logged and is no error: verdicts depend on the age of the definitions.
 async fn update(directory: &Path, proxy: &[(String, SecretText)], verbosity: Verbosity) {
     let freshclam = Freshclam {
         program: "freshclam".into(),
@@ -98,7 +98,7 @@ async fn update(directory: &Path, proxy: &[(String, SecretText)], verbosity: Ver
     }
 }
 
-/// Runs freshclam for the service with this data directory, whether it runs now or not. A running one notices by itself.
+/// Runs freshclam for the service with this data directory. A running service loads the result by itself.
 pub async fn update_definitions(data_dir: &Path) -> anyhow::Result<()> {
     let directory = data_dir.join("definitions");
     std::fs::create_dir_all(&directory)
@@ -109,7 +109,7 @@ pub async fn update_definitions(data_dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Keeps official definitions current, and a snapshot of the engine with them; a test set stays what it is.
+/// Keeps official definitions current, and a snapshot of the engine with them. A test set is never updated.
 pub(crate) async fn keep_current(
     chosen: Chosen,
     source: Source,
@@ -136,7 +136,7 @@ pub(crate) async fn keep_current(
             version = found.version;
             is_snapshot_due = true;
             scan.engine.stop().await;
-            // Starts an engine with what is there now, and says so: then rescans are due.
+            // Starts an engine with the new definitions and records it, which makes rescans due.
             if let Err(error) = scan.beat().await {
                 tracing::error!(error = format!("{error:#}"), "the engine does not run");
             }
