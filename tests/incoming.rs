@@ -270,7 +270,8 @@ async fn incoming_files_count_and_are_never_refused() {
 async fn settings_that_cannot_be_meant_end_the_start() {
     for (prefix, owners) in [("uploads/", ""), ("in", ""), ("in/", "{user}/")] {
         let directory = tempfile::tempdir().unwrap();
-        let env = aws::env::Env::from_pairs(&[("INCOMING_PREFIX", prefix), ("INCOMING_OWNERS", owners)]);
+        let env =
+            settings::Environment::from_pairs(&[("INCOMING_PREFIX", prefix), ("INCOMING_OWNERS", owners)]);
         let started = local::Local::start(crate::support::settings(directory.path()), &env).await;
         let error = format!("{:#}", started.unwrap_err());
         assert!(error.contains("`INCOMING_"), "{error}");

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws::env::Env;
 use aws::{Endpoints, Sdk, StaticKeys};
 use domain::timestamp::Timestamp;
 use local::{Auth, DefinitionsSource, Local, Settings, Tuning};
@@ -114,7 +113,7 @@ impl Service {
         change(&mut settings);
         let patient = ("VIRUS_SCAN_TIMEOUT", &*SCAN_TIMEOUT.as_secs().to_string());
         let env = [&[patient][..], env].concat();
-        let local = Local::start(settings, &Env::from_pairs(&env)).await.unwrap();
+        let local = Local::start(settings, &settings::Environment::from_pairs(&env)).await.unwrap();
         Self { local, http: client(), token: None, directory }
     }
 

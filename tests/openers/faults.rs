@@ -323,7 +323,7 @@ async fn with_an_opener_that_cannot_be_loaded_the_service_does_not_start() {
     );
     let mut settings = settings(directory.path());
     settings.tuning.gate_worker = with_mounts(&script);
-    let started = local::Local::start(settings, &aws::env::Env::from_pairs(&[])).await;
+    let started = local::Local::start(settings, &settings::Environment::from_pairs(&[])).await;
     let error = started.err().map(|error| format!("{error:#}")).unwrap_or_default();
     assert!(error.contains("7-Zip cannot be used"), "{error}");
 }

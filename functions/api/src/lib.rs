@@ -38,7 +38,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::{ApiError, Identity, LinkKey, LoopbackOnly, TokenSigner};
 
-pub use config::Config;
+pub use config::{ApiDependencies, ApiDeployment, ApiSettings};
 pub use room::{Disk, DiskSpace};
 
 /// What the API needs. Built once per process.

@@ -18,7 +18,7 @@ use clamd::{DaemonConfig, freshclam::Freshclam};
 use definition_set::SigningKey;
 use serde::{Deserialize, Serialize};
 
-pub use config::Config;
+pub use config::PublisherDeployment;
 pub use rollback::{RollbackError, roll_back};
 pub use update::{UpdateError, update};
 

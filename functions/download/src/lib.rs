@@ -17,7 +17,7 @@ use domain::access::{AccessError, DOWNLOAD_URL_TTL, DownloadGrant, LinkClaims, g
 use serde::Serialize;
 use web::{ApiError, LinkKey, LoopbackOnly};
 
-pub use config::Config;
+pub use config::DownloadDeployment;
 
 /// What downloads need. Built once per process.
 #[derive(Clone, Debug)]

@@ -24,7 +24,7 @@ use web::{ApiError, Caller, Identity, LoopbackOnly, OwnedFile};
 use crate::estimate::Estimator;
 use crate::follow::{Follower, Position};
 
-pub use config::Config;
+pub use config::{LiveDeployment, LiveSettings};
 
 /// What following needs. Built once per process.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! What runs where? Printed at start.
+//! The addresses and the state of the service, as printed at start.
 
 use std::fmt;
 
@@ -46,7 +46,8 @@ impl fmt::Display for StartReport {
                 writeln!(f, "  scanner        {engine}, TEST DEFINITIONS")?;
                 writeln!(
                     f,
-                    "\n  WARNING: the virus definitions could not be downloaded. This service knows only the EICAR"
+                    "\n  WARNING: the virus definitions could not be downloaded. This service knows only the \
+                     EICAR"
                 )?;
                 writeln!(f, "  test file and ClamAV's own test files. Do not rely on its verdicts.")?;
             }

@@ -18,7 +18,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::machine::MachinePolicy;
 use thiserror::Error;
 
-pub use config::{Config, EventSinks};
+pub use config::{NotifyDeployment, NotifySettings};
 pub use webhook::{Endpoint, Webhooks};
 
 /// What telling needs. Built once per process.

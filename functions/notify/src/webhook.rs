@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::env::ConfigError;
 use domain::delivery::{Answer, Delivery, EndpointId};
 use domain::timestamp::Timestamp;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
+use settings::ConfigError;
 use standardwebhooks::Webhook;
 
 use crate::address::is_public;

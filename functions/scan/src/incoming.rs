@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use aws::StoreError;
-use aws::env::{ConfigError, Env};
 use domain::id::{FileId, OwnerId, Version};
 use domain::incoming::Incoming;
 use domain::usage::Quotas;
 use lifecycle::NewIncoming;
+use settings::{QuotaSettings, UploadSettings};
 
 use crate::Context;
 
@@ -20,8 +20,8 @@ pub struct IncomingTerms {
 }
 
 impl IncomingTerms {
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        Ok(Self { retention: env.retention()?, is_metered: env.quotas()? != Quotas::NONE })
+    pub fn of(uploads: &UploadSettings, quotas: &QuotaSettings) -> Self {
+        Self { retention: uploads.retention, is_metered: quotas.quotas() != Quotas::NONE }
     }
 }
 

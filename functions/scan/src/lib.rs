@@ -32,7 +32,7 @@ use lifecycle::Transitions;
 use thiserror::Error;
 use tokio::time::Instant;
 
-pub use config::Config;
+pub use config::{ScanDependencies, ScanDeployment, ScanSettings};
 pub use definitions::{PublishedDefinitions, RefreshError};
 pub use incoming::IncomingTerms;
 pub use inspection::gate_for;

@@ -21,7 +21,7 @@ use lifecycle::Transitions;
 use serde::Serialize;
 use tokio::time::Instant;
 
-pub use config::Config;
+pub use config::{SweepDeployment, SweepPace, SweepSettings};
 
 /// What a sweep needs. Built once per process.
 #[derive(Clone, Debug)]
@@ -35,8 +35,6 @@ pub struct Context {
 }
 
 impl Context {
-    /// 60 a minute are 86,400 a day.
-    pub const DEFAULT_RESCANS: u32 = 60;
     /// A hundred versions a minute are 144,000 a day.
     pub const INCOMING_EVERY: Duration = Duration::from_secs(50);
     /// Files that somebody waits for come first: with this many messages in the queue, no rescan is added.

@@ -10,7 +10,6 @@ pub mod batch;
 pub mod clock;
 mod definition_bucket;
 pub mod digest;
-pub mod env;
 mod error;
 mod event_bus;
 mod event_queue;

@@ -2,8 +2,8 @@
 
 use domain::incoming::IncomingRules;
 use domain::tag::TagProfile;
+use settings::{PasswordSettings, StoreSettings};
 
-use crate::env::{ConfigError, Env};
 use crate::error::StoreError;
 use crate::event_queue::EventQueue;
 use crate::ledger::Ledger;
@@ -34,30 +34,23 @@ pub struct Queues {
 }
 
 impl Stores {
-    /// Environment variables that name the stores on AWS.
-    pub const SETTINGS: [&'static str; 3] =
-        ["AIRLOCK_TABLE", "AIRLOCK_SCAN_QUEUE_URL", "AIRLOCK_EVENT_QUEUE_URL"];
-
-    /// The same stores with the key of passwords that the environment names, if it names one.
-    pub async fn with_password_key(self, env: &Env, sdk: &Sdk) -> Result<Self, StoreError> {
-        Ok(Self { passwords: PasswordKey::from_env(env, sdk).await?, ..self })
+    /// The same stores with the key of passwords, if the settings name one.
+    pub async fn with_password_key(self, settings: &PasswordSettings, sdk: &Sdk) -> Result<Self, StoreError> {
+        Ok(Self { passwords: PasswordKey::connect(settings, sdk).await?, ..self })
     }
 
-    /// AWS's stores, as the environment names them.
-    pub fn from_env(env: &Env, sdk: &Sdk) -> Result<Self, ConfigError> {
-        let bucket = env.required("S3_BUCKET_NAME")?.to_owned();
-        let objects = Objects::new(sdk, bucket.clone());
-        let ledger = Ledger::new(sdk.dynamodb(), env.required("AIRLOCK_TABLE")?.to_owned());
-        let scans =
-            env.get("AIRLOCK_SCAN_QUEUE_URL").map(|url| ScanQueue::new(sdk.sqs(), url.to_owned(), bucket));
-        let events = env.get("AIRLOCK_EVENT_QUEUE_URL").map(|url| EventQueue::new(sdk.sqs(), url.to_owned()));
-        Ok(Self {
-            objects,
-            ledger,
+    /// AWS's stores, without a key of passwords.
+    pub fn connect(settings: &StoreSettings, sdk: &Sdk) -> Self {
+        let StoreSettings { bucket, deployment, tags, incoming } = settings.clone();
+        let scans = deployment.scan_queue_url.map(|url| ScanQueue::new(sdk.sqs(), url, bucket.clone()));
+        let events = deployment.event_queue_url.map(|url| EventQueue::new(sdk.sqs(), url));
+        Self {
+            objects: Objects::new(sdk, bucket),
+            ledger: Ledger::new(sdk.dynamodb(), deployment.table),
             queues: Queues { scans, events },
-            tags: env.tag_profile()?,
-            incoming: env.incoming()?,
+            tags,
+            incoming,
             passwords: None,
-        })
+        }
     }
 }

@@ -70,6 +70,10 @@ impl PublicKey {
         STANDARD.decode(text).ok().filter(|bytes| bytes.len() == 32).map(Self)
     }
 
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes.to_vec())
+    }
+
     /// The payload, if the signature is by this key. `None` for anything else, in any way damaged.
     pub fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         let envelope: Envelope = serde_json::from_slice(sealed).ok()?;

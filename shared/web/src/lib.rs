@@ -15,7 +15,7 @@ pub mod view;
 pub use cors::cors;
 pub use error::ApiError;
 pub use extract::{Json, QueryString};
-pub use identity::{Admin, Caller, Identity, IdentityConfig, JwtSettings, Verifier};
+pub use identity::{Admin, Caller, Identity, Verifier};
 pub use link_key::{LinkKey, LinkKeyError, renew_link_key};
 pub use loopback::{LoopbackOnly, asked_host, is_loopback, loopback_only};
 pub use owned_file::{FilePath, OwnedFile};
