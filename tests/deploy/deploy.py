@@ -85,7 +85,8 @@ class Deployment:
         with zipfile.ZipFile(layer, "w") as archive:
             archive.writestr("share/empty", "")
         s3.put_object(Bucket="code", Key="layer.zip", Body=layer.getvalue())
-        resources["ClamavLayer"]["Properties"]["ContentUri"] = {"Bucket": "code", "Key": "layer.zip"}
+        for resource in ("ClamavLayerArm64", "ClamavLayerX86"):
+            resources[resource]["Properties"]["ContentUri"] = {"Bucket": "code", "Key": "layer.zip"}
         for resource in ("ScanFunction", "DefinitionsFunction"):
             resources[resource]["Properties"]["Environment"]["Variables"] |= {"AIRLOCK_CLAMD": "/usr/sbin/clamd", "AIRLOCK_ENGINE": ENGINE}
         resources["DefinitionsFunction"]["Properties"]["Environment"]["Variables"]["AIRLOCK_FRESHCLAM"] = "/usr/bin/freshclam"
