@@ -251,7 +251,9 @@ async fn a_stack_that_is_deleted_has_an_empty_bucket() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let response_url = format!("http://{}/answer", listener.local_addr().unwrap());
     let (heard, mut answers) = tokio::sync::mpsc::unbounded_channel();
-    let hear = async move |axum::Json(answer): axum::Json<Value>| heard.send(answer).unwrap();
+    let hear = async move |answer: axum::body::Bytes| {
+        heard.send(serde_json::from_slice::<Value>(&answer).unwrap()).unwrap();
+    };
     let router = axum::Router::new().route("/answer", axum::routing::put(hear));
     tokio::spawn(async { axum::serve(listener, router).await });
     let ask = async |request_type: &str| {

@@ -347,7 +347,8 @@ async fn the_stack_stands_and_files_go_through_it() {
     let swept = stack.invoke("SweepFunction", json!({ "action": "sweep" })).await;
     assert_eq!((&swept["error"], &swept["payload"]["n_failed"]), (&Value::Null, &json!(0)), "{swept}");
 
-    // A creation that fails leaves nothing behind. Of a stack that is deleted, what holds files and records stays.
+    // A creation that fails leaves nothing behind. Of a stack that is deleted, what holds files and records
+    // stays.
     let failed = stack.command(json!({ "do": "fail_to_create" })).await;
     assert_eq!(failed, json!({ "status": "ROLLBACK_COMPLETE", "left": [] }));
     let deleted = stack.command(json!({ "do": "delete" })).await;

@@ -105,8 +105,10 @@ class Deployment:
         """The outputs and the resources, by their names, of a stack that stands."""
         stack, events = self.create("Airlock-Test", self.template)
         if stack["StackStatus"] != "CREATE_COMPLETE":
-            sys.exit(f"{stack['StackStatus']}: {[event for event in events if 'FAILED' in event['ResourceStatus']]}")
-        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}, self.resources_of("Airlock-Test")
+            failed = [event for event in events if "FAILED" in event["ResourceStatus"]]
+            sys.exit(f"{stack['StackStatus']}: {failed}")
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        return outputs, self.resources_of("Airlock-Test")
 
     def resources_of(self, name):
         resources = self.client("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
@@ -133,7 +135,8 @@ class Deployment:
     def ended(self, name):
         """The stack once its creation or deletion has ended."""
         cloudformation = self.client("cloudformation")
-        while (stack := cloudformation.describe_stacks(StackName=name)["Stacks"][0])["StackStatus"].endswith("IN_PROGRESS"):
+        describe = lambda: cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        while (stack := describe())["StackStatus"].endswith("IN_PROGRESS"):
             time.sleep(0.5)
         return stack
 
@@ -142,28 +145,30 @@ class Deployment:
         template, before = copy.deepcopy(self.template), self.inventory()
         template["Resources"]["Handle"] = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
         template["Resources"]["Never"] = {
-            "Type": "AWS::CloudFormation::WaitCondition", "DependsOn": ["ScanFunction", "SweepFunction", "Dashboard"],
+            "Type": "AWS::CloudFormation::WaitCondition",
+            "DependsOn": ["ScanFunction", "SweepFunction", "Dashboard"],
             "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "1"}}
         stack, _ = self.create("Airlock-Broken", template)
         return {"status": stack["StackStatus"], "left": sorted(self.inventory() - before)}
 
     def delete(self):
         """Deletes the stack and tells which of its resources are left."""
-        stack_id = self.client("cloudformation").describe_stacks(StackName="Airlock-Test")["Stacks"][0]["StackId"]
-        self.client("cloudformation").delete_stack(StackName="Airlock-Test")
+        cloudformation = self.client("cloudformation")
+        stack_id = cloudformation.describe_stacks(StackName="Airlock-Test")["Stacks"][0]["StackId"]
+        cloudformation.delete_stack(StackName="Airlock-Test")
         status = self.ended(stack_id)["StackStatus"]
         left = self.inventory()
         return {"status": status, "left": sorted(name for name, id in self.resources.items() if id in left)}
 
     def inventory(self):
-        """What exists of the kinds that cost something or hold something, by its name or address."""
+        """What exists, by its name or address. Without log groups: the imitation makes them again when a function logs."""
         buckets = {bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]}
         tables = set(self.client("dynamodb").list_tables()["TableNames"])
-        functions = {function["FunctionName"] for function in self.client("lambda").list_functions()["Functions"]}
+        functions = self.client("lambda").list_functions()["Functions"]
+        functions = {function["FunctionName"] for function in functions}
         queues = set(self.client("sqs").list_queues().get("QueueUrls", []))
         secrets = {secret["ARN"] for secret in self.client("secretsmanager").list_secrets()["SecretList"]}
-        groups = {group["logGroupName"] for group in self.client("logs").describe_log_groups()["logGroups"]}
-        return buckets | tables | functions | queues | secrets | groups
+        return buckets | tables | functions | queues | secrets
 
     def describe(self):
         secret = self.client("secretsmanager").get_secret_value(SecretId=self.resources["SigningKey"])["SecretString"]

@@ -2,7 +2,7 @@
 """Checks what CloudFormation makes of the template: transforms it as AWS does, and compares it with what the documents
 tell operators. transformed.py TEMPLATE DEPLOYING OPERATING"""
 
-import re, sys
+import json, re, sys
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
@@ -29,16 +29,16 @@ def of_type(template, kind):
 
 def problems_of_layers(template):
     """The stack has one layer, whose architecture is the functions'."""
-    layers = {resource["Condition"]: resource["Properties"]["CompatibleArchitectures"]
-              for resource in of_type(template, "AWS::Lambda::LayerVersion").values()}
+    layers = of_type(template, "AWS::Lambda::LayerVersion").values()
+    layers = {layer["Condition"]: layer["Properties"]["CompatibleArchitectures"] for layer in layers}
     if layers != {"IsArm64": ["arm64"], "IsX86": ["x86_64"]}:
         yield f"layers: {layers}"
 
 
 def problems_of_retries(template):
     """What a schedule or CloudFormation invokes is not retried."""
-    configured = {resource["Properties"]["FunctionName"]["Ref"]: resource["Properties"]["MaximumRetryAttempts"]
-                  for resource in of_type(template, "AWS::Lambda::EventInvokeConfig").values()}
+    configs = [resource["Properties"] for resource in of_type(template, "AWS::Lambda::EventInvokeConfig").values()]
+    configured = {config["FunctionName"]["Ref"]: config["MaximumRetryAttempts"] for config in configs}
     for name, resource in of_type(template, "AWS::Lambda::Permission").items():
         function = resource["Properties"]["FunctionName"].get("Ref")
         if resource["Properties"]["Principal"] == "events.amazonaws.com" and configured.get(function) != 0:
@@ -65,6 +65,14 @@ def problems_of_alarms(template, document):
             yield f"{name} is not explained"
 
 
+def problems_of_partitions(template):
+    """Nothing outside the mappings is of one partition of AWS."""
+    for part in ("Resources", "Outputs"):
+        text = json.dumps(template[part])
+        for written in re.findall(r"arn:aws:[^\"]*|console\.[a-z.-]*amazon[a-z.-]*", text):
+            yield f"{part}: `{written}` does not exist in aws-cn and aws-us-gov"
+
+
 def problems_of_parameters(template, document):
     for name in template["Parameters"]:
         if not re.search(rf"`{name}[`=]", document):
@@ -73,8 +81,14 @@ def problems_of_parameters(template, document):
 
 def main():
     template, deploying, operating = transformed(sys.argv[1]), *(open(path).read() for path in sys.argv[2:4])
-    problems = [*problems_of_layers(template), *problems_of_retries(template), *problems_of_logs(template, deploying),
-                *problems_of_alarms(template, operating), *problems_of_parameters(template, deploying)]
+    problems = [
+        *problems_of_layers(template),
+        *problems_of_retries(template),
+        *problems_of_logs(template, deploying),
+        *problems_of_partitions(template),
+        *problems_of_alarms(template, operating),
+        *problems_of_parameters(template, deploying),
+    ]
     if problems:
         sys.exit("\n".join(problems))
 

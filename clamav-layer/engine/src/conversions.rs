@@ -1,4 +1,5 @@
-//! libc must convert between encodings: without iconv, ClamAV finds nothing in HTML in UTF-32 and calls it clean.
+//! libc must convert between encodings: without iconv, ClamAV finds nothing in HTML in UTF-32 and calls it
+//! clean.
 
 use std::ffi::CStr;
 
@@ -9,7 +10,8 @@ const TO: &CStr = c"UTF-16BE";
 /// libclamav recognises it by its byte order mark, and only iconv converts it.
 const FROM: &CStr = c"UTF-32";
 
-/// Fails if libc's modules for iconv are missing. `GCONV_PATH` names their directory where it is not the usual one.
+/// Fails if libc's modules for iconv are missing. `GCONV_PATH` names their directory where it is not the
+/// usual one.
 pub(crate) fn require() -> anyhow::Result<()> {
     if converts(TO, FROM) {
         return Ok(());

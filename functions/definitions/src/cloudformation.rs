@@ -1,5 +1,6 @@
-//! Answers CloudFormation: with the public key that scanners are deployed with. A new stack gets its first set of
-//! definitions; a stack that is deleted gets its bucket emptied, because CloudFormation deletes only empty ones.
+//! Answers CloudFormation: with the public key that scanners are deployed with. A new stack gets its first
+//! set of definitions; a stack that is deleted gets its bucket emptied, because CloudFormation deletes only
+//! empty ones.
 //!
 //! The protocol: AWS, "Custom resource request and response objects".
 
@@ -55,8 +56,9 @@ struct Data {
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Tells the public key. A new stack gets its first set before that: if publishing fails, the schedule tries again, and
-/// files wait. The bucket of a stack that is deleted is emptied: if that fails, CloudFormation hears why and stops.
+/// Tells the public key. A new stack gets its first set before that: if publishing fails, the schedule tries
+/// again, and files wait. The bucket of a stack that is deleted is emptied: if that fails, CloudFormation
+/// hears why and stops.
 pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyhow::Result<Report> {
     if request.request_type == RequestType::Create
         && let Err(error) = update(context, aws::clock::now()).await

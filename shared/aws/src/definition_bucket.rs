@@ -140,8 +140,8 @@ impl DefinitionBucket {
         }
     }
 
-    /// Removes every version and delete marker, so that the bucket can be deleted. Idempotent. What is published
-    /// concurrently may stay.
+    /// Removes every version and delete marker, so that the bucket can be deleted. Idempotent. What is
+    /// published concurrently may stay.
     pub async fn empty(&self) -> Result<(), StoreError> {
         const DOING: &str = "empty the definitions bucket";
         loop {

@@ -232,8 +232,8 @@ impl Group {
     }
 }
 
-/// Fails if the program is the layer's and the layer lacks libc's modules for iconv. A launcher may give the program
-/// another root, where this process cannot look.
+/// Fails if the program is the layer's and the layer lacks libc's modules for iconv. A launcher may give the
+/// program another root, where this process cannot look.
 fn require_conversions(config: &DaemonConfig) -> Result<(), StartError> {
     let Some(directory) = config.program.conversions().filter(|_| config.launcher.is_empty()) else {
         return Ok(());

@@ -44,8 +44,8 @@ pub(crate) struct Place<'a> {
 
 /// The layer's root on Lambda. Its programs run with its own C library.
 const LAYER: &str = "/opt";
-/// Where the layer has libc's modules for iconv (clamav-layer/build.py). Its libc looks in Debian's directory by
-/// itself, which Lambda does not have.
+/// Where the layer has libc's modules for iconv (clamav-layer/build.py). Its libc looks in Debian's directory
+/// by itself, which Lambda does not have.
 const LAYER_CONVERSIONS: &str = "/opt/lib/clamav/gconv";
 
 impl Program {
@@ -89,7 +89,8 @@ impl Program {
         command
     }
 
-    /// The directory of the libc modules that convert text for ClamAV, if it is not where libc looks by itself.
+    /// The directory of the libc modules that convert text for ClamAV, if it is not where libc looks by
+    /// itself.
     pub(crate) fn conversions(&self) -> Option<&'static Path> {
         self.path().starts_with(LAYER).then_some(Path::new(LAYER_CONVERSIONS))
     }
