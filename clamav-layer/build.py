@@ -23,6 +23,9 @@ FUNCTION_NEEDS = ["libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libp
 CERTIFICATES = "usr/share/ca-certificates/mozilla"
 # What a snapshot's verdicts are compared by before it is published.
 TEST_FILES = "usr/share/clamav-testfiles"
+# libc's conversions between encodings. Without them ClamAV finds nothing in HTML in UTF-32, for example.
+# `GCONV_PATH` (shared/clamd/src/program.rs) names the directory in the layer.
+CONVERSIONS = "usr/lib/*/gconv"
 ENGINE = "engine"
 # Not /opt/lib: Lambda puts that on every function's library path, and this directory holds a libc.
 LIBRARIES = "lib/clamav"
@@ -198,6 +201,7 @@ def build(lock_file, arch, directory):
         engine = build_engine(arch, root, work)
         for soname, path in closure(root, loader, engine).items():
             copy(path, at(LIBRARIES, soname), 0o755)
+        copy_conversions(root, at(LIBRARIES, "gconv"))
         for name in sorted(os.listdir(os.path.join(root, TEST_FILES))):
             copy(os.path.join(root, TEST_FILES, name), at("share/clamav-testfiles", name), 0o644)
         for program in [*(os.path.join(root, program) for program in PROGRAMS), *engine]:
@@ -212,6 +216,15 @@ def build(lock_file, arch, directory):
                 bundle.write(open(os.path.join(certificates, name), "rb").read())
         document(arch, packages, root, at)
     pack(directory)
+
+
+def copy_conversions(root, directory):
+    """Copies libc's modules and the lists of what each converts."""
+    found = glob.glob(os.path.join(root, CONVERSIONS))
+    if len(found) != 1:
+        sys.exit(f"libc6 has no `{CONVERSIONS}`: {found}")
+    # libc reads no cache where GCONV_PATH is set.
+    shutil.copytree(found[0], directory, ignore=shutil.ignore_patterns("*.cache"))
 
 
 def document(arch, packages, root, at):

@@ -243,6 +243,40 @@ async fn an_operator_rolls_back() {
     assert_eq!(scanner.looks().await.unwrap(), "5");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_that_is_deleted_has_an_empty_bucket() {
+    let deployment = Deployment::start().await;
+    for version in [3, 6] {
+        deployment.publish(version).await;
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let response_url = format!("http://{}/answer", listener.local_addr().unwrap());
+    let (heard, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    let hear = async move |answer: axum::body::Bytes| {
+        heard.send(serde_json::from_slice::<Value>(&answer).unwrap()).unwrap();
+    };
+    let router = axum::Router::new().route("/answer", axum::routing::put(hear));
+    tokio::spawn(async { axum::serve(listener, router).await });
+    let ask = async |request_type: &str| {
+        let request = json!({
+            "RequestType": request_type, "ResponseURL": response_url, "StackId": "s", "RequestId": "r",
+            "LogicalResourceId": "FirstDefinitions",
+        });
+        let event = serde_json::from_value(request).unwrap();
+        ::definitions::handle(&deployment.publisher, event).await.unwrap();
+    };
+    let n_versions = async || {
+        let listed = deployment.raw.list_object_versions().bucket(BUCKET).send().await.unwrap();
+        listed.versions().len() + listed.delete_markers().len()
+    };
+    ask("Update").await;
+    assert_eq!(answers.recv().await.unwrap()["Status"], "SUCCESS");
+    assert!(n_versions().await > 5);
+    ask("Delete").await;
+    assert_eq!(answers.recv().await.unwrap()["Status"], "SUCCESS");
+    assert_eq!(n_versions().await, 0);
+}
+
 /// For a scenario that has come as far as to a file's `status` while definitions were good: if they still are, that is clean, and this returns when
 /// they are not good any more. If not, this machine was too slow, and what scanned is ended.
 async fn was_in_time(status: &Value, good_until: Timestamp, scanning: &JoinHandle<()>) -> Option<()> {

@@ -346,6 +346,13 @@ async fn the_stack_stands_and_files_go_through_it() {
     assert!(stack.command(json!({ "do": "make_due" })).await.as_u64().unwrap() > 0);
     let swept = stack.invoke("SweepFunction", json!({ "action": "sweep" })).await;
     assert_eq!((&swept["error"], &swept["payload"]["n_failed"]), (&Value::Null, &json!(0)), "{swept}");
+
+    // A creation that fails leaves nothing behind. Of a stack that is deleted, what holds files and records
+    // stays.
+    let failed = stack.command(json!({ "do": "fail_to_create" })).await;
+    assert_eq!(failed, json!({ "status": "ROLLBACK_COMPLETE", "left": [] }));
+    let deleted = stack.command(json!({ "do": "delete" })).await;
+    assert_eq!(deleted, json!({ "status": "DELETE_COMPLETE", "left": ["Table", "UploadBucket"] }));
     compare(&stack.command(json!({ "do": "calls" })).await);
 }
 

@@ -2,6 +2,8 @@
 //!
 //! What is for another architecture than this machine's runs under qemu's user emulation.
 
+mod encodings;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -107,6 +109,7 @@ async fn the_engine_runs(arch: &str) {
     let root = EmptyRoot::with_layer(arch);
     let definitions_directory = root.path("tmp/definitions");
     clamd::definitions::write_test_set(&definitions_directory).unwrap();
+    std::fs::write(definitions_directory.join("html.ndb"), encodings::signature()).unwrap();
     let limits = EngineLimits { max_file_size: 10_000_000, max_scan_time: TIMEOUT };
     let config = DaemonConfig {
         program: EngineProgram::Clamd("/opt/bin/clamd".into()),
@@ -130,6 +133,7 @@ async fn the_engine_runs(arch: &str) {
         assert!(replies.iter().any(EngineReply::names_malware), "{arch}: {replies:?}");
     }
     assert_eq!(replies(&engine, b"nothing bad").await, [EngineReply::Ok]);
+    every_encoding_is_read(&engine).await;
     engine.stop().await;
     definitions_are_updated(&root).await;
 }
@@ -153,7 +157,16 @@ async fn the_snapshot_engine_runs(root: &EmptyRoot, config: &DaemonConfig) {
     engine.begin_with(Some(Snapshot::Kept(snapshot)));
     assert!(replies(&engine, &eicar()).await.iter().any(EngineReply::names_malware));
     assert_eq!(replies(&engine, b"nothing bad").await, [EngineReply::Ok]);
+    every_encoding_is_read(&engine).await;
     engine.stop().await;
+}
+
+/// As on a machine that has all of libc.
+async fn every_encoding_is_read(engine: &Engine) {
+    for (name, page) in encodings::pages() {
+        let replies = replies(engine, &page).await;
+        assert!(replies.iter().any(EngineReply::names_malware), "{name}: {replies:?}");
+    }
 }
 
 /// `/proc` in an empty root, which every machine has, until it is dropped.
@@ -237,6 +250,31 @@ async fn the_engine_runs_in_an_empty_root_on_x86_64() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_engine_runs_in_an_empty_root_on_arm64() {
     the_engine_runs("arm64").await;
+}
+
+/// A layer whose libc cannot convert text would call malware clean.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_snapshot_engine_does_not_start_without_conversions() {
+    let root = EmptyRoot::with_layer("x86_64");
+    if root.emulator.is_some() {
+        return;
+    }
+    std::fs::remove_dir_all(root.path("opt/lib/clamav/gconv")).unwrap();
+    let definitions_directory = root.path("tmp/definitions");
+    clamd::definitions::write_test_set(&definitions_directory).unwrap();
+    let engine = Engine::new(
+        DaemonConfig {
+            program: EngineProgram::AirlockEngine("/opt/bin/airlock-engine".into()),
+            launcher: root.launcher(),
+            run_directory: root.path("tmp/run"),
+            definitions_directory,
+            limits: EngineLimits { max_file_size: 10_000_000, max_scan_time: TIMEOUT },
+            start_timeout: TIMEOUT,
+        },
+        Transport::Stream,
+    );
+    let refused = engine.ensure_running().await;
+    assert!(matches!(refused, Err(clamd::StartError::Ended(_))), "{refused:?}");
 }
 
 #[test]

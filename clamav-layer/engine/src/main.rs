@@ -8,6 +8,7 @@
 mod arena;
 mod clamav;
 mod conf;
+mod conversions;
 mod pass;
 mod report;
 mod sandbox;

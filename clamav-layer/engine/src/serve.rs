@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::clamav::{self, Engine};
 use crate::conf::Conf;
+use crate::conversions;
 use crate::pass;
 use crate::snapshot::restore::{self, Restored, Wanted};
 use crate::worker::{Ended, Job, Worker, unnamed_file};
@@ -56,6 +57,7 @@ pub(crate) fn serve(conf: Conf, snapshot: Option<&Wanted>) -> anyhow::Result<()>
         })?,
         None => loaded(&conf)?,
     };
+    conversions::require()?;
     let (workers, requests) = mpsc::channel();
     let service = Arc::new(Service {
         conf,

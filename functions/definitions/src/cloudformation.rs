@@ -1,4 +1,6 @@
-//! What does CloudFormation want to know? The public key that scanners are deployed with; and a new stack gets its first set.
+//! Answers CloudFormation: with the public key that scanners are deployed with. A new stack gets its first
+//! set of definitions; a stack that is deleted gets its bucket emptied, because CloudFormation deletes only
+//! empty ones.
 //!
 //! The protocol: AWS, "Custom resource request and response objects".
 
@@ -37,6 +39,8 @@ pub(crate) enum RequestType {
 #[serde(rename_all = "PascalCase")]
 struct Response<'a> {
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     physical_resource_id: &'static str,
     stack_id: &'a str,
     request_id: &'a str,
@@ -52,7 +56,9 @@ struct Data {
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Tells the public key. For a new stack it publishes a first set before that; if that fails, the schedule tries again, and files wait.
+/// Tells the public key. A new stack gets its first set before that: if publishing fails, the schedule tries
+/// again, and files wait. The bucket of a stack that is deleted is emptied: if that fails, CloudFormation
+/// hears why and stops.
 pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyhow::Result<UpdateReport> {
     if request.request_type == RequestType::Create
         && let Err(error) = update(context, aws::clock::now()).await
@@ -62,9 +68,14 @@ pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyho
             "no definitions yet; files wait for the next update"
         );
     }
+    let emptied = match request.request_type {
+        RequestType::Delete => context.bucket.empty().await,
+        RequestType::Create | RequestType::Update => Ok(()),
+    };
     let public_key = context.key.public_key().to_string();
     let response = Response {
-        status: "SUCCESS",
+        status: if emptied.is_ok() { "SUCCESS" } else { "FAILED" },
+        reason: emptied.as_ref().err().map(|error| aws::log::chain(error)),
         physical_resource_id: "airlock-definitions",
         stack_id: &request.stack_id,
         request_id: &request.request_id,
@@ -78,5 +89,6 @@ pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyho
     let put = http::Request::put(&request.response_url).body(body)?;
     let answered = tokio::time::timeout(ANSWER_TIMEOUT, client.request(put)).await??;
     anyhow::ensure!(answered.status().is_success(), "CloudFormation answered {}", answered.status());
+    emptied.context("the definitions bucket is not empty")?;
     Ok(UpdateReport::Stack { public_key })
 }

@@ -1,7 +1,7 @@
 //! What does a scan tell CloudWatch? On one machine nobody reads it.
 
 use aws::metrics::{MetricEvent, bytes, count, emit, seconds};
-use aws_lambda_events::event::sqs::SqsMessage;
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
 use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::verdict::Verdict;
@@ -11,6 +11,15 @@ use crate::Context;
 /// When the message was sent, by SQS's own clock.
 pub(crate) fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
     message.attributes.get("SentTimestamp")?.parse().ok().map(Timestamp::from_millis)
+}
+
+/// Counts the messages that will be delivered again: Lambda's own `Errors` does not.
+pub(crate) fn failed_attempts(response: &SqsBatchResponse, now: Timestamp) {
+    let n_failed = response.batch_item_failures.len() as u64;
+    if n_failed > 0 {
+        let metrics = [count("ScanAttemptFailed", n_failed)];
+        emit(&MetricEvent { service: "scan", dimensions: &[], metrics: &metrics, at: now });
+    }
 }
 
 /// One file has its verdict.

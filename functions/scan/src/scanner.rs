@@ -12,7 +12,7 @@ use domain::freshness::DefinitionsKind;
 use lambda_runtime::{BoxFuture, Error, SnapStartResource};
 use tokio::sync::Mutex;
 
-use crate::{Context, PublishedDefinitions, RESERVE, ScanDependencies, ScanDeployment, handle};
+use crate::{Context, PublishedDefinitions, RESERVE, ScanDependencies, ScanDeployment, handle, measure};
 
 /// One execution environment. Everything that outlives an invocation is in here.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Scanner {
     pub async fn handle(&self, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
         let began = tokio::time::Instant::now();
         let limit = time_left.saturating_sub(RESERVE);
-        match tokio::time::timeout(limit, self.context()).await {
+        let response = match tokio::time::timeout(limit, self.context()).await {
             Ok(Ok(context)) => {
                 context.refresh_definitions().await;
                 handle(&context, event, time_left.saturating_sub(began.elapsed())).await
@@ -76,7 +76,9 @@ impl Scanner {
                 response.batch_item_failures = event.records.iter().map(aws::batch::named).collect();
                 response
             }
-        }
+        };
+        measure::failed_attempts(&response, aws::clock::now());
+        response
     }
 
     /// Connects and starts the engine, unless that is done. Calls at once wait for each other.

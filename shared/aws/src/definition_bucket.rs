@@ -7,6 +7,7 @@ use std::path::Path;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use domain::id::Sha256;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -142,6 +143,37 @@ impl DefinitionBucket {
                     n_attempts += 1
                 }
                 ended => return ended,
+            }
+        }
+    }
+
+    /// Removes every version and delete marker, so that the bucket can be deleted. Idempotent. What is
+    /// published concurrently may stay.
+    pub async fn empty(&self) -> Result<(), StoreError> {
+        const DOING: &str = "empty the definitions bucket";
+        loop {
+            let page = self.client.list_object_versions().bucket(&self.bucket).send().await;
+            let page = page.map_err(|error| StoreError::of_sdk(DOING, error))?;
+            let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
+            let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+            let identify = |(key, version_id): (Option<&str>, Option<&str>)| {
+                let named = ObjectIdentifier::builder().key(key.unwrap_or_default());
+                named.set_version_id(version_id.map(ToOwned::to_owned)).build()
+            };
+            let listed = versions.chain(markers).map(identify).collect::<Result<Vec<_>, _>>();
+            let listed =
+                listed.map_err(|error| StoreError::caused(DOING, StoreErrorKind::Unexpected, error))?;
+            if listed.is_empty() {
+                return Ok(());
+            }
+            let delete = Delete::builder().set_objects(Some(listed)).quiet(true).build();
+            let delete =
+                delete.map_err(|error| StoreError::caused(DOING, StoreErrorKind::Unexpected, error))?;
+            let removed = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+            let removed = removed.map_err(|error| StoreError::of_sdk(DOING, error))?;
+            if let Some(error) = removed.errors().first() {
+                let code = error.code().unwrap_or_default().to_owned();
+                return Err(StoreError::caused(DOING, StoreErrorKind::Unavailable, code));
             }
         }
     }

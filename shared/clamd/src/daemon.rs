@@ -65,6 +65,9 @@ pub enum StartError {
     Directory(PathBuf, #[source] io::Error),
     #[error("`{0}` could not be run; is ClamAV installed?")]
     Spawn(PathBuf, #[source] io::Error),
+    /// Without them, ClamAV finds nothing in HTML in UTF-32.
+    #[error("the layer has no `{0}`, which ClamAV converts text with; build the layer again")]
+    NoConversions(PathBuf),
     #[error("clamd ended while it started ({0})")]
     Ended(std::process::ExitStatus),
     #[error("clamd was not ready in {0:?}")]
@@ -84,6 +87,7 @@ impl Daemon {
     ///
     /// Call it from a thread that lives as long as the process: `setpriv --pdeathsig` fires when the *thread* ends.
     pub async fn start(config: &DaemonConfig, snapshot: Option<&Snapshot>) -> Result<Self, StartError> {
+        require_conversions(config)?;
         let definitions_directory = config.definitions_directory.clone();
         let vouched = snapshot.and_then(|snapshot| snapshot.vouched_for(&config.program));
         let (definitions, definitions_fingerprint) = if let Some(definitions) = vouched {
@@ -228,6 +232,16 @@ impl Group {
     }
 }
 
+/// Fails if the program is the layer's and the layer lacks libc's modules for iconv. A launcher may give the
+/// program another root, where this process cannot look.
+fn require_conversions(config: &DaemonConfig) -> Result<(), StartError> {
+    let Some(directory) = config.program.conversions().filter(|_| config.launcher.is_empty()) else {
+        return Ok(());
+    };
+    let modules = directory.join("gconv-modules");
+    if modules.is_file() { Ok(()) } else { Err(StartError::NoConversions(modules)) }
+}
+
 fn socket(config: &DaemonConfig) -> PathBuf {
     config.run_directory.join("clamd.sock")
 }
@@ -254,5 +268,27 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_layers_engine_does_not_start_without_the_layers_conversions() {
+        let config = DaemonConfig {
+            program: EngineProgram::Clamd("/opt/bin/clamd".into()),
+            launcher: vec![],
+            run_directory: "/nonexistent".into(),
+            definitions_directory: "/nonexistent".into(),
+            limits: EngineLimits { max_file_size: 1, max_scan_time: Duration::from_secs(1) },
+            start_timeout: Duration::from_secs(1),
+        };
+        let refused = Daemon::start(&config, None).await.map(|_| ());
+        assert!(matches!(refused, Err(StartError::NoConversions(_))), "{refused:?}");
+        let elsewhere = DaemonConfig { launcher: vec!["chroot".to_owned()], ..config };
+        let refused = Daemon::start(&elsewhere, None).await.map(|_| ());
+        assert!(matches!(refused, Err(StartError::Definitions(_))), "{refused:?}");
     }
 }

@@ -42,6 +42,12 @@ pub(crate) struct Place<'a> {
     pub(crate) directory: &'a Path,
 }
 
+/// The layer's root on Lambda. Its programs run with its own C library.
+const LAYER: &str = "/opt";
+/// Where the layer has libc's modules for iconv (clamav-layer/build.py). Its libc looks in Debian's directory
+/// by itself, which Lambda does not have.
+const LAYER_CONVERSIONS: &str = "/opt/lib/clamav/gconv";
+
 impl EngineProgram {
     pub(crate) fn path(&self) -> &Path {
         match self {
@@ -77,7 +83,16 @@ impl EngineProgram {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
+        if let Some(conversions) = self.conversions() {
+            command.env("GCONV_PATH", conversions);
+        }
         command
+    }
+
+    /// The directory of the libc modules that convert text for ClamAV, if it is not where libc looks by
+    /// itself.
+    pub(crate) fn conversions(&self) -> Option<&'static Path> {
+        self.path().starts_with(LAYER).then_some(Path::new(LAYER_CONVERSIONS))
     }
 }
 
@@ -118,4 +133,22 @@ pub(crate) fn empty_directory(path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_layers_programs_are_told_where_the_layers_conversions_are() {
+        let told = |program: EngineProgram| {
+            let command = program.command(Place { launcher: &[], directory: Path::new("/tmp") });
+            let told = command.as_std().get_envs().find(|(name, _)| *name == "GCONV_PATH");
+            told.map(|(_, value)| value.unwrap().to_owned())
+        };
+        let layer = Some(OsString::from(LAYER_CONVERSIONS));
+        assert_eq!(told(EngineProgram::Clamd("/opt/bin/clamd".into())), layer);
+        assert_eq!(told(EngineProgram::AirlockEngine("/opt/bin/airlock-engine".into())), layer);
+        assert_eq!(told(EngineProgram::Clamd("/usr/sbin/clamd".into())), None);
+    }
 }
