@@ -11,7 +11,6 @@ const REJECTED: [&str; 6] = ["somebody", "nobody", "whoever", "at once", "gone o
 const NOT_YET: &[&str] = &[
     "bench",
     "clamav-layer",
-    "cli",
     "docs",
     "functions/api",
     "functions/definitions",

@@ -11,7 +11,6 @@ const DATA_COLUMNS: usize = 80;
 const NOT_YET: &[&str] = &[
     "bench",
     "clamav-layer",
-    "cli",
     "functions/api",
     "functions/definitions",
     "functions/download",
