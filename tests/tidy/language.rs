@@ -31,7 +31,6 @@ const NOT_YET: &[&str] = &[
     "template.yaml",
     "tests",
     "tools",
-    "web",
 ];
 
 #[test]
