@@ -22,7 +22,6 @@ const NOT_YET: &[&str] = &[
     "openapi.json",
     "shared/aws",
     "shared/clamd",
-    "shared/definition_set",
     "shared/domain",
     "shared/gate",
     "shared/inspector",
