@@ -25,7 +25,6 @@ const NOT_YET: &[&str] = &[
     "shared/domain",
     "shared/gate",
     "shared/inspector",
-    "shared/standin",
     "shared/web",
     "template.yaml",
     "tests",
