@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_taken_is_an_error_and_no_memory_of_somebody_else() {
+    fn an_address_that_is_taken_is_an_error_and_maps_nothing() {
         let extent = Extent { start: BASE + (1 << 30), size: 4 * PAGE };
         let taken = map(extent).unwrap();
         assert!(map(extent).is_err());

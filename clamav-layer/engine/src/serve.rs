@@ -193,7 +193,7 @@ impl Service {
         if loaded_now.restored.is_none() {
             return;
         }
-        crate::report::say(format_args!("WARNING: the snapshot is no longer used: {why}"));
+        crate::report::say(format_args!("WARNING: the snapshot is not used from now on: {why}"));
         match loaded(&self.conf) {
             Ok(plain) => *loaded_now = plain,
             Err(error) => {

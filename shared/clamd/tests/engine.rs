@@ -289,7 +289,7 @@ async fn an_engine_whose_definitions_were_replaced_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_somebody_vouches_for_needs_no_definitions() {
+async fn a_snapshot_with_a_known_digest_needs_no_definitions() {
     let directory = tempfile::tempdir().unwrap();
     let [_, program] = programs();
     let engine = begun(directory.path(), &program, Transport::Stream).await;

@@ -105,7 +105,8 @@ fn a_scan_that_meets_damage_is_done_again_with_the_definitions() {
         }
     });
     assert!(
-        engine.errors().contains("a scan has met damage") || engine.errors().contains("its digest is wrong")
+        engine.errors().contains("a scan found it damaged")
+            || engine.errors().contains("its digest is wrong")
     );
 }
 
@@ -137,7 +138,7 @@ fn another_snapshot_than_was_said_is_not_used() {
     let other = if words[3].starts_with('0') { "1" } else { "0" };
     words[3].replace_range(..1, other);
     let engine = room.start(Some(&path), &words.each_ref().map(String::as_str)).ready();
-    assert!(engine.errors().contains("another snapshot than was said"), "{}", engine.errors());
+    assert!(engine.errors().contains("have another digest"), "{}", engine.errors());
     assert!(engine.scan(&room.path("eicar")).ends_with("Test.Eicar.UNOFFICIAL FOUND"));
 }
 

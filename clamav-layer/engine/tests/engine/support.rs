@@ -78,10 +78,10 @@ impl Room {
     fn configure(&self) {
         let at = |name: &str| self.path(name).display().to_string();
         let text = format!(
-            "Foreground yes\nLocalSocket {}\nLocalSocketMode 600\nTemporaryDirectory {}\nDatabaseDirectory {}\n\
+            "Foreground yes\nLocalSocket {}\nLocalSocketMode 600\n\
+             TemporaryDirectory {}\nDatabaseDirectory {}\n\
              OfficialDatabaseOnly no\nDisableCache yes\nAlertExceedsMax yes\nAlertEncrypted yes\n\
-             AlertBrokenExecutables yes\n\
-             AlertPartitionIntersection yes\nMaxFileSize 100M\n\
+             AlertBrokenExecutables yes\nAlertPartitionIntersection yes\nMaxFileSize 100M\n\
              StreamMaxLength 1M\nMaxScanSize 400M\nMaxFiles 1000\nMaxRecursion 17\nMaxScanTime 3600000\n\
              SelfCheck 0\n",
             at("engine.sock"),

@@ -190,8 +190,8 @@ impl Store {
         })
     }
 
-    /// Reads an upload and its parts in one transaction, so that a concurrent completion or abortion never shows
-    /// an upload without parts. An upload belongs to one key: with another it is not found.
+    /// Reads an upload and its parts in one transaction, so that a concurrent completion or abortion never
+    /// shows an upload without parts. An upload belongs to one key: with another it is not found.
     async fn upload(&self, upload: &str, key: &str) -> S3Result<(Meta, Vec<PartRow>)> {
         let (upload, key) = (upload.to_owned(), key.to_owned());
         self.database
