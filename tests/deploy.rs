@@ -43,7 +43,7 @@ impl Stack {
             .filter(|result| result["state"] != "ok")
             .map(|result| result["happened"].as_str().unwrap())
             .collect();
-        let unsigned = ["storage served it to anybody"];
+        let unsigned = ["storage served it without a signature"];
         assert_eq!(failed, unsigned, "{results:#}");
     }
 

@@ -1,4 +1,5 @@
-//! A real clamd and our snapshot engine, asked in both ways; and a scripted one that answers as a broken one would.
+//! A real clamd and our snapshot engine, with both transports; and a scripted engine that answers as a broken
+//! one.
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
@@ -26,7 +27,7 @@ fn programs() -> [EngineProgram; 2] {
     [EngineProgram::Clamd("clamd".into()), EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into())]
 }
 
-/// With the test definitions, and a snapshot of them where the program knows what that is.
+/// An engine with the test definitions, and a snapshot of them if the program supports it.
 async fn begun(directory: &Path, program: &EngineProgram, transport: Transport) -> Engine {
     let config = config(directory, program);
     let engine = Engine::new(config.clone(), transport);
@@ -34,7 +35,7 @@ async fn begun(directory: &Path, program: &EngineProgram, transport: Transport) 
         let snapshot = directory.join("snapshot");
         let snapshots = Snapshots::new(&config, vec![]);
         assert!(snapshots.ensure(&snapshot).await.unwrap());
-        assert!(!snapshots.ensure(&snapshot).await.unwrap(), "the one that was made is one that fits");
+        assert!(!snapshots.ensure(&snapshot).await.unwrap(), "the one that was made matches");
         engine.begin_with(Some(Snapshot::Kept(snapshot)));
     }
     engine
@@ -102,7 +103,7 @@ async fn limits_are_findings_and_not_silence() {
         engine.stop().await;
         let directory = tempfile::tempdir().unwrap();
         let engine = begun(directory.path(), &program, Transport::Stream).await;
-        // It says so and hangs up; which of the two we see first depends on the moment.
+        // It reports this and closes the connection; which of the two we see first is a race.
         let refused = scan(&engine, &large).await;
         assert!(matches!(refused, Err(EngineError::Client(_))), "{program:?}: {refused:?}");
         assert_eq!(engine.pid().await, None, "an engine that failed is not kept");
@@ -180,7 +181,7 @@ fn scripted(directory: &Path, n_read: usize, reply: Option<&'static [u8]>) -> Pa
             Some(reply) => {
                 let _ = socket.write_all(reply).await;
                 let _ = socket.shutdown().await;
-                // The other end has what was sent by then, or learns that there is no more: either is no answer.
+                // The other end has the sent bytes, or learns that there are no more: neither is an answer.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             None => tokio::time::sleep(BUDGET).await,
@@ -288,7 +289,7 @@ async fn an_engine_whose_definitions_were_replaced_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_somebody_vouches_for_needs_no_definitions() {
+async fn a_snapshot_with_a_known_digest_needs_no_definitions() {
     let directory = tempfile::tempdir().unwrap();
     let [_, program] = programs();
     let engine = begun(directory.path(), &program, Transport::Stream).await;
@@ -306,7 +307,7 @@ async fn a_snapshot_that_somebody_vouches_for_needs_no_definitions() {
     assert_eq!(engine.check().await.unwrap().definitions, read);
     assert_eq!(found(&scan(&engine, b"fine").await.unwrap()), "");
     engine.stop().await;
-    // For another one nobody has vouched; and there are no definitions to fall back on.
+    // No manifest vouches for another one, and there are no definitions to fall back on.
     let Snapshot::Vouched { path, size_bytes, definitions, .. } = vouched else { unreachable!() };
     let contents = domain::id::Sha256::from_bytes([7; 32]);
     engine.begin_with(Some(Snapshot::Vouched { path, size_bytes, contents, definitions }));

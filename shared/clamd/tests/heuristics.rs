@@ -1,4 +1,5 @@
-//! ClamAV's own findings: the names in its library are those that Airlock knows, and both engines are told to make them.
+//! ClamAV's own findings: the names in its library are those that Airlock knows, and both engines are
+//! configured to report them.
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 

@@ -1,4 +1,4 @@
-//! What is in a set, and may it be taken?
+//! The manifest of a set: its files, and whether a scanner may accept it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,13 +19,13 @@ pub struct Manifest {
     /// Grows with every publication, also when an older set is published again.
     pub serial: u64,
     pub created_at: Timestamp,
-    /// From then on, a scanner that sees nothing newer calls nothing clean.
+    /// From then on, a scanner without a newer set makes files `unscannable`.
     pub expires_at: Timestamp,
-    /// The engine that loaded the set and found the canaries with it.
+    /// The version of the engine that loaded the set and found the canaries with it.
     pub engine: String,
     pub definitions: Definitions,
     pub files: Vec<SetFile>,
-    /// For scanners that run `airlock-engine`.
+    /// The snapshot for scanners that run `airlock-engine`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SetSnapshot>,
     /// Versions that an operator took back; the publisher does not publish them again.
@@ -47,14 +47,16 @@ pub struct SetFile {
 pub struct SetSnapshot {
     pub size_bytes: u64,
     pub sha256: Sha256,
-    /// Of its table of contents. It has the digest of everything else, so a reader needs no more, and need not have the whole.
+    /// The digest of its table of contents, which has the digests of everything else: a reader needs no more,
+    /// and can start before the whole has arrived.
     pub contents: Sha256,
     /// The engine's build, which must be the scanner's own.
     pub build: String,
 }
 
-/// The name of a database, or of a database's detached signature: `daily.cld`, `main-63.cvd.sign`. Anything else that clamd reads from its
-/// directory (`.ign2`, `.sfp`, `.fp`, `.ndb`, ...) could add or silence signatures.
+/// The name of a database, or of a database's detached signature: `daily.cld`, `main-63.cvd.sign`. Anything
+/// else that clamd reads from its directory (`.ign2`, `.sfp`, `.fp`, `.ndb`, ...) could add or silence
+/// signatures.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DatabaseName(String);
@@ -63,16 +65,16 @@ pub struct DatabaseName(String);
 #[error("`{0}` is not the name of a database")]
 pub struct DatabaseNameError(String);
 
-/// Why a set is not taken.
+/// Why a set is refused.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum ManifestError {
     #[error("the manifest is not signed by our publisher")]
     NotSigned,
-    #[error("the manifest is signed, but not one that this version understands")]
+    #[error("the manifest is signed, but this version does not understand it")]
     NotUnderstood,
     #[error("the manifest expired at {0}")]
     Expired(Timestamp),
-    #[error("the manifest has serial number {serial}; {seen} was seen before")]
+    #[error("the manifest has serial number {serial}, lower than {seen}, which was accepted before")]
     RolledBack { serial: u64, seen: u64 },
 }
 
@@ -95,7 +97,8 @@ impl Manifest {
     }
 }
 
-/// Reads what the pointer held. `seen` is the highest serial number that any scanner of this deployment has taken.
+/// Verifies and parses a manifest. `seen` is the highest serial number that any scanner of this deployment
+/// has accepted.
 pub fn open(pointer: &[u8], key: &PublicKey, seen: u64, now: Timestamp) -> Result<Manifest, ManifestError> {
     let payload = key.open(pointer).ok_or(ManifestError::NotSigned)?;
     let manifest: Manifest = serde_json::from_slice(&payload).map_err(|_| ManifestError::NotUnderstood)?;
@@ -132,7 +135,7 @@ impl DatabaseName {
         &self.0
     }
 
-    /// Not a detached signature.
+    /// Returns whether it is a database and not a detached signature.
     pub fn is_database(&self) -> bool {
         self.0.split('.').next_back() != Some("sign")
     }

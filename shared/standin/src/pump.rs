@@ -1,4 +1,4 @@
-//! Lambda's event source mapping for SQS: receives, invokes, acknowledges what succeeded, releases what failed.
+//! Lambda's event source mapping for SQS: receives, invokes, acknowledges successes, and releases failures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,35 +8,35 @@ use serde_json::json;
 
 use crate::queue::{Queue, Received};
 
-/// How messages are delivered.
+/// The parameters of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
     pub visibility: Duration,
     pub max_receives: u32,
-    /// How long a failed message waits before it is delivered again; grows with every receive.
+    /// The delay before a failed message is redelivered; grows with every receive.
     pub retry_delay: Duration,
-    /// With none, nothing is delivered.
+    /// Without workers, no message is delivered.
     pub n_workers: usize,
     pub faults: Faults,
 }
 
-/// What a test makes go wrong between S3 and the function. Nothing, by default. There is no setting for it.
+/// Faults that a test injects between S3 and the function; none by default. There is no setting for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Faults {
     #[default]
     None,
     /// Every message is acknowledged and never delivered.
     DropAll,
-    /// So are S3's own events; what the sweep sends is delivered.
+    /// S3's own events are lost in that way; the sweep's messages are delivered.
     DropFromS3,
-    /// Every message is delivered this many times, at the same time.
+    /// Every message is delivered this many times, concurrently.
     Duplicate(usize),
-    /// Messages are delivered late, each by another amount, so that their order is lost.
+    /// Messages are delayed, each by another amount, so that their order is lost.
     Shuffle,
 }
 
-/// Runs until the task is dropped. `invoke` is the function's handler; an `Err` is a failed invocation, after which the
-/// whole batch is delivered again.
+/// Runs until the task is dropped. `invoke` is the function's handler; after an `Err`, a failed invocation,
+/// the whole batch is redelivered.
 pub async fn run<F, E>(
     queue: Queue,
     delivery: Delivery,
@@ -48,7 +48,8 @@ pub async fn run<F, E>(
     run_while(queue, delivery, || true, invoke).await;
 }
 
-/// The same, receiving only while `may_receive`: messages that wait are not counted as received, and die of nothing.
+/// The same, receiving only while `may_receive` returns true: waiting messages do not count as received and
+/// become no dead letters.
 pub async fn run_while<F, E>(
     queue: Queue,
     delivery: Delivery,
@@ -131,7 +132,7 @@ async fn deliver<F, E>(
     }
 }
 
-/// The event as Lambda would hand it over, through JSON, so that the function decodes what it would decode on AWS.
+/// Makes the event that Lambda would pass, through JSON, so that the function decodes the same as on AWS.
 fn event(received: &Received) -> SqsEvent {
     let record = json!({
         "messageId": received.message_id,
