@@ -50,6 +50,7 @@ mod scratch;
 mod seven_zip;
 mod shar;
 mod stream;
+mod survey;
 mod tar;
 mod text_encoding;
 mod tnef;

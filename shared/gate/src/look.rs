@@ -7,6 +7,7 @@ use crate::format::{Format, SEVEN_ZIP_OPENS, is_text, sniff};
 use crate::ole::active_mime;
 use crate::opener::{Kind, Program};
 use crate::refusal::Refusal;
+use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
     ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, http, iso, lbr,
@@ -53,21 +54,25 @@ impl Walk<'_> {
     fn search(&mut self, format: Format, asked: Asked, blob: &Blob, depth: u32) -> Walked {
         // arc(1) does not care what the data is that an archive stands in.
         arc::search(self, blob, depth)?;
-        if !format.may_hide_containers() {
-            embedded::walk_armor(self, blob, depth)?;
-        }
         if format == Format::Zip {
-            return Ok(());
+            return embedded::walk_armor(self, blob, depth);
         }
-        rtf::walk(self, blob, depth)?;
-        compressed_rtf::walk(self, blob, depth)?;
-        active_mime::walk(self, blob, depth)?;
-        tnef::walk(self, blob, depth)?;
         let may_hide = match format {
             // It only looked like one.
             Format::Foreign(_) => asked == Asked::NotAnArchive,
             format => format.may_hide_containers(),
         };
+        if may_hide && !format.may_hide_containers() {
+            embedded::walk_armor(self, blob, depth)?;
+        }
+        let survey = if may_hide { Survey::of(blob)? } else { Survey::of_container(blob)? };
+        if let Some(armor_at) = survey.armor_at {
+            openpgp::walk_armor(self, blob, armor_at, depth)?;
+        }
+        rtf::walk(self, blob, &survey, depth)?;
+        compressed_rtf::walk(self, blob, depth)?;
+        active_mime::walk(self, blob, depth)?;
+        tnef::walk(self, blob, depth)?;
         unopened::refuse_unopened(blob)?;
         if !self.has_one_of(SEVEN_ZIP_OPENS) {
             unopened::refuse_without_seven_zip(blob)?;
@@ -79,12 +84,12 @@ impl Walk<'_> {
         arc::walk(self, blob, depth)?;
         // GNU tar goes from block to block, on disks as well.
         if matches!(format, Format::Foreign(foreign) if foreign.name == "disk image") {
-            tar::walk_blocks(self, blob, tar::Headers::All, depth)?;
+            tar::walk_blocks(self, blob, depth)?;
         }
         // Poppler looks for objects in anything.
         if may_hide || matches!(format, Format::Ambiguous | Format::Lzop | Format::Warc | Format::Foreign(_))
         {
-            pdf::walk(self, blob, depth)?;
+            pdf::walk(self, blob, &survey, depth)?;
         }
         let is_mail = match format {
             // Without such fields, readers of mail get the body as it is.
@@ -92,14 +97,16 @@ impl Walk<'_> {
             _ => may_hide,
         };
         if is_mail {
-            mail::walk(self, blob, depth)?;
+            mail::walk(self, blob, &survey, depth)?;
         }
-        for rest in embedded::walk_zip_at_end(self, blob, depth)? {
-            if may_hide {
-                embedded::walk(self, &rest, depth)?;
+        let rests = embedded::walk_zip_at_end(self, blob, depth)?;
+        match rests.as_slice() {
+            _ if !may_hide => Ok(()),
+            [whole] if whole.size_bytes() == blob.size_bytes() => {
+                embedded::walk_surveyed(self, blob, survey, depth)
             }
+            rests => rests.iter().try_for_each(|rest| embedded::walk(self, rest, depth)),
         }
-        Ok(())
     }
 
     /// Reads the one structure that all readers of a kind of container agree on, or refuses it.

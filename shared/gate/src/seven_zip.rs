@@ -129,6 +129,8 @@ fn refusal_of(error: Error) -> Stop {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn reason(error: Error) -> Option<Unscannable> {
@@ -150,7 +152,7 @@ mod tests {
         // A blob whose file is shorter than it was: the disk's fault, and nothing about the bytes.
         let file = tempfile::tempfile().unwrap();
         file.set_len(10).unwrap();
-        let blob = Blob::from_file(file.try_clone().unwrap()).unwrap();
+        let blob = Blob::in_file(Arc::new(file.try_clone().unwrap()), 0, 10).unwrap();
         file.set_len(0).unwrap();
         let trouble = io::copy(&mut blob.reader(), &mut io::sink()).unwrap_err();
         assert_eq!(reason(Error::Io(trouble, "".into())), None);

@@ -100,22 +100,41 @@ fn has_plain_name(start: &[u8]) -> bool {
 
 /// Which headers are looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Headers {
+enum Headers {
     All,
     /// Those that no search for `ustar` finds.
     WithoutMagic,
 }
 
-/// Walks tars that begin at a block in the middle of other data: GNU tar looks for the next header when the first is none.
-pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, headers: Headers, depth: u32) -> Walked {
-    let may_have_magic = headers == Headers::All;
-    let mut at = BLOCK;
+impl Headers {
+    fn have(self, block: &[u8]) -> bool {
+        (self == Self::All || block.at(257, 5) != b"ustar") && is_header(block)
+    }
+}
+
+/// Walks tars that begin at any block but the first: GNU tar looks for the next header when the first is none.
+pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    walk_blocks_from(BLOCK, walk, blob, Headers::All, depth)
+}
+
+/// Walks tars without `ustar`, of which the first begins at `from`.
+pub(crate) fn walk_blocks_without_magic(from: u64, walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    walk_blocks_from(from, walk, blob, Headers::WithoutMagic, depth)
+}
+
+/// Where the first header without `ustar` stands in the window of a blob that starts at `at`. The blob's first block does not count.
+pub(crate) fn block_without_magic(at: u64, window: &[u8]) -> Option<u64> {
+    let places = (at..).step_by(to_usize(BLOCK));
+    let mut blocks = places.zip(window[..window.len().min(SEARCH_WINDOW)].chunks(to_usize(BLOCK)));
+    let found = blocks.find(|(place, block)| *place > 0 && Headers::WithoutMagic.have(block));
+    found.map(|(place, _)| place)
+}
+
+fn walk_blocks_from(mut at: u64, walk: &mut Walk<'_>, blob: &Blob, headers: Headers, depth: u32) -> Walked {
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, SEARCH_WINDOW)?;
         let mut blocks = window.chunks(to_usize(BLOCK)).enumerate();
-        let found =
-            blocks.find(|(_, block)| (may_have_magic || block.at(257, 5) != b"ustar") && is_header(block));
-        at += match found {
+        at += match blocks.find(|(_, block)| headers.have(block)) {
             Some((index, _)) => {
                 let start = to_u64(index) * BLOCK;
                 start + walk_embedded(walk, &blob.tail(at + start), depth)?.max(BLOCK).next_multiple_of(BLOCK)

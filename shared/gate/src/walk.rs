@@ -95,6 +95,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) plain_body_depth: Option<u32>,
     /// What is looked at next is a body in chunks, as it was sent.
     pub(crate) is_in_chunks: bool,
+    /// Most members are small: clearing a buffer for each would cost more than filling it.
+    copy_buffer: Vec<u8>,
     handed: Vec<Blob>,
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
@@ -120,6 +122,7 @@ impl<'a> Walk<'a> {
             is_in_doubtful_member: false,
             plain_body_depth: None,
             is_in_chunks: false,
+            copy_buffer: Vec::new(),
             handed: Vec::new(),
             handed_digests: HashSet::new(),
             openers,
@@ -240,7 +243,20 @@ impl<'a> Walk<'a> {
 
     /// Unpacks `source` to its end into `writer`, counting every byte.
     pub(crate) fn fill(&mut self, writer: &mut BlobWriter, source: &mut dyn Read, damage: Damage) -> Walked {
-        let mut buffer = vec![0; COPY_BYTES];
+        let mut buffer = std::mem::take(&mut self.copy_buffer);
+        buffer.resize(COPY_BYTES, 0);
+        let filled = self.fill_through(&mut buffer, writer, source, damage);
+        self.copy_buffer = buffer;
+        filled
+    }
+
+    fn fill_through(
+        &mut self,
+        buffer: &mut [u8],
+        writer: &mut BlobWriter,
+        source: &mut dyn Read,
+        damage: Damage,
+    ) -> Walked {
         loop {
             // A decompressor that reports damage drops what it wrote into the buffer until then. Tools that do not care keep it.
             let n_wanted = match damage {

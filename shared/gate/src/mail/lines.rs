@@ -79,6 +79,11 @@ impl Lines {
         self.has_lonely_cr
     }
 
+    /// Where the next line begins.
+    pub(crate) fn position(&self) -> u64 {
+        self.reader.position() + crate::blob::to_u64(self.n_taken)
+    }
+
     /// The next line; `None` at the end.
     pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         self.reader.consume(std::mem::take(&mut self.n_taken));

@@ -52,17 +52,28 @@ struct Open {
 /// which `first_at` is.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, first_at: u64, depth: u32) -> Walked {
     let text = blob.tail(line_start(blob, first_at)?);
-    if walk_blocks(walk, &text, Breaks::Any, depth)? {
+    let seen = walk_blocks(walk, &text, Breaks::Any, depth)?;
+    if seen.has_lonely_cr {
         walk_blocks(walk, &text, Breaks::LfOnly, depth)?;
     }
-    hand_dearmored(walk, &text, depth)
+    // Where gpg finds a block, a line begins with the mark whatever breaks lines.
+    if seen.has_gpg_mark { hand_dearmored(walk, &text, depth) } else { Ok(()) }
 }
 
-/// Returns whether there are other line breaks than LF.
-fn walk_blocks(walk: &mut Walk<'_>, text: &Blob, breaks: Breaks, depth: u32) -> Walked<bool> {
+/// What the lines of a text have.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// Whether there are other line breaks than LF.
+    has_lonely_cr: bool,
+    /// Whether one begins a block for gpg.
+    has_gpg_mark: bool,
+}
+
+fn walk_blocks(walk: &mut Walk<'_>, text: &Blob, breaks: Breaks, depth: u32) -> Walked<Seen> {
     let mut lines = Lines::new(text, breaks);
-    let mut open: Option<Open> = None;
+    let (mut open, mut has_gpg_mark) = (None::<Open>, false);
     while let Some(line) = lines.next_line()? {
+        has_gpg_mark |= line.begins && begun_for_gpg(line.text).is_some();
         let mark = if line.begins { mark_of(line.text) } else { None };
         let ends_text = line.begins && line.text.starts_with(b"-----");
         match &mut open {
@@ -80,11 +91,11 @@ fn walk_blocks(walk: &mut Walk<'_>, text: &Blob, breaks: Breaks, depth: u32) -> 
             open = Some(Open { mark, start: line.next_at, checksum_at: None, is_closed: false });
         }
     }
-    let has_lonely_cr = lines.has_lonely_cr();
+    let seen = Seen { has_lonely_cr: lines.has_lonely_cr(), has_gpg_mark };
     if let Some(block) = open {
         hand_block(walk, text, block, text.size_bytes(), depth)?;
     }
-    Ok(has_lonely_cr)
+    Ok(seen)
 }
 
 fn hand_dearmored(walk: &mut Walk<'_>, text: &Blob, depth: u32) -> Walked {

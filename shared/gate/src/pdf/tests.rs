@@ -58,7 +58,8 @@ fn handed(pdf: &[u8]) -> Result<Vec<Vec<u8>>, Unscannable> {
         blob.reader().read_to_end(&mut bytes).unwrap();
         bytes
     };
-    match walk(&mut gate_walk, &Blob::from_bytes(pdf.to_vec()), 0) {
+    let blob = Blob::from_bytes(pdf.to_vec());
+    match walk(&mut gate_walk, &blob, &Survey::of(&blob).unwrap(), 0) {
         Ok(()) => Ok(gate_walk.into_handed().into_iter().map(bytes_of).collect()),
         Err(Stop::Refused(refusal) | Stop::Disputed(refusal) | Stop::Locked(refusal)) => Err(refusal.reason),
         Err(Stop::Trouble(error)) => panic!("{error}"),

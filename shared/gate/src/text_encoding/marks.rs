@@ -3,6 +3,7 @@
 use super::{Encoding, binhex};
 use crate::blob::Blob;
 use crate::mail::{Breaks, Line, Spans};
+use crate::survey::Survey;
 use crate::walk::Walked;
 
 /// Finds such lines. What begins with one ends where the next one of its kind stands.
@@ -10,6 +11,7 @@ use crate::walk::Walked;
 pub(crate) struct Marks {
     blob: Blob,
     breaks: Breaks,
+    has_begin: bool,
     begun: Option<(u64, Encoding)>,
     yenc_at: Option<u64>,
     first_yenc_at: Option<u64>,
@@ -17,12 +19,26 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    pub(crate) fn new(blob: &Blob, breaks: Breaks) -> Self {
-        let blob = blob.clone();
-        Self { blob, breaks, begun: None, yenc_at: None, first_yenc_at: None, text_end: 0 }
+    pub(crate) fn new(blob: &Blob, breaks: Breaks, survey: &Survey) -> Self {
+        let (blob, has_begin) = (blob.clone(), survey.has_begin);
+        Self { blob, breaks, has_begin, begun: None, yenc_at: None, first_yenc_at: None, text_end: 0 }
     }
 
     pub(crate) fn take(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
+        if self.has_begin {
+            self.take_begin(line, spans)?;
+        }
+        if line.begins
+            && line.text.starts_with(b":")
+            && binhex::begins(&binhex::head_of(&self.blob, line.at)?)
+        {
+            spans.add_plain(line.at, self.blob.size_bytes(), Encoding::BinHex)?;
+        }
+        self.text_end = line.next_at;
+        Ok(())
+    }
+
+    fn take_begin(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
         if let Some(encoding) = begun_by(line.text, self.breaks) {
             self.end_begun(line.at, spans)?;
             self.begun = Some((line.next_at, encoding));
@@ -36,13 +52,6 @@ impl Marks {
             self.first_yenc_at.get_or_insert(line.at);
             self.yenc_at = Some(line.at);
         }
-        if line.begins
-            && line.text.starts_with(b":")
-            && binhex::begins(&binhex::head_of(&self.blob, line.at)?)
-        {
-            spans.add_plain(line.at, self.blob.size_bytes(), Encoding::BinHex)?;
-        }
-        self.text_end = line.next_at;
         Ok(())
     }
 
