@@ -1,6 +1,8 @@
-//! Archives that are made to take time, memory or disk, or to reach other files: each costs no more than the limits, and reaches nothing.
+//! Archives that are made to take time, memory or disk, or to reach other files: each costs no more than the
+//! limits, and reaches nothing.
 //!
-//! `bombs.py` has programs make them, and `handmade_bombs.py` writes those that no program makes. The table that this prints is what each costs.
+//! `bombs.py` has programs make them, and `handmade_bombs.py` writes those that no program makes. The table
+//! that this prints is what each costs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,8 +14,8 @@ use super::{MOST_MEMORY, hands_over, inspector_in_own_directory, python, sorted_
 use crate::support::inspecting::{cpu_limit, gate, inspect, reason};
 use crate::support::{Service, is_soak, rounds};
 
-/// In a file that links lead to.
-const SECRET: &[u8] = b"what nobody who uploads a file may see";
+/// The content of a file that links lead to.
+const SECRET: &[u8] = b"what no uploader may see";
 
 /// What the bombs may not reach.
 struct Outside {

@@ -1,4 +1,4 @@
-//! Bytes that can be read at any place, in memory or in a file without a name.
+//! Bytes that can be read at any offset, in memory or in an unnamed file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::scratch::{Range, Scratch};
 
-/// How much is searched at a time: little enough to stay in the processor's cache, and for the allocator to use again.
+/// How much is searched at a time: little enough to stay in the processor's cache, and for the allocator to
+/// use again.
 pub(crate) const SEARCH_WINDOW: usize = 64 * 1024;
 
 /// A range of bytes. Cheap to clone and to slice.
@@ -45,7 +46,8 @@ pub enum PlaceIn {
     Scratch,
 }
 
-/// The file system failed, as opposed to the bytes being odd. Travels inside `io::Error` through the decompressors.
+/// The file system failed, as opposed to the bytes being odd. Travels inside `io::Error` through the
+/// decompressors.
 #[derive(Debug, thiserror::Error)]
 #[error("stored bytes could not be read")]
 pub(crate) struct StorageTrouble(#[source] io::Error);
@@ -194,7 +196,8 @@ impl Windows<'_> {
     }
 }
 
-/// Reads a [`Blob`], buffered. It knows how far it has really been read, which the decompressors' own buffers hide.
+/// Reads a [`Blob`], buffered. It knows how far it has really been read, which the decompressors' own buffers
+/// hide.
 #[derive(Debug)]
 pub struct BlobReader {
     blob: Blob,

@@ -1,7 +1,9 @@
-//! Containers that begin in the middle of other data: self-extracting programs, installers, pictures with an archive behind them.
+//! Finds containers that begin in the middle of other data: self-extracting programs, installers, pictures
+//! with an archive behind them.
 //!
-//! 7-Zip finds them anywhere, and every zip reader goes by the file's end. ClamAV finds some. What unpacks is handed to the engine;
-//! four bytes of a signature are not taken for a container, since programs that read archives hold them.
+//! 7-Zip finds them anywhere, and every zip reader goes by the file's end. ClamAV finds some. What unpacks is
+//! handed to the engine; four bytes of a signature are not taken for a container, since programs that read
+//! archives hold them.
 
 mod signatures;
 
@@ -27,7 +29,8 @@ use signatures::{Heads, Signature};
 
 /// The longest header that is looked at behind a signature: an ARJ header, a tar block.
 pub(crate) const HEADER: usize = 4 * 1024;
-/// `ustar` stands this far into a tar header, the method this far into an LHA header, the volume descriptor this far into an image.
+/// `ustar` stands this far into a tar header, the method this far into an LHA header, the volume descriptor
+/// this far into an image.
 const USTAR_AT: u64 = 257;
 const LHA_METHOD_AT: u64 = 2;
 const DESCRIPTOR_AT: u64 = 16 * 2048;
@@ -140,8 +143,9 @@ fn follow(
     }
 }
 
-/// Has the openers unpack what begins here. It has been seen to be more than a signature: what none of them opens is refused, unless one that opens
-/// its kind says that it is none, such as the header of a member amid an archive.
+/// Has the openers unpack what begins here. It has been seen to be more than a signature: what none of them
+/// opens is refused, unless one that opens its kind says that it is none, such as the header of a member amid
+/// an archive.
 fn open(
     walk: &mut Walk<'_>,
     rest: &Blob,
@@ -209,7 +213,8 @@ fn follow_stream(
     Ok(reader.position())
 }
 
-/// Every zip reader looks for the end record near the end, whatever comes before it. Returns what is not part of the zip.
+/// Every zip reader looks for the end record near the end, whatever comes before it. Returns what is not part
+/// of the zip.
 pub(crate) fn walk_zip_at_end(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Vec<Blob>> {
     let Some(ends_at) = zip_at_end(blob)? else { return Ok(vec![blob.clone()]) };
     let zip_and_before = blob.slice(0, ends_at);
@@ -238,7 +243,8 @@ fn zip_at_end(blob: &Blob) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
-/// Where the zip ends whose end record stands at `at`, if that points at a directory. Programs that read zips hold the signature alone.
+/// Where the zip ends whose end record stands at `at`, if that points at a directory. Programs that read zips
+/// hold the signature alone.
 fn zip_end(blob: &Blob, at: u64, record: &[u8]) -> io::Result<Option<u64>> {
     let begins = |n_bytes_before: u64, magic: &[u8]| match at.checked_sub(n_bytes_before) {
         Some(at) => blob.bytes_at(at, 4).map(|bytes| bytes == magic),

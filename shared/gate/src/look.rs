@@ -1,4 +1,5 @@
-//! What is done with a file or a member: walked strictly where the gate knows its kind, shown to every opener, searched for what hides in it.
+//! Looks at a file or a member: walks it strictly where the gate knows its format, asks every opener, and
+//! searches for what hides in it.
 
 use crate::ask::{self, Asked};
 use crate::blob::Blob;
@@ -21,7 +22,8 @@ impl Walk<'_> {
     pub(crate) fn look(&mut self, blob: &Blob, depth: u32) -> Walked {
         let format = sniff(blob)?;
         let is_in_chunks = std::mem::take(&mut self.is_in_chunks);
-        // Containers are found in other data as well: what is too deep to hold one is not looked at, whatever it is.
+        // Containers are found in other data as well: what is too deep to hold one is not looked at, whatever
+        // it is.
         let max_depth = self.gate.limits.max_depth;
         if depth > max_depth || (format.is_container() && depth == max_depth) {
             return refuse(Unscannable::TooDeep, "containers nested too deeply");
@@ -135,14 +137,15 @@ impl Walk<'_> {
         }
     }
 
-    /// Asks the openers. What only a signature says is an archive is refused, unless an opener knows better, or it is plain text.
+    /// Asks the openers. What only a signature says is an archive is refused, unless an opener knows better,
+    /// or it is plain text.
     fn ask_about(&mut self, format: Format, walked: Option<Kind>, blob: &Blob, depth: u32) -> Walked<Asked> {
         let asked = ask::ask(self, blob, walked, depth)?;
         if asked == Asked::Given || is_text(blob)? {
             return Ok(asked);
         }
         match format {
-            Format::Ambiguous => refuse(Unscannable::UnsupportedContainer, "two formats at once"),
+            Format::Ambiguous => refuse(Unscannable::UnsupportedContainer, "two formats in one file"),
             Format::Foreign(foreign) if !self.has_one_of(foreign.opened_by) => {
                 refuse(Unscannable::UnsupportedContainer, foreign.name)
             }
@@ -155,7 +158,7 @@ impl Walk<'_> {
     }
 }
 
-/// What a reader that knows more than the gate may get over.
+/// Returns whether a reader that knows more than the gate may overrule the refusal.
 fn may_be_overruled(refusal: &Refusal) -> bool {
     matches!(refusal.reason, Unscannable::Malformed | Unscannable::UnsupportedContainer)
 }

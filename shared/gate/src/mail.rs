@@ -1,7 +1,9 @@
-//! What readers decode in a text: parts of mails, mailbox files, and everything else that is written in letters.
+//! Finds what readers decode in a text: parts of mails, mailbox files, and all other data that is written in
+//! letters.
 //!
-//! Readers of MIME differ in a hundred small ways (RFC 2045 to 2049), and so do those of uuencode. Where two of them read something
-//! differently, both readings are handed over, equal ones once. Nothing is too damaged for that: what decodes is what a reader saves.
+//! Readers of MIME differ in a hundred small ways (RFC 2045 to 2049), and so do those of uuencode. Where two
+//! of them read something differently, both readings are handed over, equal ones once. Nothing is too damaged
+//! for that: what decodes is what a reader saves.
 
 mod boundary;
 mod charset;
@@ -153,7 +155,7 @@ impl Spans {
     }
 }
 
-/// Whether a blob begins with header fields that make a reader decode what follows.
+/// Returns whether a blob begins with header fields that make a reader decode what follows.
 pub(crate) fn is_header(head: &[u8]) -> bool {
     const FIELDS: [&[u8]; 2] = [b"content-type", b"content-transfer-encoding"];
     let mut has_field = false;
@@ -198,8 +200,9 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32
         .try_for_each(|(start, end)| hand_plain_body(walk, &blob.slice(*start, end - start), depth))
 }
 
-/// Hands over a body that stands in a text as it is. Nothing is refused for that: what text holds is found where it stands, so only the engine needs
-/// it by itself, and bodies in bodies are found already. Many records look like one message within another.
+/// Hands over a body that stands in a text as it is. Nothing is refused for that: what text holds is found
+/// where it stands, so only the engine needs it by itself, and bodies in bodies are found already. Many
+/// records look like one message within another.
 fn hand_plain_body(walk: &mut Walk<'_>, body: &Blob, depth: u32) -> Walked {
     // Of a line that ends in LF and CR, the CR is the body's to some readers.
     let n_cr = u64::from(body.bytes_at(0, 1)? == b"\r");
@@ -219,7 +222,8 @@ fn hand_plain_body(walk: &mut Walk<'_>, body: &Blob, depth: u32) -> Walked {
 /// How much of a text is read in one way before it is read in the other: it stays in the processor's cache.
 const STEP: u64 = 256 * 1024;
 
-/// Finds all, in each way to read the lines that makes a difference: where a CR stands alone, it breaks a line to some readers.
+/// Finds all, in each way to read the lines that makes a difference: where a CR stands alone, it breaks a
+/// line to some readers.
 fn find(blob: &Blob, survey: &Survey, spans: Spans) -> Walked<Spans> {
     let none = spans.emptied();
     let mut any = Finder::new(blob, survey, Breaks::Any, spans)?;

@@ -1,5 +1,5 @@
-//! Files inside a PDF: hands every stream that a reader may save as a file, in every way in which it can be
-//! decoded.
+//! Hands the files inside a PDF: every stream that a reader may save as a file, in every way in which it can
+//! be decoded.
 //!
 //! Readers differ in which objects they find: by one of several cross references, in one revision, or by
 //! searching for `obj` where those are damaged. A crate for PDF would follow one reader's choices, and what

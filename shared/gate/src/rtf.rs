@@ -1,7 +1,9 @@
-//! RTF: objects, pictures and other data that are written in hexadecimal, or follow `\bin` as they are (RTF 1.9.1).
+//! Hands the data in RTF: objects, pictures and more, in hexadecimal or as they are behind `\bin` (RTF
+//! 1.9.1).
 //!
-//! Word reads what only begins with `{\rt`, and readers of its objects look for that anywhere. They differ in what may stand between the
-//! digits: each way to read them is handed over where an object gives reason to, equal ones once.
+//! Word reads what only begins with `{\rt`, and readers of its objects look for that anywhere. They differ in
+//! what may stand between the digits: each way to read them is handed over where an object gives reason to,
+//! equal ones once.
 
 mod destinations;
 mod hex;

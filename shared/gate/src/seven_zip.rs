@@ -1,4 +1,4 @@
-//! 7z: one header, guarded by checksums, that accounts for every byte (7-Zip's `7zFormat.txt`).
+//! Walks 7z: one header, guarded by checksums, accounts for every byte (7-Zip's `7zFormat.txt`).
 
 use std::io;
 
@@ -38,7 +38,8 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -
     if !is_covered {
         return malformed("7z: bytes that belong to no member");
     }
-    // The rest of them are the header, packed; its size is not to be had here, so whatever else may be there is looked for.
+    // The rest of them are the header, packed; its size is not to be had here, so whatever else may be there
+    // is looked for.
     let behind = blob.slice(START_HEADER_BYTES + packed, start.u64_le(12) - packed);
     embedded::walk(walk, &behind, depth)?;
     let mut reach = reach;
@@ -76,7 +77,8 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -
     }
 }
 
-/// What the engine's decoder reads; a filter that it has not been seen to undo makes the members be handed to it.
+/// What the engine's decoder reads; a filter that it has not been seen to undo makes the members be handed to
+/// it.
 fn require_coder(walk: &Walk<'_>, id: &[u8], reach: Reach) -> Walked<Reach> {
     let followed = |method| walk.require(method).map(|()| reach);
     match id {

@@ -1,6 +1,7 @@
 //! Reads a blob once for the searches that each look for a few bytes anywhere in it.
 //!
-//! A search by itself reads the whole file, and most find nothing. Here each looks at the same window while it is in the processor's cache.
+//! A search by itself reads the whole file, and most find nothing. Here each looks at the same window while
+//! it is in the processor's cache.
 
 use std::io;
 
@@ -59,7 +60,7 @@ impl Survey {
         self.has_begin = self.has_begin || mail::holds(window, b"begin");
     }
 
-    /// Whether what a reader of PDF needs is there. Poppler goes on without `%PDF-`.
+    /// Returns whether there is what a reader of PDF needs. Poppler reads files without `%PDF-`.
     pub(crate) fn may_be_pdf(&self) -> bool {
         self.has_object && self.has_stream
     }

@@ -74,7 +74,7 @@ impl Lines {
         }
     }
 
-    /// Whether a CR without LF has ended a line so far.
+    /// Returns whether a CR without LF has ended a line so far.
     pub(crate) fn has_lonely_cr(&self) -> bool {
         self.has_lonely_cr
     }

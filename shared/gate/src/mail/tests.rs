@@ -1,4 +1,4 @@
-//! Which parts are found in a mail, and where each begins and ends.
+//! Tests which parts are found in a mail, and where each begins and ends.
 
 use super::*;
 

@@ -1,6 +1,6 @@
-//! ASCII armor (RFC 9580, 6.2) and PEM (RFC 7468), anywhere in a file: what each reader decodes.
+//! Decodes ASCII armor (RFC 9580, 6.2) and PEM (RFC 7468) anywhere in a file, as each reader does.
 //!
-//! gpg goes on to the first `=`, over any number of lines that end the block, and joins all blocks of a file
+//! gpg reads to the first `=`, over any number of lines that end the block, and joins all blocks of a file
 //! ([`dearmored`]). Others end a block where it says so, and let it be quoted, indented or without dashes.
 
 use std::io::Read;
@@ -135,7 +135,7 @@ fn mark_of(line: &[u8]) -> Option<Mark> {
     })
 }
 
-/// Whether nothing but dashes or the like stands behind it.
+/// Returns whether nothing but dashes or the like stands behind it.
 fn is_pgp_label(label: &[u8]) -> bool {
     let n_label = label.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1);
     let is_in_label =
@@ -242,7 +242,7 @@ impl Place {
     }
 }
 
-/// Whether a colon and a space stand in it, or a colon at its end: all else is data.
+/// Returns whether a colon and a space stand in it, or a colon at its end: all else is data.
 fn is_gpg_field(line: &[u8]) -> bool {
     let colon = memchr::memchr(b':', line).map(|colon| &line[colon + 1..]);
     colon.is_some_and(|behind| behind.first().is_none_or(u8::is_ascii_whitespace))
@@ -256,8 +256,8 @@ struct Group {
 }
 
 impl Group {
-    /// Decodes a line; what is no digit is skipped. Returns whether the data go on, which they do to the
-    /// first `=`.
+    /// Decodes a line; what is no digit is skipped. Returns whether the data continue, which they do up to
+    /// the first `=`.
     fn take(&mut self, line: &[u8], bytes: &mut Vec<u8>) -> bool {
         for byte in line {
             if *byte == b'=' {

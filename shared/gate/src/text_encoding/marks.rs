@@ -1,4 +1,4 @@
-//! Lines that say what the next ones are: `begin 644 name`, `=ybegin`, BinHex's first colon.
+//! Finds lines that announce encoded data: `begin 644 name`, `=ybegin`, BinHex's first colon.
 
 use super::{Encoding, binhex};
 use crate::blob::Blob;
@@ -80,8 +80,9 @@ impl Marks {
     }
 }
 
-/// What a line says that the next ones are: `begin 644 name`, `begin-base64 644 name` and their kin (POSIX.1-2024 and sharutils). At the start
-/// of a line whatever mode it says, behind other text only with one that is sure.
+/// What a line says that the next ones are: `begin 644 name`, `begin-base64 644 name` and their kin
+/// (POSIX.1-2024 and sharutils). At the start of a line whatever mode it says, behind other text only with
+/// one that is sure.
 fn begun_by(line: &[u8], breaks: Breaks) -> Option<Encoding> {
     let is_before = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'>');
     let n_before = line.iter().take_while(is_before).count();
@@ -96,7 +97,7 @@ fn begun_by(line: &[u8], breaks: Breaks) -> Option<Encoding> {
     })
 }
 
-/// Whether the data are base64, and what stands behind the word.
+/// Returns whether the data are base64, and what stands behind the word.
 fn behind_begin(text: &[u8]) -> Option<(bool, &[u8])> {
     const WORD: &[u8] = b"begin";
     let word = text.get(..WORD.len())?;

@@ -1,4 +1,4 @@
-//! What a walk reads, counts and passes on.
+//! Tests what a walk reads, counts and gives to the engine.
 
 use std::sync::Arc;
 
