@@ -1,5 +1,5 @@
-//! What do the structure gate and the openers cost, beside an engine with a full-size set of definitions? And how fast are bytes hashed and kept, beside how
-//! fast they are scanned?
+//! Measures what the structure gate and the openers cost, compared with an engine with a full-size set of
+//! definitions; and how fast bytes are hashed and kept, compared with how fast they are scanned.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -77,8 +77,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The engine, the gate alone, and a worker: a process from its start, which loads the openers and lets them and the gate look. Turn and turn
-/// about, so that whatever else the machine does is in all of them.
+/// The engine, the gate alone, and a worker: a process from its start, which loads the openers and lets them
+/// and the gate look. Turn and turn about, so that whatever else the machine does is in all of them.
 async fn compare(
     engine: &Engine,
     gate: &Gate,
