@@ -1,5 +1,5 @@
 # Each recipe is one or two lines; what is longer is in tools/.
-.PHONY: run test check soak fuzz mutants bench bench-engine openapi layer layer-update lambda e2e-aws build fmt
+.PHONY: run test t check soak fuzz mutants bench bench-engine openapi layer layer-update lambda e2e-aws build fmt
 
 # What the examples need: a page of another origin, and objects that somebody else stores.
 run: export ALLOWED_ORIGINS ?= http://localhost:5173
@@ -12,6 +12,10 @@ run: ## Install what is missing, build, start everything, print the address; ARG
 test: ## Install what the tests need, run them all
 	@tools/install test
 	tools/engine build && tools/lambda && tools/test && tools/engine test && tests/browser/run && tests/container/run
+
+t: ## Build and test one crate alone, seconds after a change, without ClamAV: P=scan; ARGS="lease" runs only tests with that in their name
+	@test -n "$(P)" || { echo 'Which crate? For example: make t P=scan' >&2; exit 2; }
+	@tools/test --package "$(P)" $(ARGS)
 
 check: ## Format, lints, documentation, licences, the SAM template
 	@tools/install check
