@@ -4,9 +4,11 @@
 //! is acknowledged and forgotten.
 //! Invariant: failures are reported per message, so that one bad record never repeats nine good scans.
 
+mod conclusion;
 mod config;
 mod definitions;
 mod incoming;
+mod input;
 mod inspection;
 mod measure;
 mod process;
