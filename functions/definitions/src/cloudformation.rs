@@ -1,4 +1,5 @@
-//! What does CloudFormation want to know? The public key that scanners are deployed with; and a new stack gets its first set.
+//! Answers CloudFormation's custom resource with the public key that scanners are deployed with, and publishes the first set
+//! of a new stack.
 //!
 //! The protocol: AWS, "Custom resource request and response objects".
 
@@ -50,9 +51,23 @@ struct Data {
     public_key: String,
 }
 
+impl<'a> Response<'a> {
+    fn success(request: &'a ResourceRequest, public_key: String) -> Self {
+        Self {
+            status: "SUCCESS",
+            physical_resource_id: "airlock-definitions",
+            stack_id: &request.stack_id,
+            request_id: &request.request_id,
+            logical_resource_id: &request.logical_resource_id,
+            data: Data { public_key },
+        }
+    }
+}
+
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Tells the public key. For a new stack it publishes a first set before that; if that fails, the schedule tries again, and files wait.
+/// Sends the public key to CloudFormation. For a new stack a first set is published before; if that fails, the stack is
+/// created all the same, the schedule retries, and files wait.
 pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyhow::Result<Report> {
     if request.request_type == RequestType::Create
         && let Err(error) = update(context, aws::clock::now()).await
@@ -63,14 +78,7 @@ pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyho
         );
     }
     let public_key = context.key.public_key().to_string();
-    let response = Response {
-        status: "SUCCESS",
-        physical_resource_id: "airlock-definitions",
-        stack_id: &request.stack_id,
-        request_id: &request.request_id,
-        logical_resource_id: &request.logical_resource_id,
-        data: Data { public_key: public_key.clone() },
-    };
+    let response = Response::success(&request, public_key.clone());
     let connector = HttpsConnectorBuilder::new().with_native_roots().context("no certificate store")?;
     let client =
         Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build());
@@ -79,4 +87,44 @@ pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyho
     let answered = tokio::time::timeout(ANSWER_TIMEOUT, client.request(put)).await??;
     anyhow::ensure!(answered.status().is_success(), "CloudFormation answered {}", answered.status());
     Ok(Report::Stack { public_key })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Command, Event};
+
+    fn event(json: serde_json::Value) -> serde_json::Result<Event> {
+        serde_json::from_value(json)
+    }
+
+    #[test]
+    fn an_event_is_a_command_or_a_request_of_cloudformation_and_nothing_else() {
+        assert!(matches!(event(json!({ "action": "update" })), Ok(Event::Command(Command::Update))));
+        let rollback = event(json!({ "action": "rollback", "serial": 7 }));
+        assert!(matches!(rollback, Ok(Event::Command(Command::Rollback { serial: 7 }))));
+        for refused in [json!({ "action": "rollback" }), json!({ "action": "delete" }), json!({})] {
+            assert!(event(refused.clone()).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_answer_repeats_the_requests_ids_and_carries_the_public_key() {
+        let request = json!({
+            "RequestType": "Create", "ResponseURL": "https://example.com/answer", "StackId": "stack",
+            "RequestId": "request", "LogicalResourceId": "Definitions", "ResourceType": "Custom::Definitions",
+        });
+        let Ok(Event::Stack(request)) = event(request) else { panic!("a request of CloudFormation") };
+        assert_eq!(request.request_type, RequestType::Create);
+        let answer = serde_json::to_value(Response::success(&request, "key".to_owned())).unwrap();
+        assert_eq!(
+            answer,
+            json!({
+                "Status": "SUCCESS", "PhysicalResourceId": "airlock-definitions", "StackId": "stack",
+                "RequestId": "request", "LogicalResourceId": "Definitions", "Data": { "PublicKey": "key" },
+            })
+        );
+    }
 }
