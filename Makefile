@@ -13,7 +13,7 @@ test: ## Install what the tests need, run them all
 	@tools/install test
 	tools/engine build && tools/lambda && tools/test && tools/engine test && tests/browser/run && tests/container/run
 
-t: ## Build and test one crate alone, seconds after a change, without ClamAV: P=scan; ARGS="lease" runs only tests with that in their name
+t: ## Build and test one crate alone: make t P=scan [ARGS=lease] (the functions need no ClamAV)
 	@test -n "$(P)" || { echo 'Which crate? For example: make t P=scan' >&2; exit 2; }
 	@tools/test --package "$(P)" $(ARGS)
 

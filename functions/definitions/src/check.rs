@@ -1,4 +1,5 @@
-//! Checks a set before it is published: the scanners' own engine loads it, finds the canary and passes harmless files.
+//! Checks a set before it is published: the scanners' own engine loads it, finds the canary and passes
+//! harmless files.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -24,7 +25,8 @@ pub enum CheckError {
 
 const SCAN_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Starts an engine with the set that freshclam left, checks it and stops the engine. Returns what the engine is.
+/// Starts an engine with the set that freshclam left, checks it and stops the engine. Returns what the engine
+/// is.
 pub(crate) async fn check(context: &Context) -> Result<EngineStamp, CheckError> {
     let made = std::fs::create_dir_all(&context.engine.run_directory);
     made.map_err(EngineError::TemporaryDirectory)?;
@@ -87,10 +89,9 @@ mod tests {
         let found = Scan { replies: vec![EngineReply::Ok, EngineReply::Found("Eicar".to_owned())], ..scan() };
         let alarm = harmless_scan(path, found).unwrap_err();
         assert_eq!(alarm.to_string(), "the harmless file `/bin/true` is reported as `Found(\"Eicar\")`");
-        for blind in [
-            Scan { canary_found_before: false, ..scan() },
-            Scan { canary_found_after: false, ..scan() },
-        ] {
+        for blind in
+            [Scan { canary_found_before: false, ..scan() }, Scan { canary_found_after: false, ..scan() }]
+        {
             let error = harmless_scan(path, blind).unwrap_err();
             assert!(matches!(error, CheckError::Engine(EngineError::NoCanary)), "{error}");
         }

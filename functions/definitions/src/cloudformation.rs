@@ -1,5 +1,5 @@
-//! Answers CloudFormation's custom resource with the public key that scanners are deployed with, and publishes the first set
-//! of a new stack.
+//! Answers CloudFormation's custom resource with the public key that scanners are deployed with, and
+//! publishes the first set of a new stack.
 //!
 //! The protocol: AWS, "Custom resource request and response objects".
 
@@ -66,8 +66,8 @@ impl<'a> Response<'a> {
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sends the public key to CloudFormation. For a new stack a first set is published before; if that fails, the stack is
-/// created all the same, the schedule retries, and files wait.
+/// Sends the public key to CloudFormation. For a new stack a first set is published before; if that fails,
+/// the stack is created all the same, the schedule retries, and files wait.
 pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyhow::Result<Report> {
     if request.request_type == RequestType::Create
         && let Err(error) = update(context, aws::clock::now()).await

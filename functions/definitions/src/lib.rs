@@ -1,7 +1,7 @@
 //! Turns freshclam's databases into a checked, signed definition set, and publishes it for the scanners.
 //!
-//! Invariant: nothing is published before the scanners' own engine has loaded it, found the canary with it, and passed
-//! known-good files.
+//! Invariant: nothing is published before the scanners' own engine has loaded it, found the canary with it,
+//! and passed known-good files.
 //! Invariant: after any failure, the published set stays published.
 
 mod check;

@@ -23,8 +23,9 @@ pub enum RollbackError {
     Publish(#[from] PublishError),
 }
 
-/// Publishes the set of `serial` under a new serial number, and withdraws the version that is published now. The set was
-/// checked when it was first published, and must not have expired since: scanners would refuse it.
+/// Publishes the set of `serial` under a new serial number, and withdraws the version that is published now.
+/// The set was checked when it was first published, and must not have expired since: scanners would refuse
+/// it.
 pub async fn roll_back(context: &Context, serial: u64, now: Timestamp) -> Result<Report, RollbackError> {
     let before = Before::read(context).await?;
     let current = before.manifest.as_ref().ok_or(RollbackError::NothingPublished)?;
@@ -35,7 +36,8 @@ pub async fn roll_back(context: &Context, serial: u64, now: Timestamp) -> Result
     Ok(Report::Published { serial: manifest.serial, version: manifest.definitions.version })
 }
 
-/// The earlier set, with the current version withdrawn unless it is the same. It expires when it would have expired.
+/// The earlier set, with the current version withdrawn unless it is the same. It expires when it would have
+/// expired.
 fn draft_of(current: &Manifest, earlier: Manifest, now: Timestamp) -> Draft {
     let mut withdrawn = current.withdrawn.clone();
     if current.definitions.version != earlier.definitions.version {

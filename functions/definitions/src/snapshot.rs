@@ -1,6 +1,8 @@
-//! Makes the snapshot of an engine that has loaded a set, from which scanners start without loading the definitions.
+//! Makes the snapshot of an engine that has loaded a set, from which scanners start without loading the
+//! definitions.
 //!
-//! Invariant: no snapshot is published whose engine replied to a sample as clamd with the same definitions did not.
+//! Invariant: no snapshot is published whose engine replied to a sample as clamd with the same definitions
+//! did not.
 
 use std::fs::File;
 use std::io;
@@ -40,8 +42,8 @@ pub(crate) enum NoSnapshot {
 
 const SCAN_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The snapshot of the set that freshclam left. The one that `before` published is reused for the same set and the same
-/// build of the engine.
+/// The snapshot of the set that freshclam left. The one that `before` published is reused for the same set
+/// and the same build of the engine.
 pub(crate) async fn of_set(
     context: &Context,
     config: &DaemonConfig,
@@ -75,8 +77,8 @@ fn published<'a>(before: Option<&'a Manifest>, files: &[SetFile], build: &str) -
     same_set.snapshot.as_ref().filter(|snapshot| snapshot.build == build)
 }
 
-/// Compares the replies of clamd and of the snapshot. The engines run one after the other, because two loaded ones need
-/// twice the memory.
+/// Compares the replies of clamd and of the snapshot. The engines run one after the other, because two loaded
+/// ones need twice the memory.
 async fn compare(
     context: &Context,
     config: &DaemonConfig,

@@ -1,4 +1,5 @@
-//! Manifests, and a publisher over the stand-ins, for this crate's tests. No engine, no freshclam and no mirror.
+//! Manifests, and a publisher over the stand-ins, for this crate's tests. No engine, no freshclam and no
+//! mirror.
 
 use std::path::PathBuf;
 use std::time::Duration;

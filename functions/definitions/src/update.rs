@@ -1,4 +1,5 @@
-//! Updates the published set: fetches it, lets freshclam patch it, has the engine check it and publishes the result.
+//! Updates the published set: fetches it, lets freshclam patch it, has the engine check it and publishes the
+//! result.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ pub enum UpdateError {
     Definitions(#[from] DefinitionsError),
     #[error("the database `{0}` is missing")]
     Missing(String),
-    #[error("the mirror's definitions, built at {fetched}, are older than those published, built at {published}")]
+    #[error("the mirror's definitions, built at {fetched}, are older than those published ({published})")]
     Older { fetched: Timestamp, published: Timestamp },
     #[error(transparent)]
     Check(#[from] CheckError),
@@ -42,7 +43,8 @@ pub enum UpdateError {
     Publish(#[from] PublishError),
 }
 
-/// A first download is 200 MB; what follows is small. Lambda's limit of 15 minutes leaves five for everything else.
+/// A first download is 200 MB; what follows is small. Lambda's limit of 15 minutes leaves five for everything
+/// else.
 const FRESHCLAM_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Updates and publishes. Of two concurrent updates only the first replaces the pointer; the other one fails.
@@ -99,7 +101,7 @@ async fn update_from(
     let ran = context.freshclam.run(FRESHCLAM_TIMEOUT, |line| tracing::info!(line, "freshclam")).await;
     keep_state(context).await?;
     if ran? == Outcome::CoolingDown {
-        tracing::warn!("a mirror refused a request earlier; it is not asked again before the time that it gave");
+        tracing::warn!("a mirror refused a request; it is not asked again before the time that it gave");
         return Ok((Report::CoolingDown, None));
     }
     let (files, definitions) = (describe_files(databases)?, clamd::definitions::read(databases)?);
@@ -135,8 +137,8 @@ enum Decision {
     Withdrawn,
 }
 
-/// Decides by what is published. Definitions that are older than those are an error: a mirror that is behind, or hostile,
-/// must not take signatures away.
+/// Decides by what is published. Definitions that are older than those are an error: a mirror that is behind,
+/// or hostile, must not take signatures away.
 fn decide(published: Option<&Manifest>, fetched: &Definitions) -> Result<Decision, UpdateError> {
     let Some(manifest) = published else { return Ok(Decision::Publish { withdrawn: vec![] }) };
     if manifest.withdrawn.contains(&fetched.version) {
@@ -149,8 +151,8 @@ fn decide(published: Option<&Manifest>, fetched: &Definitions) -> Result<Decisio
     Ok(Decision::Publish { withdrawn: manifest.withdrawn.clone() })
 }
 
-/// The snapshot to publish, where scanners use one. Without it they load the definitions, so its failure does not keep the
-/// definitions from being published.
+/// The snapshot to publish, where scanners use one. Without it they load the definitions, so its failure does
+/// not keep the definitions from being published.
 async fn snapshot_of(
     context: &Context,
     files: &[SetFile],
@@ -202,7 +204,8 @@ fn is_damage(error: &InstallError) -> bool {
     }
 }
 
-/// Moves freshclam's state from the databases' directory to the bucket, for the next run, which may be on another machine.
+/// Moves freshclam's state from the databases' directory to the bucket, for the next run, which may be on
+/// another machine.
 async fn keep_state(context: &Context) -> Result<(), UpdateError> {
     let path = context.freshclam.directory.join(STATE_FILE);
     match std::fs::read(&path) {

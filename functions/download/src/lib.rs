@@ -1,7 +1,7 @@
 //! Redirects a download link to the bytes that were judged, if its file may be downloaded now.
 //!
-//! Invariant: the status is read when the link is followed, and the download is counted by one atomic write that repeats
-//! the conditions; only then is a URL presigned.
+//! Invariant: the status is read when the link is followed, and the download is counted by one atomic write
+//! that repeats the conditions; only then is a URL presigned.
 
 mod config;
 

@@ -134,11 +134,13 @@ async fn a_head_request_counts_nothing_and_gets_no_url() {
 async fn each_state_but_clean_is_refused_with_its_own_code() {
     let unscannable = Verdict::Unscannable { reason: Unscannable::Encrypted };
     let failed = Verdict::Error { reason: ScanError::EngineTrouble };
-    let judged = |verdict: Verdict| move |file, version: &Version, now| with_verdict(file, version, verdict, now);
+    let judged =
+        |verdict: Verdict| move |file, version: &Version, now| with_verdict(file, version, verdict, now);
     let downloads = Downloads::start().await;
     let now = aws::clock::now();
     let past = now - Duration::from_hours(1);
-    let deleted = |file, version: &Version, now| Record { state: State::Deleted, ..clean(file, version, now) };
+    let deleted =
+        |file, version: &Version, now| Record { state: State::Deleted, ..clean(file, version, now) };
     let expired = |file, version: &Version, now| Record { expires_at: past, ..clean(file, version, now) };
     for (record, expected) in [
         (downloads.stored(|file, _, now| awaiting(file, now)).await, (409, "not_scanned_yet")),
@@ -199,7 +201,8 @@ async fn a_token_that_we_did_not_sign_is_not_a_link() {
 #[tokio::test]
 async fn the_download_limit_holds_also_for_concurrent_downloads() {
     let downloads = Downloads::start().await;
-    let limited = |file, version: &Version, now| Record { max_downloads: Some(2), ..clean(file, version, now) };
+    let limited =
+        |file, version: &Version, now| Record { max_downloads: Some(2), ..clean(file, version, now) };
     let record = downloads.stored(limited).await;
     let link = claims(&record);
     let ask = || downloads.follow(&link);

@@ -1,4 +1,5 @@
-//! What others stored becomes a file: a record is made when the first event of a version comes.
+//! Creates the record of an object that was uploaded outside the API, when the first event of its version
+//! arrives.
 
 use std::time::Duration;
 
@@ -11,11 +12,11 @@ use domain::usage::Quotas;
 
 use crate::Context;
 
-/// What holds for files that nobody announced.
+/// The terms for files that were not created through the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IncomingTerms {
     pub retention: Duration,
-    /// Whether they count against their owners' quotas. They are never refused: the bytes are there already.
+    /// Whether they count against their owners' quotas. They are never refused: the bytes are already stored.
     pub is_metered: bool,
 }
 
@@ -25,7 +26,7 @@ impl IncomingTerms {
     }
 }
 
-/// Sees to it that the version has a record. Safe to call for duplicates, and at the same time: one record is made.
+/// Makes sure that the version has a record. Idempotent, also concurrently: one record is created.
 pub(crate) async fn receive(
     context: &Context,
     incoming: Incoming,
@@ -43,7 +44,7 @@ pub(crate) async fn receive(
     let write_id = aws::clock::random_uuid().to_string();
     let new = NewFile { record: &record, once: None, quotas: &Quotas::NONE };
     match ledger.create(new, &write_id).await {
-        Ok(_) => tracing::info!(file.id = %file, "an incoming object is a file now"),
+        Ok(_) => tracing::info!(file.id = %file, "a record was created for an incoming object"),
         Err(error) if error.kind == Kind::PreconditionFailed => {}
         Err(error) => return Err(error),
     }

@@ -1,4 +1,5 @@
-//! Collects what a verdict is decided from: reads the object once, has its structure inspected and the engine asked.
+//! Collects what a verdict is decided from: reads the object once, has its structure inspected and the engine
+//! asked.
 
 use std::time::Duration;
 
@@ -89,14 +90,14 @@ impl Stored {
         Self { size_bytes, content_encoding, sha256 }
     }
 
-    /// Whether an earlier verdict about these bytes may hold for this object. A verdict about bytes says nothing about
-    /// what clients would decode from them.
+    /// Whether an earlier verdict about these bytes may hold for this object. A verdict about bytes says
+    /// nothing about what clients would decode from them.
     fn may_be_cached(&self, version: &Version) -> bool {
         self.size_bytes == version.size_bytes && self.content_encoding == ContentEncoding::Identity
     }
 
-    /// The digest under which a verdict may be cached, where the object need not even be read: the store measured the
-    /// declared digest when the bytes arrived.
+    /// The digest under which a verdict may be cached, where the object need not even be read: the store
+    /// measured the declared digest when the bytes arrived.
     fn digest_before_reading(&self, record: &Record, version: &Version) -> Option<Sha256> {
         self.sha256.filter(|_| self.may_be_cached(version) && self.sha256 == record.declared_sha256)
     }
@@ -110,7 +111,8 @@ impl Stored {
     }
 }
 
-/// Collects the input for one attempt. `seen` gets what the log says about it, in order; nothing from the file itself.
+/// Collects the input for one attempt. `seen` gets what the log says about it, in order; nothing from the
+/// file itself.
 pub(crate) async fn collect(
     context: &Context,
     record: &Record,
@@ -175,12 +177,7 @@ pub(crate) async fn collect(
     }))
 }
 
-async fn cached(
-    context: &Context,
-    record: &Record,
-    sha256: Sha256,
-    size_bytes: u64,
-) -> Option<ScanInput> {
+async fn cached(context: &Context, record: &Record, sha256: Sha256, size_bytes: u64) -> Option<ScanInput> {
     let (verdict, engine) = recall::recall(context, record, sha256, size_bytes).await?;
     Some(ScanInput::Cached { verdict, sha256, engine })
 }
@@ -214,7 +211,10 @@ fn structure(refusal: Option<&Refusal>) -> Result<Structure, Unscannable> {
 enum EngineAnswer {
     Whole(Scan),
     /// It was stopped at its limit of processor time, as it would be at every attempt.
-    TooCostly { reason: Unscannable, observed: String },
+    TooCostly {
+        reason: Unscannable,
+        observed: String,
+    },
 }
 
 fn answer(

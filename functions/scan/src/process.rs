@@ -32,8 +32,8 @@ struct Attempt {
     is_postponed: bool,
 }
 
-/// Judges a stored version, unless it has a verdict or another scanner holds its lease. Idempotent, also when two
-/// processes are called concurrently for one version.
+/// Judges a stored version, unless it has a verdict or another scanner holds its lease. Idempotent, also when
+/// two processes are called concurrently for one version.
 ///
 /// An error means that the message must be delivered again.
 pub(crate) async fn judge_version(
@@ -73,7 +73,8 @@ fn scan_effect(effects: &[Effect]) -> Option<(Version, Lease)> {
     })
 }
 
-/// Scans while renewing the lease. When the lease is lost the scan is dropped, because another scanner has taken over.
+/// Scans while renewing the lease. When the lease is lost the scan is dropped, because another scanner has
+/// taken over.
 async fn scan_under_lease(context: &Context, claim: &Claim<'_>, budget: Duration) -> Result<(), Retry> {
     let (file, renewed) = (claim.record.file_id, Event::Renewed { holder: claim.lease.holder });
     let renew = async || {
@@ -93,8 +94,8 @@ async fn scan_under_lease(context: &Context, claim: &Claim<'_>, budget: Duration
     }
 }
 
-/// Waits for `work`, and calls `renew` at each interval meanwhile. Drops `work` and returns `None` when `renew` says that
-/// the lease is lost.
+/// Waits for `work`, and calls `renew` at each interval meanwhile. Drops `work` and returns `None` when
+/// `renew` says that the lease is lost.
 async fn while_held<T>(
     work: impl Future<Output = T>,
     interval: Duration,
@@ -114,8 +115,8 @@ async fn while_held<T>(
     }
 }
 
-/// Whether to go on after a renewal. A renewal that failed loses nothing yet: should the lease run out, the verdict is
-/// fenced off.
+/// Whether to go on after a renewal. A renewal that failed loses nothing yet: should the lease run out, the
+/// verdict is fenced off.
 fn keeps_lease<E>(renewed: &Result<Option<Applied>, E>) -> bool {
     match renewed {
         Ok(Some(applied)) => applied.kept.is_none(),

@@ -1,4 +1,5 @@
-//! Reuses the verdict about bytes that were judged before, so that the engine, and often the object, need not be read.
+//! Reuses the verdict about bytes that were judged before, so that the engine, and often the object, need not
+//! be read.
 
 use domain::freshness::FreshnessPolicy;
 use domain::id::Sha256;
@@ -12,8 +13,8 @@ use crate::Context;
 /// Verdicts of another release of this program are not reused.
 const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
-/// The cached verdict about these bytes for this owner, and the engine that it rests on, if it still holds. After a
-/// failure the file is scanned.
+/// The cached verdict about these bytes for this owner, and the engine that it rests on, if it still holds.
+/// After a failure the file is scanned.
 pub(crate) async fn recall(
     context: &Context,
     record: &Record,
@@ -35,8 +36,8 @@ pub(crate) async fn recall(
     Some((verdict, engine))
 }
 
-/// Whether a cached verdict can stand for a scan of this file. A rescan is asked for to have the bytes scanned, and what
-/// has a password now may have been encrypted before.
+/// Whether a cached verdict can stand for a scan of this file. A rescan is asked for to have the bytes
+/// scanned, and what has a password now may have been encrypted before.
 fn may_reuse(record: &Record) -> bool {
     record.judgement().is_none() && record.password.is_none()
 }
@@ -52,8 +53,8 @@ fn still_valid(
     known.answer(Question { sha256, size_bytes, engine, release: RELEASE }, freshness, now)
 }
 
-/// The cache entry for what was found; `None` for what says nothing lasting about the bytes, or only holds with the
-/// uploader's password.
+/// The cache entry for what was found; `None` for what says nothing lasting about the bytes, or only holds
+/// with the uploader's password.
 pub(crate) fn entry(record: &Record, evidence: &Evidence, outcome: &Outcome) -> Option<Known> {
     let Outcome::Decided(verdict) = outcome else { return None };
     let question = Question {

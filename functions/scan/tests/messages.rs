@@ -1,5 +1,5 @@
-//! What becomes of each message of a batch, when it must be delivered again and when not. Over the stand-ins, with the real
-//! gate worker and without an engine: the one that is configured does not exist.
+//! What becomes of each message of a batch, when it must be delivered again and when not. Over the stand-ins,
+//! with the real gate worker and without an engine: the one that is configured does not exist.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -217,6 +217,7 @@ async fn an_object_below_the_incoming_prefix_becomes_one_record_however_often_it
     let domain::incoming::Read::File { incoming, .. } = rules.read(key, &stored.version_id) else { panic!() };
     let record = scanner.test.record(incoming.file_id()).await;
     assert_eq!((record.owner.as_str(), record.filename.as_str()), ("alice", "report.txt"));
-    assert_eq!((record.status(), &record.upload_method), (Status::Pending, &UploadMethod::Incoming(incoming)));
+    assert_eq!(record.upload_method, UploadMethod::Incoming(incoming));
+    assert_eq!(record.status(), Status::Pending);
     assert_eq!(record.state, State::Queued { version: stored, n_attempts: 2 });
 }

@@ -1,4 +1,5 @@
-//! Requests a new attempt for each webhook that is due, and postpones it so that one message is sent per attempt.
+//! Requests a new attempt for each webhook that is due, and postpones it so that one message is sent per
+//! attempt.
 
 use std::time::Duration;
 

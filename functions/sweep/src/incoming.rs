@@ -1,7 +1,7 @@
 //! Finds objects below the incoming prefix whose event was lost, by listing the prefix one page at a time.
 //!
-//! S3 delivers events at least once, but a queue's messages expire, and a bucket elsewhere sends none. These objects were
-//! not created through the API, so no record is due for them: only the listing has them.
+//! S3 delivers events at least once, but a queue's messages expire, and a bucket elsewhere sends none. These
+//! objects were not created through the API, so no record is due for them: only the listing has them.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::Context;
 /// Versions per page; each costs a read of the ledger.
 const PAGE: i32 = 100;
 
-/// Requests a scan of each listed version that has no record, and returns how many. The scanner creates the record, as it
-/// does for S3's own events.
+/// Requests a scan of each listed version that has no record, and returns how many. The scanner creates the
+/// record, as it does for S3's own events.
 pub(crate) async fn look(context: &Context, every: Duration) -> Result<u32, StoreError> {
     let Some(rules) = &context.stores.incoming else { return Ok(0) };
     let (ledger, now) = (&context.stores.ledger, aws::clock::now());

@@ -1,7 +1,7 @@
 //! Moves on every file that is due: after a lost event, a dead lease, its expiry, or for its next rescan.
 //!
-//! Rescans for new definitions are spread out: each clean file is rescanned after an interval, and a sweep queues only as
-//! many as its budget allows.
+//! Rescans for new definitions are spread out: each clean file is rescanned after an interval, and a sweep
+//! queues only as many as its budget allows.
 //!
 //! Invariant: idempotent. Two concurrent sweeps, or one that is cut off, only repeat work.
 
@@ -74,8 +74,8 @@ struct Sweep<'a> {
     swept: Swept,
 }
 
-/// Moves on every file that is due, for at most `time_left`; what is left stays due. Fails only if the ledger or a queue
-/// cannot be read; a file that fails is counted and retried by the next sweep.
+/// Moves on every file that is due, for at most `time_left`; what is left stays due. Fails only if the ledger
+/// or a queue cannot be read; a file that fails is counted and retried by the next sweep.
 pub async fn sweep(context: &Context, time_left: Duration) -> Result<Swept, StoreError> {
     let backlog = match &context.stores.queues.scans {
         Some(queue) => queue.backlog().await.ok(),
@@ -120,8 +120,8 @@ impl Sweep<'_> {
                     }
                 }
             }
-            // Files that fail, or that the index wrongly lists, stay at the front of the index: without progress the next
-            // query would return them again.
+            // Files that fail, or that the index wrongly lists, stay at the front of the index: without
+            // progress the next query would return them again.
             if n_moved == 0 {
                 return Ok(());
             }

@@ -96,8 +96,7 @@ async fn of_two_concurrent_updates_only_the_first_replaces_the_pointer() {
     let first = publish_set(&context, "27901", vec![set_file("daily.cvd", 2)], NOW + HOUR).await;
     let Manifest { engine, definitions, files, .. } = manifest(0, "27902", NOW + HOUR);
     let draft = Draft { engine, definitions, files, snapshot: None, withdrawn: vec![], ttl: HOUR };
-    let second =
-        publish(&context.bucket, &key(), draft, None, before.expected(), NOW + HOUR + HOUR).await;
+    let second = publish(&context.bucket, &key(), draft, None, before.expected(), NOW + HOUR + HOUR).await;
     let Err(PublishError::Store(error)) = second else { panic!("the pointer was replaced twice") };
     assert_eq!(error.kind, Kind::PreconditionFailed);
     assert_eq!(Before::read(&context).await.unwrap().manifest, Some(first));
