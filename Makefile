@@ -1,6 +1,6 @@
 # Each recipe is one or two lines; longer ones are scripts in tools/. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run test check soak fuzz mutants bench bench-engine openapi layer layer-update lambda e2e-aws build fmt
+.PHONY: help run test t check soak fuzz mutants bench bench-engine openapi layer layer-update lambda e2e-aws build fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
@@ -16,6 +16,10 @@ run: ## Install what is missing, build, start the service, print its address (AR
 test: ## Install what the tests need and run all of them
 	@tools/install test
 	tools/engine build && tools/lambda && tools/test && tools/engine test && tests/browser/run && tests/container/run
+
+t: ## Build and test one crate alone: make t P=scan [ARGS=lease] (the functions need no ClamAV)
+	@test -n "$(P)" || { echo 'Which crate? For example: make t P=scan' >&2; exit 2; }
+	@tools/test --package "$(P)" $(ARGS)
 
 check: ## Check format, lints, documentation, licences and the SAM template
 	@tools/install check

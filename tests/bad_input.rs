@@ -1,4 +1,4 @@
-//! Bad input gets a clear error with its own code, and nothing is stored.
+//! Bad input gets a clear error with a code of its own, and nothing is stored.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The command line keeps its promises on a running service: verdicts as exit codes, checked downloads, and a
+//! The command line works on a running service: uploads and verdicts as exit codes, checked downloads, and a
 //! selftest that passes here and fails where a promise is broken.
 
 use std::path::Path;

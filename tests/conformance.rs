@@ -1,4 +1,5 @@
-//! The adapters and what is under them agree: conditional writes, versions, pages, as AWS documents them.
+//! The adapters and the stores below them agree on conditional writes, versions and pages, as AWS documents
+//! them.
 
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ async fn the_ledger_keeps_its_conditions() {
     let next = Record { state: State::Expired, due_at: None, revision: 2, ..first.clone() };
     assert_eq!(ledger.commit(&first, &next, "w3").await.unwrap(), Committed::Yes);
     assert_eq!(ledger.commit(&first, &next, "w3").await.unwrap(), Committed::Yes, "its own retry");
-    assert_eq!(ledger.commit(&first, &next, "w4").await.unwrap(), Committed::Conflict, "somebody else's");
+    assert_eq!(ledger.commit(&first, &next, "w4").await.unwrap(), Committed::Conflict, "another writer's");
     assert_eq!(ledger.load(first.file_id).await.unwrap(), Some(next));
     let other = record();
     assert_eq!(
@@ -120,6 +121,6 @@ async fn storage_keeps_versions_and_its_conditions() {
 
     let racers = (0..8u8).map(async |n| put(&[n; 10]).await.is_ok());
     let winners = futures_util::future::join_all(racers).await.into_iter().filter(|won| *won).count();
-    assert_eq!(winners, 1, "of eight writers at once, one");
+    assert_eq!(winners, 1, "of eight concurrent writers, one");
     service.stop().await;
 }

@@ -1,5 +1,5 @@
-//! A client saves the bytes that were judged, whatever `Content-Encoding` the uploader stored with them: such
-//! a file is never clean, and where it can be downloaded all the same, real clients save the stored bytes.
+//! A client saves the bytes that were judged, whatever `Content-Encoding` the uploader stored with them. Such
+//! a file is never clean; where it can be downloaded all the same, real clients save the stored bytes.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -196,7 +196,7 @@ async fn real_clients_save_the_stored_bytes_whatever_their_encoding() {
         plain.push(plain_address(&service, file_id).await);
         expected.push(digest.clone());
     }
-    // These clients do decode where nothing tells them not to, so that the comparison below can fail.
+    // Without a header against it, these clients decode: the comparison below can fail.
     let decoded = sha256(&eicar());
     let compressed = |url: &String| match curl(url, &["--compressed"]) {
         Ok(saved) => saved.sha256,
@@ -219,8 +219,8 @@ async fn real_clients_save_the_stored_bytes_whatever_their_encoding() {
         let saved = curl(url, &[]).unwrap();
         assert_eq!(saved.header("content-encoding"), Some("identity"), "{saved:?}");
     }
-    // A rescan notices, and revokes the links. Of the first file and the last one it says more: the engine opens
-    // gzip, and an opener zstd, and both are infected.
+    // A rescan notices, and revokes the links. Of the first file and the last one it says more: the engine
+    // opens gzip, and an opener zstd, and both are infected.
     let mut links = vec![];
     for (file_id, _) in &files {
         links.push(service.link(file_id).await);

@@ -1,6 +1,8 @@
-//! Definitions keep themselves current and honest: freshclam, from a mirror, through a signed set, to a scanner that takes nothing else.
+//! Definitions update themselves and cannot be forged: freshclam fetches them from a mirror, the publisher
+//! signs them, and a scanner accepts nothing else.
 //!
-//! Everything is real: freshclam, clamd, databases that ClamAV's makers signed, S3's and DynamoDB's protocols. The mirror is on loopback.
+//! Everything is real: freshclam, clamd, databases that ClamAV's makers signed, S3's and DynamoDB's
+//! protocols. The mirror is on loopback.
 
 use std::time::Duration;
 
@@ -43,7 +45,7 @@ async fn versions_follow_each_other_in_patches() {
     let left = std::fs::read_dir(&scanner.root).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(left.count(), 2, "the set in use and the link to it");
 
-    // Nothing new: signed again, so that scanners see that somebody looks.
+    // Nothing new: signed again, so that the set does not expire.
     let pid = scanner.engine.pid().await;
     assert!(deployment.publish(6).await > serial);
     assert_eq!(scanner.looks().await.unwrap(), "6");
@@ -93,7 +95,7 @@ async fn a_mirror_that_refuses_is_left_alone() {
         deployment.mirror.set(5, Mood::Refusing(status));
         deployment.update().await.unwrap_err();
         assert_eq!(deployment.mirror.asked().len(), 1, "{status}: asked once");
-        // It would answer again now, but said when: nobody asks, also not from another machine.
+        // It would answer now, but gave a time: until then it is not asked, not even from another machine.
         deployment.mirror.set(5, Mood::Good);
         for _ in 0..3 {
             std::fs::remove_dir_all(&deployment.publisher.freshclam.directory).unwrap();
@@ -185,7 +187,7 @@ async fn what_is_tampered_with_is_refused_and_the_last_good_set_stays() {
     deployment.raw.delete_object().bucket(BUCKET).key(&gone).send().await.unwrap();
     deployment.publish(6).await;
     assert_eq!(scanner.looks().await.unwrap(), "6");
-    // A scanner that starts now is not given less than others have seen.
+    // A scanner that starts now accepts no older set than another scanner has seen.
     let seen = deployment.pointer().await;
     let mut manifest = deployment.manifest().await;
     manifest.serial -= 1;
@@ -237,7 +239,7 @@ async fn an_operator_rolls_back() {
     let report = roll_back(fifth).await.unwrap();
     assert!(matches!(report, UpdateReport::Published { serial, .. } if serial > fifth), "{report:?}");
     assert_eq!(scanner.looks().await.unwrap(), "5");
-    // The schedule goes on, and does not bring back what was taken back.
+    // Later scheduled updates do not publish the withdrawn version again.
     let withdrawn = UpdateReport::Withdrawn { version: "6".to_owned() };
     assert_eq!(deployment.update().await.unwrap(), withdrawn);
     assert_eq!(scanner.looks().await.unwrap(), "5");
@@ -277,8 +279,9 @@ async fn a_stack_that_is_deleted_has_an_empty_bucket() {
     assert_eq!(n_versions().await, 0);
 }
 
-/// For a scenario that has come as far as to a file's `status` while definitions were good: if they still are, that is clean, and this returns when
-/// they are not good any more. If not, this machine was too slow, and what scanned is ended.
+/// For a scenario that has come as far as to a file's `status` while definitions were good: if they still
+/// are, that is clean, and this returns when they have expired. If not, this machine was too slow,
+/// and what scanned is ended.
 async fn was_in_time(status: &Value, good_until: Timestamp, scanning: &JoinHandle<()>) -> Option<()> {
     if aws::clock::now() > good_until {
         scanning.abort();

@@ -1,4 +1,5 @@
-//! A presigned upload is good for exactly what it was given for: these bytes' length, type, key and checksum, once.
+//! A presigned upload accepts exactly what it was issued for: the declared length, type, key and checksum,
+//! once.
 
 use std::time::Duration;
 
@@ -13,7 +14,10 @@ use crate::support::{Accepted, Service, eicar, sha256, text};
 const BYTES: &[u8] = b"0123456789";
 
 async fn create_upload(service: &Service) -> Accepted {
-    let body = json!({ "filename": "a.txt", "size": BYTES.len(), "content_type": "text/plain", "checksum_sha256": sha256(BYTES) });
+    let body = json!({
+        "filename": "a.txt", "size": BYTES.len(), "content_type": "text/plain",
+        "checksum_sha256": sha256(BYTES),
+    });
     service.create_upload(&body).await
 }
 

@@ -1,4 +1,5 @@
-//! A link works only for the judged bytes, only while they are clean, only as often and as long as it may.
+//! A link works only for the judged bytes, only while they are clean, and only within its limits of number
+//! and time.
 
 use serde_json::json;
 

@@ -1,6 +1,8 @@
-//! The snapshot engine says what clamd says, word for word, whatever the file: everything that the tests have, four at a time.
+//! The snapshot engine replies exactly as clamd does to every file that the tests have, four of them
+//! concurrently.
 //!
-//! The engine's own tests compare the two with signatures of every kind; here it is the files that are of every kind.
+//! The engine's own tests compare the two with signatures of every kind; here it is the files that are of
+//! every kind.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -42,7 +44,8 @@ async fn replies(engine: &Engine, files: &[PathBuf]) -> Vec<String> {
     replies.collect().await
 }
 
-/// The evasions, ClamAV's test files, what common tools make, what packages hold, and the programs of this machine.
+/// The evasions, ClamAV's test files, what common tools make, what packages hold, and the programs of this
+/// machine.
 fn files(directory: &Path) -> Vec<PathBuf> {
     let mut files = readers::evasions(directory, rounds(800, 6_000), 7);
     files.extend(ordinary::corpus(&ordinary::fetched(), rounds(4, 200)).into_values().flatten());

@@ -1,5 +1,5 @@
-//! Events may be duplicated, reordered and lost: every file ends, with one right verdict. A message that cannot be read
-//! ends in the dead letters and harms nobody.
+//! Events may be duplicated, reordered and lost: every file ends with one right verdict. An unreadable
+//! message ends in the dead letters and affects no other file.
 
 use serde_json::json;
 use standin::pump::Faults;
@@ -63,7 +63,8 @@ async fn a_poison_message_dies_alone() {
     let test_event = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b" });
     queue.send(test_event.to_string()).await.unwrap();
     let foreign = json!({ "Records": [{ "eventName": "ObjectCreated:Put", "s3": { "object": {
-        "key": "uploads/123e4567-e89b-42d3-a456-426614174000", "size": 1, "eTag": "e", "versionId": "v" } } }] });
+        "key": "uploads/123e4567-e89b-42d3-a456-426614174000", "size": 1, "eTag": "e", "versionId": "v",
+    } } }] });
     queue.send(foreign.to_string()).await.unwrap();
     let file_id = service.upload("a.txt", b"beside the poison").await;
     service.ends_as(&file_id, "clean").await;

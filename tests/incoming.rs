@@ -1,5 +1,5 @@
-//! Bring your own uploader: what others store below a prefix becomes a file of the owner that the rules name; everything else stays as it
-//! was, and what is not ours is not removed.
+//! An object that was uploaded below the incoming prefix, outside the API, becomes a file of the owner that
+//! the rules name. Everything else is left as it is, and no foreign object is removed.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn versions(service: &Service, prefix: &str) -> Vec<String> {
     listed.versions().iter().map(|version| version.version_id().unwrap().to_owned()).collect()
 }
 
-/// Returns when these versions are left, and no others.
+/// Waits until exactly these versions are left.
 async fn are_left(service: &Service, prefix: &str, expected: &[String]) {
     wait::until_found("the others to go", async || {
         let left = versions(service, prefix).await;
@@ -60,7 +60,7 @@ async fn what_others_store_is_judged_and_served() {
     let bad = text(&service.list_of(2).await[0]["file_id"]);
     service.ends_as(&bad, "infected").await;
     assert_eq!(service.get(&format!("/files/{bad}/download-link")).await.0, 403);
-    // A name without an extension can get one: nobody was asked about the first.
+    // A name without an extension can get one: the uploader did not choose the first name.
     let renamed = service.request(Method::PATCH, &format!("/files/{file_id}"));
     let renamed = renamed.json(&json!({ "filename": "report.pdf" })).send().await.unwrap();
     assert_eq!(renamed.status(), 200);

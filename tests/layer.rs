@@ -1,4 +1,4 @@
-//! The ClamAV layer works where there is nothing else: in an empty root, with `/opt`, `/tmp` and `/dev`, for both architectures.
+//! The ClamAV layer works in an empty root, with only `/opt`, `/tmp` and `/dev`, on both architectures.
 //!
 //! What is for another architecture than this machine's runs under qemu's user emulation.
 
@@ -138,7 +138,7 @@ async fn the_engine_runs(arch: &str) {
     definitions_are_updated(&root).await;
 }
 
-/// It makes a snapshot and begins with it. Where the layer has none, whoever built it was told.
+/// It makes a snapshot and starts from it. Where the layer has no such engine, its build said so.
 async fn the_snapshot_engine_runs(root: &EmptyRoot, config: &DaemonConfig) {
     if !root.path("opt/bin/airlock-engine").try_exists().unwrap() {
         assert!(root.emulator.is_some(), "this machine builds for itself");
@@ -201,7 +201,8 @@ async fn definitions_are_updated(root: &EmptyRoot) {
     std::fs::create_dir(root.path("tmp/fresh")).unwrap();
     let others = ["main", "daily", "bytecode"].map(|name| format!("ExcludeDatabase {name}\n")).concat();
     let conf = format!(
-        "DatabaseDirectory /tmp/fresh\nDatabaseOwner root\nDatabaseMirror {}\nExtraDatabase test\nTestDatabases no\n{others}",
+        "DatabaseDirectory /tmp/fresh\nDatabaseOwner root\nDatabaseMirror {}\nExtraDatabase test\n\
+         TestDatabases no\n{others}",
         mirror.url
     );
     std::fs::write(root.path("tmp/freshclam.conf"), conf).unwrap();
@@ -292,7 +293,8 @@ fn the_layer_says_what_it_is_made_of() {
     for arch in ["x86_64", "arm64"] {
         let directory = layer(arch);
         for entry in walk(&directory) {
-            // Lambda searches `/opt/lib` for every function's libraries: no libc of another system may be there.
+            // Lambda searches `/opt/lib` for every function's libraries: no libc of another system may be
+            // there.
             let is_library = entry.parent() == Some(&directory.join("lib"));
             assert!(!is_library, "{}", entry.display());
         }

@@ -1,4 +1,5 @@
-//! A file can be followed, listed, renamed, tagged and limited; what never arrives expires; long polls answer in time.
+//! A file can be followed, listed, renamed, tagged and limited; an upload that never arrives expires; long
+//! polls answer in time.
 
 use std::time::{Duration, Instant};
 

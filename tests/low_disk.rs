@@ -1,4 +1,5 @@
-//! A disk that is too full postpones scans and refuses uploads; it ends no file in `error`, and everything resumes by itself when there is room.
+//! A full disk postpones scans and refuses uploads. It ends no file in `error`, and everything resumes by
+//! itself when there is space again.
 //!
 //! The disk is real: a small tmpfs of the service's own, in a mount namespace.
 
@@ -155,7 +156,7 @@ async fn scans_wait_without_using_up_their_attempts() {
     for _ in 0..40 {
         let status = disk.status_of(&accepted["file_id"]).await;
         assert!(matches!(status.as_str(), "pending" | "scanning"), "{status}\n{}", disk.logged());
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        wait::linger(Duration::from_millis(250)).await;
     }
     disk.empty();
     disk.ends_as(&accepted["file_id"], "clean").await;

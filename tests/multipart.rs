@@ -1,4 +1,5 @@
-//! Uploads in parts: resumed, repeated, raced and cheated with. What is joined is exactly what was announced, or nothing is.
+//! Multipart uploads are resumed, repeated, raced and forged. The joined object is exactly what was declared,
+//! or there is none.
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};

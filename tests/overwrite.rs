@@ -1,4 +1,5 @@
-//! The verdict belongs to the bytes: whatever is stored under a key later is never served, changes no verdict, and goes.
+//! The verdict belongs to the bytes: a later version under the same key is never served, changes no verdict,
+//! and is removed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A password that comes with an upload opens the file for its scan, and is found nowhere afterwards.
+//! A password that is sent with an upload opens the file for its scan, and is kept nowhere afterwards.
 
 use std::path::Path;
 use std::process::Command;
@@ -33,7 +33,8 @@ fn locked(content: &[u8]) -> Vec<Locked> {
         made(
             name,
             &format!(
-                "{add} && qpdf --allow-weak-crypto --encrypt {PASSWORD} owner {encryption} -- plain.pdf {name}"
+                "{add} && qpdf --allow-weak-crypto --encrypt {PASSWORD} owner {encryption} -- \
+                 plain.pdf {name}"
             ),
         )
     };
@@ -87,7 +88,8 @@ async fn a_password_opens_the_file_for_its_scan() {
     service.stop().await;
 }
 
-/// What needs no password is not said to have needed one, and what is hidden beside the locked member is found.
+/// What needs no password is not said to have needed one, and what is hidden beside the locked member is
+/// found.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_excuses_nothing() {
     let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;

@@ -1,4 +1,5 @@
-//! Nothing but the API and the storage can be connected to, by their own names, and no other user of the machine reaches what is stored.
+//! Only the API and the storage accept connections, only under their own names, and no other user of the
+//! machine can read what is stored.
 //!
 //! What a web page can do to these is in `tests/browser/hostile.mjs`.
 

@@ -1,4 +1,4 @@
-//! An owner's quotas are exact, however many requests come at once, and what ends is given back.
+//! An owner's quotas are exact, also for concurrent requests, and a file that ends gives its share back.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ async fn service(quotas: &[(&str, &str)]) -> Service {
     service.with_token(user_token("alice"))
 }
 
-/// So many announcements at once; how many were accepted, and one that was not.
+/// Sends so many announcements concurrently. Returns how many were accepted, and one refusal.
 async fn announce_at_once(service: &Service, n: usize, body: &Value) -> (usize, Option<reqwest::Response>) {
     let requests = (0..n).map(|_| service.request(Method::POST, "/files").json(body).send());
     let answers = futures_util::future::join_all(requests).await;

@@ -1,4 +1,5 @@
-//! Bytes that were judged before keep their verdict without a scan: the same owner's, by the same engine, and no error.
+//! Bytes that were judged before get the same verdict without a scan: only for the same owner, only with the
+//! same engine, and never an error.
 
 use std::time::Duration;
 

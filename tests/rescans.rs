@@ -1,5 +1,5 @@
-//! A verdict is looked at again when the definitions change or somebody asks, a few at a time; what turns out to be infected is out of reach
-//! at once, and whoever is told learns how often it was had before.
+//! Files are rescanned when the definitions change or on request, a few at a time. A file that turns out to
+//! be infected becomes undownloadable immediately, and the event says how often it was downloaded before.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -89,7 +89,7 @@ async fn new_definitions_revoke_what_they_find() {
     );
     let (status, problem) = service.get(&link).await;
     assert_eq!((status.as_u16(), &problem["code"]), (403, &json!("infected")), "{problem}");
-    // The other one was looked at too, keeps its verdict, and nobody was bothered with it.
+    // The other one was rescanned too, keeps its verdict, and caused no event.
     wait::until("a look at the other one", async || {
         let (_, info) = service.get(&format!("/files/{good}")).await;
         assert_eq!(info["scan_status"], "clean");
@@ -238,7 +238,7 @@ async fn ten_thousand_rescans_are_spread_out() {
     // Those that found no room are not looked at again so soon.
     let again = sweep::sweep(&context, TIME_LEFT).await.unwrap();
     assert_eq!((again.n_files, again.n_rescans), (0, 0));
-    // While others wait, none is added, although there are some that are due.
+    // While first scans wait, no rescan is added, although some are due.
     let late = clean_record(aws::clock::now());
     let new = aws::NewFile { record: &late, once: None, quotas: &Quotas::NONE };
     stores.ledger.create(new, "late").await.unwrap();

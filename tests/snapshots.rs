@@ -1,4 +1,5 @@
-//! A snapshot of the engine is published with its definitions, and scanners begin with it; whatever is wrong with it, they load the definitions instead.
+//! A snapshot of the engine is published with its definitions, and scanners start from it. Whatever is wrong
+//! with the snapshot, they load the definitions instead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +78,7 @@ async fn newer_definitions_bring_another_snapshot() {
         assert_eq!(scanner.looks().await.unwrap(), version.to_string());
         scanner.has_definitions().await;
     }
-    assert_eq!(scanner.left_behind(), ["6", "current", "snapshot"], "of one set, and nothing of the others");
+    assert_eq!(scanner.left_behind(), ["6", "current", "snapshot"], "files of one set only");
     // An operator takes the newest back: the earlier one has its snapshot still.
     let serial = serials[1];
     let back = ::definitions::UpdateEvent::Command(::definitions::Command::Rollback { serial });
@@ -120,9 +121,10 @@ async fn whatever_is_wrong_with_a_snapshot_the_definitions_are_loaded() {
         publish(serial, change).await;
         let mut scanner = deployment.snapshot_scanner(&format!("m{serial}"));
         assert_eq!(scanner.looks().await.unwrap(), "6", "{name}");
-        // One whose contents are others is refused by the engine itself, which may have the definitions by then.
+        // One whose contents are others is refused by the engine itself, which may have the definitions by
+        // then.
         if name != "of other contents" {
-            assert_eq!(scanner.left_behind(), ["6", "current"], "{name}: nobody begins with it");
+            assert_eq!(scanner.left_behind(), ["6", "current"], "{name}: no engine starts from it");
         }
         scanner.engine.stop().await;
     }
@@ -141,7 +143,8 @@ async fn whatever_is_wrong_with_a_snapshot_the_definitions_are_loaded() {
         assert_eq!(scanner.looks().await.unwrap(), "6", "{name}");
         scanner.engine.stop().await;
     }
-    // Nobody touches the last frame at the start: it is found out later, and then there are definitions to load.
+    // Nobody touches the last frame at the start: it is found out later, and then there are definitions to
+    // load.
     deployment.write(&key, flipped(bytes.len() - 1)).await;
     serial += 1;
     publish(serial, &|_| {}).await;
@@ -210,7 +213,8 @@ async fn definitions_are_published_without_a_snapshot_rather_than_with_a_doubtfu
     deployment.publisher.snapshots = Some(DaemonConfig { definitions_directory, ..engine.clone() });
     deployment.publish(5).await;
     assert_eq!(deployment.manifest().await.snapshot, None);
-    // One that runs well, and says something else than clamd about one file: what is in it is over this engine's limit.
+    // One that runs well, and says something else than clamd about one file: what is in it is over this
+    // engine's limit.
     let harmless = deployment.directory.path().join("harmless");
     std::fs::write(&harmless, "nothing to see").unwrap();
     deployment.publisher.known_good = vec![harmless];

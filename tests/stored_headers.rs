@@ -1,5 +1,5 @@
 //! No header that an uploader stores beside the bytes changes what a client does with them: the rows of
-//! "Which headers" in docs/semantics.md, but for `Content-Encoding`, which is in `content_encoding.rs`.
+//! "Which headers" in docs/semantics.md, except `Content-Encoding`, which is in `content_encoding.rs`.
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;

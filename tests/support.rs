@@ -1,4 +1,4 @@
-//! What every promise needs: a service of its own, and a client that speaks to it as a person's program would.
+//! A service for one test, and a client that calls it as a user's program would.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,8 +75,9 @@ pub(crate) fn settings(data_dir: &Path) -> Settings {
     }
 }
 
-/// As a service is, but impatient, so that what takes minutes takes seconds. Only what makes things happen sooner is shorter; what gives up on
-/// something, like a scan's lease, has the time that it has in production, because a busy machine needs it.
+/// As a service is, but impatient, so that what takes minutes takes seconds. Only what makes things happen
+/// sooner is shorter; what gives up on something, like a scan's lease, has the time that it has in
+/// production, because a busy machine needs it.
 fn tuning() -> Tuning {
     let mut tuning = Tuning {
         sweep_every: Duration::from_millis(300),
@@ -279,7 +280,7 @@ impl Service {
         Sdk::at(&endpoints, &self.keys(), "us-east-1").await
     }
 
-    /// Its storage, as somebody who may do anything sees it.
+    /// Its storage, with a client that may do anything.
     pub(crate) fn raw_s3(&self) -> aws_sdk_s3::Client {
         let keys = self.keys();
         let credentials = aws_sdk_s3::config::Credentials::new(
@@ -312,7 +313,8 @@ impl Service {
 
 /// Does not follow redirects: where they lead is what is tested. Waits for answers as long as the test may.
 pub(crate) fn client() -> Client {
-    // Far less than the service keeps an idle connection: on a busy machine it would be closed just as it is used again.
+    // Far less than the service keeps an idle connection: on a busy machine it would be closed just as it is
+    // used again.
     let idle = Duration::from_secs(5);
     Client::builder().redirect(reqwest::redirect::Policy::none()).pool_idle_timeout(idle).build().unwrap()
 }

@@ -1,4 +1,5 @@
-//! A publisher of definitions and scanners that take them, with the stores between them: everything real but the mirror, which is on loopback.
+//! A publisher of definitions and its scanners, with the stores between them: everything real except the
+//! mirror, which is on loopback.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -126,7 +127,10 @@ impl Deployment {
         let (queue, delivery) = (self.service.local.queue().clone(), local::Tuning::default().delivery);
         tokio::spawn(pump::run(queue, delivery, move |event| {
             let context = Arc::clone(&context);
-            async move { Ok::<_, std::convert::Infallible>(scan::handle(&context, event, SCAN_TIMEOUT * 2).await) }
+            async move {
+                let response = scan::handle(&context, event, SCAN_TIMEOUT * 2).await;
+                Ok::<_, std::convert::Infallible>(response)
+            }
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! Asks the gate about bytes as a scan does: in a confined process of its own.
+//! Asks the gate about bytes as a scan does, in a confined process.
 
 use std::fs::File;
 use std::io::Write as _;

@@ -1,11 +1,10 @@
-//! A deployed stack: the template on ministack, with the release builds of the functions, and a client of it.
+//! A deployed stack: the template on ministack, with the release builds of the functions, and a client for
+//! it.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -136,16 +135,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // It takes the imitation with it, and the functions that run there.
-        if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::TERM);
-            // Nothing depends on it: what takes longer is left to itself.
-            for _ in 0..100 {
-                if !matches!(self.child.try_wait(), Ok(None)) {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-        }
+        // It ends the imitation, and the functions that run there.
+        wait::end_gracefully(&mut self.child);
     }
 }

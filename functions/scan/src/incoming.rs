@@ -1,4 +1,5 @@
-//! Objects stored outside the API become files: the first event of a version makes its record.
+//! Creates the record of an object that was uploaded outside the API, when the first event of its version
+//! arrives.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::Context;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IncomingTerms {
     pub retention: Duration,
-    /// Whether they count against their owners' quotas. They are never refused: the bytes are there already.
+    /// Whether they count against their owners' quotas. They are never refused: the bytes are already stored.
     pub is_metered: bool,
 }
 
@@ -25,7 +26,7 @@ impl IncomingTerms {
     }
 }
 
-/// Makes sure that the version has a record. Safe to call for duplicates, and concurrently: one record is made.
+/// Makes sure that the version has a record. Idempotent, also concurrently: one record is created.
 pub(crate) async fn receive(
     context: &Context,
     incoming: Incoming,
@@ -39,7 +40,7 @@ pub(crate) async fn receive(
     let IncomingTerms { retention, is_metered } = context.incoming;
     let new = NewIncoming { incoming, owner, version: version.clone(), retention, is_metered };
     if context.transitions().create_incoming(new, aws::clock::now()).await? {
-        tracing::info!(file.id = %file, "an incoming object is a file now");
+        tracing::info!(file.id = %file, "a record was created for an incoming object");
     }
     Ok(file)
 }

@@ -1,4 +1,4 @@
-//! The gate for an engine: its limits, and what the engine was seen to open.
+//! Builds the gate for an engine, with its limits and the containers that it was seen to open.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -8,10 +8,10 @@ use clamd::{Engine, EngineError, EngineLimits};
 use domain::verdict::EngineReply;
 use gate::{Capabilities, Gate, Sample};
 
-/// For one sample: a few kilobytes.
+/// For one sample of a few kilobytes.
 const SAMPLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A gate for this engine: every kind of container is tried once. Starts the engine.
+/// Starts the engine, gives it one sample of each kind of container, and returns the gate that fits.
 pub async fn gate_for(
     engine: &Engine,
     limits: EngineLimits,

@@ -1,4 +1,4 @@
-//! What does a scan tell CloudWatch? On one machine nobody reads it.
+//! Emits the metrics of each verdict for CloudWatch.
 
 use aws::metrics::{MetricEvent, bytes, count, emit, seconds};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
@@ -22,15 +22,15 @@ pub(crate) fn failed_attempts(response: &SqsBatchResponse, now: Timestamp) {
     }
 }
 
-/// One file has its verdict.
-pub(crate) fn judged(context: &Context, record: &Record, sent_at: Option<Timestamp>, now: Timestamp) {
+/// Emits the metrics of one verdict, where metrics are on.
+pub(crate) fn verdict(context: &Context, record: &Record, sent_at: Option<Timestamp>, now: Timestamp) {
     let Some(judgement) = record.judgement().filter(|_| context.is_measured) else { return };
     let mut metrics = vec![
         count("FilesJudged", 1),
         bytes("BytesScanned", record.size_bytes().unwrap_or(0)),
         seconds("ScanDuration", judgement.duration),
     ];
-    // From the message to the scan's beginning.
+    // From the message to the start of the scan.
     let waited = sent_at.map(|sent_at| (now - judgement.duration).since(sent_at));
     metrics.extend(waited.map(|waited| seconds("QueueWait", waited)));
     if let Some(engine) = &judgement.engine {

@@ -84,7 +84,7 @@ pub struct NewIncoming {
 impl Transitions<'_> {
     /// Creates the record of a version that was stored outside the API, if there is none. Returns whether it was created. Safe to call for
     /// duplicates, and concurrently: one record is made.
-    pub async fn create_incoming(&self, new: NewIncoming, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn create_incoming(self, new: NewIncoming, now: Timestamp) -> Result<bool, StoreError> {
         let NewIncoming { incoming, owner, version, retention, is_metered } = new;
         let sweep_retry = self.policy.sweep_retry;
         let record = Record::incoming(incoming, owner, version, retention, sweep_retry, is_metered, now);

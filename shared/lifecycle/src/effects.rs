@@ -16,7 +16,7 @@ impl Transitions<'_> {
     /// bucket policies may depend on it: the scan's message is redelivered, and with it the tag. Bytes that cannot be removed
     /// and scans that cannot be queued are errors as well, and stay due for the sweep. A publication that cannot be requested
     /// is only logged: the sweep retries it.
-    pub async fn run_effects(&self, applied: &Applied, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn run_effects(self, applied: &Applied, now: Timestamp) -> Result<(), StoreError> {
         let record = &applied.record;
         let file = record.file_id;
         // Subscribers do not wait for the storage.
@@ -47,14 +47,14 @@ impl Transitions<'_> {
     }
 
     /// Applies an event that says that an effect is done. Such events have no effects of their own.
-    async fn report(&self, file: FileId, done: &Event, now: Timestamp) -> Result<(), StoreError> {
+    async fn report(self, file: FileId, done: &Event, now: Timestamp) -> Result<(), StoreError> {
         let applied = self.apply(file, done, now).await?;
         debug_assert!(applied.is_none_or(|applied| applied.effects.is_empty()), "{done:?}");
         Ok(())
     }
 
     /// Removes everything under the file's key; of a key that the service did not issue, the one version that is the file.
-    async fn purge(&self, record: &Record) -> Result<(), StoreError> {
+    async fn purge(self, record: &Record) -> Result<(), StoreError> {
         let objects = &self.stores.objects;
         if let Some(incoming) = record.incoming_version() {
             objects.remove_incoming(incoming).await?;
@@ -72,27 +72,27 @@ impl Transitions<'_> {
     }
 
     /// Removes every version under the file's key but `keep`. Other versions under a key that the service did not issue are other files.
-    async fn purge_others(&self, record: &Record, keep: &Version) -> Result<(), StoreError> {
+    async fn purge_others(self, record: &Record, keep: &Version) -> Result<(), StoreError> {
         if record.incoming_version().is_some() {
             return Ok(());
         }
         self.stores.objects.purge(record.file_id, Some(&keep.version_id)).await
     }
 
-    async fn queue_scan(&self, record: &Record, version: &Version) -> Result<(), StoreError> {
+    async fn queue_scan(self, record: &Record, version: &Version) -> Result<(), StoreError> {
         let queue = self.stores.queues.scans.as_ref();
         let queue = queue.ok_or_else(|| StoreError::new("queue a scan", StoreErrorKind::Unexpected))?;
         queue.request_scan(record, version).await
     }
 
-    async fn request_publication(&self, file: FileId) {
+    async fn request_publication(self, file: FileId) {
         let Some(queue) = &self.stores.queues.events else { return };
         if let Err(error) = queue.request(&EventTask::Publish(file)).await {
             tracing::warn!(file.id = %file, error = aws::log::chain(&error), "an event is left to the sweep");
         }
     }
 
-    async fn tag(&self, record: &Record, version: &Version) -> Result<(), StoreError> {
+    async fn tag(self, record: &Record, version: &Version) -> Result<(), StoreError> {
         let tags = &self.stores.tags;
         let (name, value) = (tags.key(), tags.value(record.status()));
         match self.stores.objects.tag(&record.object_key(), &version.version_id, name, &value).await {

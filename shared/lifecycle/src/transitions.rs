@@ -33,7 +33,7 @@ impl Transitions<'_> {
     ///
     /// Safe to repeat and to race: each attempt decides afresh on what is stored at that moment.
     pub async fn apply(
-        &self,
+        self,
         file: FileId,
         event: &Event,
         now: Timestamp,

@@ -9,7 +9,7 @@ use serde_json::json;
 /// A record as S3 could send it, with hostile values.
 #[derive(Clone, Debug, TypeGenerator)]
 struct Record {
-    /// Ours, or somebody else's.
+    /// A key that the API issued, or a foreign one.
     key: Result<u128, String>,
     is_created: bool,
     size_bytes: u64,
