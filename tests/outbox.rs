@@ -20,12 +20,12 @@ use crate::webhooks::SECRET;
 const TIME_LEFT: Duration = Duration::from_hours(1);
 
 /// A notify function of our own, beside a service whose own one is never asked.
-async fn notify_through(service: &Service, ledger: Router, receiver: &Receiver) -> notify::Context {
+async fn notify_through(service: &Service, ledger: Router, receiver: &Receiver) -> notify::NotifyContext {
     let endpoints = Endpoints { s3: Some(service.local.report().s3_url.clone()), s3_public: None };
     let sdk = Sdk::at(&endpoints, &service.keys(), "us-east-1").await;
     let own = service.local.stores();
     let ledger = Ledger::new(sdk.dynamodb_over(InProcess::new(ledger)), "airlock".to_owned());
-    notify::Context {
+    notify::NotifyContext {
         stores: Stores { ledger, ..own.clone() },
         machine: MachinePolicy { publishes: true, ..MachinePolicy::default() },
         bucket: "airlock".to_owned(),

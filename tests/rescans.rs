@@ -220,7 +220,7 @@ async fn ten_thousand_rescans_are_spread_out() {
     }
     let machine =
         domain::machine::MachinePolicy { sweep_retry: Duration::from_hours(10), ..Default::default() };
-    let context = sweep::Context {
+    let context = sweep::SweepContext {
         stores: stores.clone(),
         machine,
         rescans_per_sweep: 60,

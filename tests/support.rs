@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws::{Endpoints, Sdk, StaticKeys};
 use domain::timestamp::Timestamp;
-use local::{Auth, DefinitionsSource, Local, Settings, Tuning};
+use local::{Auth, DefinitionsSource, Local, LocalOptions, Tuning};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::Digest as _;
@@ -62,9 +62,9 @@ pub(crate) struct Accepted {
     pub(crate) upload: Value,
 }
 
-pub(crate) fn settings(data_dir: &Path) -> Settings {
+pub(crate) fn settings(data_dir: &Path) -> LocalOptions {
     let any_port = "127.0.0.1:0".parse().unwrap();
-    Settings {
+    LocalOptions {
         data_dir: data_dir.to_owned(),
         listen: any_port,
         s3_listen: any_port,
@@ -100,7 +100,7 @@ impl Service {
     }
 
     /// With these environment variables, and with settings changed by `change`.
-    pub(crate) async fn start_with(env: &[(&str, &str)], change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn start_with(env: &[(&str, &str)], change: impl FnOnce(&mut LocalOptions)) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), env, change).await
     }
 
@@ -108,7 +108,7 @@ impl Service {
     pub(crate) async fn start_in(
         directory: TempDir,
         env: &[(&str, &str)],
-        change: impl FnOnce(&mut Settings),
+        change: impl FnOnce(&mut LocalOptions),
     ) -> Self {
         let mut settings = settings(directory.path());
         change(&mut settings);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use futures_util::StreamExt as _;
-use local::{Auth, DefinitionsSource, Local, Settings, Tuning};
+use local::{Auth, DefinitionsSource, Local, LocalOptions, Tuning};
 use serde_json::{Value, json};
 
 const N_FILES: usize = 1000;
@@ -21,9 +21,9 @@ struct Timing {
 }
 
 /// A service on ports of its own, with the test definitions.
-pub(crate) fn settings(data_dir: &Path) -> anyhow::Result<Settings> {
+pub(crate) fn settings(data_dir: &Path) -> anyhow::Result<LocalOptions> {
     let any_port = "127.0.0.1:0".parse()?;
-    Ok(Settings {
+    Ok(LocalOptions {
         data_dir: data_dir.to_owned(),
         listen: any_port,
         s3_listen: any_port,

@@ -23,7 +23,7 @@ use super::{AIRLOCK_ENGINE, SCAN_TIMEOUT, Service, process, wait};
 pub(crate) struct Deployment {
     pub(crate) service: Service,
     pub(crate) mirror: Mirror,
-    pub(crate) publisher: ::definitions::Context,
+    pub(crate) publisher: ::definitions::PublisherContext,
     pub(crate) bucket: DefinitionBucket,
     pub(crate) raw: aws_sdk_s3::Client,
     pub(crate) directory: TempDir,
@@ -110,7 +110,7 @@ impl Deployment {
         freshness: FreshnessPolicy,
     ) -> tokio::task::JoinHandle<()> {
         let limits = limits();
-        let context = Arc::new(scan::Context {
+        let context = Arc::new(scan::ScanContext {
             stores: self.service.local.stores().clone(),
             gate: scan::gate_for(&scanner.engine, limits, &scanner.run).await.unwrap(),
             inspector: Arc::new(Inspector::start(process::gate_worker(), scanner.run.clone()).await.unwrap()),
@@ -141,9 +141,9 @@ pub(crate) fn publisher(
     key: SigningKey,
     mirror: &Mirror,
     scratch: &Path,
-) -> ::definitions::Context {
+) -> ::definitions::PublisherContext {
     let databases = scratch.join("databases");
-    ::definitions::Context {
+    ::definitions::PublisherContext {
         bucket,
         key,
         engine: daemon(&scratch.join("run"), databases.clone()),
@@ -163,7 +163,7 @@ pub(crate) fn publisher(
 }
 
 /// Makes it publish a snapshot with each set, compared by some of ClamAV's test files.
-pub(crate) fn add_snapshots(publisher: &mut ::definitions::Context) {
+pub(crate) fn add_snapshots(publisher: &mut ::definitions::PublisherContext) {
     let program = EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into());
     publisher.snapshots = Some(DaemonConfig { program, ..publisher.engine.clone() });
     let known_bad = ["clam.exe", "clam.zip", "clam.pdf"];

@@ -14,7 +14,7 @@ use settings::{
 };
 use web::{Identity, LinkKey, LoopbackOnly, Verifier};
 
-use crate::{Context, Disk, Settings, StatsSource};
+use crate::{ApiContext, ApiOptions, Disk, StatsSource};
 
 /// What an operator chooses for the API, wherever it runs.
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ impl ApiDeployment {
     }
 }
 
-impl Context {
+impl ApiContext {
     pub fn new(settings: ApiSettings, dependencies: ApiDependencies) -> Self {
         let ApiSettings { uploads, links, origins, quotas, machine, freshness } = settings;
         Self {
@@ -97,7 +97,7 @@ impl Context {
             dead_letters: dependencies.dead_letters,
             identity: dependencies.identity,
             link_key: dependencies.link_key,
-            settings: Settings {
+            settings: ApiOptions {
                 link_ttl: links.link_ttl,
                 max_form_size: dependencies.max_form_size.min(uploads.max_file_size),
                 first_sweep_in: machine.sweep_retry,

@@ -43,7 +43,7 @@ pub use room::{Disk, DiskSpace};
 
 /// What the API needs. Built once per process.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct ApiContext {
     pub stores: Stores,
     pub dead_letters: Option<DeadLetters>,
     pub identity: Identity,
@@ -52,12 +52,12 @@ pub struct Context {
     pub quotas: Quotas,
     pub machine: MachinePolicy,
     pub freshness: FreshnessPolicy,
-    pub settings: Settings,
+    pub settings: ApiOptions,
 }
 
 /// What differs between deployments.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ApiOptions {
     /// How long a download link lives.
     pub link_ttl: Duration,
     /// The largest `POST /upload`; a Lambda takes 6 MB of request at most.
@@ -99,12 +99,12 @@ impl std::fmt::Debug for StatsSource {
 
 /// The state that handlers share.
 #[derive(Clone, Debug)]
-struct App(Arc<Context>);
+struct App(Arc<ApiContext>);
 
 impl std::ops::Deref for App {
-    type Target = Context;
+    type Target = ApiContext;
 
-    fn deref(&self) -> &Context {
+    fn deref(&self) -> &ApiContext {
         &self.0
     }
 }
@@ -122,7 +122,7 @@ impl FromRef<App> for Ledger {
 }
 
 /// The whole HTTP interface of this function.
-pub fn router(context: Context) -> axum::Router {
+pub fn router(context: ApiContext) -> axum::Router {
     let (cors, loopback) =
         (web::cors(&context.settings.allowed_origins), context.settings.loopback_only.clone());
     let link_key = context.link_key.clone();

@@ -7,6 +7,6 @@ use settings::Environment;
 async fn main() -> Result<(), Error> {
     let env = Environment::of_process();
     aws::log::to_cloudwatch("api", &env)?;
-    let context = api::Context::connect(api::ApiDeployment::read(&env)?).await?;
+    let context = api::ApiContext::connect(api::ApiDeployment::read(&env)?).await?;
     run(api::router(context)).await
 }

@@ -10,7 +10,7 @@ use clamd::{Engine, EngineError, Scan, Transport, harmless};
 use domain::verdict::{EngineReply, EngineVersion};
 use thiserror::Error;
 
-use crate::Context;
+use crate::PublisherContext;
 
 /// Why a set is not published.
 #[derive(Debug, Error)]
@@ -27,7 +27,7 @@ const SCAN_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Starts an engine with the set that freshclam left, checks it and stops the engine. Returns what the engine
 /// is.
-pub(crate) async fn check(context: &Context) -> Result<EngineVersion, CheckError> {
+pub(crate) async fn check(context: &PublisherContext) -> Result<EngineVersion, CheckError> {
     let made = std::fs::create_dir_all(&context.engine.run_directory);
     made.map_err(EngineError::TemporaryDirectory)?;
     let engine = Engine::new(context.engine.clone(), Transport::Stream);
@@ -36,7 +36,7 @@ pub(crate) async fn check(context: &Context) -> Result<EngineVersion, CheckError
     checked
 }
 
-async fn check_with(context: &Context, engine: &Engine) -> Result<EngineVersion, CheckError> {
+async fn check_with(context: &PublisherContext, engine: &Engine) -> Result<EngineVersion, CheckError> {
     let stamp = engine.check().await?;
     for path in &context.known_good {
         let file = File::open(path).map_err(|error| CheckError::Unreadable(path.clone(), error))?;

@@ -15,7 +15,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, UpdateReport, update};
+use crate::{PublisherContext, UpdateReport, update};
 
 /// The fields that are used.
 #[derive(Clone, Debug, Deserialize)]
@@ -74,7 +74,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Sends the public key to CloudFormation. A new stack gets its first set before that: if publishing fails, the
 /// stack is created all the same, the schedule retries, and files wait. The bucket of a stack that is deleted is
 /// emptied: if that fails, CloudFormation gets the reason and stops.
-pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyhow::Result<UpdateReport> {
+pub(crate) async fn answer(
+    context: &PublisherContext,
+    request: ResourceRequest,
+) -> anyhow::Result<UpdateReport> {
     if request.request_type == RequestType::Create
         && let Err(error) = update(context, aws::clock::now()).await
     {

@@ -13,7 +13,7 @@ use settings::{
     LayerSettings, PublisherSettings, SecretText,
 };
 
-use crate::Context;
+use crate::PublisherContext;
 
 /// The settings of the definitions function on AWS.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ fn files_of(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-impl Context {
+impl PublisherContext {
     /// Reads the signing key. Anything wrong fails the init phase.
     pub async fn connect(deployment: PublisherDeployment) -> anyhow::Result<Self> {
         let sdk = Sdk::from_environment().await;

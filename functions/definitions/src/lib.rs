@@ -27,7 +27,7 @@ pub use update::{UpdateError, update};
 
 /// What publishing needs. Built once per process.
 #[derive(Debug)]
-pub struct Context {
+pub struct PublisherContext {
     pub bucket: DefinitionBucket,
     pub key: SigningKey,
     /// Its directory is wiped before each update.
@@ -83,7 +83,7 @@ pub enum UpdateReport {
 }
 
 /// Handles one event. An error changes nothing, and fails the invocation, so that its alarm fires.
-pub async fn handle(context: &Context, event: UpdateEvent) -> anyhow::Result<UpdateReport> {
+pub async fn handle(context: &PublisherContext, event: UpdateEvent) -> anyhow::Result<UpdateReport> {
     let report = match event {
         UpdateEvent::Command(Command::Update) => update(context, aws::clock::now()).await?,
         UpdateEvent::Command(Command::Rollback { serial }) => {

@@ -8,7 +8,8 @@ use settings::Environment;
 async fn main() -> Result<(), Error> {
     let env = Environment::of_process();
     aws::log::to_cloudwatch("definitions", &env)?;
-    let context = definitions::Context::connect(definitions::PublisherDeployment::read(&env)?).await?;
+    let context =
+        definitions::PublisherContext::connect(definitions::PublisherDeployment::read(&env)?).await?;
     let context = &context;
     run(service_fn(async |event: LambdaEvent<UpdateEvent>| {
         definitions::handle(context, event.payload).await.map_err(Error::from)

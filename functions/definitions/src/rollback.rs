@@ -6,7 +6,7 @@ use domain::timestamp::Timestamp;
 use thiserror::Error;
 
 use crate::update::Before;
-use crate::{Context, UpdateReport};
+use crate::{PublisherContext, UpdateReport};
 
 /// Why nothing was rolled back. What was published stays published.
 #[derive(Debug, Error)]
@@ -27,7 +27,7 @@ pub enum RollbackError {
 /// The set was checked when it was first published, and must not have expired since: scanners would refuse
 /// it.
 pub async fn roll_back(
-    context: &Context,
+    context: &PublisherContext,
     serial: u64,
     now: Timestamp,
 ) -> Result<UpdateReport, RollbackError> {

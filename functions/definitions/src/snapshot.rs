@@ -17,7 +17,7 @@ use domain::freshness::Definitions;
 use domain::verdict::EngineReply;
 use thiserror::Error;
 
-use crate::Context;
+use crate::PublisherContext;
 
 /// A snapshot to publish, and its path unless it is in the bucket already.
 pub(crate) struct Made {
@@ -45,7 +45,7 @@ const SCAN_TIMEOUT: Duration = Duration::from_mins(1);
 /// The snapshot of the set that freshclam left. The one that `before` published is reused for the same set
 /// and the same build of the engine.
 pub(crate) async fn of_set(
-    context: &Context,
+    context: &PublisherContext,
     config: &DaemonConfig,
     files: &[SetFile],
     definitions: &Definitions,
@@ -80,7 +80,7 @@ fn published<'a>(before: Option<&'a Manifest>, files: &[SetFile], build: &str) -
 /// Compares the replies of clamd and of the snapshot. The engines run one after the other, because two loaded
 /// ones need twice the memory.
 async fn compare(
-    context: &Context,
+    context: &PublisherContext,
     config: &DaemonConfig,
     snapshot: Snapshot,
     samples: &[PathBuf],

@@ -12,7 +12,7 @@ use domain::id::Sha256;
 use domain::timestamp::Timestamp;
 use fixtures::{TestStores, engine};
 
-use crate::Context;
+use crate::PublisherContext;
 use crate::update::Before;
 
 pub(crate) const TTL: Duration = Duration::from_hours(24);
@@ -48,7 +48,7 @@ pub(crate) fn manifest(serial: u64, version: &str, built_at: Timestamp) -> Manif
 }
 
 /// A publisher whose freshclam and engine do not exist.
-pub(crate) fn publisher(test: &TestStores) -> Context {
+pub(crate) fn publisher(test: &TestStores) -> PublisherContext {
     let work = test.directory.path().join("publisher");
     let missing = PathBuf::from("/nonexistent/program");
     let freshclam = Freshclam {
@@ -67,7 +67,7 @@ pub(crate) fn publisher(test: &TestStores) -> Context {
         limits: EngineLimits { max_file_size: 1 << 20, max_scan_time: Duration::from_secs(1) },
         start_timeout: Duration::from_secs(1),
     };
-    Context {
+    PublisherContext {
         bucket: test.definitions.clone(),
         key: key(),
         freshclam,
@@ -81,7 +81,7 @@ pub(crate) fn publisher(test: &TestStores) -> Context {
 
 /// Publishes a set of these files, which are in the bucket already or never fetched.
 pub(crate) async fn publish_set(
-    context: &Context,
+    context: &PublisherContext,
     version: &str,
     files: Vec<SetFile>,
     now: Timestamp,

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::check::{CheckError, check};
 use crate::snapshot::{self, Made};
-use crate::{Context, UpdateReport};
+use crate::{PublisherContext, UpdateReport};
 
 /// Why nothing was published.
 #[derive(Debug, Error)]
@@ -48,7 +48,7 @@ pub enum UpdateError {
 const FRESHCLAM_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Updates and publishes. Of two concurrent updates only the first replaces the pointer; the other one fails.
-pub async fn update(context: &Context, now: Timestamp) -> Result<UpdateReport, UpdateError> {
+pub async fn update(context: &PublisherContext, now: Timestamp) -> Result<UpdateReport, UpdateError> {
     let before = Before::read(context).await?;
     let updated = update_from(context, &before, now).await;
     let published = match &updated {
@@ -68,7 +68,7 @@ pub(crate) struct Before {
 }
 
 impl Before {
-    pub(crate) async fn read(context: &Context) -> Result<Self, StoreError> {
+    pub(crate) async fn read(context: &PublisherContext) -> Result<Self, StoreError> {
         let pointer = context.bucket.current().await?;
         // Neither age nor serial number matters here: it is only the set to start from.
         let beginning = Timestamp::from_millis(0);
@@ -92,7 +92,7 @@ impl Before {
 }
 
 async fn update_from(
-    context: &Context,
+    context: &PublisherContext,
     before: &Before,
     now: Timestamp,
 ) -> Result<(UpdateReport, Option<Definitions>), UpdateError> {
@@ -154,7 +154,7 @@ fn decide(published: Option<&Manifest>, fetched: &Definitions) -> Result<Decisio
 /// The snapshot to publish, where scanners use one. Without it they load the definitions, so its failure does
 /// not keep the definitions from being published.
 async fn snapshot_of(
-    context: &Context,
+    context: &PublisherContext,
     files: &[SetFile],
     definitions: &Definitions,
     before: Option<&Manifest>,
@@ -168,7 +168,7 @@ async fn snapshot_of(
 }
 
 /// Makes freshclam's directory hold the published set and freshclam's own state, and nothing else.
-async fn prepare(context: &Context, manifest: Option<&Manifest>) -> Result<(), UpdateError> {
+async fn prepare(context: &PublisherContext, manifest: Option<&Manifest>) -> Result<(), UpdateError> {
     let databases = &context.freshclam.directory;
     let failed = |error| UpdateError::Directory(databases.clone(), error);
     let root = databases.with_extension("fetched");
@@ -206,7 +206,7 @@ fn is_damage(error: &InstallError) -> bool {
 
 /// Moves freshclam's state from the databases' directory to the bucket, for the next run, which may be on
 /// another machine.
-async fn keep_state(context: &Context) -> Result<(), UpdateError> {
+async fn keep_state(context: &PublisherContext) -> Result<(), UpdateError> {
     let path = context.freshclam.directory.join(STATE_FILE);
     match std::fs::read(&path) {
         Ok(state) => {

@@ -4,7 +4,7 @@ use aws::{Sdk, Stores};
 use settings::{ConfigError, DeploymentSettings, Environment, LinkSettings, OriginSettings, StoreSettings};
 use web::{LinkKey, LoopbackOnly};
 
-use crate::Context;
+use crate::DownloadContext;
 
 /// The settings of the download function on AWS.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ impl DownloadDeployment {
     }
 }
 
-impl Context {
+impl DownloadContext {
     pub fn new(
         origins: OriginSettings,
         stores: Stores,

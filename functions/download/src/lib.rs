@@ -22,7 +22,7 @@ pub use config::DownloadDeployment;
 
 /// What the handlers need. Built once per process.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct DownloadContext {
     pub stores: Stores,
     pub link_key: LinkKey,
     pub allowed_origins: Vec<String>,
@@ -37,7 +37,7 @@ struct DownloadAddress {
 }
 
 /// The whole HTTP interface of this function.
-pub fn router(context: Context) -> Router {
+pub fn router(context: DownloadContext) -> Router {
     let (cors, loopback) = (web::cors(&context.allowed_origins), context.loopback_only.clone());
     let link_key = context.link_key.clone();
     Router::new()
@@ -52,7 +52,7 @@ pub fn router(context: Context) -> Router {
 }
 
 async fn follow(
-    State(context): State<Arc<Context>>,
+    State(context): State<Arc<DownloadContext>>,
     Path(token): Path<String>,
     method: Method,
     headers: HeaderMap,
@@ -78,7 +78,7 @@ async fn follow(
 }
 
 /// The grant for these claims by the record as it is now.
-async fn granted(context: &Context, claims: &LinkClaims) -> Result<DownloadGrant, ApiError> {
+async fn granted(context: &DownloadContext, claims: &LinkClaims) -> Result<DownloadGrant, ApiError> {
     let record = context.stores.ledger.load(claims.file_id).await?.ok_or(AccessError::Gone)?;
     Ok(grant(&record, claims, aws::clock::now())?)
 }

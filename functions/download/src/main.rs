@@ -7,6 +7,6 @@ use settings::Environment;
 async fn main() -> Result<(), Error> {
     let env = Environment::of_process();
     aws::log::to_cloudwatch("download", &env)?;
-    let context = download::Context::connect(download::DownloadDeployment::read(&env)?).await?;
+    let context = download::DownloadContext::connect(download::DownloadDeployment::read(&env)?).await?;
     run(download::router(context)).await
 }

@@ -41,7 +41,7 @@ impl Downloads {
     async fn start() -> Self {
         let test = TestStores::start().await;
         let signer = TokenSigner::new(b"a key of at least thirty-two bytes").unwrap();
-        let router = router(Context {
+        let router = router(DownloadContext {
             stores: test.stores.clone(),
             link_key: LinkKey::fixed(signer.clone()),
             allowed_origins: vec![],

@@ -9,7 +9,7 @@ use settings::{
 };
 use web::{Identity, LoopbackOnly, Verifier};
 
-use crate::{Context, Settings};
+use crate::{LiveContext, LiveOptions};
 
 /// What streams need, wherever they are served.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl LiveDeployment {
     }
 }
 
-impl Context {
+impl LiveContext {
     pub fn new(
         settings: LiveSettings,
         stores: Stores,
@@ -55,7 +55,7 @@ impl Context {
             identity,
             allowed_origins: settings.origins.allowed_origins,
             loopback_only,
-            settings: Settings { poll_interval: LOOK_EVERY, longest_stream, n_workers },
+            settings: LiveOptions { poll_interval: LOOK_EVERY, longest_stream, n_workers },
         }
     }
 

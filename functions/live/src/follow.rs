@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::estimate::Estimator;
-use crate::{OVERLAP, Settings, message, overlapped};
+use crate::{LiveOptions, OVERLAP, message, overlapped};
 
 /// The last event that a client has seen: `{milliseconds}-{file_id}-{seq}`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,7 +123,7 @@ impl Follower {
     /// Follows in a task of its own, which ends with the stream.
     pub(crate) fn start(
         mut self,
-        settings: Settings,
+        settings: LiveOptions,
         estimator: Arc<Estimator>,
     ) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
         let (sender, receiver) = mpsc::channel(16);
@@ -137,7 +137,7 @@ impl Follower {
 
     async fn follow(
         &mut self,
-        settings: Settings,
+        settings: LiveOptions,
         estimator: &Estimator,
         sender: &mpsc::Sender<Event>,
     ) -> Result<(), StoreError> {

@@ -28,17 +28,17 @@ pub use config::{LiveDeployment, LiveSettings};
 
 /// What following needs. Built once per process.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct LiveContext {
     pub stores: Stores,
     pub identity: Identity,
     pub allowed_origins: Vec<String>,
     pub loopback_only: LoopbackOnly,
-    pub settings: Settings,
+    pub settings: LiveOptions,
 }
 
 /// What differs between deployments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct LiveOptions {
     /// How often the ledger is looked at without being told that something changed: what other processes do shows no sooner.
     pub poll_interval: Duration,
     /// A stream ends after this, and the client comes back.
@@ -49,7 +49,7 @@ pub struct Settings {
 
 #[derive(Clone, Debug)]
 struct App {
-    context: Arc<Context>,
+    context: Arc<LiveContext>,
     estimator: Arc<Estimator>,
 }
 
@@ -66,7 +66,7 @@ impl FromRef<App> for Ledger {
 }
 
 /// The whole HTTP interface of this function.
-pub fn router(context: Context) -> Router {
+pub fn router(context: LiveContext) -> Router {
     let (cors, loopback) = (web::cors(&context.allowed_origins), context.loopback_only.clone());
     let estimator = Estimator::new(context.stores.clone(), context.settings.n_workers);
     Router::new()

@@ -7,6 +7,6 @@ use settings::Environment;
 async fn main() -> Result<(), Error> {
     let env = Environment::of_process();
     aws::log::to_cloudwatch("live", &env)?;
-    let context = live::Context::connect(live::LiveDeployment::read(&env)?).await?;
+    let context = live::LiveContext::connect(live::LiveDeployment::read(&env)?).await?;
     run_with_streaming_response(live::router(context)).await
 }

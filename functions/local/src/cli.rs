@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use settings::{Environment, LogSettings};
 
 use crate::definitions::Source;
+use crate::options::{Auth, LocalOptions, Tuning};
 use crate::service::Local;
-use crate::settings::{Auth, Settings, Tuning};
 
 /// The options of `airlock local`.
 #[derive(Clone, Debug, Args)]
@@ -52,8 +52,8 @@ fn parse_source(text: &str) -> Result<Source, std::convert::Infallible> {
 }
 
 impl Options {
-    fn into_settings(self) -> Settings {
-        Settings {
+    fn into_local_options(self) -> LocalOptions {
+        LocalOptions {
             data_dir: self.data_dir,
             listen: self.listen,
             s3_listen: self.s3_listen,
@@ -72,7 +72,7 @@ impl Options {
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let env = Environment::of_process();
     aws::log::to_terminal(LogSettings::read(&env)?.is_debug);
-    let local = Local::start(options.into_settings(), &env).await?;
+    let local = Local::start(options.into_local_options(), &env).await?;
     println!("{}", local.report());
     wait_for_signal().await?;
     println!("Stopping ...");

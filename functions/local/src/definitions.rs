@@ -114,7 +114,7 @@ pub(crate) async fn keep_current(
     chosen: Chosen,
     source: Source,
     every: Duration,
-    scan: Arc<scan::Context>,
+    scan: Arc<scan::ScanContext>,
     snapshot: Option<Kept>,
 ) {
     let is_ours = source == Source::Auto && chosen.definitions.kind == DefinitionsKind::Official;

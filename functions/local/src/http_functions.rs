@@ -40,10 +40,14 @@ pub(crate) fn router(
         probe: Some(scanning.probe(&backend.queues.scans, plan.options.tuning.delivery.n_workers)),
         room: Some(disk::for_api(backend.room.clone(), plan.storage == Storage::Directory)),
     };
-    let api = api::Context::new(settings.api.clone(), dependencies);
-    let download =
-        download::Context::new(settings.api.origins.clone(), stores.clone(), link_key, loopback_only.clone());
-    let live = live::Context::new(
+    let api = api::ApiContext::new(settings.api.clone(), dependencies);
+    let download = download::DownloadContext::new(
+        settings.api.origins.clone(),
+        stores.clone(),
+        link_key,
+        loopback_only.clone(),
+    );
+    let live = live::LiveContext::new(
         settings.live.clone(),
         stores.clone(),
         plan.identity.clone(),

@@ -18,7 +18,7 @@ use settings::{
 use sweep::{SweepPace, SweepSettings};
 use web::{Identity, LoopbackOnly, Verifier};
 
-use crate::settings::{Auth, Settings};
+use crate::options::{Auth, LocalOptions};
 use crate::storage::Storage;
 use crate::storage_host::StorageHost;
 
@@ -28,7 +28,7 @@ const LONGEST_STREAM: Duration = Duration::from_hours(1);
 /// What the command line and the environment ask for.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) options: Settings,
+    pub(crate) options: LocalOptions,
     pub(crate) storage: Storage,
     pub(crate) storage_host: StorageHost,
     pub(crate) program: EngineProgram,
@@ -53,7 +53,7 @@ pub(crate) struct FunctionSettings {
 }
 
 impl Plan {
-    pub(crate) fn of(options: Settings, env: &Environment) -> anyhow::Result<Self> {
+    pub(crate) fn of(options: LocalOptions, env: &Environment) -> anyhow::Result<Self> {
         // A client on the same machine may share the environment.
         env.refuse_unknown(&[&CLIENT])?;
         refuse_open_service(&options)?;
@@ -79,7 +79,7 @@ impl Plan {
 
 impl FunctionSettings {
     fn of(
-        options: &Settings,
+        options: &LocalOptions,
         storage: &Storage,
         events: &EventSettings,
         env: &Environment,
@@ -109,7 +109,7 @@ impl FunctionSettings {
 }
 
 /// Without tokens, every client that can connect is the owner of every file.
-fn refuse_open_service(options: &Settings) -> anyhow::Result<()> {
+fn refuse_open_service(options: &LocalOptions) -> anyhow::Result<()> {
     if options.auth == Auth::Nobody && !options.listen.ip().is_loopback() {
         bail!("`--listen {}` is not a loopback address: it needs `--auth jwt`", options.listen);
     }
@@ -134,7 +134,7 @@ fn identity(
 }
 
 /// The engine's program: by default the snapshot engine where it is installed, else clamd.
-fn program(options: &Settings, env: &Environment) -> anyhow::Result<EngineProgram> {
+fn program(options: &LocalOptions, env: &Environment) -> anyhow::Result<EngineProgram> {
     let chosen = EngineSettings::read(env)?.engine;
     if chosen == Some(EngineChoice::Clamd) {
         return Ok(EngineProgram::Clamd("clamd".into()));

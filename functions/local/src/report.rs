@@ -5,7 +5,7 @@ use std::fmt;
 use clamd::EngineProgram;
 use domain::freshness::{Definitions, DefinitionsKind};
 
-use crate::settings::Auth;
+use crate::options::Auth;
 
 /// The addresses and the state of a running service.
 #[derive(Clone, Debug)]

@@ -20,7 +20,7 @@ const MAX_SOCKET_PATH: usize = 107;
 /// The running engine, and what scans with it.
 #[derive(Debug)]
 pub(crate) struct Scanning {
-    pub(crate) context: Arc<scan::Context>,
+    pub(crate) context: Arc<scan::ScanContext>,
     /// Of the engine's start.
     pub(crate) heartbeat: Heartbeat,
     pub(crate) snapshot: Option<snapshot::Kept>,
@@ -38,7 +38,7 @@ impl Scanning {
             definitions: None,
             gate_worker: plan.options.tuning.gate_worker.clone(),
         };
-        let context = Arc::new(scan::Context::new(plan.functions.scan, dependencies).await?);
+        let context = Arc::new(scan::ScanContext::new(plan.functions.scan, dependencies).await?);
         let heartbeat = context.beat().await?;
         Ok(Self { context, heartbeat, snapshot })
     }

@@ -7,7 +7,7 @@ use clamd::Engine;
 use notify::Webhooks;
 use settings::Environment;
 use standin::dynamodb::DynamoDb;
-use standin::pump::Delivery;
+use standin::pump::DeliveryOptions;
 use standin::queue::Queue;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -16,19 +16,19 @@ use crate::backend::Backend;
 use crate::data_dir::DataDir;
 use crate::definitions;
 use crate::http_functions;
+use crate::options::LocalOptions;
 use crate::plan::Plan;
 use crate::premises::Premises;
 use crate::report::StartReport;
 use crate::scanning::Scanning;
 use crate::server::serve;
-use crate::settings::Settings;
 use crate::tasks;
 
 /// A running service. Dropping it stops its tasks and kills its engine.
 #[derive(Debug)]
 pub struct Local {
     report: StartReport,
-    scan: Arc<scan::Context>,
+    scan: Arc<scan::ScanContext>,
     dynamodb: DynamoDb,
     queue: Queue,
     tasks: JoinSet<()>,
@@ -45,7 +45,7 @@ struct Ready {
 
 impl Local {
     /// Starts everything, or nothing: an error ends what was started before it.
-    pub async fn start(settings: Settings, env: &Environment) -> anyhow::Result<Self> {
+    pub async fn start(settings: LocalOptions, env: &Environment) -> anyhow::Result<Self> {
         let plan = Plan::of(settings, env)?;
         let webhooks = Webhooks::of(&plan.events)?;
         let (premises, listeners) = Premises::open(&plan).await?;
@@ -106,9 +106,9 @@ impl Ready {
             None => None,
         };
         let stores = self.backend.stores.clone();
-        let notify = notify::Context::new(functions.notify.clone(), stores, webhooks, bus);
+        let notify = notify::NotifyContext::new(functions.notify.clone(), stores, webhooks, bus);
         let tuning = &options.tuning;
-        let delivery = Delivery { n_workers: tuning.n_tellers, ..tuning.delivery };
+        let delivery = DeliveryOptions { n_workers: tuning.n_tellers, ..tuning.delivery };
         tasks.spawn(tasks::tell(self.backend.queues.events.clone(), delivery, Arc::new(notify)));
     }
 
@@ -119,7 +119,7 @@ impl Ready {
         let scans = queues.scans.clone();
         tasks.spawn(tasks::deliver(scans, tuning.delivery, room.clone(), Arc::clone(scan)));
         let (settings, pace) = (&self.plan.functions.sweep, self.plan.functions.sweep_pace);
-        let sweep = sweep::Context::new(settings, stores.clone(), pace);
+        let sweep = sweep::SweepContext::new(settings, stores.clone(), pace);
         tasks.spawn(tasks::sweep(pace.every, room.clone(), sweep));
         tasks.spawn(tasks::beat(Arc::clone(scan)));
         tasks.spawn(definitions::keep_current(

@@ -12,7 +12,7 @@ use axum::http::Uri;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::settings::Settings;
+use crate::options::LocalOptions;
 
 /// The rule for `Host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) enum StorageHost {
 
 impl StorageHost {
     /// Errors: `--s3-url` is not an absolute http or https URL.
-    pub(crate) fn of(settings: &Settings) -> anyhow::Result<Self> {
+    pub(crate) fn of(settings: &LocalOptions) -> anyhow::Result<Self> {
         let also = settings.s3_url.as_deref().map(host_of).transpose()?;
         Ok(if settings.s3_listen.ip().is_loopback() { Self::Loopback { also } } else { Self::Any })
     }

@@ -4,14 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use standin::pump::{self, Delivery};
+use standin::pump::{self, DeliveryOptions};
 use standin::queue::Queue;
 use standin::room::Room;
 
 use crate::disk;
 
 /// Delivers scan requests to the scan function.
-pub(crate) async fn deliver(queue: Queue, delivery: Delivery, room: Room, scan: Arc<scan::Context>) {
+pub(crate) async fn deliver(
+    queue: Queue,
+    delivery: DeliveryOptions,
+    room: Room,
+    scan: Arc<scan::ScanContext>,
+) {
     // As on AWS: the function has more time than one scan takes, and the message is hidden for even longer.
     let time_left = scan.scan_timeout + Duration::from_secs(30);
     pump::run_while(queue, delivery, disk::gatekeeper(room), move |event: SqsEvent| {
@@ -22,7 +27,7 @@ pub(crate) async fn deliver(queue: Queue, delivery: Delivery, room: Room, scan: 
 }
 
 /// Delivers event messages to the notify function.
-pub(crate) async fn tell(queue: Queue, delivery: Delivery, notify: Arc<notify::Context>) {
+pub(crate) async fn tell(queue: Queue, delivery: DeliveryOptions, notify: Arc<notify::NotifyContext>) {
     /// Enough for several webhooks that do not answer.
     const TIME_LEFT: Duration = Duration::from_mins(2);
     pump::run(queue, delivery, move |event: SqsEvent| {
@@ -33,11 +38,11 @@ pub(crate) async fn tell(queue: Queue, delivery: Delivery, notify: Arc<notify::C
 }
 
 /// Sweeps on a schedule.
-pub(crate) async fn sweep(every: Duration, room: Room, sweep: sweep::Context) {
+pub(crate) async fn sweep(every: Duration, room: Room, sweep: sweep::SweepContext) {
     loop {
         tokio::time::sleep(every).await;
         let machine = disk::sweep_policy(sweep.machine, &room);
-        let sweep = sweep::Context { machine, ..sweep.clone() };
+        let sweep = sweep::SweepContext { machine, ..sweep.clone() };
         match sweep::sweep(&sweep, Duration::from_mins(1)).await {
             Ok(swept) if swept.n_failed > 0 => {
                 tracing::warn!(sweep.failed = swept.n_failed, "some files were not moved on");
@@ -49,7 +54,7 @@ pub(crate) async fn sweep(every: Duration, room: Room, sweep: sweep::Context) {
 }
 
 /// Keeps the engine running and its heartbeat fresh for `/health`.
-pub(crate) async fn beat(scan: Arc<scan::Context>) {
+pub(crate) async fn beat(scan: Arc<scan::ScanContext>) {
     /// Several heartbeats fit into the silence that `/health` allows.
     const EVERY: Duration = Duration::from_secs(15);
     loop {

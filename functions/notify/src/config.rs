@@ -7,7 +7,7 @@ use settings::{
     VerdictSettings,
 };
 
-use crate::{Context, Webhooks};
+use crate::{NotifyContext, Webhooks};
 
 /// What publishing events needs, wherever it runs.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ fn borrowed(texts: &[String]) -> Vec<&str> {
     texts.iter().map(String::as_str).collect()
 }
 
-impl Context {
+impl NotifyContext {
     pub fn new(settings: NotifySettings, stores: Stores, webhooks: Webhooks, bus: Option<EventBus>) -> Self {
         let NotifySettings { machine, bucket } = settings;
         Self { stores, machine, bucket, bus, webhooks }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use aws::{EndpointRecord, Ledger, StoreError};
 use domain::delivery::{Answer, Delivery, EndpointFate};
 
-use crate::Context;
+use crate::NotifyContext;
 
 /// Longer than an attempt can take.
 const CHANCE: Duration = Duration::from_mins(5);
 
 /// Makes an attempt that the sweep has put off and asked for, unless the delivery is over.
-pub(crate) async fn deliver_by_key(context: &Context, key: &str) -> Result<(), StoreError> {
+pub(crate) async fn deliver_by_key(context: &NotifyContext, key: &str) -> Result<(), StoreError> {
     match context.stores.ledger.delivery(key).await? {
         Some(delivery) if delivery.due_at().is_some() => attempt(context, &delivery).await,
         _ => Ok(()),
@@ -19,7 +19,7 @@ pub(crate) async fn deliver_by_key(context: &Context, key: &str) -> Result<(), S
 }
 
 /// Makes the first attempt, unless somebody has begun with it.
-pub(crate) async fn deliver(context: &Context, delivery: &Delivery) -> Result<(), StoreError> {
+pub(crate) async fn deliver(context: &NotifyContext, delivery: &Delivery) -> Result<(), StoreError> {
     let key = Ledger::delivery_key(delivery.event, &delivery.endpoint);
     match context.stores.ledger.delivery(&key).await? {
         Some(stored) if stored.due_at().is_some_and(|due_at| due_at <= aws::clock::now()) => {
@@ -30,7 +30,7 @@ pub(crate) async fn deliver(context: &Context, delivery: &Delivery) -> Result<()
 }
 
 /// Makes one attempt. That it failed is no error: when it is tried again is stored.
-async fn attempt(context: &Context, delivery: &Delivery) -> Result<(), StoreError> {
+async fn attempt(context: &NotifyContext, delivery: &Delivery) -> Result<(), StoreError> {
     let ledger = &context.stores.ledger;
     // Whoever dies from here on leaves it due again after this.
     if !ledger.postpone_delivery(delivery, aws::clock::now() + CHANCE).await? {

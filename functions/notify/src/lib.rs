@@ -23,7 +23,7 @@ pub use webhook::{Endpoint, Webhooks};
 
 /// What telling needs. Built once per process.
 #[derive(Debug)]
-pub struct Context {
+pub struct NotifyContext {
     pub stores: Stores,
     pub machine: MachinePolicy,
     /// Where the bytes are: events name it.
@@ -47,7 +47,7 @@ pub enum DeliverError {
 const RESERVE: Duration = Duration::from_secs(5);
 
 /// Handles one batch within `time_left`. Never fails as a whole: each message that must come again is named.
-pub async fn handle(context: &Context, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
+pub async fn handle(context: &NotifyContext, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
     let deadline = tokio::time::Instant::now() + time_left.saturating_sub(RESERVE);
     let mut response = SqsBatchResponse::default();
     for message in &event.records {
@@ -60,7 +60,7 @@ pub async fn handle(context: &Context, event: SqsEvent, time_left: Duration) -> 
     response
 }
 
-async fn tell(context: &Context, message: &SqsMessage) -> Result<(), DeliverError> {
+async fn tell(context: &NotifyContext, message: &SqsMessage) -> Result<(), DeliverError> {
     let body = message.body.as_deref().unwrap_or_default();
     match serde_json::from_str(body).map_err(DeliverError::BadMessage)? {
         EventTask::Publish(file) => publish::publish(context, file).await?,

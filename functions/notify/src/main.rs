@@ -8,7 +8,7 @@ use settings::Environment;
 async fn main() -> Result<(), Error> {
     let env = Environment::of_process();
     aws::log::to_cloudwatch("notify", &env)?;
-    let context = notify::Context::connect(notify::NotifyDeployment::read(&env)?).await?;
+    let context = notify::NotifyContext::connect(notify::NotifyDeployment::read(&env)?).await?;
     let context = &context;
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let time_left = aws::clock::time_left(event.context.deadline);

@@ -7,10 +7,10 @@ use domain::id::FileId;
 use domain::machine::Event;
 use lifecycle::Transitions;
 
-use crate::{Context, deliver, event};
+use crate::{NotifyContext, deliver, event};
 
 /// Tells what is in the file's outbox, oldest first. Safe to call twice and to race: the bus may then have an event twice, under one id.
-pub(crate) async fn publish(context: &Context, file: FileId) -> Result<(), StoreError> {
+pub(crate) async fn publish(context: &NotifyContext, file: FileId) -> Result<(), StoreError> {
     let ledger = &context.stores.ledger;
     let Some(record) = ledger.load(file).await? else { return Ok(()) };
     let mut deliveries = Vec::new();

@@ -17,7 +17,7 @@ use settings::{
     StoreSettings, UploadSettings, VerdictSettings,
 };
 
-use crate::{Context, IncomingTerms, PublishedDefinitions, SpoolDirectory, gate_for};
+use crate::{IncomingTerms, PublishedDefinitions, ScanContext, SpoolDirectory, gate_for};
 
 /// What scans need, wherever they run.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +113,7 @@ impl ScanDeployment {
     }
 }
 
-impl Context {
+impl ScanContext {
     /// Starts the engine and the gate's processes. Errors: the engine or an opener fails.
     pub async fn new(settings: ScanSettings, dependencies: ScanDependencies) -> anyhow::Result<Self> {
         let ScanDependencies { stores, engine, definitions, gate_worker, run_directory } = dependencies;

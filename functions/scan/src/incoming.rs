@@ -10,7 +10,7 @@ use domain::usage::Quotas;
 use lifecycle::NewIncoming;
 use settings::{QuotaSettings, UploadSettings};
 
-use crate::Context;
+use crate::ScanContext;
 
 /// The terms for files that were stored outside the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl IncomingTerms {
 
 /// Makes sure that the version has a record. Idempotent, also concurrently: one record is created.
 pub(crate) async fn receive(
-    context: &Context,
+    context: &ScanContext,
     incoming: Incoming,
     owner: OwnerId,
     version: &Version,

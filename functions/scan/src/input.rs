@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::spool::SpoolError;
-use crate::{Context, recall};
+use crate::{ScanContext, recall};
 
 /// What a verdict is decided from.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl Stored {
 /// Collects the input for one attempt. `seen` gets what the log says about it, in order; nothing from the
 /// file itself.
 pub(crate) async fn collect(
-    context: &Context,
+    context: &ScanContext,
     record: &Record,
     version: &Version,
     budget: Duration,
@@ -177,13 +177,18 @@ pub(crate) async fn collect(
     }))
 }
 
-async fn cached(context: &Context, record: &Record, sha256: Sha256, size_bytes: u64) -> Option<ScanInput> {
+async fn cached(
+    context: &ScanContext,
+    record: &Record,
+    sha256: Sha256,
+    size_bytes: u64,
+) -> Option<ScanInput> {
     let (verdict, engine) = recall::recall(context, record, sha256, size_bytes).await?;
     Some(ScanInput::Cached { verdict, sha256, engine })
 }
 
 /// The uploader's password, for the first scan.
-fn password(context: &Context, record: &Record) -> Option<Password> {
+fn password(context: &ScanContext, record: &Record) -> Option<Password> {
     let sealed = record.password.as_ref()?;
     match context.stores.passwords.as_ref()?.open(sealed, record.file_id) {
         Ok(password) => Some(password),

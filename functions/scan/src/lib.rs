@@ -43,7 +43,7 @@ pub use spool::SpoolDirectory;
 
 /// What a scan needs. Built once per process.
 #[derive(Debug)]
-pub struct Context {
+pub struct ScanContext {
     pub stores: Stores,
     pub engine: Arc<Engine>,
     pub gate: Gate,
@@ -63,7 +63,7 @@ pub struct Context {
     pub is_measured: bool,
 }
 
-impl Context {
+impl ScanContext {
     fn transitions(&self) -> Transitions<'_> {
         Transitions { stores: &self.stores, policy: &self.machine }
     }
@@ -89,7 +89,7 @@ const RESERVE: Duration = Duration::from_secs(10);
 
 /// Handles one batch within `time_left`. Never fails as a whole: the response names each message that must be
 /// delivered again.
-pub async fn handle(context: &Context, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
+pub async fn handle(context: &ScanContext, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
     let deadline = Instant::now() + time_left.saturating_sub(RESERVE);
     let mut response = SqsBatchResponse::default();
     for message in &event.records {
@@ -99,7 +99,7 @@ pub async fn handle(context: &Context, event: SqsEvent, time_left: Duration) -> 
     response
 }
 
-async fn handle_message(context: &Context, message: &SqsMessage, deadline: Instant) -> Result<(), Retry> {
+async fn handle_message(context: &ScanContext, message: &SqsMessage, deadline: Instant) -> Result<(), Retry> {
     let body = message.body.as_deref().unwrap_or_default();
     for notice in events::read_body(body, context.stores.incoming.as_ref())? {
         let (file, version) = match notice {
@@ -126,7 +126,7 @@ async fn handle_message(context: &Context, message: &SqsMessage, deadline: Insta
     Ok(())
 }
 
-impl Context {
+impl ScanContext {
     /// Makes sure that the engine runs, and records a heartbeat for `GET /health`.
     pub async fn beat(&self) -> anyhow::Result<Heartbeat> {
         let engine = self.running_engine().await?;

@@ -6,7 +6,7 @@ use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::verdict::Verdict;
 
-use crate::Context;
+use crate::ScanContext;
 
 /// When the message was sent, by SQS's own clock.
 pub(crate) fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
@@ -23,7 +23,7 @@ pub(crate) fn failed_attempts(response: &SqsBatchResponse, now: Timestamp) {
 }
 
 /// Emits the metrics of one verdict, where metrics are on.
-pub(crate) fn verdict(context: &Context, record: &Record, sent_at: Option<Timestamp>, now: Timestamp) {
+pub(crate) fn verdict(context: &ScanContext, record: &Record, sent_at: Option<Timestamp>, now: Timestamp) {
     let Some(judgement) = record.judgement().filter(|_| context.is_measured) else { return };
     let mut metrics = vec![
         count("FilesJudged", 1),

@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval_at};
 
 use crate::conclusion::{Conclusion, conclude};
 use crate::input::{self, ScanFailure};
-use crate::{Context, Retry, measure, recall};
+use crate::{Retry, ScanContext, measure, recall};
 
 /// A version that this process has claimed.
 struct Claim<'a> {
@@ -37,7 +37,7 @@ struct Attempt {
 ///
 /// An error means that the message must be delivered again.
 pub(crate) async fn judge_version(
-    context: &Context,
+    context: &ScanContext,
     file: FileId,
     version: Version,
     sent_at: Option<Timestamp>,
@@ -75,7 +75,7 @@ fn scan_effect(effects: &[Effect]) -> Option<(Version, Lease)> {
 
 /// Scans while renewing the lease. When the lease is lost the scan is dropped, because another scanner has
 /// taken over.
-async fn scan_under_lease(context: &Context, claim: &Claim<'_>, budget: Duration) -> Result<(), Retry> {
+async fn scan_under_lease(context: &ScanContext, claim: &Claim<'_>, budget: Duration) -> Result<(), Retry> {
     let (file, renewed) = (claim.record.file_id, &Event::Renewed { holder: claim.lease.holder });
     let transitions = context.transitions();
     let renew = || async move {
@@ -127,7 +127,7 @@ fn keeps_lease<E>(renewed: &Result<Option<Applied>, E>) -> bool {
 }
 
 /// Reads and scans the version within `budget`.
-async fn attempt(context: &Context, record: &Record, version: &Version, budget: Duration) -> Attempt {
+async fn attempt(context: &ScanContext, record: &Record, version: &Version, budget: Duration) -> Attempt {
     let (began, mut seen) = (Instant::now(), vec![]);
     let collecting = input::collect(context, record, version, budget, &mut seen);
     let input = match tokio::time::timeout(budget, collecting).await {
@@ -153,7 +153,7 @@ async fn attempt(context: &Context, record: &Record, version: &Version, budget: 
 }
 
 /// An operator's release of infected bytes. Without one that can be read, the file stays infected.
-async fn release_of(context: &Context, outcome: &Outcome, sha256: Option<Sha256>) -> Option<Release> {
+async fn release_of(context: &ScanContext, outcome: &Outcome, sha256: Option<Sha256>) -> Option<Release> {
     let Outcome::Decided(Verdict::Infected { .. }) = outcome else { return None };
     let found = context.stores.ledger.release(sha256?).await;
     found.unwrap_or_else(|error| {
@@ -163,7 +163,7 @@ async fn release_of(context: &Context, outcome: &Outcome, sha256: Option<Sha256>
 }
 
 /// Commits what the attempt found. An error means that the version needs another attempt.
-async fn report(context: &Context, claim: &Claim<'_>, attempt: Attempt) -> Result<(), Retry> {
+async fn report(context: &ScanContext, claim: &Claim<'_>, attempt: Attempt) -> Result<(), Retry> {
     let Attempt { report, seen, is_postponed } = attempt;
     let (file, now) = (claim.record.file_id, aws::clock::now());
     let (version_id, holder) = (claim.version.version_id.clone(), claim.lease.holder);

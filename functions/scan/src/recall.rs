@@ -8,7 +8,7 @@ use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::verdict::{EngineVersion, Evidence, Outcome, Verdict};
 
-use crate::Context;
+use crate::ScanContext;
 
 /// Verdicts of another release of this program are not reused.
 const RELEASE: &str = env!("CARGO_PKG_VERSION");
@@ -16,7 +16,7 @@ const RELEASE: &str = env!("CARGO_PKG_VERSION");
 /// The cached verdict about these bytes for this owner, and the engine that it rests on, if it still holds.
 /// After a failure the file is scanned.
 pub(crate) async fn recall(
-    context: &Context,
+    context: &ScanContext,
     record: &Record,
     sha256: Sha256,
     size_bytes: u64,
@@ -67,7 +67,7 @@ pub(crate) fn entry(record: &Record, evidence: &Evidence, outcome: &Outcome) -> 
 }
 
 /// Caches a verdict. After a failure the same bytes are scanned again.
-pub(crate) async fn remember(context: &Context, record: &Record, known: Known) {
+pub(crate) async fn remember(context: &ScanContext, record: &Record, known: Known) {
     if let Err(error) = context.stores.ledger.remember(&record.owner, known, aws::clock::now()).await {
         tracing::warn!(error = aws::log::chain(&error), "a verdict was not cached");
     }

@@ -13,14 +13,14 @@ use domain::freshness::DefinitionsKind;
 use lambda_runtime::{BoxFuture, Error, SnapStartResource};
 use tokio::sync::Mutex;
 
-use crate::{Context, PublishedDefinitions, RESERVE, ScanDependencies, ScanDeployment, handle, measure};
+use crate::{PublishedDefinitions, RESERVE, ScanContext, ScanDependencies, ScanDeployment, handle, measure};
 
 /// One execution environment, with everything that outlives an invocation.
 #[derive(Debug)]
 pub struct Scanner {
     deployment: ScanDeployment,
     engine: Arc<Engine>,
-    context: Mutex<Option<Arc<Context>>>,
+    context: Mutex<Option<Arc<ScanContext>>>,
 }
 
 /// Lambda stops an init phase after 10 seconds, and then starts it again from nothing.
@@ -84,7 +84,7 @@ impl Scanner {
     }
 
     /// Connects and starts the engine, unless that is done. Concurrent calls wait for each other.
-    async fn context(&self) -> anyhow::Result<Arc<Context>> {
+    async fn context(&self) -> anyhow::Result<Arc<ScanContext>> {
         let mut slot = self.context.lock().await;
         if let Some(context) = slot.as_ref() {
             return Ok(Arc::clone(context));
@@ -94,7 +94,7 @@ impl Scanner {
         Ok(context)
     }
 
-    async fn connect(&self) -> anyhow::Result<Context> {
+    async fn connect(&self) -> anyhow::Result<ScanContext> {
         let deployment = &self.deployment;
         let (run_directory, root) = (deployment.run_directory(), deployment.definition_sets());
         std::fs::create_dir_all(&run_directory)?;
@@ -110,7 +110,7 @@ impl Scanner {
             gate_worker: deployment.gate_worker.clone(),
             run_directory,
         };
-        let context = Context::new(deployment.settings, dependencies).await?;
+        let context = ScanContext::new(deployment.settings, dependencies).await?;
         if context.beat().await?.engine.definitions.kind == DefinitionsKind::TestSet {
             anyhow::bail!("the test definitions are for trials on one machine; they find no real malware");
         }

@@ -15,14 +15,14 @@ use domain::verdict::{ScanError, Unscannable, Verdict};
 use fixtures::{TestStores, awaiting, clean, scanning, sqs_event, version};
 use gate::{Gate, Sample};
 use inspector::{Inspector, WorkerProgram};
-use scan::{Context, IncomingTerms, SpoolDirectory, handle};
+use scan::{IncomingTerms, ScanContext, SpoolDirectory, handle};
 
 const TIME: Duration = Duration::from_mins(5);
 const LIMITS: EngineLimits = EngineLimits { max_file_size: 1 << 20, max_scan_time: Duration::from_secs(60) };
 
 struct Scanner {
     test: TestStores,
-    context: Context,
+    context: ScanContext,
 }
 
 impl Scanner {
@@ -42,7 +42,7 @@ impl Scanner {
             limits: LIMITS,
             start_timeout: Duration::from_secs(1),
         };
-        let context = Context {
+        let context = ScanContext {
             stores: test.stores.clone(),
             engine: Arc::new(Engine::new(config, Transport::Stream)),
             gate: Gate {

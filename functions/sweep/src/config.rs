@@ -9,7 +9,7 @@ use settings::{
     VerdictSettings,
 };
 
-use crate::Context;
+use crate::SweepContext;
 
 /// What a sweep needs, wherever it runs.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct SweepDeployment {
 
 /// The schedule in the template.
 const PACE_ON_AWS: SweepPace =
-    SweepPace { every: Duration::from_mins(1), incoming_every: Context::INCOMING_EVERY };
+    SweepPace { every: Duration::from_mins(1), incoming_every: SweepContext::INCOMING_EVERY };
 
 impl SweepDeployment {
     pub fn read(env: &Environment) -> Result<Self, ConfigError> {
@@ -48,7 +48,7 @@ impl SweepDeployment {
     }
 }
 
-impl Context {
+impl SweepContext {
     pub fn new(settings: &SweepSettings, stores: Stores, pace: SweepPace) -> Self {
         Self {
             stores,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws::{EventTask, Ledger, StoreError};
 
-use crate::Context;
+use crate::SweepContext;
 
 /// In one sweep; the rest stays due.
 const MAX: i32 = 100;
@@ -13,7 +13,7 @@ const MAX: i32 = 100;
 const CHANCE: Duration = Duration::from_mins(5);
 
 /// Returns how many attempts were requested.
-pub(crate) async fn requeue(context: &Context) -> Result<u32, StoreError> {
+pub(crate) async fn requeue(context: &SweepContext) -> Result<u32, StoreError> {
     let Some(queue) = &context.stores.queues.events else { return Ok(0) };
     let (ledger, now) = (&context.stores.ledger, aws::clock::now());
     let mut n_requested = 0;

@@ -9,14 +9,14 @@ use aws::{IncomingCursor, ListedVersions, StoreError};
 use domain::incoming::{IncomingRules, KeyMatch};
 use domain::timestamp::Timestamp;
 
-use crate::Context;
+use crate::SweepContext;
 
 /// Versions per page; each costs a read of the ledger.
 const PAGE: i32 = 100;
 
 /// Requests a scan of each listed version that has no record, and returns how many. The scanner creates the
 /// record, as it does for S3's own events.
-pub(crate) async fn look(context: &Context, every: Duration) -> Result<u32, StoreError> {
+pub(crate) async fn look(context: &SweepContext, every: Duration) -> Result<u32, StoreError> {
     let Some(rules) = &context.stores.incoming else { return Ok(0) };
     let (ledger, now) = (&context.stores.ledger, aws::clock::now());
     let last = ledger.incoming_cursor().await?;
@@ -36,7 +36,7 @@ fn is_due(last: Option<&IncomingCursor>, now: Timestamp) -> bool {
 }
 
 async fn request_unknown(
-    context: &Context,
+    context: &SweepContext,
     rules: &IncomingRules,
     listed: &ListedVersions,
 ) -> Result<u32, StoreError> {

@@ -26,7 +26,7 @@ pub use config::{SweepDeployment, SweepPace, SweepSettings};
 
 /// What a sweep needs. Built once per process.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct SweepContext {
     pub stores: Stores,
     pub machine: MachinePolicy,
     /// How many automatic rescans one sweep may queue.
@@ -35,7 +35,7 @@ pub struct Context {
     pub incoming_every: Duration,
 }
 
-impl Context {
+impl SweepContext {
     /// A hundred versions a minute are 144,000 a day.
     pub const INCOMING_EVERY: Duration = Duration::from_secs(50);
     /// First scans come first: with this many messages in the queue, no rescan is added.
@@ -66,7 +66,7 @@ const PAGE: i32 = 25;
 
 /// A running sweep.
 struct Sweep<'a> {
-    context: &'a Context,
+    context: &'a SweepContext,
     deadline: Instant,
     engine: Option<EngineVersion>,
     rescans_left: u32,
@@ -75,7 +75,7 @@ struct Sweep<'a> {
 
 /// Moves on every file that is due, for at most `time_left`; what is left stays due. Fails only if the ledger
 /// or a queue cannot be read; a file that fails is counted and retried by the next sweep.
-pub async fn sweep(context: &Context, time_left: Duration) -> Result<SweepReport, StoreError> {
+pub async fn sweep(context: &SweepContext, time_left: Duration) -> Result<SweepReport, StoreError> {
     let backlog = match &context.stores.queues.scans {
         Some(queue) => queue.backlog().await.ok(),
         None => None,
@@ -101,7 +101,7 @@ pub async fn sweep(context: &Context, time_left: Duration) -> Result<SweepReport
 
 /// Whether the scan queue has enough work. A queue that is missing, or cannot be read, gets no more.
 fn is_busy(backlog: Option<Backlog>) -> bool {
-    backlog.is_none_or(|backlog| backlog.n_waiting >= Context::BUSY)
+    backlog.is_none_or(|backlog| backlog.n_waiting >= SweepContext::BUSY)
 }
 
 impl Sweep<'_> {
@@ -130,7 +130,7 @@ impl Sweep<'_> {
 
     /// Takes one file a step further. Returns whether that was progress.
     async fn move_on(&mut self, file: FileId, now: Timestamp) -> Result<bool, StoreError> {
-        let Context { stores, machine, .. } = self.context;
+        let SweepContext { stores, machine, .. } = self.context;
         let transitions = Transitions { stores, policy: machine };
         let Some(record) = stores.ledger.load(file).await? else { return Ok(false) };
         let found = match record.state {

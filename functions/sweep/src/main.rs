@@ -14,7 +14,7 @@ const RESERVE: Duration = Duration::from_secs(5);
 async fn main() -> Result<(), Error> {
     let env = Environment::of_process();
     aws::log::to_cloudwatch("sweep", &env)?;
-    let context = sweep::Context::connect(sweep::SweepDeployment::read(&env)?).await;
+    let context = sweep::SweepContext::connect(sweep::SweepDeployment::read(&env)?).await;
     let context = &context;
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
         let time_left = aws::clock::time_left(event.context.deadline);

@@ -14,12 +14,12 @@ use super::*;
 const TIME: Duration = Duration::from_mins(10);
 const AGO: Duration = Duration::from_hours(1);
 
-fn context(test: &TestStores) -> Context {
-    Context {
+fn context(test: &TestStores) -> SweepContext {
+    SweepContext {
         stores: test.stores.clone(),
         machine: MachinePolicy::default(),
         rescans_per_sweep: 60,
-        incoming_every: Context::INCOMING_EVERY,
+        incoming_every: SweepContext::INCOMING_EVERY,
     }
 }
 
@@ -50,8 +50,8 @@ async fn heartbeat_of(test: &TestStores, version: &str) {
 #[test]
 fn a_queue_that_is_full_or_unknown_gets_no_more_work() {
     let backlog = |n_waiting| Some(Backlog { n_waiting, n_in_flight: 0 });
-    assert!(!is_busy(backlog(0)) && !is_busy(backlog(Context::BUSY - 1)));
-    assert!(is_busy(backlog(Context::BUSY)));
+    assert!(!is_busy(backlog(0)) && !is_busy(backlog(SweepContext::BUSY - 1)));
+    assert!(is_busy(backlog(SweepContext::BUSY)));
     assert!(is_busy(None));
 }
 
@@ -145,7 +145,7 @@ async fn new_definitions_rescan_as_many_files_as_the_budget_allows() {
     for _ in 0..3 {
         due_for_rescan(&test).await;
     }
-    let context = Context { rescans_per_sweep: 2, ..context(&test) };
+    let context = SweepContext { rescans_per_sweep: 2, ..context(&test) };
     assert_eq!(sweep(&context, TIME).await.unwrap().n_rescans, 2);
     assert_eq!(TestStores::take_all(&test.scans).await.len(), 2);
     assert_eq!(sweep(&context, TIME).await.unwrap().n_rescans, 0, "the third waits for its next turn");
@@ -153,7 +153,7 @@ async fn new_definitions_rescan_as_many_files_as_the_budget_allows() {
 
 #[tokio::test]
 async fn the_same_definitions_rescan_nothing_and_neither_does_a_busy_queue() {
-    for (definitions, n_waiting) in [("1", 0), ("2", Context::BUSY)] {
+    for (definitions, n_waiting) in [("1", 0), ("2", SweepContext::BUSY)] {
         let test = TestStores::start().await;
         heartbeat_of(&test, definitions).await;
         let file = due_for_rescan(&test).await;
@@ -193,7 +193,7 @@ async fn an_incoming_object_without_an_event_is_requested_once_per_interval() {
     let messages = TestStores::take_all(&test.scans).await;
     assert!(messages.len() == 1 && messages[0].contains("incoming/alice/report.txt"), "{messages:?}");
     assert_eq!(swept(&test).await.n_found, 0, "the interval is not over");
-    let due = Context { incoming_every: Duration::ZERO, ..context(&test) };
+    let due = SweepContext { incoming_every: Duration::ZERO, ..context(&test) };
     let look = aws::IncomingCursor { after: None, due_at: aws::clock::now() };
     test.stores.ledger.keep_incoming_cursor(look).await.unwrap();
     assert_eq!(sweep(&due, TIME).await.unwrap().n_found, 1, "it still has no record");
@@ -202,7 +202,7 @@ async fn an_incoming_object_without_an_event_is_requested_once_per_interval() {
 #[tokio::test]
 async fn a_busy_queue_puts_off_the_search_for_incoming_objects() {
     let test = incoming().await;
-    for _ in 0..Context::BUSY {
+    for _ in 0..SweepContext::BUSY {
         test.scans.send("a first scan".to_owned()).await.unwrap();
     }
     assert_eq!(swept(&test).await.n_found, 0);

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::protocol::{self, BadReply, EngineVersion, Via};
+use crate::protocol::{self, BadReply, VersionReply, Via};
 
 /// A client of one socket. Each command has a connection of its own.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Client {
         }
     }
 
-    pub async fn version(&self, deadline: Duration) -> Result<EngineVersion, ClientError> {
+    pub async fn version(&self, deadline: Duration) -> Result<VersionReply, ClientError> {
         let reply = within(deadline, self.ask(protocol::VERSION)).await?;
         Ok(protocol::parse_version(&reply)?)
     }

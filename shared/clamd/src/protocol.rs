@@ -60,17 +60,17 @@ pub const END_OF_STREAM: [u8; 4] = [0; 4];
 /// Parses the reply to `VERSION`: `ClamAV 1.4.6/27900/Mon Nov 23 09:45:00 2026`, or only the first part with
 /// an unofficial set.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct EngineVersion {
+pub struct VersionReply {
     pub engine: String,
     pub definitions: Option<String>,
 }
 
-pub fn parse_version(reply: &[u8]) -> Result<EngineVersion, BadReply> {
+pub fn parse_version(reply: &[u8]) -> Result<VersionReply, BadReply> {
     let bad = || BadReply(String::from_utf8_lossy(reply).chars().take(200).collect());
     let line = reply.strip_suffix(b"\0").and_then(|line| std::str::from_utf8(line).ok()).ok_or_else(bad)?;
     let mut parts = line.split('/');
     let engine = parts.next().filter(|engine| engine.starts_with("ClamAV ")).ok_or_else(bad)?;
-    Ok(EngineVersion { engine: engine.to_owned(), definitions: parts.next().map(ToOwned::to_owned) })
+    Ok(VersionReply { engine: engine.to_owned(), definitions: parts.next().map(ToOwned::to_owned) })
 }
 
 #[cfg(test)]
@@ -139,7 +139,7 @@ mod tests {
         let official = parse_version(b"ClamAV 1.4.6/27900/Mon Nov 23 09:45:00 2026\0").unwrap();
         assert_eq!(
             official,
-            EngineVersion { engine: "ClamAV 1.4.6".into(), definitions: Some("27900".into()) }
+            VersionReply { engine: "ClamAV 1.4.6".into(), definitions: Some("27900".into()) }
         );
         assert_eq!(parse_version(b"ClamAV 1.4.6\0").unwrap().definitions, None);
         assert!(parse_version(b"PONG\0").is_err());

@@ -10,7 +10,7 @@ use crate::queue::{Queue, Received};
 
 /// The parameters of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delivery {
+pub struct DeliveryOptions {
     pub visibility: Duration,
     pub max_receives: u32,
     /// The delay before a failed message is redelivered; grows with every receive.
@@ -39,7 +39,7 @@ pub enum Faults {
 /// the whole batch is redelivered.
 pub async fn run<F, E>(
     queue: Queue,
-    delivery: Delivery,
+    delivery: DeliveryOptions,
     invoke: impl Fn(SqsEvent) -> F + Send + Sync + 'static,
 ) where
     F: Future<Output = Result<SqsBatchResponse, E>> + Send + 'static,
@@ -52,7 +52,7 @@ pub async fn run<F, E>(
 /// become no dead letters.
 pub async fn run_while<F, E>(
     queue: Queue,
-    delivery: Delivery,
+    delivery: DeliveryOptions,
     may_receive: impl Fn() -> bool + Send + Sync + 'static,
     invoke: impl Fn(SqsEvent) -> F + Send + Sync + 'static,
 ) where
@@ -89,7 +89,7 @@ pub async fn run_while<F, E>(
 
 async fn deliver<F, E>(
     queue: &Queue,
-    delivery: Delivery,
+    delivery: DeliveryOptions,
     invoke: &(impl Fn(SqsEvent) -> F + Sync),
     received: Received,
 ) where

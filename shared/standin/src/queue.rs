@@ -31,7 +31,7 @@ pub struct Received {
 
 /// The backlog of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backlog {
+pub struct QueueDepth {
     pub n_waiting: u64,
     pub n_in_flight: u64,
     /// The age of the oldest message.
@@ -40,7 +40,7 @@ pub struct Backlog {
 
 /// A message that was received too often.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
+pub struct DeadMessage {
     pub message_id: String,
     pub body: String,
     pub n_received: u32,
@@ -146,7 +146,7 @@ impl Queue {
     }
 
     /// Returns the numbers of messages and the age of the oldest.
-    pub async fn backlog(&self) -> Result<Backlog, StandinError> {
+    pub async fn backlog(&self) -> Result<QueueDepth, StandinError> {
         self.database
             .transact(|tx| {
                 let counted = tx.query_row(
@@ -158,7 +158,7 @@ impl Queue {
                         let age_ms = oldest.map(|sent_at| now_millis().saturating_sub(sent_at));
                         let age_ms = age_ms.and_then(|age| age.try_into().ok());
                         let oldest_age = age_ms.map(Duration::from_millis);
-                        Ok(Backlog { n_waiting: row.get(0)?, n_in_flight: row.get(1)?, oldest_age })
+                        Ok(QueueDepth { n_waiting: row.get(0)?, n_in_flight: row.get(1)?, oldest_age })
                     },
                 )?;
                 Ok(counted)
@@ -175,13 +175,13 @@ impl Queue {
             .await
     }
 
-    pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, StandinError> {
+    pub async fn dead_letters(&self) -> Result<Vec<DeadMessage>, StandinError> {
         self.database
             .transact(|tx| {
                 let mut statement =
                     tx.prepare("SELECT message_id, body, n_received FROM dead_letters ORDER BY id")?;
                 let rows = statement.query_map([], |row| {
-                    Ok(DeadLetter { message_id: row.get(0)?, body: row.get(1)?, n_received: row.get(2)? })
+                    Ok(DeadMessage { message_id: row.get(0)?, body: row.get(1)?, n_received: row.get(2)? })
                 })?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })

@@ -10,14 +10,14 @@ use crate::testing::{TTL, manifest, publish_set, publisher, set_file};
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A publisher of two sets, and their manifests.
-async fn two_sets(test: &TestStores) -> (Context, [Manifest; 2]) {
+async fn two_sets(test: &TestStores) -> (PublisherContext, [Manifest; 2]) {
     let context = publisher(test);
     let first = publish_set(&context, "27900", vec![set_file("daily.cvd", 1)], NOW).await;
     let second = publish_set(&context, "27901", vec![set_file("daily.cvd", 2)], NOW + HOUR).await;
     (context, [first, second])
 }
 
-async fn published(context: &Context) -> Manifest {
+async fn published(context: &PublisherContext) -> Manifest {
     Before::read(context).await.unwrap().manifest.unwrap()
 }
 

@@ -14,7 +14,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
 /// A database of three bytes, in the bucket.
-async fn stored_file(context: &Context, test: &TestStores) -> SetFile {
+async fn stored_file(context: &PublisherContext, test: &TestStores) -> SetFile {
     let file = SetFile { size_bytes: 3, sha256: Sha256::parse(ABC).unwrap(), ..set_file("daily.cvd", 0) };
     let path = test.directory.path().join("daily.cvd");
     std::fs::write(&path, "abc").unwrap();

@@ -7,14 +7,14 @@ use std::time::Duration;
 use clamd::Transport;
 use domain::machine::MachinePolicy;
 use inspector::WorkerProgram;
-use standin::pump::{Delivery, Faults};
+use standin::pump::{DeliveryOptions, Faults};
 
 use crate::definitions::Source;
 use crate::server::Connections;
 
 /// The options of the command line.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct LocalOptions {
     pub data_dir: PathBuf,
     pub listen: SocketAddr,
     pub s3_listen: SocketAddr,
@@ -36,7 +36,7 @@ pub enum Auth {
 /// What only tests change. None of it is a setting, so none of it can be wrong in production.
 #[derive(Clone, Debug)]
 pub struct Tuning {
-    pub delivery: Delivery,
+    pub delivery: DeliveryOptions,
     /// How many event messages are handled concurrently.
     pub n_tellers: usize,
     pub machine: MachinePolicy,
@@ -59,7 +59,7 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Self {
-            delivery: Delivery {
+            delivery: DeliveryOptions {
                 visibility: Duration::from_mins(10),
                 max_receives: 5,
                 retry_delay: Duration::from_secs(1),
@@ -71,7 +71,7 @@ impl Default for Tuning {
             machine: MachinePolicy { sweep_retry: Duration::from_secs(30), ..MachinePolicy::default() },
             transport: Transport::Stream,
             sweep_every: Duration::from_secs(5),
-            incoming_every: sweep::Context::INCOMING_EVERY,
+            incoming_every: sweep::SweepContext::INCOMING_EVERY,
             airlock_engine: None,
             gate_worker: WorkerProgram::default(),
             definitions_every: Duration::from_secs(30),
