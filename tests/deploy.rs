@@ -23,7 +23,7 @@ use crate::support::stack::{Stack, python, root};
 use crate::support::{answer, eicar, expire_soon, text, wait};
 
 impl Stack {
-    /// `airlock selftest`, as somebody who has just deployed runs it. The imitation reads for anybody, signed or
+    /// `airlock selftest`, as an operator runs it after a deployment. The imitation serves every request, signed or
     /// not: the one promise that rests on that is broken there, and the selftest says so.
     async fn selftest(&self) {
         let api = text(&self.about["outputs"]["ApiUrl"]);
@@ -112,7 +112,8 @@ impl Stack {
         self.ends_as(key.trim_start_matches("uploads/"), "clean").await;
     }
 
-    /// What others store becomes somebody's file, and is treated as such. The next sweep tags what is released here, and moves what is not.
+    /// Objects from other uploaders become files of an owner. The next sweep tags the file that is released here, and
+    /// moves the one that is not.
     async fn try_bring_your_own_uploader(&mut self) {
         let mut stored = vec![];
         for (key, body) in [
@@ -150,7 +151,7 @@ impl Stack {
         .await
     }
 
-    /// Rescans, releases, links that are revoked, what is told, what is counted, and what is moved away.
+    /// Rescans, releases, revoked links, events, statistics, and the move to quarantine.
     async fn try_what_comes_after_the_verdict(&mut self, clean: &str) {
         for (method, path, expected) in [
             (Method::POST, format!("/files/{clean}/complete"), 202),
@@ -322,7 +323,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     stack.try_parts().await;
     stack.try_upload_clients().await;
 
-    // What nobody can read is given up, and kept for a person to look at.
+    // A message that cannot be decoded becomes a dead letter.
     stack.command(json!({ "do": "send", "body": "{not JSON" })).await;
     let dead = wait::until_found("a dead letter", async || {
         let dead = stack.command(json!({ "do": "dead_letters" })).await;
@@ -332,7 +333,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     assert_eq!(dead, json!(["{not JSON"]));
     let (status, list) = stack.operate(Method::GET, "/dead-letters", None).await;
     assert_eq!(status, 200, "{list}");
-    // Hidden for a while by the look just before; whoever waits sees it.
+    // The look just before hides it for a while.
     let moved = wait::until_found("a letter to be moved", async || {
         let (status, redriven) = stack.operate(Method::POST, "/dead-letters/redrive", Some(json!({}))).await;
         assert_eq!(status, 200, "{redriven}");
@@ -347,8 +348,15 @@ async fn the_stack_stands_and_files_go_through_it() {
     let swept = stack.invoke("SweepFunction", json!({ "action": "sweep" })).await;
     assert_eq!((&swept["error"], &swept["payload"]["n_failed"]), (&Value::Null, &json!(0)), "{swept}");
 
-    // A creation that fails leaves nothing behind. Of a stack that is deleted, what holds files and records
-    // stays.
+    for (parameters, rule) in [
+        (json!({ "Architecture": "arm64" }), "SnapshotsAreOfX86"),
+        (json!({ "RescansPerMinute": "0" }), "RescansNeedRoom"),
+        (json!({ "LiveEvents": "false", "LiveConcurrency": "3" }), "ReservedStreamsNeedStreams"),
+    ] {
+        let refused = stack.command(json!({ "do": "refuse", "parameters": parameters })).await;
+        assert!(refused.as_str().is_some_and(|why| why.contains(rule)), "{rule}: {refused}");
+    }
+    // A creation that fails leaves nothing behind. Files and records survive the deletion of their stack.
     let failed = stack.command(json!({ "do": "fail_to_create" })).await;
     assert_eq!(failed, json!({ "status": "ROLLBACK_COMPLETE", "left": [] }));
     let deleted = stack.command(json!({ "do": "delete" })).await;

@@ -13,13 +13,14 @@ use std::time::Duration;
 use clamd::{Client, DaemonConfig, Engine, EngineLimits, EngineProgram, Snapshot, Snapshots, Transport};
 use futures_util::{StreamExt as _, stream};
 
+use crate::layer::encodings;
 use crate::support::{AIRLOCK_ENGINE, eicar, rounds};
 use crate::{ordinary, readers};
 
 /// Nothing here may depend on it.
-const SCAN_TIMEOUT: Duration = Duration::from_hours(1);
+pub(crate) const SCAN_TIMEOUT: Duration = Duration::from_hours(1);
 
-fn config(directory: &Path, program: EngineProgram, definitions_directory: &Path) -> DaemonConfig {
+pub(crate) fn config(directory: &Path, program: EngineProgram, definitions_directory: &Path) -> DaemonConfig {
     std::fs::create_dir_all(directory).unwrap();
     DaemonConfig {
         program,
@@ -31,8 +32,17 @@ fn config(directory: &Path, program: EngineProgram, definitions_directory: &Path
     }
 }
 
+/// The test set, and signatures that match in more places.
+pub(crate) fn write_definitions(directory: &Path) {
+    clamd::definitions::write_test_set(directory).unwrap();
+    // Not at the start of a file only, so that there is more to find.
+    let hex = eicar().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    std::fs::write(directory.join("anywhere.ndb"), format!("Anywhere:0:*:{hex}\n")).unwrap();
+    std::fs::write(directory.join("html.ndb"), encodings::signature()).unwrap();
+}
+
 /// What a running engine says about each file, or how it fails.
-async fn replies(engine: &Engine, files: &[PathBuf]) -> Vec<String> {
+pub(crate) async fn replies(engine: &Engine, files: &[PathBuf]) -> Vec<String> {
     engine.ensure_running().await.unwrap();
     let client = &Client::new(engine.config().run_directory.join("clamd.sock"));
     let replies = stream::iter(files)
@@ -44,10 +54,15 @@ async fn replies(engine: &Engine, files: &[PathBuf]) -> Vec<String> {
     replies.collect().await
 }
 
-/// The evasions, ClamAV's test files, what common tools make, what packages hold, and the programs of this
-/// machine.
-fn files(directory: &Path) -> Vec<PathBuf> {
+/// The evasions, HTML in every encoding, ClamAV's test files, what common tools make, what packages hold, and the
+/// programs of this machine.
+pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut files = readers::evasions(directory, rounds(800, 6_000), 7);
+    files.extend(encodings::pages().map(|(name, page)| {
+        let path = directory.join(format!("{name}.html"));
+        std::fs::write(&path, page).unwrap();
+        path
+    }));
     files.extend(ordinary::corpus(&ordinary::fetched(), rounds(4, 200)).into_values().flatten());
     for (system, n) in [("/usr/share/clamav-testfiles", 100), ("/usr/bin", rounds(100, 1_000))] {
         let entries = std::fs::read_dir(system).unwrap().map(|entry| entry.unwrap().path());
@@ -62,10 +77,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 async fn clamd_the_definitions_and_a_snapshot_say_the_same() {
     let directory = tempfile::tempdir_in("/tmp").unwrap();
     let definitions = directory.path().join("definitions");
-    clamd::definitions::write_test_set(&definitions).unwrap();
-    // Not at the start of a file only, so that there is more to find.
-    let hex = eicar().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    std::fs::write(definitions.join("anywhere.ndb"), format!("Anywhere:0:*:{hex}\n")).unwrap();
+    write_definitions(&definitions);
     let corpus = directory.path().join("corpus");
     let files = tokio::task::spawn_blocking(move || files(&corpus)).await.unwrap();
 

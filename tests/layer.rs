@@ -2,7 +2,8 @@
 //!
 //! What is for another architecture than this machine's runs under qemu's user emulation.
 
-mod encodings;
+pub(crate) mod encodings;
+mod verdicts;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -138,7 +139,7 @@ async fn the_engine_runs(arch: &str) {
     definitions_are_updated(&root).await;
 }
 
-/// It makes a snapshot and starts from it. Where the layer has no such engine, its build said so.
+/// The snapshot engine makes a snapshot and starts with it. Without the engine in the layer, `build.py` said so.
 async fn the_snapshot_engine_runs(root: &EmptyRoot, config: &DaemonConfig) {
     if !root.path("opt/bin/airlock-engine").try_exists().unwrap() {
         assert!(root.emulator.is_some(), "this machine builds for itself");

@@ -81,7 +81,7 @@ def main():
     check(stack.api("GET", f"/files/{infected}/download-link")[0] == 403, "there is no link to what is infected", None)
     encoded = stack.upload("encoded.txt", zlib.compress(EICAR), {"Content-Encoding": "deflate"})
     stack.ends_as(encoded, "unscannable")
-    check(stack.api("GET", f"/files/{file_id}", authorized=False)[0] == 401, "nobody is nobody", None)
+    check(stack.api("GET", f"/files/{file_id}", authorized=False)[0] == 401, "a request without a token is refused", None)
     for each in (file_id, infected, encoded):
         check(stack.api("DELETE", f"/files/{each}")[0] < 300, "it is deleted", None)
     check(stack.api("GET", link["download_url"], authorized=False)[0] in (404, 410), "the link is dead", None)

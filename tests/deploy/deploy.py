@@ -5,7 +5,7 @@
 
 The release builds in FUNCTIONS_DIRECTORY run as the functions. Prints one line of JSON when the stack stands; then obeys one command a line,
 each answered with a line of JSON: {"do": "invoke", "function": ID, "payload": ...}, {"do": "make_due"}, {"do": "dead_letters"}, {"do": "calls"},
-{"do": "fail_to_create"}, {"do": "delete"}.
+{"do": "refuse", "parameters": ...}, {"do": "fail_to_create"}, {"do": "delete"}.
 Ends with its input.
 
 What differs from the template as AWS would take it, each because the imitation needs it: the functions' code is uploaded here; the engine and
@@ -15,6 +15,7 @@ freshclam are this machine's, not the layer's; times are short; definitions may 
 import base64, copy, io, json, os, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request, zipfile
 import boto3, jwt_keys, recorder
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from samtranslator.yaml_helper import yaml_parse
 
 REGION = "us-east-1"
@@ -114,13 +115,13 @@ class Deployment:
         resources = self.client("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
-    def create(self, name, template):
+    def create(self, name, template, **changed):
         """The stack once its creation has ended, however it did, and its events."""
         cloudformation = self.client("cloudformation")
         parameters = {"JwtIssuer": self.issuer.url, "JwtAudience": "airlock", "JwksUrl": self.issuer.url + "/keys", "AllowedOrigins": "https://app.example",
                       "Architecture": "x86_64", "Engine": "snapshot", "DefinitionsMirror": self.mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com",
                       "LiveEvents": "true", "EventBusName": "default", "WebhookUrls": "https://hooks.invalid/airlock", "Quarantine": "move", "FilePasswords": "true",
-                      "QuotaScanSecondsPerDay": "100000", "IncomingPrefix": "incoming/"}
+                      "QuotaScanSecondsPerDay": "100000", "IncomingPrefix": "incoming/", **changed}
         # Too large for a request's body, as `sam deploy` knows as well.
         self.client("s3").put_object(Bucket="code", Key="template.json", Body=json.dumps(template))
         cloudformation.create_change_set(
@@ -151,6 +152,13 @@ class Deployment:
         stack, _ = self.create("Airlock-Broken", template)
         return {"status": stack["StackStatus"], "left": sorted(self.inventory() - before)}
 
+    def refuse(self, parameters):
+        """Tells why a stack with these parameters is refused; nothing if it is created."""
+        try:
+            self.create("Airlock-Impossible", self.template, **parameters)
+        except ClientError as error:
+            return error.response["Error"]["Message"]
+
     def delete(self):
         """Deletes the stack and tells which of its resources are left."""
         cloudformation = self.client("cloudformation")
@@ -161,7 +169,7 @@ class Deployment:
         return {"status": status, "left": sorted(name for name, id in self.resources.items() if id in left)}
 
     def inventory(self):
-        """What exists, by its name or address. Without log groups: the imitation makes them again when a function logs."""
+        """What exists, by its name or address. Without log groups: the imitation creates them for functions that log."""
         buckets = {bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]}
         tables = set(self.client("dynamodb").list_tables()["TableNames"])
         functions = self.client("lambda").list_functions()["Functions"]
@@ -192,6 +200,8 @@ class Deployment:
             case "dead_letters":
                 received = self.client("sqs").receive_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10)
                 return [message["Body"] for message in received.get("Messages", [])]
+            case "refuse":
+                return self.refuse(command["parameters"])
             case "fail_to_create":
                 return self.fail_to_create()
             case "delete":
@@ -212,7 +222,7 @@ class Deployment:
         return allowed
 
     def make_due(self):
-        """The sweep looks at files in minutes; here, at once."""
+        """Makes everything due now that the sweep would process within minutes."""
         table, dynamodb = self.outputs["TableName"], self.client("dynamodb")
         items = dynamodb.scan(TableName=table, FilterExpression="attribute_exists(attention) AND attention <> :over",
                               ExpressionAttributeValues={":over": {"S": "delivered"}})["Items"]

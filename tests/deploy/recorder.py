@@ -58,7 +58,7 @@ class Recorder:
 
             def pass_on(self):
                 body = self.read_body()
-                # Presigned requests come from anywhere, and use the rights of whoever signed them; what nobody signed uses nobody's.
+                # A presigned request uses the rights of the role that signed it; an unsigned one uses none.
                 if "Authorization" in self.headers or "X-Amz-Signature" in self.path or self.command == "POST":
                     calls.update(actions(self.command, self.path, self.headers, body))
                 upstream = http.client.HTTPConnection("127.0.0.1", port)

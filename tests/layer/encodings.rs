@@ -4,13 +4,13 @@
 const TEXT: &str = "sought in every encoding";
 
 /// A signature for normalised HTML (type 3) that matches every page.
-pub(super) fn signature() -> String {
+pub(crate) fn signature() -> String {
     let hex = TEXT.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     format!("Test.Html:3:*:{hex}\n")
 }
 
 /// The page in each encoding that a browser or ClamAV recognises without help, by name.
-pub(super) fn pages() -> [(&'static str, Vec<u8>); 6] {
+pub(crate) fn pages() -> [(&'static str, Vec<u8>); 6] {
     let page = format!("<html><head><title>a page</title></head><body><p>{TEXT}</p></body></html>");
     let marked = format!("\u{feff}{page}");
     let korean = page.replace("<title>", "<meta charset=\"iso-2022-kr\"><title>");

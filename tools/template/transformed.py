@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks what CloudFormation makes of the template: transforms it as AWS does, and compares it with what the documents
-tell operators. transformed.py TEMPLATE DEPLOYING OPERATING"""
+"""Checks the template after SAM's transform, and compares it with the documents for operators.
+transformed.py TEMPLATE DEPLOYING OPERATING"""
 
 import json, re, sys
 from samtranslator.translator.transform import transform
@@ -37,7 +37,8 @@ def problems_of_layers(template):
 
 def problems_of_retries(template):
     """What a schedule or CloudFormation invokes is not retried."""
-    configs = [resource["Properties"] for resource in of_type(template, "AWS::Lambda::EventInvokeConfig").values()]
+    configs = of_type(template, "AWS::Lambda::EventInvokeConfig").values()
+    configs = [config["Properties"] for config in configs]
     configured = {config["FunctionName"]["Ref"]: config["MaximumRetryAttempts"] for config in configs}
     for name, resource in of_type(template, "AWS::Lambda::Permission").items():
         function = resource["Properties"]["FunctionName"].get("Ref")
