@@ -1,5 +1,6 @@
-//! The upload clients' own protocols: each leads to the same file as `POST /files`, with the same limits, and none reaches anybody else's.
-//! The clients themselves are in `tests/browser`; this is what they would have to be broken to do.
+//! The upload clients' own protocols create the same file as `POST /files`, within the same limits, and reach
+//! no other owner's files. `tests/browser` runs the clients themselves; these requests are what only a broken
+//! or hostile client sends.
 
 use local::Auth;
 use reqwest::{Method, StatusCode};
@@ -29,7 +30,8 @@ async fn put(service: &Service, url: &Value, headers: &[(&str, &str)], bytes: &[
 
 /// Begins an upload as Uppy does: its id, key and path.
 async fn begin(service: &Service) -> (String, String, String) {
-    let body = json!({ "filename": "large.bin", "type": "", "metadata": { "name": "large.bin", "relativePath": null } });
+    let metadata = json!({ "name": "large.bin", "relativePath": null });
+    let body = json!({ "filename": "large.bin", "type": "", "metadata": metadata });
     let (status, begun) = service.post("/uppy/s3/multipart", &body).await;
     assert_eq!((status.as_u16(), &begun["bucket"]), (200, &json!("airlock")), "{begun}");
     let (key, upload_id) = (text(&begun["key"]), text(&begun["uploadId"]));
@@ -244,7 +246,8 @@ async fn uppy_6_has_its_requests_signed_and_parts_are_joined_by_us() {
         assert!(status == 400 && error.contains("<Code>invalid_xml</Code>"), "{error}");
     }
     let body = format!(
-        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>\
+         </CompleteMultipartUpload>"
     );
     let (status, _, done) = xml("POST", &rest["url"], &body).await;
     assert!(status == 200 && done.contains(&format!("/files/{file_id}</Location>")), "{done}");
@@ -302,7 +305,8 @@ async fn better_upload_gets_puts_or_parts() {
     let etag = put(&service, &small["parts"][0]["signedUrl"], &[], b"small").await;
     let etag = etag.headers()["etag"].to_str().unwrap().trim_matches('"').to_owned();
     let body = format!(
-        "<CompleteMultipartUpload>\n <Part>\n <ETag>{etag}</ETag><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>"
+        "<CompleteMultipartUpload>\n <Part>\n <ETag>{etag}</ETag><PartNumber>1</PartNumber></Part>\
+         </CompleteMultipartUpload>"
     );
     let done = service.http.post(text(&small["completeSignedUrl"])).body(body).send().await.unwrap();
     assert_eq!(done.status(), 200);
@@ -333,7 +337,10 @@ async fn better_upload_gets_puts_or_parts() {
 async fn active_storage_uploads_what_it_has_a_checksum_of() {
     let service = Service::start().await;
     // Of "hello".
-    let blob = json!({ "filename": "a.txt", "content_type": "text/plain", "byte_size": 5, "checksum": "XUFAKrxLKna5cZ2REBfFkg==" });
+    let checksum = "XUFAKrxLKna5cZ2REBfFkg==";
+    let blob = json!({
+        "filename": "a.txt", "content_type": "text/plain", "byte_size": 5, "checksum": checksum,
+    });
     let (status, created) =
         service.post("/rails/active_storage/direct_uploads", &json!({ "blob": blob })).await;
     assert_eq!((status.as_u16(), &created["signed_id"]), (200, &created["id"]), "{created}");
@@ -369,7 +376,7 @@ async fn pages_of_allowed_origins_read_answers_and_errors_and_others_do_not() {
         ("GET", reads, vec![("origin", "http://evil.example")], 404),
         ("POST", "/upload-tokens", vec![("origin", ours)], 201),
         ("POST", "/upload-tokens", vec![("origin", "http://evil.example")], 403),
-        // A GET that begins an upload, as a picture in somebody's page would send it.
+        // A GET that begins an upload, as an `<img>` in a foreign page would send it.
         ("GET", begins, vec![("origin", ours)], 200),
         ("GET", begins, vec![("sec-fetch-site", "same-origin")], 200),
         ("GET", begins, vec![("sec-fetch-site", "cross-site")], 403),

@@ -1,5 +1,5 @@
-//! The command line does what it says, on a running service: uploads and verdicts as exit codes, downloads that are checked, and a selftest
-//! that passes here and fails where a promise is broken.
+//! The command line works on a running service: uploads and verdicts as exit codes, checked downloads, and a
+//! selftest that passes here and fails where a promise is broken.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -111,7 +111,9 @@ async fn large_files_go_in_parts_and_go_on_after_an_interruption() {
     assert_eq!(json(&output)[0]["scan_result"]["sha256"], sha256(&whole));
 
     // Begun elsewhere, and a part of it is there already.
-    let body = serde_json::json!({ "filename": "large.bin", "size": whole.len(), "method": "multipart", "part_checksums": true });
+    let body = serde_json::json!({
+        "filename": "large.bin", "size": whole.len(), "method": "multipart", "part_checksums": true,
+    });
     let (_, begun) = service.post("/files", &body).await;
     let file_id = begun["file_id"].as_str().unwrap();
     let part = &whole[..crate::multipart::PART];
@@ -121,7 +123,7 @@ async fn large_files_go_in_parts_and_go_on_after_an_interruption() {
     std::fs::write(at.join("other.bin"), &whole[..9_000_000]).unwrap();
     for (args, code, said) in [
         (vec!["upload", "--resume", file_id, "other.bin"], 1, "is not the file"),
-        (vec!["upload", "--resume", file_id, "large.bin", "other.bin"], 1, "about one file"),
+        (vec!["upload", "--resume", file_id, "large.bin", "other.bin"], 1, "takes one file"),
         (vec!["upload", "--resume", file_id, "large.bin"], 0, ""),
         (vec!["upload", "--resume", file_id, "large.bin"], 1, "upload_over"),
     ] {

@@ -1,8 +1,9 @@
-//! The adapters and what is under them agree: conditional writes, versions, pages, as AWS documents them.
+//! The adapters and the stores below them agree on conditional writes, versions and pages, as AWS documents
+//! them.
 
 use std::time::Duration;
 
-use aws::{Committed, Created, Kind, NewFile, ObjectWriter};
+use aws::{Committed, Created, NewFile, ObjectWriter, StoreErrorKind};
 use domain::content_type::ContentType;
 use domain::id::{FileId, ObjectKey, OwnerId};
 use domain::record::{Record, State, UploadMethod};
@@ -35,13 +36,13 @@ async fn the_ledger_keeps_its_conditions() {
     assert_eq!(ledger.load(first.file_id).await.unwrap(), None);
     assert_eq!(ledger.create(new(&first), "w1").await.unwrap(), Created::New);
     let twice = ledger.create(new(&first), "w2").await.unwrap_err();
-    assert_eq!(twice.kind, Kind::PreconditionFailed, "{twice}");
+    assert_eq!(twice.kind, StoreErrorKind::PreconditionFailed, "{twice}");
     assert_eq!(ledger.load(first.file_id).await.unwrap(), Some(first.clone()));
 
     let next = Record { state: State::Expired, due_at: None, revision: 2, ..first.clone() };
     assert_eq!(ledger.commit(&first, &next, "w3").await.unwrap(), Committed::Yes);
     assert_eq!(ledger.commit(&first, &next, "w3").await.unwrap(), Committed::Yes, "its own retry");
-    assert_eq!(ledger.commit(&first, &next, "w4").await.unwrap(), Committed::Conflict, "somebody else's");
+    assert_eq!(ledger.commit(&first, &next, "w4").await.unwrap(), Committed::Conflict, "another writer's");
     assert_eq!(ledger.load(first.file_id).await.unwrap(), Some(next));
     let other = record();
     assert_eq!(
@@ -95,8 +96,16 @@ async fn storage_keeps_versions_and_its_conditions() {
     };
     assert_eq!(objects.current_version(key).await.unwrap(), None);
     put(b"first").await.unwrap();
-    assert_eq!(put(b"second").await.unwrap_err().kind, Kind::PreconditionFailed, "if-none-match: *");
-    assert_eq!(put(&vec![0; 20_000_000]).await.unwrap_err().kind, Kind::PreconditionFailed, "also for parts");
+    assert_eq!(
+        put(b"second").await.unwrap_err().kind,
+        StoreErrorKind::PreconditionFailed,
+        "if-none-match: *"
+    );
+    assert_eq!(
+        put(&vec![0; 20_000_000]).await.unwrap_err().kind,
+        StoreErrorKind::PreconditionFailed,
+        "also for parts"
+    );
     let version = objects.current_version(key).await.unwrap().unwrap();
     assert_eq!(version.size_bytes, 5);
     let open = objects.open(key, &version).await.unwrap();
@@ -108,10 +117,10 @@ async fn storage_keeps_versions_and_its_conditions() {
     objects.purge(file, None).await.unwrap();
     objects.purge(file, None).await.unwrap();
     assert_eq!(objects.current_version(key).await.unwrap(), None);
-    assert_eq!(objects.open(key, &version).await.unwrap_err().kind, Kind::NotFound);
+    assert_eq!(objects.open(key, &version).await.unwrap_err().kind, StoreErrorKind::NotFound);
 
     let racers = (0..8u8).map(async |n| put(&[n; 10]).await.is_ok());
     let winners = futures_util::future::join_all(racers).await.into_iter().filter(|won| *won).count();
-    assert_eq!(winners, 1, "of eight writers at once, one");
+    assert_eq!(winners, 1, "of eight concurrent writers, one");
     service.stop().await;
 }

@@ -1,4 +1,5 @@
-//! A client that holds its connection and says nothing is cut off; a slow upload, a stream of events and a long poll are not.
+//! A client that holds a connection and sends nothing is disconnected; a slow upload, an event stream and a
+//! long poll are not.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::process::{Process, free_ports};
-use crate::support::{Service, answer, client};
+use crate::support::{Service, answer, client, wait};
 
 /// Long enough for a busy machine to send a whole request in.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,7 +29,8 @@ async fn say(address: &str, words: &str) -> TcpStream {
     stream
 }
 
-/// Everything that comes until the server closes the connection. A server that never does is ended with the test.
+/// Everything that comes until the server closes the connection. A server that never does is ended with the
+/// test.
 async fn until_closed(stream: &mut TcpStream) -> String {
     let mut heard = Vec::new();
     // A reset is an end as well.
@@ -82,7 +84,7 @@ async fn what_is_slow_for_a_reason_is_not_cut() {
     let service = impatient().await;
     let events = service.request(Method::GET, "/events").send().await.unwrap();
     let mut events = events.bytes_stream();
-    let accepted = service.announce(&json!({ "filename": "slow.txt", "size": 40 })).await;
+    let accepted = service.create_upload(&json!({ "filename": "slow.txt", "size": 40 })).await;
 
     let status_url = format!("/files/{}/status", accepted.file_id);
     let begun = Instant::now();
@@ -137,11 +139,8 @@ async fn one_connection_too_many_is_told_so_and_there_is_room_again() {
         };
         assert!(refusal.contains(expected) && refusal.to_lowercase().contains("retry-after: 5"), "{refusal}");
         drop(held);
-        let mut all = refusal;
-        while all.starts_with("HTTP/1.1 503") {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            all = ask().await;
-        }
+        wait::until("a place for another connection", async || !ask().await.starts_with("HTTP/1.1 503"))
+            .await;
     }
     service.stop().await;
 }

@@ -1,5 +1,5 @@
-//! Killing the service at any moment loses nothing that was acknowledged, brings back nothing that was deleted, and
-//! leaves no file without an end.
+//! Killing the service at any moment loses nothing that was acknowledged, restores nothing that was deleted,
+//! and leaves no file without a verdict.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,8 @@ struct Acknowledged {
     deleted: Vec<String>,
 }
 
-/// Uploads until the service is gone, and writes down what was acknowledged. Every fifth file is deleted again.
+/// Uploads until the service is gone, and writes down what was acknowledged. Every fifth file is deleted
+/// again.
 async fn upload_until_gone(url: String, known: Arc<Mutex<Acknowledged>>) {
     let http = client();
     for n in 0u32.. {

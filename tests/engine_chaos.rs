@@ -1,4 +1,5 @@
-//! Whatever happens to the engine, at whatever moment, known-bad files are never clean, and one fault costs one more attempt at most.
+//! Whatever happens to the engine at any moment, malware is never clean, and one fault costs at most one more
+//! attempt.
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
@@ -95,7 +96,8 @@ fn reload_with(data_dir: &Path, name: &str, content: &str) {
     clamd::definitions::write_test_set(&directory).unwrap();
 }
 
-/// EICAR in every kind of container, ClamAV's own test files, and EICAR with much behind it, so that faults strike in mid-stream.
+/// EICAR in every kind of container, ClamAV's own test files, and EICAR with much behind it, so that faults
+/// strike in mid-stream.
 fn known_bad() -> Vec<Vec<u8>> {
     let mut files = gate::Sample::ALL.iter().map(gate::Sample::unmasked).collect::<Vec<_>>();
     for entry in std::fs::read_dir("/usr/share/clamav-testfiles").unwrap() {
@@ -163,8 +165,9 @@ async fn chaos(data_dir: PathBuf, n_faults: usize) -> BTreeMap<Fault, usize> {
         let data_dir = data_dir.clone();
         tokio::task::spawn_blocking(move || fault.strike(pid, &data_dir)).await.unwrap();
         *struck.entry(fault).or_insert(0) += 1;
-        // The next one is for an engine that is well again: this one ends, or does not mind and scans on. Of the attempts that are concluded
-        // next, as many as there are uploads at a time may have had their replies before.
+        // The next one is for an engine that is well again: this one ends, or does not mind and scans on. Of
+        // the attempts that are concluded next, as many as there are uploads at a time may have had their
+        // replies before.
         wait::until("the engine to end, or to scan on", async || {
             let n_since = N_ATTEMPTS.load(Ordering::Relaxed) - n_before;
             !engines().contains(&pid) || n_since > N_UPLOADS
@@ -176,8 +179,8 @@ async fn chaos(data_dir: PathBuf, n_faults: usize) -> BTreeMap<Fault, usize> {
 
 with_each_engine!(no_fault_makes_a_known_bad_file_clean);
 
-/// How long an engine may be silent before it is taken for one that hangs: a good deal longer than the largest file takes on this machine, as
-/// busy as it is now.
+/// How long an engine may be silent before it is taken for one that hangs: a good deal longer than the
+/// largest file takes on this machine, as busy as it is now.
 async fn scan_timeout(engine: &str, largest: &[u8]) -> Duration {
     let service = Service::start_with(&[("ENGINE", engine)], |_| {}).await;
     let began = Instant::now();
@@ -208,7 +211,8 @@ async fn no_fault_makes_a_known_bad_file_clean(engine: &str) {
         .await
     };
     let (n_scans, n_faults) = (rounds(150, 1_100), rounds(22, 220));
-    // As many as are wanted, and on until the last fault has struck: without files there is no engine to strike.
+    // As many as are wanted, and on until the last fault has struck: without files there is no engine to
+    // strike.
     let is_over = AtomicBool::new(false);
     let uploads = stream::iter(0..)
         .take_while(|index| {
@@ -239,9 +243,11 @@ async fn no_fault_makes_a_known_bad_file_clean(engine: &str) {
     }
     let (n_attempts, n_timed_out) = (N_ATTEMPTS.load(Ordering::Relaxed), N_TIMED_OUT.load(Ordering::Relaxed));
     println!(
-        "{n_scans} files, {n_faults} faults: {counts:?} in {n_attempts} attempts, {n_timed_out} of them ended after {scan_timeout:?}; {struck:?}"
+        "{n_scans} files, {n_faults} faults: {counts:?} in {n_attempts} attempts, {n_timed_out} of them \
+         ended after {scan_timeout:?}; {struck:?}"
     );
-    // One that hangs costs every file that waits for it an attempt, and so does a machine that has become still busier.
+    // One that hangs costs every file that waits for it an attempt, and so does a machine that has become
+    // still busier.
     assert!(
         n_attempts - n_timed_out <= n_scans + n_faults,
         "{n_attempts} attempts, {n_timed_out} of them too long, for {n_scans} files and {n_faults} faults"

@@ -1,4 +1,4 @@
-//! An engine that dies, hangs or lies gives no verdict but a retry, and in the end `error`. Never clean.
+//! An engine that dies, hangs or lies causes a retry and in the end `error`, and never a clean verdict.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ fn signal(pid: u32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal);
 }
 
-/// Sends one signal to every engine that this process starts. In a thread of its own, which nothing else in this process holds up: it has to
-/// be quicker than an engine that has just started.
+/// Sends one signal to every engine that this process starts. In a thread of its own, which nothing else in
+/// this process holds up: it has to be quicker than an engine that has just started.
 pub(crate) struct Harassment {
     is_over: Arc<AtomicBool>,
     n_hit: Arc<AtomicUsize>,
@@ -49,7 +49,8 @@ impl Harassment {
         self.n_hit.load(Ordering::Relaxed)
     }
 
-    /// Ends it, and the engines that were hit: one that was stopped while it started would be waited for, for minutes.
+    /// Ends it, and the engines that were hit: one that was stopped while it started would be waited for, for
+    /// minutes.
     pub(crate) fn end(self) {
         self.is_over.store(true, Ordering::Relaxed);
         for pid in self.thread.join().unwrap() {

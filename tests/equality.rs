@@ -1,6 +1,8 @@
-//! The snapshot engine says what clamd says, word for word, whatever the file: everything that the tests have, four at a time.
+//! The snapshot engine replies exactly as clamd does to every file that the tests have, four of them
+//! concurrently.
 //!
-//! The engine's own tests compare the two with signatures of every kind; here it is the files that are of every kind.
+//! The engine's own tests compare the two with signatures of every kind; here it is the files that are of
+//! every kind.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,7 +10,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clamd::{Client, DaemonConfig, Engine, Limits, Program, Snapshot, Snapshots, Transport};
+use clamd::{Client, DaemonConfig, Engine, EngineLimits, EngineProgram, Snapshot, Snapshots, Transport};
 use futures_util::{StreamExt as _, stream};
 
 use crate::support::{AIRLOCK_ENGINE, eicar, rounds};
@@ -17,14 +19,14 @@ use crate::{ordinary, readers};
 /// Nothing here may depend on it.
 const SCAN_TIMEOUT: Duration = Duration::from_hours(1);
 
-fn config(directory: &Path, program: Program, definitions_directory: &Path) -> DaemonConfig {
+fn config(directory: &Path, program: EngineProgram, definitions_directory: &Path) -> DaemonConfig {
     std::fs::create_dir_all(directory).unwrap();
     DaemonConfig {
         program,
         launcher: ["setpriv", "--pdeathsig", "KILL", "--"].map(ToOwned::to_owned).to_vec(),
         run_directory: directory.to_owned(),
         definitions_directory: definitions_directory.to_owned(),
-        limits: Limits { max_file_size: 100 << 20, max_scan_time: SCAN_TIMEOUT },
+        limits: EngineLimits { max_file_size: 100 << 20, max_scan_time: SCAN_TIMEOUT },
         start_timeout: SCAN_TIMEOUT,
     }
 }
@@ -42,7 +44,8 @@ async fn replies(engine: &Engine, files: &[PathBuf]) -> Vec<String> {
     replies.collect().await
 }
 
-/// The evasions, ClamAV's test files, what common tools make, what packages hold, and the programs of this machine.
+/// The evasions, ClamAV's test files, what common tools make, what packages hold, and the programs of this
+/// machine.
 fn files(directory: &Path) -> Vec<PathBuf> {
     let mut files = readers::evasions(directory, rounds(800, 6_000), 7);
     files.extend(ordinary::corpus(&ordinary::fetched(), rounds(4, 200)).into_values().flatten());
@@ -69,9 +72,9 @@ async fn clamd_the_definitions_and_a_snapshot_say_the_same() {
     let engine = |name: &str, program| {
         Engine::new(config(&directory.path().join(name), program, &definitions), Transport::Descriptor)
     };
-    let clamd = engine("c", Program::Clamd("clamd".into()));
-    let fresh = engine("f", Program::AirlockEngine(AIRLOCK_ENGINE.into()));
-    let restored = engine("r", Program::AirlockEngine(AIRLOCK_ENGINE.into()));
+    let clamd = engine("c", EngineProgram::Clamd("clamd".into()));
+    let fresh = engine("f", EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into()));
+    let restored = engine("r", EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into()));
     let snapshot = directory.path().join("snapshot");
     Snapshots::new(restored.config(), vec![]).make(&snapshot).await.unwrap();
     restored.begin_with(Some(Snapshot::Kept(snapshot)));

@@ -1,4 +1,4 @@
-//! `POST /upload` streams to storage, measures while it streams, and on any failure stores nothing.
+//! `POST /upload` streams to storage, measures while it streams, and stores nothing after any failure.
 
 use std::time::Duration;
 
@@ -77,7 +77,8 @@ async fn a_client_that_goes_away_leaves_nothing() {
     let address = service.local.report().url.trim_start_matches("http://").to_owned();
     let mut socket = tokio::net::TcpStream::connect(&address).await.unwrap();
     let head = format!(
-        "POST /upload HTTP/1.1\r\nHost: {address}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 50000000\r\n\r\n\
+        "POST /upload HTTP/1.1\r\nHost: {address}\r\nContent-Type: multipart/form-data; boundary=b\r\n\
+         Content-Length: 50000000\r\n\r\n\
          --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).await.unwrap();
@@ -95,7 +96,8 @@ async fn a_body_that_is_shorter_than_announced_is_not_a_file() {
     let mut socket = tokio::net::TcpStream::connect(&address).await.unwrap();
     let body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nshort\r\n";
     let head = format!(
-        "POST /upload HTTP/1.1\r\nHost: {address}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n{body}"
+        "POST /upload HTTP/1.1\r\nHost: {address}\r\nContent-Type: multipart/form-data; boundary=b\r\n\
+         Content-Length: 1000\r\n\r\n{body}"
     );
     socket.write_all(head.as_bytes()).await.unwrap();
     socket.shutdown().await.unwrap();

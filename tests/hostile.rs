@@ -1,5 +1,5 @@
-//! Whatever a file does to what takes it apart, it costs that file its verdict, and nothing else: the service goes on, and the file is refused
-//! in one attempt.
+//! Whatever a file does to the gate, it costs that file its verdict and nothing else: the service keeps
+//! running, and the file is refused in one attempt.
 
 mod costly;
 mod deep;
@@ -44,11 +44,13 @@ async fn a_worker_that_crashes_refuses_its_file_and_one_that_is_killed_says_noth
             async move { inspect(&inspector, &busy()).await }
         });
         let worker = worker_at_work().await;
-        // Rust's handler takes the first SIGSEGV for a fault that comes again, and goes back to where it would.
-        while !asked.is_finished() {
+        // Rust's handler takes the first SIGSEGV for a fault that comes again, and goes back to where it
+        // would.
+        wait::until("the end of the worker", async || {
             let _ = kill_process(worker, signal);
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+            asked.is_finished()
+        })
+        .await;
         match asked.await.unwrap() {
             Ok(inspected) => assert!(
                 reason(&inspected) == Some(Unscannable::InspectionFailed) && !says_nothing.contains(&signal),
@@ -80,7 +82,8 @@ async fn nothing_goes_on_when_a_scan_is_given_up() {
     wait::until("the worker's end", async || !crate::support::process::is_running(pid)).await;
 }
 
-/// The two that were found: 30,000 messages in one another ended the service; 99 MB that begin a tar every five bytes took two minutes.
+/// The two that were found: 30,000 messages in one another ended the service; 99 MB that begin a tar every
+/// five bytes took two minutes.
 #[tokio::test(flavor = "multi_thread")]
 async fn small_files_that_were_made_to_hurt_are_refused_in_one_attempt() {
     let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;

@@ -1,5 +1,5 @@
-//! Files belong to whoever a verified token names. Foreign and unknown ids cannot be told apart, and a token that is not
-//! exactly right is refused, always with the same answer.
+//! A file belongs to the owner that a verified token names. Foreign and unknown ids get the same answer, and
+//! every token that is not exactly right is refused with one and the same answer.
 
 use axum::Router;
 use axum::routing::get;
@@ -19,7 +19,8 @@ fn now() -> i64 {
 }
 
 fn claims(sub: &str) -> Value {
-    json!({ "iss": "https://issuer.example", "aud": "airlock", "sub": sub, "iat": now(), "exp": now() + 24 * 3600 })
+    let (iat, exp) = (now(), now() + 24 * 3600);
+    json!({ "iss": "https://issuer.example", "aud": "airlock", "sub": sub, "iat": iat, "exp": exp })
 }
 
 fn sign(claims: &Value) -> String {
@@ -77,7 +78,7 @@ async fn foreign_and_unknown_ids_cannot_be_told_apart() {
     assert_eq!(listing["files"], json!([]));
     let (_, mine) = service.get("/files?limit=1").await;
     assert_eq!(mine["files"][0]["file_id"], file_id.as_str());
-    // A link is for whoever has it; a user's token is no link, and a link is no user's token.
+    // A link is a bearer token; a user's token is no link, and a link is no user's token.
     let link = service.link(&file_id).await;
     let anonymous = service.http.get(service.url(&link)).send().await.unwrap();
     assert_eq!(anonymous.status(), 302);
@@ -133,7 +134,8 @@ async fn every_other_token_is_refused_with_the_same_answer() {
         change(&mut claims);
         sign(&claims)
     };
-    // Clocks may differ by half a minute. Each is made just before it is used: most of that is for a machine that is busy.
+    // Clocks may differ by half a minute. Each is made just before it is used: most of that is for a machine
+    // that is busy.
     let changes: [fn(&mut Value); 4] = [
         |_| {},
         |c| c["aud"] = json!(["other", "airlock"]),
@@ -225,12 +227,16 @@ async fn every_other_token_is_refused_with_the_same_answer() {
 }
 
 /// A P-256 key for tests and nothing else (PKCS #8, base64).
-const TEST_KEY: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgkoz+OHk5RbQtDlKcV0j5P7LHias+jWTEx1PcadyB24OhRANCAATed/I5N4fzwpGmkQLs6dYtlWx5TiyQaVXjDLktg68SpAt7jvhZz6sawKH9SyPWXiX/yTE7hPnCg6QhLHpMyCa2";
+const TEST_KEY: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgkoz+OHk5RbQtDlKcV0j5P7LH\
+    ias+jWTEx1PcadyB24OhRANCAATed/I5N4fzwpGmkQLs6dYtlWx5TiyQaVXjDLktg68SpAt7jvhZz6sawKH9SyPWXiX/yTE7\
+    hPnCg6QhLHpMyCa2";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_come_from_the_issuers_set() {
     let set = json!({ "keys": [
-        { "kty": "EC", "crv": "P-256", "kid": "k1", "use": "sig", "alg": "ES256", "x": "3nfyOTeH88KRppEC7OnWLZVseU4skGlV4wy5LYOvEqQ", "y": "C3uO-FnPqxrAof1LI9ZeJf_JMTuE-cKDpCEsekzIJrY" },
+        { "kty": "EC", "crv": "P-256", "kid": "k1", "use": "sig", "alg": "ES256",
+          "x": "3nfyOTeH88KRppEC7OnWLZVseU4skGlV4wy5LYOvEqQ",
+          "y": "C3uO-FnPqxrAof1LI9ZeJf_JMTuE-cKDpCEsekzIJrY" },
         { "kty": "oct", "kid": "shared", "k": "YSBzZWNyZXQgb2YgYXQgbGVhc3QgdGhpcnR5LXR3byBieXRlcw" },
         { "kty": "unheard-of", "kid": "k2" },
     ] });

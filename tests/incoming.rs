@@ -1,5 +1,5 @@
-//! Bring your own uploader: what others store below a prefix becomes a file of the owner that the rules name; everything else stays as it
-//! was, and what is not ours is not removed.
+//! An object that was uploaded below the incoming prefix, outside the API, becomes a file of the owner that
+//! the rules name. Everything else is left as it is, and no foreign object is removed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use local::Auth;
 use reqwest::Method;
 use serde_json::{Value, json};
-use standin::pump::Mischief;
+use standin::pump::Faults;
 
 use crate::identity::{ENV, user_token};
 use crate::support::{Service, eicar, text, wait};
@@ -28,7 +28,7 @@ async fn versions(service: &Service, prefix: &str) -> Vec<String> {
     listed.versions().iter().map(|version| version.version_id().unwrap().to_owned()).collect()
 }
 
-/// Returns when these versions are left, and no others.
+/// Waits until exactly these versions are left.
 async fn are_left(service: &Service, prefix: &str, expected: &[String]) {
     wait::until_found("the others to go", async || {
         let left = versions(service, prefix).await;
@@ -60,7 +60,7 @@ async fn what_others_store_is_judged_and_served() {
     let bad = text(&service.list_of(2).await[0]["file_id"]);
     service.ends_as(&bad, "infected").await;
     assert_eq!(service.get(&format!("/files/{bad}/download-link")).await.0, 403);
-    // A name without an extension can get one: nobody was asked about the first.
+    // A name without an extension can get one: the uploader did not choose the first name.
     let renamed = service.request(Method::PATCH, &format!("/files/{file_id}"));
     let renamed = renamed.json(&json!({ "filename": "report.pdf" })).send().await.unwrap();
     assert_eq!(renamed.status(), 200);
@@ -171,7 +171,7 @@ async fn the_rules_say_whose_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn duplicated_events_make_one_file() {
     let service = Service::start_with(&RULES, |settings| {
-        settings.tuning.delivery.mischief = Mischief::Duplicate(5);
+        settings.tuning.delivery.faults = Faults::Duplicate(5);
     })
     .await;
     put(&service, "in/mine/a.txt", b"five times told").await;
@@ -187,7 +187,7 @@ async fn duplicated_events_make_one_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_events_are_found_by_looking() {
     let service = Service::start_with(&RULES, |settings| {
-        settings.tuning.delivery.mischief = Mischief::DropFromS3;
+        settings.tuning.delivery.faults = Faults::DropFromS3;
         settings.tuning.incoming_every = Duration::from_millis(300);
     })
     .await;

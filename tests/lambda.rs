@@ -1,6 +1,7 @@
-//! What is deployed works: the release builds of the functions, each in a process of its own, driven as Lambda drives them.
+//! The release builds of the functions work as Lambda runs them, each in a process of its own.
 //!
-//! Storage, ledger and queue are the stand-ins behind their real protocols; definitions are published by the real publisher.
+//! Storage, ledger and queue are the stand-ins behind their real protocols; definitions are published by the
+//! real publisher.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -111,7 +112,8 @@ async fn deployed() -> (Deployment, Environment, Function, Function) {
     (deployment, environment, api, scan)
 }
 
-/// The messages about uploads that wait in the queue, as one batch. (What the publisher stores makes messages as well: there is one bucket.)
+/// The messages about uploads that wait in the queue, as one batch. (What the publisher stores makes messages
+/// as well: there is one bucket.)
 pub(crate) async fn next_batch(service: &Service) -> Value {
     let (queue, mut bodies) = (service.local.queue(), vec![]);
     while let Some(received) = queue.receive(Duration::from_mins(1), 1000).await.unwrap() {
@@ -124,7 +126,8 @@ pub(crate) async fn next_batch(service: &Service) -> Value {
     sqs_event(&bodies)
 }
 
-/// Returns when the function has an engine. On a busy machine that takes longer than the init phase, and the first invocation waits for it.
+/// Returns when the function has an engine. On a busy machine that takes longer than the init phase, and the
+/// first invocation waits for it.
 async fn is_ready(scan: &mut Function) {
     assert_eq!(scan.invoke(json!({ "Records": [] }), LIMIT).await, nothing_failed());
 }
@@ -256,7 +259,8 @@ async fn links_survive_one_rotation_of_their_key() {
         let (status, _, link) = api.request("GET", &path, &bearer(), "").await;
         assert_eq!(status, 200, "{link}");
         links.push(text(&link["download_url"]));
-        // The one that runs since the first key looks again when it does not know a link's key, but not before ten seconds have passed.
+        // The one that runs since the first key looks again when it does not know a link's key, but not
+        // before ten seconds have passed.
         tokio::time::sleep(Duration::from_secs(if round > 0 { 11 } else { 0 })).await;
         let mut statuses = vec![];
         for link in links.iter().rev() {
@@ -290,7 +294,7 @@ async fn bad_events_hurt_nobody_else() {
     assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "clean");
 
     assert!(matches!(api.invoke(json!({ "version": "2.0" }), LIMIT).await, Answer::Error(_)));
-    assert_eq!(api.request("GET", "/health", &json!({}), "").await.0, 200, "the same process goes on");
+    assert_eq!(api.request("GET", "/health", &json!({}), "").await.0, 200, "the same process keeps running");
     let (status, _, problem) = api.request("POST", "/files", &bearer(), "{").await;
     assert_eq!(status, 400, "{problem}");
 }
@@ -315,7 +319,8 @@ async fn an_invocation_that_is_cut_off_loses_nothing() {
     assert_eq!(scan.invoke_and_kill(batch.clone(), LIMIT, is_scanning).await, Answer::TimedOut);
     let _ = rustix::process::kill_process(engine, Signal::KILL);
     assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "scanning");
-    // Delivered again at once, it finds somebody else's lease. When that is over, the sweep asks for another scan.
+    // Redelivered immediately, it finds another scanner's lease. When that expires, the sweep asks for
+    // another scan.
     assert_eq!(scan.invoke(batch, LIMIT).await, nothing_failed(), "a cold start");
     wait::until("the file's end", async || {
         sweep.invoke(json!({ "action": "sweep" }), LIMIT).await;

@@ -1,4 +1,5 @@
-//! Who follows files is told what happens to them when it happens, and after any interruption everything that happened meanwhile.
+//! A client that follows files gets every event immediately, and after an interruption every event that it
+//! missed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -85,7 +86,7 @@ fn kinds(events: &[Event], file_id: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_followed_from_its_announcement_to_its_verdict() {
     let service = Service::start().await;
-    let accepted = service.announce(&json!({ "filename": "a.txt", "size": 4 })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt", "size": 4 })).await;
     let path = format!("/files/{}/events", accepted.file_id);
     let (status, mut stream) = Stream::open(&service, &path, None).await;
     assert_eq!(status, 200);
@@ -103,7 +104,7 @@ async fn a_file_is_followed_from_its_announcement_to_its_verdict() {
     assert!(stream.next().await.is_none(), "nothing more will happen, so the stream ends");
     let (status, _) = Stream::open(&service, &path, last.id.as_deref()).await;
     assert_eq!(status, 204, "a browser stays away then");
-    // Who was away in between is told what it has missed, once each.
+    // A client that was disconnected gets each event that it missed, once.
     let (_, mut stream) = Stream::open(&service, &path, events[0].id.as_deref()).await;
     let missed = stream.until(|_| false).await;
     assert_eq!(kinds(&missed, &accepted.file_id), ["file.scan.completed"]);
@@ -123,7 +124,7 @@ async fn a_restart_loses_no_change() {
     let before = service.upload("before.txt", b"before").await;
     let events = stream.until(|events| kinds(events, &before).len() >= 3).await;
     let last_id = events.last().unwrap().id.clone().unwrap();
-    // More happens while nobody listens, and the service goes down in the middle of it.
+    // More happens while no client is connected, and the service is killed in the middle of it.
     drop(stream);
     let mut ids = vec![service.upload("infected.txt", &eicar()).await];
     service.ends_as(&ids[0], "infected").await;
@@ -159,7 +160,7 @@ async fn an_estimate_comes_from_what_was_measured() {
         let info = service.ends_as(&id, "clean").await;
         longest_scan = longest_scan.max(info["scan_result"]["scan_duration"].as_f64().unwrap());
     }
-    let accepted = service.announce(&json!({ "filename": "a.txt", "size": 4 })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt", "size": 4 })).await;
     let (_, mut stream) = Stream::open(&service, "/events", None).await;
     // Scans are counted just after their verdicts: at first there may be nothing to estimate by.
     let (progress, estimated) = loop {
@@ -171,7 +172,8 @@ async fn an_estimate_comes_from_what_was_measured() {
         }
     };
     assert_eq!(progress["file_id"], accepted.file_id);
-    // Durations are counted in classes, each at most two and a half times as long as the one before; and there may be one file before it.
+    // Durations are counted in classes, each at most two and a half times as long as the one before; and
+    // there may be one file before it.
     let most = (longest_scan * 2.5 + 0.01) * 2.0;
     assert!((0.0..=most).contains(&estimated), "{progress}, at most {most}");
     service.stop().await;

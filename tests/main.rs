@@ -1,4 +1,5 @@
-//! The promises, each in its own file, kept by the whole service on real parts: ClamAV, the AWS SDK, real protocols.
+//! The promises, each in its own file, tested on the whole service with real parts: ClamAV, the AWS SDK, real
+//! protocols.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 

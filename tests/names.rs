@@ -1,4 +1,5 @@
-//! A file keeps the name that its owner gave it, whatever client sent it, from the upload to the saved download; and its type, or none.
+//! A file keeps the name and type that its uploader gave it, whatever the client, from the upload to the
+//! saved download.
 
 use std::process::{Command, Output};
 
@@ -68,7 +69,8 @@ async fn real_clients_keep_the_name() {
     assert_eq!(answered["filename"], "\u{dc}bung _1_; a=b, 50%.txt", "{answered}");
     let script = "import json, sys, urllib3\n\
                   wanted = json.load(sys.stdin)\n\
-                  sent = urllib3.PoolManager().request('POST', wanted['url'], fields={'file': (wanted['name'], b'hello')})\n\
+                  fields = {'file': (wanted['name'], b'hello')}\n\
+                  sent = urllib3.PoolManager().request('POST', wanted['url'], fields=fields)\n\
                   print(sent.data.decode())";
     let wanted = json!({ "url": service.url("/upload"), "name": name });
     let printed = tokio::task::block_in_place(|| crate::support::python(script, &wanted));
@@ -127,7 +129,7 @@ async fn a_type_is_kept_and_none_is_none() {
     ] {
         for method in ["put", "post"] {
             let body = json!({ "filename": "a.txt", "size": 5, "content_type": given, "method": method });
-            let accepted = service.announce(&body).await;
+            let accepted = service.create_upload(&body).await;
             let stored = match method {
                 "put" => service.put(&accepted, b"hello").await,
                 _ => service.post_form(&accepted, b"hello").await,

@@ -1,4 +1,5 @@
-//! The committed description is the one that this code gives, and the reference needs nobody else's server.
+//! The committed description is the one that this code generates, and the API reference loads nothing from
+//! another server.
 
 use crate::support::Service;
 

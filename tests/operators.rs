@@ -1,4 +1,4 @@
-//! Operators see how it goes and mend what does not, and nobody else does: every caller gets what is meant for them, and no more.
+//! Operators, and no other callers, see the service's state and repair it.
 
 use domain::id::Sha256;
 use local::Auth;
@@ -93,7 +93,8 @@ enum Actor {
 
 const ACTORS: [Actor; 5] = [Actor::Nobody, Actor::Owner, Actor::Stranger, Actor::Operator, Actor::LinkHolder];
 
-/// Method, path, body, and what the owner and the operator get; `{clean}` and `{infected}` are the owner's files.
+/// Method, path, body, and what the owner and the operator get; `{clean}` and `{infected}` are the owner's
+/// files.
 type Row = (&'static str, &'static str, Option<Value>, u16, u16);
 
 fn rows() -> Vec<Row> {
@@ -103,7 +104,7 @@ fn rows() -> Vec<Row> {
     let blob =
         json!({ "blob": { "filename": "a.txt", "byte_size": 5, "checksum": "XUFAKrxLKna5cZ2REBfFkg==" } });
     vec![
-        // What is everybody's own: an operator has files too, but not these.
+        // Owners' calls: an operator has files too, but not these.
         ("GET", "/files/{clean}", none(), 200, 404),
         ("GET", "/files/{clean}/status", none(), 200, 404),
         ("GET", "/files/{clean}/download-link", none(), 200, 404),

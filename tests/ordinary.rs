@@ -1,4 +1,4 @@
-//! Ordinary files do not suffer: packages, documents, programs and archives, as common tools make them, are clean.
+//! Ordinary files are clean: packages, documents, programs and archives, as common tools make them.
 //!
 //! `ordinary/README.md` lists what the corpus holds.
 
@@ -41,7 +41,8 @@ fn extension(path: &Path) -> String {
     path.extension().map_or(String::new(), |text| text.to_string_lossy().to_lowercase())
 }
 
-/// All packages and all made files; of what the packages hold, some of each extension, taken from one package after the other.
+/// All packages and all made files; of what the packages hold, some of each extension, taken from one package
+/// after the other.
 pub(crate) fn corpus(directory: &Path, n_of_a_kind: usize) -> BTreeMap<String, Vec<PathBuf>> {
     let mut kinds = BTreeMap::<String, Vec<PathBuf>>::new();
     for part in ["packages", "made"] {
@@ -52,7 +53,8 @@ pub(crate) fn corpus(directory: &Path, n_of_a_kind: usize) -> BTreeMap<String, V
             kinds.entry(extension(&path)).or_default().push(path);
         }
     }
-    // Each file with its rank among its package's files of this extension: the first of every package come first.
+    // Each file with its rank among its package's files of this extension: the first of every package come
+    // first.
     let mut unpacked = BTreeMap::<String, Vec<(usize, PathBuf)>>::new();
     for package in std::fs::read_dir(directory.join("unpacked")).unwrap() {
         let mut files = vec![];

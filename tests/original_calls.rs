@@ -1,4 +1,4 @@
-//! The original service's documented calls work, in order, with its commands' requests and its fields.
+//! The original service's documented calls work, in order, with the requests of its commands and its fields.
 
 use serde_json::Value;
 

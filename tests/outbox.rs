@@ -1,4 +1,4 @@
-//! What has happened is told at least once, under one id, wherever the one who tells it dies.
+//! Every event is delivered at least once and under one id, at whatever point its sender dies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -67,7 +67,8 @@ async fn whoever_tells_may_die_at_any_request() {
             let whole = notify_through(&service, service.local.dynamodb().router(), &receiver).await;
             let outcome = notify::handle(&whole, task(&publish), TIME_LEFT).await;
             assert!(outcome.batch_item_failures.is_empty());
-            // What was stored and not sent is due; the sweep would ask for it in five minutes at the latest, and again if that fails.
+            // What was stored and not sent is due; the sweep would ask for it in five minutes at the latest,
+            // and again if that fails.
             for _ in 0..5 {
                 let later = aws::clock::now() + Duration::from_hours(1);
                 for delivery in whole.stores.ledger.due_deliveries(later, 100).await.unwrap() {
@@ -89,7 +90,7 @@ async fn whoever_tells_may_die_at_any_request() {
             assert!(by_id.values().all(|bodies| bodies.len() == 1), "one event, one body: {told:#?}");
             let record =
                 whole.stores.ledger.load(domain::id::FileId::parse(&file_id).unwrap()).await.unwrap();
-            assert!(!record.unwrap().journal.has_outbox(), "{cut:?} at {n_whole}");
+            assert!(!record.unwrap().history.has_outbox(), "{cut:?} at {n_whole}");
             if !failed {
                 break;
             }
@@ -109,7 +110,8 @@ async fn a_lost_message_is_made_up_for_by_the_sweep() {
         ("WEBHOOK_SECRET", SECRET),
         ("WEBHOOK_PRIVATE_HOSTS", &receiver.address),
     ];
-    // Nobody listens while it happens, and the messages are gone; the next one finds the outboxes by their appointments.
+    // Nobody listens while it happens, and the messages are gone; the next one finds the outboxes by their
+    // appointments.
     let service = Service::start_with(&env, |settings| settings.tuning.n_tellers = 0).await;
     let file_id = service.upload("a.txt", b"good").await;
     service.ends_as(&file_id, "clean").await;

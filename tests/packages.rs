@@ -1,4 +1,4 @@
-//! What is uploaded fits, and starts soon: Lambda's limits, and ours.
+//! What is uploaded to Lambda is within Lambda's limits and ours, and starts soon.
 
 use std::path::Path;
 use std::process::Command;

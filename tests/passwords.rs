@@ -1,4 +1,4 @@
-//! A password that comes with an upload opens the file for its scan, and is found nowhere afterwards.
+//! A password that is sent with an upload opens the file for its scan, and is kept nowhere afterwards.
 
 use std::path::Path;
 use std::process::Command;
@@ -33,7 +33,8 @@ fn locked(content: &[u8]) -> Vec<Locked> {
         made(
             name,
             &format!(
-                "{add} && qpdf --allow-weak-crypto --encrypt {PASSWORD} owner {encryption} -- plain.pdf {name}"
+                "{add} && qpdf --allow-weak-crypto --encrypt {PASSWORD} owner {encryption} -- \
+                 plain.pdf {name}"
             ),
         )
     };
@@ -55,7 +56,7 @@ async fn upload(service: &Service, locked: &Locked, password: Option<&str>) -> S
     if let Some(password) = password {
         body["password"] = password.into();
     }
-    let accepted = service.announce(&body).await;
+    let accepted = service.create_upload(&body).await;
     assert_eq!(service.put(&accepted, &locked.bytes).await.status(), 200);
     accepted.file_id
 }
@@ -87,7 +88,8 @@ async fn a_password_opens_the_file_for_its_scan() {
     service.stop().await;
 }
 
-/// What needs no password is not said to have needed one, and what is hidden beside the locked member is found.
+/// What needs no password is not said to have needed one, and what is hidden beside the locked member is
+/// found.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_excuses_nothing() {
     let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;
@@ -142,7 +144,8 @@ async fn a_password_stays_nowhere() {
         let file = domain::id::FileId::parse(&file_id).unwrap();
         assert_eq!(stores.ledger.load(file).await.unwrap().unwrap().password, None, "kept after the verdict");
     }
-    let waiting = service.announce(&json!({ "filename": "a.zip", "size": 10, "password": PASSWORD })).await;
+    let waiting =
+        service.create_upload(&json!({ "filename": "a.zip", "size": 10, "password": PASSWORD })).await;
     let (_, info) = service.get(&format!("/files/{}", waiting.file_id)).await;
     assert!(!info.to_string().contains(PASSWORD), "{info}");
     let directory = service.stop_and_keep().await;

@@ -1,4 +1,5 @@
-//! Nothing but the API and the storage can be connected to, by their own names, and no other user of the machine reaches what is stored.
+//! Only the API and the storage accept connections, only under their own names, and no other user of the
+//! machine can read what is stored.
 //!
 //! What a web page can do to these is in `tests/browser/hostile.mjs`.
 
@@ -155,7 +156,7 @@ async fn storage_lets_pages_of_allowed_origins_alone_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forms_query_makes_no_header_signed() {
     let service = Service::start().await;
-    let accepted = service.announce(&json!({ "filename": "a.txt", "method": "post" })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt", "method": "post" })).await;
     let url = accepted.upload["url"].as_str().unwrap();
     for query in
         ["", "?X-Amz-SignedHeaders=x-amz-tagging", "?X-Amz-Signature=0&X-Amz-SignedHeaders=x-amz-tagging"]

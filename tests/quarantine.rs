@@ -1,4 +1,5 @@
-//! Infected bytes stay, go, or are moved, as the policy says; and tags say the verdict in the words that were chosen.
+//! Infected bytes are kept, deleted or moved, as the policy says, and tags name the verdict in the chosen
+//! profile's words.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! An owner's quotas are exact, however many requests come at once, and what ends is given back.
+//! An owner's quotas are exact, also for concurrent requests, and a file that ends gives its share back.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ async fn service(quotas: &[(&str, &str)]) -> Service {
     service.with_token(user_token("alice"))
 }
 
-/// So many announcements at once; how many were accepted, and one that was not.
+/// Sends so many announcements concurrently. Returns how many were accepted, and one refusal.
 async fn announce_at_once(service: &Service, n: usize, body: &Value) -> (usize, Option<reqwest::Response>) {
     let requests = (0..n).map(|_| service.request(Method::POST, "/files").json(body).send());
     let answers = futures_util::future::join_all(requests).await;
@@ -71,7 +71,7 @@ async fn bytes_are_reserved_as_announced_and_counted_as_arrived() {
     }
     // Without a size, as much as may arrive is reserved, and given back when less did.
     let unsized_body = json!({ "filename": "a.txt", "method": "post" });
-    let accepted = service.announce(&unsized_body).await;
+    let accepted = service.create_upload(&unsized_body).await;
     assert_eq!(announce_at_once(&service, 5, &of(401)).await.0, 0);
     assert_eq!(service.post_form(&accepted, b"ten bytes!").await.status(), 201);
     service.ends_as(&accepted.file_id, "clean").await;

@@ -1,4 +1,4 @@
-//! What cannot be scanned as a whole says why, through the API, and does not come back.
+//! A file that cannot be scanned as a whole says why through the API, and cannot be downloaded.
 
 use std::collections::BTreeMap;
 use std::process::Command;

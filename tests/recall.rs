@@ -1,4 +1,5 @@
-//! Bytes that were judged before keep their verdict without a scan: the same owner's, by the same engine, and no error.
+//! Bytes that were judged before get the same verdict without a scan: only for the same owner, only with the
+//! same engine, and never an error.
 
 use std::time::Duration;
 
@@ -54,11 +55,11 @@ async fn a_declared_checksum_saves_reading_the_object() {
     let service = service().await;
     let bytes = vec![b'x'; 3_000_000];
     let announcement = json!({ "filename": "a.txt", "size": bytes.len(), "checksum_sha256": sha256(&bytes) });
-    let first = service.announce(&announcement).await;
+    let first = service.create_upload(&announcement).await;
     assert_eq!(service.put(&first, &bytes).await.status(), 200);
     service.ends_as(&first.file_id, "clean").await;
     stop_engine(&service).await;
-    let second = service.announce(&announcement).await;
+    let second = service.create_upload(&announcement).await;
     assert_eq!(service.put(&second, &bytes).await.status(), 200);
     service.ends_as(&second.file_id, "clean").await;
     service.stop().await;

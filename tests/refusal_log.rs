@@ -1,5 +1,5 @@
-//! At the default level, an operator reads in the log why a file is not clean: one line a file, with its id, the reason and what was seen, and
-//! nothing about files that are clean.
+//! At the default level, the log says why a file is not clean: one line per file with its id, the reason and
+//! the observation, and no line about clean files.
 
 use std::process::Stdio;
 

@@ -1,11 +1,11 @@
-//! A verdict is looked at again when the definitions change or somebody asks, a few at a time; what turns out to be infected is out of reach
-//! at once, and whoever is told learns how often it was had before.
+//! Files are rescanned when the definitions change or on request, a few at a time. A file that turns out to
+//! be infected becomes undownloadable immediately, and the event says how often it was downloaded before.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::aftermath::{Aftermath, Rescan};
 use domain::id::{ETag, FileId, OwnerId, Sha256, Version, VersionId};
+use domain::post_verdict::{PostVerdict, Rescan};
 use domain::record::{Record, State, UploadMethod};
 use domain::upload::{AllowedExtensions, UploadPolicy, UploadRequest, accept};
 use domain::usage::Quotas;
@@ -89,7 +89,7 @@ async fn new_definitions_revoke_what_they_find() {
     );
     let (status, problem) = service.get(&link).await;
     assert_eq!((status.as_u16(), &problem["code"]), (403, &json!("infected")), "{problem}");
-    // The other one was looked at too, keeps its verdict, and nobody was bothered with it.
+    // The other one was rescanned too, keeps its verdict, and caused no event.
     wait::until("a look at the other one", async || {
         let (_, info) = service.get(&format!("/files/{good}")).await;
         assert_eq!(info["scan_status"], "clean");
@@ -129,7 +129,7 @@ async fn an_owner_asks_for_another_look() {
     assert_eq!((&again["scan_status"], again.get("rescanning")), (&json!("clean"), None));
     let (status, problem) = service.post(&format!("/files/{bad}/rescan"), &json!({})).await;
     assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("finding_stands")));
-    let waiting = service.announce(&json!({ "filename": "c.txt" })).await.file_id;
+    let waiting = service.create_upload(&json!({ "filename": "c.txt" })).await.file_id;
     let (status, problem) = service.post(&format!("/files/{waiting}/rescan"), &json!({})).await;
     assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("not_scanned_yet")));
     service.request(Method::DELETE, &format!("/files/{good}")).send().await.unwrap();
@@ -142,7 +142,7 @@ async fn an_owner_asks_for_another_look() {
 async fn an_engine_that_does_not_work_changes_no_verdict() {
     let service = Service::start_with(&[("VIRUS_SCAN_TIMEOUT", "2")], |settings| {
         settings.tuning.machine.max_attempts = 2;
-        settings.tuning.machine.look_again = Duration::from_millis(500);
+        settings.tuning.machine.sweep_retry = Duration::from_millis(500);
     })
     .await;
     // A busy machine may take longer than the two seconds for a scan: then it is another file.
@@ -195,9 +195,9 @@ fn clean_record(now: domain::timestamp::Timestamp) -> Record {
         etag: ETag::parse("e").unwrap(),
         size_bytes: 5,
     };
-    let aftermath = Aftermath { rescan: Rescan::Planned { when: now }, ..Aftermath::default() };
+    let post_verdict = PostVerdict { rescan: Rescan::Planned { when: now }, ..PostVerdict::default() };
     let due_at = Some(record.expires_at);
-    Record { state: State::Judged { version, judgement, aftermath }, due_at, ..record }
+    Record { state: State::Judged { version, judgement, post_verdict }, due_at, ..record }
 }
 
 /// For one sweep: more than a busy machine needs.
@@ -219,7 +219,7 @@ async fn ten_thousand_rescans_are_spread_out() {
         stores.ledger.create(new, &record.file_id.to_string()).await.unwrap();
     }
     let machine =
-        domain::machine::MachinePolicy { look_again: Duration::from_hours(10), ..Default::default() };
+        domain::machine::MachinePolicy { sweep_retry: Duration::from_hours(10), ..Default::default() };
     let context = sweep::Context {
         stores: stores.clone(),
         machine,
@@ -238,7 +238,7 @@ async fn ten_thousand_rescans_are_spread_out() {
     // Those that found no room are not looked at again so soon.
     let again = sweep::sweep(&context, TIME_LEFT).await.unwrap();
     assert_eq!((again.n_files, again.n_rescans), (0, 0));
-    // While others wait, none is added, although there are some that are due.
+    // While first scans wait, no rescan is added, although some are due.
     let late = clean_record(aws::clock::now());
     let new = aws::NewFile { record: &late, once: None, quotas: &Quotas::NONE };
     stores.ledger.create(new, "late").await.unwrap();

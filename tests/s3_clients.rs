@@ -1,4 +1,5 @@
-//! Ordinary S3 clients use the storage of one machine as they use S3, without options of their own, and it tells them what is wrong.
+//! Ordinary S3 clients use one machine's storage as they use S3, without special options, and get S3's
+//! errors.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,8 @@ impl Tool {
         let (keys, config) = (service.keys(), directory.join("s3cfg"));
         let host = service.local.report().s3_url.replace("http://", "");
         let text = format!(
-            "[default]\naccess_key = {}\nsecret_key = {}\nhost_base = {host}\nhost_bucket = {host}\nuse_https = False\n",
+            "[default]\naccess_key = {}\nsecret_key = {}\nhost_base = {host}\nhost_bucket = {host}\n\
+             use_https = False\n",
             keys.access_key_id, keys.secret_access_key
         );
         std::fs::write(&config, text).unwrap();
@@ -43,7 +45,8 @@ impl Tool {
     fn rclone(service: &Service, directory: &Path) -> Self {
         let (keys, config) = (service.keys(), directory.join("rclone.conf"));
         let text = format!(
-            "[airlock]\ntype = s3\nprovider = Other\naccess_key_id = {}\nsecret_access_key = {}\nendpoint = {}\n",
+            "[airlock]\ntype = s3\nprovider = Other\naccess_key_id = {}\nsecret_access_key = {}\n\
+             endpoint = {}\n",
             keys.access_key_id,
             keys.secret_access_key,
             service.local.report().s3_url
@@ -81,7 +84,8 @@ fn keys_in_environment(service: &Service) -> Vec<(String, String)> {
     .into()
 }
 
-/// A directory with an ordinary file, one with a difficult name, one that goes in parts, and one that is infected.
+/// A directory with an ordinary file, one with a difficult name, one that goes in parts, and one that is
+/// infected.
 fn files(directory: &Path) -> PathBuf {
     let source = directory.join("source");
     std::fs::create_dir_all(source.join("sub")).unwrap();
@@ -173,7 +177,7 @@ async fn s3cmd_lists_and_synchronises() {
     let directory = tempfile::tempdir().unwrap();
     let s3cmd = Tool::s3cmd(&service, directory.path());
     synchronises(&s3cmd, &["sync"], &format!("s3://airlock/{REMOTE}/"), &service, directory.path()).await;
-    // It begins with the region "US", and is told the right one.
+    // It starts with the region "US", and the error names the right one.
     assert!(s3cmd.succeeds(&["ls"]).await.contains("s3://airlock"));
     s3cmd.succeeds(&["mb", "s3://airlock"]).await;
     service.stop().await;
@@ -197,7 +201,8 @@ async fn rclone_lists_and_synchronises() {
     service.stop().await;
 }
 
-/// An object below a judged file's key is another version: neither writing nor deleting there touches the judged one.
+/// An object below a judged file's key is another version: neither writing nor deleting there touches the
+/// judged one.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_clients_do_elsewhere_changes_no_verdict() {
     let service = Service::start_with(&RULES, |_| {}).await;
@@ -259,7 +264,7 @@ fn problem(text: &str) -> (String, String) {
 async fn a_refused_upload_is_told_why() {
     let service = Service::start().await;
     let accepted =
-        service.announce(&json!({ "filename": "a.txt", "content_type": "text/plain", "size": 5 })).await;
+        service.create_upload(&json!({ "filename": "a.txt", "content_type": "text/plain", "size": 5 })).await;
     let url = accepted.upload["url"].as_str().unwrap();
     let send = async |headers: &[(&str, &str)], body: &'static str| {
         let put = headers.iter().fold(service.http.put(url), |put, (name, value)| put.header(*name, *value));
@@ -296,7 +301,7 @@ async fn a_refused_upload_is_told_why() {
     assert_eq!((status, code.as_str()), (412, "PreconditionFailed"));
     assert!(message.contains("an object is there already"), "{message}");
 
-    let form = service.announce(&json!({ "filename": "a.txt", "method": "post" })).await;
+    let form = service.create_upload(&json!({ "filename": "a.txt", "method": "post" })).await;
     let mut forged = form.clone();
     forged.upload["fields"]["x-amz-signature"] = Value::from("0".repeat(64));
     let answer = service.post_form(&forged, b"hello").await.text().await.unwrap();
@@ -316,7 +321,8 @@ async fn every_error_has_a_message() {
         ($($request:expr),* $(,)?) => {
             $({
                 let error = $request.send().await.unwrap_err();
-                messages.push((error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned()));
+                let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
+                messages.push((owned(error.code()), owned(error.message())));
             })*
         };
     }

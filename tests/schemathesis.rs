@@ -1,5 +1,5 @@
-//! The description tells the truth: thousands of requests made from it, alone and in sequences, by two users and an operator, never make the
-//! service fail, and are never answered in a way that it does not describe.
+//! The service behaves as its description says: thousands of generated requests, alone and in sequences, by
+//! two users and an operator, never cause a 5xx or an answer that is not described.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,10 +9,12 @@ use local::Auth;
 use crate::identity::{ENV, admin_token, user_token};
 use crate::support::{Service, rounds};
 
-const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance";
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+    response_schema_conformance,response_headers_conformance";
 /// Streams do not end, so a client that waits for their ends learns nothing; `live.rs` reads them.
 const STREAMS: [&str; 4] = ["--exclude-path", "/events", "--exclude-path", "/files/{file_id}/events"];
-/// What schemathesis infers of these is not so: their answers name files that the operations have nothing to do with.
+/// What schemathesis infers of these is not so: their answers name files that the operations have nothing to
+/// do with.
 const NOT_LINKED: [&str; 4] = ["--exclude-path", "/stats", "--exclude-path", "/dead-letters"];
 
 /// Runs it; how many cases passed.

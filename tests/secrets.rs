@@ -1,5 +1,5 @@
-//! Nothing that is secret or a person's own is ever logged: not a token, a key, a query string, a link, a file's name or its contents, at
-//! any level, whatever goes wrong with it.
+//! No secret and nothing personal is ever logged: no token, key, query string, link, file name or contents,
+//! at any level, whatever fails.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl Garden {
         value
     }
 
-    /// Something that was given to us, or that we sent, and that nobody may read in a log.
+    /// A value that the service received or sent, and that must not appear in a log.
     fn keep(&mut self, value: &str) -> String {
         self.planted.push(value.to_owned());
         value.to_owned()
@@ -102,7 +102,10 @@ async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, gar
     let at = |path: &str| format!("{url}{path}");
     // A file, from its announcement to its download.
     let name = garden.plant("Name");
-    let body = json!({ "filename": format!("{name}.txt"), "size": 40, "content_type": format!("text/{}", garden.plant("Type")), "password": garden.plant("Password") });
+    let body = json!({
+        "filename": format!("{name}.txt"), "size": 40,
+        "content_type": format!("text/{}", garden.plant("Type")), "password": garden.plant("Password"),
+    });
     let request =
         http.post(at("/files")).bearer_auth(alice).header("idempotency-key", garden.plant("Idempotency"));
     let accepted: Value = request.json(&body).send().await.unwrap().json().await.unwrap();
@@ -130,7 +133,10 @@ async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, gar
     http.get(&location).send().await.unwrap();
     // Edits, forms, and everything that an operator writes.
     let path = format!("/files/{file_id}");
-    let edit = json!({ "filename": format!("{}.txt", garden.plant("Rename")), "tags": { garden.plant("TagKey"): garden.plant("TagValue") } });
+    let edit = json!({
+        "filename": format!("{}.txt", garden.plant("Rename")),
+        "tags": { garden.plant("TagKey"): garden.plant("TagValue") },
+    });
     send(http, Method::PATCH, &at(&path), alice, Some(edit)).await;
     let part = reqwest::multipart::Part::bytes(garden.plant("Form").into_bytes());
     let part = part.file_name(format!("{}.txt", garden.plant("FormName")));

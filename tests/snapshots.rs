@@ -1,10 +1,11 @@
-//! A snapshot of the engine is published with its definitions, and scanners begin with it; whatever is wrong with it, they load the definitions instead.
+//! A snapshot of the engine is published with its definitions, and scanners start from it. Whatever is wrong
+//! with the snapshot, they load the definitions instead.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws::{DefinitionBucket, Endpoints, Sdk};
-use clamd::{DaemonConfig, Limits, Program, Snapshots, contents_digest};
+use clamd::{DaemonConfig, EngineLimits, EngineProgram, Snapshots, contents_digest};
 use definition_set::describe_snapshot;
 use domain::freshness::FreshnessPolicy;
 use serde_json::{Value, json};
@@ -77,10 +78,10 @@ async fn newer_definitions_bring_another_snapshot() {
         assert_eq!(scanner.looks().await.unwrap(), version.to_string());
         scanner.has_definitions().await;
     }
-    assert_eq!(scanner.left_behind(), ["6", "current", "snapshot"], "of one set, and nothing of the others");
+    assert_eq!(scanner.left_behind(), ["6", "current", "snapshot"], "files of one set only");
     // An operator takes the newest back: the earlier one has its snapshot still.
     let serial = serials[1];
-    let back = ::definitions::Event::Command(::definitions::Command::Rollback { serial });
+    let back = ::definitions::UpdateEvent::Command(::definitions::Command::Rollback { serial });
     ::definitions::handle(&deployment.publisher, back).await.unwrap();
     let manifest = deployment.manifest().await;
     delete(&deployment, &format!("files/{}", manifest.files[0].sha256)).await;
@@ -120,9 +121,10 @@ async fn whatever_is_wrong_with_a_snapshot_the_definitions_are_loaded() {
         publish(serial, change).await;
         let mut scanner = deployment.snapshot_scanner(&format!("m{serial}"));
         assert_eq!(scanner.looks().await.unwrap(), "6", "{name}");
-        // One whose contents are others is refused by the engine itself, which may have the definitions by then.
+        // One whose contents are others is refused by the engine itself, which may have the definitions by
+        // then.
         if name != "of other contents" {
-            assert_eq!(scanner.left_behind(), ["6", "current"], "{name}: nobody begins with it");
+            assert_eq!(scanner.left_behind(), ["6", "current"], "{name}: no engine starts from it");
         }
         scanner.engine.stop().await;
     }
@@ -141,7 +143,8 @@ async fn whatever_is_wrong_with_a_snapshot_the_definitions_are_loaded() {
         assert_eq!(scanner.looks().await.unwrap(), "6", "{name}");
         scanner.engine.stop().await;
     }
-    // Nobody touches the last frame at the start: it is found out later, and then there are definitions to load.
+    // Nobody touches the last frame at the start: it is found out later, and then there are definitions to
+    // load.
     deployment.write(&key, flipped(bytes.len() - 1)).await;
     serial += 1;
     publish(serial, &|_| {}).await;
@@ -201,7 +204,7 @@ async fn definitions_are_published_without_a_snapshot_rather_than_with_a_doubtfu
     // An engine that does not run.
     let engine = deployment.publisher.snapshots.clone().unwrap();
     deployment.publisher.snapshots =
-        Some(DaemonConfig { program: Program::AirlockEngine("/bin/false".into()), ..engine.clone() });
+        Some(DaemonConfig { program: EngineProgram::AirlockEngine("/bin/false".into()), ..engine.clone() });
     deployment.publish(5).await;
     assert_eq!(deployment.manifest().await.snapshot, None);
     // One that has loaded something else.
@@ -210,12 +213,13 @@ async fn definitions_are_published_without_a_snapshot_rather_than_with_a_doubtfu
     deployment.publisher.snapshots = Some(DaemonConfig { definitions_directory, ..engine.clone() });
     deployment.publish(5).await;
     assert_eq!(deployment.manifest().await.snapshot, None);
-    // One that runs well, and says something else than clamd about one file: what is in it is over this engine's limit.
+    // One that runs well, and says something else than clamd about one file: what is in it is over this
+    // engine's limit.
     let harmless = deployment.directory.path().join("harmless");
     std::fs::write(&harmless, "nothing to see").unwrap();
     deployment.publisher.known_good = vec![harmless];
     deployment.publisher.known_bad = vec!["/usr/share/clamav-testfiles/clam.zip".into()];
-    let limits = Limits { max_file_size: 500, ..engine.limits };
+    let limits = EngineLimits { max_file_size: 500, ..engine.limits };
     deployment.publisher.snapshots = Some(DaemonConfig { limits, ..engine.clone() });
     deployment.publish(6).await;
     assert_eq!(deployment.manifest().await.snapshot, None);

@@ -1,5 +1,5 @@
-//! A service starts with what it needs or says what is missing; it ends with everything that it started; and a large
-//! upload does not make it large.
+//! A service starts with what it needs or says what is missing; it stops everything that it started; and a
+//! large upload does not make its memory grow.
 
 use std::path::Path;
 

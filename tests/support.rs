@@ -1,4 +1,4 @@
-//! What every promise needs: a service of its own, and a client that speaks to it as a person's program would.
+//! A service for one test, and a client that calls it as a user's program would.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,8 +75,9 @@ pub(crate) fn settings(data_dir: &Path) -> Settings {
     }
 }
 
-/// As a service is, but impatient, so that what takes minutes takes seconds. Only what makes things happen sooner is shorter; what gives up on
-/// something, like a scan's lease, has the time that it has in production, because a busy machine needs it.
+/// As a service is, but impatient, so that what takes minutes takes seconds. Only what makes things happen
+/// sooner is shorter; what gives up on something, like a scan's lease, has the time that it has in
+/// production, because a busy machine needs it.
 fn tuning() -> Tuning {
     let mut tuning = Tuning {
         sweep_every: Duration::from_millis(300),
@@ -85,7 +86,7 @@ fn tuning() -> Tuning {
         gate_worker: process::gate_worker(),
         ..Tuning::default()
     };
-    tuning.machine.look_again = Duration::from_secs(2);
+    tuning.machine.sweep_retry = Duration::from_secs(2);
     tuning.delivery.visibility = SCAN_TIMEOUT * 2;
     tuning.delivery.retry_delay = Duration::from_millis(100);
     // Tests send the same bytes again and again to see them scanned.
@@ -144,7 +145,7 @@ impl Service {
     }
 
     /// `POST /files`, which must succeed.
-    pub(crate) async fn announce(&self, body: &Value) -> Accepted {
+    pub(crate) async fn create_upload(&self, body: &Value) -> Accepted {
         let (status, answer) = self.post("/files", body).await;
         assert_eq!(status, 201, "{answer}");
         Accepted { file_id: text(&answer["file_id"]), upload: answer["upload"].clone() }
@@ -152,7 +153,7 @@ impl Service {
 
     /// Announces, uploads and returns the id.
     pub(crate) async fn upload(&self, filename: &str, bytes: &[u8]) -> String {
-        let accepted = self.announce(&json!({ "filename": filename, "size": bytes.len() })).await;
+        let accepted = self.create_upload(&json!({ "filename": filename, "size": bytes.len() })).await;
         let stored = self.put(&accepted, bytes).await;
         assert_eq!(stored.status(), 200, "{}", stored.text().await.unwrap());
         accepted.file_id
@@ -279,7 +280,7 @@ impl Service {
         Sdk::at(&endpoints, &self.keys(), "us-east-1").await
     }
 
-    /// Its storage, as somebody who may do anything sees it.
+    /// Its storage, with a client that may do anything.
     pub(crate) fn raw_s3(&self) -> aws_sdk_s3::Client {
         let keys = self.keys();
         let credentials = aws_sdk_s3::config::Credentials::new(
@@ -312,7 +313,8 @@ impl Service {
 
 /// Does not follow redirects: where they lead is what is tested. Waits for answers as long as the test may.
 pub(crate) fn client() -> Client {
-    // Far less than the service keeps an idle connection: on a busy machine it would be closed just as it is used again.
+    // Far less than the service keeps an idle connection: on a busy machine it would be closed just as it is
+    // used again.
     let idle = Duration::from_secs(5);
     Client::builder().redirect(reqwest::redirect::Policy::none()).pool_idle_timeout(idle).build().unwrap()
 }

@@ -1,5 +1,9 @@
 //! The repository's own invariants.
 
+mod language;
+mod rooms;
+mod width;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! Who wants to be told is told, signed as Standard Webhooks says, again and again until it works, and never through an address that an
-//! outsider could not reach.
+//! Webhooks are delivered, signed as Standard Webhooks says, retried until they succeed, and never sent to an
+//! address that an outsider could not reach.
 
 use std::time::Duration;
 
@@ -128,8 +128,8 @@ async fn gone_ends_it_until_an_operator_begins_again_and_replays() {
     let ids = |received: &[Received]| {
         received.iter().map(|one| one.id.clone()).collect::<std::collections::BTreeSet<_>>()
     };
-    assert_eq!(ids(&told), ids(&other.received()), "an event has one id for all");
-    assert_eq!(other.received().len(), 6, "the other one was not told again");
+    assert_eq!(ids(&told), ids(&other.received()), "an event has one id for all endpoints");
+    assert_eq!(other.received().len(), 6, "the other endpoint gets no duplicate");
     for (body, code) in [
         (json!({ "since": "yesterday" }), "invalid_body"),
         (json!({ "since": "2020-01-01T00:00:00Z", "endpoint": "x" }), "invalid_body"),
@@ -160,7 +160,8 @@ async fn a_private_address_needs_the_operators_word() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_public_name_that_leads_inside_is_not_asked() {
-    // `localhost` is a name whose look-up gives a private address, as a rebinding name server's second answer does.
+    // `localhost` is a name whose look-up gives a private address, as a rebinding name server's second answer
+    // does.
     let env = [("WEBHOOK_URLS", "https://localhost/hook"), ("WEBHOOK_SECRET", SECRET)];
     let service = Service::start_with(&env, |_| {}).await;
     let file_id = service.upload("a.txt", b"good").await;

@@ -1,4 +1,4 @@
-//! Files that make whoever takes them apart work.
+//! Files that take much processor time to inspect.
 
 use std::io::Write as _;
 
@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::deep;
 
-/// Everything that the gate looks for in the middle of other data, with enough behind it to be looked at twice.
+/// Everything that the gate looks for in the middle of other data, with enough behind it to be looked at
+/// twice.
 const MARKS: &[(&str, &[u8])] = &[
     ("zip, local header", b"PK\x03\x04\x14\0\0\0\x08\0"),
     (

@@ -1,4 +1,4 @@
-//! Files that are nested as deeply as one says.
+//! Containers nested to a given depth.
 
 use std::io::Write as _;
 
@@ -141,7 +141,8 @@ fn pdf(value: &[u8]) -> Vec<u8> {
     [body, trailer.into_bytes()].concat()
 }
 
-/// MS-CFB: storages, each the only child of the one before. Version 3: sectors of 512 bytes, four entries each.
+/// MS-CFB: storages, each the only child of the one before. Version 3: sectors of 512 bytes, four entries
+/// each.
 fn storages(n_levels: usize) -> Vec<u8> {
     const FREE: u32 = u32::MAX;
     const END: u32 = u32::MAX - 1;

@@ -1,4 +1,5 @@
-//! A line that is cut: passes on so many requests, and after that none, as if the process behind it, or the one before it, had died.
+//! A connection that is cut: passes a given number of requests and no more, as if the process behind it, or
+//! the client, had died.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,7 +57,8 @@ async fn forward(http: &reqwest::Client, target: &str, request: Request) -> Resp
     response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
 }
 
-/// The address of a line to `target` that calls it by another name: for clients that cannot look that name up.
+/// The address of a line to `target` that calls it by another name: for clients that cannot look that name
+/// up.
 pub(crate) async fn as_host(target: &str, host: &str) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -74,7 +76,8 @@ async fn rename(
     forward(&http, &target, request).await
 }
 
-/// The address of a line to `target` that holds back whatever asks for bytes from `first_byte` on. When `release` has a permit, and from then on, it refuses that.
+/// The address of a line to `target` that holds back whatever asks for bytes from `first_byte` on. When
+/// `release` has a permit, and from then on, it refuses that.
 pub(crate) async fn holding_back(target: &str, first_byte: u64, release: Arc<Semaphore>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

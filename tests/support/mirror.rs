@@ -1,4 +1,4 @@
-//! A ClamAV mirror on loopback, with the databases that ClamAV's makers signed, and with every way in which mirrors fail.
+//! A ClamAV mirror on loopback, with databases that ClamAV signed, and with every way in which mirrors fail.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

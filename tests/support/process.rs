@@ -1,4 +1,5 @@
-//! A service in a process of its own, for what only a process can show: being killed, its memory, its children.
+//! A service in a process of its own, for what only a process can show: being killed, its memory, its
+//! children.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,8 @@ pub(crate) struct Process {
     pub(crate) url: String,
 }
 
-/// Two ports that are free, and stay so until they are bound: the kernel gives them to nobody who asks for any port (Linux,
-/// `ip_local_port_range`: from 32768), and other tests' processes begin elsewhere.
+/// Two ports that are free, and stay so until they are bound: the kernel gives them to no process that asks
+/// for any port (Linux, `ip_local_port_range`: from 32768), and other tests' processes begin elsewhere.
 pub(crate) fn free_ports() -> (u16, u16) {
     const FIRST: u16 = 10_000;
     const N_PORTS: u16 = 20_000;

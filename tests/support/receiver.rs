@@ -1,4 +1,4 @@
-//! Somebody who is told by webhooks: keeps every request, and answers as it is told to.
+//! A receiver of webhooks: keeps every request, and answers as configured.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,5 +1,5 @@
-//! Lambda, as a function sees it: its Runtime API, on loopback, and the release build of the function in a process of its own.
-//! (AWS, "Using the Lambda runtime API for custom runtimes")
+//! Lambda, as a function sees it: its Runtime API, on loopback, and the release build of the function in a
+//! process of its own. (AWS, "Using the Lambda runtime API for custom runtimes")
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -72,17 +72,18 @@ impl Function {
         Ok(function)
     }
 
-    /// Sends an event and waits for what comes of it. After `limit` the process is killed, and the next event finds another.
+    /// Sends an event and waits for what comes of it. After `limit` the process is killed, and the next event
+    /// finds another.
     pub(crate) async fn invoke(&mut self, event: Value, limit: Duration) -> Answer {
         self.invoke_and_kill(event, limit, tokio::time::sleep(limit)).await
     }
 
-    /// The same, but it is not killed when the time that it was told is over: it must notice by itself.
+    /// The same, but the function is not killed when its time is over: it must notice by itself.
     pub(crate) async fn invoke_told(&mut self, event: Value, told: Duration) -> Answer {
         self.invoke_and_kill(event, told, std::future::pending()).await
     }
 
-    /// The same, but it is killed when `killed` is ready, whatever it was told.
+    /// The same, but the function is killed when `killed` is ready, whatever deadline it was given.
     pub(crate) async fn invoke_and_kill(
         &mut self,
         event: Value,
@@ -166,16 +167,8 @@ impl Function {
 
 impl Drop for Function {
     fn drop(&mut self) {
-        if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::TERM);
-            // Its engine ends with it. Nothing depends on that: what takes longer is killed.
-            for _ in 0..100 {
-                if !matches!(self.child.try_wait(), Ok(None)) {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-        }
+        // Its engine ends with it.
+        super::wait::end_gracefully(&mut self.child);
     }
 }
 
@@ -225,7 +218,8 @@ impl RuntimeApi {
     }
 }
 
-/// A streamed response: its status and headers, eight zero bytes, its body (AWS, "Response streaming with custom runtimes").
+/// A streamed response: its status and headers, eight zero bytes, its body (AWS, "Response streaming with
+/// custom runtimes").
 fn streamed(body: &[u8]) -> Option<Value> {
     let at = body.windows(8).position(|window| window == [0; 8])?;
     let mut response: Value = serde_json::from_slice(&body[..at]).ok()?;
@@ -272,10 +266,15 @@ async fn answer(State(api): State<Arc<RuntimeApi>>, uri: Uri, headers: HeaderMap
 pub(crate) fn http_event(method: &str, path: &str, headers: &Value, body: &str) -> Value {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     json!({
-        "version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path, "rawQueryString": query, "headers": headers,
+        "version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path, "rawQueryString": query,
+        "headers": headers,
         "requestContext": {
-            "accountId": "1", "apiId": "api", "domainName": "api.execute-api.us-east-1.amazonaws.com", "domainPrefix": "api",
-            "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test" },
+            "accountId": "1", "apiId": "api", "domainName": "api.execute-api.us-east-1.amazonaws.com",
+            "domainPrefix": "api",
+            "http": {
+                "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1",
+                "userAgent": "test",
+            },
             "requestId": "JKJaXmPLvHcESHA=", "routeKey": format!("{method} {path}"), "stage": "$default",
             "time": "24/Nov/2026:10:00:00 +0000", "timeEpoch": 1_795_514_400_000_i64,
         },
@@ -290,7 +289,10 @@ pub(crate) fn sqs_event(bodies: &[(&str, &str)]) -> Value {
         .map(|(id, body)| {
             json!({
                 "messageId": id, "receiptHandle": "handle", "body": body,
-                "attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": "1523232000000", "SenderId": "S3", "ApproximateFirstReceiveTimestamp": "1523232000001" },
+                "attributes": {
+                    "ApproximateReceiveCount": "1", "SentTimestamp": "1523232000000", "SenderId": "S3",
+                    "ApproximateFirstReceiveTimestamp": "1523232000001",
+                },
                 "messageAttributes": {}, "md5OfBody": "0", "eventSource": "aws:sqs",
                 "eventSourceARN": "arn:aws:sqs:us-east-1:1:scan", "awsRegion": "us-east-1",
             })

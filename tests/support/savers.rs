@@ -1,4 +1,4 @@
-//! Real clients that save what a URL gives: curl, Python's requests, Chromium.
+//! Real clients that save what a URL returns: curl, Python's requests, Chromium.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

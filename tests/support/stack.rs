@@ -1,11 +1,10 @@
-//! A deployed stack: the template on ministack, with the release builds of the functions, and a client of it.
+//! A deployed stack: the template on ministack, with the release builds of the functions, and a client for
+//! it.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -76,7 +75,7 @@ impl Stack {
         (status.as_u16(), body)
     }
 
-    pub(crate) async fn announce(&self, wanted: Value) -> (String, Value) {
+    pub(crate) async fn create_upload(&self, wanted: Value) -> (String, Value) {
         let (status, body) =
             answer(self.authorized(Method::POST, "/files").json(&wanted).send().await.unwrap()).await;
         assert_eq!(status, 201, "{body}");
@@ -84,7 +83,7 @@ impl Stack {
     }
 
     pub(crate) async fn upload(&self, name: &str, bytes: &[u8]) -> String {
-        let (file_id, upload) = self.announce(json!({ "filename": name, "size": bytes.len() })).await;
+        let (file_id, upload) = self.create_upload(json!({ "filename": name, "size": bytes.len() })).await;
         self.put(&upload, bytes).await;
         file_id
     }
@@ -136,16 +135,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // It takes the imitation with it, and the functions that run there.
-        if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::TERM);
-            // Nothing depends on it: what takes longer is left to itself.
-            for _ in 0..100 {
-                if !matches!(self.child.try_wait(), Ok(None)) {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-        }
+        // It ends the imitation, and the functions that run there.
+        wait::end_gracefully(&mut self.child);
     }
 }

@@ -1,17 +1,21 @@
-//! Waiting, in one place. No wait here has a limit of its own: a busy machine takes as long as it takes. What never happens is ended by
-//! nextest (`.config/nextest.toml`), and by then the test's output says what was awaited and what was seen instead.
+//! The one place where tests wait, with [`until`] and [`until_found`]. No wait has a limit of its own: a busy
+//! machine takes as long as it takes. nextest ends what never happens (`.config/nextest.toml`); by then the
+//! test's output says what was awaited and what was seen instead.
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use domain::timestamp::Timestamp;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::Child;
 
 const LOOK_FIRST_AFTER: Duration = Duration::from_millis(20);
-/// Many tests wait beside each other: looking more often would take the time from what is awaited.
+/// Many tests wait concurrently: looking more often would slow down what they wait for.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(250);
 const SAY_SO_EVERY: Duration = Duration::from_secs(30);
 
-/// Looks until there is what was `awaited`; an `Err` is what was seen instead.
+/// Polls `look` until it returns `Ok`, and returns that. `Err` is what was seen instead of what was
+/// `awaited`.
 pub(crate) async fn until_found<T, S: Debug>(
     awaited: &str,
     mut look: impl AsyncFnMut() -> Result<T, S>,
@@ -31,18 +35,18 @@ pub(crate) async fn until_found<T, S: Debug>(
     }
 }
 
-/// Looks until what was `awaited` holds.
+/// Polls `holds` until it returns true.
 pub(crate) async fn until(awaited: &str, mut holds: impl AsyncFnMut() -> bool) {
     until_found(awaited, async || if holds().await { Ok(()) } else { Err("not yet") }).await;
 }
 
-/// Returns when the clock says that `moment` is over.
+/// Waits until `moment` has passed.
 pub(crate) async fn until_after(moment: Timestamp) {
-    until("a moment to be over", async || aws::clock::now() > moment).await;
+    until("a moment to pass", async || aws::clock::now() > moment).await;
 }
 
-/// Plays a scenario that has to fit into a time that the product measures. It is given that time, and says `None` when the machine was too
-/// slow for it: then it is played again, with twice the time.
+/// Runs a scenario that has to fit into a time that the product measures. It gets that time, and returns
+/// `None` when the machine was too slow for it; then it is run again with twice the time.
 pub(crate) async fn in_enough_time<T>(
     first: Duration,
     mut scenario: impl AsyncFnMut(Duration) -> Option<T>,
@@ -57,7 +61,21 @@ pub(crate) async fn in_enough_time<T>(
     }
 }
 
-/// Gives what must not happen time to happen. On a slow machine less happens in it: the test may then miss a fault, and never invents one.
+/// Gives something that must not happen time to happen. On a slow machine less happens in that time: the test
+/// may miss a fault then, and never reports one that is not there.
 pub(crate) async fn linger(time: Duration) {
     tokio::time::sleep(time).await;
+}
+
+/// Asks a process to end, and gives it ten seconds. What takes longer is killed with its handle.
+pub(crate) fn end_gracefully(child: &mut Child) {
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let Some(pid) = pid else { return };
+    let _ = kill_process(pid, Signal::TERM);
+    for _ in 0..100 {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

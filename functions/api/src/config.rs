@@ -14,7 +14,7 @@ use settings::{
 };
 use web::{Identity, LinkKey, LoopbackOnly, Verifier};
 
-use crate::{Context, Disk, Probe, Settings};
+use crate::{Context, Disk, Settings, StatsSource};
 
 /// What an operator chooses for the API, wherever it runs.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub struct ApiDependencies {
     /// How long an engine may be silent; `None` where engines come and go.
     pub engine_silence: Option<Duration>,
     /// Statistics of the process; `None` where the API is alone in it.
-    pub probe: Option<Probe>,
+    pub probe: Option<StatsSource>,
     /// The disk that scans need; `None` where they run elsewhere.
     pub room: Option<Disk>,
 }
@@ -99,7 +99,7 @@ impl Context {
             settings: Settings {
                 link_ttl: links.link_ttl,
                 max_form_size: dependencies.max_form_size.min(uploads.max_file_size),
-                first_look: machine.look_again,
+                first_sweep_in: machine.sweep_retry,
                 engine_silence: dependencies.engine_silence,
                 allowed_origins: origins.allowed_origins,
                 loopback_only: dependencies.loopback_only,

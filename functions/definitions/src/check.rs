@@ -1,12 +1,13 @@
-//! Is a set any good? The scanners' own engine loads it, finds what it must and passes what it must.
+//! Checks a set before it is published: the scanners' own engine loads it, finds the canary and passes
+//! harmless files.
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clamd::{Engine, EngineError, Transport, harmless};
-use domain::verdict::{Engine as EngineStamp, EngineReply};
+use clamd::{Engine, EngineError, Scan, Transport, harmless};
+use domain::verdict::{EngineReply, EngineVersion};
 use thiserror::Error;
 
 use crate::Context;
@@ -18,14 +19,15 @@ pub enum CheckError {
     Engine(#[from] EngineError),
     #[error("`{0}` cannot be read")]
     Unreadable(PathBuf, #[source] std::io::Error),
-    #[error("`{file}`, which is harmless, is found to be `{reply:?}`")]
+    #[error("the harmless file `{file}` is reported as `{reply:?}`")]
     FalseAlarm { file: PathBuf, reply: EngineReply },
 }
 
 const SCAN_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Loads what freshclam left, and ends the engine again.
-pub(crate) async fn check(context: &Context) -> Result<EngineStamp, CheckError> {
+/// Starts an engine with the set that freshclam left, checks it and stops the engine. Returns what the engine
+/// is.
+pub(crate) async fn check(context: &Context) -> Result<EngineVersion, CheckError> {
     let made = std::fs::create_dir_all(&context.engine.run_directory);
     made.map_err(EngineError::TemporaryDirectory)?;
     let engine = Engine::new(context.engine.clone(), Transport::Stream);
@@ -34,7 +36,7 @@ pub(crate) async fn check(context: &Context) -> Result<EngineStamp, CheckError> 
     checked
 }
 
-async fn check_with(context: &Context, engine: &Engine) -> Result<EngineStamp, CheckError> {
+async fn check_with(context: &Context, engine: &Engine) -> Result<EngineVersion, CheckError> {
     let stamp = engine.check().await?;
     for path in &context.known_good {
         let file = File::open(path).map_err(|error| CheckError::Unreadable(path.clone(), error))?;
@@ -51,14 +53,47 @@ async fn check_with(context: &Context, engine: &Engine) -> Result<EngineStamp, C
     Ok(stamp)
 }
 
-async fn pass(engine: &Engine, path: &std::path::Path, file: &File) -> Result<(), CheckError> {
+async fn pass(engine: &Engine, path: &Path, file: &File) -> Result<(), CheckError> {
     let metadata = file.metadata().map_err(|error| CheckError::Unreadable(path.to_owned(), error))?;
     let scan = engine.scan(file, metadata.len(), vec![], SCAN_TIMEOUT).await?;
+    harmless_scan(path, scan)
+}
+
+/// Refuses a scan of a harmless file that found something, or whose engine missed the canary.
+fn harmless_scan(path: &Path, scan: Scan) -> Result<(), CheckError> {
     if !(scan.canary_found_before && scan.canary_found_after) {
         return Err(EngineError::NoCanary.into());
     }
     match scan.replies.into_iter().find(|reply| *reply != EngineReply::Ok) {
         None => Ok(()),
         Some(reply) => Err(CheckError::FalseAlarm { file: path.to_owned(), reply }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fixtures::{engine, evidence};
+
+    use super::*;
+
+    fn scan() -> Scan {
+        let (replies, engine) = (evidence().replies, engine("1"));
+        let (canary_found_before, canary_found_after) = (true, true);
+        Scan { replies, n_bytes: 10, canary_found_before, canary_found_after, n_engine_errors: 0, engine }
+    }
+
+    #[test]
+    fn a_finding_in_a_harmless_file_or_a_missed_canary_stops_the_publication() {
+        let path = Path::new("/bin/true");
+        assert!(harmless_scan(path, scan()).is_ok());
+        let found = Scan { replies: vec![EngineReply::Ok, EngineReply::Found("Eicar".to_owned())], ..scan() };
+        let alarm = harmless_scan(path, found).unwrap_err();
+        assert_eq!(alarm.to_string(), "the harmless file `/bin/true` is reported as `Found(\"Eicar\")`");
+        for blind in
+            [Scan { canary_found_before: false, ..scan() }, Scan { canary_found_after: false, ..scan() }]
+        {
+            let error = harmless_scan(path, blind).unwrap_err();
+            assert!(matches!(error, CheckError::Engine(EngineError::NoCanary)), "{error}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws::{DefinitionBucket, Sdk, Secret};
 use clamd::freshclam::{Databases, Freshclam, Mirror};
-use clamd::{DaemonConfig, Limits, Program};
+use clamd::{DaemonConfig, EngineLimits, EngineProgram};
 use definition_set::SigningKey;
 use settings::{
     ConfigError, DefinitionBucketSettings, EngineChoice, EngineSettings, Environment, FreshnessSettings,
@@ -59,18 +59,18 @@ impl PublisherDeployment {
     /// The engine that checks what freshclam left.
     fn clamd(&self, freshclam: &Freshclam) -> DaemonConfig {
         DaemonConfig {
-            program: Program::Clamd(self.layer.clamd.clone()),
+            program: EngineProgram::Clamd(self.layer.clamd.clone()),
             launcher: vec![],
             run_directory: self.layer.scratch.join("run"),
             definitions_directory: freshclam.directory.clone(),
-            limits: Limits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(1) },
+            limits: EngineLimits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(1) },
             start_timeout: Duration::from_mins(2),
         }
     }
 
     /// The engine that makes snapshots; `None` if scanners run clamd.
     fn snapshot_engine(&self, clamd: &DaemonConfig) -> Option<DaemonConfig> {
-        let program = || Program::AirlockEngine(self.layer.airlock_engine.clone());
+        let program = || EngineProgram::AirlockEngine(self.layer.airlock_engine.clone());
         let is_used = self.engine.engine == Some(EngineChoice::Snapshot);
         is_used.then(|| DaemonConfig { program: program(), ..clamd.clone() })
     }

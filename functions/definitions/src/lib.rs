@@ -1,13 +1,16 @@
-//! "Are we current?" freshclam's databases become a checked, signed definition set that scanners may take.
+//! Turns freshclam's databases into a checked, signed definition set, and publishes it for the scanners.
 //!
-//! Invariant: nothing is published that the scanners' own engine did not load, find the canary with, and pass known-good files with.
-//! Invariant: whatever fails, what was published before stays published.
+//! Invariant: nothing is published before the scanners' own engine has loaded it, found the canary with it,
+//! and passed known-good files.
+//! Invariant: after any failure, the published set stays published.
 
 mod check;
 mod cloudformation;
 mod config;
 mod rollback;
 mod snapshot;
+#[cfg(test)]
+mod testing;
 mod update;
 
 use std::path::PathBuf;
@@ -27,64 +30,66 @@ pub use update::{UpdateError, update};
 pub struct Context {
     pub bucket: DefinitionBucket,
     pub key: SigningKey,
-    /// Where it works is wiped before each update.
+    /// Its directory is wiped before each update.
     pub freshclam: Freshclam,
     /// The scanners' engine; its definitions are those that freshclam left.
     pub engine: DaemonConfig,
-    /// Programs and documents that are not malware. One that is found to be stops the publication.
+    /// Programs and documents that are not malware. A finding in one of them stops the publication.
     pub known_good: Vec<PathBuf>,
-    /// Harmless files that ClamAV knows. What clamd says about them a snapshot must say too.
+    /// ClamAV's own test files. A snapshot must find in them what clamd finds.
     pub known_bad: Vec<PathBuf>,
-    /// What makes snapshots, with the same definitions as `engine`; `None` if scanners do not use them.
+    /// The engine that makes snapshots, with the definitions of `engine`; `None` if scanners do not use them.
     pub snapshots: Option<DaemonConfig>,
-    /// How long scanners may use a set without seeing another.
+    /// How long scanners may use a set without a newer one.
     pub ttl: Duration,
 }
 
-/// What the function is asked to do.
+/// The function's input.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub enum Event {
+pub enum UpdateEvent {
     Command(Command),
-    /// CloudFormation made, changed or removed the stack.
+    /// CloudFormation created, updated or deleted the stack.
     Stack(cloudformation::ResourceRequest),
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Command {
-    /// What the schedule asks.
+    /// Sent by the schedule.
     Update,
-    /// Publishes the set of an earlier serial number again, and never again the version that is published now.
+    /// Publishes the set of an earlier serial number again, and withdraws the version that is published now.
     Rollback { serial: u64 },
 }
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Report {
+pub enum UpdateReport {
     Published {
         serial: u64,
         version: String,
     },
-    /// A mirror said 403 or 429; freshclam will not ask it again before its time.
+    /// A mirror answered 403 or 429; freshclam does not ask it again before the time that it gave.
     CoolingDown,
-    /// The mirror's version was taken back by an operator.
+    /// The mirror's version was withdrawn by an operator.
     Withdrawn {
         version: String,
     },
-    /// What CloudFormation was told.
+    /// What CloudFormation was sent.
     Stack {
         public_key: String,
     },
 }
 
-/// Handles one event. An error leaves everything as it was, and makes the invocation fail, so that its alarm fires.
-pub async fn handle(context: &Context, event: Event) -> anyhow::Result<Report> {
+/// Handles one event. An error changes nothing, and fails the invocation, so that its alarm fires.
+pub async fn handle(context: &Context, event: UpdateEvent) -> anyhow::Result<UpdateReport> {
     let report = match event {
-        Event::Command(Command::Update) => update(context, aws::clock::now()).await?,
-        Event::Command(Command::Rollback { serial }) => roll_back(context, serial, aws::clock::now()).await?,
-        Event::Stack(request) => cloudformation::answer(context, request).await?,
+        UpdateEvent::Command(Command::Update) => update(context, aws::clock::now()).await?,
+        UpdateEvent::Command(Command::Rollback { serial }) => {
+            roll_back(context, serial, aws::clock::now()).await?
+        }
+        UpdateEvent::Stack(request) => cloudformation::answer(context, request).await?,
     };
     tracing::info!(?report, "done");
     Ok(report)

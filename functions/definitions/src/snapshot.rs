@@ -1,6 +1,8 @@
-//! How do scanners begin without loading the definitions? With a snapshot of an engine that has loaded them: made here once, compared, and published with the set.
+//! Makes the snapshot of an engine that has loaded a set, from which scanners start without loading the
+//! definitions.
 //!
-//! Invariant: no snapshot is published whose engine said anything about a sample that clamd with the same definitions did not say.
+//! Invariant: no snapshot is published whose engine replied to a sample as clamd with the same definitions
+//! did not.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +19,7 @@ use thiserror::Error;
 
 use crate::Context;
 
-/// A snapshot to publish, and where it is, unless it is published already.
+/// A snapshot to publish, and its path unless it is in the bucket already.
 pub(crate) struct Made {
     pub(crate) described: SetSnapshot,
     pub(crate) path: Option<PathBuf>,
@@ -34,13 +36,14 @@ pub(crate) enum NoSnapshot {
     Engine(#[from] EngineError),
     #[error("`{0}` cannot be read")]
     Unreadable(PathBuf, #[source] io::Error),
-    #[error("about `{sample}`, clamd says `{clamd:?}` and the snapshot `{restored:?}`")]
+    #[error("to `{sample}`, clamd replies `{clamd:?}` and the snapshot `{restored:?}`")]
     OtherReply { sample: PathBuf, clamd: Vec<EngineReply>, restored: Vec<EngineReply> },
 }
 
 const SCAN_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Of the set that freshclam left. What `before` has published is used again where it is of the same set and the same build of the engine.
+/// The snapshot of the set that freshclam left. The one that `before` published is reused for the same set
+/// and the same build of the engine.
 pub(crate) async fn of_set(
     context: &Context,
     config: &DaemonConfig,
@@ -51,9 +54,8 @@ pub(crate) async fn of_set(
     let samples: Vec<PathBuf> = context.known_good.iter().chain(&context.known_bad).cloned().collect();
     let snapshots = Snapshots::new(config, samples.clone());
     let build = snapshots.build().await?;
-    let published = before.filter(|before| before.files == files).and_then(|before| before.snapshot.clone());
-    if let Some(described) = published.filter(|published| published.build == build) {
-        return Ok(Made { described, path: None });
+    if let Some(described) = published(before, files, &build) {
+        return Ok(Made { described: described.clone(), path: None });
     }
     let path = context.freshclam.directory.with_extension("snapshot");
     snapshots.make(&path).await?;
@@ -69,7 +71,14 @@ pub(crate) async fn of_set(
     Ok(Made { described, path: Some(path) })
 }
 
-/// Each engine by itself: two that are loaded need twice the memory.
+/// The published snapshot, if it is of these files and this build of the engine.
+fn published<'a>(before: Option<&'a Manifest>, files: &[SetFile], build: &str) -> Option<&'a SetSnapshot> {
+    let same_set = before.filter(|before| before.files == files)?;
+    same_set.snapshot.as_ref().filter(|snapshot| snapshot.build == build)
+}
+
+/// Compares the replies of clamd and of the snapshot. The engines run one after the other, because two loaded
+/// ones need twice the memory.
 async fn compare(
     context: &Context,
     config: &DaemonConfig,
@@ -77,11 +86,19 @@ async fn compare(
     samples: &[PathBuf],
 ) -> Result<(), NoSnapshot> {
     let clamd = replies(&context.engine, None, samples).await?;
-    // Without definitions to fall back on, an engine that does not use the snapshot says nothing at all.
+    // Without definitions to fall back on, an engine that does not use the snapshot replies nothing at all.
     let empty = config.run_directory.join("no-definitions");
     std::fs::create_dir_all(&empty).map_err(|error| NoSnapshot::Unreadable(empty.clone(), error))?;
     let config = DaemonConfig { definitions_directory: empty, ..config.clone() };
     let restored = replies(&config, Some(snapshot), samples).await?;
+    same_replies(samples, clamd, restored)
+}
+
+fn same_replies(
+    samples: &[PathBuf],
+    clamd: Vec<Vec<EngineReply>>,
+    restored: Vec<Vec<EngineReply>>,
+) -> Result<(), NoSnapshot> {
     for ((sample, clamd), restored) in samples.iter().zip(clamd).zip(restored) {
         if clamd != restored {
             return Err(NoSnapshot::OtherReply { sample: sample.clone(), clamd, restored });
@@ -120,4 +137,41 @@ async fn reply(engine: &Engine, sample: &Path) -> Result<Vec<EngineReply>, NoSna
         return Err(EngineError::NoCanary.into());
     }
     Ok(scan.replies)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::Sha256;
+    use fixtures::NOW;
+
+    use super::*;
+    use crate::testing::{manifest, set_file};
+
+    fn snapshot(build: &str) -> SetSnapshot {
+        let digest = Sha256::from_bytes([3; 32]);
+        SetSnapshot { size_bytes: 1, sha256: digest, contents: digest, build: build.to_owned() }
+    }
+
+    #[test]
+    fn a_published_snapshot_is_reused_only_for_the_same_files_and_build() {
+        let before = Manifest { snapshot: Some(snapshot("b1")), ..manifest(1, "27900", NOW) };
+        assert_eq!(published(Some(&before), &before.files, "b1"), Some(&snapshot("b1")));
+        assert_eq!(published(Some(&before), &before.files, "b2"), None, "another build");
+        assert_eq!(published(Some(&before), &[set_file("daily.cvd", 9)], "b1"), None, "other files");
+        let without = Manifest { snapshot: None, ..before.clone() };
+        assert_eq!(published(Some(&without), &before.files, "b1"), None);
+        assert_eq!(published(None, &before.files, "b1"), None);
+    }
+
+    #[test]
+    fn a_snapshot_that_replies_otherwise_than_clamd_is_not_published() {
+        let samples = ["a", "b"].map(PathBuf::from);
+        let found = |name: &str| vec![EngineReply::Found(name.to_owned())];
+        let clamd = vec![found("X"), vec![EngineReply::Ok]];
+        assert!(same_replies(&samples, clamd.clone(), clamd.clone()).is_ok());
+        for restored in [vec![found("X"), found("Y")], vec![found("Z"), vec![EngineReply::Ok]]] {
+            let error = same_replies(&samples, clamd.clone(), restored.clone()).unwrap_err();
+            assert!(matches!(error, NoSnapshot::OtherReply { .. }), "{restored:?}");
+        }
+    }
 }

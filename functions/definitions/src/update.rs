@@ -1,12 +1,14 @@
-//! One update: what is published comes here, freshclam patches it, the engine checks it, and it is published again.
+//! Updates the published set: fetches it, lets freshclam patch it, has the engine check it and publishes the
+//! result.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aws::metrics::Metric;
 use aws::{Pointer, StoreError};
 use clamd::definitions::DefinitionsError;
-use clamd::freshclam::{Databases, FreshclamError, Outcome, STATE_FILE};
+use clamd::freshclam::{Databases, FreshclamError, STATE_FILE, UpdateOutcome};
 use definition_set::{
     Draft, InstallError, Manifest, PublishError, SetFile, Sources, describe_files, install, open, publish,
 };
@@ -16,7 +18,7 @@ use thiserror::Error;
 
 use crate::check::{CheckError, check};
 use crate::snapshot::{self, Made};
-use crate::{Context, Report};
+use crate::{Context, UpdateReport};
 
 /// Why nothing was published.
 #[derive(Debug, Error)]
@@ -33,7 +35,7 @@ pub enum UpdateError {
     Definitions(#[from] DefinitionsError),
     #[error("the database `{0}` is missing")]
     Missing(String),
-    #[error("the mirror's definitions are of {fetched}, older than what is published, of {published}")]
+    #[error("the mirror's definitions, built at {fetched}, are older than those published ({published})")]
     Older { fetched: Timestamp, published: Timestamp },
     #[error(transparent)]
     Check(#[from] CheckError),
@@ -41,11 +43,12 @@ pub enum UpdateError {
     Publish(#[from] PublishError),
 }
 
-/// A first download is 200 MB; what follows is small. Lambda's limit of 15 minutes leaves five for everything else.
+/// A first download is 200 MB; what follows is small. Lambda's limit of 15 minutes leaves five for everything
+/// else.
 const FRESHCLAM_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Updates and publishes. Two at once do no harm: the pointer is flipped by the first of them only.
-pub async fn update(context: &Context, now: Timestamp) -> Result<Report, UpdateError> {
+/// Updates and publishes. Of two concurrent updates only the first replaces the pointer; the other one fails.
+pub async fn update(context: &Context, now: Timestamp) -> Result<UpdateReport, UpdateError> {
     let before = Before::read(context).await?;
     let updated = update_from(context, &before, now).await;
     let published = match &updated {
@@ -56,30 +59,32 @@ pub async fn update(context: &Context, now: Timestamp) -> Result<Report, UpdateE
     updated.map(|(report, _)| report)
 }
 
-/// What is published already.
+/// What is published when an update begins.
+#[derive(Debug)]
 pub(crate) struct Before {
     pub(crate) pointer: Option<Pointer>,
-    /// `None` as well when somebody else has been at the pointer.
+    /// `None` also when the pointer holds something that was not signed with our key.
     pub(crate) manifest: Option<Manifest>,
 }
 
 impl Before {
     pub(crate) async fn read(context: &Context) -> Result<Self, StoreError> {
         let pointer = context.bucket.current().await?;
-        // Neither age nor number matters here: it is only what to begin from.
+        // Neither age nor serial number matters here: it is only the set to start from.
         let beginning = Timestamp::from_millis(0);
         let opened =
             pointer.as_ref().map(|pointer| open(&pointer.bytes, &context.key.public_key(), 0, beginning));
         let manifest = opened.transpose().unwrap_or_else(|refusal| {
             tracing::error!(
                 error = aws::log::chain(&refusal),
-                "what is published is not ours; it is replaced"
+                "the published manifest is not signed with our key; it is replaced"
             );
             None
         });
         Ok(Self { pointer, manifest })
     }
 
+    /// What the pointer must still be when the new set is published.
     pub(crate) fn expected(&self) -> Option<(&Pointer, u64)> {
         let serial = self.manifest.as_ref().map_or(0, |manifest| manifest.serial);
         self.pointer.as_ref().map(|pointer| (pointer, serial))
@@ -90,30 +95,23 @@ async fn update_from(
     context: &Context,
     before: &Before,
     now: Timestamp,
-) -> Result<(Report, Option<Definitions>), UpdateError> {
+) -> Result<(UpdateReport, Option<Definitions>), UpdateError> {
     let databases = &context.freshclam.directory;
     prepare(context, before.manifest.as_ref()).await?;
     let ran = context.freshclam.run(FRESHCLAM_TIMEOUT, |line| tracing::info!(line, "freshclam")).await;
     keep_state(context).await?;
-    if ran? == Outcome::CoolingDown {
-        tracing::warn!("a mirror refused us earlier; it is not asked before its time");
-        return Ok((Report::CoolingDown, None));
+    if ran? == UpdateOutcome::CoolingDown {
+        tracing::warn!("a mirror refused a request; it is not asked again before the time that it gave");
+        return Ok((UpdateReport::CoolingDown, None));
     }
     let (files, definitions) = (describe_files(databases)?, clamd::definitions::read(databases)?);
-    if let Some(missing) = missing(context, |name| files.iter().any(|file| file.name.as_str() == name)) {
+    if let Some(missing) = missing(&context.freshclam.databases, &files) {
         return Err(UpdateError::Missing(missing));
     }
-    let mut withdrawn = Vec::new();
-    if let Some(manifest) = &before.manifest {
-        withdrawn.clone_from(&manifest.withdrawn);
-        if withdrawn.contains(&definitions.version) {
-            return Ok((Report::Withdrawn { version: definitions.version }, None));
-        }
-        let (fetched, published) = (definitions.built_at, manifest.definitions.built_at);
-        if fetched < published {
-            return Err(UpdateError::Older { fetched, published });
-        }
-    }
+    let withdrawn = match decide(before.manifest.as_ref(), &definitions)? {
+        Decision::Publish { withdrawn } => withdrawn,
+        Decision::Withdrawn => return Ok((UpdateReport::Withdrawn { version: definitions.version }, None)),
+    };
     let engine = check(context).await?.version;
     let made = snapshot_of(context, &files, &definitions, before.manifest.as_ref()).await;
     let (snapshot, path) = made.map_or((None, None), |made| (Some(made.described), made.path));
@@ -122,15 +120,39 @@ async fn update_from(
     let sources = Sources { directory: databases, snapshot: path.as_deref() };
     let manifest =
         publish(&context.bucket, &context.key, draft, Some(sources), before.expected(), now).await?;
-    // It is as large as the definitions, and the next run may be in the same place.
+    // It is as large as the definitions, and the next run may use the same disk.
     if let Some(path) = path {
         let _ = std::fs::remove_file(path);
     }
-    let report = Report::Published { serial: manifest.serial, version: manifest.definitions.version };
+    let report = UpdateReport::Published { serial: manifest.serial, version: manifest.definitions.version };
     Ok((report, Some(definitions)))
 }
 
-/// Where one is wanted. That there is none is no reason to keep definitions back: scanners load those then.
+/// What to do with a set that freshclam left.
+#[derive(Debug, PartialEq, Eq)]
+enum Decision {
+    /// With the versions that stay withdrawn.
+    Publish { withdrawn: Vec<String> },
+    /// An operator has rolled this version back.
+    Withdrawn,
+}
+
+/// Decides by what is published. Definitions that are older than those are an error: a mirror that is behind,
+/// or hostile, must not take signatures away.
+fn decide(published: Option<&Manifest>, fetched: &Definitions) -> Result<Decision, UpdateError> {
+    let Some(manifest) = published else { return Ok(Decision::Publish { withdrawn: vec![] }) };
+    if manifest.withdrawn.contains(&fetched.version) {
+        return Ok(Decision::Withdrawn);
+    }
+    let (fetched, published) = (fetched.built_at, manifest.definitions.built_at);
+    if fetched < published {
+        return Err(UpdateError::Older { fetched, published });
+    }
+    Ok(Decision::Publish { withdrawn: manifest.withdrawn.clone() })
+}
+
+/// The snapshot to publish, where scanners use one. Without it they load the definitions, so its failure does
+/// not keep the definitions from being published.
 async fn snapshot_of(
     context: &Context,
     files: &[SetFile],
@@ -145,7 +167,7 @@ async fn snapshot_of(
     made.ok()
 }
 
-/// Makes freshclam's directory hold what is published and freshclam's own state, and nothing else.
+/// Makes freshclam's directory hold the published set and freshclam's own state, and nothing else.
 async fn prepare(context: &Context, manifest: Option<&Manifest>) -> Result<(), UpdateError> {
     let databases = &context.freshclam.directory;
     let failed = |error| UpdateError::Directory(databases.clone(), error);
@@ -153,9 +175,9 @@ async fn prepare(context: &Context, manifest: Option<&Manifest>) -> Result<(), U
     let fetched = match manifest {
         Some(manifest) => match install(&context.bucket, manifest, &root, Some(databases)).await {
             Ok(fetched) => Some(fetched),
-            // A file that is damaged or gone must not keep the set damaged: from nothing, then.
+            // Without this, a damaged or lost file would stay so: freshclam starts from an empty directory.
             Err(error) if is_damage(&error) => {
-                tracing::error!(error = aws::log::chain(&error), "what is published is damaged");
+                tracing::error!(error = aws::log::chain(&error), "the published set is damaged");
                 None
             }
             Err(error) => return Err(error.into()),
@@ -173,16 +195,17 @@ async fn prepare(context: &Context, manifest: Option<&Manifest>) -> Result<(), U
     Ok(())
 }
 
-/// Whether the published set can not be had whole, however often it is asked for.
+/// Whether the published set is incomplete for good, so that another attempt to fetch it would fail too.
 fn is_damage(error: &InstallError) -> bool {
     match error {
         InstallError::OtherContent(_) => true,
-        InstallError::Store(error) => error.kind == aws::Kind::NotFound,
+        InstallError::Store(error) => error.kind == aws::StoreErrorKind::NotFound,
         InstallError::Directory(..) => false,
     }
 }
 
-/// Keeps freshclam's state for the next run, on whatever machine that is, and takes it out of the databases' directory.
+/// Moves freshclam's state from the databases' directory to the bucket, for the next run, which may be on
+/// another machine.
 async fn keep_state(context: &Context) -> Result<(), UpdateError> {
     let path = context.freshclam.directory.join(STATE_FILE);
     match std::fs::read(&path) {
@@ -203,24 +226,33 @@ fn remove_directory(path: &Path) -> io::Result<()> {
 }
 
 /// The first database that should be there and is not, in either form.
-fn missing(context: &Context, is_there: impl Fn(&str) -> bool) -> Option<String> {
-    let official = ["main", "daily", "bytecode"].map(ToOwned::to_owned).to_vec();
-    let wanted = match &context.freshclam.databases {
-        Databases::Official => official,
-        Databases::Only(names) => names.clone(),
+fn missing(wanted: &Databases, files: &[SetFile]) -> Option<String> {
+    let official = ["main", "daily", "bytecode"].map(ToOwned::to_owned);
+    let wanted = match wanted {
+        Databases::Official => &official,
+        Databases::Only(names) => names.as_slice(),
     };
-    wanted.into_iter().find(|name| !is_there(&format!("{name}.cvd")) && !is_there(&format!("{name}.cld")))
+    let has = |name: &str| files.iter().any(|file| file.name.as_str() == name);
+    wanted.iter().find(|name| !has(&format!("{name}.cvd")) && !has(&format!("{name}.cld"))).cloned()
 }
 
-/// For the alarms: how old is what scanners may take, and did the update work?
+/// Emits the metrics that the alarms read.
 fn report_age(published: Option<&Definitions>, is_updated: bool, now: Timestamp) {
-    let age = published.map(|definitions| now.since(definitions.built_at));
-    let mut metrics = vec![aws::metrics::count("DefinitionsUpdateFailed", u64::from(!is_updated))];
-    metrics.extend(age.map(|age| aws::metrics::seconds("DefinitionsAge", age)));
-    aws::metrics::emit(&aws::metrics::Event {
+    aws::metrics::emit(&aws::metrics::MetricEvent {
         service: "definitions",
         dimensions: &[],
-        metrics: &metrics,
+        metrics: &age_metrics(published, is_updated, now),
         at: now,
     });
 }
+
+/// The age of the set that scanners may use, if there is one, and whether the update failed.
+fn age_metrics(published: Option<&Definitions>, is_updated: bool, now: Timestamp) -> Vec<Metric> {
+    let age = published.map(|definitions| now.since(definitions.built_at));
+    let failed = aws::metrics::count("DefinitionsUpdateFailed", u64::from(!is_updated));
+    let age = age.map(|age| aws::metrics::seconds("DefinitionsAge", age));
+    [Some(failed), age].into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
-//! "May I have it?" A link token becomes a redirect to the bytes that were judged, if they still may be had.
+//! Redirects a download link to the bytes that were judged, if its file may be downloaded now.
 //!
-//! Invariant: the status is read at that moment, and counted in one atomic write that repeats the conditions; only then
-//! is a URL presigned.
+//! Invariant: the status is read when the link is followed, and the download is counted by one atomic write
+//! that repeats the conditions; only then is a URL presigned.
 
 mod config;
 
@@ -13,13 +13,14 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
-use domain::access::{DOWNLOAD_URL_TTL, Denied, DownloadGrant, LinkClaims, grant};
+use domain::access::{AccessError, DOWNLOAD_URL_TTL, DownloadGrant, LinkClaims, grant};
+use domain::timestamp::Timestamp;
 use serde::Serialize;
 use web::{ApiError, LinkKey, LoopbackOnly};
 
 pub use config::DownloadDeployment;
 
-/// What downloads need. Built once per process.
+/// What the handlers need. Built once per process.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub stores: Stores,
@@ -28,7 +29,7 @@ pub struct Context {
     pub loopback_only: LoopbackOnly,
 }
 
-/// The address, for clients that ask for JSON.
+/// The URL, for clients that ask for JSON.
 #[derive(Clone, Debug, Serialize)]
 struct DownloadAddress {
     url: String,
@@ -46,7 +47,7 @@ pub fn router(context: Context) -> Router {
         .layer(middleware::from_fn_with_state(link_key, web::renew_link_key))
         .layer(middleware::from_fn_with_state(loopback, web::loopback_only))
         .layer(middleware::from_fn(web::problems))
-        // Outside of the errors: a page of another origin must be able to read those too.
+        // Outermost, so that a page of another origin can read errors too.
         .layer(cors)
 }
 
@@ -58,24 +59,37 @@ async fn follow(
 ) -> Result<Response, ApiError> {
     let now = aws::clock::now();
     let claims = match context.link_key.signer.read_link(&token) {
-        // It may be signed with a key that is newer than ours.
+        // It may be signed with a key that is newer than the one in memory.
         Err(_) if context.link_key.renew_now(now).await => context.link_key.signer.read_link(&token)?,
         read => read?,
     };
     let grant = granted(&context, &claims).await?;
-    // A HEAD is a preview, not a download: it says that there is something, counts nothing and gives no address.
+    // A HEAD says whether there is a download. It counts none and returns no URL.
     if method == Method::HEAD {
         return Ok(StatusCode::OK.into_response());
     }
     if context.stores.ledger.count_download(&grant).await?.is_none() {
-        // Something changed between the look and the count; look again to say what.
+        // The record changed since it was read: read it again for the reason.
         granted(&context, &claims).await?;
-        return Err(Denied::LimitReached.into());
+        return Err(AccessError::LimitReached.into());
     }
     let (url, expires_at) = context.stores.objects.presign_get(&grant, DOWNLOAD_URL_TTL, now).await?;
-    let wants_json =
-        headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
-    let mut response = if wants_json {
+    Ok(response(url, expires_at, wants_json(&headers)))
+}
+
+/// The grant for these claims by the record as it is now.
+async fn granted(context: &Context, claims: &LinkClaims) -> Result<DownloadGrant, ApiError> {
+    let record = context.stores.ledger.load(claims.file_id).await?.ok_or(AccessError::Gone)?;
+    Ok(grant(&record, claims, aws::clock::now())?)
+}
+
+fn wants_json(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"))
+}
+
+/// A redirect, or the URL as JSON. Neither is cached, nor sent on as a referrer: the URL is a capability.
+fn response(url: String, expires_at: Timestamp, as_json: bool) -> Response {
+    let mut response = if as_json {
         axum::Json(DownloadAddress { url, expires_at: expires_at.to_string() }).into_response()
     } else {
         (StatusCode::FOUND, [(header::LOCATION, url)]).into_response()
@@ -83,10 +97,8 @@ async fn follow(
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    Ok(response)
+    response
 }
 
-async fn granted(context: &Context, claims: &LinkClaims) -> Result<DownloadGrant, ApiError> {
-    let record = context.stores.ledger.load(claims.file_id).await?.ok_or(Denied::Gone)?;
-    Ok(grant(&record, claims, aws::clock::now())?)
-}
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,7 @@ impl Context {
             identity,
             allowed_origins: settings.origins.allowed_origins,
             loopback_only,
-            settings: Settings { look_every: LOOK_EVERY, longest_stream, n_workers },
+            settings: Settings { poll_interval: LOOK_EVERY, longest_stream, n_workers },
         }
     }
 

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::{Disk, DiskSpace};
-use clamd::Limits;
+use clamd::EngineLimits;
 use domain::machine::MachinePolicy;
 use standin::room::Room;
 
 /// The data directory's disk. Some of it is kept free, so that any accepted file can be scanned.
-pub(crate) fn room(data_dir: &Path, limits: Limits) -> Room {
+pub(crate) fn room(data_dir: &Path, limits: EngineLimits) -> Room {
     Room::new(data_dir.to_owned(), limits.scan_room())
 }
 
@@ -46,6 +46,6 @@ pub(crate) fn sweep_policy(machine: MachinePolicy, room: &Room) -> MachinePolicy
     if room.has(0) {
         machine
     } else {
-        MachinePolicy { look_again: machine.look_again.max(WHILE_FULL), ..machine }
+        MachinePolicy { sweep_retry: machine.sweep_retry.max(WHILE_FULL), ..machine }
     }
 }

@@ -26,7 +26,7 @@ mod storage_host;
 mod tasks;
 
 pub use definitions::{Source as DefinitionsSource, update_definitions};
-pub use report::Report;
+pub use report::StartReport;
 pub use server::Connections;
 pub use service::Local;
 pub use settings::{Auth, Settings, Tuning};

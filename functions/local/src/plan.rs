@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use api::ApiSettings;
-use clamd::Program;
+use clamd::EngineProgram;
 use domain::incoming::IncomingRules;
 use domain::tag::TagProfile;
 use live::LiveSettings;
@@ -31,7 +31,7 @@ pub(crate) struct Plan {
     pub(crate) options: Settings,
     pub(crate) storage: Storage,
     pub(crate) storage_host: StorageHost,
-    pub(crate) program: Program,
+    pub(crate) program: EngineProgram,
     pub(crate) proxy: Vec<(String, SecretText)>,
     pub(crate) tags: TagProfile,
     pub(crate) incoming: Option<IncomingRules>,
@@ -133,16 +133,16 @@ fn identity(
 }
 
 /// The engine's program: by default the snapshot engine where it is installed, else clamd.
-fn program(options: &Settings, env: &Environment) -> anyhow::Result<Program> {
+fn program(options: &Settings, env: &Environment) -> anyhow::Result<EngineProgram> {
     let chosen = EngineSettings::read(env)?.engine;
     if chosen == Some(EngineChoice::Clamd) {
-        return Ok(Program::Clamd("clamd".into()));
+        return Ok(EngineProgram::Clamd("clamd".into()));
     }
     let found =
         options.tuning.airlock_engine.clone().or_else(|| find_beside_or_on_path("airlock-engine", env));
     match (found, chosen) {
-        (Some(path), _) => Ok(Program::AirlockEngine(path)),
-        (None, None) => Ok(Program::Clamd("clamd".into())),
+        (Some(path), _) => Ok(EngineProgram::AirlockEngine(path)),
+        (None, None) => Ok(EngineProgram::Clamd("clamd".into())),
         (None, Some(_)) => bail!(
             "`ENGINE` is `snapshot`, and there is no `airlock-engine` on the search path: \
              `tools/engine build` makes it"

@@ -2,25 +2,25 @@
 
 use std::fmt;
 
-use clamd::Program;
+use clamd::EngineProgram;
 use domain::freshness::{Definitions, DefinitionsKind};
 
 use crate::settings::Auth;
 
 /// The addresses and the state of a running service.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct StartReport {
     pub url: String,
     pub s3_url: String,
     pub storage: String,
     pub data_dir: String,
     pub engine_version: String,
-    pub engine: Program,
+    pub engine: EngineProgram,
     pub definitions: Definitions,
     pub auth: Auth,
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for StartReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let definitions = &self.definitions;
         writeln!(f, "\nAirlock is running: {}\n", self.url)?;
@@ -33,8 +33,8 @@ impl fmt::Display for Report {
         };
         writeln!(f, "  access         {auth}")?;
         let engine = match &self.engine {
-            Program::Clamd(_) => format!("{} in clamd", self.engine_version),
-            Program::AirlockEngine(_) => format!("{} in airlock-engine", self.engine_version),
+            EngineProgram::Clamd(_) => format!("{} in clamd", self.engine_version),
+            EngineProgram::AirlockEngine(_) => format!("{} in airlock-engine", self.engine_version),
         };
         match definitions.kind {
             DefinitionsKind::Official => writeln!(

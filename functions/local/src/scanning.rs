@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use api::{Facts, Probe};
+use api::{RuntimeStats, StatsSource};
 use aws::Heartbeat;
 use clamd::{DaemonConfig, Engine};
 use scan::ScanDependencies;
@@ -44,13 +44,13 @@ impl Scanning {
     }
 
     /// What the monitor cannot learn from the stores.
-    pub(crate) fn probe(&self, queue: &Queue, n_workers: usize) -> Probe {
+    pub(crate) fn probe(&self, queue: &Queue, n_workers: usize) -> StatsSource {
         let (queue, engine) = (queue.clone(), Arc::clone(&self.context.engine));
-        Probe(Arc::new(move || {
+        StatsSource(Arc::new(move || {
             let (queue, engine) = (queue.clone(), Arc::clone(&engine));
             Box::pin(async move {
                 let backlog = queue.backlog().await;
-                Facts {
+                RuntimeStats {
                     n_workers: u64::try_from(n_workers).unwrap_or(u64::MAX),
                     oldest_age: backlog.ok().and_then(|backlog| backlog.oldest_age),
                     n_engine_starts: engine.n_starts(),

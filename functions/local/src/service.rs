@@ -18,7 +18,7 @@ use crate::definitions;
 use crate::http_functions;
 use crate::plan::Plan;
 use crate::premises::Premises;
-use crate::report::Report;
+use crate::report::StartReport;
 use crate::scanning::Scanning;
 use crate::server::serve;
 use crate::settings::Settings;
@@ -27,7 +27,7 @@ use crate::tasks;
 /// A running service. Dropping it stops its tasks and kills its engine.
 #[derive(Debug)]
 pub struct Local {
-    report: Report,
+    report: StartReport,
     scan: Arc<scan::Context>,
     dynamodb: DynamoDb,
     queue: Queue,
@@ -59,7 +59,7 @@ impl Local {
         Ok(ready.into_service(tasks))
     }
 
-    pub fn report(&self) -> &Report {
+    pub fn report(&self) -> &StartReport {
         &self.report
     }
 
@@ -133,7 +133,7 @@ impl Ready {
 
     fn into_service(self, tasks: JoinSet<()>) -> Local {
         let Self { plan, premises, backend, scanning } = self;
-        let report = Report {
+        let report = StartReport {
             url: premises.addresses.url,
             s3_url: premises.addresses.s3_public_url,
             storage: plan.storage.describe(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clamd::Transport;
 use domain::machine::MachinePolicy;
 use inspector::WorkerProgram;
-use standin::pump::{Delivery, Mischief};
+use standin::pump::{Delivery, Faults};
 
 use crate::definitions::Source;
 use crate::server::Connections;
@@ -65,10 +65,10 @@ impl Default for Tuning {
                 retry_delay: Duration::from_secs(1),
                 // The engine scans one file at a time; the other workers read, hash and write meanwhile.
                 n_workers: 4,
-                mischief: Mischief::None,
+                faults: Faults::None,
             },
             n_tellers: 2,
-            machine: MachinePolicy { look_again: Duration::from_secs(30), ..MachinePolicy::default() },
+            machine: MachinePolicy { sweep_retry: Duration::from_secs(30), ..MachinePolicy::default() },
             transport: Transport::Stream,
             sweep_every: Duration::from_secs(5),
             incoming_every: sweep::Context::INCOMING_EVERY,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clamd::{Engine, Program, Snapshot, Snapshots};
+use clamd::{Engine, EngineProgram, Snapshot, Snapshots};
 
 /// The snapshot in the data directory.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ const TRAINING: [&str; 2] = ["/proc/self/exe", "/bin/sh"];
 impl Kept {
     /// Makes `engine` start from the snapshot. `None` for an engine without snapshots.
     pub(crate) fn for_engine(engine: &Engine, data_dir: &Path) -> Option<Self> {
-        if !matches!(engine.config().program, Program::AirlockEngine(_)) {
+        if !matches!(engine.config().program, EngineProgram::AirlockEngine(_)) {
             return None;
         }
         let path = data_dir.join("snapshot");

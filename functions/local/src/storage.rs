@@ -40,7 +40,7 @@ impl Storage {
         match self {
             Self::Directory => machine,
             Self::Bucket(_) => {
-                MachinePolicy { look_again: machine.look_again.min(Duration::from_secs(3)), ..machine }
+                MachinePolicy { sweep_retry: machine.sweep_retry.min(Duration::from_secs(3)), ..machine }
             }
         }
     }

@@ -205,8 +205,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use base64::Engine as _;
+    use domain::history::EventId;
     use domain::id::FileId;
-    use domain::journal::EventId;
 
     use super::*;
 

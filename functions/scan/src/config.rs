@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws::Stores;
-use clamd::{Engine, Limits, Program};
+use clamd::{Engine, EngineLimits, EngineProgram};
 use definition_set::PublicKey;
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
@@ -51,7 +51,7 @@ pub struct ScanDeployment {
     pub(crate) settings: ScanSettings,
     pub(crate) stores: StoreSettings,
     pub(crate) passwords: PasswordSettings,
-    pub(crate) program: Program,
+    pub(crate) program: EngineProgram,
     pub(crate) gate_worker: WorkerProgram,
     pub(crate) definitions: DefinitionBucketSettings,
     /// Whose definitions are accepted.
@@ -75,8 +75,8 @@ impl ScanSettings {
     }
 
     /// The engine's share of a scan's time: the rest is for reading, hashing and the canaries.
-    pub fn limits(&self) -> Limits {
-        Limits { max_file_size: self.max_file_size, max_scan_time: self.scan_timeout.mul_f64(0.8) }
+    pub fn limits(&self) -> EngineLimits {
+        EngineLimits { max_file_size: self.max_file_size, max_scan_time: self.scan_timeout.mul_f64(0.8) }
     }
 }
 
@@ -155,13 +155,13 @@ fn gate_worker(libraries: &Path) -> WorkerProgram {
 }
 
 /// The engine in the layer: by default clamd, because the snapshot engine is not built on every machine.
-fn program(choice: Option<EngineChoice>, layer: &LayerSettings) -> Result<Program, ConfigError> {
+fn program(choice: Option<EngineChoice>, layer: &LayerSettings) -> Result<EngineProgram, ConfigError> {
     if choice != Some(EngineChoice::Snapshot) {
-        return Ok(Program::Clamd(layer.clamd.clone()));
+        return Ok(EngineProgram::Clamd(layer.clamd.clone()));
     }
     let program = layer.airlock_engine.clone();
     if program.is_file() {
-        return Ok(Program::AirlockEngine(program));
+        return Ok(EngineProgram::AirlockEngine(program));
     }
     Err(ConfigError::Unsafe(format!(
         "`ENGINE` is `snapshot`, and there is no `{}`: the layer was built where it could not be",

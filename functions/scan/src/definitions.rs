@@ -1,28 +1,32 @@
-//! Which definitions does this scanner use? The newest published set that holds, or the last good one.
+//! Keeps the scanner on the newest published definition set that its engine works with, or on the last good
+//! one.
 //!
-//! Invariant: two sets are never loaded at once. Invariant: a set that the engine does not work with is not tried again.
+//! Invariant: two sets are never loaded concurrently.
+//! Invariant: a set that the engine does not work with is not tried again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws::{DefinitionBucket, Ledger, StoreError};
-use clamd::{Engine, EngineError, Program};
-use definition_set::{InstallError, Manifest, PublicKey, Refusal, SetSnapshot, directory_of, install, open};
+use clamd::{Engine, EngineError, EngineProgram};
+use definition_set::{
+    InstallError, Manifest, ManifestError, PublicKey, SetSnapshot, directory_of, install, open,
+};
 use domain::freshness::FreshnessPolicy;
 use domain::timestamp::Timestamp;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-use crate::snapshot::{self, Coming, NotBegun};
+use crate::snapshot::{self, BeginError, SnapshotDownload};
 
-/// Definitions that somebody publishes.
+/// The definition sets that a publisher signs and stores in a bucket.
 #[derive(Debug)]
 pub struct PublishedDefinitions {
     bucket: DefinitionBucket,
     key: PublicKey,
     ledger: Ledger,
-    /// Holds a directory for each set, and a link to the one in use.
+    /// Contains a directory for each set, and a link to the one in use.
     root: PathBuf,
     state: Mutex<State>,
 }
@@ -31,10 +35,10 @@ pub struct PublishedDefinitions {
 struct State {
     in_use: Option<Manifest>,
     looked_at: Option<Timestamp>,
-    /// A serial number that the engine did not work with.
+    /// The serial number of a set that the engine did not work with.
     bad: Option<u64>,
-    /// The engine began with a snapshot; it, or the definitions behind it, may still be on their way.
-    coming: Option<Coming>,
+    /// After a start from a snapshot, the download of the snapshot and of the definitions behind it.
+    coming: Option<SnapshotDownload>,
 }
 
 impl State {
@@ -45,26 +49,26 @@ impl State {
     }
 }
 
-/// Why what is published now is not in use. What was in use before still is.
+/// Why the published set is not in use. The previous set still is.
 #[derive(Debug, Error)]
-pub enum DefinitionsError {
+pub enum RefreshError {
     #[error("no definitions have been published yet")]
     NothingPublished,
     #[error("the published definitions are refused")]
-    Refused(#[from] Refusal),
+    Refused(#[from] ManifestError),
     #[error(transparent)]
     Install(#[from] InstallError),
     #[error("the engine does not work with the published definitions")]
     Engine(#[from] EngineError),
-    #[error("the published definitions, number {0}, did not work before")]
+    #[error("the engine did not work with the published definitions, serial number {0}, before")]
     KnownBad(u64),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("`{0}` cannot be linked to")]
+    #[error("the link to `{0}` cannot be created")]
     Link(PathBuf, #[source] std::io::Error),
 }
 
-/// A pointer is small, but a busy scanner handles many batches a minute.
+/// Between two reads of the pointer: it is small, but a busy scanner handles many batches a minute.
 const LOOK_EVERY: Duration = Duration::from_mins(10);
 
 impl PublishedDefinitions {
@@ -72,7 +76,7 @@ impl PublishedDefinitions {
         Self { bucket, key, ledger, root, state: Mutex::default() }
     }
 
-    /// The same with other clients, as if it had not looked for long.
+    /// The same with other clients, and due for a refresh.
     pub(crate) async fn reconnected(&self, bucket: DefinitionBucket, ledger: Ledger) -> Self {
         let mut state = self.state.lock().await;
         let coming = state.coming.take();
@@ -81,20 +85,21 @@ impl PublishedDefinitions {
         Self { bucket, key, ledger, root, state: Mutex::new(state) }
     }
 
-    /// The directory that an engine is to load: a link to the set in use.
+    /// The directory that the engine loads: a link to the set in use.
     pub fn link(root: &Path) -> PathBuf {
         root.join("current")
     }
 
-    /// Looks for a newer set, if it is time to, and makes the engine use it. On an error the engine uses what it used before; call it again
-    /// later. Calls at once wait for each other. Whether the engine changed.
-    pub async fn refresh(&self, engine: &Arc<Engine>, now: Timestamp) -> Result<bool, DefinitionsError> {
+    /// Reads the pointer, unless it was read lately, and switches the engine to a newer set. Returns whether
+    /// the engine was replaced. On an error the engine stays on the previous set; call it again later.
+    /// Concurrent calls are serialized.
+    pub async fn refresh(&self, engine: &Arc<Engine>, now: Timestamp) -> Result<bool, RefreshError> {
         let mut state = self.state.lock().await;
         if state.looked_at.is_some_and(|at| now.since(at) < LOOK_EVERY) && state.in_use.is_some() {
             return Ok(false);
         }
         state.looked_at = Some(now);
-        let pointer = self.bucket.current().await?.ok_or(DefinitionsError::NothingPublished)?;
+        let pointer = self.bucket.current().await?.ok_or(RefreshError::NothingPublished)?;
         let in_use = state.in_use.as_ref().map_or(0, |manifest| manifest.serial);
         let seen = self.ledger.seen_definition_serial().await?.max(in_use);
         let manifest = open(&pointer.bytes, &self.key, seen, now)?;
@@ -102,7 +107,7 @@ impl PublishedDefinitions {
             return Ok(false);
         }
         if state.bad == Some(manifest.serial) {
-            return Err(DefinitionsError::KnownBad(manifest.serial));
+            return Err(RefreshError::KnownBad(manifest.serial));
         }
         let has_same_files = state.in_use.as_ref().is_some_and(|used| used.files == manifest.files);
         if !has_same_files {
@@ -123,10 +128,10 @@ impl PublishedDefinitions {
         engine: &Arc<Engine>,
         manifest: &Manifest,
         state: &mut State,
-    ) -> Result<(), DefinitionsError> {
+    ) -> Result<(), RefreshError> {
         let link = Self::link(&self.root);
         let before = std::fs::read_link(&link).ok();
-        // There is one place to put a set together.
+        // A running download uses the same unfinished directory.
         state.stop_coming().await;
         if let Some(snapshot) = manifest.snapshot.as_ref().filter(|_| knows_snapshots(engine)) {
             match self.begin_with(engine, manifest, snapshot, state, before.clone()).await {
@@ -135,7 +140,7 @@ impl PublishedDefinitions {
             }
         }
         let directory = install(&self.bucket, manifest, &self.root, before.as_deref()).await?;
-        // A full set takes most of the function's memory: the old engine ends before the new one loads.
+        // A full set takes most of the function's memory: the old engine stops before the new one loads.
         engine.stop().await;
         point(&link, &directory)?;
         let former = engine.begin_with(None);
@@ -155,7 +160,8 @@ impl PublishedDefinitions {
         Ok(())
     }
 
-    /// Makes the engine begin with a snapshot. After an error everything is as it was, but for the engine, which is stopped.
+    /// Starts the engine from a snapshot. After an error everything is as before, except that the engine is
+    /// stopped.
     async fn begin_with(
         &self,
         engine: &Arc<Engine>,
@@ -163,14 +169,14 @@ impl PublishedDefinitions {
         snapshot: &SetSnapshot,
         state: &mut State,
         before: Option<PathBuf>,
-    ) -> Result<(), NotBegun> {
+    ) -> Result<(), BeginError> {
         snapshot::fits(engine, snapshot).await?;
         engine.stop().await;
         let link = Self::link(&self.root);
         let directory = directory_of(manifest, &self.root);
-        // What was there has another name, and must not be what the engine falls back on.
+        // Left over from an earlier attempt: the engine must not fall back on it.
         let _ = std::fs::remove_dir_all(&directory);
-        point(&link, &directory).map_err(|error| NotBegun::Link(Box::new(error)))?;
+        point(&link, &directory).map_err(|error| BeginError::Link(Box::new(error)))?;
         let begun =
             snapshot::begin(&self.bucket, engine, (manifest, snapshot), (&self.root, before.clone())).await;
         match begun {
@@ -180,14 +186,15 @@ impl PublishedDefinitions {
             }
             Err(error) => {
                 if let Some(before) = before {
-                    point(&link, &before).map_err(|error| NotBegun::Link(Box::new(error)))?;
+                    point(&link, &before).map_err(|error| BeginError::Link(Box::new(error)))?;
                 }
                 Err(error)
             }
         }
     }
 
-    /// `policy`, or one by which everything is stale: when the set in use has expired, or there is none.
+    /// `policy`, or one by which every definition is stale if no set is in use, or the one in use has
+    /// expired.
     pub async fn freshness(&self, policy: FreshnessPolicy, now: Timestamp) -> FreshnessPolicy {
         let is_good =
             self.state.lock().await.in_use.as_ref().is_some_and(|manifest| now < manifest.expires_at);
@@ -196,12 +203,12 @@ impl PublishedDefinitions {
 }
 
 fn knows_snapshots(engine: &Engine) -> bool {
-    matches!(engine.config().program, Program::AirlockEngine(_))
+    matches!(engine.config().program, EngineProgram::AirlockEngine(_))
 }
 
-/// Makes `link` lead to `directory`, at once.
-fn point(link: &Path, directory: &Path) -> Result<(), DefinitionsError> {
-    let failed = |error| DefinitionsError::Link(directory.to_owned(), error);
+/// Points `link` to `directory`, atomically.
+fn point(link: &Path, directory: &Path) -> Result<(), RefreshError> {
+    let failed = |error| RefreshError::Link(directory.to_owned(), error);
     let unfinished = link.with_extension("new");
     let _ = std::fs::remove_file(&unfinished);
     std::os::unix::fs::symlink(directory, &unfinished).map_err(failed)?;

@@ -1,12 +1,14 @@
-//! "What is this object?" SQS batches of S3 events become verdicts.
+//! Turns SQS batches of S3 events into verdicts.
 //!
-//! Invariant: an event makes a record only below the prefix that is set aside for other uploaders; any other key that the API did not issue
-//! is acknowledged and forgotten.
-//! Invariant: failures are reported per message, so that one bad record never repeats nine good scans.
+//! Invariant: an event creates a record only below the incoming prefix. An event for any other key that the
+//! API did not issue is acknowledged and ignored.
+//! Invariant: failures are reported per message, so that one bad message never repeats nine good scans.
 
+mod conclusion;
 mod config;
 mod definitions;
 mod incoming;
+mod input;
 mod inspection;
 mod measure;
 mod process;
@@ -19,20 +21,21 @@ mod spool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::events::{self, Ignored, Notice};
+use aws::events::{self, IgnoreReason, S3Event};
 use aws::{Heartbeat, StoreError, Stores};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use clamd::{Engine, StartError};
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
-use domain::verdict::Engine as EngineStamp;
+use domain::verdict::EngineVersion;
 use gate::Gate;
 use inspector::Inspector;
+use lifecycle::Transitions;
 use thiserror::Error;
 use tokio::time::Instant;
 
 pub use config::{ScanDependencies, ScanDeployment, ScanSettings};
-pub use definitions::{DefinitionsError, PublishedDefinitions};
+pub use definitions::{PublishedDefinitions, RefreshError};
 pub use incoming::IncomingTerms;
 pub use inspection::gate_for;
 pub use scanner::Scanner;
@@ -49,14 +52,21 @@ pub struct Context {
     pub machine: MachinePolicy,
     pub incoming: IncomingTerms,
     pub freshness: FreshnessPolicy,
-    /// Where the engine's definitions come from; `None` where somebody else keeps its directory.
+    /// Where the engine's definitions come from; `None` where its directory is kept up to date by other
+    /// means.
     pub definitions: Option<PublishedDefinitions>,
-    /// Whether bytes that were judged before keep their verdict.
+    /// Whether bytes that were judged before get their cached verdict.
     pub recall: bool,
-    /// For one scan, waiting for the engine included.
+    /// For one scan, including the wait for the engine.
     pub scan_timeout: Duration,
-    /// Whether CloudWatch is told of each verdict.
+    /// Whether metrics are emitted for each verdict.
     pub is_measured: bool,
+}
+
+impl Context {
+    fn transitions(&self) -> Transitions<'_> {
+        Transitions { stores: &self.stores, policy: &self.machine }
+    }
 }
 
 /// Why a message must be delivered again.
@@ -70,14 +80,15 @@ enum Retry {
     Inconclusive,
     #[error("there is too little temporary space for a scan")]
     NoRoom,
-    #[error("the time for this batch is over")]
+    #[error("no time is left for this message")]
     OutOfTime,
 }
 
-/// Kept back from the invocation's time, to report failures before the platform ends it.
+/// Reserved at the end of the invocation, to report failures before the platform stops it.
 const RESERVE: Duration = Duration::from_secs(10);
 
-/// Handles one batch within `time_left`. Never fails as a whole: each message that must come again is named.
+/// Handles one batch within `time_left`. Never fails as a whole: the response names each message that must be
+/// delivered again.
 pub async fn handle(context: &Context, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
     let deadline = Instant::now() + time_left.saturating_sub(RESERVE);
     let mut response = SqsBatchResponse::default();
@@ -92,16 +103,16 @@ async fn handle_message(context: &Context, message: &SqsMessage, deadline: Insta
     let body = message.body.as_deref().unwrap_or_default();
     for notice in events::read_body(body, context.stores.incoming.as_ref())? {
         let (file, version) = match notice {
-            Notice::Ignored(Ignored::NoOwner) => {
-                tracing::warn!("an object below the incoming prefix is nobody's: no rule says whose");
+            S3Event::Ignored(IgnoreReason::NoOwner) => {
+                tracing::warn!("an object below the incoming prefix is ignored: no rule names its owner");
                 continue;
             }
-            Notice::Ignored(why) => {
+            S3Event::Ignored(why) => {
                 tracing::info!(?why, "event ignored");
                 continue;
             }
-            Notice::Stored { file, version } => (file, version),
-            Notice::Incoming { incoming, owner, version } => {
+            S3Event::Stored { file, version } => (file, version),
+            S3Event::Incoming { incoming, owner, version } => {
                 (incoming::receive(context, incoming, owner, &version).await?, version)
             }
         };
@@ -116,7 +127,7 @@ async fn handle_message(context: &Context, message: &SqsMessage, deadline: Insta
 }
 
 impl Context {
-    /// Makes sure that the engine runs, and says so in the ledger, for `GET /health`.
+    /// Makes sure that the engine runs, and records a heartbeat for `GET /health`.
     pub async fn beat(&self) -> anyhow::Result<Heartbeat> {
         let engine = self.running_engine().await?;
         let heartbeat = Heartbeat { engine, at: aws::clock::now() };
@@ -124,17 +135,18 @@ impl Context {
         Ok(heartbeat)
     }
 
-    /// Starts the engine if it does not run. Returns what would judge now.
-    pub(crate) async fn running_engine(&self) -> Result<EngineStamp, StartError> {
+    /// Starts the engine if it does not run. Returns the engine that would judge now.
+    pub(crate) async fn running_engine(&self) -> Result<EngineVersion, StartError> {
         Ok(self.stamp(self.engine.ensure_running().await?))
     }
 
-    /// What judged: the engine, and the openers that took the file apart for it.
-    pub(crate) fn stamp(&self, engine: EngineStamp) -> EngineStamp {
-        EngineStamp { openers: self.inspector.openers().to_vec(), ..engine }
+    /// Adds the openers, which take files apart for the engine, to what the engine says about itself.
+    pub(crate) fn stamp(&self, engine: EngineVersion) -> EngineVersion {
+        EngineVersion { openers: self.inspector.openers().to_vec(), ..engine }
     }
 
-    /// Uses newer definitions, if there are any. A failure is logged: what was used before is used until it is too old.
+    /// Switches to newer definitions, if there are any. A failure is logged: the current set stays in use
+    /// until it is stale.
     pub async fn refresh_definitions(&self) {
         let Some(definitions) = &self.definitions else { return };
         match definitions.refresh(&self.engine, aws::clock::now()).await {
@@ -150,7 +162,7 @@ impl Context {
         }
     }
 
-    /// How old definitions may be now.
+    /// The freshness policy now: with an expired set, no definitions are fresh.
     async fn freshness_now(&self) -> FreshnessPolicy {
         match &self.definitions {
             Some(definitions) => definitions.freshness(self.freshness, aws::clock::now()).await,
@@ -158,7 +170,7 @@ impl Context {
         }
     }
 
-    /// The same with other clients.
+    /// The same context with other clients.
     fn reconnected(&self, stores: Stores, definitions: Option<PublishedDefinitions>) -> Self {
         Self {
             stores,

@@ -1,4 +1,5 @@
-//! A scan that ran out of temporary space says nothing about the file: it is told apart from one that failed.
+//! Recognises a scan that ran out of temporary space, which says nothing about the file and costs it no
+//! attempt.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -6,7 +7,7 @@ use std::io::{self, ErrorKind};
 use clamd::EngineError;
 use inspector::InspectorError;
 
-/// Whether `error`, or anything that caused it, is that the file system is full, or too full to begin.
+/// Whether `error`, or one of its causes, is a file system that is full, or too full for a scan.
 pub(crate) fn is_exhausted(error: &(dyn Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| (*error).source());
     causes.any(|cause| {

@@ -1,6 +1,7 @@
-//! How does the scan function live on Lambda? What it needs is made in the init phase as far as that lasts, the rest in the first invocation.
+//! Runs the scan function on Lambda: starts in the init phase, and finishes starting in the first invocation
+//! if need be.
 //!
-//! Invariant: while there are no definitions, every message comes again and no record changes.
+//! Invariant: while there are no definitions, every message is delivered again and no record changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +13,9 @@ use domain::freshness::DefinitionsKind;
 use lambda_runtime::{BoxFuture, Error, SnapStartResource};
 use tokio::sync::Mutex;
 
-use crate::{Context, PublishedDefinitions, RESERVE, ScanDependencies, ScanDeployment, handle};
+use crate::{Context, PublishedDefinitions, RESERVE, ScanDependencies, ScanDeployment, handle, measure};
 
-/// One execution environment. Everything that outlives an invocation is in here.
+/// One execution environment, with everything that outlives an invocation.
 #[derive(Debug)]
 pub struct Scanner {
     deployment: ScanDeployment,
@@ -22,7 +23,7 @@ pub struct Scanner {
     context: Mutex<Option<Arc<Context>>>,
 }
 
-/// Lambda ends an init phase after 10 seconds, and then starts it again from nothing.
+/// Lambda stops an init phase after 10 seconds, and then starts it again from nothing.
 const INIT_BUDGET: Duration = Duration::from_secs(8);
 
 impl Scanner {
@@ -39,7 +40,8 @@ impl Scanner {
         Self { deployment, engine, context: Mutex::default() }
     }
 
-    /// Begins, and waits for as long as the init phase lasts. Whatever is not ready then goes on with the first invocation.
+    /// Starts connecting, and waits until that is done or the init phase is over. The first invocation waits
+    /// for the rest.
     pub async fn begin(self: &Arc<Self>) {
         let scanner = Arc::clone(self);
         let begun = tokio::spawn(async move {
@@ -48,20 +50,20 @@ impl Scanner {
             }
         });
         if tokio::time::timeout(INIT_BUDGET, begun).await.is_err() {
-            tracing::info!("the init phase is over; the first invocation goes on");
+            tracing::info!("the init phase is over; the first invocation waits for the engine");
         }
     }
 
-    /// Ends the engine, when the platform ends the function.
+    /// Stops the engine, when the platform shuts the function down.
     pub async fn stop(&self) {
         self.engine.stop().await;
     }
 
-    /// Handles one batch. Until everything is ready, all of it comes again.
+    /// Handles one batch. Until the scanner is ready, every message is delivered again.
     pub async fn handle(&self, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
         let began = tokio::time::Instant::now();
         let limit = time_left.saturating_sub(RESERVE);
-        match tokio::time::timeout(limit, self.context()).await {
+        let response = match tokio::time::timeout(limit, self.context()).await {
             Ok(Ok(context)) => {
                 context.refresh_definitions().await;
                 handle(&context, event, time_left.saturating_sub(began.elapsed())).await
@@ -71,15 +73,17 @@ impl Scanner {
                     Ok(Err(error)) => format!("{error:#}"),
                     _ => "out of time".to_owned(),
                 };
-                tracing::error!(error = why, "not ready to scan; the batch comes again");
+                tracing::error!(error = why, "not ready to scan; the batch is delivered again");
                 let mut response = SqsBatchResponse::default();
                 response.batch_item_failures = event.records.iter().map(aws::batch::named).collect();
                 response
             }
-        }
+        };
+        measure::failed_attempts(&response, aws::clock::now());
+        response
     }
 
-    /// Connects and starts the engine, unless that is done. Calls at once wait for each other.
+    /// Connects and starts the engine, unless that is done. Concurrent calls wait for each other.
     async fn context(&self) -> anyhow::Result<Arc<Context>> {
         let mut slot = self.context.lock().await;
         if let Some(context) = slot.as_ref() {
@@ -108,9 +112,7 @@ impl Scanner {
         };
         let context = Context::new(deployment.settings, dependencies).await?;
         if context.beat().await?.engine.definitions.kind == DefinitionsKind::TestSet {
-            anyhow::bail!(
-                "the test definitions are for trying Airlock out on one machine; they protect nobody"
-            );
+            anyhow::bail!("the test definitions are for trials on one machine; they find no real malware");
         }
         Ok(context)
     }
@@ -123,13 +125,14 @@ impl Scanner {
     }
 }
 
-/// SnapStart, for deployments as a container image: the engine is in the snapshot, loaded. What must differ between the environments that are
-/// restored from it does: clients (their connections are dead and their credentials are those of the init phase) are made anew; ids come
-/// from the kernel's generator, which the platform reseeds; time is read at each event.
+/// SnapStart, for deployments as a container image: the snapshot contains the loaded engine. What must differ
+/// between the environments that are restored from it does: clients, whose connections are dead and whose
+/// credentials are those of the init phase, are created anew; ids come from the kernel's generator, which the
+/// platform reseeds; time is read per event.
 impl SnapStartResource for Scanner {
     fn before_snapshot(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async {
-            // Without definitions a snapshot is worth less, but no deployment should fail for it.
+            // A snapshot without definitions only starts more slowly: no reason for a deployment to fail.
             if let Err(error) = self.context().await {
                 tracing::error!(error = format!("{error:#}"), "a snapshot without an engine");
             }
@@ -146,7 +149,8 @@ impl SnapStartResource for Scanner {
                 Some(definitions) => Some(definitions.reconnected(bucket, stores.ledger.clone()).await),
                 None => None,
             };
-            // Time stood still: what was the newest set may be weeks old. A socket pair within the snapshot survives it; the canary tells.
+            // The snapshot may be weeks old, and its set as well. The engine's socket survives the restore;
+            // the canary proves it.
             self.engine.check().await?;
             *slot = Some(Arc::new(context.reconnected(stores, definitions)));
             Ok(())

@@ -1,6 +1,7 @@
-//! Can the engine begin before its definitions are here? With the snapshot that was published with them, while it is still on its way.
+//! Starts the engine from the snapshot that was published with a set, while snapshot and definitions are
+//! still downloaded.
 //!
-//! Invariant: the engine's directory never holds other definitions than those that were vouched for: it holds them, or nothing.
+//! Invariant: the engine's directory contains the definitions of the signed manifest, or nothing.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,62 +14,62 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::DefinitionsError;
+use crate::RefreshError;
 
-/// Why the definitions are loaded as ever.
+/// Why the engine loads the definitions instead.
 #[derive(Debug, Error)]
-pub(crate) enum NotBegun {
+pub(crate) enum BeginError {
     #[error(transparent)]
     Build(#[from] SnapshotError),
-    #[error("it is of another build of the engine than this scanner's")]
+    #[error("the snapshot is of another build of the engine than this scanner's")]
     OtherBuild,
     #[error("`{0}` cannot be written")]
     Unwritable(PathBuf, #[source] io::Error),
-    #[error("it cannot be fetched")]
+    #[error("the snapshot cannot be downloaded")]
     Store(#[from] StoreError),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
-    Link(Box<DefinitionsError>),
+    Link(Box<RefreshError>),
 }
 
-/// What is still being fetched. Dropped, it is not any more.
+/// A background download. Dropping it cancels the download.
 #[derive(Debug)]
-pub(crate) struct Coming(JoinHandle<()>);
+pub(crate) struct SnapshotDownload(JoinHandle<()>);
 
-impl Coming {
-    /// Returns when nothing is being fetched any more.
+impl SnapshotDownload {
+    /// Cancels the download and waits for its end.
     pub(crate) async fn stop(mut self) {
         self.0.abort();
         let _ = (&mut self.0).await;
     }
 }
 
-impl Drop for Coming {
+impl Drop for SnapshotDownload {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
 /// Whether `engine` is of the build that `snapshot` is for.
-pub(crate) async fn fits(engine: &Engine, snapshot: &SetSnapshot) -> Result<(), NotBegun> {
+pub(crate) async fn fits(engine: &Engine, snapshot: &SetSnapshot) -> Result<(), BeginError> {
     let build = Snapshots::new(engine.config(), vec![]).build().await?;
-    if build == snapshot.build { Ok(()) } else { Err(NotBegun::OtherBuild) }
+    if build == snapshot.build { Ok(()) } else { Err(BeginError::OtherBuild) }
 }
 
-/// Makes `engine`, which is stopped, begin with `snapshot`, and fetches it meanwhile; after it come the definitions themselves, for the day when the
-/// snapshot turns out to be damaged. Whatever of them `before` has need not be fetched. After an error nothing is on its way, and the engine begins with
-/// what it began with before.
+/// Starts the stopped `engine` from `snapshot` while that is downloaded; the definitions are downloaded after
+/// it, in case the snapshot turns out to be damaged. Files that `before` contains are not downloaded again.
+/// After an error nothing is being downloaded, and the engine starts from what it started from before.
 pub(crate) async fn begin(
     bucket: &DefinitionBucket,
     engine: &Arc<Engine>,
     (manifest, snapshot): (&Manifest, &SetSnapshot),
     (root, before): (&Path, Option<PathBuf>),
-) -> Result<Coming, NotBegun> {
+) -> Result<SnapshotDownload, BeginError> {
     let path = root.join(format!("{}.{EXTENSION}", snapshot.sha256));
-    // Half of it may have come before. The engine opens it as soon as it starts.
+    // An earlier attempt may have left a part. The engine opens the file as soon as it starts.
     let emptied = std::fs::File::create(&path);
-    let file = emptied.map_err(|error| NotBegun::Unwritable(path.clone(), error))?;
+    let file = emptied.map_err(|error| BeginError::Unwritable(path.clone(), error))?;
     let former = engine.begin_with(Some(Snapshot::Vouched {
         path: path.clone(),
         size_bytes: snapshot.size_bytes,
@@ -83,10 +84,10 @@ pub(crate) async fn begin(
         (root.to_owned(), file, before),
         failed,
     );
-    let coming = Coming(tokio::spawn(fetching));
+    let coming = SnapshotDownload(tokio::spawn(fetching));
     let checked = tokio::select! {
-        checked = engine.check() => checked.map_err(NotBegun::from),
-        // An engine that still waits for it is killed here.
+        checked = engine.check() => checked.map_err(BeginError::from),
+        // Dropping the check kills an engine that still waits for the snapshot.
         Ok(error) = failure => Err(error.into()),
     };
     match checked {
@@ -115,10 +116,10 @@ async fn fetch(
     let streamed = bucket.stream_file(snapshot.sha256, snapshot.size_bytes, file).await;
     let is_half = streamed.is_err();
     if let Err(Err(error)) = streamed.map_err(|error| failed.send(error)) {
-        // The engine has begun with what has come, and would wait for the rest.
+        // The engine runs with the part that has arrived, and would wait for the rest.
         tracing::error!(
             error = aws::log::chain(&error),
-            "the snapshot did not come; the definitions are loaded"
+            "the snapshot was not downloaded to its end; the definitions are loaded"
         );
     }
     let installed = install(&bucket, &manifest, &root, before.as_deref()).await;
@@ -129,7 +130,7 @@ async fn fetch(
             }
         }
         Err(error) => {
-            tracing::error!(error = aws::log::chain(error), "there are no definitions beside the snapshot");
+            tracing::error!(error = aws::log::chain(error), "the snapshot's definitions were not installed");
         }
     }
     if is_half {
@@ -138,7 +139,7 @@ async fn fetch(
     }
 }
 
-/// All but `kept`. What cannot be removed takes room, and does no harm.
+/// Removes all snapshots except `kept`. One that cannot be removed takes space and does no harm.
 pub(crate) fn remove_snapshots(root: &Path, kept: Option<&Path>) {
     for path in std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path()) {
         if path.extension().is_some_and(|extension| extension == EXTENSION) && Some(path.as_path()) != kept {

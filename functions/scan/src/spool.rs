@@ -1,4 +1,4 @@
-//! The object is read once: into a descriptor that only we can see, hashed on the way.
+//! Reads an object once, into a file without a name, and hashes it on the way.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -11,11 +11,11 @@ use thiserror::Error;
 
 use aws::OpenObject;
 
-/// Where objects that are too large for memory are kept while they are scanned.
+/// The directory for objects that are too large for memory while they are scanned.
 #[derive(Clone, Debug)]
 pub struct SpoolDirectory(pub PathBuf);
 
-/// An object's bytes, and what they are.
+/// An object's bytes, with their size and digest.
 #[derive(Debug)]
 pub(crate) struct Spooled {
     pub(crate) file: File,
@@ -25,17 +25,18 @@ pub(crate) struct Spooled {
 
 #[derive(Debug, Error)]
 pub(crate) enum SpoolError {
-    #[error("the object's bytes did not arrive")]
+    #[error("the object could not be read to its end")]
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("the object could not be kept")]
+    #[error("the object could not be written to temporary space")]
     Disk(#[from] std::io::Error),
 }
 
-/// Up to here memory is used: it saves the disk, and a handful of scans at a time stay below 100 MB.
+/// Up to this size an object is held in memory: it saves the disk, and six concurrent scans stay below 100
+/// MB.
 const MAX_IN_MEMORY: u64 = 16 * 1024 * 1024;
 
 impl SpoolDirectory {
-    /// Reads the whole object. The file has no name anywhere, so nothing is left behind whatever happens.
+    /// Reads the whole object. The file has no name, so nothing is left behind even after a crash.
     pub(crate) async fn take(&self, mut object: OpenObject) -> Result<Spooled, SpoolError> {
         let mut file = if object.size_bytes <= MAX_IN_MEMORY {
             File::from(
@@ -49,7 +50,8 @@ impl SpoolDirectory {
         while let Some(chunk) = object.body.next().await {
             let chunk = chunk.map_err(|error| SpoolError::Body(error.into()))?;
             size_bytes += u64::try_from(chunk.len()).unwrap_or(0);
-            // A chunk is at most a few hundred KiB: shorter than a trip to a thread for blocking work.
+            // A chunk is at most a few hundred KiB: hashing it takes less time than handing it to a blocking
+            // thread.
             hasher.update(&chunk);
             file.write_all(&chunk)?;
         }

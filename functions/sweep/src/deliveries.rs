@@ -1,4 +1,5 @@
-//! Webhooks that are due again: a message for each, and not another one until that had its chance.
+//! Requests a new attempt for each webhook that is due, and postpones it so that one message is sent per
+//! attempt.
 
 use std::time::Duration;
 
@@ -8,21 +9,21 @@ use crate::Context;
 
 /// In one sweep; the rest stays due.
 const MAX: i32 = 100;
-/// A message is handled within this, or lost.
+/// A message that has not been handled by then is taken for lost.
 const CHANCE: Duration = Duration::from_mins(5);
 
-/// How many were asked for.
+/// Returns how many attempts were requested.
 pub(crate) async fn requeue(context: &Context) -> Result<u32, StoreError> {
     let Some(queue) = &context.stores.queues.events else { return Ok(0) };
     let (ledger, now) = (&context.stores.ledger, aws::clock::now());
-    let mut n_asked = 0;
+    let mut n_requested = 0;
     for delivery in ledger.due_deliveries(now, MAX).await? {
         if !ledger.postpone_delivery(&delivery, now + CHANCE).await? {
-            continue; // Somebody is at it.
+            continue; // A sender, or a concurrent sweep, has changed it since.
         }
         let key = Ledger::delivery_key(delivery.event, &delivery.endpoint);
         queue.request(&EventTask::Deliver(key)).await?;
-        n_asked += 1;
+        n_requested += 1;
     }
-    Ok(n_asked)
+    Ok(n_requested)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws::metrics::{Event, count, emit};
+use aws::metrics::{MetricEvent, count, emit};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::de::IgnoredAny;
 use settings::Environment;
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Error> {
             count("Rescans", swept.n_rescans.into()),
             count("WebhookRetries", swept.n_deliveries.into()),
         ];
-        emit(&Event { service: "sweep", dimensions: &[], metrics: &metrics, at: aws::clock::now() });
+        emit(&MetricEvent { service: "sweep", dimensions: &[], metrics: &metrics, at: aws::clock::now() });
         Ok::<_, Error>(swept)
     }))
     .await

@@ -46,7 +46,7 @@ pub fn to_cloudwatch(service: &'static str, env: &Environment) -> Result<(), Con
     let layer = line::Lines::new(service, &lambda, std::io::stdout);
     let _ = tracing_subscriber::registry().with(filter(level)).with(layer).try_init();
     let function_name = lambda.function_name.unwrap_or_else(|| service.to_owned());
-    metrics::emit(&metrics::Event {
+    metrics::emit(&metrics::MetricEvent {
         service,
         dimensions: &[("function_name", &function_name)],
         metrics: &[metrics::count("ColdStart", 1)],
@@ -70,12 +70,12 @@ fn filter(level: &str) -> EnvFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Kind, StoreError};
+    use crate::{StoreError, StoreErrorKind};
 
     #[test]
     fn a_chain_names_every_cause() {
         let cause = std::io::Error::other("the line is cut");
-        let error = StoreError::caused("open an object", Kind::Unavailable, cause);
+        let error = StoreError::caused("open an object", StoreErrorKind::Unavailable, cause);
         assert_eq!(chain(&error), "open an object: unavailable: the line is cut");
     }
 }

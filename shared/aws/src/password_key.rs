@@ -58,7 +58,9 @@ impl PasswordKey {
             None => settings.key.as_ref().map(|key| key.exposed().to_owned()),
         };
         let key = secret.map(|secret| Self::new(&secret)).transpose();
-        key.map_err(|error| StoreError::caused("read the key of passwords", crate::Kind::Corrupt, error))
+        key.map_err(|error| {
+            StoreError::caused("read the key of passwords", crate::StoreErrorKind::Corrupt, error)
+        })
     }
 
     pub fn seal(&self, password: &Password, file: FileId) -> Result<SealedPassword, PasswordKeyError> {

@@ -1,6 +1,6 @@
 //! Objects that other uploaders store in the bucket.
 
-use domain::incoming::{IncomingRules, InvalidRules};
+use domain::incoming::{IncomingRules, IncomingRulesError};
 
 use crate::declare::subject;
 use crate::environment::Environment;
@@ -33,8 +33,8 @@ pub fn rules(env: &Environment) -> Result<Option<IncomingRules>, ConfigError> {
     let Some(prefix) = prefix else { return Ok(None) };
     IncomingRules::parse(&prefix, &owners).map(Some).map_err(|error| {
         let (name, value) = match error {
-            InvalidRules::Prefix | InvalidRules::Reserved(_) => ("INCOMING_PREFIX", prefix),
-            InvalidRules::Rule(_) | InvalidRules::Unreachable(_) => ("INCOMING_OWNERS", owners),
+            IncomingRulesError::Prefix | IncomingRulesError::Reserved(_) => ("INCOMING_PREFIX", prefix),
+            IncomingRulesError::Rule(_) | IncomingRulesError::Unreachable(_) => ("INCOMING_OWNERS", owners),
         };
         ConfigError::Invalid { name, value, why: error.to_string() }
     })

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::aftermath::Quarantine;
 use domain::machine::MachinePolicy;
+use domain::post_verdict::Quarantine;
 use domain::tag::TagProfile;
 
 use crate::declare::subject;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use domain::aftermath::Quarantine;
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
+use domain::post_verdict::Quarantine;
 use domain::upload::{AllowedExtensions, UploadPolicy};
 use domain::usage::Quotas;
 use settings::{

@@ -1,0 +1,222 @@
+//! Which files a sweep moves on, and how far its budgets go. Over the stand-ins; no engine.
+
+use aws::{EventTask, Heartbeat, Ledger};
+use domain::delivery::{Delivery, EndpointId};
+use domain::history::EventId;
+use domain::id::{ObjectKey, ScanId, Version};
+use domain::incoming::IncomingRules;
+use domain::record::Status;
+use domain::verdict::{ScanError, Verdict};
+use fixtures::{TestStores, awaiting, clean, engine, queued, scanning, version};
+
+use super::*;
+
+const TIME: Duration = Duration::from_mins(10);
+const AGO: Duration = Duration::from_hours(1);
+
+fn context(test: &TestStores) -> Context {
+    Context {
+        stores: test.stores.clone(),
+        machine: MachinePolicy::default(),
+        rescans_per_sweep: 60,
+        incoming_every: Context::INCOMING_EVERY,
+    }
+}
+
+async fn swept(test: &TestStores) -> SweepReport {
+    sweep(&context(test), TIME).await.unwrap()
+}
+
+fn scan_id() -> ScanId {
+    ScanId::from_random(aws::clock::random_uuid())
+}
+
+fn earlier() -> Timestamp {
+    aws::clock::now() - AGO
+}
+
+/// A clean file whose rescan is due.
+async fn due_for_rescan(test: &TestStores) -> FileId {
+    let (file, judged_at) = (TestStores::file_id(), aws::clock::now() - Duration::from_hours(25));
+    test.create(&clean(file, &version("v"), judged_at)).await;
+    file
+}
+
+async fn heartbeat_of(test: &TestStores, version: &str) {
+    let heartbeat = Heartbeat { engine: engine(version), at: aws::clock::now() };
+    test.stores.ledger.beat(heartbeat).await.unwrap();
+}
+
+#[test]
+fn a_queue_that_is_full_or_unknown_gets_no_more_work() {
+    let backlog = |n_waiting| Some(Backlog { n_waiting, n_in_flight: 0 });
+    assert!(!is_busy(backlog(0)) && !is_busy(backlog(Context::BUSY - 1)));
+    assert!(is_busy(backlog(Context::BUSY)));
+    assert!(is_busy(None));
+}
+
+#[test]
+fn only_a_stored_file_without_a_verdict_waits_long() {
+    let (file, now) = (TestStores::file_id(), aws::clock::now());
+    let later = now + LONG + Duration::from_secs(1);
+    assert!(waits_long(&queued(file, &version("v"), now), later));
+    assert!(waits_long(&scanning(&awaiting(file, now), &version("v"), scan_id(), now), later));
+    assert!(!waits_long(&queued(file, &version("v"), now), now + LONG));
+    assert!(!waits_long(&awaiting(file, now), later), "nothing is stored");
+    assert!(!waits_long(&clean(file, &version("v"), now), later), "it has its verdict");
+}
+
+#[tokio::test]
+async fn an_object_whose_event_was_lost_is_queued_for_its_scan() {
+    let test = TestStores::start().await;
+    let file = TestStores::file_id();
+    test.create(&awaiting(file, earlier())).await;
+    let stored = test.put(&ObjectKey::Issued(file), b"0123456789").await;
+    assert_eq!(TestStores::take_all(&test.scans).await.len(), 1, "the event, which is lost here");
+
+    let outcome = swept(&test).await;
+    assert_eq!(outcome, SweepReport { n_files: 1, ..SweepReport::default() });
+    assert_eq!(test.record(file).await.state, State::Queued { version: stored, n_attempts: 0 });
+    let messages = TestStores::take_all(&test.scans).await;
+    assert!(messages.len() == 1 && messages[0].contains(&file.to_string()), "{messages:?}");
+    assert_eq!(swept(&test).await, SweepReport::default(), "it is not due again");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_due_is_left_alone() {
+    let test = TestStores::start().await;
+    let record = awaiting(TestStores::file_id(), aws::clock::now());
+    test.create(&record).await;
+    assert_eq!(swept(&test).await, SweepReport::default());
+    assert_eq!(test.record(record.file_id).await, record);
+}
+
+#[tokio::test]
+async fn an_upload_that_never_arrived_expires_after_its_deadline() {
+    let test = TestStores::start().await;
+    let file = TestStores::file_id();
+    test.create(&awaiting(file, earlier())).await;
+    assert_eq!(swept(&test).await.n_failed, 0);
+    let record = test.record(file).await;
+    assert_eq!((record.status(), record.next_due_at()), (Status::Expired, None));
+}
+
+#[tokio::test]
+async fn a_dead_lease_is_queued_again_and_counted_as_waiting() {
+    let test = TestStores::start().await;
+    let file = TestStores::file_id();
+    test.create(&scanning(&awaiting(file, earlier()), &version("v"), scan_id(), earlier())).await;
+    let outcome = swept(&test).await;
+    assert_eq!((outcome.n_files, outcome.n_unscanned, outcome.n_rescans), (1, 1, 0));
+    assert_eq!(test.record(file).await.state, State::Queued { version: version("v"), n_attempts: 1 });
+    assert_eq!(TestStores::take_all(&test.scans).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_was_tried_too_often_ends_in_error() {
+    let test = TestStores::start().await;
+    let file = TestStores::file_id();
+    let n_attempts = MachinePolicy::default().max_attempts;
+    let tired = State::Queued { version: version("v"), n_attempts };
+    test.create(&Record { state: tired, ..queued(file, &version("v"), earlier()) }).await;
+    swept(&test).await;
+    let verdict = test.record(file).await.judgement().unwrap().verdict.clone();
+    assert_eq!(verdict, Verdict::Error { reason: ScanError::EngineTrouble });
+    assert_eq!(TestStores::take_all(&test.scans).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_expired_file_loses_its_bytes() {
+    let test = TestStores::start().await;
+    let file = TestStores::file_id();
+    let stored = test.put(&ObjectKey::Issued(file), b"0123456789").await;
+    let record = Record { expires_at: earlier(), due_at: Some(earlier()), ..clean(file, &stored, earlier()) };
+    test.create(&record).await;
+    swept(&test).await;
+    assert_eq!(test.record(file).await.status(), Status::Expired);
+    let left = test.stores.objects.current_version(&ObjectKey::Issued(file)).await.unwrap();
+    assert_eq!(left, None::<Version>);
+}
+
+#[tokio::test]
+async fn new_definitions_rescan_as_many_files_as_the_budget_allows() {
+    let test = TestStores::start().await;
+    heartbeat_of(&test, "2").await;
+    for _ in 0..3 {
+        due_for_rescan(&test).await;
+    }
+    let context = Context { rescans_per_sweep: 2, ..context(&test) };
+    assert_eq!(sweep(&context, TIME).await.unwrap().n_rescans, 2);
+    assert_eq!(TestStores::take_all(&test.scans).await.len(), 2);
+    assert_eq!(sweep(&context, TIME).await.unwrap().n_rescans, 0, "the third waits for its next turn");
+}
+
+#[tokio::test]
+async fn the_same_definitions_rescan_nothing_and_neither_does_a_busy_queue() {
+    for (definitions, n_waiting) in [("1", 0), ("2", Context::BUSY)] {
+        let test = TestStores::start().await;
+        heartbeat_of(&test, definitions).await;
+        let file = due_for_rescan(&test).await;
+        for _ in 0..n_waiting {
+            test.scans.send("a first scan".to_owned()).await.unwrap();
+        }
+        let outcome = swept(&test).await;
+        assert_eq!((outcome.n_files, outcome.n_rescans), (1, 0), "definitions {definitions}");
+        assert!(test.record(file).await.next_due_at() > Some(aws::clock::now()), "definitions {definitions}");
+    }
+}
+
+#[tokio::test]
+async fn without_time_nothing_is_moved_on() {
+    let test = TestStores::start().await;
+    let record = awaiting(TestStores::file_id(), earlier());
+    test.create(&record).await;
+    assert_eq!(sweep(&context(&test), Duration::ZERO).await.unwrap().n_files, 0);
+    assert_eq!(test.record(record.file_id).await, record);
+}
+
+/// Stores with an incoming prefix that holds one object of alice's, and a folder's marker.
+async fn incoming() -> TestStores {
+    let mut test = TestStores::start().await;
+    test.stores.incoming = Some(IncomingRules::parse("incoming/", "{owner}/").unwrap());
+    for key in ["incoming/alice/report.txt", "incoming/alice/upload.info", "elsewhere/alice/report.txt"] {
+        test.put(&ObjectKey::Incoming(key.to_owned()), b"0123456789").await;
+    }
+    TestStores::take_all(&test.scans).await;
+    test
+}
+
+#[tokio::test]
+async fn an_incoming_object_without_an_event_is_requested_once_per_interval() {
+    let test = incoming().await;
+    assert_eq!(swept(&test).await.n_found, 1);
+    let messages = TestStores::take_all(&test.scans).await;
+    assert!(messages.len() == 1 && messages[0].contains("incoming/alice/report.txt"), "{messages:?}");
+    assert_eq!(swept(&test).await.n_found, 0, "the interval is not over");
+    let due = Context { incoming_every: Duration::ZERO, ..context(&test) };
+    let look = aws::IncomingCursor { after: None, due_at: aws::clock::now() };
+    test.stores.ledger.keep_incoming_cursor(look).await.unwrap();
+    assert_eq!(sweep(&due, TIME).await.unwrap().n_found, 1, "it still has no record");
+}
+
+#[tokio::test]
+async fn a_busy_queue_puts_off_the_search_for_incoming_objects() {
+    let test = incoming().await;
+    for _ in 0..Context::BUSY {
+        test.scans.send("a first scan".to_owned()).await.unwrap();
+    }
+    assert_eq!(swept(&test).await.n_found, 0);
+}
+
+#[tokio::test]
+async fn a_due_webhook_is_requested_once_and_not_again_before_its_message_is_taken_for_lost() {
+    let test = TestStores::start().await;
+    let event = EventId { file: TestStores::file_id(), seq: 1 };
+    let endpoint = EndpointId::parse("0123456789abcdef").unwrap();
+    let delivery = Delivery::new(event, endpoint, "{}".to_owned(), earlier());
+    test.stores.ledger.add_delivery(&delivery).await.unwrap();
+    assert_eq!(swept(&test).await.n_deliveries, 1);
+    let asked = serde_json::to_string(&EventTask::Deliver(Ledger::delivery_key(event, &delivery.endpoint)));
+    assert_eq!(TestStores::take_all(&test.events).await, [asked.unwrap()]);
+    assert_eq!(swept(&test).await.n_deliveries, 0);
+}
