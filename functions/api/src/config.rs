@@ -10,7 +10,7 @@ use domain::usage::Quotas;
 use settings::{
     ConfigError, DeadLetterSettings, DeploymentSettings, Environment, FreshnessSettings, IdentitySettings,
     LinkSettings, OriginSettings, PasswordSettings, QuotaSettings, StoreSettings, UploadSettings,
-    VerdictSettings,
+    machine_policy,
 };
 use web::{Identity, LinkKey, LoopbackOnly, Verifier};
 
@@ -77,8 +77,7 @@ impl ApiDeployment {
         env.refuse_unknown(&[&DeploymentSettings::SUBJECT, &DeadLetterSettings::SUBJECT])?;
         let stores = StoreSettings::read(env)?;
         stores.require_scan_queue()?;
-        let (uploads, verdicts) = (UploadSettings::read(env)?, VerdictSettings::read(env)?);
-        let machine = verdicts.machine(&uploads, stores.publishes(), MachinePolicy::default());
+        let machine = machine_policy(env, stores.publishes(), MachinePolicy::default())?;
         Ok(Self {
             settings: ApiSettings::read(env, machine)?,
             stores,

@@ -13,7 +13,7 @@ use notify::NotifySettings;
 use scan::ScanSettings;
 use settings::{
     CLIENT, EngineChoice, EngineSettings, Environment, EventSettings, IdentitySettings, LiveStreamSettings,
-    OriginSettings, RescanSettings, SecretText, TagSettings, UploadSettings, VerdictSettings,
+    OriginSettings, RescanSettings, SecretText, TagSettings, machine_policy,
 };
 use sweep::{SweepPace, SweepSettings};
 use web::{Identity, LoopbackOnly, Verifier};
@@ -85,8 +85,7 @@ impl FunctionSettings {
         env: &Environment,
     ) -> anyhow::Result<Self> {
         let tuning = &options.tuning;
-        let (uploads, verdicts) = (UploadSettings::read(env)?, VerdictSettings::read(env)?);
-        let machine = verdicts.machine(&uploads, events.has_receivers(), tuning.machine);
+        let machine = machine_policy(env, events.has_receivers(), tuning.machine)?;
         let machine = storage.machine(machine);
         let api = ApiSettings::read(env, machine)?;
         let streams = LiveStreamSettings {

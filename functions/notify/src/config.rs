@@ -3,8 +3,7 @@
 use aws::{EventBus, Sdk, Secret, Stores};
 use domain::machine::MachinePolicy;
 use settings::{
-    ConfigError, DeploymentSettings, Environment, EventSettings, SecretText, StoreSettings, UploadSettings,
-    VerdictSettings,
+    ConfigError, DeploymentSettings, Environment, EventSettings, SecretText, StoreSettings, machine_policy,
 };
 
 use crate::{NotifyContext, Webhooks};
@@ -29,8 +28,7 @@ impl NotifyDeployment {
     pub fn read(env: &Environment) -> Result<Self, ConfigError> {
         env.refuse_unknown(&[&DeploymentSettings::SUBJECT])?;
         let stores = StoreSettings::read(env)?;
-        let (uploads, verdicts) = (UploadSettings::read(env)?, VerdictSettings::read(env)?);
-        let machine = verdicts.machine(&uploads, stores.publishes(), MachinePolicy::default());
+        let machine = machine_policy(env, stores.publishes(), MachinePolicy::default())?;
         Ok(Self {
             settings: NotifySettings { machine, bucket: stores.bucket.clone() },
             // A Lambda has no private endpoints to reach.

@@ -14,7 +14,7 @@ use inspector::{Inspector, WorkerProgram};
 use settings::{
     ConfigError, DefinitionBucketSettings, DefinitionTrustSettings, DeploymentSettings, EngineChoice,
     EngineSettings, Environment, FreshnessSettings, LayerSettings, PasswordSettings, QuotaSettings,
-    StoreSettings, UploadSettings, VerdictSettings,
+    StoreSettings, UploadSettings, machine_policy,
 };
 
 use crate::{IncomingTerms, PublishedDefinitions, ScanContext, SpoolDirectory, gate_for};
@@ -89,8 +89,7 @@ impl ScanDeployment {
             &DefinitionTrustSettings::SUBJECT,
         ])?;
         let stores = StoreSettings::read(env)?;
-        let (uploads, verdicts) = (UploadSettings::read(env)?, VerdictSettings::read(env)?);
-        let machine = verdicts.machine(&uploads, stores.publishes(), MachinePolicy::default());
+        let machine = machine_policy(env, stores.publishes(), MachinePolicy::default())?;
         let layer = LayerSettings::read(env)?;
         Ok(Self {
             settings: ScanSettings::read(env, machine)?,

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use aws::{Sdk, Stores};
 use domain::machine::MachinePolicy;
-use settings::{
-    ConfigError, DeploymentSettings, Environment, RescanSettings, StoreSettings, UploadSettings,
-    VerdictSettings,
-};
+use settings::{ConfigError, DeploymentSettings, Environment, RescanSettings, StoreSettings, machine_policy};
 
 use crate::SweepContext;
 
@@ -42,8 +39,7 @@ impl SweepDeployment {
         env.refuse_unknown(&[&DeploymentSettings::SUBJECT])?;
         let stores = StoreSettings::read(env)?;
         stores.require_scan_queue()?;
-        let (uploads, verdicts) = (UploadSettings::read(env)?, VerdictSettings::read(env)?);
-        let machine = verdicts.machine(&uploads, stores.publishes(), MachinePolicy::default());
+        let machine = machine_policy(env, stores.publishes(), MachinePolicy::default())?;
         Ok(Self { settings: SweepSettings { machine, rescans: RescanSettings::read(env)? }, stores })
     }
 }

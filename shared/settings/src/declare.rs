@@ -57,8 +57,9 @@ impl Subject {
 /// Declares the variables of one subject. Expands to a struct with a documented field for each of them, its
 /// `read`, and its [`Subject`].
 ///
-/// A field is `name: Type = how "VARIABLE" { .. }`, where `how` is `defaulted` (with the default, as an operator
-/// writes it), `optional` (with what absence means) or `required`. `parse` maps an allowed value to `Some`.
+/// A field is `name: Type = how "VARIABLE" { .. }`, where `how` is `defaulted` (with the default, as an
+/// operator writes it), `optional` (with what absence means) or `required`. `parse` maps an allowed value to
+/// `Some`.
 macro_rules! subject {
     (
         $(#[doc = $doc:literal])+

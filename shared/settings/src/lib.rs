@@ -48,7 +48,7 @@ pub use storage::{
     StoreSettings,
 };
 pub use uploads::UploadSettings;
-pub use verdicts::{RescanSettings, TagSettings, VerdictSettings};
+pub use verdicts::{RescanSettings, TagSettings, VerdictSettings, machine_policy};
 
 /// All subjects, in the order of the documentation.
 pub const SUBJECTS: [&Subject; 26] = [

@@ -17,7 +17,7 @@ subject! {
         }
         /// How many scans run concurrently, for estimates of waiting time.
         n_workers: u64 = defaulted "SCAN_CONCURRENCY" {
-            default: "10",
+            default: "5",
             unit: "scans",
             allowed: "a whole number of scans",
             parameter: "ScanConcurrency",

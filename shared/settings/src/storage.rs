@@ -96,7 +96,9 @@ impl BucketSettings {
 /// The stores of a deployment on AWS, and the rules that go with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
+    /// The bucket of uploads.
     pub bucket: String,
+    /// The table and the queues.
     pub deployment: DeploymentSettings,
     /// The tag that shows a verdict on the object.
     pub tags: TagProfile,

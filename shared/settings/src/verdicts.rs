@@ -7,11 +7,13 @@ use domain::post_verdict::Quarantine;
 use domain::tag::TagProfile;
 
 use crate::declare::subject;
+use crate::environment::Environment;
+use crate::error::ConfigError;
 use crate::parse;
 use crate::uploads::UploadSettings;
 
 subject! {
-    /// What follows a verdict. All functions of a deployment must agree on it.
+    /// What follows a verdict.
     pub struct VerdictSettings: "After the verdict" {
         /// What happens to infected bytes. They cannot be downloaded in any case.
         quarantine: Quarantine = defaulted "QUARANTINE" {
@@ -67,20 +69,19 @@ fn quarantine(value: &str) -> Option<Quarantine> {
     }
 }
 
-impl VerdictSettings {
-    /// The policy of the status machine: these settings, and `base` for everything else. `publishes` says
-    /// whether events have receivers.
-    pub fn machine(&self, uploads: &UploadSettings, publishes: bool, base: MachinePolicy) -> MachinePolicy {
-        let set = self.rescan_every_hours.map(|hours| {
-            let is_on = hours > 0;
-            is_on.then(|| Duration::from_secs(hours.saturating_mul(60 * 60)))
-        });
-        MachinePolicy {
-            max_file_size: uploads.max_file_size,
-            quarantine: self.quarantine,
-            rescan_every: set.unwrap_or(base.rescan_every),
-            publishes,
-            ..base
-        }
-    }
+/// The policy of the status machine, on which all functions of a deployment must agree: what is set, and
+/// `base` for the rest. `publishes` says whether events have receivers.
+pub fn machine_policy(
+    env: &Environment,
+    publishes: bool,
+    base: MachinePolicy,
+) -> Result<MachinePolicy, ConfigError> {
+    let VerdictSettings { quarantine, rescan_every_hours } = VerdictSettings::read(env)?;
+    let rescan_every = match rescan_every_hours {
+        None => base.rescan_every,
+        Some(0) => None,
+        Some(hours) => Some(Duration::from_secs(hours.saturating_mul(60 * 60))),
+    };
+    let max_file_size = UploadSettings::read(env)?.max_file_size;
+    Ok(MachinePolicy { max_file_size, quarantine, rescan_every, publishes, ..base })
 }

@@ -9,7 +9,7 @@ use domain::upload::{AllowedExtensions, UploadPolicy};
 use domain::usage::Quotas;
 use settings::{
     ConfigError, Environment, EventSettings, FreshnessSettings, IdentityKeys, IdentitySettings,
-    QuotaSettings, StoreSettings, UploadSettings, VerdictSettings, incoming_rules,
+    QuotaSettings, StoreSettings, UploadSettings, incoming_rules, machine_policy,
 };
 
 const KEY: &str = "a key of no less than 32 bytes..";
@@ -20,8 +20,7 @@ fn env(pairs: &[(&str, &str)]) -> Environment {
 
 #[test]
 fn nothing_set_gives_the_domains_defaults() {
-    let (uploads, verdicts) =
-        (UploadSettings::read(&env(&[])).unwrap(), VerdictSettings::read(&env(&[])).unwrap());
+    let uploads = UploadSettings::read(&env(&[])).unwrap();
     assert_eq!(
         uploads.policy(),
         UploadPolicy {
@@ -32,7 +31,7 @@ fn nothing_set_gives_the_domains_defaults() {
         }
     );
     let base = MachinePolicy::default();
-    assert_eq!(verdicts.machine(&uploads, base.publishes, base), base);
+    assert_eq!(machine_policy(&env(&[]), base.publishes, base), Ok(base));
     // The table says 24 for what is not set.
     assert_eq!(base.rescan_every, Some(Duration::from_hours(24)));
     assert_eq!(FreshnessSettings::read(&env(&[])).unwrap().policy(), FreshnessPolicy::default());
@@ -43,10 +42,7 @@ fn nothing_set_gives_the_domains_defaults() {
 
 #[test]
 fn what_is_set_wins_over_the_base_policy() {
-    let machine = |pairs: &[(&str, &str)], base| {
-        let (uploads, verdicts) = (UploadSettings::read(&env(pairs)), VerdictSettings::read(&env(pairs)));
-        verdicts.unwrap().machine(&uploads.unwrap(), true, base)
-    };
+    let machine = |pairs: &[(&str, &str)], base| machine_policy(&env(pairs), true, base).unwrap();
     let base = MachinePolicy { rescan_every: Some(Duration::from_secs(1)), ..MachinePolicy::default() };
     assert_eq!(machine(&[], base), MachinePolicy { publishes: true, ..base });
     let pairs = [("MAX_FILE_SIZE", "7"), ("QUARANTINE", "move"), ("RESCAN_EVERY_HOURS", "2")];

@@ -128,7 +128,7 @@ fn host_rows() -> Vec<Row> {
         row!("PASSWORD_KEY_ARN", PasswordSettings.key_arn, Some("None"), TEXT, &[]),
         row!("LIVE_STREAM_SECONDS", LiveStreamSettings.longest_stream, Some("300s"),
             &[("9", "9s")], NOT_NUMBERS),
-        row!("SCAN_CONCURRENCY", LiveStreamSettings.n_workers, Some("10"), &[("2", "2")], NOT_NUMBERS),
+        row!("SCAN_CONCURRENCY", LiveStreamSettings.n_workers, Some("5"), &[("2", "2")], NOT_NUMBERS),
         row!("AWS_LAMBDA_LOG_LEVEL", LogSettings.lambda_level, Some(r#""info""#),
             &[("WARN", r#""WARN""#)], &[]),
         row!("AWS_LAMBDA_FUNCTION_NAME", LambdaSettings.function_name, Some("None"), TEXT, &[]),
