@@ -1,6 +1,8 @@
 //! What becomes of each message of a batch, when it must be delivered again and when not. Over the stand-ins,
 //! with the real gate worker and without an engine: the one that is configured does not exist.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use inspector::{Inspector, WorkerProgram};
 use scan::{Context, IncomingTerms, SpoolDirectory, handle};
 
 const TIME: Duration = Duration::from_mins(5);
-const LIMITS: Limits = Limits { max_file_size: 1 << 20, max_scan_time: Duration::from_secs(60) };
+const LIMITS: Limits = Limits { max_file_size: 1 << 20, max_scan_time: Duration::from_mins(1) };
 
 struct Scanner {
     test: TestStores,
