@@ -77,7 +77,7 @@ fn scan_effect(effects: &[Effect]) -> Option<(Version, Lease)> {
 /// taken over.
 async fn scan_under_lease(context: &Context, claim: &Claim<'_>, budget: Duration) -> Result<(), Retry> {
     let (file, renewed) = (claim.record.file_id, Event::Renewed { holder: claim.lease.holder });
-    let renew = async || {
+    let renew = || async {
         let renewed = context.stores.ledger.apply(file, &renewed, &context.machine, aws::clock::now()).await;
         if let Err(error) = &renewed {
             tracing::warn!(file.id = %file, error = aws::log::chain(error), "lease not renewed");
@@ -94,10 +94,10 @@ async fn scan_under_lease(context: &Context, claim: &Claim<'_>, budget: Duration
 
 /// Waits for `work`, and calls `renew` at each interval meanwhile. Drops `work` and returns `None` when
 /// `renew` says that the lease is lost.
-async fn while_held<T>(
+async fn while_held<T, R: Future<Output = bool>>(
     work: impl Future<Output = T>,
     interval: Duration,
-    mut renew: impl AsyncFnMut() -> bool,
+    mut renew: impl FnMut() -> R,
 ) -> Option<T> {
     let mut work = std::pin::pin!(work);
     let mut renewals = interval_at(Instant::now() + interval, interval);

@@ -71,7 +71,7 @@ impl Scanner {
 
     /// Handles one batch; the ids of the messages that must be delivered again.
     async fn handle(&self, messages: &[(&str, &str)]) -> Vec<String> {
-        let response = handle(&self.context, sqs_event(messages), TIME).await;
+        let response = movable(handle(&self.context, sqs_event(messages), TIME)).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
@@ -88,6 +88,11 @@ impl Scanner {
     async fn verdict(&self, file: FileId) -> Verdict {
         self.test.record(file).await.judgement().expect("the file has its verdict").verdict.clone()
     }
+}
+
+/// The local mode handles batches on several threads.
+fn movable<F: Future + Send>(handling: F) -> F {
+    handling
 }
 
 /// S3's event for a version of this file.
