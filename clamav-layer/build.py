@@ -2,12 +2,13 @@
 """Builds the ClamAV layer from Debian's packages, without a container engine.
 
     build.py lock [ARCH...]         resolve the newest packages and write packages.lock
-    build.py build ARCH DIRECTORY   put the layer together in DIRECTORY, as it will stand in /opt, and as DIRECTORY.zip
+    build.py build ARCH DIRECTORY   build the layer in DIRECTORY, as it will appear in /opt, and as DIRECTORY.zip
 
-ARCH is x86_64 or arm64. Packages come through this machine's own apt sources, which must include Debian 12 and its security updates; APT_SOURCES
-names another file or directory of sources. Needs apt-get, dpkg-deb, readelf and patchelf; no root. What is Debian's depends on packages.lock and on
-nothing else: names, versions and SHA-256 are checked. `airlock-engine` (engine/) is built by this machine's Rust, where that builds for ARCH, and
-libclamav-dev is there; without it the layer has clamd only, and says so.
+ARCH is x86_64 or arm64. Packages come through this machine's own apt sources, which must include Debian 12 and its
+security updates; APT_SOURCES names another file or directory of sources. Needs apt-get, dpkg-deb, readelf and patchelf;
+no root. The Debian part of the layer depends on packages.lock only: names, versions and SHA-256 are checked.
+`airlock-engine` (engine/) is built by this machine's Rust, if that builds for ARCH and libclamav-dev is installed;
+without it the layer has clamd only, and build.py reports that.
 """
 
 import argparse, fcntl, glob, hashlib, io, json, os, platform, re, shutil, subprocess, sys, tarfile, tempfile, time, zipfile
@@ -16,20 +17,23 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ARCHITECTURES = {"x86_64": ("amd64", "ld-linux-x86-64.so.2"), "arm64": ("arm64", "ld-linux-aarch64.so.1")}
 WANTED = ["clamav-daemon", "clamav-freshclam", "ca-certificates", "clamav-testfiles", "p7zip-full", "libarchive13"]
 PROGRAMS = ["usr/sbin/clamd", "usr/bin/freshclam"]
-# What the scan function's worker loads, by the names that it has there.
+# The libraries that the scan function's worker loads, by their names there.
 OPENERS = ["7z.so", "libarchive.so.13"]
-# What Rust links a function with: the worker is one, run with the layer's C library.
+# The libraries that Rust links a function with: the worker is one, run with the layer's C library.
 FUNCTION_NEEDS = ["libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "librt.so.1"]
 CERTIFICATES = "usr/share/ca-certificates/mozilla"
-# What a snapshot's verdicts are compared by before it is published.
+# The files with which a snapshot's verdicts are checked before it is published.
 TEST_FILES = "usr/share/clamav-testfiles"
+# libc's conversions between encodings. Without them ClamAV finds nothing in HTML in UTF-32, for example.
+# `GCONV_PATH` (shared/clamd/src/program.rs) names the directory in the layer.
+CONVERSIONS = "usr/lib/*/gconv"
 ENGINE = "engine"
 # Not /opt/lib: Lambda puts that on every function's library path, and this directory holds a libc.
 LIBRARIES = "lib/clamav"
 RELEASE = "bookworm"
 
 
-# The exit status when a locked version is not to be had any more.
+# The exit status when a locked version is no longer available.
 SUPERSEDED = 3
 
 
@@ -57,7 +61,7 @@ class Apt:
         return run("apt-get", "-qq", *self.options, *words, **options)
 
     def update(self):
-        # A source that does not have this architecture, or does not answer, is no reason to stop: what is missing shows at the download.
+        # A source without this architecture, or one that does not answer, is no reason to stop: the download reports missing packages.
         subprocess.run(["apt-get", "-qq", *self.options, "update"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
     def download(self, packages, into):
@@ -198,6 +202,7 @@ def build(lock_file, arch, directory):
         engine = build_engine(arch, root, work)
         for soname, path in closure(root, loader, engine).items():
             copy(path, at(LIBRARIES, soname), 0o755)
+        copy_conversions(root, at(LIBRARIES, "gconv"))
         for name in sorted(os.listdir(os.path.join(root, TEST_FILES))):
             copy(os.path.join(root, TEST_FILES, name), at("share/clamav-testfiles", name), 0o644)
         for program in [*(os.path.join(root, program) for program in PROGRAMS), *engine]:
@@ -212,6 +217,15 @@ def build(lock_file, arch, directory):
                 bundle.write(open(os.path.join(certificates, name), "rb").read())
         document(arch, packages, root, at)
     pack(directory)
+
+
+def copy_conversions(root, directory):
+    """Copies libc's modules and the lists of what each converts."""
+    found = glob.glob(os.path.join(root, CONVERSIONS))
+    if len(found) != 1:
+        sys.exit(f"libc6 has no `{CONVERSIONS}`: {found}")
+    # libc reads no cache where GCONV_PATH is set.
+    shutil.copytree(found[0], directory, ignore=shutil.ignore_patterns("*.cache"))
 
 
 def document(arch, packages, root, at):

@@ -116,7 +116,7 @@ async fn bad_queries_methods_and_origins_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_edits_are_refused_and_change_nothing() {
     let service = Service::start().await;
-    let accepted = service.announce(&json!({ "filename": "a.txt" })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt" })).await;
     let path = format!("/files/{}", accepted.file_id);
     let before = service.get(&path).await.1;
     let many: serde_json::Map<_, _> = (0..11).map(|n| (n.to_string(), json!("x"))).collect();

@@ -123,7 +123,7 @@ async fn large_files_go_in_parts_and_go_on_after_an_interruption() {
     std::fs::write(at.join("other.bin"), &whole[..9_000_000]).unwrap();
     for (args, code, said) in [
         (vec!["upload", "--resume", file_id, "other.bin"], 1, "is not the file"),
-        (vec!["upload", "--resume", file_id, "large.bin", "other.bin"], 1, "about one file"),
+        (vec!["upload", "--resume", file_id, "large.bin", "other.bin"], 1, "takes one file"),
         (vec!["upload", "--resume", file_id, "large.bin"], 0, ""),
         (vec!["upload", "--resume", file_id, "large.bin"], 1, "upload_over"),
     ] {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aws::{Committed, Created, Kind, NewFile, ObjectWriter};
+use aws::{Committed, Created, NewFile, ObjectWriter, StoreErrorKind};
 use domain::content_type::ContentType;
 use domain::id::{FileId, ObjectKey, OwnerId};
 use domain::record::{Record, State, UploadMethod};
@@ -36,7 +36,7 @@ async fn the_ledger_keeps_its_conditions() {
     assert_eq!(ledger.load(first.file_id).await.unwrap(), None);
     assert_eq!(ledger.create(new(&first), "w1").await.unwrap(), Created::New);
     let twice = ledger.create(new(&first), "w2").await.unwrap_err();
-    assert_eq!(twice.kind, Kind::PreconditionFailed, "{twice}");
+    assert_eq!(twice.kind, StoreErrorKind::PreconditionFailed, "{twice}");
     assert_eq!(ledger.load(first.file_id).await.unwrap(), Some(first.clone()));
 
     let next = Record { state: State::Expired, due_at: None, revision: 2, ..first.clone() };
@@ -96,8 +96,16 @@ async fn storage_keeps_versions_and_its_conditions() {
     };
     assert_eq!(objects.current_version(key).await.unwrap(), None);
     put(b"first").await.unwrap();
-    assert_eq!(put(b"second").await.unwrap_err().kind, Kind::PreconditionFailed, "if-none-match: *");
-    assert_eq!(put(&vec![0; 20_000_000]).await.unwrap_err().kind, Kind::PreconditionFailed, "also for parts");
+    assert_eq!(
+        put(b"second").await.unwrap_err().kind,
+        StoreErrorKind::PreconditionFailed,
+        "if-none-match: *"
+    );
+    assert_eq!(
+        put(&vec![0; 20_000_000]).await.unwrap_err().kind,
+        StoreErrorKind::PreconditionFailed,
+        "also for parts"
+    );
     let version = objects.current_version(key).await.unwrap().unwrap();
     assert_eq!(version.size_bytes, 5);
     let open = objects.open(key, &version).await.unwrap();
@@ -109,7 +117,7 @@ async fn storage_keeps_versions_and_its_conditions() {
     objects.purge(file, None).await.unwrap();
     objects.purge(file, None).await.unwrap();
     assert_eq!(objects.current_version(key).await.unwrap(), None);
-    assert_eq!(objects.open(key, &version).await.unwrap_err().kind, Kind::NotFound);
+    assert_eq!(objects.open(key, &version).await.unwrap_err().kind, StoreErrorKind::NotFound);
 
     let racers = (0..8u8).map(async |n| put(&[n; 10]).await.is_ok());
     let winners = futures_util::future::join_all(racers).await.into_iter().filter(|won| *won).count();

@@ -84,7 +84,7 @@ async fn what_is_slow_for_a_reason_is_not_cut() {
     let service = impatient().await;
     let events = service.request(Method::GET, "/events").send().await.unwrap();
     let mut events = events.bytes_stream();
-    let accepted = service.announce(&json!({ "filename": "slow.txt", "size": 40 })).await;
+    let accepted = service.create_upload(&json!({ "filename": "slow.txt", "size": 40 })).await;
 
     let status_url = format!("/files/{}/status", accepted.file_id);
     let begun = Instant::now();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, MetadataDirective};
-use domain::aftermath::Aftermath;
 use domain::id::{FileId, ObjectKey, Sha256};
+use domain::post_verdict::PostVerdict;
 use domain::record::{Record, State};
 use domain::verdict::{Judgement, Verdict};
 use flate2::Compression;
@@ -64,7 +64,7 @@ fn variants() -> Vec<(&'static str, Vec<u8>)> {
 async fn upload(service: &Service, encoding: &str, bytes: &[u8], more: Value) -> String {
     let mut body = json!({ "filename": "a.txt", "size": bytes.len() });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let accepted = service.announce(&body).await;
+    let accepted = service.create_upload(&body).await;
     let stored = service.put_with(&accepted, &[("content-encoding", encoding)], bytes).await;
     assert_eq!(stored.status(), 200, "S3 takes an unsigned `content-encoding: {encoding}`");
     accepted.file_id
@@ -152,7 +152,7 @@ async fn judged_before(service: &Service) -> Vec<(String, String)> {
             engine: None,
             needed_password: false,
         };
-        let state = State::Judged { version, judgement, aftermath: Aftermath::default() };
+        let state = State::Judged { version, judgement, post_verdict: PostVerdict::default() };
         let due_at = Some(before.expires_at);
         let next = Record { state, due_at, revision: before.revision + 1, ..before.clone() };
         assert_eq!(
@@ -185,7 +185,7 @@ async fn real_clients_save_the_stored_bytes_whatever_their_encoding() {
     // The queue's messages stay undelivered, and nothing is swept: the records stay as they are written here.
     let service = Service::start_with(&[], |settings| {
         settings.tuning.delivery.n_workers = 0;
-        settings.tuning.machine.look_again = Duration::from_hours(1);
+        settings.tuning.machine.sweep_retry = Duration::from_hours(1);
         settings.tuning.sweep_every = Duration::from_hours(1);
     })
     .await;

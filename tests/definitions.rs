@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use ::definitions::{Command, Event, Report, UpdateError};
+use ::definitions::{Command, UpdateError, UpdateEvent, UpdateReport};
 use definition_set::SigningKey;
 use domain::freshness::FreshnessPolicy;
 use domain::timestamp::Timestamp;
-use scan::DefinitionsError;
+use scan::RefreshError;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -22,12 +22,12 @@ use crate::support::{eicar, wait};
 async fn versions_follow_each_other_in_patches() {
     let deployment = Deployment::start().await;
     let mut scanner = deployment.scanner("s");
-    assert!(matches!(scanner.looks().await, Err(DefinitionsError::NothingPublished)));
+    assert!(matches!(scanner.looks().await, Err(RefreshError::NothingPublished)));
     // It is signed by ClamAV's makers, but knows nothing, not even the canary.
     deployment.mirror.set(1, Mood::Good);
     let error = deployment.update().await.unwrap_err();
     assert!(matches!(error.downcast_ref(), Some(UpdateError::Check(_))), "{error:#}");
-    assert!(matches!(scanner.looks().await, Err(DefinitionsError::NothingPublished)));
+    assert!(matches!(scanner.looks().await, Err(RefreshError::NothingPublished)));
     deployment.mirror.asked();
 
     let mut serial = deployment.publish(3).await;
@@ -68,13 +68,13 @@ async fn a_mirror_that_fails_changes_nothing() {
     }
     deployment.mirror.set(5, Mood::WithoutPatches);
     assert!(
-        matches!(deployment.update().await.unwrap(), Report::Published { version, .. } if version == "5")
+        matches!(deployment.update().await.unwrap(), UpdateReport::Published { version, .. } if version == "5")
     );
     assert_eq!(scanner.looks().await.unwrap(), "5");
     // Of the newest patch alone freshclam takes it that this mirror does not have it yet.
     deployment.mirror.set(6, Mood::CutOff);
     assert!(
-        matches!(deployment.update().await.unwrap(), Report::Published { version, .. } if version == "5")
+        matches!(deployment.update().await.unwrap(), UpdateReport::Published { version, .. } if version == "5")
     );
     deployment.publish(6).await;
     assert_eq!(scanner.looks().await.unwrap(), "6");
@@ -99,7 +99,7 @@ async fn a_mirror_that_refuses_is_left_alone() {
         deployment.mirror.set(5, Mood::Good);
         for _ in 0..3 {
             std::fs::remove_dir_all(&deployment.publisher.freshclam.directory).unwrap();
-            assert_eq!(deployment.update().await.unwrap(), Report::CoolingDown, "{status}");
+            assert_eq!(deployment.update().await.unwrap(), UpdateReport::CoolingDown, "{status}");
         }
         assert_eq!(deployment.mirror.asked(), Vec::<String>::new(), "{status}");
         assert_eq!(deployment.manifest().await.serial, serial);
@@ -193,7 +193,7 @@ async fn what_is_tampered_with_is_refused_and_the_last_good_set_stays() {
     manifest.serial -= 1;
     deployment.write("current.json", ours.seal(&serde_json::to_vec(&manifest).unwrap())).await;
     let mut new = deployment.scanner("n");
-    assert!(matches!(new.looks().await, Err(DefinitionsError::Refused(_))));
+    assert!(matches!(new.looks().await, Err(RefreshError::Refused(_))));
     deployment.write("current.json", seen).await;
     assert_eq!(new.looks().await.unwrap(), "6");
 }
@@ -219,9 +219,9 @@ async fn definitions_that_the_engine_does_not_take_are_not_used() {
     deployment
         .write("current.json", deployment.publisher.key.seal(&serde_json::to_vec(&manifest).unwrap()))
         .await;
-    assert!(matches!(scanner.looks().await, Err(DefinitionsError::Engine(_))));
+    assert!(matches!(scanner.looks().await, Err(RefreshError::Engine(_))));
     assert_eq!(scanner.version().await, "5");
-    assert!(matches!(scanner.looks().await, Err(DefinitionsError::KnownBad(_))), "not tried twice");
+    assert!(matches!(scanner.looks().await, Err(RefreshError::KnownBad(_))), "not tried twice");
     assert_eq!(scanner.version().await, "5");
 }
 
@@ -232,16 +232,51 @@ async fn an_operator_rolls_back() {
     let fifth = deployment.publish(5).await;
     deployment.publish(6).await;
     assert_eq!(scanner.looks().await.unwrap(), "6");
-    let roll_back =
-        |serial| ::definitions::handle(&deployment.publisher, Event::Command(Command::Rollback { serial }));
+    let roll_back = |serial| {
+        ::definitions::handle(&deployment.publisher, UpdateEvent::Command(Command::Rollback { serial }))
+    };
     assert!(roll_back(1).await.is_err(), "there is no such manifest");
     let report = roll_back(fifth).await.unwrap();
-    assert!(matches!(report, Report::Published { serial, .. } if serial > fifth), "{report:?}");
+    assert!(matches!(report, UpdateReport::Published { serial, .. } if serial > fifth), "{report:?}");
     assert_eq!(scanner.looks().await.unwrap(), "5");
     // Later scheduled updates do not publish the withdrawn version again.
-    let withdrawn = Report::Withdrawn { version: "6".to_owned() };
+    let withdrawn = UpdateReport::Withdrawn { version: "6".to_owned() };
     assert_eq!(deployment.update().await.unwrap(), withdrawn);
     assert_eq!(scanner.looks().await.unwrap(), "5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_that_is_deleted_has_an_empty_bucket() {
+    let deployment = Deployment::start().await;
+    for version in [3, 6] {
+        deployment.publish(version).await;
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let response_url = format!("http://{}/answer", listener.local_addr().unwrap());
+    let (heard, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    let hear = async move |answer: axum::body::Bytes| {
+        heard.send(serde_json::from_slice::<Value>(&answer).unwrap()).unwrap();
+    };
+    let router = axum::Router::new().route("/answer", axum::routing::put(hear));
+    tokio::spawn(async { axum::serve(listener, router).await });
+    let ask = async |request_type: &str| {
+        let request = json!({
+            "RequestType": request_type, "ResponseURL": response_url, "StackId": "s", "RequestId": "r",
+            "LogicalResourceId": "FirstDefinitions",
+        });
+        let event = serde_json::from_value(request).unwrap();
+        ::definitions::handle(&deployment.publisher, event).await.unwrap();
+    };
+    let n_versions = async || {
+        let listed = deployment.raw.list_object_versions().bucket(BUCKET).send().await.unwrap();
+        listed.versions().len() + listed.delete_markers().len()
+    };
+    ask("Update").await;
+    assert_eq!(answers.recv().await.unwrap()["Status"], "SUCCESS");
+    assert!(n_versions().await > 5);
+    ask("Delete").await;
+    assert_eq!(answers.recv().await.unwrap()["Status"], "SUCCESS");
+    assert_eq!(n_versions().await, 0);
 }
 
 /// For a scenario that has come as far as to a file's `status` while definitions were good: if they still

@@ -43,7 +43,7 @@ impl Stack {
             .filter(|result| result["state"] != "ok")
             .map(|result| result["happened"].as_str().unwrap())
             .collect();
-        let unsigned = ["storage served it to anybody"];
+        let unsigned = ["storage served it without a signature"];
         assert_eq!(failed, unsigned, "{results:#}");
     }
 
@@ -57,7 +57,7 @@ impl Stack {
     async fn try_parts(&mut self) {
         let whole: Vec<u8> = (0..9_000_000u32).map(|n| n.to_le_bytes()[n as usize % 4]).collect();
         let wanted = json!({ "filename": "large.bin", "size": whole.len(), "method": "multipart" });
-        let completed = self.announce(wanted.clone()).await.0;
+        let completed = self.create_upload(wanted.clone()).await.0;
         let path = format!("/files/{completed}/parts");
         for (number, part) in (1..).zip(whole.chunks(8 * 1024 * 1024)) {
             let request = json!({ "parts": [{ "part_number": number }] });
@@ -72,10 +72,10 @@ impl Stack {
         let (status, body) = answer(request.send().await.unwrap()).await;
         assert!(status.is_success(), "{body}");
         self.ends_as(&completed, "clean").await;
-        let deleted = self.announce(wanted.clone()).await.0;
+        let deleted = self.create_upload(wanted.clone()).await.0;
         let answered = self.authorized(Method::DELETE, &format!("/files/{deleted}")).send().await.unwrap();
         assert!(answered.status().is_success());
-        let expires = self.announce(wanted).await.0;
+        let expires = self.create_upload(wanted).await.0;
         let edit = || self.authorized(Method::PATCH, &format!("/files/{expires}"));
         let expires_at = expire_soon(edit).await;
         wait::until_after(expires_at).await;
@@ -162,7 +162,7 @@ impl Stack {
             // An answer without a body becomes 200 in the imitation.
             assert!(status.as_u16() == expected || status == 200, "{path}: {status} {body}");
         }
-        let waiting = self.announce(json!({ "filename": "waiting.txt", "size": 4 })).await.0;
+        let waiting = self.create_upload(json!({ "filename": "waiting.txt", "size": 4 })).await.0;
         let request = self.authorized(Method::POST, &format!("/files/{waiting}/complete")).json(&json!({}));
         let (status, problem) = answer(request.send().await.unwrap()).await;
         assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("not_uploaded")), "{problem}");
@@ -214,7 +214,7 @@ impl Stack {
         let live = self.invoke("LiveFunction", event).await;
         assert_eq!(&live["error"], &Value::Null, "{live}");
         // A file that waits makes it measure how long for.
-        self.announce(json!({ "filename": "waits.txt", "size": 4 })).await;
+        self.create_upload(json!({ "filename": "waits.txt", "size": 4 })).await;
         let all = http_event(
             "GET",
             "/events",
@@ -284,7 +284,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     assert_eq!(stack.get(&format!("/files/{infected}/download-link")).await.0, 403);
 
     // A form, replayed after its verdict: the later version goes. The original upload. A listing. A deletion.
-    let (form, upload) = stack.announce(json!({ "filename": "form.txt", "method": "post" })).await;
+    let (form, upload) = stack.create_upload(json!({ "filename": "form.txt", "method": "post" })).await;
     assert_eq!(stack.post_form(&upload, b"the first").await, 201);
     stack.ends_as(&form, "clean").await;
     assert_eq!(stack.post_form(&upload, &eicar()).await, 201);
@@ -300,7 +300,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     assert_eq!(stack.request(Method::GET, "/files").send().await.unwrap().status(), 401);
 
     // Bytes that arrive behind a deletion go as well.
-    let (gone, upload) = stack.announce(json!({ "filename": "gone.txt", "size": 4 })).await;
+    let (gone, upload) = stack.create_upload(json!({ "filename": "gone.txt", "size": 4 })).await;
     let deleted = stack.authorized(Method::DELETE, &format!("/files/{gone}")).send().await.unwrap();
     assert!(deleted.status().is_success());
     stack.put(&upload, b"late").await;
@@ -342,10 +342,17 @@ async fn the_stack_stands_and_files_go_through_it() {
     assert_eq!(moved, 1);
 
     // A file that never arrives, and everything else that is due.
-    stack.announce(json!({ "filename": "never.txt" })).await;
+    stack.create_upload(json!({ "filename": "never.txt" })).await;
     assert!(stack.command(json!({ "do": "make_due" })).await.as_u64().unwrap() > 0);
     let swept = stack.invoke("SweepFunction", json!({ "action": "sweep" })).await;
     assert_eq!((&swept["error"], &swept["payload"]["n_failed"]), (&Value::Null, &json!(0)), "{swept}");
+
+    // A creation that fails leaves nothing behind. Of a stack that is deleted, what holds files and records
+    // stays.
+    let failed = stack.command(json!({ "do": "fail_to_create" })).await;
+    assert_eq!(failed, json!({ "status": "ROLLBACK_COMPLETE", "left": [] }));
+    let deleted = stack.command(json!({ "do": "delete" })).await;
+    assert_eq!(deleted, json!({ "status": "DELETE_COMPLETE", "left": ["Table", "UploadBucket"] }));
     compare(&stack.command(json!({ "do": "calls" })).await);
 }
 

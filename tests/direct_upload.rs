@@ -13,18 +13,18 @@ use crate::support::{Accepted, Service, eicar, sha256, text};
 
 const BYTES: &[u8] = b"0123456789";
 
-async fn announce(service: &Service) -> Accepted {
+async fn create_upload(service: &Service) -> Accepted {
     let body = json!({
         "filename": "a.txt", "size": BYTES.len(), "content_type": "text/plain",
         "checksum_sha256": sha256(BYTES),
     });
-    service.announce(&body).await
+    service.create_upload(&body).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_works_once_and_then_never_again() {
     let service = Service::start().await;
-    let accepted = announce(&service).await;
+    let accepted = create_upload(&service).await;
     let signed = accepted.upload["headers"].as_object().unwrap();
     for name in ["content-type", "if-none-match", "x-amz-checksum-sha256", "content-length"] {
         assert!(signed.contains_key(name), "{name} is not signed: {signed:?}");
@@ -40,7 +40,7 @@ async fn it_works_once_and_then_never_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_differs_is_refused() {
     let service = Service::start().await;
-    let accepted = announce(&service).await;
+    let accepted = create_upload(&service).await;
     let url = text(&accepted.upload["url"]);
     let put =
         |url: String, without: Option<&'static str>, extra: Option<&'static str>, bytes: &'static [u8]| {
@@ -96,7 +96,7 @@ async fn whatever_differs_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_is_limited_by_its_policy() {
     let service = Service::start_with(&[("MAX_FILE_SIZE", "100000")], |_| {}).await;
-    let accepted = service.announce(&json!({ "filename": "a.txt", "method": "post" })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt", "method": "post" })).await;
     assert_eq!(accepted.upload["method"], "POST");
 
     assert_eq!(service.post_form(&accepted, &vec![b'x'; 100_001]).await.status(), 400, "one byte too many");
@@ -130,7 +130,7 @@ async fn a_form_is_limited_by_its_policy() {
     assert_eq!(stored.status(), 201, "{}", stored.text().await.unwrap());
     service.ends_as(&accepted.file_id, "infected").await;
 
-    let exact = service.announce(&json!({ "filename": "a.txt", "size": 10, "method": "post" })).await;
+    let exact = service.create_upload(&json!({ "filename": "a.txt", "size": 10, "method": "post" })).await;
     assert_eq!(service.post_form(&exact, b"012345678").await.status(), 400, "not the declared size");
     assert_eq!(service.post_form(&exact, BYTES).await.status(), 201);
     service.ends_as(&exact.file_id, "clean").await;
@@ -145,7 +145,7 @@ async fn an_upload_without_a_size_is_judged_by_what_arrived() {
         (vec![], "unscannable", "empty"),
         (vec![b'x'; 1000], "clean", ""),
     ] {
-        let accepted = service.announce(&json!({ "filename": "a.txt" })).await;
+        let accepted = service.create_upload(&json!({ "filename": "a.txt" })).await;
         assert_eq!(service.put(&accepted, &bytes).await.status(), 200);
         let info = service.ends_as(&accepted.file_id, status).await;
         assert_eq!(info["scan_result"]["reason"].as_str().unwrap_or_default(), reason);

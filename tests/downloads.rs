@@ -8,7 +8,8 @@ use crate::support::{Service, answer, text, wait};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_parallel_downloads_of_a_limit_5_link_give_exactly_5() {
     let service = Service::start().await;
-    let accepted = service.announce(&json!({ "filename": "a.txt", "size": 4, "max_downloads": 5 })).await;
+    let accepted =
+        service.create_upload(&json!({ "filename": "a.txt", "size": 4, "max_downloads": 5 })).await;
     assert_eq!(service.put(&accepted, b"abcd").await.status(), 200);
     service.ends_as(&accepted.file_id, "clean").await;
     let url = service.url(&service.link(&accepted.file_id).await);
@@ -34,7 +35,7 @@ async fn a_hundred_parallel_downloads_of_a_limit_5_link_give_exactly_5() {
 async fn the_address_is_short_lived_pinned_and_an_attachment() {
     let service = Service::start().await;
     let body = json!({ "filename": "na\u{ef}ve \"page\".svg", "size": 6, "content_type": "image/svg+xml" });
-    let accepted = service.announce(&body).await;
+    let accepted = service.create_upload(&body).await;
     assert_eq!(service.put(&accepted, b"<svg/>").await.status(), 200);
     service.ends_as(&accepted.file_id, "clean").await;
     let link = service.link(&accepted.file_id).await;

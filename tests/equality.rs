@@ -10,7 +10,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clamd::{Client, DaemonConfig, Engine, Limits, Program, Snapshot, Snapshots, Transport};
+use clamd::{Client, DaemonConfig, Engine, EngineLimits, EngineProgram, Snapshot, Snapshots, Transport};
 use futures_util::{StreamExt as _, stream};
 
 use crate::support::{AIRLOCK_ENGINE, eicar, rounds};
@@ -19,14 +19,14 @@ use crate::{ordinary, readers};
 /// Nothing here may depend on it.
 const SCAN_TIMEOUT: Duration = Duration::from_hours(1);
 
-fn config(directory: &Path, program: Program, definitions_directory: &Path) -> DaemonConfig {
+fn config(directory: &Path, program: EngineProgram, definitions_directory: &Path) -> DaemonConfig {
     std::fs::create_dir_all(directory).unwrap();
     DaemonConfig {
         program,
         launcher: ["setpriv", "--pdeathsig", "KILL", "--"].map(ToOwned::to_owned).to_vec(),
         run_directory: directory.to_owned(),
         definitions_directory: definitions_directory.to_owned(),
-        limits: Limits { max_file_size: 100 << 20, max_scan_time: SCAN_TIMEOUT },
+        limits: EngineLimits { max_file_size: 100 << 20, max_scan_time: SCAN_TIMEOUT },
         start_timeout: SCAN_TIMEOUT,
     }
 }
@@ -72,9 +72,9 @@ async fn clamd_the_definitions_and_a_snapshot_say_the_same() {
     let engine = |name: &str, program| {
         Engine::new(config(&directory.path().join(name), program, &definitions), Transport::Descriptor)
     };
-    let clamd = engine("c", Program::Clamd("clamd".into()));
-    let fresh = engine("f", Program::AirlockEngine(AIRLOCK_ENGINE.into()));
-    let restored = engine("r", Program::AirlockEngine(AIRLOCK_ENGINE.into()));
+    let clamd = engine("c", EngineProgram::Clamd("clamd".into()));
+    let fresh = engine("f", EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into()));
+    let restored = engine("r", EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into()));
     let snapshot = directory.path().join("snapshot");
     Snapshots::new(restored.config(), vec![]).make(&snapshot).await.unwrap();
     restored.begin_with(Some(Snapshot::Kept(snapshot)));

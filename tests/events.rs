@@ -2,12 +2,12 @@
 //! message ends in the dead letters and affects no other file.
 
 use serde_json::json;
-use standin::pump::Mischief;
+use standin::pump::Faults;
 
 use crate::support::{Service, eicar, wait};
 
-async fn every_file_ends_right(mischief: Mischief) {
-    let service = Service::start_with(&[], |settings| settings.tuning.delivery.mischief = mischief).await;
+async fn every_file_ends_right(faults: Faults) {
+    let service = Service::start_with(&[], |settings| settings.tuning.delivery.faults = faults).await;
     let mut expected = Vec::new();
     for n in 0..6 {
         let (bytes, status) = if n % 2 == 0 { (eicar(), "infected") } else { (vec![b'a' + n; 100], "clean") };
@@ -21,24 +21,24 @@ async fn every_file_ends_right(mischief: Mischief) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn duplicated_events_give_one_verdict() {
-    every_file_ends_right(Mischief::Duplicate(4)).await;
+    every_file_ends_right(Faults::Duplicate(4)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reordered_events_give_the_right_verdicts() {
-    every_file_ends_right(Mischief::Shuffle).await;
+    every_file_ends_right(Faults::Shuffle).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_events_are_made_up_for_by_the_sweep() {
-    every_file_ends_right(Mischief::DropFromS3).await;
+    every_file_ends_right(Faults::DropFromS3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_can_never_be_scanned_still_ends() {
     // Not even the sweep's own messages arrive.
     let service =
-        Service::start_with(&[], |settings| settings.tuning.delivery.mischief = Mischief::DropAll).await;
+        Service::start_with(&[], |settings| settings.tuning.delivery.faults = Faults::DropAll).await;
     let file_id = service.upload("a.txt", b"never scanned").await;
     // The sweep's message is dropped as well.
     wait::until("the sweep to ask for a scan", async || {

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use local::Auth;
 use reqwest::Method;
 use serde_json::{Value, json};
-use standin::pump::Mischief;
+use standin::pump::Faults;
 
 use crate::identity::{ENV, user_token};
 use crate::support::{Service, eicar, text, wait};
@@ -171,7 +171,7 @@ async fn the_rules_say_whose_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn duplicated_events_make_one_file() {
     let service = Service::start_with(&RULES, |settings| {
-        settings.tuning.delivery.mischief = Mischief::Duplicate(5);
+        settings.tuning.delivery.faults = Faults::Duplicate(5);
     })
     .await;
     put(&service, "in/mine/a.txt", b"five times told").await;
@@ -187,7 +187,7 @@ async fn duplicated_events_make_one_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_events_are_found_by_looking() {
     let service = Service::start_with(&RULES, |settings| {
-        settings.tuning.delivery.mischief = Mischief::DropFromS3;
+        settings.tuning.delivery.faults = Faults::DropFromS3;
         settings.tuning.incoming_every = Duration::from_millis(300);
     })
     .await;
@@ -270,7 +270,8 @@ async fn incoming_files_count_and_are_never_refused() {
 async fn settings_that_cannot_be_meant_end_the_start() {
     for (prefix, owners) in [("uploads/", ""), ("in", ""), ("in/", "{user}/")] {
         let directory = tempfile::tempdir().unwrap();
-        let env = aws::env::Env::from_pairs(&[("INCOMING_PREFIX", prefix), ("INCOMING_OWNERS", owners)]);
+        let env =
+            settings::Environment::from_pairs(&[("INCOMING_PREFIX", prefix), ("INCOMING_OWNERS", owners)]);
         let started = local::Local::start(crate::support::settings(directory.path()), &env).await;
         let error = format!("{:#}", started.unwrap_err());
         assert!(error.contains("`INCOMING_"), "{error}");

@@ -2,12 +2,14 @@
 //!
 //! What is for another architecture than this machine's runs under qemu's user emulation.
 
+mod encodings;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use clamd::{DaemonConfig, Engine, Limits, Program, Snapshot, Snapshots, Transport};
+use clamd::{DaemonConfig, Engine, EngineLimits, EngineProgram, Snapshot, Snapshots, Transport};
 use domain::verdict::EngineReply;
 
 use crate::support::eicar;
@@ -107,9 +109,10 @@ async fn the_engine_runs(arch: &str) {
     let root = EmptyRoot::with_layer(arch);
     let definitions_directory = root.path("tmp/definitions");
     clamd::definitions::write_test_set(&definitions_directory).unwrap();
-    let limits = Limits { max_file_size: 10_000_000, max_scan_time: TIMEOUT };
+    std::fs::write(definitions_directory.join("html.ndb"), encodings::signature()).unwrap();
+    let limits = EngineLimits { max_file_size: 10_000_000, max_scan_time: TIMEOUT };
     let config = DaemonConfig {
-        program: Program::Clamd("/opt/bin/clamd".into()),
+        program: EngineProgram::Clamd("/opt/bin/clamd".into()),
         launcher: root.launcher(),
         run_directory: root.path("tmp/run"),
         definitions_directory,
@@ -130,6 +133,7 @@ async fn the_engine_runs(arch: &str) {
         assert!(replies.iter().any(EngineReply::names_malware), "{arch}: {replies:?}");
     }
     assert_eq!(replies(&engine, b"nothing bad").await, [EngineReply::Ok]);
+    every_encoding_is_read(&engine).await;
     engine.stop().await;
     definitions_are_updated(&root).await;
 }
@@ -141,8 +145,10 @@ async fn the_snapshot_engine_runs(root: &EmptyRoot, config: &DaemonConfig) {
         return;
     }
     let Some(_mounted) = Proc::mounted(root) else { return };
-    let config =
-        DaemonConfig { program: Program::AirlockEngine("/opt/bin/airlock-engine".into()), ..config.clone() };
+    let config = DaemonConfig {
+        program: EngineProgram::AirlockEngine("/opt/bin/airlock-engine".into()),
+        ..config.clone()
+    };
     let snapshot = root.path("tmp/snapshot");
     let snapshots = Snapshots::new(&config, vec![]);
     assert!(snapshots.ensure(&snapshot).await.unwrap());
@@ -151,7 +157,16 @@ async fn the_snapshot_engine_runs(root: &EmptyRoot, config: &DaemonConfig) {
     engine.begin_with(Some(Snapshot::Kept(snapshot)));
     assert!(replies(&engine, &eicar()).await.iter().any(EngineReply::names_malware));
     assert_eq!(replies(&engine, b"nothing bad").await, [EngineReply::Ok]);
+    every_encoding_is_read(&engine).await;
     engine.stop().await;
+}
+
+/// As on a machine that has all of libc.
+async fn every_encoding_is_read(engine: &Engine) {
+    for (name, page) in encodings::pages() {
+        let replies = replies(engine, &page).await;
+        assert!(replies.iter().any(EngineReply::names_malware), "{name}: {replies:?}");
+    }
 }
 
 /// `/proc` in an empty root, which every machine has, until it is dropped.
@@ -236,6 +251,31 @@ async fn the_engine_runs_in_an_empty_root_on_x86_64() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_engine_runs_in_an_empty_root_on_arm64() {
     the_engine_runs("arm64").await;
+}
+
+/// A layer whose libc cannot convert text would call malware clean.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_snapshot_engine_does_not_start_without_conversions() {
+    let root = EmptyRoot::with_layer("x86_64");
+    if root.emulator.is_some() {
+        return;
+    }
+    std::fs::remove_dir_all(root.path("opt/lib/clamav/gconv")).unwrap();
+    let definitions_directory = root.path("tmp/definitions");
+    clamd::definitions::write_test_set(&definitions_directory).unwrap();
+    let engine = Engine::new(
+        DaemonConfig {
+            program: EngineProgram::AirlockEngine("/opt/bin/airlock-engine".into()),
+            launcher: root.launcher(),
+            run_directory: root.path("tmp/run"),
+            definitions_directory,
+            limits: EngineLimits { max_file_size: 10_000_000, max_scan_time: TIMEOUT },
+            start_timeout: TIMEOUT,
+        },
+        Transport::Stream,
+    );
+    let refused = engine.ensure_running().await;
+    assert!(matches!(refused, Err(clamd::StartError::Ended(_))), "{refused:?}");
 }
 
 #[test]

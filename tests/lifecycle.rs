@@ -57,7 +57,7 @@ async fn an_owner_can_rename_tag_and_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_poll_answers_when_something_changes_and_not_before() {
     let service = Service::start().await;
-    let accepted = service.announce(&json!({ "filename": "a.txt", "size": 1 })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt", "size": 1 })).await;
     let poll = |seconds: u64| {
         let request = service.request(Method::GET, &format!("/files/{}/status", accepted.file_id));
         let request = request.header("prefer", format!("wait={seconds}"));
@@ -90,7 +90,7 @@ async fn a_long_poll_answers_when_something_changes_and_not_before() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_judged_yet_has_no_link_and_what_never_arrives_expires() {
     let service = Service::start().await;
-    let accepted = service.announce(&json!({ "filename": "a.txt" })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt" })).await;
     let path = format!("/files/{}", accepted.file_id);
     let response = service.request(Method::GET, &format!("{path}/download-link")).send().await.unwrap();
     assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (409, "2"));

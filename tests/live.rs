@@ -86,7 +86,7 @@ fn kinds(events: &[Event], file_id: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_followed_from_its_announcement_to_its_verdict() {
     let service = Service::start().await;
-    let accepted = service.announce(&json!({ "filename": "a.txt", "size": 4 })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt", "size": 4 })).await;
     let path = format!("/files/{}/events", accepted.file_id);
     let (status, mut stream) = Stream::open(&service, &path, None).await;
     assert_eq!(status, 200);
@@ -160,7 +160,7 @@ async fn an_estimate_comes_from_what_was_measured() {
         let info = service.ends_as(&id, "clean").await;
         longest_scan = longest_scan.max(info["scan_result"]["scan_duration"].as_f64().unwrap());
     }
-    let accepted = service.announce(&json!({ "filename": "a.txt", "size": 4 })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt", "size": 4 })).await;
     let (_, mut stream) = Stream::open(&service, "/events", None).await;
     // Scans are counted just after their verdicts: at first there may be nothing to estimate by.
     let (progress, estimated) = loop {

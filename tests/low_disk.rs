@@ -76,7 +76,7 @@ impl SmallDisk {
         self.http.post(format!("{}{path}", self.url)).json(body).send().await.unwrap()
     }
 
-    async fn announce(&self, body: &Value) -> (u16, Value) {
+    async fn create_upload(&self, body: &Value) -> (u16, Value) {
         let (status, accepted) = answer(self.post("/files", body).await).await;
         (status.as_u16(), accepted)
     }
@@ -134,7 +134,7 @@ impl SmallDisk {
 async fn scans_wait_without_using_up_their_attempts() {
     let disk = SmallDisk::start().await;
     // Stored while there is room; the disk fills up while the engine has it.
-    let (status, accepted) = disk.announce(&json!({ "filename": "a.txt", "size": 5 })).await;
+    let (status, accepted) = disk.create_upload(&json!({ "filename": "a.txt", "size": 5 })).await;
     assert_eq!(status, 201, "{accepted}");
     disk.signal_engine(Signal::STOP);
     assert_eq!(disk.put(&accepted, b"hello").await, 200);
@@ -168,7 +168,7 @@ async fn scans_wait_without_using_up_their_attempts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_are_refused_before_there_is_no_room_for_them() {
     let disk = SmallDisk::start().await;
-    let (_, before) = disk.announce(&json!({ "filename": "a.txt", "size": 5 })).await;
+    let (_, before) = disk.create_upload(&json!({ "filename": "a.txt", "size": 5 })).await;
     disk.leave(100 * MEGABYTE);
     let refusals = [
         disk.post("/files", &json!({ "filename": "a.txt", "size": 1 })).await,
@@ -197,6 +197,6 @@ async fn uploads_are_refused_before_there_is_no_room_for_them() {
     // Only what arrives takes room: however many are announced, the next one is accepted.
     let announcement = json!({ "filename": "a.txt", "size": 5 * MEGABYTE });
     for _ in 0..100 {
-        assert_eq!(disk.announce(&announcement).await.0, 201);
+        assert_eq!(disk.create_upload(&announcement).await.0, 201);
     }
 }

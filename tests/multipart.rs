@@ -172,7 +172,7 @@ async fn more_or_other_than_announced_is_refused() {
     let (status, problem) =
         service.post("/files", &json!({ "filename": "a.bin", "method": "multipart" })).await;
     assert_eq!((status.as_u16(), &problem["code"]), (422, &json!("size_needed")));
-    let put = service.announce(&json!({ "filename": "a.bin" })).await.file_id;
+    let put = service.create_upload(&json!({ "filename": "a.bin" })).await.file_id;
     let (status, problem) = service.get(&format!("/files/{put}/parts")).await;
     assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("not_in_parts")));
     // Nothing is left behind when it is deleted.

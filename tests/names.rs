@@ -129,7 +129,7 @@ async fn a_type_is_kept_and_none_is_none() {
     ] {
         for method in ["put", "post"] {
             let body = json!({ "filename": "a.txt", "size": 5, "content_type": given, "method": method });
-            let accepted = service.announce(&body).await;
+            let accepted = service.create_upload(&body).await;
             let stored = match method {
                 "put" => service.put(&accepted, b"hello").await,
                 _ => service.post_form(&accepted, b"hello").await,

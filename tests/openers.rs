@@ -1,7 +1,8 @@
-//! The openers are written in C and C++, and read hostile bytes: whatever those do to them, it costs that file its verdict, and nothing else.
+//! Tests that hostile bytes cannot use the openers, which are written in C and C++, for more than to lose
+//! their own file's verdict.
 //!
-//! A worker that crashes or hangs in one refuses its file; time, memory and disk are bounded; nothing but the file and the scratch file is
-//! read or written; no fault of the machine makes a file clean.
+//! A worker that crashes or hangs in one refuses its file; time, memory and disk are bounded; nothing but the
+//! file and the scratch file is read or written; no fault of the machine makes a file clean.
 
 mod bombs;
 mod escapes;
@@ -60,7 +61,7 @@ async fn inspector_in_own_directory() -> (Inspector, TempDir) {
     (Inspector::start(gate_worker(), scratch.path().to_owned()).await.unwrap(), scratch)
 }
 
-/// Whether the engine is given something that holds `wanted`.
+/// Returns whether the engine is given something that holds `wanted`.
 fn hands_over(inspected: &Inspected, wanted: &[u8]) -> bool {
     inspected.inspection.handed.iter().any(|blob| {
         let mut bytes = Vec::new();
@@ -73,7 +74,7 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
     memchr::memmem::find(bytes, wanted).is_some()
 }
 
-/// Whether nobody can call it clean: it is refused, or the engine sees the test file in it.
+/// Returns whether it cannot be clean: it is refused, or the engine sees the test file in it.
 fn is_never_clean(inspected: &Inspected, bytes: &[u8]) -> bool {
     let eicar = eicar();
     inspected.inspection.refusal.is_some() || holds(bytes, &eicar) || hands_over(inspected, &eicar)

@@ -90,7 +90,7 @@ async fn whoever_tells_may_die_at_any_request() {
             assert!(by_id.values().all(|bodies| bodies.len() == 1), "one event, one body: {told:#?}");
             let record =
                 whole.stores.ledger.load(domain::id::FileId::parse(&file_id).unwrap()).await.unwrap();
-            assert!(!record.unwrap().journal.has_outbox(), "{cut:?} at {n_whole}");
+            assert!(!record.unwrap().history.has_outbox(), "{cut:?} at {n_whole}");
             if !failed {
                 break;
             }

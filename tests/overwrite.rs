@@ -17,7 +17,7 @@ async fn current_version(service: &Service, file_id: &str) -> Option<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replayed_form_after_clean_is_never_served() {
     let service = Service::start().await;
-    let accepted = service.announce(&json!({ "filename": "a.txt", "method": "post" })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt", "method": "post" })).await;
     let clean = b"the bytes that were judged";
     assert_eq!(service.post_form(&accepted, clean).await.status(), 201);
     service.ends_as(&accepted.file_id, "clean").await;
@@ -46,7 +46,7 @@ async fn a_replayed_form_after_clean_is_never_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_arrives_after_deletion_goes_and_nothing_returns() {
     let service = Service::start().await;
-    let accepted = service.announce(&json!({ "filename": "a.txt", "size": 4 })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt", "size": 4 })).await;
     assert_eq!(service.put(&accepted, b"abcd").await.status(), 200);
     service.ends_as(&accepted.file_id, "clean").await;
     let link = service.link(&accepted.file_id).await;

@@ -56,7 +56,7 @@ async fn upload(service: &Service, locked: &Locked, password: Option<&str>) -> S
     if let Some(password) = password {
         body["password"] = password.into();
     }
-    let accepted = service.announce(&body).await;
+    let accepted = service.create_upload(&body).await;
     assert_eq!(service.put(&accepted, &locked.bytes).await.status(), 200);
     accepted.file_id
 }
@@ -144,7 +144,8 @@ async fn a_password_stays_nowhere() {
         let file = domain::id::FileId::parse(&file_id).unwrap();
         assert_eq!(stores.ledger.load(file).await.unwrap().unwrap().password, None, "kept after the verdict");
     }
-    let waiting = service.announce(&json!({ "filename": "a.zip", "size": 10, "password": PASSWORD })).await;
+    let waiting =
+        service.create_upload(&json!({ "filename": "a.zip", "size": 10, "password": PASSWORD })).await;
     let (_, info) = service.get(&format!("/files/{}", waiting.file_id)).await;
     assert!(!info.to_string().contains(PASSWORD), "{info}");
     let directory = service.stop_and_keep().await;

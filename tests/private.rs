@@ -156,7 +156,7 @@ async fn storage_lets_pages_of_allowed_origins_alone_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forms_query_makes_no_header_signed() {
     let service = Service::start().await;
-    let accepted = service.announce(&json!({ "filename": "a.txt", "method": "post" })).await;
+    let accepted = service.create_upload(&json!({ "filename": "a.txt", "method": "post" })).await;
     let url = accepted.upload["url"].as_str().unwrap();
     for query in
         ["", "?X-Amz-SignedHeaders=x-amz-tagging", "?X-Amz-Signature=0&X-Amz-SignedHeaders=x-amz-tagging"]

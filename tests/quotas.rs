@@ -71,7 +71,7 @@ async fn bytes_are_reserved_as_announced_and_counted_as_arrived() {
     }
     // Without a size, as much as may arrive is reserved, and given back when less did.
     let unsized_body = json!({ "filename": "a.txt", "method": "post" });
-    let accepted = service.announce(&unsized_body).await;
+    let accepted = service.create_upload(&unsized_body).await;
     assert_eq!(announce_at_once(&service, 5, &of(401)).await.0, 0);
     assert_eq!(service.post_form(&accepted, b"ten bytes!").await.status(), 201);
     service.ends_as(&accepted.file_id, "clean").await;

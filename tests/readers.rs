@@ -1,8 +1,10 @@
-//! What an ordinary reader gets malware out of is never clean: a differential test against more than seventy programs and libraries.
+//! What an ordinary reader gets malware out of is never clean: a differential test against more than seventy
+//! programs and libraries.
 //!
-//! `readers/generate.py` hides the EICAR test file in every family of formats that they open, and `evasion/corpus.py` in every way known
-//! to hide something in a zip, a tar or a mail; both change headers at random as well. All of it goes through the whole service.
-//! `readers/oracle.py` then tries to get the test file out of what is clean.
+//! `readers/generate.py` hides the EICAR test file in every family of formats that they open, and
+//! `evasion/corpus.py` in every way known to hide something in a zip, a tar or a mail; both change headers at
+//! random as well. All of it goes through the whole service. `readers/oracle.py` then tries to get the test
+//! file out of what is clean.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -125,8 +127,8 @@ async fn nothing_that_a_reader_opens_is_clean() {
     let verdicts = judge_all(&service, &all).await;
     let is_clean = |path: &PathBuf| !matches!(verdicts[path].0.as_str(), "infected" | "unscannable");
 
-    // Whatever the verdict, a reader must get the test file out of some of each family: a generator that hides it from every reader
-    // proves nothing.
+    // Whatever the verdict, a reader must get the test file out of some of each family: a generator that
+    // hides it from every reader proves nothing.
     let samples = families.iter().flat_map(|family| evenly(&family.files, rounds(10, 20)));
     let asked: BTreeSet<_> = samples.chain(all.iter().filter(|path| is_clean(path))).cloned().collect();
     let asked: Vec<_> = asked.into_iter().collect();

@@ -55,11 +55,11 @@ async fn a_declared_checksum_saves_reading_the_object() {
     let service = service().await;
     let bytes = vec![b'x'; 3_000_000];
     let announcement = json!({ "filename": "a.txt", "size": bytes.len(), "checksum_sha256": sha256(&bytes) });
-    let first = service.announce(&announcement).await;
+    let first = service.create_upload(&announcement).await;
     assert_eq!(service.put(&first, &bytes).await.status(), 200);
     service.ends_as(&first.file_id, "clean").await;
     stop_engine(&service).await;
-    let second = service.announce(&announcement).await;
+    let second = service.create_upload(&announcement).await;
     assert_eq!(service.put(&second, &bytes).await.status(), 200);
     service.ends_as(&second.file_id, "clean").await;
     service.stop().await;

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::aftermath::{Aftermath, Rescan};
 use domain::id::{ETag, FileId, OwnerId, Sha256, Version, VersionId};
+use domain::post_verdict::{PostVerdict, Rescan};
 use domain::record::{Record, State, UploadMethod};
 use domain::upload::{AllowedExtensions, UploadPolicy, UploadRequest, accept};
 use domain::usage::Quotas;
@@ -129,7 +129,7 @@ async fn an_owner_asks_for_another_look() {
     assert_eq!((&again["scan_status"], again.get("rescanning")), (&json!("clean"), None));
     let (status, problem) = service.post(&format!("/files/{bad}/rescan"), &json!({})).await;
     assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("finding_stands")));
-    let waiting = service.announce(&json!({ "filename": "c.txt" })).await.file_id;
+    let waiting = service.create_upload(&json!({ "filename": "c.txt" })).await.file_id;
     let (status, problem) = service.post(&format!("/files/{waiting}/rescan"), &json!({})).await;
     assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("not_scanned_yet")));
     service.request(Method::DELETE, &format!("/files/{good}")).send().await.unwrap();
@@ -142,7 +142,7 @@ async fn an_owner_asks_for_another_look() {
 async fn an_engine_that_does_not_work_changes_no_verdict() {
     let service = Service::start_with(&[("VIRUS_SCAN_TIMEOUT", "2")], |settings| {
         settings.tuning.machine.max_attempts = 2;
-        settings.tuning.machine.look_again = Duration::from_millis(500);
+        settings.tuning.machine.sweep_retry = Duration::from_millis(500);
     })
     .await;
     // A busy machine may take longer than the two seconds for a scan: then it is another file.
@@ -195,9 +195,9 @@ fn clean_record(now: domain::timestamp::Timestamp) -> Record {
         etag: ETag::parse("e").unwrap(),
         size_bytes: 5,
     };
-    let aftermath = Aftermath { rescan: Rescan::Planned { when: now }, ..Aftermath::default() };
+    let post_verdict = PostVerdict { rescan: Rescan::Planned { when: now }, ..PostVerdict::default() };
     let due_at = Some(record.expires_at);
-    Record { state: State::Judged { version, judgement, aftermath }, due_at, ..record }
+    Record { state: State::Judged { version, judgement, post_verdict }, due_at, ..record }
 }
 
 /// For one sweep: more than a busy machine needs.
@@ -219,7 +219,7 @@ async fn ten_thousand_rescans_are_spread_out() {
         stores.ledger.create(new, &record.file_id.to_string()).await.unwrap();
     }
     let machine =
-        domain::machine::MachinePolicy { look_again: Duration::from_hours(10), ..Default::default() };
+        domain::machine::MachinePolicy { sweep_retry: Duration::from_hours(10), ..Default::default() };
     let context = sweep::Context {
         stores: stores.clone(),
         machine,

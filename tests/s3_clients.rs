@@ -264,7 +264,7 @@ fn problem(text: &str) -> (String, String) {
 async fn a_refused_upload_is_told_why() {
     let service = Service::start().await;
     let accepted =
-        service.announce(&json!({ "filename": "a.txt", "content_type": "text/plain", "size": 5 })).await;
+        service.create_upload(&json!({ "filename": "a.txt", "content_type": "text/plain", "size": 5 })).await;
     let url = accepted.upload["url"].as_str().unwrap();
     let send = async |headers: &[(&str, &str)], body: &'static str| {
         let put = headers.iter().fold(service.http.put(url), |put, (name, value)| put.header(*name, *value));
@@ -301,7 +301,7 @@ async fn a_refused_upload_is_told_why() {
     assert_eq!((status, code.as_str()), (412, "PreconditionFailed"));
     assert!(message.contains("an object is there already"), "{message}");
 
-    let form = service.announce(&json!({ "filename": "a.txt", "method": "post" })).await;
+    let form = service.create_upload(&json!({ "filename": "a.txt", "method": "post" })).await;
     let mut forged = form.clone();
     forged.upload["fields"]["x-amz-signature"] = Value::from("0".repeat(64));
     let answer = service.post_form(&forged, b"hello").await.text().await.unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::{DefinitionBucket, Endpoints, Sdk};
-use clamd::{DaemonConfig, Limits, Program, Snapshots, contents_digest};
+use clamd::{DaemonConfig, EngineLimits, EngineProgram, Snapshots, contents_digest};
 use definition_set::describe_snapshot;
 use domain::freshness::FreshnessPolicy;
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ async fn newer_definitions_bring_another_snapshot() {
     assert_eq!(scanner.left_behind(), ["6", "current", "snapshot"], "files of one set only");
     // An operator takes the newest back: the earlier one has its snapshot still.
     let serial = serials[1];
-    let back = ::definitions::Event::Command(::definitions::Command::Rollback { serial });
+    let back = ::definitions::UpdateEvent::Command(::definitions::Command::Rollback { serial });
     ::definitions::handle(&deployment.publisher, back).await.unwrap();
     let manifest = deployment.manifest().await;
     delete(&deployment, &format!("files/{}", manifest.files[0].sha256)).await;
@@ -204,7 +204,7 @@ async fn definitions_are_published_without_a_snapshot_rather_than_with_a_doubtfu
     // An engine that does not run.
     let engine = deployment.publisher.snapshots.clone().unwrap();
     deployment.publisher.snapshots =
-        Some(DaemonConfig { program: Program::AirlockEngine("/bin/false".into()), ..engine.clone() });
+        Some(DaemonConfig { program: EngineProgram::AirlockEngine("/bin/false".into()), ..engine.clone() });
     deployment.publish(5).await;
     assert_eq!(deployment.manifest().await.snapshot, None);
     // One that has loaded something else.
@@ -219,7 +219,7 @@ async fn definitions_are_published_without_a_snapshot_rather_than_with_a_doubtfu
     std::fs::write(&harmless, "nothing to see").unwrap();
     deployment.publisher.known_good = vec![harmless];
     deployment.publisher.known_bad = vec!["/usr/share/clamav-testfiles/clam.zip".into()];
-    let limits = Limits { max_file_size: 500, ..engine.limits };
+    let limits = EngineLimits { max_file_size: 500, ..engine.limits };
     deployment.publisher.snapshots = Some(DaemonConfig { limits, ..engine.clone() });
     deployment.publish(6).await;
     assert_eq!(deployment.manifest().await.snapshot, None);

@@ -51,7 +51,7 @@ async fn unsafe_or_unknown_settings_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let mut open = settings(directory.path());
     open.listen = "0.0.0.0:0".parse().unwrap();
-    let refused = local::Local::start(open, &aws::env::Env::default()).await.unwrap_err();
+    let refused = local::Local::start(open, &settings::Environment::default()).await.unwrap_err();
     assert!(refused.to_string().contains("--auth jwt"), "{refused}");
 }
 

@@ -73,7 +73,7 @@ const ALLOWED: [(&str, &str); 3] =
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_presigned_put_can_store_is_overridden() {
     let service = Service::start_with(&ALLOWED, |_| {}).await;
-    let accepted = service.announce(&announcement()).await;
+    let accepted = service.create_upload(&announcement()).await;
     assert_eq!(service.put(&accepted, BYTES).await.status(), 200);
     let plain = steady(&saved(&service, &accepted.file_id, "nothing").await);
     let rows: [(&str, &str, Kept); 5] = [
@@ -84,7 +84,7 @@ async fn what_a_presigned_put_can_store_is_overridden() {
         ("content-encoding", "identity", HeadObjectOutput::content_encoding),
     ];
     for (name, value, kept) in rows {
-        let accepted = service.announce(&announcement()).await;
+        let accepted = service.create_upload(&announcement()).await;
         assert_eq!(service.put_with(&accepted, &[(name, value)], BYTES).await.status(), 200, "{name}");
         assert_eq!(kept(&stored(&service, &accepted.file_id).await), Some(value), "S3 keeps {name}");
         assert_eq!(steady(&saved(&service, &accepted.file_id, name).await), plain, "{name}");
@@ -102,7 +102,7 @@ async fn what_a_presigned_put_can_store_is_overridden() {
         ("sourcemap", "https://evil.example/"),
         ("trailer", "content-encoding"),
     ] {
-        let accepted = service.announce(&announcement()).await;
+        let accepted = service.create_upload(&announcement()).await;
         assert_eq!(service.put_with(&accepted, &[(name, value)], BYTES).await.status(), 200, "{name}");
         assert_eq!(steady(&saved(&service, &accepted.file_id, name).await), plain, "{name}");
     }
@@ -130,9 +130,9 @@ const AMAZON: [(&str, &str); 14] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_signature_or_a_policy_does_not_name_is_refused() {
     let service = Service::start_with(&ALLOWED, |_| {}).await;
-    let put = service.announce(&announcement()).await;
+    let put = service.create_upload(&announcement()).await;
     let form = json!({ "filename": "a.html", "content_type": "text/html", "method": "post" });
-    let form = service.announce(&form).await;
+    let form = service.create_upload(&form).await;
     for header in AMAZON {
         assert_eq!(service.put_with(&put, &[header], BYTES).await.status(), 403, "{header:?}");
         assert_eq!(service.post_form_with(&form, &[header], BYTES).await.status(), 403, "{header:?}");
@@ -148,7 +148,7 @@ async fn what_a_signature_or_a_policy_does_not_name_is_refused() {
     }
     // The type is signed, and the policy's.
     let typed = announcement();
-    let other = service.announce(&typed).await;
+    let other = service.create_upload(&typed).await;
     let mut request = service.http.put(text(&other.upload["url"])).header("if-none-match", "*");
     request = request.header("content-type", "text/javascript");
     assert_eq!(request.body(BYTES).send().await.unwrap().status(), 403);

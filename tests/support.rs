@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws::env::Env;
 use aws::{Endpoints, Sdk, StaticKeys};
 use domain::timestamp::Timestamp;
 use local::{Auth, DefinitionsSource, Local, Settings, Tuning};
@@ -87,7 +86,7 @@ fn tuning() -> Tuning {
         gate_worker: process::gate_worker(),
         ..Tuning::default()
     };
-    tuning.machine.look_again = Duration::from_secs(2);
+    tuning.machine.sweep_retry = Duration::from_secs(2);
     tuning.delivery.visibility = SCAN_TIMEOUT * 2;
     tuning.delivery.retry_delay = Duration::from_millis(100);
     // Tests send the same bytes again and again to see them scanned.
@@ -115,7 +114,7 @@ impl Service {
         change(&mut settings);
         let patient = ("VIRUS_SCAN_TIMEOUT", &*SCAN_TIMEOUT.as_secs().to_string());
         let env = [&[patient][..], env].concat();
-        let local = Local::start(settings, &Env::from_pairs(&env)).await.unwrap();
+        let local = Local::start(settings, &settings::Environment::from_pairs(&env)).await.unwrap();
         Self { local, http: client(), token: None, directory }
     }
 
@@ -146,7 +145,7 @@ impl Service {
     }
 
     /// `POST /files`, which must succeed.
-    pub(crate) async fn announce(&self, body: &Value) -> Accepted {
+    pub(crate) async fn create_upload(&self, body: &Value) -> Accepted {
         let (status, answer) = self.post("/files", body).await;
         assert_eq!(status, 201, "{answer}");
         Accepted { file_id: text(&answer["file_id"]), upload: answer["upload"].clone() }
@@ -154,7 +153,7 @@ impl Service {
 
     /// Announces, uploads and returns the id.
     pub(crate) async fn upload(&self, filename: &str, bytes: &[u8]) -> String {
-        let accepted = self.announce(&json!({ "filename": filename, "size": bytes.len() })).await;
+        let accepted = self.create_upload(&json!({ "filename": filename, "size": bytes.len() })).await;
         let stored = self.put(&accepted, bytes).await;
         assert_eq!(stored.status(), 200, "{}", stored.text().await.unwrap());
         accepted.file_id

@@ -1,5 +1,9 @@
 //! The repository's own invariants.
 
+mod language;
+mod rooms;
+mod width;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -144,7 +148,7 @@ fn every_module_says_which_question_it_answers() {
 }
 
 #[test]
-fn only_the_table_makes_errors_and_only_config_reads_settings() {
+fn only_the_table_makes_errors() {
     for (path, text) in sources() {
         let in_function =
             path.starts_with("functions") && path.extension().is_some_and(|extension| extension == "rs");
@@ -167,10 +171,19 @@ fn only_the_table_makes_errors_and_only_config_reads_settings() {
                 path.display()
             );
         }
-        let reads_settings =
-            code.contains("env.get(") || code.contains("env.parsed(") || code.contains("env.required(");
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let may = path.starts_with("functions/local") || name == "config.rs";
-        assert!(!reads_settings || may, "{} reads settings", path.display());
     }
+}
+
+/// What an `Environment` holds is private to its crate, so nothing else can read a variable from one either.
+#[test]
+fn only_settings_reads_the_environment() {
+    let reads = ["env::var(", "env::var_os(", "env::vars(", "env::vars_os("];
+    let readers = sources().into_iter().filter(|(path, text)| {
+        let is_code = path.extension().is_some_and(|extension| extension == "rs");
+        let is_test = path.components().any(|part| part.as_os_str() == "tests");
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        is_code && !is_test && reads.iter().any(|call| code.contains(call))
+    });
+    let readers: Vec<_> = readers.map(|(path, _)| path).collect();
+    assert_eq!(readers, [Path::new("shared/settings/src/environment.rs")]);
 }

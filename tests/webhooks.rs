@@ -146,11 +146,13 @@ async fn a_private_address_needs_the_operators_word() {
     let directory = tempfile::tempdir().unwrap();
     let settings = crate::support::settings(directory.path());
     let url = receiver.url();
-    let env = aws::env::Env::from_pairs(&[("WEBHOOK_URLS", &url), ("WEBHOOK_SECRET", SECRET)]);
+    let env = settings::Environment::from_pairs(&[("WEBHOOK_URLS", &url), ("WEBHOOK_SECRET", SECRET)]);
     let refused = local::Local::start(settings.clone(), &env).await.unwrap_err();
     assert!(refused.to_string().contains("is not `https` on port 443"), "{refused}");
-    let env =
-        aws::env::Env::from_pairs(&[("WEBHOOK_URLS", "https://hooks.example/"), ("WEBHOOK_SECRET", "short")]);
+    let env = settings::Environment::from_pairs(&[
+        ("WEBHOOK_URLS", "https://hooks.example/"),
+        ("WEBHOOK_SECRET", "short"),
+    ]);
     let refused = local::Local::start(settings, &env).await.unwrap_err();
     assert!(refused.to_string().contains("WEBHOOK_SECRET"), "{refused}");
     assert!(receiver.received().is_empty());

@@ -1,5 +1,5 @@
-// The upload page. Files go from the browser straight to storage; this page asks for the permission, follows the verdict
-// and offers the download.
+// The upload page. Files go from the browser straight to storage; this page requests the presigned upload, follows the
+// verdict and offers the download.
 
 import { isFinal } from './client/index.js';
 import { listen } from './picking.js';
@@ -54,7 +54,7 @@ async function download(row) {
 
 async function copy(row) {
   await navigator.clipboard.writeText((await airlock.downloadLink(row.dataset.fileId)).url);
-  showMessage(row, 'Link copied. Whoever has it can download this file.');
+  showMessage(row, 'Link copied. Everyone who has it can download this file.');
   announce('Link copied.');
 }
 
@@ -71,7 +71,7 @@ async function refresh(row) {
 
 // --- the list ---
 
-// What is being uploaded stays, whatever the list shows.
+// Rows of running uploads stay, whatever the list shows.
 function clear() {
   list.replaceChildren(...[...list.children].filter(isBusy));
   for (const [fileId, row] of rows) if (!isBusy(row)) rows.delete(fileId);
@@ -103,7 +103,7 @@ async function showHealth() {
   const text = !health ? 'The service does not answer.'
     : engine?.definitions_freshness === 'test_set'
       ? 'Test mode: the virus definitions could not be downloaded. Only the EICAR test file and ClamAV’s own test files are recognised. Do not rely on these verdicts.'
-      : engine?.definitions_freshness === 'stale' ? 'The virus definitions are too old. Files are accepted, but none is called clean.'
+      : engine?.definitions_freshness === 'stale' ? 'The virus definitions are too old. Files are accepted, but become unscannable.'
         : health.disk?.status === 'full' ? `${health.disk.detail} Uploads are refused.`
         : health.status !== 'ok' ? 'A part of the service is down. Files are accepted and scanned later.'
           : null;
@@ -133,7 +133,7 @@ function showListProblem(error) {
   byId('empty').textContent = error.message;
 }
 
-// First the stream, then the list: what happens in between is in both, not in neither.
+// First the stream, then the list: an event in between is then in both, not in neither.
 function begin() {
   follow('/events', onEvent, (isConnected) => { byId('live').hidden = isConnected; });
   load().catch(showListProblem);

@@ -1,4 +1,4 @@
-// The monitor: what waits, what was decided, how long it took, and what went wrong. Asks for the numbers every two seconds while it is seen.
+// The monitor: the queue, the verdicts, scan times and failures. Refreshes every two seconds while it is visible.
 
 import { airlock, formatSeconds, formatSize, onSignIn } from './service.js';
 
@@ -32,7 +32,7 @@ function showRows(tbody, rows, table, none) {
   if (none) byId(none).hidden = rows.length > 0;
 }
 
-// --- the numbers of this moment ---
+// --- current numbers ---
 
 function tile(term, value, note, state = '') {
   const made = element('div', undefined, `tile ${state}`);
@@ -45,14 +45,14 @@ function showTiles({ queue, dead_letters: dead, engine, bytes_scanned: bytes, fi
   const age = engine?.definitions_age_hours;
   const isTestSet = engine?.definitions.kind === 'test_set';
   byId('tiles').replaceChildren(
-    tile('Waiting', queue.waiting, queue.waiting > 0 ? `the oldest for ${formatSeconds(queue.oldest_seconds)}` : 'nothing waits'),
+    tile('Waiting', queue.waiting, queue.waiting > 0 ? `the oldest for ${formatSeconds(queue.oldest_seconds)}` : 'the queue is empty'),
     tile('In flight', queue.in_flight, queue.workers ? `${queue.workers} workers` : ''),
     tile('Dead letters', dead ?? '–', dead > 0 ? 'see below' : 'none', dead > 0 ? 'bad' : ''),
     tile('Files in 24 h', total, formatSize(bytes)),
     tile('Definitions', engine?.definitions.version ?? '–',
-      isTestSet ? 'TEST SET: protects nobody' : age === null || age === undefined ? '' : `${age} h old`,
+      isTestSet ? 'TEST SET: finds only test files' : age === null || age === undefined ? '' : `${age} h old`,
       isTestSet || age > 24 ? 'odd' : ''),
-    tile('Engine', engine?.version.replace('ClamAV ', '') ?? 'never seen',
+    tile('Engine', engine?.version.replace('ClamAV ', '') ?? 'none has reported',
       `${engine?.restarts ?? '–'} restart${engine?.restarts === 1 ? '' : 's'}`, engine ? '' : 'bad'),
   );
 }
@@ -97,7 +97,7 @@ function showLegend(files) {
   }));
 }
 
-// --- what went wrong ---
+// --- failures ---
 
 async function showDeadLetters(n) {
   byId('redrive').hidden = !n;
@@ -151,7 +151,7 @@ async function run() {
       showProblem(error.status === 403 ? 'This token does not have the scope `admin`.' : error.status ? error.message : 'The service does not answer.');
       if (error.status === 401 || error.status === 403) {
         byId('sign-in').hidden = false;
-        return; // Until there is another token.
+        return; // `onSignIn` resumes with another token.
       }
       pause = EVERY_MS * 3;
     }

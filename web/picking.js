@@ -1,6 +1,6 @@
-// Which files does the user mean? Chosen ones, dropped ones with the folders around them, and pasted ones.
+// Collects the files that the user chooses, drops (with their folders) or pastes.
 
-/** All files of a drop, also those in folders. Must be called while the event is handled: afterwards the browser forgets what was dropped. */
+/** All files of a drop, also those in folders. Must be called while the event is handled: the browser clears `transfer` afterwards. */
 export function dropped(transfer) {
   const items = [...transfer.items].filter((item) => item.kind === 'file');
   const entries = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
@@ -12,7 +12,7 @@ async function filesOf(entry) {
   if (entry instanceof File) return [entry];
   if (entry.isFile) return [await new Promise((resolve, reject) => { entry.file(resolve, reject); })];
   const files = [];
-  // A folder is read piece by piece; an empty piece is the end.
+  // A folder is read in batches; an empty batch is the end.
   for (const reader = entry.createReader(); ;) {
     const entries = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
     if (entries.length === 0) return files;

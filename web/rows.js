@@ -1,4 +1,4 @@
-// One file, one row of the list. Nothing that a file or its name contains is trusted: text is only ever set as text.
+// The rows of the list, one for each file. Names are untrusted, so they are only ever set as text.
 
 import { explain as explainRefusal } from './client/explain.js';
 import { formatSeconds, formatSize } from './service.js';
@@ -16,7 +16,7 @@ export const rows = new Map();
 const ACTIONS = ['pause', 'resume', 'cancel', 'download', 'copy', 'delete'];
 const acts = {};
 
-/** Says what a row's buttons do: functions by the names of the buttons' classes. */
+/** Sets the actions of a row's buttons: functions by the names of the buttons' classes. */
 export const define = (actions) => Object.assign(acts, actions);
 
 export function announce(text) {
@@ -81,17 +81,17 @@ export function showFile(row, info, message) {
 export function explain(info) {
   switch (info.scan_status) {
     case 'clean': return 'Nothing was found. Safe to download.';
-    case 'released': return `${info.scan_result?.signature ?? 'Something'} was found; an operator has released it: ${info.release_reason}`;
-    case 'scanning': return 'Being checked now.';
+    case 'released': return `${info.scan_result?.signature ?? 'Malware'} was found; an operator released the file: ${info.release_reason}`;
+    case 'scanning': return 'Being scanned now.';
     case 'pending': return 'Waiting for the scan.';
     default: return explainRefusal(info);
   }
 }
 
 export function progressText({ phase, elapsed_seconds: elapsed, estimated_seconds: estimated }) {
-  const left = estimated === undefined ? '' : `, about ${formatSeconds(Math.max(estimated, 0.1))} to go`;
-  if (phase === 'scanning') return `Being checked for ${formatSeconds(elapsed)}${left}.`;
-  return phase === 'queued' ? `Waiting for its turn${left}.` : 'Waiting for the file to arrive.';
+  const left = estimated === undefined ? '' : `, about ${formatSeconds(Math.max(estimated, 0.1))} left`;
+  if (phase === 'scanning') return `Being scanned for ${formatSeconds(elapsed)}${left}.`;
+  return phase === 'queued' ? `In the queue${left}.` : 'Waiting for the file to arrive.';
 }
 
 export function drop(row) {

@@ -1,4 +1,4 @@
-// What both pages need to talk to the service: the client with the user's token, and events as they happen.
+// Shared by both pages: the client with the user's token, and the stream of events.
 
 import { Airlock, AirlockError } from './client/index.js';
 
@@ -21,7 +21,7 @@ function askForToken() {
   document.getElementById('sign-in').hidden = false;
 }
 
-// Calls `begin` again once there is a token.
+// Calls `begin` again once the user has entered a token.
 export function onSignIn(begin) {
   document.getElementById('sign-in').addEventListener('submit', (event) => {
     event.preventDefault();
@@ -31,7 +31,7 @@ export function onSignIn(begin) {
   });
 }
 
-// Server-sent events by fetch, because EventSource sends no token. Comes back for ever, from where it was.
+// Server-sent events by fetch, because EventSource sends no token. Reconnects forever, and resumes after the last event.
 export async function follow(path, onEvent, onState = () => {}) {
   let lastEventId = null;
   for (let pause = 500; ; pause = Math.min(pause * 2, 10_000)) {

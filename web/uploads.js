@@ -1,4 +1,4 @@
-// Uploads: a few at a time, each with a row that shows how far it is, and that can be paused, cancelled and gone on with.
+// Uploads: a few run concurrently, each with a row that shows its progress and can pause, cancel and resume it.
 
 import { airlock } from './service.js';
 import { announce, byId, drop, list, newRow, rows, showActions, showFile, showProgress, showState, STATUS_WORDS } from './rows.js';
@@ -10,12 +10,12 @@ let uploading = 0;
 /** Whether a row's file is being uploaded, or will be. */
 export const isBusy = (row) => Boolean(row.isQueued || row.upload);
 
-/** Uploads files, when it is their turn. */
+/** Queues files for upload. */
 export function enqueue(files) {
   const password = byId('file-password').value;
   for (const file of files) {
     const row = rows.get(airlock.unfinished.find(file)) ?? newRow(file.name, file.size);
-    if (isBusy(row)) continue; // it is on its way already
+    if (isBusy(row)) continue; // it is being uploaded already
     row.isQueued = true;
     showState(row, 'pending', 'Queued', 'Waiting to be uploaded.');
     showActions(row);
@@ -39,7 +39,7 @@ function pump() {
 }
 
 async function upload(file, row, password) {
-  const states = { preparing: ['Preparing', 'Computing its checksum.'], sending: ['Uploading', ''], completing: ['Uploading', 'Almost there.'] };
+  const states = { preparing: ['Preparing', 'Computing the checksum.'], sending: ['Uploading', ''], completing: ['Uploading', 'Almost there.'] };
   row.upload = airlock.upload(file, {
     password,
     onState: (state) => { if (!row.upload?.isPaused) showState(row, 'pending', ...states[state]); },
@@ -50,7 +50,7 @@ async function upload(file, row, password) {
   const stored = await row.upload.stored;
   showProgress(row, null);
   row.isUploading = false;
-  // Its events may be faster than the answer.
+  // An event may arrive before the answer.
   showFile(row, row.lastInfo ?? stored);
 }
 
@@ -62,15 +62,15 @@ function showFailure(row, file, error) {
     announce(`${file.name}: cancelled.`);
     return;
   }
-  const canGoOn = airlock.unfinished.find(file) !== null;
-  showState(row, 'refused', canGoOn ? 'Interrupted' : 'Not accepted', canGoOn ? `${error.message} Choose the file again to go on.` : error.message);
+  const canResume = airlock.unfinished.find(file) !== null;
+  showState(row, 'refused', canResume ? 'Interrupted' : 'Not accepted', canResume ? `${error.message} Choose the file again to resume.` : error.message);
   showActions(row, ...(row.dataset.fileId ? ['delete'] : []));
   announce(`${file.name}: ${error.message}`);
 }
 
 export function pause(row) {
   row.upload.pause();
-  showState(row, 'pending', 'Paused', 'What has arrived is kept.');
+  showState(row, 'pending', 'Paused', 'The uploaded parts are kept.');
   showActions(row, 'resume', 'cancel');
 }
 
@@ -82,24 +82,24 @@ export function resume(row) {
 
 export const cancel = (row) => row.upload.abort();
 
-/** If an earlier page has left the upload of this row unfinished, says how it goes on. Whether it has. */
+/** Shows how to resume the upload of this row, if an earlier page left it unfinished. Returns whether it did. */
 export function showInterrupted(row) {
   const left = airlock.unfinished.list().find(({ fileId }) => fileId === row.dataset.fileId);
   if (!left || isBusy(row) || row.dataset.status !== 'pending') return false;
-  showState(row, 'pending', 'Interrupted', `Choose ${left.name} again to go on: what has arrived is kept.`);
+  showState(row, 'pending', 'Interrupted', `Choose ${left.name} again to resume: the uploaded parts are kept.`);
   return true;
 }
 
-// --- events about files whose ids are not known yet: while an answer is on its way, an unknown file may be our own ---
+// --- events about files whose ids are not known yet: until `POST /files` answers, an unknown file may be our own ---
 
 let announcing = 0;
 const unplaced = [];
 let place = () => {};
 
-/** `onEvent` gets the events that {@link postpone} has kept, once it is clear which row each is about. */
+/** `onEvent` gets the events that {@link postpone} kept, once the rows of all files are known. */
 export const onPlaced = (onEvent) => { place = onEvent; };
 
-/** Keeps an event about an unknown file, if it may be about one that is just being announced. Whether it does. */
+/** Keeps an event about an unknown file while an upload is being created. Returns whether it did. */
 export function postpone(event) {
   if (announcing > 0) unplaced.push(event);
   return announcing > 0;
@@ -117,5 +117,5 @@ async function announced(created, row) {
   }
 }
 
-/** Whether an event about a row's file says no more than that its upload goes on. */
+/** Whether an event about a row's file only reports that its upload continues. */
 export const isOnItsWay = (row, info) => row.isUploading && STATUS_WORDS[info.scan_status] === STATUS_WORDS.pending;

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use clamd::{ClamdConf, Client, Limits};
+use clamd::{ClamdConf, Client, EngineLimits};
 use domain::verdict::EngineReply;
 
 use crate::cpu::{self, median};
@@ -20,7 +20,8 @@ use crate::definitions::{self, Numbers};
 
 use self::storage::Storage;
 
-const LIMITS: Limits = Limits { max_file_size: 104_857_600, max_scan_time: Duration::from_mins(20) };
+const LIMITS: EngineLimits =
+    EngineLimits { max_file_size: 104_857_600, max_scan_time: Duration::from_mins(20) };
 const N_ROUNDS: usize = 5;
 const TEST_FILES: &str = "/usr/share/clamav-testfiles";
 const DEADLINE: Duration = Duration::from_mins(5);

@@ -1,5 +1,5 @@
-//! What do the structure gate and the openers cost, beside an engine with a full-size set of definitions? And how fast are bytes hashed and kept, beside how
-//! fast they are scanned?
+//! Measures what the structure gate and the openers cost, compared with an engine with a full-size set of
+//! definitions; and how fast bytes are hashed and kept, compared with how fast they are scanned.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use clamd::{DaemonConfig, Engine, Limits, Program, Transport};
+use clamd::{DaemonConfig, Engine, EngineLimits, EngineProgram, Transport};
 use domain::verdict::EngineReply;
 use gate::Gate;
 use inspector::{Inspector, WorkerProgram};
@@ -16,7 +16,8 @@ use sha2::Digest as _;
 use crate::archives::{self, Sample};
 use crate::{cpu, definitions};
 
-const LIMITS: Limits = Limits { max_file_size: 104_857_600, max_scan_time: Duration::from_mins(20) };
+const LIMITS: EngineLimits =
+    EngineLimits { max_file_size: 104_857_600, max_scan_time: Duration::from_mins(20) };
 /// A measurement is repeated until it has taken this long: the engine's clock ticks every 10 ms.
 const LONG_ENOUGH: Duration = Duration::from_millis(500);
 
@@ -32,7 +33,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     definitions::write_full_size_set(&set)?;
     let engine = Engine::new(
         DaemonConfig {
-            program: Program::Clamd("clamd".into()),
+            program: EngineProgram::Clamd("clamd".into()),
             launcher: vec![],
             run_directory: run_directory.clone(),
             definitions_directory: set,
@@ -76,8 +77,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The engine, the gate alone, and a worker: a process from its start, which loads the openers and lets them and the gate look. Turn and turn
-/// about, so that whatever else the machine does is in all of them.
+/// The engine, the gate alone, and a worker: a process from its start, which loads the openers and lets them
+/// and the gate look. Turn and turn about, so that whatever else the machine does is in all of them.
 async fn compare(
     engine: &Engine,
     gate: &Gate,

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use aws::env::Env;
 use futures_util::StreamExt as _;
 use local::{Auth, DefinitionsSource, Local, Settings, Tuning};
 use serde_json::{Value, json};
@@ -37,7 +36,7 @@ pub(crate) fn settings(data_dir: &Path) -> anyhow::Result<Settings> {
 
 pub(crate) async fn run() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
-    let local = Local::start(settings(directory.path())?, &Env::default()).await?;
+    let local = Local::start(settings(directory.path())?, &settings::Environment::default()).await?;
     let (http, url) = (reqwest::Client::new(), local.report().url.clone());
     let began = Instant::now();
     let files = futures_util::stream::iter(0..N_FILES).map(|n| follow(http.clone(), url.clone(), n));

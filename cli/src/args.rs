@@ -1,19 +1,20 @@
-//! What can be said on the command line?
+//! The command line: subcommands, options and their help texts.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::client::Client;
+use crate::operate::{Definitions, Dlq, Webhooks};
 use crate::output::Output;
 use crate::{doctor, download, files, operate, selftest, upload};
 
 /// Takes files from people you do not trust and gives them to people you do.
 ///
-/// Exit codes: 0 clean or done, 1 something failed, 2 wrong usage, 10 infected, 11 could not be checked, 12 the scan failed, 13 gone,
-/// 14 no verdict yet. Of several files, the highest.
+/// Exit codes: 0 clean or done, 1 something failed, 2 wrong usage, 10 infected, 11 unscannable,
+/// 12 the scan failed, 13 expired or deleted, 14 no verdict yet. With several files, the highest of these.
 #[derive(Debug, Parser)]
 #[command(name = "airlock", version)]
 pub(crate) struct Cli {
@@ -23,41 +24,43 @@ pub(crate) struct Cli {
     command: Command,
 }
 
-/// Which service, and how to show what it says.
+/// The service, and the format of the output.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Target {
-    /// The service: where its API is
+    /// The URL of the service's API
     #[arg(long, global = true, env = "AIRLOCK_URL", default_value = "http://127.0.0.1:8000")]
     pub(crate) url: String,
-    /// A bearer token, where the service wants one
+    /// A bearer token, if the service requires one
     #[arg(long, global = true, env = "AIRLOCK_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+    /// The format of the output
     #[arg(long, global = true, value_enum, default_value = "table")]
     pub(crate) output: Output,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything on this machine
+    /// Run the whole service on this machine
     #[command(args_override_self = true)]
     Local(local::cli::Options),
     /// Upload files and wait for their verdicts
     Upload {
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// Only upload
+        /// Do not wait for the verdicts
         #[arg(long)]
         no_wait: bool,
-        /// Give up waiting after so many seconds
+        /// Stop waiting after this number of seconds
         #[arg(long, default_value_t = 900)]
         timeout: u64,
-        /// How often each can be downloaded
+        /// How often each file can be downloaded
         #[arg(long)]
         max_downloads: Option<u32>,
-        /// A file whose first line is the password of the files to upload; `-` for standard input. It is used for the scan, and not kept
+        /// A file whose first line is the password of the files to upload; `-` for standard input. It is used
+        /// for the scan, and not kept
         #[arg(long, value_name = "FILE", conflicts_with = "resume")]
         file_password: Option<PathBuf>,
-        /// Go on with the upload of one large file that was interrupted: only what is missing is sent
+        /// Resume the interrupted upload of one large file: only the missing parts are sent
         #[arg(long, value_name = "FILE_ID", conflicts_with = "max_downloads")]
         resume: Option<String>,
     },
@@ -65,28 +68,30 @@ enum Command {
     Download {
         /// A file's id, or a download link
         file: String,
-        /// Where to; `-` is standard output. Without it, the file's own name, in this directory
+        /// The path to write to; `-` is standard output [default: the file's own name, in this directory]
         #[arg(long, short)]
         to: Option<PathBuf>,
     },
     /// List your files, newest first
     Ls {
+        /// Only files with this status
         #[arg(long)]
         status: Option<String>,
+        /// The maximum number of files
         #[arg(long, default_value_t = 20)]
         limit: u32,
     },
     /// Show a file
     Status {
         file_id: String,
-        /// Until it has its verdict
+        /// Print every change of status until there is a verdict
         #[arg(long)]
         watch: bool,
     },
-    /// Make a download link
+    /// Create a download link
     Link {
         file_id: String,
-        /// Make every link dead that was made so far, instead
+        /// Revoke all existing links instead
         #[arg(long)]
         revoke: bool,
     },
@@ -95,7 +100,7 @@ enum Command {
         #[arg(required = true)]
         file_ids: Vec<String>,
     },
-    /// Have files scanned again
+    /// Request another scan of files
     Rescan {
         #[arg(required = true)]
         file_ids: Vec<String>,
@@ -103,70 +108,30 @@ enum Command {
     /// Release an infected file, as an operator
     Release {
         file_id: String,
-        /// The digest of its bytes
+        /// The SHA-256 of its bytes
         #[arg(long)]
         sha256: String,
-        /// Why
+        /// Why the finding does not count; recorded with your name
         #[arg(long)]
         reason: String,
     },
-    /// Scan requests that nobody could answer
+    /// Dead letters: scan requests that failed too often
     #[command(subcommand)]
     Dlq(Dlq),
-    /// Webhooks
+    /// Endpoints of webhooks
     #[command(subcommand)]
     Webhooks(Webhooks),
     /// Virus definitions
     #[command(subcommand)]
     Definitions(Definitions),
-    /// Whether the service is well, as an exit code: for health checks
+    /// Print the service's health, and fail if it is not ok: for health checks
     Health,
-    /// Say what is wrong, and what to do about it
+    /// Diagnose a service: what is wrong, and how to fix it
     Doctor,
-    /// Try the promises out on a running service: EICAR, an encrypted archive, a swap, and more
+    /// Try the promises on a running service: EICAR, an encrypted archive, a swap, and more
     Selftest,
     /// Print completions for a shell
     Completions { shell: Shell },
-}
-
-#[derive(Clone, Copy, Debug, Subcommand)]
-pub(crate) enum Dlq {
-    /// List them, with reasons
-    Ls,
-    /// Send them all again
-    Redrive,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum Webhooks {
-    /// List endpoints
-    Ls,
-    /// Send to an endpoint again that had answered 410
-    Enable { id: String },
-    /// Tell of past events again
-    Replay {
-        /// RFC 3339: events from this moment on
-        #[arg(long)]
-        since: String,
-        /// Only to this endpoint
-        #[arg(long)]
-        endpoint: Option<String>,
-        /// Only what was given up
-        #[arg(long)]
-        failed_only: bool,
-    },
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum Definitions {
-    /// Which ones are in use, and how old they are
-    Status,
-    /// Run freshclam for the service on this machine; it notices by itself
-    Update {
-        /// The service's data directory
-        #[arg(long, default_value = "data")]
-        data_dir: PathBuf,
-    },
 }
 
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -201,19 +166,6 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Health => doctor::health(&client()?).await,
         Command::Doctor => doctor::doctor(&client()?, output).await,
         Command::Selftest => selftest::selftest(&client()?, output).await,
-    }
-}
-
-impl ValueEnum for Output {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Table, Self::Json]
-    }
-
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(match self {
-            Self::Table => "table",
-            Self::Json => "json",
-        }))
     }
 }
 

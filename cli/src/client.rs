@@ -1,4 +1,4 @@
-//! How is a service asked? Its HTTP API, with its errors as sentences.
+//! The HTTP client of a service, whose errors are sentences.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
-/// A service, and who asks it.
+/// A service, and the token with which it is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -15,17 +15,17 @@ pub(crate) struct Client {
     token: Option<String>,
 }
 
-/// A little longer than the longest wait that is asked for.
+/// A little longer than the longest wait that is requested.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
 impl Client {
     pub(crate) fn new(url: &str, token: Option<&str>) -> anyhow::Result<Self> {
-        // Links are followed by us, where it is known what comes.
+        // Redirects of links are followed by `download`, which checks what it gets.
         let http = reqwest::Client::builder()
             .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("airlock/", env!("CARGO_PKG_VERSION")))
-            // Bytes are saved as they are stored, also if a dependency switches decoding on.
+            // Bytes are saved as they are stored, even if a dependency enables decoding.
             .no_gzip()
             .no_brotli()
             .no_deflate()
@@ -43,16 +43,16 @@ impl Client {
         }
     }
 
-    /// A request to somewhere else, storage for example: without the token, and for as long as it takes.
+    /// A request to another server, such as the storage: without the token, and without a timeout.
     pub(crate) fn elsewhere(&self, method: Method, url: &str) -> RequestBuilder {
         self.http.request(method, url)
     }
 
-    /// The status and the body, whatever they are; JSON `null` when there is none.
+    /// Returns the status and the body, also of an error; JSON `null` if the body is no JSON.
     pub(crate) async fn answer(&self, request: RequestBuilder) -> anyhow::Result<(StatusCode, Value)> {
         let response = self.send(request).await?;
         let status = response.status();
-        let text = response.text().await.context("the answer was cut off")?;
+        let text = response.text().await.context("the connection ended in the middle of the answer")?;
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
     }
 
@@ -61,7 +61,7 @@ impl Client {
         sent.with_context(|| format!("the service at {} does not answer", self.url))
     }
 
-    /// The body of a success; an error says what the service said.
+    /// Returns the body of a success. The error is the service's own message.
     pub(crate) async fn success(&self, request: RequestBuilder) -> anyhow::Result<Value> {
         let (status, body) = self.answer(request).await?;
         if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
@@ -79,7 +79,7 @@ impl Client {
         self.success(self.request(Method::DELETE, path)).await.map(drop)
     }
 
-    /// What is known of a file; waits up to 20 seconds for a change when it has no verdict yet.
+    /// Returns a file's status; waits up to 20 seconds for a change while it has no verdict.
     pub(crate) async fn wait(&self, file_id: &str) -> anyhow::Result<Value> {
         let request = self.request(Method::GET, &format!("/files/{file_id}/status"));
         let mut answer = self.success(request.header("prefer", "wait=20")).await?;
@@ -87,7 +87,7 @@ impl Client {
     }
 }
 
-/// The service's own words, and its code for programs.
+/// The service's own message, and its code for programs.
 pub(crate) fn refusal(status: StatusCode, body: &Value) -> anyhow::Error {
     match (body["detail"].as_str(), body["code"].as_str()) {
         (Some(detail), Some(code)) => anyhow!("{detail} ({code})"),
@@ -95,7 +95,16 @@ pub(crate) fn refusal(status: StatusCode, body: &Value) -> anyhow::Error {
     }
 }
 
-/// A text that must be in an answer.
+/// The presigned request to storage, without its body.
+pub(crate) fn presigned(client: &Client, instructions: &Value) -> anyhow::Result<RequestBuilder> {
+    let mut request = client.elsewhere(Method::PUT, text(instructions, "url")?);
+    for (name, value) in instructions["headers"].as_object().into_iter().flatten() {
+        request = request.header(name, value.as_str().unwrap_or_default());
+    }
+    Ok(request)
+}
+
+/// A text that an answer must contain.
 pub(crate) fn text<'a>(value: &'a Value, name: &str) -> anyhow::Result<&'a str> {
     match value[name].as_str() {
         Some(text) => Ok(text),

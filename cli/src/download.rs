@@ -1,4 +1,4 @@
-//! `download`: the link, then the bytes, checked against the digest that was judged.
+//! `download`: follows a link and checks the bytes against the digest of the verdict.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub(crate) async fn download(client: &Client, file: &str, to: Option<&Path>) -> 
         to => {
             let target = to.map_or_else(|| PathBuf::from(&name), ToOwned::to_owned);
             let file = std::fs::File::create_new(&target);
-            let file = file.with_context(|| format!("`{}` cannot be made", target.display()))?;
+            let file = file.with_context(|| format!("cannot create `{}`", target.display()))?;
             (Box::new(file), Some(target))
         }
     };
@@ -39,7 +39,7 @@ pub(crate) async fn download(client: &Client, file: &str, to: Option<&Path>) -> 
     let mut hasher = sha2::Sha256::new();
     let mut body = response.bytes_stream();
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(reqwest::Error::without_url).context("the download was cut off")?;
+        let chunk = chunk.map_err(reqwest::Error::without_url).context("the connection ended early")?;
         hasher.update(&chunk);
         sink.write_all(&chunk)?;
         progress.inc(u64::try_from(chunk.len()).unwrap_or(0));
@@ -51,7 +51,7 @@ pub(crate) async fn download(client: &Client, file: &str, to: Option<&Path>) -> 
         if let Some(target) = &target {
             std::fs::remove_file(target)?;
         }
-        bail!("the bytes are not those that were judged: {found} instead of {expected}");
+        bail!("the bytes are not those that were judged: their SHA-256 is {found}, not {expected}");
     }
     if let Some(target) = target {
         eprintln!("{}", target.display());
@@ -61,12 +61,12 @@ pub(crate) async fn download(client: &Client, file: &str, to: Option<&Path>) -> 
 
 struct Link {
     path: String,
-    /// The service has made it harmless; it is made so again, because it becomes a path here.
+    /// Sanitized by the service, and again here, because it becomes a path.
     name: Option<FileName>,
     sha256: Option<String>,
 }
 
-/// A link as it is, or a new one for a file's id.
+/// Takes a link as it is, or creates one for a file's id.
 async fn resolve(client: &Client, file: &str) -> anyhow::Result<Link> {
     if let Some((_, token)) = file.rsplit_once("/download/") {
         return Ok(Link { path: format!("/download/{token}"), name: None, sha256: None });
@@ -81,7 +81,7 @@ async fn resolve(client: &Client, file: &str) -> anyhow::Result<Link> {
     })
 }
 
-/// Progress in bytes, where a person sees it.
+/// Shows progress in bytes, if standard error is a terminal.
 pub(crate) fn bar(length: Option<u64>, is_wanted: bool) -> ProgressBar {
     if !is_wanted || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

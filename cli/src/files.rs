@@ -1,4 +1,4 @@
-//! `ls`, `status`, `link`, `rm`, `rescan`, `release`.
+//! The subcommands `ls`, `status`, `link`, `rm`, `rescan` and `release`.
 
 use std::process::ExitCode;
 
@@ -19,7 +19,7 @@ const COLUMNS: [(&str, &str); 6] = [
     ("NAME", "/filename"),
 ];
 
-/// Prints files, one row each, with what was found or why there is no verdict.
+/// Prints files, one row each, with the finding or the reason if one of them has any.
 pub(crate) fn print(output: Output, value: &Value, infos: &[Value]) {
     let has_reason = |info: &Value| {
         !info["scan_result"]["signature"].is_null() || !info["scan_result"]["reason"].is_null()

@@ -1,4 +1,4 @@
-//! `airlock`: everything on one machine, and a client for any deployment.
+//! `airlock`: the whole service on one machine, and a client for any deployment.
 
 mod args;
 mod client;

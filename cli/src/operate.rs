@@ -1,12 +1,53 @@
-//! `dlq`, `webhooks`, `definitions`: what operators do.
+//! `dlq`, `webhooks`, `definitions`: the operators' subcommands.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::args::{Definitions, Dlq, Webhooks};
 use crate::client::Client;
 use crate::output::Output;
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Dlq {
+    /// List dead letters with their reasons
+    Ls,
+    /// Send all of them to the queue again
+    Redrive,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Webhooks {
+    /// List endpoints
+    Ls,
+    /// Re-enable an endpoint that was disabled by a 410 response
+    Enable { id: String },
+    /// Deliver past events again
+    Replay {
+        /// Events from this time on, in RFC 3339
+        #[arg(long)]
+        since: String,
+        /// Only to this endpoint
+        #[arg(long)]
+        endpoint: Option<String>,
+        /// Only deliveries that were given up
+        #[arg(long)]
+        failed_only: bool,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Definitions {
+    /// Show the version and age of the definitions in use
+    Status,
+    /// Run freshclam for the service on this machine, which then loads the new definitions by itself
+    Update {
+        /// The service's data directory
+        #[arg(long, default_value = "data")]
+        data_dir: PathBuf,
+    },
+}
 
 fn rows(value: &Value, name: &str) -> Vec<Value> {
     value[name].as_array().cloned().unwrap_or_default()
@@ -21,7 +62,7 @@ pub(crate) async fn dead_letters(client: &Client, output: Output, command: Dlq) 
         }
         Dlq::Redrive => {
             let moved = client.post("/dead-letters/redrive", &json!({})).await?;
-            output.print(&moved, std::slice::from_ref(&moved), &[("SENT AGAIN", "/moved")]);
+            output.print(&moved, std::slice::from_ref(&moved), &[("REDRIVEN", "/moved")]);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -58,7 +99,7 @@ pub(crate) async fn definitions(
 ) -> anyhow::Result<ExitCode> {
     match command {
         Definitions::Status => {
-            // An unhealthy service answers 503, and says the same.
+            // An unhealthy service answers 503 with the same body.
             let (_, health) = client.answer(client.request(reqwest::Method::GET, "/health")).await?;
             let engine = &health["engine"];
             let columns = [

@@ -1,15 +1,16 @@
-//! How is something shown? As a table for people, as JSON for programs.
+//! Prints values as a table for people, or as JSON for programs.
 
+use clap::ValueEnum;
 use serde_json::Value;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Output {
     Table,
     Json,
 }
 
 impl Output {
-    /// Prints the value itself, or a table with these columns of each of its rows.
+    /// Prints `value` as JSON, or `rows` as a table with these columns.
     pub(crate) fn print(self, value: &Value, rows: &[Value], columns: &[(&str, &str)]) {
         match self {
             Self::Json => println!("{value}"),
@@ -18,11 +19,11 @@ impl Output {
     }
 }
 
-/// Columns are a title and a JSON pointer; a title of its own when there is more than one row or column.
+/// A column is a title and a JSON pointer.
 pub(crate) fn table(rows: &[Value], columns: &[(&str, &str)]) -> String {
     let cell = |row: &Value, pointer: &str| match row.pointer(pointer) {
         None | Some(Value::Null) => "-".to_owned(),
-        // What strangers called their files must not move the cursor.
+        // A file name that a stranger chose must not move the cursor.
         Some(Value::String(text)) => {
             text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
         }

@@ -1,4 +1,4 @@
-//! `selftest`: the promises, tried out on a running service with harmless files, which are deleted again.
+//! `selftest`: tries the promises on a running service with harmless files, which it deletes again.
 
 mod samples;
 
@@ -8,9 +8,8 @@ use anyhow::{Context as _, bail, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{Client, refusal, text};
+use crate::client::{Client, presigned, refusal, text};
 use crate::output::Output;
-use crate::upload::presigned;
 use crate::verdict;
 
 /// Ninety rounds of twenty seconds: a stack that has just been deployed needs minutes for its first scan.
@@ -40,21 +39,21 @@ impl Run<'_> {
     async fn all(&mut self) -> anyhow::Result<()> {
         let clean = b"Airlock selftest: nothing to see here.\n".to_vec();
         let result = self.clean_comes_back(&clean).await;
-        self.note("a clean file comes back as it was", result);
+        self.note("a clean file comes back unchanged", result);
         let result = self.ends_as("eicar.txt", &clamd::canary::eicar(), "infected").await;
         self.note("the EICAR test file is found, and has no link", result);
         let result = self.ends_as("eicar.zip", &samples::zip_of(&clamd::canary::eicar()), "infected").await;
-        self.note("so it is inside an archive", result);
+        self.note("the EICAR test file is found inside an archive", result);
         let result = self.ends_as("encrypted.zip", &samples::encrypted_zip(), "unscannable").await;
-        self.note("an encrypted archive is not called clean", result);
-        // ClamAV's own limit is 10,000: what is behind it must be looked at, or the whole be refused.
+        self.note("an encrypted archive is not clean", result);
+        // ClamAV's default limit is 10,000: members beyond it must be scanned, or the file refused.
         let many = samples::zip_ending_with(&clamd::canary::eicar(), 10_000);
         let result = self.ends_as("many.zip", &many, "infected").await;
-        self.note("the 10,001st file of an archive is looked at", result);
+        self.note("the 10,001st file of an archive is scanned", result);
         let result = self.swap_is_refused(&clean).await;
         self.note("bytes cannot be swapped after the verdict", result);
         let result = self.unscanned_is_out_of_reach().await;
-        self.note("what is not scanned cannot be downloaded", result);
+        self.note("an unscanned file cannot be downloaded", result);
         Ok(())
     }
 
@@ -66,9 +65,9 @@ impl Run<'_> {
         self.results.push(json!({ "state": state, "promise": promise, "happened": happened }));
     }
 
-    /// Announces and uploads; the file's id, and how it was uploaded.
+    /// Uploads a file and returns its id and the presigned request.
     async fn upload(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<(String, Value)> {
-        let accepted = self.announce(name, bytes.len()).await?;
+        let accepted = self.create(name, bytes.len()).await?;
         let file_id = text(&accepted, "file_id")?.to_owned();
         let request = presigned(self.client, &accepted["upload"])?.body(bytes.to_vec());
         let stored =
@@ -77,7 +76,7 @@ impl Run<'_> {
         Ok((file_id, accepted["upload"].clone()))
     }
 
-    async fn announce(&mut self, name: &str, size: usize) -> anyhow::Result<Value> {
+    async fn create(&mut self, name: &str, size: usize) -> anyhow::Result<Value> {
         let body = json!({ "filename": format!("airlock-selftest-{name}"), "size": size });
         let accepted = self.client.post("/files", &body).await?;
         self.uploaded.push(text(&accepted, "file_id")?.to_owned());
@@ -94,7 +93,7 @@ impl Run<'_> {
         bail!("no verdict in half an hour")
     }
 
-    /// The bytes behind a new link.
+    /// Creates a link and returns the bytes behind it.
     async fn download(&self, file_id: &str) -> anyhow::Result<Vec<u8>> {
         let link = self.client.get(&format!("/files/{file_id}/download-link")).await?;
         let path = text(&link, "download_url")?;
@@ -108,7 +107,7 @@ impl Run<'_> {
     async fn clean_comes_back(&mut self, bytes: &[u8]) -> anyhow::Result<String> {
         let (file_id, _) = self.upload("clean.txt", bytes).await?;
         let info = self.verdict(&file_id).await?;
-        ensure!(info["scan_status"] == "clean", "it is {}", describe(&info));
+        ensure!(info["scan_status"] == "clean", "the status is {}", describe(&info));
         ensure!(self.download(&file_id).await? == bytes, "other bytes came back");
         let seconds = info["scan_result"]["scan_duration"].as_f64().unwrap_or(0.0);
         Ok(format!("clean after a scan of {seconds:.2} s, and the same bytes came back"))
@@ -117,36 +116,36 @@ impl Run<'_> {
     async fn ends_as(&mut self, name: &str, bytes: &[u8], expected: &str) -> anyhow::Result<String> {
         let (file_id, _) = self.upload(name, bytes).await?;
         let info = self.verdict(&file_id).await?;
-        ensure!(info["scan_status"] == expected, "it is {}", describe(&info));
+        ensure!(info["scan_status"] == expected, "the status is {}", describe(&info));
         let request = self.client.request(Method::GET, &format!("/files/{file_id}/download-link"));
         let (status, body) = self.client.answer(request).await?;
         ensure!(status == 403, "its link was not refused: {}", refusal(status, &body));
         Ok(describe(&info))
     }
 
-    /// The presigned upload, used once more with other bytes of the same length.
+    /// Replays the presigned upload with other bytes of the same length.
     async fn swap_is_refused(&mut self, bytes: &[u8]) -> anyhow::Result<String> {
         let (file_id, instructions) = self.upload("swap.txt", bytes).await?;
         let info = self.verdict(&file_id).await?;
-        ensure!(info["scan_status"] == "clean", "it is {}", describe(&info));
+        ensure!(info["scan_status"] == "clean", "the status is {}", describe(&info));
         let other = vec![b'!'; bytes.len()];
         let swapped = presigned(self.client, &instructions)?.body(other.clone()).send().await;
         let with_headers = swapped.map_err(reqwest::Error::without_url)?.status();
         ensure!(with_headers == 412, "storage answered {with_headers} to a second upload, not 412");
         let bare = self.client.elsewhere(Method::PUT, text(&instructions, "url")?).body(other).send().await;
         let without_condition = bare.map_err(reqwest::Error::without_url)?.status();
-        ensure!(!without_condition.is_success(), "storage took an upload without the signed condition");
+        ensure!(!without_condition.is_success(), "storage accepted an upload without the signed condition");
         ensure!(self.download(&file_id).await? == bytes, "other bytes came back");
-        Ok(format!("a second upload got {}, the bytes are the first ones", with_headers.as_u16()))
+        Ok(format!("a second upload got {}, and the first bytes are served", with_headers.as_u16()))
     }
 
     async fn unscanned_is_out_of_reach(&mut self) -> anyhow::Result<String> {
-        let accepted = self.announce("unscanned.txt", 10).await?;
+        let accepted = self.create("unscanned.txt", 10).await?;
         let file_id = text(&accepted, "file_id")?;
         let request = self.client.request(Method::GET, &format!("/files/{file_id}/download-link"));
         let (status, _) = self.client.answer(request).await?;
         ensure!(status == 409, "its link was not refused: {status}");
-        // Nor does storage hand it out to whoever knows its address.
+        // Nor does storage serve it to a client that knows its URL.
         let stored = presigned(self.client, &accepted["upload"])?.body(vec![b'x'; 10]).send().await;
         ensure!(
             stored.map_err(reqwest::Error::without_url)?.status().is_success(),
@@ -155,8 +154,8 @@ impl Run<'_> {
         let address = text(&accepted["upload"], "url")?.split('?').next().unwrap_or_default();
         let direct = self.client.elsewhere(Method::GET, address).send().await;
         let direct = direct.map_err(reqwest::Error::without_url)?.status();
-        ensure!(!direct.is_success(), "storage served it to anybody");
-        Ok(format!("no link (409), and storage answers {} to whoever asks directly", direct.as_u16()))
+        ensure!(!direct.is_success(), "storage served it without a signature");
+        Ok(format!("no link (409), and storage answers {} without a signature", direct.as_u16()))
     }
 }
 

@@ -9,13 +9,13 @@ use domain::id::Sha256;
 use domain::password::Password;
 use futures_util::TryStreamExt as _;
 use indicatif::ProgressBar;
-use reqwest::{Body, Method};
+use reqwest::Body;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use tokio::time::Instant;
 use tokio_util::io::ReaderStream;
 
-use crate::client::{Client, text};
+use crate::client::{Client, presigned, text};
 use crate::download::bar;
 use crate::output::Output;
 use crate::{files, upload_parts, verdict};
@@ -23,14 +23,14 @@ use crate::{files, upload_parts, verdict};
 /// Large enough that system calls do not count.
 const READ_BYTES: usize = 256 * 1024;
 
-/// What the person asks for.
+/// The options of `upload`.
 pub(crate) struct How {
     pub(crate) max_downloads: Option<u32>,
-    /// Of the files, for their scan.
+    /// The password of the files, for their scan.
     pub(crate) password: Option<Password>,
-    /// The file whose upload in parts goes on.
+    /// The file whose multipart upload is resumed.
     pub(crate) resume: Option<String>,
-    /// For how long to wait for verdicts, if at all.
+    /// How long to wait for verdicts; `None` to return after the upload.
     pub(crate) wait: Option<Duration>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn upload(
     how: How,
 ) -> anyhow::Result<ExitCode> {
     if how.resume.is_some() && paths.len() != 1 {
-        bail!("`--resume` is about one file");
+        bail!("`--resume` takes one file, not {}", paths.len());
     }
     let (mut infos, mut code) = (Vec::new(), 0);
     for path in paths {
@@ -62,14 +62,14 @@ pub(crate) async fn upload(
     Ok(ExitCode::from(code))
 }
 
-/// The first line of a file, or of standard input: an argument would be in every list of processes.
+/// Reads the first line of a file or of standard input. An argument would show in every list of processes.
 pub(crate) fn read_password(path: &Path) -> anyhow::Result<Password> {
     let text = if path == Path::new("-") {
         std::io::read_to_string(std::io::stdin())
     } else {
         std::fs::read_to_string(path)
     };
-    let text = text.with_context(|| format!("the password could not be read from `{}`", path.display()))?;
+    let text = text.with_context(|| format!("cannot read the password from `{}`", path.display()))?;
     Ok(Password::parse(text.lines().next().unwrap_or_default())?)
 }
 
@@ -83,10 +83,10 @@ async fn until_verdict(client: &Client, file_id: &str, limit: Duration) -> anyho
     }
 }
 
-/// Uploads one file; its id.
+/// Uploads one file and returns its id.
 async fn send(client: &Client, path: &Path, how: &How) -> anyhow::Result<String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let Some(name) = name else { bail!("not a file") };
+    let Some(name) = name else { bail!("this path names no file") };
     let size = tokio::fs::metadata(path).await?.len();
     let progress = bar(Some(size), true).with_message(name.clone());
     let mut body = json!({ "filename": name, "size": size });
@@ -97,7 +97,7 @@ async fn send(client: &Client, path: &Path, how: &How) -> anyhow::Result<String>
         body["password"] = password.exposed().into();
     }
     if size > upload_parts::WHOLE_BYTES {
-        let file_id = upload_parts::announce(client, body).await?;
+        let file_id = upload_parts::create(client, body).await?;
         in_parts(client, path, &file_id, &progress).await?;
         return Ok(file_id);
     }
@@ -107,7 +107,7 @@ async fn send(client: &Client, path: &Path, how: &How) -> anyhow::Result<String>
     Ok(text(&accepted, "file_id")?.to_owned())
 }
 
-/// Goes on with an upload in parts that was interrupted; its id again.
+/// Resumes an interrupted multipart upload and returns its id.
 async fn resume(client: &Client, path: &Path, file_id: &str) -> anyhow::Result<String> {
     let progress = bar(Some(tokio::fs::metadata(path).await?.len()), true);
     in_parts(client, path, file_id, &progress).await?;
@@ -116,11 +116,11 @@ async fn resume(client: &Client, path: &Path, file_id: &str) -> anyhow::Result<S
 
 async fn in_parts(client: &Client, path: &Path, file_id: &str, progress: &ProgressBar) -> anyhow::Result<()> {
     let sent = upload_parts::send(client, path, file_id, progress).await;
-    let how = || format!("to go on: airlock upload --resume {file_id} {}", path.display());
+    let how = || format!("resume with: airlock upload --resume {file_id} {}", path.display());
     sent.with_context(how)
 }
 
-/// With it, storage takes these bytes and no others.
+/// The SHA-256 of a file: storage then accepts these bytes and no others.
 async fn digest(path: &Path, progress: &ProgressBar) -> anyhow::Result<String> {
     let mut hasher = sha2::Sha256::new();
     let mut chunks = ReaderStream::with_capacity(tokio::fs::File::open(path).await?, READ_BYTES);
@@ -149,13 +149,4 @@ async fn put(
         bail!("storage refused the upload: {}", response.status());
     }
     Ok(())
-}
-
-/// The presigned request as it was given, without its body.
-pub(crate) fn presigned(client: &Client, instructions: &Value) -> anyhow::Result<reqwest::RequestBuilder> {
-    let mut request = client.elsewhere(Method::PUT, text(instructions, "url")?);
-    for (name, value) in instructions["headers"].as_object().into_iter().flatten() {
-        request = request.header(name, value.as_str().unwrap_or_default());
-    }
-    Ok(request)
 }

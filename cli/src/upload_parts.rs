@@ -1,4 +1,4 @@
-//! `upload`, for large files: in parts, each with its checksum, several at once, each tried again.
+//! `upload` of large files in parts: concurrently, each with its checksum and retries.
 
 use std::collections::BTreeMap;
 use std::io::SeekFrom;
@@ -14,17 +14,16 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-use crate::client::{Client, text};
-use crate::upload::presigned;
+use crate::client::{Client, presigned, text};
 
-/// Larger files go in parts.
+/// Larger files are uploaded in parts.
 pub(crate) const WHOLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Each is held in memory: 8 MiB.
 const PARALLEL_PARTS: usize = 3;
-/// With pauses that double from half a second, a minute of trouble is lived through.
+/// With pauses that double from half a second, retries last for a minute.
 const MAX_TRIES: u32 = 8;
 
-/// Where the parts go.
+/// A multipart upload in progress.
 struct Upload<'a> {
     client: &'a Client,
     path: &'a Path,
@@ -36,7 +35,7 @@ struct Upload<'a> {
     progress: &'a ProgressBar,
 }
 
-/// Sends a file's parts and has them joined; of an upload that was begun before, those that are missing.
+/// Sends the parts that storage does not have yet, and completes the upload.
 pub(crate) async fn send(
     client: &Client,
     path: &Path,
@@ -45,12 +44,12 @@ pub(crate) async fn send(
 ) -> anyhow::Result<()> {
     let list = client.get(&format!("/files/{file_id}/parts")).await?;
     if list["part_checksums"] != json!(true) {
-        bail!("this upload was begun without checksums: it cannot be gone on with safely");
+        bail!("this upload has no part checksums and cannot be resumed safely: upload the file again");
     }
     let size = tokio::fs::metadata(path).await?.len();
     let part_size = list["part_size"].as_u64().filter(|size| *size > 0).context("no `part_size`")?;
     if list["part_count"] != json!(size.div_ceil(part_size)) {
-        bail!("`{}` is not the file that this upload was begun with", path.display());
+        bail!("`{}` is not the file of this upload: its number of parts differs", path.display());
     }
     let stored = list["parts"].as_array().into_iter().flatten();
     let stored = stored.filter_map(|part| {
@@ -74,9 +73,9 @@ impl Upload<'_> {
             for tries in 1.. {
                 match self.try_part(number, &digest, &bytes).await {
                     Ok(()) => break,
-                    Err(Failed::ForGood(error)) => return Err(error),
-                    Err(Failed::ForNow(error)) if tries >= MAX_TRIES => return Err(error),
-                    Err(Failed::ForNow(_)) => tokio::time::sleep(pause).await,
+                    Err(Failed::Permanent(error)) => return Err(error),
+                    Err(Failed::Transient(error)) if tries >= MAX_TRIES => return Err(error),
+                    Err(Failed::Transient(_)) => tokio::time::sleep(pause).await,
                 }
                 pause *= 2;
             }
@@ -91,7 +90,7 @@ impl Upload<'_> {
         let mut file = tokio::fs::File::open(self.path).await?;
         file.seek(SeekFrom::Start(start)).await?;
         let mut bytes = vec![0; usize::try_from(length)?];
-        file.read_exact(&mut bytes).await.context("the file has become shorter")?;
+        file.read_exact(&mut bytes).await.context("the file was truncated during the upload")?;
         Ok(bytes)
     }
 
@@ -99,34 +98,38 @@ impl Upload<'_> {
         let wanted = json!({ "parts": [{ "part_number": number, "checksum_sha256": digest }] });
         let path = format!("/files/{}/parts", self.file_id);
         let request = self.client.request(reqwest::Method::POST, &path).json(&wanted);
-        let (status, given) = self.client.answer(request).await.map_err(Failed::ForNow)?;
+        let (status, given) = self.client.answer(request).await.map_err(Failed::Transient)?;
         if !status.is_success() {
             let refusal = crate::client::refusal(status, &given);
-            return Err(if is_passing(status) { Failed::ForNow(refusal) } else { Failed::ForGood(refusal) });
+            return Err(if is_transient(status) {
+                Failed::Transient(refusal)
+            } else {
+                Failed::Permanent(refusal)
+            });
         }
-        let request = presigned(self.client, &given["parts"][0]).map_err(Failed::ForGood)?;
+        let request = presigned(self.client, &given["parts"][0]).map_err(Failed::Permanent)?;
         let sent = request.body(bytes.to_vec()).send().await;
-        let sent = sent.map_err(|error| Failed::ForNow(error.without_url().into()))?;
+        let sent = sent.map_err(|error| Failed::Transient(error.without_url().into()))?;
         if sent.status().is_success() {
             return Ok(());
         }
-        // Whatever storage does not like now (damage on the way, a request that has expired), a new request may cure.
-        Err(Failed::ForNow(anyhow::anyhow!("storage refused part {number}: {}", sent.status())))
+        // A new request may cure damage in transit or an expired signature.
+        Err(Failed::Transient(anyhow::anyhow!("storage refused part {number}: {}", sent.status())))
     }
 }
 
-/// Whether another try may help.
+/// A failed attempt: retried or not.
 enum Failed {
-    ForNow(anyhow::Error),
-    ForGood(anyhow::Error),
+    Transient(anyhow::Error),
+    Permanent(anyhow::Error),
 }
 
-fn is_passing(status: StatusCode) -> bool {
+fn is_transient(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
 }
 
-/// The file's id in the answer to `POST /files`.
-pub(crate) async fn announce(client: &Client, mut body: Value) -> anyhow::Result<String> {
+/// Creates a multipart upload and returns its file id.
+pub(crate) async fn create(client: &Client, mut body: Value) -> anyhow::Result<String> {
     body["method"] = "multipart".into();
     body["part_checksums"] = true.into();
     Ok(text(&client.post("/files", &body).await?, "file_id")?.to_owned())

@@ -1,8 +1,8 @@
-//! What does a verdict mean to a script? An exit code.
+//! Exit codes that tell a script the verdict.
 
 use serde_json::Value;
 
-/// Codes below 10 are the command's own.
+/// Returns 0 for files that can be downloaded; codes below 10 are the program's own.
 pub(crate) fn code(info: &Value) -> u8 {
     match info["scan_status"].as_str().unwrap_or_default() {
         "clean" | "released" => 0,

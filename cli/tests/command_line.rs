@@ -1,5 +1,6 @@
-//! The command line says what it can do, and refuses what it cannot. (That this test needs the binary is also what makes
-//! cargo build it for the end-to-end tests.)
+//! The command line has help for every subcommand, and refuses unknown arguments.
+//!
+//! This test needs the binary, so cargo also builds it for the end-to-end tests.
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 

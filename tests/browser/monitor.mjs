@@ -36,8 +36,8 @@ try {
     await tile(page, 'Waiting').waitFor();
     assert.equal(await tile(page, 'Waiting').textContent(), '0');
     assert.equal(await tile(page, 'Dead letters').textContent(), '0');
-    await page.getByText('TEST SET: protects nobody').waitFor();
-    await page.getByText('None: every scan request was answered.').waitFor();
+    await page.getByText('TEST SET: finds only test files').waitFor();
+    await page.getByText('None: every scan request was processed.').waitFor();
   });
 
   await test('verdicts appear without a reload', async () => {

@@ -4,14 +4,15 @@
     deploy.py TEMPLATE FUNCTIONS_DIRECTORY MIRROR_URL
 
 The release builds in FUNCTIONS_DIRECTORY run as the functions. Prints one line of JSON when the stack stands; then obeys one command a line,
-each answered with a line of JSON: {"do": "invoke", "function": ID, "payload": ...}, {"do": "make_due"}, {"do": "dead_letters"}, {"do": "calls"}.
+each answered with a line of JSON: {"do": "invoke", "function": ID, "payload": ...}, {"do": "make_due"}, {"do": "dead_letters"}, {"do": "calls"},
+{"do": "fail_to_create"}, {"do": "delete"}.
 Ends with its input.
 
 What differs from the template as AWS would take it, each because the imitation needs it: the functions' code is uploaded here; the engine and
 freshclam are this machine's, not the layer's; times are short; definitions may be of any age (ClamAV's signed test database is of 2021).
 """
 
-import base64, io, json, os, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request, zipfile
+import base64, copy, io, json, os, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request, zipfile
 import boto3, jwt_keys, recorder
 from botocore.config import Config
 from samtranslator.yaml_helper import yaml_parse
@@ -45,7 +46,8 @@ class Deployment:
         self.issuer = jwt_keys.Issuer()
         self.process = self.start()
         self.template = self.changed(yaml_parse(open(template).read()), functions)
-        self.outputs, self.resources = self.deploy(self.template, mirror)
+        self.mirror = mirror
+        self.outputs, self.resources = self.deploy()
 
     def client(self, service):
         # An answer may take as long as a function on a busy machine; asked again, it would be invoked twice.
@@ -85,7 +87,8 @@ class Deployment:
         with zipfile.ZipFile(layer, "w") as archive:
             archive.writestr("share/empty", "")
         s3.put_object(Bucket="code", Key="layer.zip", Body=layer.getvalue())
-        resources["ClamavLayer"]["Properties"]["ContentUri"] = {"Bucket": "code", "Key": "layer.zip"}
+        for resource in ("ClamavLayerArm64", "ClamavLayerX86"):
+            resources[resource]["Properties"]["ContentUri"] = {"Bucket": "code", "Key": "layer.zip"}
         for resource in ("ScanFunction", "DefinitionsFunction"):
             resources[resource]["Properties"]["Environment"]["Variables"] |= {"AIRLOCK_CLAMD": "/usr/sbin/clamd", "AIRLOCK_ENGINE": ENGINE}
         resources["DefinitionsFunction"]["Properties"]["Environment"]["Variables"]["AIRLOCK_FRESHCLAM"] = "/usr/bin/freshclam"
@@ -98,29 +101,74 @@ class Deployment:
         resources["ScanQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] = 2
         return template
 
-    def deploy(self, template, mirror):
+    def deploy(self):
+        """The outputs and the resources, by their names, of a stack that stands."""
+        stack, events = self.create("Airlock-Test", self.template)
+        if stack["StackStatus"] != "CREATE_COMPLETE":
+            failed = [event for event in events if "FAILED" in event["ResourceStatus"]]
+            sys.exit(f"{stack['StackStatus']}: {failed}")
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        return outputs, self.resources_of("Airlock-Test")
+
+    def resources_of(self, name):
+        resources = self.client("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
+        return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+
+    def create(self, name, template):
+        """The stack once its creation has ended, however it did, and its events."""
         cloudformation = self.client("cloudformation")
         parameters = {"JwtIssuer": self.issuer.url, "JwtAudience": "airlock", "JwksUrl": self.issuer.url + "/keys", "AllowedOrigins": "https://app.example",
-                      "Architecture": "x86_64", "Engine": "snapshot", "DefinitionsMirror": mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com",
+                      "Architecture": "x86_64", "Engine": "snapshot", "DefinitionsMirror": self.mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com",
                       "LiveEvents": "true", "EventBusName": "default", "WebhookUrls": "https://hooks.invalid/airlock", "Quarantine": "move", "FilePasswords": "true",
                       "QuotaScanSecondsPerDay": "100000", "IncomingPrefix": "incoming/"}
         # Too large for a request's body, as `sam deploy` knows as well.
         self.client("s3").put_object(Bucket="code", Key="template.json", Body=json.dumps(template))
         cloudformation.create_change_set(
-            StackName="Airlock-Test", ChangeSetName="first", ChangeSetType="CREATE", TemplateURL=f"{self.url}/code/template.json",
+            StackName=name, ChangeSetName="first", ChangeSetType="CREATE", TemplateURL=f"{self.url}/code/template.json",
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
-        while cloudformation.describe_change_set(StackName="Airlock-Test", ChangeSetName="first")["Status"].endswith(("PENDING", "IN_PROGRESS")):
+        while cloudformation.describe_change_set(StackName=name, ChangeSetName="first")["Status"].endswith(("PENDING", "IN_PROGRESS")):
             time.sleep(0.5)
-        cloudformation.execute_change_set(StackName="Airlock-Test", ChangeSetName="first")
-        while (stack := cloudformation.describe_stacks(StackName="Airlock-Test")["Stacks"][0])["StackStatus"].endswith("IN_PROGRESS"):
+        cloudformation.execute_change_set(StackName=name, ChangeSetName="first")
+        return self.ended(name), cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+
+    def ended(self, name):
+        """The stack once its creation or deletion has ended."""
+        cloudformation = self.client("cloudformation")
+        describe = lambda: cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        while (stack := describe())["StackStatus"].endswith("IN_PROGRESS"):
             time.sleep(0.5)
-        if stack["StackStatus"] != "CREATE_COMPLETE":
-            events = cloudformation.describe_stack_events(StackName="Airlock-Test")["StackEvents"]
-            sys.exit(f"{stack['StackStatus']}: {[event for event in events if 'FAILED' in event['ResourceStatus']]}")
-        resources = cloudformation.describe_stack_resources(StackName="Airlock-Test")["StackResources"]
-        return ({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]},
-                {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources})
+        return stack
+
+    def fail_to_create(self):
+        """Creates another stack, whose last resource fails, and tells what it leaves behind."""
+        template, before = copy.deepcopy(self.template), self.inventory()
+        template["Resources"]["Handle"] = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+        template["Resources"]["Never"] = {
+            "Type": "AWS::CloudFormation::WaitCondition",
+            "DependsOn": ["ScanFunction", "SweepFunction", "Dashboard"],
+            "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "1"}}
+        stack, _ = self.create("Airlock-Broken", template)
+        return {"status": stack["StackStatus"], "left": sorted(self.inventory() - before)}
+
+    def delete(self):
+        """Deletes the stack and tells which of its resources are left."""
+        cloudformation = self.client("cloudformation")
+        stack_id = cloudformation.describe_stacks(StackName="Airlock-Test")["Stacks"][0]["StackId"]
+        cloudformation.delete_stack(StackName="Airlock-Test")
+        status = self.ended(stack_id)["StackStatus"]
+        left = self.inventory()
+        return {"status": status, "left": sorted(name for name, id in self.resources.items() if id in left)}
+
+    def inventory(self):
+        """What exists, by its name or address. Without log groups: the imitation makes them again when a function logs."""
+        buckets = {bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]}
+        tables = set(self.client("dynamodb").list_tables()["TableNames"])
+        functions = self.client("lambda").list_functions()["Functions"]
+        functions = {function["FunctionName"] for function in functions}
+        queues = set(self.client("sqs").list_queues().get("QueueUrls", []))
+        secrets = {secret["ARN"] for secret in self.client("secretsmanager").list_secrets()["SecretList"]}
+        return buckets | tables | functions | queues | secrets
 
     def describe(self):
         secret = self.client("secretsmanager").get_secret_value(SecretId=self.resources["SigningKey"])["SecretString"]
@@ -144,6 +192,10 @@ class Deployment:
             case "dead_letters":
                 received = self.client("sqs").receive_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10)
                 return [message["Body"] for message in received.get("Messages", [])]
+            case "fail_to_create":
+                return self.fail_to_create()
+            case "delete":
+                return self.delete()
             case "calls":
                 return {name: {"called": sorted(recorder.calls), "allowed": sorted(self.allowed(name))} for name, recorder in self.recorders.items()}
 

@@ -5,7 +5,7 @@ N_ENTRIES is how many entries a long list has. SECRET is a file that links lead 
 EXPECTED-NAME: what is `large` unpacks to more than the limits and must be refused; of what is `odd`, only the cost and the reach count.
 """
 
-import bz2, gzip, io, lzma, os, struct, subprocess, sys, tarfile, tempfile, zipfile, zlib
+import bz2, gzip, io, lzma, os, struct, subprocess, sys, tarfile, tempfile, zlib
 
 MEGABYTE = 1 << 20
 TERABYTE = 1 << 40

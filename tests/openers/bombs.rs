@@ -1,17 +1,21 @@
-//! Archives that are made to take time, memory or disk, or to reach other files: each costs no more than the limits, and reaches nothing.
+//! Archives that are made to take time, memory or disk, or to reach other files: each costs no more than the
+//! limits, and reaches nothing.
 //!
-//! `bombs.py` makes them. The table that this prints is what each costs.
+//! `bombs.py` has programs make them, and `handmade_bombs.py` writes those that no program makes. The table
+//! that this prints is what each costs.
 
 use std::path::Path;
 use std::time::Duration;
 
+use domain::verdict::Unscannable;
+
 use super::watch::Watch;
 use super::{MOST_MEMORY, hands_over, inspector_in_own_directory, python, sorted_entries};
-use crate::support::inspecting::{cpu_limit, gate, inspect};
+use crate::support::inspecting::{cpu_limit, gate, inspect, reason};
 use crate::support::{Service, is_soak, rounds};
 
-/// In a file that links lead to.
-const SECRET: &[u8] = b"what nobody who uploads a file may see";
+/// The content of a file that links lead to.
+const SECRET: &[u8] = b"what no uploader may see";
 
 /// What the bombs may not reach.
 struct Outside {
@@ -43,6 +47,7 @@ async fn no_bomb_costs_more_than_the_limits_or_reaches_anything() {
     let n_entries = rounds(100_000, 1_000_000).to_string();
     let arguments = [n_entries.as_str(), &outside.path("secret"), &outside.path("target")];
     python("openers/bombs.py", made.path(), &arguments);
+    python("openers/handmade_bombs.py", made.path(), &[]);
     let (inspector, scratch) = inspector_in_own_directory().await;
     let watch = Watch::begin(scratch.path());
     // The member that passes the limit is written up to it.
@@ -50,6 +55,7 @@ async fn no_bomb_costs_more_than_the_limits_or_reaches_anything() {
     println!("{:40} {:>10} {:>7} {:>5} {:>7}  verdict", "kind", "bytes", "CPU, s", "MiB", "scratch");
     let bombs = sorted_entries(made.path());
     assert!(bombs.len() > 50, "{}", bombs.len());
+    let mut n_reasons = 0;
     for path in bombs {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let bytes = std::fs::read(&path).unwrap();
@@ -68,9 +74,14 @@ async fn no_bomb_costs_more_than_the_limits_or_reaches_anything() {
         assert!(seen.memory_bytes < MOST_MEMORY && seen.scratch_bytes <= most_scratch, "{name}: {seen:?}");
         assert_eq!(seen.n_processes, 0, "{name}");
         assert!(refusal.is_some() || name.starts_with("odd-"), "{name}");
+        if let Some((_, expected)) = REASONS.iter().find(|(bomb, _)| *bomb == name) {
+            assert_eq!(reason(&inspected), Some(*expected), "{name}");
+            n_reasons += 1;
+        }
         assert!(!hands_over(&inspected, SECRET), "{name}");
         outside.assert_untouched(&name);
     }
+    assert_eq!(n_reasons, REASONS.len());
     assert_eq!(sorted_entries(scratch.path()), <[&Path; 0]>::default(), "a scratch file has a name");
     the_service_outlives(made.path()).await;
     outside.assert_untouched("through the service");
@@ -96,6 +107,16 @@ async fn the_service_outlives(made: &Path) {
     assert_eq!(service.get("/health").await.0, 200);
     service.stop().await;
 }
+
+/// Why some are refused: what the file is, and not what happens to be noticed first.
+const REASONS: [(&str, Unscannable); 6] = [
+    ("large-gzip-quine", Unscannable::TooDeep),
+    ("large-zip-quine", Unscannable::TooDeep),
+    ("large-rar-5", Unscannable::TooLarge),
+    ("large-rar-5-says-1-byte", Unscannable::Malformed),
+    ("odd-rar-5-says-8-exabytes", Unscannable::UnsupportedContainer),
+    ("odd-7z-a-million-entries", Unscannable::TooManyFiles),
+];
 
 /// One of each sort.
 const TRIED: [&str; 8] = [

@@ -1,4 +1,5 @@
-//! The process in which the openers work is the one that is confined, all of its threads; and they run no program.
+//! The process in which the openers work is the one that is confined, all of its threads; and they run no
+//! program.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -40,7 +41,8 @@ async fn every_thread_is_confined_while_an_opener_works() {
         let limit = limits.lines().find(|limit| limit.starts_with(line)).unwrap();
         assert!(!limit.contains("unlimited"), "{limit}");
     }
-    // Where this may be read: both libraries are in the confined process, and nothing is open but the socket, two files and stderr.
+    // Where this may be read: both libraries are in the confined process, and nothing is open but the socket,
+    // two files and stderr.
     if let Ok(maps) = std::fs::read_to_string(process.join("maps")) {
         assert!(maps.contains("7z.so") && maps.contains("libarchive.so"), "{maps}");
         let open =
@@ -53,7 +55,8 @@ async fn every_thread_is_confined_while_an_opener_works() {
     asked.abort();
 }
 
-/// libarchive would start `lrzip` and `grzip`, and other builds of it `zstd`, `lz4` and more. lzop the gate unpacks itself.
+/// libarchive would start `lrzip` and `grzip`, and other builds of it `zstd`, `lz4` and more. lzop the gate
+/// unpacks itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_needs_a_program_is_refused_and_no_program_is_started() {
     let (inspector, scratch) = inspector_in_own_directory().await;

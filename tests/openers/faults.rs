@@ -1,5 +1,5 @@
-//! What happens to a machine while an opener works makes no file clean: killed and stopped workers, a full disk, too few descriptors, a file
-//! that shrinks, libraries that are missing or broken.
+//! What happens to a machine while an opener works makes no file clean: killed and stopped workers, a full
+//! disk, too few descriptors, a file that shrinks, libraries that are missing or broken.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,9 @@ pub(super) struct Long {
     pub(super) bytes: Vec<u8>,
 }
 
-/// `squashfs`: three hundred names of the same six megabytes (more than members have in memory), which 7-Zip unpacks one after another. `lzip`: a member of 90 MB, which libarchive
-/// unpacks. The gate does not walk either of them itself.
+/// `squashfs`: three hundred names of the same six megabytes (more than members have in memory), which 7-Zip
+/// unpacks one after another. `lzip`: a member of 90 MB, which libarchive unpacks. The gate does not walk
+/// either of them itself.
 pub(super) fn long() -> [Long; 2] {
     let directory = tempfile::tempdir().unwrap();
     let tree = directory.path().join("tree");
@@ -220,7 +221,7 @@ async fn too_few_descriptors_make_no_file_clean() {
     assert!(n_started > 0);
 }
 
-/// Those of which the engine is given the test file: somebody who lacks what opens them would not see it.
+/// Those of which the engine is given the test file: a reader that cannot open them would not see it.
 async fn opened_seeds(inspector: &Inspector) -> Vec<(String, Vec<u8>)> {
     let mut opened = Vec::new();
     for seed in seeds() {
@@ -298,7 +299,8 @@ async fn the_engine_finds(files: &[(&String, &Vec<u8>)], gate_worker: WorkerProg
 async fn with_an_opener_that_cannot_be_loaded_the_service_does_not_start() {
     let directory = tempfile::tempdir().unwrap();
     let broken = directory.path().join("broken");
-    let seven_zip = "lib=$(ls /opt/lib/clamav/7z.so /usr/lib/7zip/7z.so /usr/lib/p7zip/7z.so /usr/libexec/7zip/7z.so 2>/dev/null | head -1)";
+    let seven_zip = "lib=$(ls /opt/lib/clamav/7z.so /usr/lib/7zip/7z.so /usr/lib/p7zip/7z.so \
+        /usr/libexec/7zip/7z.so 2>/dev/null | head -1)";
     let libarchive = "lib=$(readlink -f /usr/lib/*/libarchive.so.13)";
     let breaks = [
         ("empty", ": > BROKEN"),
@@ -323,7 +325,7 @@ async fn with_an_opener_that_cannot_be_loaded_the_service_does_not_start() {
     );
     let mut settings = settings(directory.path());
     settings.tuning.gate_worker = with_mounts(&script);
-    let started = local::Local::start(settings, &aws::env::Env::from_pairs(&[])).await;
+    let started = local::Local::start(settings, &settings::Environment::from_pairs(&[])).await;
     let error = started.err().map(|error| format!("{error:#}")).unwrap_or_default();
     assert!(error.contains("7-Zip cannot be used"), "{error}");
 }

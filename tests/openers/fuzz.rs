@@ -1,4 +1,5 @@
-//! Archives that were changed at random: the worker may crash, and then its file is refused; it never hangs, and the next file has a worker of its own.
+//! Archives that were changed at random: the worker may crash, and then its file is refused; it never hangs,
+//! and the next file has a worker of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! Changes archives at random, in the ways that have broken parsers: the same number gives the same bytes in every run.
+//! Changes archives at random, in the ways that have broken parsers: the same number gives the same bytes in
+//! every run.
 
 /// SplitMix64.
 #[derive(Clone, Debug)]

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::definitions::{Command, Event, Report};
+use ::definitions::{Command, UpdateEvent, UpdateReport};
 use aws::DefinitionBucket;
 use clamd::freshclam::{Databases, Freshclam, Mirror as MirrorKind};
-use clamd::{DaemonConfig, Engine, Limits, Program, Transport};
+use clamd::{DaemonConfig, Engine, EngineLimits, EngineProgram, Transport};
 use definition_set::{Manifest, SigningKey};
 use domain::freshness::FreshnessPolicy;
 use inspector::Inspector;
-use scan::{DefinitionsError, PublishedDefinitions, SpoolDirectory};
+use scan::{PublishedDefinitions, RefreshError, SpoolDirectory};
 use standin::pump;
 use tempfile::TempDir;
 
@@ -52,15 +52,15 @@ impl Deployment {
         add_snapshots(&mut self.publisher);
     }
 
-    pub(crate) async fn update(&self) -> anyhow::Result<Report> {
-        ::definitions::handle(&self.publisher, Event::Command(Command::Update)).await
+    pub(crate) async fn update(&self) -> anyhow::Result<UpdateReport> {
+        ::definitions::handle(&self.publisher, UpdateEvent::Command(Command::Update)).await
     }
 
     /// Publishes a version, which must work.
     pub(crate) async fn publish(&self, version: u32) -> u64 {
         self.mirror.set(version, Mood::Good);
         match self.update().await.unwrap() {
-            Report::Published { serial, version: published } => {
+            UpdateReport::Published { serial, version: published } => {
                 assert_eq!(published, version.to_string());
                 serial
             }
@@ -84,15 +84,15 @@ impl Deployment {
 
     /// A scanner of its own, as a Lambda's execution environment has.
     pub(crate) fn scanner(&self, name: &str) -> Scanner {
-        self.scanner_with(name, Program::Clamd("clamd".into()))
+        self.scanner_with(name, EngineProgram::Clamd("clamd".into()))
     }
 
     /// One with the snapshot engine.
     pub(crate) fn snapshot_scanner(&self, name: &str) -> Scanner {
-        self.scanner_with(name, Program::AirlockEngine(AIRLOCK_ENGINE.into()))
+        self.scanner_with(name, EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into()))
     }
 
-    fn scanner_with(&self, name: &str, program: Program) -> Scanner {
+    fn scanner_with(&self, name: &str, program: EngineProgram) -> Scanner {
         let (run, root) = (self.directory.path().join(name), self.directory.path().join(name).join("sets"));
         std::fs::create_dir_all(&root).unwrap();
         let ledger = self.service.local.stores().ledger.clone();
@@ -164,7 +164,7 @@ pub(crate) fn publisher(
 
 /// Makes it publish a snapshot with each set, compared by some of ClamAV's test files.
 pub(crate) fn add_snapshots(publisher: &mut ::definitions::Context) {
-    let program = Program::AirlockEngine(AIRLOCK_ENGINE.into());
+    let program = EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into());
     publisher.snapshots = Some(DaemonConfig { program, ..publisher.engine.clone() });
     let known_bad = ["clam.exe", "clam.zip", "clam.pdf"];
     publisher.known_bad = known_bad.map(|name| Path::new("/usr/share/clamav-testfiles").join(name)).to_vec();
@@ -180,7 +180,7 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     /// Looks for another set, as if ten minutes had passed, and says which version the engine then has.
-    pub(crate) async fn looks(&mut self) -> Result<String, DefinitionsError> {
+    pub(crate) async fn looks(&mut self) -> Result<String, RefreshError> {
         self.now = self.now + Duration::from_mins(11);
         self.published.refresh(&self.engine, self.now).await?;
         Ok(self.version().await)
@@ -210,14 +210,14 @@ impl Scanner {
     }
 }
 
-fn limits() -> Limits {
-    Limits { max_file_size: 100 << 20, max_scan_time: SCAN_TIMEOUT }
+fn limits() -> EngineLimits {
+    EngineLimits { max_file_size: 100 << 20, max_scan_time: SCAN_TIMEOUT }
 }
 
 fn daemon(run_directory: &Path, definitions_directory: PathBuf) -> DaemonConfig {
     std::fs::create_dir_all(run_directory).unwrap();
     DaemonConfig {
-        program: Program::Clamd("clamd".into()),
+        program: EngineProgram::Clamd("clamd".into()),
         launcher: ["setpriv", "--pdeathsig", "KILL", "--"].map(ToOwned::to_owned).to_vec(),
         run_directory: run_directory.to_owned(),
         definitions_directory,

@@ -32,7 +32,7 @@ pub(crate) fn file_of(bytes: &[u8]) -> File {
 
 /// The limit that a scan of so many bytes has.
 pub(crate) fn cpu_limit(n_bytes: usize) -> Duration {
-    let limits = clamd::Limits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(4) };
+    let limits = clamd::EngineLimits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(4) };
     limits.max_cpu_time(n_bytes.try_into().unwrap())
 }
 

@@ -170,7 +170,7 @@ impl Function {
 impl Drop for Function {
     fn drop(&mut self) {
         // Its engine ends with it.
-        wait::end_gracefully(&mut self.child);
+        super::wait::end_gracefully(&mut self.child);
     }
 }
 

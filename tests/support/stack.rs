@@ -75,7 +75,7 @@ impl Stack {
         (status.as_u16(), body)
     }
 
-    pub(crate) async fn announce(&self, wanted: Value) -> (String, Value) {
+    pub(crate) async fn create_upload(&self, wanted: Value) -> (String, Value) {
         let (status, body) =
             answer(self.authorized(Method::POST, "/files").json(&wanted).send().await.unwrap()).await;
         assert_eq!(status, 201, "{body}");
@@ -83,7 +83,7 @@ impl Stack {
     }
 
     pub(crate) async fn upload(&self, name: &str, bytes: &[u8]) -> String {
-        let (file_id, upload) = self.announce(json!({ "filename": name, "size": bytes.len() })).await;
+        let (file_id, upload) = self.create_upload(json!({ "filename": name, "size": bytes.len() })).await;
         self.put(&upload, bytes).await;
         file_id
     }

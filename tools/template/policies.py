@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Reads the roles' policies as AWS would see them, with parliament (are these real actions on fitting resources?) and cloudsplaining (what
-could somebody do who has them?). policies.py TEMPLATE"""
+"""Checks the roles' policies with parliament (each action exists and fits its resource) and cloudsplaining (no action
+allows privilege escalation or access beyond its purpose). policies.py TEMPLATE"""
 
 import json, re, sys
 import yaml
@@ -15,8 +15,9 @@ EXAMPLES = {"UploadBucket": "arn:aws:s3:::airlock-uploads", "DefinitionsBucket":
             "PasswordKey": "arn:aws:secretsmanager:us-east-1:123456789012:secret:pass-AbCdEf",
             "SigningKey": "arn:aws:secretsmanager:us-east-1:123456789012:secret:sign-AbCdEf"}
 PLAIN = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012", "EventBusName": "default", "IncomingPrefix": "incoming/"}
-# What cloudsplaining calls a risk and is the function's very purpose.
-PURPOSES = {"ApiRole": {"s3:DeleteObjectVersion"}, "SweepRole": {"s3:DeleteObjectVersion"}}
+# Actions that cloudsplaining reports as a risk and that are the function's purpose.
+PURPOSES = {"ApiRole": {"s3:DeleteObjectVersion"}, "SweepRole": {"s3:DeleteObjectVersion"},
+            "DefinitionsRole": {"s3:DeleteObjectVersion"}}
 
 
 class Loader(yaml.SafeLoader):
@@ -39,7 +40,7 @@ def substitute(name):
 
 
 def rendered(value):
-    """Intrinsic functions, replaced by what they could give."""
+    """The value with example values in the place of intrinsic functions."""
     if isinstance(value, dict):
         for tag, argument in value.items():
             if tag in ("Ref", "GetAtt"):

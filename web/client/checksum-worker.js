@@ -1,4 +1,4 @@
-// Computes SHA-256. As a worker, for whoever sends it a blob; as a module, for checksum.js.
+// Computes SHA-256: as a worker, of each blob that it is sent; as a module, for checksum.js.
 
 export async function hexadecimal(blob) {
   const digest = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer());

@@ -1,22 +1,22 @@
-// SHA-256 of a part of a file, away from the page's own thread.
+// SHA-256 of a part of a file, computed off the page's own thread.
 
 import { hexadecimal } from './checksum-worker.js';
 
-/** Only secure contexts have it (https, or localhost). Without it, uploads go without checksums. */
+/** Only secure contexts have it (https, or localhost). Without it, uploads have no checksums. */
 export const hasChecksums = () => globalThis.crypto?.subtle !== undefined;
 
-/** A worker that does not say by then that it works is done without: some servers answer every unknown path with something. */
+/** A worker that does not report by then that it works is not used: some servers answer every unknown path with a page. */
 const READY_WITHIN_MS = 3000;
 
-let worker = null; // a promise of one that works, or of null
+let worker = null; // a promise of a working worker, or of null
 const waiting = new Map();
 let n_asked = 0;
 
-/** Hexadecimal. `blob` is read into memory. */
+/** Returns the digest in hexadecimal. Reads `blob` into memory. */
 export async function sha256(blob) {
   worker ??= start();
   const started = await worker;
-  // The digest itself is computed elsewhere by the browser in both cases.
+  // In both cases the browser computes the digest itself on another thread.
   if (!started) return hexadecimal(blob);
   n_asked += 1;
   const id = n_asked;
@@ -25,7 +25,7 @@ export async function sha256(blob) {
   return digest.catch(() => hexadecimal(blob));
 }
 
-// Where there are no workers, a page's policy or another origin forbids them, or a bundler did not find the file, there is null.
+// Resolves to null if there are no workers, if a page's policy or another origin forbids them, or if a bundler did not find the file.
 function start() {
   return new Promise((resolve) => {
     if (!globalThis.Worker) return resolve(null);

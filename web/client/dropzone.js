@@ -3,8 +3,8 @@
 import { explain } from './explain.js';
 
 /**
- * A Dropzone that uploads to Airlock. Its event `success` gets what is known about the file, once it is clean, or, with `until: 'stored'`, once it
- * is uploaded; a file that is not clean is an `error`. The option `url`, which Dropzone insists on, is not used.
+ * A Dropzone that uploads to Airlock. Its event `success` gets the file's status once the file is clean, or, with
+ * `until: 'stored'`, once it is uploaded; a file that is not clean is an `error`. The option `url`, which Dropzone requires, is not used.
  */
 export function dropzoneFor(Dropzone, airlock, { until = 'verdict' } = {}) {
   return class AirlockDropzone extends Dropzone {

@@ -1,4 +1,4 @@
-// What can go wrong, as one class.
+// The errors of this client, as one class.
 
 /** A refusal by Airlock, by storage, or by the network. `code` is stable; `message` is for people. */
 export class AirlockError extends Error {
@@ -9,7 +9,7 @@ export class AirlockError extends Error {
   }
 }
 
-/** Reads `application/problem+json` (RFC 9457), or makes do without it. */
+/** Makes an error from `application/problem+json` (RFC 9457), or from the status alone. */
 export async function problemOf(response) {
   const body = await response.json().catch(() => ({}));
   return new AirlockError(body.detail ?? `The service answered ${response.status}.`, {

@@ -1,4 +1,4 @@
-// A verdict as a sentence.
+// Explains a verdict in a sentence.
 
 /** Why a file whose verdict is reached cannot be downloaded; `null` if it can. */
 export function explain(info) {
@@ -8,7 +8,7 @@ export function explain(info) {
     case 'released': return null;
     case 'infected': return `Blocked: ${result?.signature ?? 'malware'} was found.`;
     case 'unscannable':
-    case 'error': return result?.explanation ?? 'It could not be checked.';
-    default: return 'It has been removed.';
+    case 'error': return result?.explanation ?? 'The file could not be checked.';
+    default: return 'The file was removed.';
   }
 }

@@ -3,8 +3,8 @@
 import { explain } from './explain.js';
 
 /**
- * `until: 'verdict'`: a file is done when it is clean, and has failed when it is not. `until: 'stored'`: a file is done once it is uploaded; your
- * server asks for its verdict. Its id is what FilePond puts into the form.
+ * `until: 'verdict'`: a file is done when it is clean, and has failed when it is not. `until: 'stored'`: a file is done
+ * once it is uploaded; your server asks for its verdict. FilePond puts the file's id into the form.
  */
 export function filepondServer(airlock, { until = 'verdict' } = {}) {
   return {

@@ -8,7 +8,7 @@ export interface ScanResult {
   /** SHA-256 of the bytes that were judged, hexadecimal. */
   sha256?: string;
   scanned_at: string;
-  /** What was found. */
+  /** The name of the finding. */
   signature?: string;
   /** Why there is no other verdict: stable, for programs. */
   reason?: string;
@@ -17,7 +17,7 @@ export interface ScanResult {
   engine_version?: string;
 }
 
-/** What is known about a file. Only `clean` and `released` files can be downloaded. */
+/** A file and its status. Only `clean` and `released` files can be downloaded. */
 export interface FileInfo {
   file_id: string;
   filename: string;
@@ -35,11 +35,11 @@ export interface FileInfo {
 }
 
 export interface AirlockOptions {
-  /** Where the API is; the page's own origin if absent. */
+  /** The URL of the API; the page's own origin if absent. */
   url?: string;
-  /** The user's token, or whatever gives it: asked before every call. */
+  /** The user's token, or a function that returns it, called before every request. */
   token?: string | null | (() => string | null | Promise<string | null>);
-  /** How often a call or a part is tried again after failures that may pass. 8 if absent, which is about two minutes. */
+  /** How often a call or a part is retried after transient failures. 8 if absent, which is about two minutes. */
   retries?: number;
   /** Where unfinished uploads are remembered: `localStorage` if absent; `null` remembers nothing. */
   storage?: Storage | null;
@@ -49,14 +49,14 @@ export interface UploadOptions {
   /** The file's name; needed for a `Blob`. */
   name?: string;
   maxDownloads?: number;
-  /** Opens the file, if it is encrypted, for its scan. Kept encrypted until then, and never given back. */
+  /** Opens the file, if it is encrypted, for its scan. Kept encrypted until then, and never returned. */
   password?: string;
   /** Parts that are sent at the same time. 3 if absent. */
   parallel?: number;
-  /** Larger files go in parts, and go on after an interruption. In bytes; 16 MiB if absent. */
+  /** Larger files are uploaded in parts and can be resumed. In bytes; 16 MiB if absent. */
   partsAbove?: number;
   retries?: number;
-  /** Aborting it is `upload.abort()`. */
+  /** Aborting this signal is `upload.abort()`. */
   signal?: AbortSignal;
   onProgress?: (progress: { loaded: number; total: number }) => void;
   onState?: (state: 'preparing' | 'sending' | 'completing') => void;
@@ -91,9 +91,9 @@ export class Upload implements AsyncIterable<FileInfo> {
   readonly isPaused: boolean;
   pause(): void;
   resume(): void;
-  /** Gives up, and deletes what is there. */
+  /** Cancels the upload and deletes the file. */
   abort(): void;
-  /** What is known about the file, whenever its status changes, until it is final. */
+  /** Yields the file's status after each change, until it is final. */
   [Symbol.asyncIterator](): AsyncIterator<FileInfo>;
 }
 
@@ -107,11 +107,11 @@ export class Airlock {
   delete(fileId: string, options?: CallOptions): Promise<void>;
   /** Calls the API once. */
   call<T = unknown>(path: string, options?: CallOptions): Promise<T>;
-  /** Calls the API, and again if that may help. For calls that can be repeated without harm. */
+  /** Calls the API, with retries after transient failures. For idempotent calls. */
   request<T = unknown>(path: string, options?: CallOptions): Promise<T>;
-  /** Uploads in parts that were begun here and are not over. */
+  /** Unfinished multipart uploads of this browser. */
   readonly unfinished: {
-    /** The id of the file that this one is, if it was begun. */
+    /** The id of this file's unfinished upload. */
     find(file: File): string | null;
     list(): { fileId: string; name: string; size: number }[];
   };

@@ -1,4 +1,4 @@
-// Uploads files to Airlock from a browser, and waits for their verdicts. No dependency; see README.md.
+// Uploads files to Airlock from a browser, and waits for their verdicts. No dependencies; see README.md.
 
 import { AirlockError, aborted, problemOf } from './errors.js';
 import { retrying } from './retry.js';
@@ -7,7 +7,7 @@ import { Upload } from './upload.js';
 
 export { AirlockError, Upload };
 
-/** Seconds that the service may take to answer when nothing changes. API Gateway allows no more. */
+/** Seconds of a long poll. API Gateway allows no more. */
 const LONGEST_WAIT = 20;
 
 const localStorageOrNone = () => {
@@ -33,12 +33,12 @@ export class Airlock {
     this.unfinished = new Unfinished(this.#url, storage);
   }
 
-  /** Begins to upload a `File`, or a `Blob` with `options.name`. */
+  /** Starts the upload of a `File`, or of a `Blob` with `options.name`. */
   upload(file, options = {}) {
     return new Upload(this, file, { retries: this.#retries, ...options });
   }
 
-  /** Calls the API once. JSON in, JSON out; `null` where there is no content. Throws an `AirlockError`. */
+  /** Calls the API once. JSON in, JSON out; `null` for an empty answer. Throws an `AirlockError`. */
   async call(path, { method = 'GET', body, headers = {}, signal } = {}) {
     const token = typeof this.#token === 'function' ? await this.#token() : this.#token;
     const response = await fetch(this.#url + path, {
@@ -57,7 +57,7 @@ export class Airlock {
     return response.status === 204 ? null : response.json();
   }
 
-  /** Calls the API, and again if that may help. For calls that can be repeated without harm. */
+  /** Calls the API, with retries after transient failures. For idempotent calls. */
   request(path, options = {}) {
     return retrying(() => this.call(path, options), { retries: this.#retries, signal: options.signal });
   }
@@ -66,7 +66,7 @@ export class Airlock {
     return this.request(`/files/${fileId}`, options);
   }
 
-  /** A link to a clean file, and when it ends. Whoever has it can download. */
+  /** Creates a link to a clean file, and says when it expires. Everyone who has it can download the file. */
   async downloadLink(fileId, options) {
     const { download_url: path, expires_at: expiresAt } = await this.request(`/files/${fileId}/download-link`, options);
     return { url: new URL(path, this.#url || globalThis.location?.href).href, expiresAt };
@@ -77,7 +77,7 @@ export class Airlock {
     this.unfinished.forgetId(fileId);
   }
 
-  /** What is known about a file: now, and whenever its status changes, until it is final. */
+  /** Yields a file's status: now, and after each change, until it is final. */
   async* watch(fileId, { signal } = {}) {
     for (let shown = null; ;) {
       const headers = shown === null ? {} : { prefer: `wait=${LONGEST_WAIT}` };
@@ -88,7 +88,7 @@ export class Airlock {
     }
   }
 
-  /** What is known about a file once its verdict is reached. */
+  /** Waits for a file's verdict and returns its status. */
   async verdict(fileId, options) {
     let last;
     for await (const info of this.watch(fileId, options)) last = info;

@@ -1,4 +1,4 @@
-// Tries again, as long as it makes sense.
+// Retries calls after transient failures.
 
 import { AirlockError, aborted } from './errors.js';
 
@@ -14,7 +14,7 @@ export function sleep(ms, signal) {
   });
 }
 
-// Browsers know when there is no network at all; waiting for it does not count as a try.
+// Browsers know when there is no network at all; waiting for it does not count as an attempt.
 function online(signal) {
   if (globalThis.navigator?.onLine !== false) return Promise.resolve();
   return new Promise((resolve, reject) => {
@@ -23,12 +23,12 @@ function online(signal) {
   });
 }
 
-const isWorthAnother = (error) =>
+const isTransient = (error) =>
   error instanceof AirlockError && (error.status === 0 || error.status === 408 || error.status === 429 || error.status >= 500);
 
 /**
- * Calls `attempt` until it succeeds, fails for good, or has failed `retries` times more. Pauses grow from half a second to half a minute, with
- * jitter, so that many clients do not come back at once; `Retry-After` is obeyed.
+ * Calls `attempt` until it succeeds, fails permanently, or was retried `retries` times. Pauses grow from half a second to half
+ * a minute, with jitter, so that clients do not return simultaneously; `Retry-After` is respected.
  */
 export async function retrying(attempt, { retries, signal, isTemporary = () => false }) {
   for (let failures = 0; ; failures += 1) {
@@ -37,7 +37,7 @@ export async function retrying(attempt, { retries, signal, isTemporary = () => f
     try {
       return await attempt();
     } catch (error) {
-      if (failures >= retries || !(isWorthAnother(error) || isTemporary(error))) throw error;
+      if (failures >= retries || !(isTransient(error) || isTemporary(error))) throw error;
       const pause = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
       await sleep(Math.max(pause, (error.retryAfter ?? 0) * 1000), signal);
     }

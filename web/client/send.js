@@ -2,11 +2,11 @@
 
 import { AirlockError, aborted } from './errors.js';
 
-/** A connection on which nothing moves for so long is given up. */
+/** A connection without progress for this long is closed. */
 const STALLED_MS = 60_000;
 
 /**
- * PUTs `body` as `instructions` say. Resolves once storage has it. XMLHttpRequest, where there is one, because fetch tells no upload progress.
+ * PUTs `body` as `instructions` say. Resolves once storage has it. Uses XMLHttpRequest where available, because fetch reports no upload progress.
  */
 export function send({ url, headers = {} }, body, { signal, onProgress = () => {} } = {}) {
   // The browser sets it, from the body.

@@ -1,10 +1,10 @@
-// Which uploads were begun here and are not over? Kept in the browser, so that one goes on after the page was closed.
+// Remembers unfinished uploads in the browser, so that they can be resumed after the page was closed.
 
 const PREFIX = 'airlock:upload:';
 /** The service keeps parts for a day. */
 const KEPT_MS = 24 * 60 * 60 * 1000;
 
-/** Uploads in parts that can go on. Without storage (private windows, Node.js) nothing is remembered, and nothing fails. */
+/** Multipart uploads that can be resumed. Without storage (private windows, Node.js) nothing is remembered, and nothing fails. */
 export class Unfinished {
   #storage;
   #url;
@@ -14,7 +14,7 @@ export class Unfinished {
     this.#storage = storage;
   }
 
-  // A file is the same if it has the same name, size and date. Parts with checksums are compared by those as well.
+  // A file is the same if its name, size and date are. Parts with checksums are compared by those as well.
   #key(file) {
     return PREFIX + JSON.stringify([this.#url, file.name, file.size, file.lastModified]);
   }
@@ -27,7 +27,7 @@ export class Unfinished {
     try {
       this.#storage?.setItem(this.#key(file), JSON.stringify({ fileId, name: file.name, size: file.size, at: Date.now() }));
     } catch {
-      // Full, or forbidden: then this upload does not go on after a reload.
+      // Full, or forbidden: this upload cannot be resumed after a reload.
     }
   }
 
@@ -55,7 +55,7 @@ export class Unfinished {
       const entry = JSON.parse(this.#storage?.getItem(key) ?? 'null');
       if (!entry || Date.now() - entry.at < KEPT_MS) return entry;
     } catch {
-      // Not ours, whatever its name.
+      // Not written by this client.
     }
     this.#storage.removeItem(key);
     return null;

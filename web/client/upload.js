@@ -1,4 +1,4 @@
-// One file's way to storage.
+// The upload of one file to storage.
 
 import { AirlockError, aborted } from './errors.js';
 import { hasChecksums, sha256 } from './checksum.js';
@@ -7,7 +7,7 @@ import { send } from './send.js';
 
 const MIB = 1024 * 1024;
 
-/** An upload that has begun. `created`, `stored` and `verdict` are promises; the upload itself can be iterated over. */
+/** A running upload. `created`, `stored` and `verdict` are promises; the upload itself can be iterated over. */
 export class Upload {
   #airlock;
   #file;
@@ -27,18 +27,18 @@ export class Upload {
     this.created = new Promise((resolve, reject) => { created = { resolve, reject }; });
     this.stored = this.#run(created.resolve);
     this.stored.catch(created.reject);
-    // Whoever waits for one of them need not wait for the others.
+    // A caller may wait for one of them and not for the others.
     for (const promise of [this.created, this.stored]) promise.catch(() => {});
     options.signal?.addEventListener('abort', () => this.abort(), { once: true });
     if (options.signal?.aborted) this.abort();
   }
 
-  /** What is known about the file once its verdict is reached. Rejects if the upload fails. */
+  /** The file's status with its verdict. Rejects if the upload fails. */
   get verdict() {
     return this.stored.then((info) => this.#airlock.verdict(info.file_id, { signal: this.#stop.signal }));
   }
 
-  /** What is known about the file, whenever its status changes, until it is final. */
+  /** Yields the file's status after each change, until it is final. */
   async* [Symbol.asyncIterator]() {
     const { file_id: fileId } = await this.stored;
     yield* this.#airlock.watch(fileId, { signal: this.#stop.signal });
@@ -48,7 +48,7 @@ export class Upload {
     return this.#resumed !== null;
   }
 
-  /** Stops sending. What storage has, it keeps; of a part that is on its way, nothing. */
+  /** Stops sending. Parts that are stored are kept; a part in transit is sent again. */
   pause() {
     if (this.#resumed) return;
     let resume;
@@ -63,7 +63,7 @@ export class Upload {
     resume?.();
   }
 
-  /** Gives up, and deletes what is there. `created` and `stored` reject with an `AbortError`, unless they are over. */
+  /** Cancels the upload and deletes the file. `created` and `stored` reject with an `AbortError`, unless they are settled. */
   abort() {
     this.#stop.abort();
     this.#attempt.abort();
@@ -144,19 +144,19 @@ export class Upload {
     await this.#sending(number, async () => (await ask()).parts[0], part);
   }
 
-  // Sends, and again after a pause or a failure that may pass. `instructions` is the request, or a function that asks for one.
+  // Sends, and retries after a pause or a transient failure. `instructions` is the request, or a function that requests one.
   #sending(number, instructions, body) {
     const given = typeof instructions === 'function' ? instructions : () => instructions;
-    // Of storage: 400, damaged on the way; 403, expired, and the next try asks for another request; 409, it is at it with an earlier try.
-    const passing = typeof instructions === 'function' ? [400, 403, 409] : [409];
-    const isTemporary = (error) => error.isOfStorage && passing.includes(error.status);
+    // Of storage: 400, damaged in transit; 403, expired, and the next attempt requests another one; 409, an earlier attempt is still running.
+    const transient = typeof instructions === 'function' ? [400, 403, 409] : [409];
+    const isTemporary = (error) => error.isOfStorage && transient.includes(error.status);
     const attempt = async () => {
       const request = await given();
       await this.#unlessPaused(async () => {
         await send(request, body, { signal: this.#attempt.signal, onProgress: (bytes) => this.#progress(number, bytes) });
       }).catch((error) => {
         this.#progress(number, 0);
-        // A PUT works once: its answer was lost, and what is there is there.
+        // A PUT works once: an earlier attempt was stored, and its answer was lost.
         if (error.status !== 412) throw error;
       });
       this.#progress(number, body.size);
@@ -183,7 +183,7 @@ export class Upload {
       filename: name, size: this.#file.size, content_type: this.#file.type || undefined, max_downloads: maxDownloads,
       password: password || undefined, ...more,
     };
-    // So that an answer that was lost makes no second file.
+    // A retry after a lost answer must not create a second file.
     const headers = { 'idempotency-key': crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
     const ask = () => this.#airlock.call('/files', { method: 'POST', body, headers, signal: this.#stop.signal });
     return retrying(ask, { retries, signal: this.#stop.signal });

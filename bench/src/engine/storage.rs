@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use aws::env::Env;
 use aws::{DefinitionBucket, Endpoints, Sdk, StaticKeys};
 use domain::id::Sha256;
 use local::Local;
@@ -22,7 +21,9 @@ pub(crate) struct Storage {
 
 impl Storage {
     pub(crate) async fn with(snapshot: &Path, data_dir: PathBuf) -> anyhow::Result<Self> {
-        let local = Local::start(settings(&data_dir)?, &Env::from_pairs(&[("ENGINE", "clamd")])).await?;
+        let local =
+            Local::start(settings(&data_dir)?, &settings::Environment::from_pairs(&[("ENGINE", "clamd")]))
+                .await?;
         let secrets: serde_json::Value =
             serde_json::from_slice(&std::fs::read(data_dir.join("secrets.json"))?)?;
         let secret = |name: &str| secrets[name].as_str().map(ToOwned::to_owned).context("no key");

@@ -1,4 +1,4 @@
-//! Where is the engine's memory, and which libraries does it point into?
+//! The engine's memory at a fixed address, and the libraries that it points into.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::fs::File;
@@ -8,12 +8,12 @@ use anyhow::bail;
 
 const _: () = assert!(size_of::<usize>() == 8, "addresses have 64 bits");
 
-/// Where the arena is, in every process; see shim.c.
+/// The arena's address, the same in every process; see shim.c.
 const BASE: usize = 0x2000_0000_0000;
 /// 8 GiB.
 const MAX_SIZE: usize = 8 << 30;
 pub(crate) const PAGE: usize = 4096;
-/// Of x86_64, and of arm64 with pages of 4 KiB.
+/// The page size of x86_64, and of arm64 with pages of 4 KiB.
 const LARGE_PAGE: usize = 2 << 20;
 
 unsafe extern "C" {
@@ -41,23 +41,24 @@ impl Extent {
         self.size / PAGE
     }
 
-    /// Where a page is.
+    /// Returns a page's address.
     pub(crate) fn page(self, n: usize) -> usize {
         self.start + n * PAGE
     }
 
-    /// Where in a file a page is that is mapped there. Large pages need addresses and places in the file that are alike.
+    /// Returns the offset of a page in the file that is mapped there. Large pages need addresses and offsets
+    /// that are aligned alike.
     pub(crate) fn place_in_file(self, n: usize) -> u64 {
         (self.start % LARGE_PAGE + n * PAGE) as u64
     }
 
-    /// Which page an address is in.
+    /// Returns the page of an address.
     pub(crate) fn page_of(self, address: usize) -> Option<usize> {
         (self.start..self.start + self.size).contains(&address).then(|| (address - self.start) / PAGE)
     }
 }
 
-/// Runs `load` with all of this thread's memory from the arena; also what of it is in use.
+/// Runs `load` with all of this thread's memory from the arena. Also returns the part of the arena in use.
 pub(crate) fn fill<T>(load: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, Extent)> {
     // SAFETY: called once, before anything is in the arena.
     let error = unsafe { airlock_arena_begin() };
@@ -71,8 +72,9 @@ pub(crate) fn fill<T>(load: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Resul
     Ok((loaded?, Extent { start, size: size.next_multiple_of(PAGE) }))
 }
 
-/// Maps `extent` of the arena, privately, from a file in memory that is empty yet. Nothing can be read or written there; what is written to the file
-/// shows. Pages of a file are not copied when a process forks, unless they were written to: that is what makes forking cheap.
+/// Maps `extent` of the arena, privately, from a file in memory that is still empty. The mapping is not
+/// accessible; bytes written to the file appear in it. A fork does not copy a file's pages unless they were
+/// written to, which makes forking cheap.
 pub(crate) fn map(extent: Extent) -> anyhow::Result<File> {
     // SAFETY: a new descriptor, or an error.
     let descriptor = unsafe { libc::memfd_create(c"airlock-engine".as_ptr(), libc::MFD_CLOEXEC) };
@@ -101,12 +103,12 @@ pub(crate) fn map(extent: Extent) -> anyhow::Result<File> {
     Ok(memory)
 }
 
-/// Puts what is mapped into large pages, once all of it is there. A child then finds out about 2 MiB at a time, and not about 64 KiB, where they are in
-/// memory. For kernels that can (madvise(2), `MADV_COLLAPSE`, Linux 6.1); for others, nothing changes.
+/// Moves the complete mapping into large pages. A child's fault then maps 2 MiB instead of 64 KiB. For
+/// kernels that support it (madvise(2), `MADV_COLLAPSE`, Linux 6.1); on others, nothing changes.
 pub(crate) fn settle(extent: Extent, mut give_way: impl FnMut()) {
     const MADV_COLLAPSE: c_int = 25;
     const STEP: usize = 8 * LARGE_PAGE;
-    // SAFETY: the mapping is ours, and everything of it is there; what was never stored is zeros.
+    // SAFETY: the mapping is ours and complete; pages that were never stored are zeros.
     unsafe { libc::mprotect(extent.start as *mut c_void, extent.size, libc::PROT_READ | libc::PROT_WRITE) };
     let end = extent.start + extent.size;
     for start in (extent.start.next_multiple_of(LARGE_PAGE)..end).step_by(STEP) {
@@ -121,7 +123,7 @@ pub(crate) fn settle(extent: Extent, mut give_way: impl FnMut()) {
     }
 }
 
-/// Gives up what [`map`] has got, so that definitions can be loaded as usual.
+/// Unmaps what [`map`] mapped, so that definitions can be loaded as usual.
 pub(crate) fn release(extent: Extent) {
     // SAFETY: the mapping is ours, and nothing points into it any more.
     unsafe { libc::syscall(libc::SYS_munmap, extent.start, extent.size) };
@@ -132,13 +134,13 @@ pub(crate) fn release(extent: Extent) {
 pub(crate) struct Module {
     /// The last part of its path; empty for this program.
     pub(crate) name: String,
-    /// Hexadecimal; two builds never have the same.
+    /// The build id in hexadecimal; no two builds have the same.
     pub(crate) build_id: String,
     pub(crate) low: usize,
     pub(crate) high: usize,
 }
 
-/// All of them.
+/// Returns all libraries of this process.
 pub(crate) fn modules() -> Vec<Module> {
     let mut modules: Vec<Module> = vec![];
     // SAFETY: the callback gets what it was given here, and keeps nothing.
@@ -194,7 +196,7 @@ fn build_id(mut notes: &[u8]) -> Option<String> {
     None
 }
 
-/// Everything that is mapped into this process outside of the arena: start, end, and what the kernel calls it.
+/// Returns all mappings of this process outside of the arena: start, end, and the kernel's name.
 pub(crate) fn mappings() -> anyhow::Result<Vec<(usize, usize, String)>> {
     let text = std::fs::read_to_string("/proc/self/maps")?;
     let read = |line: &str| {
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_taken_is_an_error_and_no_memory_of_somebody_else() {
+    fn an_address_that_is_taken_is_an_error_and_maps_nothing() {
         let extent = Extent { start: BASE + (1 << 30), size: 4 * PAGE };
         let taken = map(extent).unwrap();
         assert!(map(extent).is_err());

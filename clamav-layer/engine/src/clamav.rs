@@ -1,4 +1,4 @@
-//! What does libclamav offer? Its interface, as far as it is used (clamav.h of 1.4).
+//! The part of libclamav's interface that is used (clamav.h of 1.4).
 
 use std::ffi::{CStr, CString, c_char, c_int, c_longlong, c_uint, c_ulong, c_void};
 use std::path::Path;
@@ -70,13 +70,14 @@ unsafe extern "C" {
     fn cl_set_clcb_msg(callback: extern "C" fn(c_int, *const c_char, *const c_char, *mut c_void));
 }
 
-/// What libclamav reports goes to standard error, where whoever runs the engine reads complaints, in clamd's words.
+/// Writes libclamav's messages to standard error in clamd's format, where the supervisor reads them.
 extern "C" fn report(_severity: c_int, full: *const c_char, _text: *const c_char, _context: *mut c_void) {
     // SAFETY: libclamav gives a string that lives as long as this call.
     crate::report::say(unsafe { CStr::from_ptr(full) }.to_string_lossy().trim_end());
 }
 
-/// What libclamav names while it scans; of a file that is larger than the largest it says so here only.
+/// Receives the findings of libclamav during a scan; only here does it report a file that exceeds the size
+/// limit.
 extern "C" fn note_name(_descriptor: c_int, name: *const c_char, context: *mut c_void) {
     if !name.is_null() {
         // SAFETY: the context is the scan's, and the name lives as long as this call.
@@ -85,12 +86,13 @@ extern "C" fn note_name(_descriptor: c_int, name: *const c_char, context: *mut c
     }
 }
 
-/// Which build of libclamav this is, with its libraries: a digest of their build ids. What one build has written down, another does not take.
+/// Returns a digest of the build ids of libclamav and its libraries. A snapshot of one build is refused by
+/// another.
 pub(crate) fn build() -> String {
     let modules = crate::arena::modules();
     let mut ids: Vec<String> =
         modules.iter().map(|module| format!("{} {}", module.name, module.build_id)).collect();
-    // Not the kernel's own, which is another one on every machine; the program's name is empty.
+    // Not the kernel's own, which differs between machines; the program's name is empty.
     ids.retain(|id| id.starts_with("lib") || id.starts_with(' '));
     ids.sort();
     crate::snapshot::sha256(format!("{}\n{}", version(), ids.join("\n")).as_bytes())
@@ -114,13 +116,13 @@ fn error_text(code: c_int) -> String {
     unsafe { CStr::from_ptr(cl_strerror(code)) }.to_string_lossy().into_owned()
 }
 
-/// As `VERSION` says it.
+/// Returns the version as `VERSION` reports it.
 pub(crate) fn version() -> String {
     // SAFETY: the string is constant.
     unsafe { CStr::from_ptr(cl_retver()) }.to_string_lossy().into_owned()
 }
 
-/// Version and date of an official database, as its header says them.
+/// Returns version and date of an official database from its header.
 fn database_header(path: &Path) -> Option<(u32, String)> {
     let path = c_string(path).ok()?;
     // SAFETY: the header is freed here, after its text was copied.
@@ -136,7 +138,7 @@ fn database_header(path: &Path) -> Option<(u32, String)> {
 /// The header of the official daily database in a directory.
 pub(crate) fn daily(directory: &Path) -> Option<(u32, String)> {
     let paths = ["daily.cvd", "daily.cld"].map(|name| directory.join(name));
-    // Asked about a file that is not there, libclamav complains.
+    // libclamav prints an error for a missing file.
     paths.iter().filter(|path| path.is_file()).find_map(|path| database_header(path))
 }
 
@@ -145,11 +147,12 @@ fn c_string(path: &Path) -> anyhow::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).context("a path has a NUL byte")
 }
 
-/// A loaded engine. It lives as long as the process: what is in a snapshot's arena cannot be freed.
+/// A loaded engine. It lives as long as the process, because a snapshot's arena cannot be freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Engine(*mut RawEngine);
 
-// SAFETY: libclamav's engine may be used by many threads once it is compiled (clamav.h), and no field is set after that.
+// SAFETY: many threads may use libclamav's engine once it is compiled (clamav.h), and no field is set after
+// that.
 unsafe impl Send for Engine {}
 // SAFETY: as above.
 unsafe impl Sync for Engine {}
@@ -161,7 +164,7 @@ pub(crate) type Field = (c_int, i64);
 const TMPDIR: c_int = 13;
 
 impl Engine {
-    /// Loads definitions with libclamav's own verification; how many signatures there are.
+    /// Loads definitions with libclamav's own verification. Also returns the number of signatures.
     pub(crate) fn load(database: &Path, fields: &[Field], options: u32) -> anyhow::Result<(Self, u32)> {
         // SAFETY: `init` has been called, and the engine is this thread's alone until it is returned.
         let engine = Self(unsafe { cl_engine_new() });
@@ -189,19 +192,22 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes `path` where members of archives are unpacked, and this process's working directory: a path is copied into memory of the engine that
-    /// depends on its length, and what a start needs of a snapshot must not.
+    /// Makes `path` the directory of unpacked members and this process's working directory. libclamav copies
+    /// a path into memory whose place depends on its length, and the pages that a start needs must not depend
+    /// on that.
     pub(crate) fn work_in(self, path: &Path) -> anyhow::Result<()> {
         std::env::set_current_dir(path).with_context(|| format!("`{}`", path.display()))?;
         // SAFETY: libclamav copies the string; nothing is being scanned.
         check(unsafe { cl_engine_set_str(self.0, TMPDIR, c".".as_ptr()) }).context("the temporary directory")
     }
 
-    /// Scans an open file from its start. The name of what was found, nothing, or libclamav's words for what went wrong.
+    /// Scans an open file from its start. Returns the name of the finding, nothing, or libclamav's error
+    /// message.
     pub(crate) fn scan(self, descriptor: c_int, mut options: ScanOptions) -> Result<Option<String>, String> {
         let (mut virus, mut scanned) = (std::ptr::null(), 0);
         let mut named: Option<String> = None;
-        // SAFETY: the descriptor is open; the name that comes back lives as long as the engine; this process scans nothing else meanwhile.
+        // SAFETY: the descriptor is open; the returned name lives as long as the engine; this process scans
+        // nothing else meanwhile.
         let code = unsafe {
             cl_engine_set_clcb_virus_found(self.0, note_name);
             cl_scandesc_callback(

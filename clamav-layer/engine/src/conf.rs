@@ -1,4 +1,5 @@
-//! What does `clamd.conf` say? The keys that Airlock writes, with clamd's meaning (clamd.conf(5)); any other ends the start.
+//! Parses `clamd.conf`: the keys that Airlock writes, with clamd's meaning (clamd.conf(5)); any other key
+//! ends the start.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use crate::clamav::{Field, ScanOptions};
 
-/// Where the configuration is.
+/// The paths of the configuration.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(required = true, multiple = true)]
 pub(crate) struct Source {
@@ -34,7 +35,7 @@ impl Source {
         Ok(conf)
     }
 
-    /// The options that say the same to another process.
+    /// Returns the same options for another process.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         let named = |name: &str, path: &Option<PathBuf>| {
             path.as_ref().map(|path| [OsString::from(name), path.into()]).into_iter().flatten().collect()
@@ -52,7 +53,7 @@ pub(crate) struct Conf {
     pub(crate) socket_mode: Option<u32>,
     pub(crate) database: PathBuf,
     pub(crate) temporary_directory: PathBuf,
-    /// How the engine is made; a snapshot is good only for the same.
+    /// The parameters of loading; a snapshot is valid only for the same.
     pub(crate) load: Load,
     pub(crate) scan: ScanOptions,
     /// Bytes of the longest INSTREAM.
@@ -61,7 +62,7 @@ pub(crate) struct Conf {
     pub(crate) read_timeout_secs: u64,
 }
 
-/// What an engine is made with.
+/// The parameters with which an engine is loaded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Load {
     /// Numbers of `enum cl_engine_field`, with their values.
@@ -71,8 +72,8 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Whether an engine that was loaded with `other` is one with `self` once its limits are set: those are numbers that scans read, and nothing
-    /// that is loaded depends on them.
+    /// Returns whether an engine that was loaded with `other` equals one with `self` once its limits are set.
+    /// Only scans read limits; nothing that is loaded depends on them.
     pub(crate) fn fits(&self, other: &Self) -> bool {
         let cache = |load: &Self| load.fields.iter().rfind(|(field, _)| *field == DISABLE_CACHE).copied();
         self.options == other.options && cache(self) == cache(other)
@@ -96,11 +97,11 @@ const FIELDS: [(&str, i32); 13] = [
     ("DisableCache", DISABLE_CACHE),
     ("MaxScanTime", 31),
     ("PCREMaxFileSize", 34),
-    // Read at both ends: how long a stream may be is ours to say.
+    // Both ends read it: the limit of a stream is ours.
     ("StreamMaxLength", -1),
 ];
 
-/// Keys that are about how clamd runs its threads; here each scan is a process.
+/// Keys that concern clamd's threads; here each scan is a process.
 const WITHOUT_MEANING: [&str; 6] =
     ["Foreground", "SelfCheck", "ConcurrentDatabaseReload", "MaxThreads", "ExitOnOOM", "CommandReadTimeout"];
 
@@ -117,7 +118,7 @@ const ALERTS: [(&str, u32); 5] = [
 /// `CL_DB_PHISHING | CL_DB_PHISHING_URLS | CL_DB_BYTECODE`: clamd's own defaults.
 const LOAD_OPTIONS: u32 = 0x2 | 0x8 | 0x2000;
 const OFFICIAL_ONLY: u32 = 0x1000;
-/// Bytecode that nobody has signed is loaded, for tests.
+/// Unsigned bytecode is loaded, for tests.
 const BYTECODE_UNSIGNED: u32 = 0x8000;
 
 impl Conf {
@@ -205,8 +206,9 @@ mod tests {
 
     #[test]
     fn the_keys_that_airlock_writes_are_read() {
-        let text = "# comment\nLocalSocket /run/c.sock\nLocalSocketMode 600\nDatabaseDirectory /db\nTemporaryDirectory /tmp/x\n\
-                    OfficialDatabaseOnly yes\nAlertExceedsMax yes\nAlertEncrypted no\nMaxFileSize 25M\nStreamMaxLength 7\nMaxScanTime 5000\n\
+        let text = "# comment\nLocalSocket /run/c.sock\nLocalSocketMode 600\nDatabaseDirectory /db\n\
+                    TemporaryDirectory /tmp/x\nOfficialDatabaseOnly yes\nAlertExceedsMax yes\n\
+                    AlertEncrypted no\nMaxFileSize 25M\nStreamMaxLength 7\nMaxScanTime 5000\n\
                     DisableCache yes\nForeground yes\n";
         let conf = Conf::parse(text).unwrap();
         assert_eq!(conf.socket_mode, Some(0o600));

@@ -1,13 +1,15 @@
 //! ClamAV's engine with its definitions loaded, from a snapshot of its memory.
 //!
-//! Loading millions of signatures takes seconds of processor time in every process. Here that is done once; the memory that it has filled is written to
-//! a file, and mapped into every process that comes after, at the same address, with the pointers into libraries mended.
+//! Loading millions of signatures takes seconds of processor time in every process. Here that is done once;
+//! the memory is written to a file, and mapped into later processes at the same address, with the pointers
+//! into libraries relocated.
 //!
-//! GPL-2.0-only, as libclamav is; a process of its own, which Airlock talks to as it talks to clamd.
+//! GPL-2.0-only, as libclamav is; a process of its own, which Airlock addresses like clamd.
 
 mod arena;
 mod clamav;
 mod conf;
+mod conversions;
 mod pass;
 mod report;
 mod sandbox;
@@ -39,40 +41,43 @@ enum Command {
         source: Source,
         #[arg(long)]
         out: PathBuf,
-        /// Files to try out, which say what scans need first; what a start needs is found out in any case
+        /// Files whose scans show which pages are needed first; the pages of a start are determined in any
+        /// case
         #[arg(long, num_args = 1..)]
         training: Vec<PathBuf>,
         /// Do not compress: larger, and faster to read from a disk
         #[arg(long)]
         raw: bool,
     },
-    /// Answer as clamd does, on the socket of a clamd.conf
+    /// Serve clamd's protocol, on the socket of a clamd.conf
     Serve {
         #[command(flatten)]
         source: Source,
-        /// Without it, or if it does not fit, the definitions themselves are loaded
+        /// Without it, or if it does not match, the definitions themselves are loaded
         #[arg(long)]
         snapshot: Option<PathBuf>,
-        /// The snapshot's size, if it is still being written: what has not come yet is waited for
+        /// The snapshot's size, if it is still being written: the engine waits for missing bytes
         #[arg(long, requires = "snapshot")]
         size: Option<u64>,
-        /// For how many seconds what has not come is waited for while nothing comes; whoever fetches it tries again meanwhile
+        /// The seconds to wait for missing bytes without any progress, in which a failed download can be
+        /// retried
         #[arg(long, requires = "size", default_value = "30")]
         patience: u64,
-        /// The SHA-256 of the snapshot's contents (bytes 16 to 47 of its file). It must be that one, and the definitions need not be there
+        /// The SHA-256 that the snapshot's contents (bytes 16 to 47 of its file) must have; the definitions
+        /// may then be missing
         #[arg(long, requires = "snapshot")]
         contents: Option<String>,
     },
-    /// Find out whether a snapshot fits, and is whole
+    /// Check whether a snapshot matches and is complete
     Check {
         #[command(flatten)]
         source: Source,
         #[arg(long)]
         snapshot: PathBuf,
     },
-    /// Print a digest of libclamav's build: a snapshot is good only for the same
+    /// Print a digest of libclamav's build: a snapshot is valid only for the same
     Build,
-    /// One load of the definitions, written down; `snapshot` runs it
+    /// Write the image of one load of the definitions; `snapshot` runs it
     #[command(hide = true)]
     Load {
         #[command(flatten)]
@@ -82,7 +87,7 @@ enum Command {
     },
 }
 
-/// What nobody waits for gives way to whatever else runs, scans above all.
+/// Lowers this process's priority: making a snapshot is not urgent, scans are.
 fn after_others() {
     // SAFETY: a setting of this process. Whether it is taken does not matter.
     unsafe { libc::nice(19) };

@@ -1,4 +1,4 @@
-//! How does an open file go over a socket? `SCM_RIGHTS` (unix(7)), one descriptor with one byte.
+//! Passes an open file over a socket: `SCM_RIGHTS` (unix(7)), one descriptor with one byte.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -49,7 +49,7 @@ pub(crate) fn receive(socket: &UnixStream) -> io::Result<OwnedFd> {
         }
         let header = libc::CMSG_FIRSTHDR(&raw const message);
         if header.is_null() || (*header).cmsg_type != libc::SCM_RIGHTS {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "no descriptor came"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "no descriptor was received"));
         }
         Ok(OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned()))
     }

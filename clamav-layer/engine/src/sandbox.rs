@@ -1,8 +1,9 @@
-//! What may a scan do? Read the file that it was given, unpack into its own directory, and nothing else.
+//! Confines a scan: it may read its file, unpack into its own directory, and do nothing else.
 //!
-//! Landlock (landlock(7), from Linux 5.13) takes away the file system but for that directory and the system's libraries, some of which are loaded when a text needs
-//! them (iconv); seccomp (seccomp(2)) takes away the network, other processes and
-//! other programs. Where the kernel has one of them not, as on older ones, the other still holds; both need no privileges, and cannot be undone.
+//! Landlock (landlock(7), from Linux 5.13) denies the file system except that directory and the system's
+//! libraries, some of which are loaded when a text needs them (iconv); seccomp (seccomp(2)) denies the
+//! network, other processes and other programs. If an older kernel lacks one of them, the other still holds;
+//! both need no privileges, and cannot be undone.
 
 use std::ffi::{c_long, c_ulong, c_void};
 use std::fs::File;
@@ -11,7 +12,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-/// What holds for this process from now on.
+/// The confinements of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Confined {
     pub(crate) file_system: bool,
@@ -20,7 +21,7 @@ pub(crate) struct Confined {
 
 /// Confines this process, which has one thread, to `directory`.
 pub(crate) fn confine(directory: &Path) -> anyhow::Result<Confined> {
-    // SAFETY: from now on nobody gains privileges by running a program; what the two below ask for.
+    // SAFETY: from now on no program gains privileges when it is run, which the two calls below require.
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
         bail!("privileges cannot be given up: {}", std::io::Error::last_os_error());
     }
@@ -40,12 +41,14 @@ struct Beneath {
     parent: i32,
 }
 
-/// `LANDLOCK_ACCESS_FS_*` of the first version, all thirteen: what is not allowed below is forbidden everywhere.
+/// `LANDLOCK_ACCESS_FS_*` of the first version, all thirteen: what is not allowed below is forbidden
+/// everywhere.
 const EVERY_ACCESS: u64 = (1 << 13) - 1;
-/// Files and directories that a scan makes, reads and removes: all but running programs, devices, sockets and pipes.
+/// Files and directories that a scan makes, reads and removes: all but running programs, devices, sockets and
+/// pipes.
 const OWN_ACCESS: u64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8;
 const RULE_PATH_BENEATH: c_long = 1;
-/// What anybody may read here, as far as it exists: libraries.
+/// Directories that every scan may read, if they exist: libraries.
 const READABLE: [&str; 4] = ["/usr/lib", "/lib", "/lib64", "/opt/lib"];
 const READ: u64 = 1 << 2 | 1 << 3;
 
@@ -159,7 +162,8 @@ fn restrict_calls() -> anyhow::Result<bool> {
     }
 }
 
-/// A classic BPF program over `struct seccomp_data`: the number of the call is its first word, the architecture its second.
+/// A classic BPF program over `struct seccomp_data`: the number of the call is its first word, the
+/// architecture its second.
 fn filter() -> Vec<libc::sock_filter> {
     const LOAD_WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
@@ -192,14 +196,14 @@ mod tests {
 
     use super::*;
 
-    /// What `act` says in a forked child that is confined to `directory`.
+    /// Returns the result of `act` in a forked child that is confined to `directory`.
     fn confined(directory: &Path, act: impl FnOnce(Confined) -> String) -> String {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         // SAFETY: the child does nothing that needs another thread.
         match unsafe { libc::fork() } {
             0 => {
                 let said = act(confine(directory).unwrap());
-                // As a file: a socket is written to by a call that is forbidden now.
+                // As a file, because the call that writes to a socket is forbidden now.
                 let _ = File::from(OwnedFd::from(theirs)).write_all(said.as_bytes());
                 // SAFETY: the child ends here.
                 unsafe { libc::_exit(0) }

@@ -1,4 +1,4 @@
-//! What is said on the socket? What clamd says (clamd(8)): `PING`, `VERSION`, `INSTREAM`, `FILDES`, `RELOAD`, `STATS`.
+//! Serves clamd's protocol (clamd(8)): `PING`, `VERSION`, `INSTREAM`, `FILDES`, `RELOAD`, `STATS`.
 
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
@@ -13,39 +13,41 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::clamav::{self, Engine};
 use crate::conf::Conf;
+use crate::conversions;
 use crate::pass;
 use crate::snapshot::restore::{self, Restored, Wanted};
 use crate::worker::{Ended, Job, Worker, unnamed_file};
 
-/// With scans without a pause, children would unpack the same again and again.
+/// Under continuous scans, children would otherwise unpack the same frames again and again.
 const MAX_PATIENCE_MS: usize = 1000;
 
-/// For how long somebody who goes on sending is listened to after the reply.
+/// How long a client that is still sending is read after the reply.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// A command's name is short.
 const MAX_COMMAND: usize = 64;
 
-/// Everything that connections share.
+/// The state that connections share.
 struct Service {
     conf: Conf,
     loaded: RwLock<Loaded>,
-    /// How many files are being scanned.
+    /// The number of running scans.
     n_scanning: AtomicUsize,
     /// Milliseconds that the background may still wait for scans.
     patience_ms: AtomicUsize,
-    /// Where workers come from; see [`Service::fork_workers`].
+    /// Requests for workers; see [`Service::fork_workers`].
     workers: mpsc::Sender<mpsc::Sender<anyhow::Result<Worker>>>,
 }
 
-/// The engine, and where it is from.
+/// The engine and its origin.
 #[derive(Clone)]
 struct Loaded {
     engine: Engine,
     restored: Option<&'static Restored>,
 }
 
-/// Serves until it is killed. From `snapshot`, if there is one and it fits; from the definitions themselves otherwise, which it then says.
+/// Serves until it is killed: from `snapshot`, if one is given and matches, otherwise from the definitions
+/// themselves, which it reports.
 pub(crate) fn serve(conf: Conf, snapshot: Option<&Wanted>) -> anyhow::Result<()> {
     clamav::init()?;
     let listener = listen(&conf)?;
@@ -56,6 +58,7 @@ pub(crate) fn serve(conf: Conf, snapshot: Option<&Wanted>) -> anyhow::Result<()>
         })?,
         None => loaded(&conf)?,
     };
+    conversions::require()?;
     let (workers, requests) = mpsc::channel();
     let service = Arc::new(Service {
         conf,
@@ -78,7 +81,7 @@ pub(crate) fn serve(conf: Conf, snapshot: Option<&Wanted>) -> anyhow::Result<()>
         let (service, connection) = (Arc::clone(&service), connection.context("the socket failed")?);
         std::thread::spawn(move || {
             if let Err(error) = service.answer(connection) {
-                crate::report::say(format_args!("a connection has ended early: {error:#}"));
+                crate::report::say(format_args!("a connection ended early: {error:#}"));
             }
         });
     }
@@ -122,7 +125,7 @@ pub(crate) fn canary() -> Vec<u8> {
     [r"X5O!P%@AP[4\PZX54(P^)7CC)7}", "$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"].concat().into_bytes()
 }
 
-/// What was restored must answer about the test file as what was snapshotted did.
+/// Checks that the restored engine answers about the test file as the original did.
 fn check(conf: &Conf, loaded: &Loaded) -> anyhow::Result<()> {
     let Some(restored) = loaded.restored else { return Ok(()) };
     let mut file = unnamed_file(&conf.temporary_directory)?;
@@ -145,7 +148,7 @@ fn job(conf: &Conf, loaded: &Loaded) -> Job {
     }
 }
 
-/// What clamd would reply to a test file's scan; what a snapshot remembers.
+/// Returns clamd's reply to a scan of the test file, which a snapshot records.
 pub(crate) fn canary_reply(engine: Engine, conf: &Conf) -> anyhow::Result<String> {
     let mut file = unnamed_file(&conf.temporary_directory)?;
     file.write_all(&canary())?;
@@ -161,15 +164,16 @@ impl Service {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Forks workers for whoever asks, and one more, so that the next file need not wait for it. A thread of its own, which lives as long as the
-    /// process: a child that is to die with its parent dies with the thread that has forked it (prctl(2), `PR_SET_PDEATHSIG`).
+    /// Forks workers on request, and one in advance, so that the next file need not wait for it. A thread of
+    /// its own, which lives as long as the process: a child that must die with its parent dies with the
+    /// thread that forked it (prctl(2), `PR_SET_PDEATHSIG`).
     fn fork_workers(&self, requests: &mpsc::Receiver<mpsc::Sender<anyhow::Result<Worker>>>) {
         let fork = |loaded: &Loaded| Worker::fork(&job(&self.conf, loaded), loaded.restored);
         let mut spare: Option<(Engine, Worker)> = None;
         loop {
             let loaded = self.loaded();
             if spare.is_none() {
-                // If this fails, it is tried again when somebody asks, who is then told why.
+                // If this fails, the next request retries it and gets the error.
                 spare = fork(&loaded).ok().map(|worker| (loaded.engine, worker));
             }
             let Ok(asked) = requests.recv() else { return };
@@ -181,28 +185,28 @@ impl Service {
 
     fn worker(&self) -> anyhow::Result<Worker> {
         let (ask, answer) = mpsc::channel();
-        self.workers.send(ask).ok().context("nobody forks workers")?;
-        answer.recv().context("nobody forks workers")?
+        self.workers.send(ask).ok().context("the thread that forks workers has ended")?;
+        answer.recv().context("the thread that forks workers has ended")?
     }
 
-    /// From the snapshot to the definitions themselves, once. Scans wait meanwhile.
+    /// Replaces the snapshot's engine by the loaded definitions, once. Scans wait meanwhile.
     fn fall_back(&self, why: &str) {
         let mut loaded_now = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
         if loaded_now.restored.is_none() {
             return;
         }
-        crate::report::say(format_args!("WARNING: the snapshot is not used any more: {why}"));
+        crate::report::say(format_args!("WARNING: the snapshot is not used from now on: {why}"));
         match loaded(&self.conf) {
             Ok(plain) => *loaded_now = plain,
             Err(error) => {
-                // Without an engine there is nothing to say; whoever runs it starts it anew.
+                // Without an engine there is nothing to serve; the supervisor restarts the process.
                 crate::report::say(format_args!("ERROR: the definitions could not be loaded: {error:#}"));
                 std::process::exit(1);
             }
         }
     }
 
-    /// The background's work is for later scans: while one is on, it waits, but not for ever.
+    /// The background works for later scans, so it waits while one runs, but not forever.
     fn give_way(&self) {
         const STEP_MS: usize = 5;
         while self.n_scanning.load(Ordering::Relaxed) > 0
@@ -223,7 +227,7 @@ impl Service {
     fn scan_now(&self, file: &std::fs::File) -> anyhow::Result<String> {
         let mut ended = self.worker()?.scan(file.as_fd());
         if ended == Ended::Damaged {
-            self.fall_back("a scan has met damage");
+            self.fall_back("a scan found it damaged");
             ended = self.worker()?.scan(file.as_fd());
         }
         match ended {
@@ -249,7 +253,7 @@ impl Service {
             "PING" => "PONG".to_owned(),
             "VERSION" => self.version(),
             "STATS" => stats(),
-            // A process has one engine for as long as it lives: new definitions are a new process.
+            // A process has one engine for its lifetime: new definitions need a new process.
             "RELOAD" => "RELOADING".to_owned(),
             "INSTREAM" => match self.stream(&mut connection)? {
                 Some(file) => format!("stream: {}", self.scan(&file)?),
@@ -271,7 +275,7 @@ impl Service {
         Ok(())
     }
 
-    /// Chunks with their lengths before them, to a file; `None` when there are too many bytes.
+    /// Copies length-prefixed chunks to a file; returns `None` if there are too many bytes.
     fn stream(&self, connection: &mut UnixStream) -> anyhow::Result<Option<std::fs::File>> {
         let mut file = unnamed_file(&self.conf.temporary_directory)?;
         let mut rest = self.conf.max_stream;
@@ -285,12 +289,13 @@ impl Service {
             let Some(left) = rest.checked_sub(length) else { return Ok(None) };
             rest = left;
             let copied = std::io::copy(&mut (&mut *connection).take(length), &mut file)?;
-            ensure!(copied == length, "the stream was cut off");
+            ensure!(copied == length, "the stream ended early");
         }
     }
 }
 
-/// Reads what the other side still sends, for a while: closing before that would take the reply away from it (unix(7), ECONNRESET).
+/// Reads for a moment what the client still sends: closing before that would discard the reply (unix(7),
+/// ECONNRESET).
 fn linger(connection: &mut UnixStream) {
     let _ = connection.shutdown(Shutdown::Write);
     let _ = connection.set_read_timeout(Some(LINGER));
@@ -298,7 +303,8 @@ fn linger(connection: &mut UnixStream) {
     while began.elapsed() < LINGER && connection.read(&mut buffer).is_ok_and(|n| n > 0) {}
 }
 
-/// A command, and what ends it and its reply: NUL after `z`, a line's end after `n` or nothing.
+/// Reads a command and its terminator, which also ends its reply: NUL after `z`, a line's end after `n` or
+/// nothing.
 fn read_command(connection: &mut UnixStream) -> anyhow::Result<(String, u8)> {
     let mut text = vec![];
     let mut byte = [0];
@@ -317,7 +323,7 @@ fn read_command(connection: &mut UnixStream) -> anyhow::Result<(String, u8)> {
 }
 
 fn stats() -> String {
-    "POOLS: 1\n\nSTATE: VALID PRIMARY\nTHREADS: live 1  idle 0 max 2 idle-timeout 30\nQUEUE: 0 items\n\nMEMSTATS: heap N/A mmap N/A used N/A \
-     free N/A releasable N/A pools 1 pools_used N/A pools_total N/A\nEND"
+    "POOLS: 1\n\nSTATE: VALID PRIMARY\nTHREADS: live 1  idle 0 max 2 idle-timeout 30\nQUEUE: 0 items\n\n\
+     MEMSTATS: heap N/A mmap N/A used N/A free N/A releasable N/A pools 1 pools_used N/A pools_total N/A\nEND"
         .to_owned()
 }

@@ -143,7 +143,7 @@ int munmap(void *address, size_t size) {
     return 0;
 }
 
-/* Seeds of hash tables that end up in a snapshot: the same in every one. They protect against nobody there; a parser's own tables are made later. */
+/* Seeds of hash tables that end up in a snapshot: constant, because no hostile input reaches these tables; a parser's own tables are made later. */
 ssize_t getrandom(void *buffer, size_t size, unsigned int flags) {
     if (!is_loading) return syscall(SYS_getrandom, buffer, size, flags);
     memset(buffer, 0x5a, size);

@@ -1,11 +1,12 @@
-//! What is a snapshot? The memory of an engine that has loaded its definitions, and everything that must hold before it may be used again.
+//! The snapshot format: the memory of an engine that has loaded its definitions, and the conditions of its
+//! use.
 //!
 //! ```text
-//! "AIRSNAP1" | length of the contents, u64 LE | their SHA-256 | contents, JSON | frames of the first tier, the second, the rest
+//! "AIRSNAP1" | length of the contents, u64 LE | their SHA-256 | contents, JSON | frames, tier by tier
 //! ```
 //!
-//! Frames are compressed each by itself, and each has its SHA-256 in the contents. The first tiers are what a scan touches first: whoever fetches a
-//! snapshot over a network can begin once they are there.
+//! Each frame is compressed by itself and has its SHA-256 in the contents. The first tiers have the pages
+//! that a scan touches first, so an engine can start while the rest of a snapshot is being downloaded.
 
 pub(crate) mod build;
 pub(crate) mod image;
@@ -28,12 +29,12 @@ use crate::snapshot::source::Source;
 /// Magic, length and digest.
 const HEAD_BYTES: usize = 48;
 const MAGIC: &[u8; 8] = b"AIRSNAP1";
-/// Contents are a few hundred kilobytes; what is longer is not a snapshot.
+/// Contents have a few hundred kilobytes; longer ones are refused.
 const MAX_CONTENTS: u64 = 64 << 20;
-/// Bytes of a frame, unpacked: small enough that one fault is soon mended.
+/// Bytes of a frame, unpacked: small enough that one fault is handled quickly.
 pub(crate) const FRAME_BYTES: usize = 512 << 10;
 
-/// Everything that is known about a snapshot.
+/// The table of contents of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Contents {
     /// As `VERSION` says it.
@@ -44,11 +45,12 @@ pub(crate) struct Contents {
     pub(crate) n_signatures: u32,
     /// Version and date of the official daily database, if there is one, as `VERSION` says them.
     pub(crate) daily: Option<(u32, String)>,
-    /// What the engine says about the test file.
+    /// The engine's answer about the test file.
     pub(crate) canary: String,
     pub(crate) arena: Extent,
     pub(crate) engine_address: u64,
-    /// Libraries that it points into. Where they were when it was made is where its pointers point.
+    /// Libraries that it points into, with their addresses at the time of the snapshot, to which its pointers
+    /// refer.
     pub(crate) modules: Vec<Module>,
     pub(crate) frames: Vec<Frame>,
 }
@@ -58,7 +60,7 @@ pub(crate) struct Contents {
 pub(crate) struct Frame {
     pub(crate) tier: u8,
     pub(crate) offset: u64,
-    /// As it is in the file.
+    /// Its length in the file.
     pub(crate) length: usize,
     pub(crate) sha256: String,
     /// Unpacked; the same as `length` if it is not compressed.
@@ -84,7 +86,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads and checks the contents, which are those of `digest` if somebody has said which. Frames are checked when they are used.
+/// Reads and checks the contents, which must have `digest` if one is given. Frames are checked when they are
+/// used.
 pub(crate) fn read_contents(source: &Source, digest: Option<&str>) -> anyhow::Result<Contents> {
     let mut head = [0; HEAD_BYTES];
     source.read_exact_at(&mut head, 0).context("the snapshot is truncated")?;
@@ -94,13 +97,17 @@ pub(crate) fn read_contents(source: &Source, digest: Option<&str>) -> anyhow::Re
     let mut text = vec![0; usize::try_from(length)?];
     source.read_exact_at(&mut text, HEAD_BYTES as u64).context("the snapshot is truncated")?;
     ensure!(Sha256::digest(&text).as_slice() == &head[16..], "the snapshot's contents are damaged");
-    ensure!(digest.is_none_or(|digest| digest == hex(&head[16..])), "this is another snapshot than was said");
+    ensure!(
+        digest.is_none_or(|digest| digest == hex(&head[16..])),
+        "the snapshot's contents have another digest than the given one"
+    );
     let contents: Contents = serde_json::from_slice(&text)?;
     check_layout(&contents, source.size())?;
     Ok(contents)
 }
 
-/// Each page is in one frame at most, and nothing is outside of the file or the arena. A digest says who wrote it, not that it is sound.
+/// Checks that each page is in one frame at most, and nothing is outside of the file or the arena. A digest
+/// proves who wrote it, not that it is sound.
 fn check_layout(contents: &Contents, file_size: u64) -> anyhow::Result<()> {
     ensure!(contents.arena.is_sound(), "the arena's place is wrong");
     let mut is_placed = vec![false; contents.arena.n_pages()];
@@ -127,11 +134,12 @@ fn check_layout(contents: &Contents, file_size: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Both ends of a file are looked at, so many bytes of each.
+/// The bytes that are read at each end of a file.
 const END_BYTES: u64 = 64 << 10;
 
-/// Which definitions are in a directory: names, and digests of size, beginning and end, in order of the names. It tells sets apart, and says nothing
-/// about whether they are whole: what is used is the snapshot's own memory, every byte of which has its digest.
+/// Identifies the definitions in a directory: names, and digests of size, beginning and end, in order of the
+/// names. This distinguishes sets and does not prove that they are whole: the snapshot's own memory is used,
+/// every byte of which has its digest.
 pub(crate) fn database_digests(directory: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut digests = vec![];
     for entry in std::fs::read_dir(directory).with_context(|| format!("`{}`", directory.display()))? {

@@ -1,5 +1,5 @@
-//! Who scans? A child of its own for each file, forked from the loaded engine: what goes wrong in a parser ends that scan, and nothing passes from one
-//! file to the next.
+//! Scans each file in a child of its own, forked from the loaded engine: a failure in a parser ends that
+//! scan, and nothing passes from one file to the next.
 
 use std::ffi::c_int;
 use std::io::{Read as _, Write as _};
@@ -14,7 +14,7 @@ use crate::clamav::{Engine, ScanOptions};
 use crate::pass;
 use crate::snapshot::restore::{DAMAGED, Restored};
 
-/// What a scan needs.
+/// The parameters of a scan.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) engine: Engine,
@@ -24,7 +24,7 @@ pub(crate) struct Job {
     pub(crate) max_scan_time: Duration,
 }
 
-/// A child that waits for its one file.
+/// A child that waits for its only file.
 #[derive(Debug)]
 pub(crate) struct Worker {
     /// `None` once it has ended: the number may be another process's by then.
@@ -37,15 +37,15 @@ pub(crate) struct Worker {
 /// How a scan ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// What clamd would have said behind the file's name.
+    /// clamd's reply after the file's name.
     Reply(String),
-    /// The snapshot is not what it was; nothing is known about the file.
+    /// The snapshot is damaged; nothing is known about the file.
     Damaged,
 }
 
 /// A reply is a line.
 const MAX_REPLY: usize = 4096;
-/// For everything but libclamav, which ends by itself when its own time is over.
+/// For all work outside libclamav, which has a time limit of its own.
 const GRACE: Duration = Duration::from_secs(5);
 /// Memory beyond the engine's: the largest file mapped, unpacked, and a lot more.
 const MAX_MEMORY: u64 = 16 << 30;
@@ -55,7 +55,8 @@ impl Worker {
     pub(crate) fn fork(job: &Job, restored: Option<&'static Restored>) -> anyhow::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let hold = restored.map(Restored::hold);
-        // SAFETY: the child uses nothing that another thread could have locked, but for the allocator, which glibc makes usable after a fork.
+        // SAFETY: the child uses nothing that another thread could have locked, except the allocator, which
+        // glibc makes usable after a fork.
         let pid = unsafe { libc::fork() };
         drop(hold);
         match pid {
@@ -83,7 +84,7 @@ impl Worker {
         }
     }
 
-    /// Has the file scanned. The child is gone afterwards, whatever happens, and so is what it has unpacked.
+    /// Has the file scanned. Afterwards the child and its unpacked files are removed, whatever happens.
     pub(crate) fn scan(mut self, file: BorrowedFd<'_>) -> Ended {
         let reply = self.ask(file);
         let status = self.end();
@@ -105,7 +106,7 @@ impl Worker {
         pass::send(&self.socket, file)?;
         let (mut reply, mut buffer) = (vec![], [0; 512]);
         loop {
-            // Whoever replies slowly has no more time than whoever does not.
+            // Bytes of a slow reply do not extend the deadline.
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             self.socket.set_read_timeout(Some(left))?;
             let n_read = self.socket.read(&mut buffer)?;
@@ -114,12 +115,12 @@ impl Worker {
                 break;
             }
         }
-        // A reply is whole only with its end.
+        // A reply is complete only with its terminator.
         let reply = String::from_utf8(reply).unwrap_or_default();
         Ok(reply.strip_suffix('\n').unwrap_or_default().to_owned())
     }
 
-    /// Ends the child, if it has not ended; how it did.
+    /// Ends the child if it still runs, and returns its exit status.
     fn end(&mut self) -> c_int {
         let mut status = 0;
         if let Some(pid) = self.pid.take() {
@@ -141,7 +142,7 @@ impl Drop for Worker {
     }
 }
 
-/// The child's life.
+/// Runs the child.
 fn scan_one(job: &Job, socket: UnixStream) -> anyhow::Result<()> {
     // SAFETY: the child dies with its parent.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
@@ -158,12 +159,13 @@ fn scan_one(job: &Job, socket: UnixStream) -> anyhow::Result<()> {
         Ok(Some(name)) => format!("{name} FOUND"),
         Err(error) => format!("{error} ERROR"),
     };
-    // As a file: a socket is written to by a call that is forbidden now.
+    // As a file, because the call that writes to a socket is forbidden now.
     std::fs::File::from(OwnedFd::from(socket)).write_all(format!("{reply}\n").as_bytes())?;
     Ok(())
 }
 
-/// Other connections, above all: their peers wait for an end that would not come as long as a child has them open.
+/// Closes other connections above all: their peers wait for an end that would not come while a child has them
+/// open.
 fn close_all_but(kept: &[c_int]) {
     let mut kept: Vec<c_int> = [0, 1, 2].iter().chain(kept).copied().collect();
     kept.sort_unstable();

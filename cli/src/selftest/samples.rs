@@ -1,4 +1,4 @@
-//! Archives to try a service with. Only as much of the format as these need: stored entries, no ZIP64 (PKWARE APPNOTE 6.3).
+//! Sample archives, in as much of the zip format as they need: stored entries, no ZIP64 (APPNOTE 6.3).
 
 const STORED: u16 = 0;
 const ENCRYPTED: u16 = 1;
@@ -14,13 +14,13 @@ pub(crate) fn zip_of(bytes: &[u8]) -> Vec<u8> {
     zip(&[Entry { name: "inside.txt".to_owned(), bytes: bytes.to_vec(), flags: 0 }])
 }
 
-/// An archive with one file that says that it is encrypted. Nobody has the password: the bytes are no cipher's output.
+/// An archive with one file that is marked as encrypted. It has no password: no cipher made its bytes.
 pub(crate) fn encrypted_zip() -> Vec<u8> {
     let bytes = (0..64u8).map(|n| n.wrapping_mul(89).wrapping_add(37)).collect();
     zip(&[Entry { name: "secret.txt".to_owned(), bytes, flags: ENCRYPTED }])
 }
 
-/// An archive with so many small files, and these bytes in the last one.
+/// An archive with `n_before` small files, and one more with these bytes.
 pub(crate) fn zip_ending_with(bytes: &[u8], n_before: u16) -> Vec<u8> {
     let entry = |n: u16, bytes: &[u8]| Entry { name: format!("{n}.txt"), bytes: bytes.to_vec(), flags: 0 };
     let small = (0..n_before).map(|n| entry(n, b"x"));
@@ -53,7 +53,7 @@ fn zip(entries: &[Entry]) -> Vec<u8> {
     archive
 }
 
-/// What the local header and the directory have in common: version to no extra field.
+/// The fields that the local header and the directory share: from the version to the lengths.
 fn common(entry: &Entry) -> Vec<u8> {
     let (size, name) = (length(&entry.bytes), u16::try_from(entry.name.len()).unwrap_or(u16::MAX));
     let crc = crc32fast::hash(&entry.bytes);

@@ -1,13 +1,13 @@
 //! `POST /files/{id}/complete`: what has been uploaded is there, and can be looked at.
 
-use aws::Kind;
-use axum::extract::{Path, State};
+use aws::StoreErrorKind;
+use axum::extract::State;
 use axum::http::StatusCode;
 use domain::machine::Event;
-use domain::parts::{self, ListedPart, MultipartUpload, PartsRefused};
+use domain::parts::{self, ListedPart, MultipartUpload, PartsError};
 use domain::record::{Record, State as FileState};
 use web::view::FileInfo;
-use web::{ApiError, Caller, Problem};
+use web::{ApiError, FilePath, NoSuchFile, OwnedFile, Problem};
 
 use crate::App;
 
@@ -16,19 +16,17 @@ use crate::App;
 /// An upload in parts needs this: the parts are compared with what was announced, and joined. For others storage says so itself, where it can;
 /// where its events do not reach the service, this is faster than waiting for the sweep. Calling it again, at the same time, or for a file that
 /// is known to be there, changes nothing.
-#[utoipa::path(post, path = "/files/{file_id}/complete", tag = "files",
+#[utoipa::path(post, path = "/files/{file_id}/complete", tag = "files", params(FilePath),
     responses(
         (status = 202, description = "The bytes are there", body = FileInfo),
-        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        NoSuchFile,
         (status = 409, description = "Nothing has been uploaded, or not all of it", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn complete(
     State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
+    OwnedFile(record): OwnedFile,
 ) -> Result<(StatusCode, axum::Json<FileInfo>), ApiError> {
-    let record = app.record_of(&caller.owner, &file_id).await?;
     let record = finish(&app, record, None).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(FileInfo::from(&record))))
 }
@@ -41,7 +39,7 @@ pub(crate) async fn finish(
 ) -> Result<Record, ApiError> {
     match record.state {
         FileState::Awaiting => arrived(app, record, listed).await,
-        FileState::Expired | FileState::Deleted => Err(domain::access::Denied::Gone.into()),
+        FileState::Expired | FileState::Deleted => Err(domain::access::AccessError::Gone.into()),
         FileState::Queued { .. } | FileState::Scanning { .. } | FileState::Judged { .. } => Ok(record),
     }
 }
@@ -66,14 +64,14 @@ async fn join(
     let (objects, key) = (&app.stores.objects, record.object_key());
     let found = match objects.list_parts(&key, &upload.upload_id).await {
         Ok(found) => found,
-        Err(error) if error.kind == Kind::NotFound => return Ok(()),
+        Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     if let Some(listed) = listed {
         parts::compare(listed, &found)?;
     }
     let checked = parts::check(record.whole(app.uploads.max_file_size), &found, upload.has_checksums);
-    if let Err(refused @ PartsRefused::TooLarge { .. }) = checked {
+    if let Err(refused @ PartsError::TooLarge { .. }) = checked {
         // Nothing that is sent now makes it smaller.
         objects.abort_multipart(&key, upload.upload_id.as_str()).await?;
         return Err(refused.into());
@@ -81,7 +79,9 @@ async fn join(
     checked?;
     match objects.complete_multipart(&key, upload, &found).await {
         // Somebody else was faster, or an answer was lost. What is there is looked for next.
-        Err(error) if matches!(error.kind, Kind::NotFound | Kind::PreconditionFailed) => Ok(()),
+        Err(error) if matches!(error.kind, StoreErrorKind::NotFound | StoreErrorKind::PreconditionFailed) => {
+            Ok(())
+        }
         joined => Ok(joined?),
     }
 }

@@ -1,96 +1,137 @@
-//! How is the API function set up on AWS?
+//! The API's settings, and how it connects to AWS.
 
 use std::time::Duration;
 
-use aws::env::{ConfigError, Env};
-use aws::{Sdk, Stores};
-use domain::upload::{AllowedExtensions, UploadPolicy};
-use web::{Identity, IdentityConfig, LinkKey, LoopbackOnly, Verifier};
+use aws::{DeadLetters, Sdk, Stores};
+use domain::freshness::FreshnessPolicy;
+use domain::machine::MachinePolicy;
+use domain::upload::UploadPolicy;
+use domain::usage::Quotas;
+use settings::{
+    ConfigError, DeadLetterSettings, DeploymentSettings, Environment, FreshnessSettings, IdentitySettings,
+    LinkSettings, OriginSettings, PasswordSettings, QuotaSettings, StoreSettings, UploadSettings,
+    VerdictSettings,
+};
+use web::{Identity, LinkKey, LoopbackOnly, Verifier};
 
-use crate::{Context, Settings};
+use crate::{Context, Disk, Settings, StatsSource};
 
-/// The API function's settings.
+/// What an operator chooses for the API, wherever it runs.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct ApiSettings {
     pub uploads: UploadPolicy,
-    pub link_ttl: Duration,
-    pub allowed_origins: Vec<String>,
-    env: Env,
+    pub links: LinkSettings,
+    pub origins: OriginSettings,
+    pub quotas: Quotas,
+    pub machine: MachinePolicy,
+    pub freshness: FreshnessPolicy,
+}
+
+/// What the API is given by the process that it runs in.
+#[derive(Clone, Debug)]
+pub struct ApiDependencies {
+    pub stores: Stores,
+    pub dead_letters: Option<DeadLetters>,
+    pub identity: Identity,
+    pub link_key: LinkKey,
+    pub loopback_only: LoopbackOnly,
+    /// The largest `POST /upload` that the process can take. The largest file is a limit as well.
+    pub max_form_size: u64,
+    /// How long an engine may be silent; `None` where engines come and go.
+    pub engine_silence: Option<Duration>,
+    /// Statistics of the process; `None` where the API is alone in it.
+    pub probe: Option<StatsSource>,
+    /// The disk that scans need; `None` where they run elsewhere.
+    pub room: Option<Disk>,
+}
+
+/// The settings of the API function on AWS.
+#[derive(Clone, Debug)]
+pub struct ApiDeployment {
+    settings: ApiSettings,
+    stores: StoreSettings,
+    dead_letters: DeadLetterSettings,
+    passwords: PasswordSettings,
+    identity: IdentitySettings,
 }
 
 /// A Lambda takes 6 MB of request, in base64: 4.5 MB of form, of which a little is not the file.
 const MAX_LAMBDA_FORM: u64 = 4_400_000;
 
-impl Config {
-    const SETTINGS: [&'static str; 1] = ["AIRLOCK_DEAD_LETTERS_URL"];
-
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        env.refuse_unknown(&[Stores::SETTINGS.as_slice(), &Self::SETTINGS].concat())?;
-        Self::common(env)
+impl ApiSettings {
+    /// `machine` is the policy on which all functions of the deployment agree.
+    pub fn read(env: &Environment, machine: MachinePolicy) -> Result<Self, ConfigError> {
+        Ok(Self {
+            uploads: UploadSettings::read(env)?.policy(),
+            links: LinkSettings::read(env)?,
+            origins: OriginSettings::read(env)?,
+            quotas: QuotaSettings::read(env)?.quotas(),
+            machine,
+            freshness: FreshnessSettings::read(env)?.policy(),
+        })
     }
+}
 
-    /// The settings that the local mode reads as well.
-    pub fn common(env: &Env) -> Result<Self, ConfigError> {
-        let hours = |count: u64| Duration::from_secs(count.saturating_mul(3600));
-        let max_file_size = env.parsed("MAX_FILE_SIZE", UploadPolicy::DEFAULT_MAX_FILE_SIZE)?;
-        if max_file_size > UploadPolicy::LARGEST_SCANNABLE {
-            let limit = UploadPolicy::LARGEST_SCANNABLE;
-            return Err(ConfigError::Unsafe(format!(
-                "`MAX_FILE_SIZE` is over {limit} bytes: the engine skips larger files"
-            )));
-        }
-        let uploads = UploadPolicy {
-            max_file_size,
-            allowed_extensions: env
-                .get("ALLOWED_EXTENSIONS")
-                .map_or_else(AllowedExtensions::default, AllowedExtensions::parse),
-            upload_ttl: UploadPolicy::UPLOAD_TTL,
-            retention: env.retention()?,
-        };
-        let allowed_origins = env.list("ALLOWED_ORIGINS");
-        if allowed_origins.iter().any(|origin| origin == "*") {
-            return Err(ConfigError::Unsafe(
-                "`ALLOWED_ORIGINS` lists exact origins; `*` is not one".to_owned(),
-            ));
-        }
-        let link_ttl = hours(env.parsed("DOWNLOAD_LINK_EXPIRE_HOURS", 24)?);
-        Ok(Self { uploads, link_ttl, allowed_origins, env: env.clone() })
+impl ApiDeployment {
+    pub fn read(env: &Environment) -> Result<Self, ConfigError> {
+        env.refuse_unknown(&[&DeploymentSettings::SUBJECT, &DeadLetterSettings::SUBJECT])?;
+        let stores = StoreSettings::read(env)?;
+        stores.require_scan_queue()?;
+        let (uploads, verdicts) = (UploadSettings::read(env)?, VerdictSettings::read(env)?);
+        let machine = verdicts.machine(&uploads, stores.publishes(), MachinePolicy::default());
+        Ok(Self {
+            settings: ApiSettings::read(env, machine)?,
+            stores,
+            dead_letters: DeadLetterSettings::read(env)?,
+            passwords: PasswordSettings::read(env)?,
+            identity: IdentitySettings::read(env)?,
+        })
     }
 }
 
 impl Context {
-    /// Connects to AWS. Anything wrong fails the init phase.
-    pub async fn connect(config: Config) -> anyhow::Result<Self> {
-        let sdk = Sdk::from_environment().await;
-        let env = &config.env;
-        env.required("AIRLOCK_SCAN_QUEUE_URL")?;
-        let stores = Stores::from_env(env, &sdk)?.with_password_key(env, &sdk).await?;
-        let dead_letters_url = env.get("AIRLOCK_DEAD_LETTERS_URL").map(ToOwned::to_owned);
-        let machine = env.machine()?;
-        Ok(Self {
-            dead_letters: stores
-                .queues
-                .scans
-                .as_ref()
-                .zip(dead_letters_url)
-                .map(|(q, url)| q.dead_letters(url)),
-            stores,
-            quotas: env.quotas()?,
-            identity: Identity::Jwt(Verifier::new(IdentityConfig::from_env(env)?)?.into()),
-            link_key: LinkKey::from_env(env, &sdk, aws::clock::now()).await?,
+    pub fn new(settings: ApiSettings, dependencies: ApiDependencies) -> Self {
+        let ApiSettings { uploads, links, origins, quotas, machine, freshness } = settings;
+        Self {
+            stores: dependencies.stores,
+            dead_letters: dependencies.dead_letters,
+            identity: dependencies.identity,
+            link_key: dependencies.link_key,
             settings: Settings {
-                link_ttl: config.link_ttl,
-                max_form_size: MAX_LAMBDA_FORM.min(config.uploads.max_file_size),
-                first_look: machine.look_again,
-                engine_silence: None,
-                allowed_origins: config.allowed_origins,
-                loopback_only: LoopbackOnly::No,
-                probe: None,
-                room: None,
+                link_ttl: links.link_ttl,
+                max_form_size: dependencies.max_form_size.min(uploads.max_file_size),
+                first_sweep_in: machine.sweep_retry,
+                engine_silence: dependencies.engine_silence,
+                allowed_origins: origins.allowed_origins,
+                loopback_only: dependencies.loopback_only,
+                probe: dependencies.probe,
+                room: dependencies.room,
             },
-            uploads: config.uploads,
+            uploads,
+            quotas,
             machine,
-            freshness: env.freshness()?,
-        })
+            freshness,
+        }
+    }
+
+    /// Connects to AWS. Anything wrong fails the init phase.
+    pub async fn connect(deployment: ApiDeployment) -> anyhow::Result<Self> {
+        let ApiDeployment { settings, stores, dead_letters, passwords, identity } = deployment;
+        let sdk = Sdk::from_environment().await;
+        let stores = Stores::connect(&stores, &sdk).with_password_key(&passwords, &sdk).await?;
+        let scans = stores.queues.scans.as_ref();
+        let dead_letters = scans.zip(dead_letters.url).map(|(queue, url)| queue.dead_letters(url));
+        let dependencies = ApiDependencies {
+            stores,
+            dead_letters,
+            identity: Identity::Jwt(Verifier::new(identity)?.into()),
+            link_key: LinkKey::connect(&settings.links, &sdk, aws::clock::now()).await?,
+            loopback_only: LoopbackOnly::No,
+            max_form_size: MAX_LAMBDA_FORM,
+            engine_silence: None,
+            probe: None,
+            room: None,
+        };
+        Ok(Self::new(settings, dependencies))
     }
 }

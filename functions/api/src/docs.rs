@@ -5,7 +5,7 @@ use axum::routing::get;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
-use web::Problem;
+use web::{NoSuchFile, Problem, Refused};
 
 use crate::App;
 
@@ -70,7 +70,7 @@ fn download() {}
         (status = 200, description = "Events as they happen", content_type = "text/event-stream"),
         (status = 204, description = "Everything was seen, and nothing more will happen soon"),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        NoSuchFile,
     ))]
 #[expect(dead_code, reason = "describes the live function's route")]
 fn file_events() {}
@@ -93,7 +93,7 @@ fn events() {}
 #[utoipa::path(get, path = "/metrics", tag = "operators",
     responses(
         (status = 200, description = "Text exposition format", content_type = "text/plain"),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 #[expect(dead_code, reason = "the route is there only in local mode")]
 fn metrics() {}

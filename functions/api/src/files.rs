@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use aws::{Committed, PageStart};
-use axum::extract::{Path, State};
+use aws::PageStart;
+use axum::extract::State;
 use axum::http::StatusCode;
 use domain::id::{ObjectKey, OwnerId, Version};
 use domain::incoming;
-use domain::machine::Event;
-use domain::record::{Edit, Record, Status};
+use domain::machine::{self, EditError, EditRequest, Event};
+use domain::record::{Record, Status};
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use web::view::{FileInfo, StatusName};
-use web::{ApiError, Caller, Json, Problem, QueryString};
+use web::{ApiError, Caller, FilePath, Json, NoSuchFile, OwnedFile, QueryString, Refused};
 
 use crate::App;
 
@@ -54,7 +54,7 @@ const MAX_VERSIONS: i32 = 100;
 #[utoipa::path(get, path = "/files", tag = "files", params(ListQuery),
     responses(
         (status = 200, description = "One page", body = FileList),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -95,8 +95,8 @@ async fn under_key(app: &App, owner: &OwnerId, key: &str) -> Result<Vec<Record>,
         let listing = app.stores.objects.list_versions(key, None, MAX_VERSIONS).await?;
         let versions = listing.versions.iter().filter(|(found, _)| found == key);
         let read = |(key, version): &(String, Version)| match rules.read(key, &version.version_id) {
-            incoming::Read::File { incoming, .. } => Some(incoming.file_id()),
-            incoming::Read::Elsewhere | incoming::Read::Sidecar | incoming::Read::NoOwner => None,
+            incoming::KeyMatch::File { incoming, .. } => Some(incoming.file_id()),
+            incoming::KeyMatch::Elsewhere | incoming::KeyMatch::Sidecar | incoming::KeyMatch::NoOwner => None,
         };
         files.extend(versions.filter_map(read));
     }
@@ -128,17 +128,13 @@ async fn page(
 }
 
 /// Show a file
-#[utoipa::path(get, path = "/files/{file_id}", tag = "files",
+#[utoipa::path(get, path = "/files/{file_id}", tag = "files", params(FilePath),
     responses(
         (status = 200, description = "What is known", body = FileInfo),
-        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        NoSuchFile,
     ))]
-pub(crate) async fn show(
-    State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
-) -> Result<axum::Json<FileInfo>, ApiError> {
-    Ok(axum::Json(FileInfo::from(&app.record_of(&caller.owner, &file_id).await?)))
+pub(crate) async fn show(OwnedFile(record): OwnedFile) -> axum::Json<FileInfo> {
+    axum::Json(FileInfo::from(&record))
 }
 
 /// Changes to a file; what is absent stays.
@@ -155,51 +151,45 @@ pub(crate) struct FileEdit {
 }
 
 /// Rename a file, set its tags, its expiry or its download limit
-#[utoipa::path(patch, path = "/files/{file_id}", tag = "files", request_body = FileEdit,
+#[utoipa::path(patch, path = "/files/{file_id}", tag = "files", request_body = FileEdit, params(FilePath),
     responses(
         (status = 200, description = "Changed", body = FileInfo),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn edit(
     State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
+    OwnedFile(record): OwnedFile,
     Json(body): Json<FileEdit>,
 ) -> Result<axum::Json<FileInfo>, ApiError> {
     let expires_at = body.expires_at.as_deref().map(|text| {
         Timestamp::parse_rfc3339(text)
             .ok_or_else(|| ApiError::InvalidBody("`expires_at` must be RFC 3339".to_owned()))
     });
-    let edit = Edit {
+    let request = EditRequest {
         filename: body.filename,
         tags: body.tags,
         max_downloads: body.max_downloads,
         expires_at: expires_at.transpose()?,
     };
-    loop {
-        let record = app.record_of(&caller.owner, &file_id).await?;
-        let mut next = record.edited(&edit, &app.uploads, aws::clock::now())?;
-        next.revision += 1;
-        match app.stores.ledger.commit(&record, &next, &aws::clock::random_uuid().to_string()).await? {
-            Committed::Yes => return Ok(axum::Json(FileInfo::from(&next))),
-            // Each conflict is another writer's progress, so this ends.
-            Committed::Conflict => {}
-        }
+    let edit = machine::edit(&record, &request, &app.uploads, aws::clock::now())?;
+    let record = app.apply(record.file_id, &Event::Edited { edit }).await?;
+    // Another writer may have ended the file after the check.
+    match record.status() {
+        Status::Expired | Status::Deleted => Err(EditError::Gone.into()),
+        _ => Ok(axum::Json(FileInfo::from(&record))),
     }
 }
 
 /// Delete a file, all its versions and its links
-#[utoipa::path(delete, path = "/files/{file_id}", tag = "files",
+#[utoipa::path(delete, path = "/files/{file_id}", tag = "files", params(FilePath),
     responses(
         (status = 204, description = "Gone"),
-        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        NoSuchFile,
     ))]
 pub(crate) async fn delete(
     State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
+    OwnedFile(record): OwnedFile,
 ) -> Result<StatusCode, ApiError> {
-    let record = app.record_of(&caller.owner, &file_id).await?;
     app.apply(record.file_id, &Event::OwnerDeleted).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,13 +1,13 @@
-//! "May I upload this? What became of it?" Uploads, files, status, links, health, and their OpenAPI description.
+//! The API: uploads, files, status, links, health, and their OpenAPI description.
 //!
 //! Handlers decode, ask the domain, call an adapter and answer; none of them has a policy of its own.
 
 mod admin;
-mod announce;
+mod compat;
 mod complete;
 mod config;
+mod create_upload;
 mod docs;
-mod facades;
 mod files;
 mod health;
 mod link;
@@ -21,23 +21,24 @@ mod upload_parts;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::{Backlog, DeadLetters, Stores};
+use aws::{Backlog, DeadLetters, Ledger, Stores};
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware;
 use domain::freshness::FreshnessPolicy;
-use domain::id::{FileId, OwnerId};
+use domain::id::FileId;
 use domain::machine::{Event, MachinePolicy};
 use domain::password::SealedPassword;
-use domain::record::{Record, UploadMethod};
+use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::upload::{Upload, UploadPolicy};
 use domain::usage::Quotas;
+use lifecycle::{Transitions, UploadCreator};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::{ApiError, Identity, LinkKey, LoopbackOnly, TokenSigner};
 
-pub use config::Config;
+pub use config::{ApiDependencies, ApiDeployment, ApiSettings};
 pub use room::{Disk, DiskSpace};
 
 /// What the API needs. Built once per process.
@@ -62,27 +63,27 @@ pub struct Settings {
     /// The largest `POST /upload`; a Lambda takes 6 MB of request at most.
     pub max_form_size: u64,
     /// How long after an upload began the sweep first looks for it.
-    pub first_look: Duration,
+    pub first_sweep_in: Duration,
     /// An engine that is silent for longer is reported as down. `None` where engines come and go, as on Lambda.
     pub engine_silence: Option<Duration>,
     pub allowed_origins: Vec<String>,
     pub loopback_only: LoopbackOnly,
     /// What only the process that runs everything knows.
-    pub probe: Option<Probe>,
+    pub probe: Option<StatsSource>,
     /// `None` where storage is not on a disk of this machine, and scans run elsewhere.
     pub room: Option<Disk>,
 }
 
 /// Asks the rest of the process, where the API is not alone in it.
 #[derive(Clone)]
-pub struct Probe(pub Arc<dyn Fn() -> ProbeFuture + Send + Sync>);
+pub struct StatsSource(pub Arc<dyn Fn() -> StatsFuture + Send + Sync>);
 
-/// What a [`Probe`] gives, some day.
-pub type ProbeFuture = std::pin::Pin<Box<dyn Future<Output = Facts> + Send>>;
+/// What a [`StatsSource`] gives, some day.
+pub type StatsFuture = std::pin::Pin<Box<dyn Future<Output = RuntimeStats> + Send>>;
 
 /// What the rest of the process knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct RuntimeStats {
     pub n_workers: u64,
     /// Of the oldest message in the scan queue.
     pub oldest_age: Option<Duration>,
@@ -90,9 +91,9 @@ pub struct Facts {
     pub n_engine_starts: u64,
 }
 
-impl std::fmt::Debug for Probe {
+impl std::fmt::Debug for StatsSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Probe")
+        f.write_str("StatsSource")
     }
 }
 
@@ -111,6 +112,12 @@ impl std::ops::Deref for App {
 impl FromRef<App> for Identity {
     fn from_ref(app: &App) -> Self {
         app.identity.clone()
+    }
+}
+
+impl FromRef<App> for Ledger {
+    fn from_ref(app: &App) -> Self {
+        app.stores.ledger.clone()
     }
 }
 
@@ -152,9 +159,9 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(rescan::rescan))
         .routes(routes!(complete::complete))
         .routes(routes!(upload_parts::list, upload_parts::presign))
-        .routes(routes!(facades::upload_token::create))
-        .routes(routes!(facades::better_upload::sign))
-        .routes(routes!(facades::active_storage::create))
+        .routes(routes!(compat::upload_token::create))
+        .routes(routes!(compat::better_upload::sign))
+        .routes(routes!(compat::active_storage::create))
         .nest("/uppy", uppy_routes())
         .routes(routes!(admin::release::release))
         .routes(routes!(admin::stats::show))
@@ -170,7 +177,7 @@ fn documented_routes() -> OpenApiRouter<App> {
 
 /// Uppy's routes, below `/uppy` for clients that send a token, and below `/uppy/t/{token}` for those that cannot.
 fn uppy_routes() -> OpenApiRouter<App> {
-    use facades::{companion, sign_request};
+    use compat::{companion, sign_request};
     OpenApiRouter::new()
         .routes(routes!(companion::params))
         .routes(routes!(companion::begin))
@@ -180,31 +187,29 @@ fn uppy_routes() -> OpenApiRouter<App> {
         .routes(routes!(companion::join))
         .routes(routes!(sign_request::presign))
         // The first of them is a GET that begins an upload.
-        .layer(middleware::map_response(facades::no_store))
+        .layer(middleware::map_response(compat::no_store))
 }
 
 /// The same again, where the token is in the path. Not in the description: it would only repeat it.
 fn routes_by_token() -> axum::Router<App> {
-    use facades::s3_parts;
+    use compat::s3_parts;
     let (uppy, _) = uppy_routes().split_for_parts();
     let multipart = axum::routing::get(s3_parts::list).post(s3_parts::begin_or_join).delete(s3_parts::abort);
     axum::Router::new().nest("/uppy/t/{token}", uppy).route("/multipart/{token}", multipart)
 }
 
 impl App {
-    /// A file that is about to be uploaded; metered, if there are quotas.
-    fn new_record(
-        &self,
-        file: FileId,
-        owner: OwnerId,
-        upload: Upload,
-        method: UploadMethod,
-        now: Timestamp,
-    ) -> Record {
-        let reserved_bytes = upload.declared_size.unwrap_or(self.uploads.max_file_size);
-        let metered = (self.quotas != Quotas::NONE).then_some(reserved_bytes);
-        let record = Record::new(file, owner, upload, method, &self.uploads, self.settings.first_look, now);
-        Record { metered, ..record }
+    fn transitions(&self) -> Transitions<'_> {
+        Transitions { stores: &self.stores, policy: &self.machine }
+    }
+
+    fn creator(&self) -> UploadCreator<'_> {
+        UploadCreator {
+            stores: &self.stores,
+            uploads: &self.uploads,
+            quotas: &self.quotas,
+            first_sweep_in: self.settings.first_sweep_in,
+        }
     }
 
     /// The upload's password, encrypted for the scan function.
@@ -219,12 +224,12 @@ impl App {
         self.settings.room.as_ref().map_or(Ok(()), |disk| disk.space().check(n_bytes))
     }
 
-    /// Applies an event that somebody asked for. If its effects fail, the sweep sees to them.
+    /// Applies an event of the API's callers. If its effects fail, the sweep retries them.
     async fn apply(&self, file: FileId, event: &Event) -> Result<Record, ApiError> {
         let now = aws::clock::now();
-        let applied = self.stores.ledger.apply(file, event, &self.machine, now).await?;
-        let applied = applied.ok_or(ApiError::FileNotFound)?;
-        if let Err(error) = self.stores.settle(&applied, &self.machine, now).await {
+        let transitions = self.transitions();
+        let applied = transitions.apply(file, event, now).await?.ok_or(ApiError::FileNotFound)?;
+        if let Err(error) = transitions.run_effects(&applied, now).await {
             tracing::warn!(file.id = %file, error = aws::log::chain(&error), "effects are left to the sweep");
         }
         Ok(applied.record)
@@ -233,13 +238,6 @@ impl App {
     async fn backlog(&self) -> Result<Backlog, ApiError> {
         let queue = self.stores.queues.scans.as_ref().ok_or(ApiError::Internal)?;
         Ok(queue.backlog().await?)
-    }
-
-    /// The caller's record. A foreign file, an unknown one and a malformed id are the same 404.
-    async fn record_of(&self, owner: &OwnerId, file_id: &str) -> Result<Record, ApiError> {
-        let file = FileId::parse(file_id).map_err(|_| ApiError::FileNotFound)?;
-        let record = self.stores.ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
-        if record.owner == *owner { Ok(record) } else { Err(ApiError::FileNotFound) }
     }
 
     /// Reads what we have signed; once more with the newest key, if that was rotated meanwhile.

@@ -1,6 +1,6 @@
 //! `GET /files/{id}/download-link`: a link to the bytes that were judged clean.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use domain::access::{LinkClaims, downloadable};
 use domain::machine::Event;
@@ -8,7 +8,7 @@ use domain::timestamp::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::view::FileInfo;
-use web::{ApiError, Caller, Problem};
+use web::{ApiError, FilePath, NoSuchFile, OwnedFile, Problem};
 
 use crate::App;
 
@@ -23,20 +23,18 @@ pub(crate) struct DownloadLink {
 }
 
 /// Make a download link for a clean file
-#[utoipa::path(get, path = "/files/{file_id}/download-link", tag = "download",
+#[utoipa::path(get, path = "/files/{file_id}/download-link", tag = "download", params(FilePath),
     responses(
         (status = 200, description = "The link", body = DownloadLink),
         (status = 403, description = "Infected, unscannable, or the scan failed", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        NoSuchFile,
         (status = 409, description = "Not scanned yet; `Retry-After` says when to ask again", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn create(
     State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
+    OwnedFile(record): OwnedFile,
 ) -> Result<axum::Json<DownloadLink>, ApiError> {
-    let record = app.record_of(&caller.owner, &file_id).await?;
     let now = aws::clock::now();
     let version = downloadable(&record, now)?;
     // Whole seconds, as the token has them; a link never outlives its file.
@@ -55,18 +53,16 @@ pub(crate) async fn create(
     }))
 }
 
-/// Revoke every link that was made so far
-#[utoipa::path(delete, path = "/files/{file_id}/links", tag = "download",
+/// Revoke all links to a file
+#[utoipa::path(delete, path = "/files/{file_id}/links", tag = "download", params(FilePath),
     responses(
-        (status = 204, description = "None of them leads anywhere any more"),
-        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        (status = 204, description = "All existing links are revoked"),
+        NoSuchFile,
     ))]
 pub(crate) async fn revoke(
     State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
+    OwnedFile(record): OwnedFile,
 ) -> Result<StatusCode, ApiError> {
-    let record = app.record_of(&caller.owner, &file_id).await?;
     app.apply(record.file_id, &Event::LinksRevoked).await?;
     Ok(StatusCode::NO_CONTENT)
 }

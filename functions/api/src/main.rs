@@ -1,11 +1,12 @@
 //! API function: uploads, files, status, links, health.
 
-use aws::env::Env;
 use lambda_http::{Error, run};
+use settings::Environment;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    aws::log::to_cloudwatch("api");
-    let context = api::Context::connect(api::Config::from_env(&Env::read())?).await?;
+    let env = Environment::of_process();
+    aws::log::to_cloudwatch("api", &env)?;
+    let context = api::Context::connect(api::ApiDeployment::read(&env)?).await?;
     run(api::router(context)).await
 }

@@ -1,34 +1,32 @@
 //! `POST /files/{id}/rescan`: another look at what has a verdict.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use domain::aftermath::may_rescan;
 use domain::machine::Event;
+use domain::machine::may_rescan;
 use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::usage::{Exceeded, Quota};
 use web::view::FileInfo;
-use web::{ApiError, Caller, Problem};
+use web::{ApiError, FilePath, NoSuchFile, OwnedFile, Problem};
 
 use crate::App;
 
 /// Have a file scanned again
 ///
 /// Its status stands until the scan is over. Infected files are not scanned again: only an operator's release lifts a finding.
-#[utoipa::path(post, path = "/files/{file_id}/rescan", tag = "files",
+#[utoipa::path(post, path = "/files/{file_id}/rescan", tag = "files", params(FilePath),
     responses(
         (status = 202, description = "A scan is on its way", body = FileInfo),
-        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        NoSuchFile,
         (status = 409, description = "Not scanned yet, or infected", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "The day's scan time is used up", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn rescan(
     State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
+    OwnedFile(record): OwnedFile,
 ) -> Result<(StatusCode, axum::Json<FileInfo>), ApiError> {
-    let record = app.record_of(&caller.owner, &file_id).await?;
     let now = aws::clock::now();
     may_rescan(&record, now)?;
     refuse_used_up_scan_time(&app, &record, now).await?;
@@ -36,7 +34,7 @@ pub(crate) async fn rescan(
     Ok((StatusCode::ACCEPTED, axum::Json(FileInfo::from(&record))))
 }
 
-/// What a rescan costs counts like any scan, of files that count.
+/// Rescans of metered files count against the daily scan-time quota.
 async fn refuse_used_up_scan_time(app: &App, record: &Record, now: Timestamp) -> Result<(), ApiError> {
     let Some(limit) = app.quotas.scan_seconds.filter(|_| record.metered.is_some()) else { return Ok(()) };
     let scanned = app.stores.ledger.scanned_today(&record.owner, now).await?;

@@ -1,8 +1,8 @@
-//! `GET /files/{id}/status`: now, or with `Prefer: wait=20` when it changes.
+//! `GET /files/{id}/status`: immediately, or with `Prefer: wait=20` when the status changes.
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use domain::record::Record;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
 use web::view::{FileInfo, message};
-use web::{ApiError, Caller, Problem};
+use web::{ApiError, FilePath, NoSuchFile, OwnedFile};
 
 use crate::App;
 
@@ -25,25 +25,23 @@ pub(crate) struct FileStatus {
 /// API Gateway gives up after 30 seconds.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 /// Often enough that a person does not notice, seldom enough for the ledger.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Ask for a file's status, or wait for it to change
 #[utoipa::path(get, path = "/files/{file_id}/status", tag = "files",
-    params(("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the status changes or is final, at the latest after N seconds, N up to 20 (RFC 7240)")),
+    params(FilePath, ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the status changes or is final, at the latest after N seconds, N up to 20 (RFC 7240)")),
     responses(
         (status = 200, description = "The status", body = FileStatus),
-        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        NoSuchFile,
     ))]
 pub(crate) async fn show(
     State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
+    OwnedFile(first): OwnedFile,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let wait = preferred_wait(&headers);
-    let first = app.record_of(&caller.owner, &file_id).await?;
     let record = match wait {
-        Some(wait) => changed(&app, &caller, &file_id, first, wait.min(MAX_WAIT)).await?,
+        Some(wait) => changed(&app, first, wait.min(MAX_WAIT)).await?,
         None => first,
     };
     let body = FileStatus { message: message(&record), file_info: FileInfo::from(&record) };
@@ -57,18 +55,12 @@ pub(crate) async fn show(
 }
 
 /// The record as soon as it shows something else than `first`, or as it is when the wait is over.
-async fn changed(
-    app: &App,
-    caller: &Caller,
-    file_id: &str,
-    first: Record,
-    wait: Duration,
-) -> Result<Record, ApiError> {
+async fn changed(app: &App, first: Record, wait: Duration) -> Result<Record, ApiError> {
     let (deadline, mut record) = (Instant::now() + wait, first.clone());
     let shown = |record: &Record| (record.status(), record.state.version().is_some());
     while !record.status().is_terminal() && shown(&record) == shown(&first) && Instant::now() < deadline {
-        sleep(LOOK_EVERY.min(deadline.saturating_duration_since(Instant::now()))).await;
-        record = app.record_of(&caller.owner, file_id).await?;
+        sleep(POLL_INTERVAL.min(deadline.saturating_duration_since(Instant::now()))).await;
+        record = app.stores.ledger.load(first.file_id).await?.ok_or(ApiError::FileNotFound)?;
     }
     Ok(record)
 }

@@ -10,15 +10,15 @@ use domain::id::Sha256;
 use domain::parts;
 use domain::record::{Record, UploadMethod};
 use domain::timestamp::Timestamp;
-use domain::upload::{Rejected, Upload, UploadRequest, accept};
+use domain::upload::{Upload, UploadError, UploadRequest, accept};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use utoipa::ToSchema;
 use web::view::Accepted;
-use web::{ApiError, Caller, Json, Problem};
+use web::{ApiError, Caller, Json, Problem, Refused};
 
 use crate::App;
-use crate::announce::{Way, announce};
+use crate::create_upload::{Way, create_upload};
 
 /// What the client is about to upload.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
@@ -95,7 +95,7 @@ pub(crate) struct UploadInstructions {
     responses(
         (status = 429, description = "A quota is used up; `Retry-After` says when to try again", body = Problem, content_type = "application/problem+json"),
         (status = 201, description = "Upload to `upload.url`", body = AcceptedDirect, headers(("Location" = String))),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -109,10 +109,10 @@ pub(crate) async fn create(
     let way = match body.method {
         Method::Put => Way::Put,
         Method::Post => Way::Post,
-        Method::Multipart if upload.declared_size.is_none() => return Err(Rejected::SizeNeeded.into()),
+        Method::Multipart if upload.declared_size.is_none() => return Err(UploadError::SizeNeeded.into()),
         Method::Multipart => Way::Parts { has_checksums: body.part_checksums },
     };
-    let record = announce(&app, caller.owner, upload.clone(), way, once.as_ref(), now).await?;
+    let record = create_upload(&app, caller.owner, upload.clone(), way, once.as_ref(), now).await?;
     let location = format!("/files/{}", record.file_id);
     let upload = match record.multipart() {
         Some(_) => UploadInstructions::in_parts(&record, &upload),

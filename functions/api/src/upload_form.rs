@@ -2,15 +2,16 @@
 
 mod disposition;
 
-use aws::{Created, ObjectWriter};
+use aws::ObjectWriter;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::id::{FileId, ObjectKey, Sha256};
-use domain::password::{InvalidPassword, Password};
+use domain::password::{Password, PasswordError};
 use domain::record::{Record, UploadMethod};
-use domain::upload::{Rejected, UploadRequest, accept};
+use domain::upload::{UploadError, UploadRequest, accept};
+use lifecycle::{Creation, NewUpload};
 use sha2::Digest as _;
 use utoipa::ToSchema;
 use web::view::Accepted;
@@ -84,10 +85,10 @@ async fn read_password(field: &mut Field<'_>) -> Result<String, ApiError> {
     while let Some(chunk) = field.chunk().await.map_err(|error| malformed(&error))? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > MOST_BYTES {
-            return Err(ApiError::Upload(InvalidPassword.into()));
+            return Err(ApiError::Upload(PasswordError.into()));
         }
     }
-    String::from_utf8(bytes).map_err(|_| ApiError::Upload(InvalidPassword.into()))
+    String::from_utf8(bytes).map_err(|_| ApiError::Upload(PasswordError.into()))
 }
 
 /// What the content length alone rules out is not read. The form around the file is small; 64 KiB are allowed for it.
@@ -108,7 +109,7 @@ fn too_large(app: &App) -> ApiError {
     if form < file {
         ApiError::UseDirectUpload { limit_bytes: form }
     } else {
-        ApiError::Upload(Rejected::TooLarge { limit_bytes: file })
+        ApiError::Upload(UploadError::TooLarge { limit_bytes: file })
     }
 }
 
@@ -143,21 +144,20 @@ async fn store(
         }
     }
     let now = aws::clock::now();
-    let record = Record { password, ..app.new_record(file, caller.owner, upload, UploadMethod::Form, now) };
-    let write_id = aws::clock::random_uuid().to_string();
-    let creation = aws::NewFile { record: &record, once: None, quotas: &app.quotas };
-    let refused = match app.stores.ledger.create(creation, &write_id).await {
-        Ok(Created::Exceeded(exceeded)) => Some(ApiError::QuotaExceeded { exceeded, now }),
-        Ok(Created::New | Created::Replay(_) | Created::KeyReused) => None,
-        Err(error) => Some(error.into()),
+    let new = NewUpload { file, owner: caller.owner, upload, method: UploadMethod::Form, password };
+    let refused = match app.creator().create(new, None, now).await {
+        Ok(Creation::New(record)) => {
+            // If this fails, or the process dies here, the sweep finds a record without an object and expires it.
+            writer.complete().await?;
+            return Ok(*record);
+        }
+        Ok(Creation::Exceeded(exceeded)) => ApiError::QuotaExceeded { exceeded, now },
+        // Only for requests with an idempotency key, which forms do not have.
+        Ok(Creation::Replay(_) | Creation::KeyReused) => ApiError::Internal,
+        Err(error) => error.into(),
     };
-    if let Some(refused) = refused {
-        abandon(writer).await;
-        return Err(refused);
-    }
-    // If this fails, or the process dies here, the sweep finds a record without an object and expires it.
-    writer.complete().await?;
-    Ok(record)
+    abandon(writer).await;
+    Err(refused)
 }
 
 /// Size and digest of what was copied. The digest is what the scan must find again.
@@ -177,7 +177,7 @@ async fn copy(
         writer.write(&chunk).await?;
     }
     if size_bytes == 0 {
-        return Err(Rejected::EmptyFile.into());
+        return Err(UploadError::EmptyFile.into());
     }
     Ok((size_bytes, Sha256::from_bytes(hasher.finalize().into())))
 }

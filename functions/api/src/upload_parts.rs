@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use aws::PartRequest;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use domain::id::Sha256;
-use domain::parts::{self, MAX_PARTS_AT_ONCE, MultipartUpload, PartsRefused, Whole};
+use domain::parts::{self, MAX_PARTS_AT_ONCE, MultipartUpload, PartsError, Whole};
 use domain::record::{Record, State as FileState};
 use domain::timestamp::Timestamp;
 use domain::upload::UploadPolicy;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{ApiError, Caller, Json, Problem};
+use web::{ApiError, FilePath, Json, NoSuchFile, OwnedFile, Problem, Refused};
 
 use crate::App;
 
@@ -78,22 +78,20 @@ pub(crate) struct StoredPart {
 /// Ask for requests that send parts
 ///
 /// Each is good for fifteen minutes, for exactly this part's length, and can be sent again until the upload is complete.
-#[utoipa::path(post, path = "/files/{file_id}/parts", tag = "files", request_body = WantedParts,
+#[utoipa::path(post, path = "/files/{file_id}/parts", tag = "files", request_body = WantedParts, params(FilePath),
     responses(
         (status = 200, description = "One request for each part", body = PartInstructions),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn presign(
     State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
+    OwnedFile(record): OwnedFile,
     Json(body): Json<WantedParts>,
 ) -> Result<axum::Json<PartInstructions>, ApiError> {
     let now = aws::clock::now();
-    let record = app.record_of(&caller.owner, &file_id).await?;
     let upload = open_upload(&record, now)?;
     if body.parts.is_empty() || body.parts.len() > MAX_PARTS_AT_ONCE {
-        return Err(PartsRefused::WrongNumber.into());
+        return Err(PartsError::WrongNumber.into());
     }
     // Nothing is signed before all of it is known to be right.
     let whole = record.whole(app.uploads.max_file_size);
@@ -118,21 +116,19 @@ pub(crate) async fn presign(
 /// Ask which parts are there
 ///
 /// To go on after an interruption, with the parts that are missing.
-#[utoipa::path(get, path = "/files/{file_id}/parts", tag = "files",
+#[utoipa::path(get, path = "/files/{file_id}/parts", tag = "files", params(FilePath),
     responses(
         (status = 200, description = "The parts that storage has", body = PartList),
-        (status = 404, description = "No such file of yours", body = Problem, content_type = "application/problem+json"),
+        NoSuchFile,
         (status = 409, description = "Not in parts, or over", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn list(
     State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
+    OwnedFile(record): OwnedFile,
 ) -> Result<axum::Json<PartList>, ApiError> {
-    let record = app.record_of(&caller.owner, &file_id).await?;
     let upload = open_upload(&record, aws::clock::now())?;
     let found = match app.stores.objects.list_parts(&record.object_key(), &upload.upload_id).await {
-        Err(error) if error.kind == aws::Kind::NotFound => return Err(PartsRefused::Over.into()),
+        Err(error) if error.kind == aws::StoreErrorKind::NotFound => return Err(PartsError::Over.into()),
         found => found?,
     };
     let parts = found.into_iter().map(|part| StoredPart {
@@ -152,11 +148,11 @@ pub(crate) async fn list(
 
 /// The upload that storage keeps for a record, while parts can be added to it.
 pub(crate) fn open_upload(record: &Record, now: Timestamp) -> Result<&MultipartUpload, ApiError> {
-    let upload = record.multipart().ok_or(PartsRefused::NotInParts)?;
+    let upload = record.multipart().ok_or(PartsError::NotInParts)?;
     match record.state {
-        FileState::Expired | FileState::Deleted => Err(domain::access::Denied::Gone.into()),
+        FileState::Expired | FileState::Deleted => Err(domain::access::AccessError::Gone.into()),
         FileState::Awaiting if now < record.upload_deadline => Ok(upload),
-        _ => Err(PartsRefused::Over.into()),
+        _ => Err(PartsError::Over.into()),
     }
 }
 
@@ -166,8 +162,8 @@ fn part_request(whole: Whole, upload: &MultipartUpload, part: &WantedPart) -> Re
     let sha256 = match (part.checksum_sha256.as_deref().map(Sha256::parse), upload.has_checksums) {
         (Some(Ok(digest)), true) => Some(digest),
         (None, false) => None,
-        (None | Some(Err(_)), true) => return Err(PartsRefused::ChecksumNeeded { number }.into()),
-        (Some(_), false) => return Err(PartsRefused::ChecksumUnused { number }.into()),
+        (None | Some(Err(_)), true) => return Err(PartsError::ChecksumNeeded { number }.into()),
+        (Some(_), false) => return Err(PartsError::ChecksumUnused { number }.into()),
     };
     Ok(PartRequest { number, size_bytes, sha256 })
 }

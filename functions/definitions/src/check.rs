@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clamd::{Engine, EngineError, Scan, Transport, harmless};
-use domain::verdict::{Engine as EngineStamp, EngineReply};
+use domain::verdict::{EngineReply, EngineVersion};
 use thiserror::Error;
 
 use crate::Context;
@@ -27,7 +27,7 @@ const SCAN_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Starts an engine with the set that freshclam left, checks it and stops the engine. Returns what the engine
 /// is.
-pub(crate) async fn check(context: &Context) -> Result<EngineStamp, CheckError> {
+pub(crate) async fn check(context: &Context) -> Result<EngineVersion, CheckError> {
     let made = std::fs::create_dir_all(&context.engine.run_directory);
     made.map_err(EngineError::TemporaryDirectory)?;
     let engine = Engine::new(context.engine.clone(), Transport::Stream);
@@ -36,7 +36,7 @@ pub(crate) async fn check(context: &Context) -> Result<EngineStamp, CheckError> 
     checked
 }
 
-async fn check_with(context: &Context, engine: &Engine) -> Result<EngineStamp, CheckError> {
+async fn check_with(context: &Context, engine: &Engine) -> Result<EngineVersion, CheckError> {
     let stamp = engine.check().await?;
     for path in &context.known_good {
         let file = File::open(path).map_err(|error| CheckError::Unreadable(path.clone(), error))?;

@@ -1,11 +1,13 @@
-//! Answers CloudFormation's custom resource with the public key that scanners are deployed with, and
-//! publishes the first set of a new stack.
+//! Answers CloudFormation: with the public key that scanners are deployed with. A new stack gets its first
+//! set of definitions; a stack that is deleted gets its bucket emptied, because CloudFormation deletes only
+//! empty ones.
 //!
 //! The protocol: AWS, "Custom resource request and response objects".
 
 use std::time::Duration;
 
 use anyhow::Context as _;
+use aws::StoreError;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_rustls::HttpsConnectorBuilder;
@@ -13,7 +15,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Report, update};
+use crate::{Context, UpdateReport, update};
 
 /// The fields that are used.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,6 +40,8 @@ pub(crate) enum RequestType {
 #[serde(rename_all = "PascalCase")]
 struct Response<'a> {
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     physical_resource_id: &'static str,
     stack_id: &'a str,
     request_id: &'a str,
@@ -52,9 +56,10 @@ struct Data {
 }
 
 impl<'a> Response<'a> {
-    fn success(request: &'a ResourceRequest, public_key: String) -> Self {
+    fn new(request: &'a ResourceRequest, public_key: String, error: Option<&StoreError>) -> Self {
         Self {
-            status: "SUCCESS",
+            status: if error.is_none() { "SUCCESS" } else { "FAILED" },
+            reason: error.map(|error| aws::log::chain(error)),
             physical_resource_id: "airlock-definitions",
             stack_id: &request.stack_id,
             request_id: &request.request_id,
@@ -66,9 +71,10 @@ impl<'a> Response<'a> {
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sends the public key to CloudFormation. For a new stack a first set is published before; if that fails,
-/// the stack is created all the same, the schedule retries, and files wait.
-pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyhow::Result<Report> {
+/// Sends the public key to CloudFormation. A new stack gets its first set before that: if publishing fails, the
+/// stack is created all the same, the schedule retries, and files wait. The bucket of a stack that is deleted is
+/// emptied: if that fails, CloudFormation gets the reason and stops.
+pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyhow::Result<UpdateReport> {
     if request.request_type == RequestType::Create
         && let Err(error) = update(context, aws::clock::now()).await
     {
@@ -77,8 +83,12 @@ pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyho
             "no definitions yet; files wait for the next update"
         );
     }
+    let emptied = match request.request_type {
+        RequestType::Delete => context.bucket.empty().await,
+        RequestType::Create | RequestType::Update => Ok(()),
+    };
     let public_key = context.key.public_key().to_string();
-    let response = Response::success(&request, public_key.clone());
+    let response = Response::new(&request, public_key.clone(), emptied.as_ref().err());
     let connector = HttpsConnectorBuilder::new().with_native_roots().context("no certificate store")?;
     let client =
         Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build());
@@ -86,7 +96,8 @@ pub(crate) async fn answer(context: &Context, request: ResourceRequest) -> anyho
     let put = http::Request::put(&request.response_url).body(body)?;
     let answered = tokio::time::timeout(ANSWER_TIMEOUT, client.request(put)).await??;
     anyhow::ensure!(answered.status().is_success(), "CloudFormation answered {}", answered.status());
-    Ok(Report::Stack { public_key })
+    emptied.context("the definitions bucket is not empty")?;
+    Ok(UpdateReport::Stack { public_key })
 }
 
 #[cfg(test)]
@@ -94,17 +105,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Command, Event};
+    use crate::{Command, UpdateEvent};
 
-    fn event(json: serde_json::Value) -> serde_json::Result<Event> {
+    fn event(json: serde_json::Value) -> serde_json::Result<UpdateEvent> {
         serde_json::from_value(json)
     }
 
     #[test]
     fn an_event_is_a_command_or_a_request_of_cloudformation_and_nothing_else() {
-        assert!(matches!(event(json!({ "action": "update" })), Ok(Event::Command(Command::Update))));
+        assert!(matches!(event(json!({ "action": "update" })), Ok(UpdateEvent::Command(Command::Update))));
         let rollback = event(json!({ "action": "rollback", "serial": 7 }));
-        assert!(matches!(rollback, Ok(Event::Command(Command::Rollback { serial: 7 }))));
+        assert!(matches!(rollback, Ok(UpdateEvent::Command(Command::Rollback { serial: 7 }))));
         for refused in [json!({ "action": "rollback" }), json!({ "action": "delete" }), json!({})] {
             assert!(event(refused.clone()).is_err(), "{refused}");
         }
@@ -116,9 +127,9 @@ mod tests {
             "RequestType": "Create", "ResponseURL": "https://example.com/answer", "StackId": "stack",
             "RequestId": "request", "LogicalResourceId": "Definitions", "ResourceType": "Custom::Definitions",
         });
-        let Ok(Event::Stack(request)) = event(request) else { panic!("a request of CloudFormation") };
+        let Ok(UpdateEvent::Stack(request)) = event(request) else { panic!("a request of CloudFormation") };
         assert_eq!(request.request_type, RequestType::Create);
-        let answer = serde_json::to_value(Response::success(&request, "key".to_owned())).unwrap();
+        let answer = serde_json::to_value(Response::new(&request, "key".to_owned(), None)).unwrap();
         assert_eq!(
             answer,
             json!({

@@ -1,63 +1,83 @@
-//! How is the definitions function set up on AWS?
+//! The definitions function's settings, and how it connects to AWS.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws::env::{ConfigError, EngineChoice, Env};
 use aws::{DefinitionBucket, Sdk, Secret};
 use clamd::freshclam::{Databases, Freshclam, Mirror};
-use clamd::{DaemonConfig, Limits, Program};
+use clamd::{DaemonConfig, EngineLimits, EngineProgram};
 use definition_set::SigningKey;
+use settings::{
+    ConfigError, DefinitionBucketSettings, EngineChoice, EngineSettings, Environment, FreshnessSettings,
+    LayerSettings, PublisherSettings, SecretText,
+};
 
 use crate::Context;
 
-/// The definitions function's settings.
+/// The settings of the definitions function on AWS.
 #[derive(Clone, Debug)]
-pub struct Config {
-    bucket: String,
-    signing_key_arn: String,
-    mirror: Mirror,
-    clamd: PathBuf,
-    /// `None` if scanners run clamd.
-    airlock_engine: Option<PathBuf>,
-    freshclam: PathBuf,
-    certificates: PathBuf,
-    /// Where databases are fetched to and checked. Its path must be short.
-    scratch: PathBuf,
-    proxy: Vec<(String, String)>,
-    ttl: Duration,
+pub struct PublisherDeployment {
+    bucket: DefinitionBucketSettings,
+    publisher: PublisherSettings,
+    layer: LayerSettings,
+    engine: EngineSettings,
+    freshness: FreshnessSettings,
+    proxy: Vec<(String, SecretText)>,
 }
 
-impl Config {
-    const SETTINGS: [&'static str; 6] = [
-        "AIRLOCK_CLAMD",
-        "AIRLOCK_DEFINITIONS_BUCKET",
-        "AIRLOCK_ENGINE",
-        "AIRLOCK_FRESHCLAM",
-        "AIRLOCK_SCRATCH",
-        "AIRLOCK_SIGNING_KEY_ARN",
-    ];
-
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        env.refuse_unknown(&Self::SETTINGS)?;
-        let mirror =
-            env.get("DEFINITIONS_MIRROR").map_or(Mirror::Official, |url| Mirror::Private(url.to_owned()));
+impl PublisherDeployment {
+    pub fn read(env: &Environment) -> Result<Self, ConfigError> {
+        env.refuse_unknown(&[
+            &DefinitionBucketSettings::SUBJECT,
+            &PublisherSettings::SUBJECT,
+            &LayerSettings::SUBJECT,
+        ])?;
         Ok(Self {
-            bucket: env.required("AIRLOCK_DEFINITIONS_BUCKET")?.to_owned(),
-            signing_key_arn: env.required("AIRLOCK_SIGNING_KEY_ARN")?.to_owned(),
-            mirror,
-            clamd: env.get("AIRLOCK_CLAMD").unwrap_or("/opt/bin/clamd").into(),
-            airlock_engine: (env.engine()? == Some(EngineChoice::Snapshot))
-                .then(|| env.get("AIRLOCK_ENGINE").unwrap_or("/opt/bin/airlock-engine").into()),
-            freshclam: env.get("AIRLOCK_FRESHCLAM").unwrap_or("/opt/bin/freshclam").into(),
-            certificates: "/opt/etc/ssl/ca-certificates.crt".into(),
-            scratch: env.get("AIRLOCK_SCRATCH").unwrap_or("/tmp/airlock").into(),
+            bucket: DefinitionBucketSettings::read(env)?,
+            publisher: PublisherSettings::read(env)?,
+            layer: LayerSettings::read(env)?,
+            engine: EngineSettings::read(env)?,
+            freshness: FreshnessSettings::read(env)?,
             proxy: env.proxy(),
-            ttl: env.freshness()?.max_age,
         })
     }
+
+    fn freshclam(&self) -> Freshclam {
+        let mirror = self.publisher.mirror.clone();
+        let proxy = self.proxy.iter().map(|(name, value)| (name.clone(), value.exposed().to_owned()));
+        Freshclam {
+            program: self.publisher.freshclam.clone(),
+            directory: self.layer.scratch.join("databases"),
+            mirror: mirror.map_or(Mirror::Official, Mirror::Private),
+            databases: Databases::Official,
+            certificates: Some(CERTIFICATES.into()),
+            proxy: proxy.collect(),
+        }
+    }
+
+    /// The engine that checks what freshclam left.
+    fn clamd(&self, freshclam: &Freshclam) -> DaemonConfig {
+        DaemonConfig {
+            program: EngineProgram::Clamd(self.layer.clamd.clone()),
+            launcher: vec![],
+            run_directory: self.layer.scratch.join("run"),
+            definitions_directory: freshclam.directory.clone(),
+            limits: EngineLimits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(1) },
+            start_timeout: Duration::from_mins(2),
+        }
+    }
+
+    /// The engine that makes snapshots; `None` if scanners run clamd.
+    fn snapshot_engine(&self, clamd: &DaemonConfig) -> Option<DaemonConfig> {
+        let program = || EngineProgram::AirlockEngine(self.layer.airlock_engine.clone());
+        let is_used = self.engine.engine == Some(EngineChoice::Snapshot);
+        is_used.then(|| DaemonConfig { program: program(), ..clamd.clone() })
+    }
 }
+
+/// The certificate authorities, in the layer.
+const CERTIFICATES: &str = "/opt/etc/ssl/ca-certificates.crt";
 
 /// ClamAV's own test files, where the layer has them.
 const KNOWN_BAD: &str = "/opt/share/clamav-testfiles";
@@ -75,39 +95,21 @@ fn files_of(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 impl Context {
     /// Reads the signing key. Anything wrong fails the init phase.
-    pub async fn connect(config: Config) -> anyhow::Result<Self> {
+    pub async fn connect(deployment: PublisherDeployment) -> anyhow::Result<Self> {
         let sdk = Sdk::from_environment().await;
-        let secret = Secret::new(sdk.secrets(), config.signing_key_arn).read().await?;
-        let key = SigningKey::from_secret(&secret.current).context("the signing secret is too short")?;
-        let work = config.scratch;
-        let freshclam = Freshclam {
-            program: config.freshclam,
-            directory: work.join("databases"),
-            mirror: config.mirror,
-            databases: Databases::Official,
-            certificates: Some(config.certificates),
-            proxy: config.proxy,
-        };
-        let engine = DaemonConfig {
-            program: Program::Clamd(config.clamd.clone()),
-            launcher: vec![],
-            run_directory: work.join("run"),
-            definitions_directory: freshclam.directory.clone(),
-            limits: Limits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(1) },
-            start_timeout: Duration::from_mins(2),
-        };
-        let snapshots = config
-            .airlock_engine
-            .map(|path| DaemonConfig { program: Program::AirlockEngine(path), ..engine.clone() });
+        let secret = Secret::new(sdk.secrets(), deployment.publisher.signing_key_arn.clone());
+        let key = SigningKey::from_secret(&secret.read().await?.current);
+        let freshclam = deployment.freshclam();
+        let engine = deployment.clamd(&freshclam);
         Ok(Self {
-            bucket: DefinitionBucket::new(&sdk, config.bucket),
-            key,
+            key: key.context("the signing secret is too short")?,
+            snapshots: deployment.snapshot_engine(&engine),
+            known_good: vec!["/proc/self/exe".into(), deployment.layer.clamd],
+            known_bad: files_of(KNOWN_BAD.as_ref())?,
+            bucket: DefinitionBucket::new(&sdk, deployment.bucket.bucket),
+            ttl: deployment.freshness.max_age,
             freshclam,
             engine,
-            known_good: vec!["/proc/self/exe".into(), config.clamd],
-            known_bad: files_of(KNOWN_BAD.as_ref())?,
-            snapshots,
-            ttl: config.ttl,
         })
     }
 }

@@ -21,7 +21,7 @@ use clamd::{DaemonConfig, freshclam::Freshclam};
 use definition_set::SigningKey;
 use serde::{Deserialize, Serialize};
 
-pub use config::Config;
+pub use config::PublisherDeployment;
 pub use rollback::{RollbackError, roll_back};
 pub use update::{UpdateError, update};
 
@@ -47,7 +47,7 @@ pub struct Context {
 /// The function's input.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub enum Event {
+pub enum UpdateEvent {
     Command(Command),
     /// CloudFormation created, updated or deleted the stack.
     Stack(cloudformation::ResourceRequest),
@@ -65,7 +65,7 @@ pub enum Command {
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Report {
+pub enum UpdateReport {
     Published {
         serial: u64,
         version: String,
@@ -83,11 +83,13 @@ pub enum Report {
 }
 
 /// Handles one event. An error changes nothing, and fails the invocation, so that its alarm fires.
-pub async fn handle(context: &Context, event: Event) -> anyhow::Result<Report> {
+pub async fn handle(context: &Context, event: UpdateEvent) -> anyhow::Result<UpdateReport> {
     let report = match event {
-        Event::Command(Command::Update) => update(context, aws::clock::now()).await?,
-        Event::Command(Command::Rollback { serial }) => roll_back(context, serial, aws::clock::now()).await?,
-        Event::Stack(request) => cloudformation::answer(context, request).await?,
+        UpdateEvent::Command(Command::Update) => update(context, aws::clock::now()).await?,
+        UpdateEvent::Command(Command::Rollback { serial }) => {
+            roll_back(context, serial, aws::clock::now()).await?
+        }
+        UpdateEvent::Stack(request) => cloudformation::answer(context, request).await?,
     };
     tracing::info!(?report, "done");
     Ok(report)

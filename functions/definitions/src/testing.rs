@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clamd::freshclam::{Databases, Freshclam, Mirror};
-use clamd::{DaemonConfig, Limits, Program};
-use definition_set::{Draft, FileName, Manifest, SetFile, SigningKey, publish};
+use clamd::{DaemonConfig, EngineLimits, EngineProgram};
+use definition_set::{DatabaseName, Draft, Manifest, SetFile, SigningKey, publish};
 use domain::freshness::Definitions;
 use domain::id::Sha256;
 use domain::timestamp::Timestamp;
@@ -26,7 +26,11 @@ pub(crate) fn definitions(version: &str, built_at: Timestamp) -> Definitions {
 }
 
 pub(crate) fn set_file(name: &str, digest: u8) -> SetFile {
-    SetFile { name: FileName::parse(name).unwrap(), size_bytes: 1, sha256: Sha256::from_bytes([digest; 32]) }
+    SetFile {
+        name: DatabaseName::parse(name).unwrap(),
+        size_bytes: 1,
+        sha256: Sha256::from_bytes([digest; 32]),
+    }
 }
 
 pub(crate) fn manifest(serial: u64, version: &str, built_at: Timestamp) -> Manifest {
@@ -56,11 +60,11 @@ pub(crate) fn publisher(test: &TestStores) -> Context {
         proxy: vec![],
     };
     let engine = DaemonConfig {
-        program: Program::Clamd(missing),
+        program: EngineProgram::Clamd(missing),
         launcher: vec![],
         run_directory: work.join("run"),
         definitions_directory: freshclam.directory.clone(),
-        limits: Limits { max_file_size: 1 << 20, max_scan_time: Duration::from_secs(1) },
+        limits: EngineLimits { max_file_size: 1 << 20, max_scan_time: Duration::from_secs(1) },
         start_timeout: Duration::from_secs(1),
     };
     Context {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws::metrics::Metric;
 use aws::{Pointer, StoreError};
 use clamd::definitions::DefinitionsError;
-use clamd::freshclam::{Databases, FreshclamError, Outcome, STATE_FILE};
+use clamd::freshclam::{Databases, FreshclamError, STATE_FILE, UpdateOutcome};
 use definition_set::{
     Draft, InstallError, Manifest, PublishError, SetFile, Sources, describe_files, install, open, publish,
 };
@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::check::{CheckError, check};
 use crate::snapshot::{self, Made};
-use crate::{Context, Report};
+use crate::{Context, UpdateReport};
 
 /// Why nothing was published.
 #[derive(Debug, Error)]
@@ -48,7 +48,7 @@ pub enum UpdateError {
 const FRESHCLAM_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Updates and publishes. Of two concurrent updates only the first replaces the pointer; the other one fails.
-pub async fn update(context: &Context, now: Timestamp) -> Result<Report, UpdateError> {
+pub async fn update(context: &Context, now: Timestamp) -> Result<UpdateReport, UpdateError> {
     let before = Before::read(context).await?;
     let updated = update_from(context, &before, now).await;
     let published = match &updated {
@@ -95,14 +95,14 @@ async fn update_from(
     context: &Context,
     before: &Before,
     now: Timestamp,
-) -> Result<(Report, Option<Definitions>), UpdateError> {
+) -> Result<(UpdateReport, Option<Definitions>), UpdateError> {
     let databases = &context.freshclam.directory;
     prepare(context, before.manifest.as_ref()).await?;
     let ran = context.freshclam.run(FRESHCLAM_TIMEOUT, |line| tracing::info!(line, "freshclam")).await;
     keep_state(context).await?;
-    if ran? == Outcome::CoolingDown {
+    if ran? == UpdateOutcome::CoolingDown {
         tracing::warn!("a mirror refused a request; it is not asked again before the time that it gave");
-        return Ok((Report::CoolingDown, None));
+        return Ok((UpdateReport::CoolingDown, None));
     }
     let (files, definitions) = (describe_files(databases)?, clamd::definitions::read(databases)?);
     if let Some(missing) = missing(&context.freshclam.databases, &files) {
@@ -110,7 +110,7 @@ async fn update_from(
     }
     let withdrawn = match decide(before.manifest.as_ref(), &definitions)? {
         Decision::Publish { withdrawn } => withdrawn,
-        Decision::Withdrawn => return Ok((Report::Withdrawn { version: definitions.version }, None)),
+        Decision::Withdrawn => return Ok((UpdateReport::Withdrawn { version: definitions.version }, None)),
     };
     let engine = check(context).await?.version;
     let made = snapshot_of(context, &files, &definitions, before.manifest.as_ref()).await;
@@ -124,7 +124,7 @@ async fn update_from(
     if let Some(path) = path {
         let _ = std::fs::remove_file(path);
     }
-    let report = Report::Published { serial: manifest.serial, version: manifest.definitions.version };
+    let report = UpdateReport::Published { serial: manifest.serial, version: manifest.definitions.version };
     Ok((report, Some(definitions)))
 }
 
@@ -199,7 +199,7 @@ async fn prepare(context: &Context, manifest: Option<&Manifest>) -> Result<(), U
 fn is_damage(error: &InstallError) -> bool {
     match error {
         InstallError::OtherContent(_) => true,
-        InstallError::Store(error) => error.kind == aws::Kind::NotFound,
+        InstallError::Store(error) => error.kind == aws::StoreErrorKind::NotFound,
         InstallError::Directory(..) => false,
     }
 }
@@ -238,7 +238,7 @@ fn missing(wanted: &Databases, files: &[SetFile]) -> Option<String> {
 
 /// Emits the metrics that the alarms read.
 fn report_age(published: Option<&Definitions>, is_updated: bool, now: Timestamp) {
-    aws::metrics::emit(&aws::metrics::Event {
+    aws::metrics::emit(&aws::metrics::MetricEvent {
         service: "definitions",
         dimensions: &[],
         metrics: &age_metrics(published, is_updated, now),

@@ -13,12 +13,12 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
-use domain::access::{DOWNLOAD_URL_TTL, Denied, DownloadGrant, LinkClaims, grant};
+use domain::access::{AccessError, DOWNLOAD_URL_TTL, DownloadGrant, LinkClaims, grant};
 use domain::timestamp::Timestamp;
 use serde::Serialize;
 use web::{ApiError, LinkKey, LoopbackOnly};
 
-pub use config::Config;
+pub use config::DownloadDeployment;
 
 /// What the handlers need. Built once per process.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ async fn follow(
     if context.stores.ledger.count_download(&grant).await?.is_none() {
         // The record changed since it was read: read it again for the reason.
         granted(&context, &claims).await?;
-        return Err(Denied::LimitReached.into());
+        return Err(AccessError::LimitReached.into());
     }
     let (url, expires_at) = context.stores.objects.presign_get(&grant, DOWNLOAD_URL_TTL, now).await?;
     Ok(response(url, expires_at, wants_json(&headers)))
@@ -79,7 +79,7 @@ async fn follow(
 
 /// The grant for these claims by the record as it is now.
 async fn granted(context: &Context, claims: &LinkClaims) -> Result<DownloadGrant, ApiError> {
-    let record = context.stores.ledger.load(claims.file_id).await?.ok_or(Denied::Gone)?;
+    let record = context.stores.ledger.load(claims.file_id).await?.ok_or(AccessError::Gone)?;
     Ok(grant(&record, claims, aws::clock::now())?)
 }
 

@@ -1,11 +1,12 @@
 //! Download function: link tokens become redirects.
 
-use aws::env::Env;
 use lambda_http::{Error, run};
+use settings::Environment;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    aws::log::to_cloudwatch("download");
-    let context = download::Context::connect(download::Config::from_env(&Env::read())?).await?;
+    let env = Environment::of_process();
+    aws::log::to_cloudwatch("download", &env)?;
+    let context = download::Context::connect(download::DownloadDeployment::read(&env)?).await?;
     run(download::router(context)).await
 }

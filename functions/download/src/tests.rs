@@ -5,13 +5,13 @@ use std::time::Duration;
 use aws::Stores;
 use axum::body::Body;
 use axum::http::Request;
-use domain::aftermath;
 use domain::id::{FileId, ObjectKey, Version};
-use domain::machine::{Event, MachinePolicy};
+use domain::machine::{self, Event, MachinePolicy};
 use domain::record::{Record, State};
 use domain::verdict::{ScanError, Unscannable, Verdict};
 use fixtures::{TestStores, awaiting, clean, infected, version, with_verdict};
 use http_body_util::BodyExt as _;
+use lifecycle::Transitions;
 use serde_json::Value;
 use tower_service::Service as _;
 use web::TokenSigner;
@@ -32,6 +32,12 @@ struct Answer {
 }
 
 impl Downloads {
+    async fn apply(&self, file: FileId, event: &Event) {
+        let transitions = Transitions { stores: &self.test.stores, policy: &MachinePolicy::default() };
+        let applied = transitions.apply(file, event, aws::clock::now()).await.unwrap().unwrap();
+        assert_eq!(applied.kept, None);
+    }
+
     async fn start() -> Self {
         let test = TestStores::start().await;
         let signer = TokenSigner::new(b"a key of at least thirty-two bytes").unwrap();
@@ -160,9 +166,8 @@ async fn an_operators_release_makes_an_infected_file_downloadable() {
     let downloads = Downloads::start().await;
     let record = downloads.stored(infected).await;
     let (sha256, now) = (record.judgement().unwrap().sha256.unwrap(), aws::clock::now());
-    let release = aftermath::release(&record, sha256, "a sample", record.owner.clone(), now).unwrap();
-    let (ledger, released) = (&downloads.test.stores.ledger, Event::Released { release });
-    ledger.apply(record.file_id, &released, &MachinePolicy::default(), now).await.unwrap();
+    let release = machine::release(&record, sha256, "a sample", record.owner.clone(), now).unwrap();
+    downloads.apply(record.file_id, &Event::Released { release }).await;
     let link = claims(&downloads.test.record(record.file_id).await);
     assert_eq!(downloads.follow(&link).await.status, StatusCode::FOUND);
     let revoked = LinkClaims { generation: link.generation + 1, ..link };
@@ -221,8 +226,7 @@ async fn a_verdict_that_changes_after_the_grant_is_not_counted() {
     let link = claims(&record);
     let granted = grant(&record, &link, aws::clock::now()).unwrap();
     let Stores { ledger, .. } = &downloads.test.stores;
-    let now = aws::clock::now();
-    ledger.apply(record.file_id, &Event::LinksRevoked, &MachinePolicy::default(), now).await.unwrap();
+    downloads.apply(record.file_id, &Event::LinksRevoked).await;
     assert_eq!(ledger.count_download(&granted).await.unwrap(), None);
     assert_eq!(refusal(&downloads.follow(&link).await), (410, "link_revoked"));
 }

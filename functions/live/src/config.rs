@@ -1,42 +1,69 @@
-//! How is the live function set up on AWS?
+//! The live function's settings, and how it connects to AWS.
 
 use std::time::Duration;
 
-use aws::env::{ConfigError, Env};
 use aws::{Sdk, Stores};
-use web::{Identity, IdentityConfig, LoopbackOnly, Verifier};
+use settings::{
+    ConfigError, DeploymentSettings, Environment, IdentitySettings, LiveStreamSettings, OriginSettings,
+    StoreSettings,
+};
+use web::{Identity, LoopbackOnly, Verifier};
 
 use crate::{Context, Settings};
 
-/// The live function's settings.
+/// What streams need, wherever they are served.
 #[derive(Clone, Debug)]
-pub struct Config {
-    env: Env,
+pub struct LiveSettings {
+    pub origins: OriginSettings,
+    pub streams: LiveStreamSettings,
 }
 
-impl Config {
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        env.refuse_unknown(&Stores::SETTINGS)?;
-        Ok(Self { env: env.clone() })
+/// The settings of the live function on AWS.
+#[derive(Clone, Debug)]
+pub struct LiveDeployment {
+    settings: LiveSettings,
+    stores: StoreSettings,
+    identity: IdentitySettings,
+}
+
+/// On AWS each look is a query, and each second of a stream is paid for. On one machine changes are announced
+/// within the process, so that streams rarely depend on it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+impl LiveDeployment {
+    pub fn read(env: &Environment) -> Result<Self, ConfigError> {
+        env.refuse_unknown(&[&DeploymentSettings::SUBJECT])?;
+        let (origins, streams) = (OriginSettings::read(env)?, LiveStreamSettings::read(env)?);
+        Ok(Self {
+            settings: LiveSettings { origins, streams },
+            stores: StoreSettings::read(env)?,
+            identity: IdentitySettings::read(env)?,
+        })
     }
 }
 
 impl Context {
+    pub fn new(
+        settings: LiveSettings,
+        stores: Stores,
+        identity: Identity,
+        loopback_only: LoopbackOnly,
+    ) -> Self {
+        let LiveStreamSettings { longest_stream, n_workers } = settings.streams;
+        Self {
+            stores,
+            identity,
+            allowed_origins: settings.origins.allowed_origins,
+            loopback_only,
+            settings: Settings { poll_interval: LOOK_EVERY, longest_stream, n_workers },
+        }
+    }
+
     /// Connects to AWS. Anything wrong fails the init phase.
-    pub async fn connect(config: Config) -> anyhow::Result<Self> {
+    pub async fn connect(deployment: LiveDeployment) -> anyhow::Result<Self> {
+        let LiveDeployment { settings, stores, identity } = deployment;
         let sdk = Sdk::from_environment().await;
-        let env = &config.env;
-        Ok(Self {
-            stores: Stores::from_env(env, &sdk)?,
-            identity: Identity::Jwt(Verifier::new(IdentityConfig::from_env(env)?)?.into()),
-            allowed_origins: env.list("ALLOWED_ORIGINS"),
-            loopback_only: LoopbackOnly::No,
-            settings: Settings {
-                // Each look is a query, and each second of a stream is paid for.
-                look_every: Duration::from_secs(1),
-                longest_stream: Duration::from_secs(env.parsed("LIVE_STREAM_SECONDS", 300)?),
-                n_workers: env.parsed("SCAN_CONCURRENCY", 10)?,
-            },
-        })
+        let identity = Identity::Jwt(Verifier::new(identity)?.into());
+        Ok(Self::new(settings, Stores::connect(&stores, &sdk), identity, LoopbackOnly::No))
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use aws::{Change, Ledger, StoreError};
 use axum::response::sse::Event;
+use domain::history::EventKind;
 use domain::id::{FileId, OwnerId};
-use domain::journal::Kind;
 use domain::record::{Record, State};
 use domain::timestamp::Timestamp;
 use futures_util::Stream;
@@ -51,7 +51,7 @@ impl Position {
     /// Whether everything that has happened to this file was seen.
     pub(crate) fn has_seen(&self, record: &Record) -> bool {
         self.file == Some(record.file_id)
-            && self.seq >= record.journal.last_seq()
+            && self.seq >= record.history.last_seq()
             && self.at >= record.changed_at
     }
 }
@@ -67,7 +67,7 @@ impl fmt::Display for Position {
 
 /// Whether nothing will happen to a file unless somebody does something.
 pub(crate) fn is_quiet(record: &Record) -> bool {
-    let is_rescanning = record.aftermath().is_some_and(|aftermath| aftermath.rescan.is_on());
+    let is_rescanning = record.post_verdict().is_some_and(|post_verdict| post_verdict.rescan.is_on());
     record.status().is_terminal() && !is_rescanning
 }
 
@@ -159,7 +159,7 @@ impl Follower {
             }
             tokio::select! {
                 _ = changes.changed() => {}
-                () = sleep(settings.look_every) => {}
+                () = sleep(settings.poll_interval) => {}
                 () = sender.closed() => return Ok(()),
             }
         }
@@ -189,7 +189,7 @@ impl Follower {
             let before = self.sent.get(&file).copied();
             let seen_seq = before.map_or(0, |sent| sent.seq);
             let mut n_sent = 0;
-            let new = record.journal.after(seen_seq).filter(|entry| entry.at >= self.since);
+            let new = record.history.after(seen_seq).filter(|entry| entry.at >= self.since);
             for entry in new {
                 let event = message::entry(&record, entry.seq, entry.kind, entry.at);
                 sender.send(event).await.map_err(|_| Ended)?;
@@ -199,7 +199,7 @@ impl Follower {
             if n_sent == 0 && has_changed {
                 sender.send(message::updated(&record)).await.map_err(|_| Ended)?;
             }
-            self.sent.insert(file, Sent { seq: record.journal.last_seq(), changed_at: record.changed_at });
+            self.sent.insert(file, Sent { seq: record.history.last_seq(), changed_at: record.changed_at });
             if record.status().is_terminal() {
                 self.waiting.remove(&file);
             } else {
@@ -236,7 +236,8 @@ impl Follower {
 
 fn scan_started_at(record: &Record) -> Option<Timestamp> {
     let is_scanning = matches!(record.state, State::Scanning { .. });
-    let mut started = record.journal.entries().iter().rev().filter(|entry| entry.kind == Kind::ScanStarted);
+    let mut started =
+        record.history.entries().iter().rev().filter(|entry| entry.kind == EventKind::ScanStarted);
     started.next().map(|entry| entry.at).filter(|_| is_scanning)
 }
 

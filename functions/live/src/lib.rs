@@ -11,21 +11,20 @@ mod message;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::Stores;
-use axum::extract::{FromRef, Path, State};
+use aws::{Ledger, Stores};
+use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
-use domain::id::FileId;
 use domain::timestamp::Timestamp;
-use web::{ApiError, Caller, Identity, LoopbackOnly};
+use web::{ApiError, Caller, Identity, LoopbackOnly, OwnedFile};
 
 use crate::estimate::Estimator;
 use crate::follow::{Follower, Position};
 
-pub use config::Config;
+pub use config::{LiveDeployment, LiveSettings};
 
 /// What following needs. Built once per process.
 #[derive(Clone, Debug)]
@@ -41,7 +40,7 @@ pub struct Context {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How often the ledger is looked at without being told that something changed: what other processes do shows no sooner.
-    pub look_every: Duration,
+    pub poll_interval: Duration,
     /// A stream ends after this, and the client comes back.
     pub longest_stream: Duration,
     /// How many scans run at once, as far as that is known.
@@ -57,6 +56,12 @@ struct App {
 impl FromRef<App> for Identity {
     fn from_ref(app: &App) -> Self {
         app.context.identity.clone()
+    }
+}
+
+impl FromRef<App> for Ledger {
+    fn from_ref(app: &App) -> Self {
+        app.context.stores.ledger.clone()
     }
 }
 
@@ -85,22 +90,16 @@ async fn of_owner(State(app): State<App>, caller: Caller, headers: HeaderMap) ->
 /// One file of the caller. Ends when nothing more will happen soon; coming back then gets 204, which tells browsers to stay away.
 async fn of_file(
     State(app): State<App>,
-    caller: Caller,
-    Path(file_id): Path<String>,
+    OwnedFile(record): OwnedFile,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let file = FileId::parse(&file_id).map_err(|_| ApiError::FileNotFound)?;
-    let record = app.context.stores.ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
-    if record.owner != caller.owner {
-        return Err(ApiError::FileNotFound);
-    }
     let position = last_event_id(&headers);
     let has_seen_all = position.is_some_and(|position| position.has_seen(&record));
     if has_seen_all && follow::is_quiet(&record) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let position = position.unwrap_or_else(|| Position::beginning(file));
-    Ok(stream(&app, Follower::of_file(app.context.stores.ledger.clone(), file, position)))
+    let position = position.unwrap_or_else(|| Position::beginning(record.file_id));
+    Ok(stream(&app, Follower::of_file(app.context.stores.ledger.clone(), record.file_id, position)))
 }
 
 fn stream(app: &App, follower: Follower) -> Response {

@@ -1,11 +1,12 @@
 //! Live function: server-sent events through a function URL that streams its response.
 
-use aws::env::Env;
 use lambda_http::{Error, run_with_streaming_response};
+use settings::Environment;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    aws::log::to_cloudwatch("live");
-    let context = live::Context::connect(live::Config::from_env(&Env::read())?).await?;
+    let env = Environment::of_process();
+    aws::log::to_cloudwatch("live", &env)?;
+    let context = live::Context::connect(live::LiveDeployment::read(&env)?).await?;
     run_with_streaming_response(live::router(context)).await
 }

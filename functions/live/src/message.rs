@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::response::sse::Event;
+use domain::history::{EventId, EventKind};
 use domain::id::FileId;
-use domain::journal::{EventId, Kind};
 use domain::record::{Record, Status};
 use domain::timestamp::Timestamp;
 use serde::Serialize;
@@ -37,15 +37,15 @@ struct Progress {
     estimated_seconds: Option<f64>,
 }
 
-/// An entry of the journal.
-pub(crate) fn entry(record: &Record, seq: u32, kind: Kind, at: Timestamp) -> Event {
+/// An entry of the history.
+pub(crate) fn entry(record: &Record, seq: u32, kind: EventKind, at: Timestamp) -> Event {
     let id = EventId { file: record.file_id, seq };
     changed(kind.name(), Some(id), record, at, Position::at_entry(record.file_id, seq, at))
 }
 
 /// Anything else that shows: a new file, another name.
 pub(crate) fn updated(record: &Record) -> Event {
-    let position = Position::at_entry(record.file_id, record.journal.last_seq(), record.changed_at);
+    let position = Position::at_entry(record.file_id, record.history.last_seq(), record.changed_at);
     changed("file.updated", None, record, record.changed_at, position)
 }
 

@@ -1,11 +1,11 @@
-//! What can be said about a service on this machine?
+//! The command line of `airlock local`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use aws::env::Env;
 use clap::{Args, ValueEnum};
+use settings::{Environment, LogSettings};
 
 use crate::definitions::Source;
 use crate::service::Local;
@@ -14,7 +14,7 @@ use crate::settings::{Auth, Settings, Tuning};
 /// The options of `airlock local`.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Where everything is kept
+    /// Directory for files, records and secrets
     #[arg(long, default_value = "data")]
     data_dir: PathBuf,
     /// Address of the page and the API
@@ -23,10 +23,10 @@ pub struct Options {
     /// Address of the storage that browsers upload to
     #[arg(long, default_value = "127.0.0.1:8001")]
     s3_listen: SocketAddr,
-    /// How browsers reach that storage, if not by its address
+    /// URL by which browsers reach that storage, if not its address
     #[arg(long)]
     s3_url: Option<String>,
-    /// Who may use the API: everybody on this machine, or holders of a token
+    /// Who may use the API: every user of this machine, or holders of a token
     #[arg(long, value_enum, default_value = "none")]
     auth: AuthMode,
     /// Virus definitions: `auto` (freshclam, else the test set), `test`, or a directory
@@ -68,10 +68,10 @@ impl Options {
     }
 }
 
-/// Starts everything, says what runs where, and runs until it is told to stop.
+/// Starts the service, prints its addresses, and runs until a signal stops it.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let env = Env::read();
-    aws::log::to_terminal(env.get("DEBUG") == Some("true"));
+    let env = Environment::of_process();
+    aws::log::to_terminal(LogSettings::read(&env)?.is_debug);
     let local = Local::start(options.into_settings(), &env).await?;
     println!("{}", local.report());
     wait_for_signal().await?;

@@ -1,4 +1,4 @@
-//! What is in the data directory, and who may use it? One process at a time; secrets readable by their owner only.
+//! The data directory: used by one process at a time, with secrets that only their owner can read.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read as _, Write as _};
@@ -15,7 +15,7 @@ pub(crate) struct DataDir {
     _lock: File,
 }
 
-/// Made on the first start.
+/// Generated on the first start.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Secrets {
     /// Signs download links and cursors.
@@ -25,15 +25,21 @@ pub(crate) struct Secrets {
     pub(crate) secret_access_key: String,
 }
 
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets([redacted])")
+    }
+}
+
 impl Secrets {
-    /// Encrypts the passwords of files. Derived, so that it is there for directories of before as well.
+    /// Encrypts the passwords of files. Derived from the secret key, so that older directories have it too.
     pub(crate) fn password_key(&self) -> String {
         format!("passwords {}", self.secret_key)
     }
 }
 
 impl DataDir {
-    /// Opens or makes the directory. A second process on the same one is refused.
+    /// Opens or creates the directory. Errors: another process uses it, or other users can reach it.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.with_context(|| format!("cannot make the data directory `{}`", path.display()))?;
@@ -45,14 +51,15 @@ impl DataDir {
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => bail!(
-                "another airlock is running on `{}`; stop it first, or choose another directory with --data-dir",
+                "another airlock is running on `{}`; stop it first, or choose another directory with \
+                 --data-dir",
                 path.display()
             ),
             Err(TryLockError::Error(error)) => Err(error).context("cannot lock the data directory"),
         }
     }
 
-    /// The secrets of this directory. They are written whole or not at all, and readable by their owner only.
+    /// The secrets of this directory, generated if there are none. They are written atomically.
     pub(crate) fn secrets(&self) -> anyhow::Result<Secrets> {
         let path = self.path.join("secrets.json");
         if path.try_exists()? {
@@ -76,8 +83,8 @@ impl DataDir {
     }
 }
 
-/// Takes the directory away from other users of the machine: records, objects and the engine's socket are in it, and it may have been
-/// made with another mode. Of a directory that is not ours the group may have a share: a container's volume has such owners.
+/// Denies other users of the machine the directory, which holds records, objects and the engine's socket.
+/// Where this process does not own it, as in a container's volume, group access is tolerated.
 fn close_to_others(path: &Path) -> anyhow::Result<()> {
     let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
     let for_others = mode & 0o077;
@@ -87,7 +94,8 @@ fn close_to_others(path: &Path) -> anyhow::Result<()> {
     let for_any_user = mode & 0o007;
     if for_any_user != 0 {
         bail!(
-            "other users of this machine can reach the data directory `{}` (mode {mode:o}), and only its owner can change that: `chmod 700` it",
+            "other users of this machine can reach the data directory `{}` (mode {mode:o}), and only its \
+             owner can change that: `chmod 700` it",
             path.display()
         );
     }

@@ -1,13 +1,13 @@
-//! Which virus definitions are loaded? freshclam's, when it can reach its mirror; else the announced test set.
+//! Virus definitions on one machine: freshclam's, a test set, or those in a directory of the operator's.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws::env::Env;
 use clamd::freshclam::{Databases, Freshclam, Mirror};
 use domain::freshness::{Definitions, DefinitionsKind};
+use settings::{Environment, SecretText};
 use tokio::time::Instant;
 
 use crate::snapshot::Kept;
@@ -15,11 +15,11 @@ use crate::snapshot::Kept;
 /// Where definitions come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// freshclam; without it, what it left earlier; without that, the test set.
+    /// freshclam's, or those it fetched earlier; where there are none, the test set.
     Auto,
     /// EICAR and ClamAV's own test files, and nothing else.
     TestSet,
-    /// A directory that somebody else keeps current.
+    /// A directory that the operator keeps current.
     Directory(PathBuf),
 }
 
@@ -28,7 +28,7 @@ pub enum Source {
 pub(crate) struct Chosen {
     pub(crate) directory: PathBuf,
     pub(crate) definitions: Definitions,
-    proxy: Vec<(String, String)>,
+    proxy: Vec<(String, SecretText)>,
 }
 
 /// A first download of 100 MB on a slow line; later ones are small.
@@ -37,9 +37,12 @@ const UPDATE_TIMEOUT: Duration = Duration::from_mins(10);
 /// ClamAV's mirrors ask for at most one request an hour.
 const UPDATE_EVERY: Duration = Duration::from_hours(2);
 
-/// Finds definitions to start with. Prints what freshclam does, because it can take minutes.
-pub(crate) async fn choose(source: &Source, data_dir: &Path, env: &Env) -> anyhow::Result<Chosen> {
-    let proxy = env.proxy();
+/// Finds definitions to start with. Prints freshclam's progress, because a download can take minutes.
+pub(crate) async fn choose(
+    source: &Source,
+    data_dir: &Path,
+    proxy: Vec<(String, SecretText)>,
+) -> anyhow::Result<Chosen> {
     let (official, test) = (data_dir.join("definitions"), data_dir.join("definitions-test"));
     let directory = match source {
         Source::Directory(directory) => directory.clone(),
@@ -67,22 +70,22 @@ fn write_test_set(directory: PathBuf) -> anyhow::Result<PathBuf> {
     Ok(directory)
 }
 
-/// Whether freshclam's progress is for a person to see.
+/// Whether freshclam's progress is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verbosity {
     Shown,
     Silent,
 }
 
-/// Runs freshclam once. That it fails is no error: it says so, and the age of what is there decides what that means.
-async fn update(directory: &Path, proxy: &[(String, String)], verbosity: Verbosity) {
+/// Runs freshclam once. A failure is logged and is no error: verdicts depend on the age of the definitions.
+async fn update(directory: &Path, proxy: &[(String, SecretText)], verbosity: Verbosity) {
     let freshclam = Freshclam {
         program: "freshclam".into(),
         directory: directory.to_owned(),
         mirror: Mirror::Official,
         databases: Databases::Official,
         certificates: None,
-        proxy: proxy.to_vec(),
+        proxy: proxy.iter().map(|(name, value)| (name.clone(), value.exposed().to_owned())).collect(),
     };
     let shown = |line: &str| {
         if verbosity == Verbosity::Shown {
@@ -95,18 +98,18 @@ async fn update(directory: &Path, proxy: &[(String, String)], verbosity: Verbosi
     }
 }
 
-/// Runs freshclam for the service with this data directory, whether it runs now or not. A running one notices by itself.
+/// Runs freshclam for the service with this data directory. A running service loads the result by itself.
 pub async fn update_definitions(data_dir: &Path) -> anyhow::Result<()> {
     let directory = data_dir.join("definitions");
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("`{}` cannot be made", directory.display()))?;
-    update(&directory, &Env::read().proxy(), Verbosity::Shown).await;
+    update(&directory, &Environment::of_process().proxy(), Verbosity::Shown).await;
     let definitions = clamd::definitions::read(&directory).context("there are no definitions")?;
     println!("definitions {} of {}", definitions.version, definitions.built_at);
     Ok(())
 }
 
-/// Keeps official definitions current, and a snapshot of the engine with them; a test set stays what it is.
+/// Keeps official definitions current, and a snapshot of the engine with them. A test set is never updated.
 pub(crate) async fn keep_current(
     chosen: Chosen,
     source: Source,
@@ -133,7 +136,7 @@ pub(crate) async fn keep_current(
             version = found.version;
             is_snapshot_due = true;
             scan.engine.stop().await;
-            // Starts an engine with what is there now, and says so: then rescans are due.
+            // Starts an engine with the new definitions and records it, which makes rescans due.
             if let Err(error) = scan.beat().await {
                 tracing::error!(error = format!("{error:#}"), "the engine does not run");
             }

@@ -1,4 +1,4 @@
-//! What happens when the disk fills up? Scans wait, uploads are refused, health says so; all of it ends by itself.
+//! A full disk: scans wait, uploads are refused and `/health` reports it, until there is space again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::{Disk, DiskSpace};
-use clamd::Limits;
+use clamd::EngineLimits;
 use domain::machine::MachinePolicy;
 use standin::room::Room;
 
-/// The data directory's disk. Some of it is kept free, so that a scan of any file that was accepted has room.
-pub(crate) fn room(data_dir: &Path, limits: Limits) -> Room {
+/// The data directory's disk. Some of it is kept free, so that any accepted file can be scanned.
+pub(crate) fn room(data_dir: &Path, limits: EngineLimits) -> Room {
     Room::new(data_dir.to_owned(), limits.scan_room())
 }
 
-/// What the API asks before it accepts an upload, and for `/health`.
+/// The free space, as the API checks it before an upload and reports it in `/health`.
 pub(crate) fn for_api(room: Room, keeps_objects: bool) -> Disk {
     Disk(Arc::new(move || DiskSpace {
         free_bytes: room.free_bytes().unwrap_or(0),
@@ -24,7 +24,7 @@ pub(crate) fn for_api(room: Room, keeps_objects: bool) -> Disk {
     }))
 }
 
-/// Whether scans may begin. Tells the log when that changes.
+/// Returns whether scans may start. Logs each change.
 pub(crate) fn gatekeeper(room: Room) -> impl Fn() -> bool + Send + Sync + 'static {
     let had_enough = AtomicBool::new(true);
     move || {
@@ -32,19 +32,20 @@ pub(crate) fn gatekeeper(room: Room) -> impl Fn() -> bool + Send + Sync + 'stati
         let (free_bytes, needed_bytes) = (room.free_bytes().unwrap_or(0), room.kept_free_bytes());
         match (had_enough.swap(has_room, Ordering::Relaxed), has_room) {
             (true, false) => tracing::warn!(free_bytes, needed_bytes, "too little disk space: scans wait"),
-            (false, true) => tracing::warn!(free_bytes, needed_bytes, "enough disk space: scans go on"),
+            (false, true) => tracing::warn!(free_bytes, needed_bytes, "enough disk space: scans resume"),
             _ => {}
         }
         has_room
     }
 }
 
-/// How the sweep waits. Each time it looks after a file that waits, it sends a message; on a full disk it looks seldom.
+/// The sweep's policy. Each sweep over a waiting file queues a message, so on a full disk the interval is
+/// longer.
 pub(crate) fn sweep_policy(machine: MachinePolicy, room: &Room) -> MachinePolicy {
     const WHILE_FULL: Duration = Duration::from_hours(1);
     if room.has(0) {
         machine
     } else {
-        MachinePolicy { look_again: machine.look_again.max(WHILE_FULL), ..machine }
+        MachinePolicy { sweep_retry: machine.sweep_retry.max(WHILE_FULL), ..machine }
     }
 }

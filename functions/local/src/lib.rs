@@ -1,18 +1,22 @@
 //! All functions on one machine: the same routers and handlers, on stand-ins that speak the real protocols.
 //!
-//! One process, one data directory, no account and no network. Killing it at any moment loses nothing that was
-//! acknowledged: objects, events and records are flushed before they are, and everything in flight is found again.
+//! One process, one data directory, no account and no network. Killing it at any moment loses nothing that
+//! was acknowledged: objects, events and records are flushed first, and work in flight is found again.
 #![doc = ""]
 #![doc = include_str!("../../../docs/architecture.md")]
 
+mod backend;
 pub mod cli;
 mod data_dir;
 mod definitions;
 mod disk;
+mod http_functions;
 mod linger;
 mod page;
-mod parts;
+mod plan;
+mod premises;
 mod report;
+mod scanning;
 mod server;
 mod service;
 mod settings;
@@ -22,7 +26,7 @@ mod storage_host;
 mod tasks;
 
 pub use definitions::{Source as DefinitionsSource, update_definitions};
-pub use report::Report;
+pub use report::StartReport;
 pub use server::Connections;
 pub use service::Local;
 pub use settings::{Auth, Settings, Tuning};

@@ -1,7 +1,7 @@
-//! What becomes of a body that its handler did not want? It is read on for a moment, so that the answer arrives.
+//! Reads the rest of a request's body after its handler has answered, so that the answer arrives.
 //!
-//! Closing a connection with unread bytes makes the kernel reset it, and the client reports a broken pipe instead of the
-//! 413 that was sent (RFC 9112, section 9.6: "lingering close").
+//! Closing a connection with unread bytes makes the kernel reset it, and the client reports a broken pipe
+//! instead of the 413 that was sent (RFC 9112, section 9.6: "lingering close").
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use axum::response::Response;
 /// A client that has not noticed the answer after this long is cut off.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Middleware: lends the body to the handler, and reads on what is left while the answer is sent.
+/// Middleware: lends the body to the handler, and discards the rest while the answer is sent.
 pub(crate) async fn read_on(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let body = SharedBody(Arc::new(Mutex::new(body)));

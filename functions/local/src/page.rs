@@ -10,7 +10,7 @@ const MONITOR_HTML: &str = include_str!("../../../web/monitor.html");
 const STYLE: &str = include_str!("../../../web/style.css");
 const ICON: &str = include_str!("../../../web/icon.svg");
 
-/// Paths and modules; below `/client/` is the client library as anybody else gets it.
+/// Paths and modules. Below `/client/` is the published client library.
 const SCRIPTS: [(&str, &str); 15] = [
     ("/app.js", include_str!("../../../web/app.js")),
     ("/monitor.js", include_str!("../../../web/monitor.js")),
@@ -29,18 +29,19 @@ const SCRIPTS: [(&str, &str); 15] = [
     ("/client/upload.js", include_str!("../../../web/client/upload.js")),
 ];
 
-/// The pages' routes. They may talk to this origin and to the storage, and to nobody else.
+/// The pages' routes. Their policy allows connections to this origin and to the storage only.
 pub(crate) fn router(s3_origin: &str) -> Router {
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {s3_origin}; \
-         form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self' {s3_origin}; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     );
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     let html = |text: &'static str| {
         let policy = policy.clone();
         get(move || {
             let policy = policy.clone();
-            async move { ([(header::CONTENT_SECURITY_POLICY, policy)], file(text, "text/html; charset=utf-8")) }
+            let page = file(text, "text/html; charset=utf-8");
+            async move { ([(header::CONTENT_SECURITY_POLICY, policy)], page) }
         })
     };
     let pages = Router::new()

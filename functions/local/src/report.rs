@@ -1,26 +1,26 @@
-//! What runs where? Printed at start.
+//! The addresses and the state of the service, as printed at start.
 
 use std::fmt;
 
-use clamd::Program;
+use clamd::EngineProgram;
 use domain::freshness::{Definitions, DefinitionsKind};
 
 use crate::settings::Auth;
 
 /// The addresses and the state of a running service.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct StartReport {
     pub url: String,
     pub s3_url: String,
     pub storage: String,
     pub data_dir: String,
     pub engine_version: String,
-    pub engine: Program,
+    pub engine: EngineProgram,
     pub definitions: Definitions,
     pub auth: Auth,
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for StartReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let definitions = &self.definitions;
         writeln!(f, "\nAirlock is running: {}\n", self.url)?;
@@ -33,8 +33,8 @@ impl fmt::Display for Report {
         };
         writeln!(f, "  access         {auth}")?;
         let engine = match &self.engine {
-            Program::Clamd(_) => format!("{} in clamd", self.engine_version),
-            Program::AirlockEngine(_) => format!("{} in airlock-engine", self.engine_version),
+            EngineProgram::Clamd(_) => format!("{} in clamd", self.engine_version),
+            EngineProgram::AirlockEngine(_) => format!("{} in airlock-engine", self.engine_version),
         };
         match definitions.kind {
             DefinitionsKind::Official => writeln!(
@@ -46,7 +46,8 @@ impl fmt::Display for Report {
                 writeln!(f, "  scanner        {engine}, TEST DEFINITIONS")?;
                 writeln!(
                     f,
-                    "\n  WARNING: the virus definitions could not be downloaded. This service knows only the EICAR"
+                    "\n  WARNING: the virus definitions could not be downloaded. This service knows only the \
+                     EICAR"
                 )?;
                 writeln!(f, "  test file and ClamAV's own test files. Do not rely on its verdicts.")?;
             }

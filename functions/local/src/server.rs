@@ -1,7 +1,7 @@
-//! Serves HTTP/1.1 and bounds what a client can hold: a request's headers and the time for them, an idle connection, connections altogether.
+//! Serves HTTP/1.1 with limits on headers, on the time for them, on idle connections and on their number.
 //!
-//! `axum::serve` has none of these bounds: four thousand clients that send half a request each held their connections, and half a
-//! gigabyte of memory, for as long as they liked.
+//! `axum::serve` has none of these limits: four thousand clients that sent half a request each held their
+//! connections, and half a gigabyte of memory, without end.
 
 use std::io;
 use std::sync::Arc;
@@ -20,23 +20,23 @@ use crate::linger;
 /// The bounds of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// The time for the headers of one request, and the longest pause before the next one on the same connection. A body, an
-    /// answer and a stream of events may take any time.
+    /// The time for the headers of one request, and the longest pause before the next one on the same
+    /// connection. A body, an answer and a stream of events may take any time.
     pub header_timeout: Duration,
     /// The number of connections. One more is answered 503 and closed.
     pub n_max: usize,
 }
 
 impl Connections {
-    /// More than the slowest link needs for a few hundred bytes, and longer than clients keep a connection that they may use again: one that is
-    /// closed just as a request goes out on it fails that request.
+    /// More than the slowest link needs for a few hundred bytes, and longer than clients keep idle
+    /// connections: closing one just as a request is sent on it fails that request.
     const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-    /// Each of the two servers gets a quarter of the descriptors that this process may have; files need the others.
+    /// Each of the two servers gets a quarter of this process's file descriptors; files need the others.
     const SHARE_OF_DESCRIPTORS: u64 = 4;
-    /// Beyond this, a connection costs memory and serves no person.
+    /// Beyond this, connections cost memory without serving more users.
     const MOST: u64 = 2048;
 
-    /// As many connections as the process's limit of descriptors (`ulimit -n`) has room for.
+    /// As many connections as the process's descriptor limit (`ulimit -n`) has room for.
     pub(crate) fn for_this_process() -> Self {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let share = (limit.unwrap_or(u64::MAX) / Self::SHARE_OF_DESCRIPTORS).clamp(16, Self::MOST);
@@ -48,12 +48,13 @@ impl Connections {
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// Refusals that are sent at the same time. Beyond these, a connection is closed without an answer.
 const MAX_REFUSALS: usize = 64;
-/// An operator is told this often that connections are refused.
+/// Refused connections are logged this often.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 /// Headers beyond this are answered 431. `hyper` would hold 400 KB of them for each connection.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 
-/// Serves until the future is dropped, which closes the connections. `busy` is the answer when there are too many.
+/// Serves until the future is dropped, which closes the connections. `busy` answers connections beyond the
+/// limit.
 pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Connections, busy: Router) {
     let router = router.layer(axum::middleware::from_fn(linger::read_on));
     let (places, refusals) = (Arc::new(Semaphore::new(bounds.n_max)), Arc::new(Semaphore::new(MAX_REFUSALS)));

@@ -1,4 +1,4 @@
-//! How is one machine set up? What people choose, and what only tests choose.
+//! The options of a service on one machine: the command line's, and those that only tests change.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,12 +7,12 @@ use std::time::Duration;
 use clamd::Transport;
 use domain::machine::MachinePolicy;
 use inspector::WorkerProgram;
-use standin::pump::{Delivery, Mischief};
+use standin::pump::{Delivery, Faults};
 
 use crate::definitions::Source;
 use crate::server::Connections;
 
-/// What a person chooses on the command line.
+/// The options of the command line.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub data_dir: PathBuf,
@@ -27,9 +27,9 @@ pub struct Settings {
 /// Who may call the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// Everybody who reaches a loopback address is the user `local`.
+    /// Every client that reaches a loopback address is the user `local`.
     Nobody,
-    /// Holders of a token that the environment's settings verify.
+    /// Holders of a token that the settings verify.
     Jwt,
 }
 
@@ -37,18 +37,18 @@ pub enum Auth {
 #[derive(Clone, Debug)]
 pub struct Tuning {
     pub delivery: Delivery,
-    /// How many messages about news are handled at once.
+    /// How many event messages are handled concurrently.
     pub n_tellers: usize,
     pub machine: MachinePolicy,
     pub transport: Transport,
     pub sweep_every: Duration,
-    /// How often the sweep looks through some of what others stored.
+    /// How often the sweep lists some of the objects of other uploaders.
     pub incoming_every: Duration,
     /// `airlock-engine`, if it is not beside this program or on the search path.
     pub airlock_engine: Option<PathBuf>,
     /// What the gate's processes run, if it is not this program.
     pub gate_worker: WorkerProgram,
-    /// How often is looked whether there are other definitions, which freshclam is run for more seldom.
+    /// How often the definitions on disk are checked for changes. freshclam runs less often.
     pub definitions_every: Duration,
     /// Whether bytes that were judged before keep their verdict.
     pub recall: bool,
@@ -63,12 +63,12 @@ impl Default for Tuning {
                 visibility: Duration::from_mins(10),
                 max_receives: 5,
                 retry_delay: Duration::from_secs(1),
-                // One scan runs at a time; the others read, hash and write meanwhile.
+                // The engine scans one file at a time; the other workers read, hash and write meanwhile.
                 n_workers: 4,
-                mischief: Mischief::None,
+                faults: Faults::None,
             },
             n_tellers: 2,
-            machine: MachinePolicy { look_again: Duration::from_secs(30), ..MachinePolicy::default() },
+            machine: MachinePolicy { sweep_retry: Duration::from_secs(30), ..MachinePolicy::default() },
             transport: Transport::Stream,
             sweep_every: Duration::from_secs(5),
             incoming_every: sweep::Context::INCOMING_EVERY,

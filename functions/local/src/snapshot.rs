@@ -1,23 +1,23 @@
-//! Is there a snapshot of the engine with its definitions, so that the next start is ready at once? If not, one is made beside the running engine.
+//! A snapshot of the engine with its definitions, from which the next start is ready immediately.
 
 use std::path::{Path, PathBuf};
 
-use clamd::{Engine, Program, Snapshot, Snapshots};
+use clamd::{Engine, EngineProgram, Snapshot, Snapshots};
 
 /// The snapshot in the data directory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Kept {
     snapshots: Snapshots,
     path: PathBuf,
 }
 
-/// Programs, whose scans show what scans of programs need.
+/// Programs whose scans make a snapshot ready for scans of programs.
 const TRAINING: [&str; 2] = ["/proc/self/exe", "/bin/sh"];
 
 impl Kept {
-    /// Makes `engine` begin with it at every start. `None` for an engine that does not know what that is.
+    /// Makes `engine` start from the snapshot. `None` for an engine without snapshots.
     pub(crate) fn for_engine(engine: &Engine, data_dir: &Path) -> Option<Self> {
-        if !matches!(engine.config().program, Program::AirlockEngine(_)) {
+        if !matches!(engine.config().program, EngineProgram::AirlockEngine(_)) {
             return None;
         }
         let path = data_dir.join("snapshot");
@@ -25,11 +25,14 @@ impl Kept {
         Some(Self { snapshots: Snapshots::new(engine.config(), TRAINING.map(PathBuf::from).to_vec()), path })
     }
 
-    /// Makes one if the one that is there does not fit the definitions any more, or is damaged. A failure is logged: the engine loads its definitions then.
+    /// Makes a snapshot beside the running engine if there is none for the current definitions, or it is
+    /// damaged. A failure is logged, and the engine loads its definitions at the next start.
     pub(crate) async fn ensure(&self) {
         match self.snapshots.ensure(&self.path).await {
             Ok(false) => {}
-            Ok(true) => tracing::info!("a snapshot of the engine was made; the next start is ready at once"),
+            Ok(true) => {
+                tracing::info!("a snapshot of the engine was made; the next start is ready immediately");
+            }
             Err(error) => {
                 tracing::warn!(error = aws::log::chain(&error), "no snapshot of the engine could be made");
             }

@@ -1,11 +1,11 @@
-//! Where are objects kept: in the data directory, or in a bucket elsewhere?
+//! Where objects are kept: in the data directory, or in a remote bucket.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use aws::env::{ConfigError, Env};
 use aws::{Objects, Sdk};
 use domain::machine::MachinePolicy;
+use settings::{BucketSettings, ConfigError, Environment, StorageKind, StorageSettings};
 
 /// The bucket of the stand-in.
 pub(crate) const LOCAL_BUCKET: &str = "airlock";
@@ -15,21 +15,16 @@ pub(crate) const LOCAL_BUCKET: &str = "airlock";
 pub(crate) enum Storage {
     /// `local`: the stand-in, in the data directory.
     Directory,
-    /// `s3`: a versioned bucket at AWS or at an S3-compatible store (`AWS_ENDPOINT_URL_S3`). Its events do not reach this
-    /// machine, so the sweep looks for uploads itself.
+    /// `s3`: a versioned bucket at AWS or at an S3-compatible store (`AWS_ENDPOINT_URL_S3`). Its events do
+    /// not reach this machine, so the sweep looks for uploads.
     Bucket(String),
 }
 
 impl Storage {
-    pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        match env.get("STORAGE_TYPE").unwrap_or("local") {
-            "local" => Ok(Self::Directory),
-            "s3" => Ok(Self::Bucket(env.required("S3_BUCKET_NAME")?.to_owned())),
-            other => Err(ConfigError::Invalid {
-                name: "STORAGE_TYPE",
-                value: other.to_owned(),
-                why: "must be `local` or `s3`".to_owned(),
-            }),
+    pub(crate) fn read(env: &Environment) -> Result<Self, ConfigError> {
+        match StorageSettings::read(env)?.kind {
+            StorageKind::Local => Ok(Self::Directory),
+            StorageKind::S3 => Ok(Self::Bucket(BucketSettings::read(env)?.required()?)),
         }
     }
 
@@ -40,12 +35,12 @@ impl Storage {
         }
     }
 
-    /// Without events, the sweep must look sooner.
+    /// Without events, the sweep must look for uploads sooner.
     pub(crate) fn machine(&self, machine: MachinePolicy) -> MachinePolicy {
         match self {
             Self::Directory => machine,
             Self::Bucket(_) => {
-                MachinePolicy { look_again: machine.look_again.min(Duration::from_secs(3)), ..machine }
+                MachinePolicy { sweep_retry: machine.sweep_retry.min(Duration::from_secs(3)), ..machine }
             }
         }
     }
@@ -57,11 +52,11 @@ impl Storage {
         }
     }
 
-    /// The same for what others store.
+    /// The same for objects of other uploaders.
     pub(crate) fn incoming_every(&self, every: Duration) -> Duration {
         match self {
             Self::Directory => every,
-            // Listing costs money: not as often as the records.
+            // Listing costs money, so it is done less often than the records are read.
             Self::Bucket(_) => every.min(Duration::from_secs(10)),
         }
     }
@@ -74,7 +69,8 @@ impl Storage {
     }
 }
 
-/// A bucket that is not ours: it must answer and keep versions, or no verdict could name its bytes.
+/// A remote bucket. Errors: it does not answer, or keeps no versions, without which no verdict can name its
+/// bytes.
 pub(crate) async fn remote_bucket(name: &str) -> anyhow::Result<Objects> {
     let objects = Objects::new(&Sdk::from_environment().await, name.to_owned());
     let is_versioned =

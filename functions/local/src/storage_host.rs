@@ -1,6 +1,8 @@
-//! Refuses requests that call the storage by a foreign name: on a loopback address it has loopback names, and the one of `--s3-url`.
+//! Refuses requests to the storage on a loopback address whose `Host` is neither loopback nor that of
+//! `--s3-url`.
 //!
-//! Every request to it is signed as well; but a page whose own name leads to 127.0.0.1 (DNS rebinding) shall not get that far.
+//! Every request is signed as well, but a page whose own name resolves to 127.0.0.1 (DNS rebinding) must not
+//! get that far.
 
 use std::sync::Arc;
 
@@ -15,9 +17,9 @@ use crate::settings::Settings;
 /// The rule for `Host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StorageHost {
-    /// It listens on the network: its names are not known here.
+    /// The storage listens on the network, where its names are not known.
     Any,
-    /// Loopback names, and this one.
+    /// Loopback names, and `also`.
     Loopback { also: Option<Arc<str>> },
 }
 
@@ -46,7 +48,7 @@ fn host_of(url: &str) -> anyhow::Result<Arc<str>> {
     }
 }
 
-/// Middleware: refuses what is sent to another name.
+/// Middleware: refuses requests to another name.
 pub(crate) async fn check(State(rule): State<StorageHost>, request: Request, next: Next) -> Response {
     let host = web::asked_host(request.headers(), request.uri().authority());
     if host.is_some_and(|host| rule.allows(host.host())) {

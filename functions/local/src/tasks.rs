@@ -1,4 +1,4 @@
-//! What goes on in the background? Everything that AWS would do for us.
+//! Background tasks: what AWS would do for a deployment.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::disk;
 
 /// Delivers scan requests to the scan function.
 pub(crate) async fn deliver(queue: Queue, delivery: Delivery, room: Room, scan: Arc<scan::Context>) {
-    // As on AWS: the function has more time than one scan, the message is hidden for longer than that.
+    // As on AWS: the function has more time than one scan takes, and the message is hidden for even longer.
     let time_left = scan.scan_timeout + Duration::from_secs(30);
     pump::run_while(queue, delivery, disk::gatekeeper(room), move |event: SqsEvent| {
         let scan = Arc::clone(&scan);
@@ -21,9 +21,9 @@ pub(crate) async fn deliver(queue: Queue, delivery: Delivery, room: Room, scan: 
     .await;
 }
 
-/// Delivers news to the notify function.
+/// Delivers event messages to the notify function.
 pub(crate) async fn tell(queue: Queue, delivery: Delivery, notify: Arc<notify::Context>) {
-    /// Several webhooks that do not answer fit into this.
+    /// Enough for several webhooks that do not answer.
     const TIME_LEFT: Duration = Duration::from_mins(2);
     pump::run(queue, delivery, move |event: SqsEvent| {
         let notify = Arc::clone(&notify);
@@ -48,9 +48,9 @@ pub(crate) async fn sweep(every: Duration, room: Room, sweep: sweep::Context) {
     }
 }
 
-/// Keeps the engine running and its heartbeat fresh, so that `/health` tells the truth.
+/// Keeps the engine running and its heartbeat fresh for `/health`.
 pub(crate) async fn beat(scan: Arc<scan::Context>) {
-    /// Several beats fit into the silence that `/health` allows.
+    /// Several heartbeats fit into the silence that `/health` allows.
     const EVERY: Duration = Duration::from_secs(15);
     loop {
         tokio::time::sleep(EVERY).await;

@@ -1,82 +1,76 @@
-//! Whom are we set up to tell?
+//! The notify function's settings, and how it connects to AWS.
 
-use aws::env::{ConfigError, Env};
 use aws::{EventBus, Sdk, Secret, Stores};
+use domain::machine::MachinePolicy;
+use settings::{
+    ConfigError, DeploymentSettings, Environment, EventSettings, SecretText, StoreSettings, UploadSettings,
+    VerdictSettings,
+};
 
 use crate::{Context, Webhooks};
 
-/// The notify function's settings.
+/// What publishing events needs, wherever it runs.
 #[derive(Clone, Debug)]
-pub struct Config {
-    env: Env,
+pub struct NotifySettings {
+    pub machine: MachinePolicy,
+    /// Where the bytes are: events name it.
+    pub bucket: String,
 }
 
-/// Who wants to be told, by the environment. With neither, there are no events.
-#[derive(Clone, Debug, Default)]
-pub struct Outlets {
-    event_bus: Option<String>,
-    urls: Vec<String>,
-    secrets: Vec<String>,
+/// The settings of the notify function on AWS.
+#[derive(Clone, Debug)]
+pub struct NotifyDeployment {
+    settings: NotifySettings,
+    events: EventSettings,
+    stores: StoreSettings,
 }
 
-impl Outlets {
-    /// `EVENT_BUS_NAME`; `WEBHOOK_URLS` and `WEBHOOK_SECRET`, each several with spaces between them.
-    pub fn from_env(env: &Env) -> Self {
-        let words = |name| {
-            env.get(name).unwrap_or_default().split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>()
+impl NotifyDeployment {
+    pub fn read(env: &Environment) -> Result<Self, ConfigError> {
+        env.refuse_unknown(&[&DeploymentSettings::SUBJECT])?;
+        let stores = StoreSettings::read(env)?;
+        let (uploads, verdicts) = (UploadSettings::read(env)?, VerdictSettings::read(env)?);
+        let machine = verdicts.machine(&uploads, stores.publishes(), MachinePolicy::default());
+        Ok(Self {
+            settings: NotifySettings { machine, bucket: stores.bucket.clone() },
+            // A Lambda has no private endpoints to reach.
+            events: EventSettings { private_hosts: vec![], ..EventSettings::read(env)? },
+            stores,
+        })
+    }
+}
+
+impl Webhooks {
+    /// The endpoints that the settings name. Errors: a URL or a secret that cannot be used.
+    pub fn of(events: &EventSettings) -> Result<Self, ConfigError> {
+        let exposed = |texts: &'_ [SecretText]| -> Vec<String> {
+            texts.iter().map(|text| text.exposed().to_owned()).collect()
         };
-        Self {
-            event_bus: env.get("EVENT_BUS_NAME").map(ToOwned::to_owned),
-            urls: words("WEBHOOK_URLS"),
-            secrets: words("WEBHOOK_SECRET"),
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.event_bus.is_none() && self.urls.is_empty()
-    }
-
-    pub fn has_bus(&self) -> bool {
-        self.event_bus.is_some()
-    }
-
-    pub fn webhooks(&self, private_hosts: &[&str]) -> Result<Webhooks, ConfigError> {
-        Webhooks::new(&texts(&self.urls), &texts(&self.secrets), private_hosts)
-    }
-
-    pub fn bus(&self, sdk: &Sdk) -> Option<EventBus> {
-        self.event_bus.clone().map(|name| EventBus::new(sdk, name))
+        let (urls, secrets) = (exposed(&events.webhook_urls), exposed(&events.webhook_secrets));
+        Self::new(&borrowed(&urls), &borrowed(&secrets), &borrowed(&events.private_hosts))
     }
 }
 
-fn texts(owned: &[String]) -> Vec<&str> {
-    owned.iter().map(String::as_str).collect()
-}
-
-impl Config {
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        env.refuse_unknown(&Stores::SETTINGS)?;
-        Ok(Self { env: env.clone() })
-    }
+fn borrowed(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
 }
 
 impl Context {
+    pub fn new(settings: NotifySettings, stores: Stores, webhooks: Webhooks, bus: Option<EventBus>) -> Self {
+        let NotifySettings { machine, bucket } = settings;
+        Self { stores, machine, bucket, bus, webhooks }
+    }
+
     /// Connects to AWS. Anything wrong fails the init phase.
-    pub async fn connect(config: Config) -> anyhow::Result<Self> {
+    pub async fn connect(deployment: NotifyDeployment) -> anyhow::Result<Self> {
+        let NotifyDeployment { settings, mut events, stores } = deployment;
         let sdk = Sdk::from_environment().await;
-        let env = &config.env;
-        let mut outlets = Outlets::from_env(env);
-        if let Some(arn) = env.get("WEBHOOK_SECRET_ARN") {
-            let values = Secret::new(sdk.secrets(), arn.to_owned()).read().await?;
-            outlets.secrets = [Some(values.current), values.previous].into_iter().flatten().collect();
+        if let Some(arn) = events.webhook_secret_arn.take() {
+            let values = Secret::new(sdk.secrets(), arn).read().await?;
+            let secrets = [Some(values.current), values.previous];
+            events.webhook_secrets = secrets.into_iter().flatten().map(SecretText::new).collect();
         }
-        Ok(Self {
-            stores: Stores::from_env(env, &sdk)?,
-            machine: env.machine()?,
-            bucket: env.required("S3_BUCKET_NAME")?.to_owned(),
-            bus: outlets.bus(&sdk),
-            // There is nothing private on Lambda that a webhook has to reach.
-            webhooks: outlets.webhooks(&[])?,
-        })
+        let bus = events.event_bus.clone().map(|name| EventBus::new(&sdk, name));
+        Ok(Self::new(settings, Stores::connect(&stores, &sdk), Webhooks::of(&events)?, bus))
     }
 }

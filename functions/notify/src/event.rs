@@ -1,31 +1,36 @@
 //! What does an event say? GuardDuty's "Object Scan Result" with what we know beside it, so that rules and programs for the one read the other.
 
-use domain::journal::{Entry, EventId, Kind, Notice};
+use domain::history::{EventId, EventKind, HistoryEntry, OutboxPayload};
 use domain::record::{Record, Status};
 use domain::tag::guardduty_result;
 use domain::verdict::Verdict;
 use serde_json::{Value, json};
 
 /// One event, ready to be told.
-pub(crate) struct Told<'a> {
+pub(crate) struct EventPayload<'a> {
     record: &'a Record,
-    entry: &'a Entry,
-    notice: &'a Notice,
+    entry: &'a HistoryEntry,
+    notice: &'a OutboxPayload,
     bucket: &'a str,
 }
 
-impl<'a> Told<'a> {
-    pub(crate) fn of(record: &'a Record, entry: &'a Entry, notice: &'a Notice, bucket: &'a str) -> Self {
+impl<'a> EventPayload<'a> {
+    pub(crate) fn of(
+        record: &'a Record,
+        entry: &'a HistoryEntry,
+        notice: &'a OutboxPayload,
+        bucket: &'a str,
+    ) -> Self {
         Self { record, entry, notice, bucket }
     }
 
     /// EventBridge's `detail-type`.
     pub(crate) fn detail_type(&self) -> &'static str {
         match self.entry.kind {
-            Kind::ScanCompleted | Kind::VerdictChanged => "Airlock Object Scan Result",
-            Kind::ScanStarted => "Airlock Object Scan Started",
-            Kind::Deleted => "Airlock File Deleted",
-            Kind::Expired => "Airlock File Expired",
+            EventKind::ScanCompleted | EventKind::VerdictChanged => "Airlock Object Scan Result",
+            EventKind::ScanStarted => "Airlock Object Scan Started",
+            EventKind::Deleted => "Airlock File Deleted",
+            EventKind::Expired => "Airlock File Expired",
         }
     }
 
@@ -79,7 +84,7 @@ impl<'a> Told<'a> {
                 "definitionsBuiltAt": engine.map(|engine| engine.definitions.built_at.to_string()),
             },
         });
-        if entry.kind == Kind::VerdictChanged {
+        if entry.kind == EventKind::VerdictChanged {
             // Since the verdict changed nobody has had the file, so this is how often it was had before.
             data["airlock"]["downloadsBefore"] = record.download_count.into();
         }

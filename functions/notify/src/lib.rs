@@ -1,4 +1,4 @@
-//! "Who must be told?" A file's journal becomes events on a bus and requests to webhooks.
+//! "Who must be told?" A file's history becomes events on a bus and requests to webhooks.
 //!
 //! Invariant: what is in an outbox leaves it only when the bus has it and every endpoint's delivery is stored, so that an event is told
 //! at least once, under one id, whatever dies in between.
@@ -18,7 +18,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::machine::MachinePolicy;
 use thiserror::Error;
 
-pub use config::{Config, Outlets};
+pub use config::{NotifyDeployment, NotifySettings};
 pub use webhook::{Endpoint, Webhooks};
 
 /// What telling needs. Built once per process.
@@ -34,7 +34,7 @@ pub struct Context {
 
 /// Why a message must be delivered again.
 #[derive(Debug, Error)]
-pub enum Retry {
+pub enum DeliverError {
     #[error("the message is not a task")]
     BadMessage(#[source] serde_json::Error),
     #[error(transparent)]
@@ -53,16 +53,16 @@ pub async fn handle(context: &Context, event: SqsEvent, time_left: Duration) -> 
     for message in &event.records {
         let told = async {
             let told = tokio::time::timeout_at(deadline, tell(context, message));
-            told.await.unwrap_or(Err(Retry::OutOfTime))
+            told.await.unwrap_or(Err(DeliverError::OutOfTime))
         };
         response.batch_item_failures.extend(aws::batch::failure_of(message, told).await);
     }
     response
 }
 
-async fn tell(context: &Context, message: &SqsMessage) -> Result<(), Retry> {
+async fn tell(context: &Context, message: &SqsMessage) -> Result<(), DeliverError> {
     let body = message.body.as_deref().unwrap_or_default();
-    match serde_json::from_str(body).map_err(Retry::BadMessage)? {
+    match serde_json::from_str(body).map_err(DeliverError::BadMessage)? {
         EventTask::Publish(file) => publish::publish(context, file).await?,
         EventTask::Deliver(key) => deliver::deliver_by_key(context, &key).await?,
     }

@@ -2,9 +2,10 @@
 
 use aws::StoreError;
 use domain::delivery::Delivery;
+use domain::history::EventId;
 use domain::id::FileId;
-use domain::journal::EventId;
 use domain::machine::Event;
+use lifecycle::Transitions;
 
 use crate::{Context, deliver, event};
 
@@ -14,8 +15,8 @@ pub(crate) async fn publish(context: &Context, file: FileId) -> Result<(), Store
     let Some(record) = ledger.load(file).await? else { return Ok(()) };
     let mut deliveries = Vec::new();
     let mut last_seq = None;
-    for (entry, notice) in record.journal.outbox() {
-        let told = event::Told::of(&record, entry, notice, &context.bucket);
+    for (entry, notice) in record.history.outbox() {
+        let told = event::EventPayload::of(&record, entry, notice, &context.bucket);
         if let Some(bus) = &context.bus {
             bus.put(told.detail_type(), told.detail(), None, entry.at).await?;
         }
@@ -28,7 +29,8 @@ pub(crate) async fn publish(context: &Context, file: FileId) -> Result<(), Store
         last_seq = Some(entry.seq);
     }
     let Some(seq) = last_seq else { return Ok(()) };
-    ledger.apply(file, &Event::Published { seq }, &context.machine, aws::clock::now()).await?;
+    let transitions = Transitions { stores: &context.stores, policy: &context.machine };
+    let _no_effects = transitions.apply(file, &Event::Published { seq }, aws::clock::now()).await?;
     // They are stored: whatever fails here is tried again when it is due.
     for delivery in &deliveries {
         deliver::deliver(context, delivery).await?;

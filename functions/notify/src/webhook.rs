@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::env::ConfigError;
 use domain::delivery::{Answer, Delivery, EndpointId};
 use domain::timestamp::Timestamp;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
+use settings::ConfigError;
 use standardwebhooks::Webhook;
 
 use crate::address::is_public;
@@ -205,8 +205,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use base64::Engine as _;
+    use domain::history::EventId;
     use domain::id::FileId;
-    use domain::journal::EventId;
 
     use super::*;
 

@@ -5,7 +5,7 @@ use domain::id::Sha256;
 use domain::known::Known;
 use domain::record::Record;
 use domain::timestamp::Timestamp;
-use domain::verdict::{Decryption, Engine, EngineReply, Evidence, Outcome, Verdict, judge};
+use domain::verdict::{Decryption, EngineReply, EngineVersion, Evidence, Outcome, Verdict, judge};
 
 use crate::input::{ScanFailure, ScanInput};
 use crate::{recall, room};
@@ -16,7 +16,7 @@ pub(crate) struct Conclusion {
     pub(crate) outcome: Outcome,
     pub(crate) sha256: Option<Sha256>,
     /// The engine that the outcome rests on.
-    pub(crate) engine: Option<Engine>,
+    pub(crate) engine: Option<EngineVersion>,
     pub(crate) needed_password: bool,
     /// Whether the attempt failed for want of temporary space, which says nothing about the file.
     pub(crate) is_out_of_room: bool,

@@ -1,73 +1,106 @@
-//! How is the scan function set up on AWS?
+//! The scan function's settings, its constructor, and what it is on AWS.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use aws::Stores;
-use aws::env::{ConfigError, EngineChoice, Env};
-use clamd::{Limits, Program};
+use clamd::{Engine, EngineLimits, EngineProgram};
 use definition_set::PublicKey;
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
-use domain::upload::UploadPolicy;
-use inspector::WorkerProgram;
+use inspector::{Inspector, WorkerProgram};
+use settings::{
+    ConfigError, DefinitionBucketSettings, DefinitionTrustSettings, DeploymentSettings, EngineChoice,
+    EngineSettings, Environment, FreshnessSettings, LayerSettings, PasswordSettings, QuotaSettings,
+    StoreSettings, UploadSettings, VerdictSettings,
+};
 
-use crate::IncomingTerms;
+use crate::{Context, IncomingTerms, PublishedDefinitions, SpoolDirectory, gate_for};
 
-/// The scan function's settings.
-#[derive(Clone, Debug)]
-pub struct Config {
+/// What scans need, wherever they run.
+#[derive(Clone, Copy, Debug)]
+pub struct ScanSettings {
     pub max_file_size: u64,
     pub scan_timeout: Duration,
-    pub program: Program,
-    pub gate_worker: WorkerProgram,
-    /// Where definitions, the engine's socket and temporary files are. Its path must be short: a socket's has at most 107 bytes.
-    pub scratch: PathBuf,
-    pub definitions_bucket: String,
-    /// Whose definitions are taken.
-    pub public_key: PublicKey,
     pub freshness: FreshnessPolicy,
     pub machine: MachinePolicy,
     pub incoming: IncomingTerms,
-    pub(crate) env: Env,
+    /// Whether bytes that were judged before keep their verdict.
+    pub recall: bool,
+    /// Whether CloudWatch is told of each verdict.
+    pub is_measured: bool,
 }
 
-impl Config {
-    const SETTINGS: [&'static str; 5] = [
-        "AIRLOCK_CLAMD",
-        "AIRLOCK_DEFINITIONS_BUCKET",
-        "AIRLOCK_DEFINITIONS_PUBLIC_KEY",
-        "AIRLOCK_ENGINE",
-        "AIRLOCK_SCRATCH",
-    ];
+/// What scans are given by the process that they run in.
+#[derive(Debug)]
+pub struct ScanDependencies {
+    pub stores: Stores,
+    pub engine: Arc<Engine>,
+    /// Where the engine's definitions come from; `None` where its directory is kept current by other means.
+    pub definitions: Option<PublishedDefinitions>,
+    pub gate_worker: WorkerProgram,
+    /// For temporary files.
+    pub run_directory: PathBuf,
+}
 
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        env.refuse_unknown(&[Stores::SETTINGS.as_slice(), &Self::SETTINGS].concat())?;
-        let max_file_size = env.parsed("MAX_FILE_SIZE", UploadPolicy::DEFAULT_MAX_FILE_SIZE)?;
-        if max_file_size > UploadPolicy::LARGEST_SCANNABLE {
-            let limit = UploadPolicy::LARGEST_SCANNABLE;
-            return Err(ConfigError::Unsafe(format!(
-                "`MAX_FILE_SIZE` is over {limit} bytes: the engine skips larger files"
-            )));
-        }
-        let public_key = env.required("AIRLOCK_DEFINITIONS_PUBLIC_KEY")?;
-        let public_key = PublicKey::parse(public_key).ok_or_else(|| ConfigError::Invalid {
-            name: "AIRLOCK_DEFINITIONS_PUBLIC_KEY",
-            value: public_key.to_owned(),
-            why: "not base64 of 32 bytes".to_owned(),
-        })?;
+/// The settings of the scan function on AWS.
+#[derive(Clone, Debug)]
+pub struct ScanDeployment {
+    pub(crate) settings: ScanSettings,
+    pub(crate) stores: StoreSettings,
+    pub(crate) passwords: PasswordSettings,
+    pub(crate) program: EngineProgram,
+    pub(crate) gate_worker: WorkerProgram,
+    pub(crate) definitions: DefinitionBucketSettings,
+    /// Whose definitions are accepted.
+    pub(crate) public_key: PublicKey,
+    scratch: PathBuf,
+}
+
+impl ScanSettings {
+    /// `machine` is the policy on which all functions of the deployment agree.
+    pub fn read(env: &Environment, machine: MachinePolicy) -> Result<Self, ConfigError> {
+        let uploads = UploadSettings::read(env)?;
         Ok(Self {
-            max_file_size,
-            scan_timeout: Duration::from_secs(env.parsed("VIRUS_SCAN_TIMEOUT", 300)?),
-            program: program(env)?,
+            max_file_size: uploads.max_file_size,
+            scan_timeout: EngineSettings::read(env)?.scan_timeout,
+            freshness: FreshnessSettings::read(env)?.policy(),
+            machine,
+            incoming: IncomingTerms::of(&uploads, &QuotaSettings::read(env)?),
+            recall: true,
+            is_measured: true,
+        })
+    }
+
+    /// The engine's share of a scan's time: the rest is for reading, hashing and the canaries.
+    pub fn limits(&self) -> EngineLimits {
+        EngineLimits { max_file_size: self.max_file_size, max_scan_time: self.scan_timeout.mul_f64(0.8) }
+    }
+}
+
+impl ScanDeployment {
+    pub fn read(env: &Environment) -> Result<Self, ConfigError> {
+        env.refuse_unknown(&[
+            &DeploymentSettings::SUBJECT,
+            &LayerSettings::SUBJECT,
+            &DefinitionBucketSettings::SUBJECT,
+            &DefinitionTrustSettings::SUBJECT,
+        ])?;
+        let stores = StoreSettings::read(env)?;
+        let (uploads, verdicts) = (UploadSettings::read(env)?, VerdictSettings::read(env)?);
+        let machine = verdicts.machine(&uploads, stores.publishes(), MachinePolicy::default());
+        let layer = LayerSettings::read(env)?;
+        Ok(Self {
+            settings: ScanSettings::read(env, machine)?,
+            stores,
+            passwords: PasswordSettings::read(env)?,
+            program: program(EngineSettings::read(env)?.engine, &layer)?,
             gate_worker: gate_worker(Path::new(LAYER_LIBRARIES)),
-            scratch: env.get("AIRLOCK_SCRATCH").unwrap_or("/tmp/airlock").into(),
-            definitions_bucket: env.required("AIRLOCK_DEFINITIONS_BUCKET")?.to_owned(),
-            public_key,
-            freshness: env.freshness()?,
-            machine: env.machine()?,
-            incoming: IncomingTerms::from_env(env)?,
-            env: env.clone(),
+            definitions: DefinitionBucketSettings::read(env)?,
+            public_key: PublicKey::from_bytes(DefinitionTrustSettings::read(env)?.public_key),
+            scratch: layer.scratch,
         })
     }
 
@@ -78,17 +111,35 @@ impl Config {
     pub(crate) fn run_directory(&self) -> PathBuf {
         self.scratch.join("run")
     }
+}
 
-    /// The engine's share of a scan's time: the rest is for reading, hashing and the canaries.
-    pub fn limits(max_file_size: u64, scan_timeout: Duration) -> Limits {
-        Limits { max_file_size, max_scan_time: scan_timeout.mul_f64(0.8) }
+impl Context {
+    /// Starts the engine and the gate's processes. Errors: the engine or an opener fails.
+    pub async fn new(settings: ScanSettings, dependencies: ScanDependencies) -> anyhow::Result<Self> {
+        let ScanDependencies { stores, engine, definitions, gate_worker, run_directory } = dependencies;
+        let gate = gate_for(&engine, settings.limits(), &run_directory).await;
+        Ok(Self {
+            stores,
+            gate: gate.context("the virus scanner does not start")?,
+            inspector: Arc::new(Inspector::start(gate_worker, run_directory.clone()).await?),
+            engine,
+            spool: SpoolDirectory(run_directory),
+            machine: settings.machine,
+            incoming: settings.incoming,
+            recall: settings.recall,
+            freshness: settings.freshness,
+            definitions,
+            scan_timeout: settings.scan_timeout,
+            is_measured: settings.is_measured,
+        })
     }
 }
 
 /// Where the layer has libraries, with a C library and a loader of their own.
 const LAYER_LIBRARIES: &str = "/opt/lib/clamav";
 
-/// This program. Where the layer is there, with the layer's C library, because the openers' libraries need one that is newer than Lambda's.
+/// This program; on Lambda with the layer's C library, because the openers' libraries need a newer one than
+/// Lambda's.
 fn gate_worker(libraries: &Path) -> WorkerProgram {
     let loader = match std::env::consts::ARCH {
         "aarch64" => "ld-linux-aarch64.so.1",
@@ -104,15 +155,14 @@ fn gate_worker(libraries: &Path) -> WorkerProgram {
     }
 }
 
-/// From the layer. clamd unless something else is said, because the layer has the other one for this machine's architecture only where it could be built.
-fn program(env: &Env) -> Result<Program, ConfigError> {
-    let path = |name, usual: &str| PathBuf::from(env.get(name).unwrap_or(usual));
-    if env.engine()? != Some(EngineChoice::Snapshot) {
-        return Ok(Program::Clamd(path("AIRLOCK_CLAMD", "/opt/bin/clamd")));
+/// The engine in the layer: by default clamd, because the snapshot engine is not built on every machine.
+fn program(choice: Option<EngineChoice>, layer: &LayerSettings) -> Result<EngineProgram, ConfigError> {
+    if choice != Some(EngineChoice::Snapshot) {
+        return Ok(EngineProgram::Clamd(layer.clamd.clone()));
     }
-    let program = path("AIRLOCK_ENGINE", "/opt/bin/airlock-engine");
+    let program = layer.airlock_engine.clone();
     if program.is_file() {
-        return Ok(Program::AirlockEngine(program));
+        return Ok(EngineProgram::AirlockEngine(program));
     }
     Err(ConfigError::Unsafe(format!(
         "`ENGINE` is `snapshot`, and there is no `{}`: the layer was built where it could not be",

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::{DefinitionBucket, Ledger, StoreError};
-use clamd::{Engine, EngineError, Program};
-use definition_set::{InstallError, Manifest, PublicKey, Refusal, SetSnapshot, directory_of, install, open};
+use clamd::{Engine, EngineError, EngineProgram};
+use definition_set::{
+    InstallError, Manifest, ManifestError, PublicKey, SetSnapshot, directory_of, install, open,
+};
 use domain::freshness::FreshnessPolicy;
 use domain::timestamp::Timestamp;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-use crate::snapshot::{self, Coming, NotBegun};
+use crate::snapshot::{self, BeginError, SnapshotDownload};
 
 /// The definition sets that a publisher signs and stores in a bucket.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ struct State {
     /// The serial number of a set that the engine did not work with.
     bad: Option<u64>,
     /// After a start from a snapshot, the download of the snapshot and of the definitions behind it.
-    coming: Option<Coming>,
+    coming: Option<SnapshotDownload>,
 }
 
 impl State {
@@ -49,11 +51,11 @@ impl State {
 
 /// Why the published set is not in use. The previous set still is.
 #[derive(Debug, Error)]
-pub enum DefinitionsError {
+pub enum RefreshError {
     #[error("no definitions have been published yet")]
     NothingPublished,
     #[error("the published definitions are refused")]
-    Refused(#[from] Refusal),
+    Refused(#[from] ManifestError),
     #[error(transparent)]
     Install(#[from] InstallError),
     #[error("the engine does not work with the published definitions")]
@@ -91,13 +93,13 @@ impl PublishedDefinitions {
     /// Reads the pointer, unless it was read lately, and switches the engine to a newer set. Returns whether
     /// the engine was replaced. On an error the engine stays on the previous set; call it again later.
     /// Concurrent calls are serialized.
-    pub async fn refresh(&self, engine: &Arc<Engine>, now: Timestamp) -> Result<bool, DefinitionsError> {
+    pub async fn refresh(&self, engine: &Arc<Engine>, now: Timestamp) -> Result<bool, RefreshError> {
         let mut state = self.state.lock().await;
         if state.looked_at.is_some_and(|at| now.since(at) < LOOK_EVERY) && state.in_use.is_some() {
             return Ok(false);
         }
         state.looked_at = Some(now);
-        let pointer = self.bucket.current().await?.ok_or(DefinitionsError::NothingPublished)?;
+        let pointer = self.bucket.current().await?.ok_or(RefreshError::NothingPublished)?;
         let in_use = state.in_use.as_ref().map_or(0, |manifest| manifest.serial);
         let seen = self.ledger.seen_definition_serial().await?.max(in_use);
         let manifest = open(&pointer.bytes, &self.key, seen, now)?;
@@ -105,7 +107,7 @@ impl PublishedDefinitions {
             return Ok(false);
         }
         if state.bad == Some(manifest.serial) {
-            return Err(DefinitionsError::KnownBad(manifest.serial));
+            return Err(RefreshError::KnownBad(manifest.serial));
         }
         let has_same_files = state.in_use.as_ref().is_some_and(|used| used.files == manifest.files);
         if !has_same_files {
@@ -126,7 +128,7 @@ impl PublishedDefinitions {
         engine: &Arc<Engine>,
         manifest: &Manifest,
         state: &mut State,
-    ) -> Result<(), DefinitionsError> {
+    ) -> Result<(), RefreshError> {
         let link = Self::link(&self.root);
         let before = std::fs::read_link(&link).ok();
         // A running download uses the same unfinished directory.
@@ -167,14 +169,14 @@ impl PublishedDefinitions {
         snapshot: &SetSnapshot,
         state: &mut State,
         before: Option<PathBuf>,
-    ) -> Result<(), NotBegun> {
+    ) -> Result<(), BeginError> {
         snapshot::fits(engine, snapshot).await?;
         engine.stop().await;
         let link = Self::link(&self.root);
         let directory = directory_of(manifest, &self.root);
         // Left over from an earlier attempt: the engine must not fall back on it.
         let _ = std::fs::remove_dir_all(&directory);
-        point(&link, &directory).map_err(|error| NotBegun::Link(Box::new(error)))?;
+        point(&link, &directory).map_err(|error| BeginError::Link(Box::new(error)))?;
         let begun =
             snapshot::begin(&self.bucket, engine, (manifest, snapshot), (&self.root, before.clone())).await;
         match begun {
@@ -184,7 +186,7 @@ impl PublishedDefinitions {
             }
             Err(error) => {
                 if let Some(before) = before {
-                    point(&link, &before).map_err(|error| NotBegun::Link(Box::new(error)))?;
+                    point(&link, &before).map_err(|error| BeginError::Link(Box::new(error)))?;
                 }
                 Err(error)
             }
@@ -201,12 +203,12 @@ impl PublishedDefinitions {
 }
 
 fn knows_snapshots(engine: &Engine) -> bool {
-    matches!(engine.config().program, Program::AirlockEngine(_))
+    matches!(engine.config().program, EngineProgram::AirlockEngine(_))
 }
 
 /// Points `link` to `directory`, atomically.
-fn point(link: &Path, directory: &Path) -> Result<(), DefinitionsError> {
-    let failed = |error| DefinitionsError::Link(directory.to_owned(), error);
+fn point(link: &Path, directory: &Path) -> Result<(), RefreshError> {
+    let failed = |error| RefreshError::Link(directory.to_owned(), error);
     let unfinished = link.with_extension("new");
     let _ = std::fs::remove_file(&unfinished);
     std::os::unix::fs::symlink(directory, &unfinished).map_err(failed)?;

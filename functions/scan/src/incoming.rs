@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use aws::env::{ConfigError, Env};
-use aws::{Kind, NewFile, StoreError};
+use aws::StoreError;
 use domain::id::{FileId, OwnerId, Version};
 use domain::incoming::Incoming;
-use domain::record::Record;
 use domain::usage::Quotas;
+use lifecycle::NewIncoming;
+use settings::{QuotaSettings, UploadSettings};
 
 use crate::Context;
 
-/// The terms for files that were not created through the API.
+/// The terms for files that were stored outside the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IncomingTerms {
     pub retention: Duration,
@@ -21,8 +21,8 @@ pub struct IncomingTerms {
 }
 
 impl IncomingTerms {
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        Ok(Self { retention: env.retention()?, is_metered: env.quotas()? != Quotas::NONE })
+    pub fn of(uploads: &UploadSettings, quotas: &QuotaSettings) -> Self {
+        Self { retention: uploads.retention, is_metered: quotas.quotas() != Quotas::NONE }
     }
 }
 
@@ -33,20 +33,14 @@ pub(crate) async fn receive(
     owner: OwnerId,
     version: &Version,
 ) -> Result<FileId, StoreError> {
-    let (file, ledger) = (incoming.file_id(), &context.stores.ledger);
-    if ledger.load(file).await?.is_some() {
+    let file = incoming.file_id();
+    if context.stores.ledger.load(file).await?.is_some() {
         return Ok(file);
     }
     let IncomingTerms { retention, is_metered } = context.incoming;
-    let look_again = context.machine.look_again;
-    let now = aws::clock::now();
-    let record = Record::incoming(incoming, owner, version.clone(), retention, look_again, is_metered, now);
-    let write_id = aws::clock::random_uuid().to_string();
-    let new = NewFile { record: &record, once: None, quotas: &Quotas::NONE };
-    match ledger.create(new, &write_id).await {
-        Ok(_) => tracing::info!(file.id = %file, "a record was created for an incoming object"),
-        Err(error) if error.kind == Kind::PreconditionFailed => {}
-        Err(error) => return Err(error),
+    let new = NewIncoming { incoming, owner, version: version.clone(), retention, is_metered };
+    if context.transitions().create_incoming(new, aws::clock::now()).await? {
+        tracing::info!(file.id = %file, "a record was created for an incoming object");
     }
     Ok(file)
 }

@@ -9,7 +9,7 @@ use domain::content_encoding::ContentEncoding;
 use domain::id::{Sha256, Version};
 use domain::password::Password;
 use domain::record::Record;
-use domain::verdict::{Engine, Evidence, ScanError, Structure, Unscannable, Verdict};
+use domain::verdict::{EngineVersion, Evidence, ScanError, Structure, Unscannable, Verdict};
 use gate::Refusal;
 use inspector::InspectorError;
 use thiserror::Error;
@@ -26,7 +26,7 @@ pub(crate) enum ScanInput {
     Cached {
         verdict: Verdict,
         sha256: Sha256,
-        engine: Engine,
+        engine: EngineVersion,
     },
     /// The engine was not asked, or was stopped: the file costs more than it may.
     Unscannable {
@@ -159,7 +159,7 @@ pub(crate) async fn collect(
         }
     };
     Ok(ScanInput::Evidence(Evidence {
-        announced_size: version.size_bytes,
+        declared_size: version.size_bytes,
         stored_size: stored.size_bytes,
         streamed_size: size_bytes,
         content_encoding: stored.content_encoding,

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use clamd::{Engine, EngineError, Limits};
+use clamd::{Engine, EngineError, EngineLimits};
 use domain::verdict::EngineReply;
 use gate::{Capabilities, Gate, Sample};
 
@@ -14,7 +14,7 @@ const SAMPLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Starts the engine, gives it one sample of each kind of container, and returns the gate that fits.
 pub async fn gate_for(
     engine: &Engine,
-    limits: Limits,
+    limits: EngineLimits,
     scratch_directory: &Path,
 ) -> Result<Gate, EngineError> {
     let mut opened = Vec::new();
@@ -39,8 +39,8 @@ pub async fn gate_for(
     let limits = gate::Limits {
         max_member_bytes: limits.max_file_size,
         max_total_bytes: limits.max_scan_size(),
-        max_members: Limits::MAX_FILES,
-        max_depth: Limits::MAX_RECURSION - 1,
+        max_members: EngineLimits::MAX_FILES,
+        max_depth: EngineLimits::MAX_RECURSION - 1,
     };
     Ok(Gate { limits, capabilities })
 }

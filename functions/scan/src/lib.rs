@@ -21,20 +21,21 @@ mod spool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::events::{self, Ignored, Notice};
+use aws::events::{self, IgnoreReason, S3Event};
 use aws::{Heartbeat, StoreError, Stores};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use clamd::{Engine, StartError};
 use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
-use domain::verdict::Engine as EngineStamp;
+use domain::verdict::EngineVersion;
 use gate::Gate;
 use inspector::Inspector;
+use lifecycle::Transitions;
 use thiserror::Error;
 use tokio::time::Instant;
 
-pub use config::Config;
-pub use definitions::{DefinitionsError, PublishedDefinitions};
+pub use config::{ScanDependencies, ScanDeployment, ScanSettings};
+pub use definitions::{PublishedDefinitions, RefreshError};
 pub use incoming::IncomingTerms;
 pub use inspection::gate_for;
 pub use scanner::Scanner;
@@ -60,6 +61,12 @@ pub struct Context {
     pub scan_timeout: Duration,
     /// Whether metrics are emitted for each verdict.
     pub is_measured: bool,
+}
+
+impl Context {
+    fn transitions(&self) -> Transitions<'_> {
+        Transitions { stores: &self.stores, policy: &self.machine }
+    }
 }
 
 /// Why a message must be delivered again.
@@ -96,16 +103,16 @@ async fn handle_message(context: &Context, message: &SqsMessage, deadline: Insta
     let body = message.body.as_deref().unwrap_or_default();
     for notice in events::read_body(body, context.stores.incoming.as_ref())? {
         let (file, version) = match notice {
-            Notice::Ignored(Ignored::NoOwner) => {
+            S3Event::Ignored(IgnoreReason::NoOwner) => {
                 tracing::warn!("an object below the incoming prefix is ignored: no rule names its owner");
                 continue;
             }
-            Notice::Ignored(why) => {
+            S3Event::Ignored(why) => {
                 tracing::info!(?why, "event ignored");
                 continue;
             }
-            Notice::Stored { file, version } => (file, version),
-            Notice::Incoming { incoming, owner, version } => {
+            S3Event::Stored { file, version } => (file, version),
+            S3Event::Incoming { incoming, owner, version } => {
                 (incoming::receive(context, incoming, owner, &version).await?, version)
             }
         };
@@ -129,13 +136,13 @@ impl Context {
     }
 
     /// Starts the engine if it does not run. Returns the engine that would judge now.
-    pub(crate) async fn running_engine(&self) -> Result<EngineStamp, StartError> {
+    pub(crate) async fn running_engine(&self) -> Result<EngineVersion, StartError> {
         Ok(self.stamp(self.engine.ensure_running().await?))
     }
 
     /// Adds the openers, which take files apart for the engine, to what the engine says about itself.
-    pub(crate) fn stamp(&self, engine: EngineStamp) -> EngineStamp {
-        EngineStamp { openers: self.inspector.openers().to_vec(), ..engine }
+    pub(crate) fn stamp(&self, engine: EngineVersion) -> EngineVersion {
+        EngineVersion { openers: self.inspector.openers().to_vec(), ..engine }
     }
 
     /// Switches to newer definitions, if there are any. A failure is logged: the current set stays in use

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use aws::env::Env;
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
+use settings::Environment;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> Result<(), Error> {
@@ -14,9 +14,10 @@ fn main() -> Result<(), Error> {
 
 #[tokio::main]
 async fn run() -> Result<(), Error> {
-    aws::log::to_cloudwatch("scan");
+    let env = Environment::of_process();
+    aws::log::to_cloudwatch("scan", &env)?;
     let mut terminated = signal(SignalKind::terminate())?;
-    let scanner = Arc::new(scan::Scanner::new(scan::Config::from_env(&Env::read())?));
+    let scanner = Arc::new(scan::Scanner::new(scan::ScanDeployment::read(&env)?));
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
         let time_left = aws::clock::time_left(event.context.deadline);
         Ok::<_, Error>(scanner.handle(event.payload, time_left).await)

@@ -1,7 +1,7 @@
 //! Emits the metrics of each verdict for CloudWatch.
 
-use aws::metrics::{Event, bytes, count, emit, seconds};
-use aws_lambda_events::event::sqs::SqsMessage;
+use aws::metrics::{MetricEvent, bytes, count, emit, seconds};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
 use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::verdict::Verdict;
@@ -11,6 +11,15 @@ use crate::Context;
 /// When the message was sent, by SQS's own clock.
 pub(crate) fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
     message.attributes.get("SentTimestamp")?.parse().ok().map(Timestamp::from_millis)
+}
+
+/// Counts the messages that will be delivered again: Lambda's own `Errors` does not.
+pub(crate) fn failed_attempts(response: &SqsBatchResponse, now: Timestamp) {
+    let n_failed = response.batch_item_failures.len() as u64;
+    if n_failed > 0 {
+        let metrics = [count("ScanAttemptFailed", n_failed)];
+        emit(&MetricEvent { service: "scan", dimensions: &[], metrics: &metrics, at: now });
+    }
 }
 
 /// Emits the metrics of one verdict, where metrics are on.
@@ -28,12 +37,12 @@ pub(crate) fn verdict(context: &Context, record: &Record, sent_at: Option<Timest
         metrics.push(seconds("DefinitionsAgeAtScan", now.since(engine.definitions.built_at)));
     }
     let dimensions = [("verdict", record.status().as_str())];
-    emit(&Event { service: "scan", dimensions: &dimensions, metrics: &metrics, at: now });
+    emit(&MetricEvent { service: "scan", dimensions: &dimensions, metrics: &metrics, at: now });
     let reason = match &judgement.verdict {
         Verdict::Unscannable { reason } => reason.code(),
         Verdict::Error { reason } => reason.code(),
         Verdict::Clean(_) | Verdict::Infected { .. } => return,
     };
     let refused = [count("Refusals", 1)];
-    emit(&Event { service: "scan", dimensions: &[("reason", reason)], metrics: &refused, at: now });
+    emit(&MetricEvent { service: "scan", dimensions: &[("reason", reason)], metrics: &refused, at: now });
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use aws::Applied;
-use domain::aftermath::{Release, Rescan};
 use domain::id::{FileId, ScanId, Sha256, Version};
-use domain::machine::{Effect, Event, Report};
+use domain::machine::{Effect, Event, ScanReport};
+use domain::post_verdict::{Release, Rescan};
 use domain::record::{Lease, Record, State};
 use domain::timestamp::Timestamp;
 use domain::verdict::{Outcome, Verdict};
+use lifecycle::Applied;
 use tokio::time::{Instant, interval_at};
 
 use crate::conclusion::{Conclusion, conclude};
@@ -26,7 +26,7 @@ struct Claim<'a> {
 
 /// What one attempt reports.
 struct Attempt {
-    report: Report,
+    report: ScanReport,
     /// For the log.
     seen: String,
     is_postponed: bool,
@@ -45,9 +45,9 @@ pub(crate) async fn judge_version(
 ) -> Result<(), Retry> {
     let holder = ScanId::from_random(aws::clock::random_uuid());
     let claimed = Event::Claimed { version, holder };
-    let ledger = &context.stores.ledger;
+    let transitions = context.transitions();
     let now = aws::clock::now();
-    let Some(applied) = ledger.apply(file, &claimed, &context.machine, now).await? else {
+    let Some(applied) = transitions.apply(file, &claimed, now).await? else {
         tracing::info!(file.id = %file, "event for an unknown file ignored");
         return Ok(());
     };
@@ -56,7 +56,7 @@ pub(crate) async fn judge_version(
         // Judged without being read: too large, empty, not of the declared size, or tried too often.
         None => aws::log::verdict(&applied.record, "not read", now),
     }
-    let settled = context.stores.settle(&applied, &context.machine, aws::clock::now());
+    let settled = transitions.run_effects(&applied, aws::clock::now());
     let Some((version, lease)) = scan_effect(&applied.effects) else {
         return Ok(settled.await?);
     };
@@ -76,9 +76,10 @@ fn scan_effect(effects: &[Effect]) -> Option<(Version, Lease)> {
 /// Scans while renewing the lease. When the lease is lost the scan is dropped, because another scanner has
 /// taken over.
 async fn scan_under_lease(context: &Context, claim: &Claim<'_>, budget: Duration) -> Result<(), Retry> {
-    let (file, renewed) = (claim.record.file_id, Event::Renewed { holder: claim.lease.holder });
-    let renew = || async {
-        let renewed = context.stores.ledger.apply(file, &renewed, &context.machine, aws::clock::now()).await;
+    let (file, renewed) = (claim.record.file_id, &Event::Renewed { holder: claim.lease.holder });
+    let transitions = context.transitions();
+    let renew = || async move {
+        let renewed = transitions.apply(file, renewed, aws::clock::now()).await;
         if let Err(error) = &renewed {
             tracing::warn!(file.id = %file, error = aws::log::chain(error), "lease not renewed");
         }
@@ -145,7 +146,7 @@ async fn attempt(context: &Context, record: &Record, version: &Version, budget: 
     let is_out_of_room = is_out_of_room || context.engine.lacks_room(version.size_bytes);
     let is_postponed = is_out_of_room && matches!(outcome, Outcome::Inconclusive(_));
     let release = release_of(context, &outcome, sha256).await;
-    let report = Report { outcome, duration: began.elapsed(), sha256, engine, needed_password, release };
+    let report = ScanReport { outcome, duration: began.elapsed(), sha256, engine, needed_password, release };
     Attempt { report, seen: seen.join("; "), is_postponed }
 }
 
@@ -169,20 +170,21 @@ async fn report(context: &Context, claim: &Claim<'_>, attempt: Attempt) -> Resul
         scan.attempt = claim.lease.epoch, seen, "scanned"
     );
     let ledger = &context.stores.ledger;
+    let transitions = context.transitions();
     if is_postponed {
         tracing::warn!(file.id = %file, seen, "scan postponed: too little temporary space");
         let postponed = Event::Postponed { version_id, holder };
-        ledger.apply(file, &postponed, &context.machine, now).await?;
+        let _no_effects = transitions.apply(file, &postponed, now).await?;
         return Err(Retry::NoRoom);
     }
     let scanned = Event::Scanned { version_id, holder, report };
-    let Some(applied) = ledger.apply(file, &scanned, &context.machine, now).await? else {
+    let Some(applied) = transitions.apply(file, &scanned, now).await? else {
         return Ok(());
     };
     if applied.kept.is_none() {
         aws::log::verdict(&applied.record, &seen, now);
     }
-    context.stores.settle(&applied, &context.machine, now).await?;
+    transitions.run_effects(&applied, now).await?;
     if is_counted(&applied) {
         measure::verdict(context, &applied.record, claim.sent_at, now);
         if let Err(error) = ledger.count_verdict(&applied.record, now).await {
@@ -200,7 +202,7 @@ fn is_counted(applied: &Applied) -> bool {
 /// Whether the report put the version, or its rescan, back into the queue.
 fn needs_another_attempt(applied: &Applied) -> bool {
     let is_rescan_queued =
-        applied.record.aftermath().is_some_and(|after| matches!(after.rescan, Rescan::Queued { .. }));
+        applied.record.post_verdict().is_some_and(|after| matches!(after.rescan, Rescan::Queued { .. }));
     let is_queued = is_rescan_queued || matches!(applied.record.state, State::Queued { .. });
     applied.kept.is_none() && is_queued
 }

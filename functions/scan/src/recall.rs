@@ -3,10 +3,10 @@
 
 use domain::freshness::FreshnessPolicy;
 use domain::id::Sha256;
-use domain::known::{Known, Question};
+use domain::known::{CacheKey, Known};
 use domain::record::Record;
 use domain::timestamp::Timestamp;
-use domain::verdict::{Engine, Evidence, Outcome, Verdict};
+use domain::verdict::{EngineVersion, Evidence, Outcome, Verdict};
 
 use crate::Context;
 
@@ -20,7 +20,7 @@ pub(crate) async fn recall(
     record: &Record,
     sha256: Sha256,
     size_bytes: u64,
-) -> Option<(Verdict, Engine)> {
+) -> Option<(Verdict, EngineVersion)> {
     if !context.recall || !may_reuse(record) {
         return None;
     }
@@ -46,18 +46,18 @@ fn may_reuse(record: &Record) -> bool {
 fn still_valid(
     known: &Known,
     (sha256, size_bytes): (Sha256, u64),
-    engine: &Engine,
+    engine: &EngineVersion,
     freshness: FreshnessPolicy,
     now: Timestamp,
 ) -> Option<Verdict> {
-    known.answer(Question { sha256, size_bytes, engine, release: RELEASE }, freshness, now)
+    known.answer(CacheKey { sha256, size_bytes, engine, release: RELEASE }, freshness, now)
 }
 
 /// The cache entry for what was found; `None` for what says nothing lasting about the bytes, or only holds
 /// with the uploader's password.
 pub(crate) fn entry(record: &Record, evidence: &Evidence, outcome: &Outcome) -> Option<Known> {
     let Outcome::Decided(verdict) = outcome else { return None };
-    let question = Question {
+    let question = CacheKey {
         sha256: evidence.sha256,
         size_bytes: evidence.streamed_size,
         engine: &evidence.engine,

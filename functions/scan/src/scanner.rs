@@ -10,16 +10,15 @@ use aws::{DefinitionBucket, Sdk, Stores};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use clamd::{DaemonConfig, Engine, Transport};
 use domain::freshness::DefinitionsKind;
-use inspector::Inspector;
 use lambda_runtime::{BoxFuture, Error, SnapStartResource};
 use tokio::sync::Mutex;
 
-use crate::{Config, Context, PublishedDefinitions, RESERVE, SpoolDirectory, gate_for, handle};
+use crate::{Context, PublishedDefinitions, RESERVE, ScanDependencies, ScanDeployment, handle, measure};
 
 /// One execution environment, with everything that outlives an invocation.
 #[derive(Debug)]
 pub struct Scanner {
-    config: Config,
+    deployment: ScanDeployment,
     engine: Arc<Engine>,
     context: Mutex<Option<Arc<Context>>>,
 }
@@ -28,16 +27,17 @@ pub struct Scanner {
 const INIT_BUDGET: Duration = Duration::from_secs(8);
 
 impl Scanner {
-    pub fn new(config: Config) -> Self {
+    pub fn new(deployment: ScanDeployment) -> Self {
         let daemon = DaemonConfig {
-            program: config.program.clone(),
+            program: deployment.program.clone(),
             launcher: vec![],
-            run_directory: config.run_directory(),
-            definitions_directory: PublishedDefinitions::link(&config.definition_sets()),
-            limits: Config::limits(config.max_file_size, config.scan_timeout),
+            run_directory: deployment.run_directory(),
+            definitions_directory: PublishedDefinitions::link(&deployment.definition_sets()),
+            limits: deployment.settings.limits(),
             start_timeout: Duration::from_mins(1),
         };
-        Self { config, engine: Arc::new(Engine::new(daemon, Transport::Stream)), context: Mutex::default() }
+        let engine = Arc::new(Engine::new(daemon, Transport::Stream));
+        Self { deployment, engine, context: Mutex::default() }
     }
 
     /// Starts connecting, and waits until that is done or the init phase is over. The first invocation waits
@@ -63,7 +63,7 @@ impl Scanner {
     pub async fn handle(&self, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
         let began = tokio::time::Instant::now();
         let limit = time_left.saturating_sub(RESERVE);
-        match tokio::time::timeout(limit, self.context()).await {
+        let response = match tokio::time::timeout(limit, self.context()).await {
             Ok(Ok(context)) => {
                 context.refresh_definitions().await;
                 handle(&context, event, time_left.saturating_sub(began.elapsed())).await
@@ -78,7 +78,9 @@ impl Scanner {
                 response.batch_item_failures = event.records.iter().map(aws::batch::named).collect();
                 response
             }
-        }
+        };
+        measure::failed_attempts(&response, aws::clock::now());
+        response
     }
 
     /// Connects and starts the engine, unless that is done. Concurrent calls wait for each other.
@@ -93,29 +95,22 @@ impl Scanner {
     }
 
     async fn connect(&self) -> anyhow::Result<Context> {
-        let config = &self.config;
-        let (run_directory, root) = (config.run_directory(), config.definition_sets());
+        let deployment = &self.deployment;
+        let (run_directory, root) = (deployment.run_directory(), deployment.definition_sets());
         std::fs::create_dir_all(&run_directory)?;
         std::fs::create_dir_all(&root)?;
         let (stores, bucket) = self.stores().await?;
         let definitions =
-            PublishedDefinitions::new(bucket, config.public_key.clone(), stores.ledger.clone(), root);
+            PublishedDefinitions::new(bucket, deployment.public_key.clone(), stores.ledger.clone(), root);
         definitions.refresh(&self.engine, aws::clock::now()).await?;
-        let limits = Config::limits(config.max_file_size, config.scan_timeout);
-        let context = Context {
+        let dependencies = ScanDependencies {
             stores,
-            gate: gate_for(&self.engine, limits, &run_directory).await?,
-            inspector: Arc::new(Inspector::start(config.gate_worker.clone(), run_directory.clone()).await?),
             engine: Arc::clone(&self.engine),
-            spool: SpoolDirectory(run_directory),
-            machine: config.machine,
-            incoming: config.incoming,
-            recall: true,
-            freshness: config.freshness,
             definitions: Some(definitions),
-            scan_timeout: config.scan_timeout,
-            is_measured: true,
+            gate_worker: deployment.gate_worker.clone(),
+            run_directory,
         };
+        let context = Context::new(deployment.settings, dependencies).await?;
         if context.beat().await?.engine.definitions.kind == DefinitionsKind::TestSet {
             anyhow::bail!("the test definitions are for trials on one machine; they find no real malware");
         }
@@ -124,9 +119,9 @@ impl Scanner {
 
     async fn stores(&self) -> anyhow::Result<(Stores, DefinitionBucket)> {
         let sdk = Sdk::from_environment().await;
-        let stores = Stores::from_env(&self.config.env, &sdk)?;
-        let stores = Box::pin(stores.with_password_key(&self.config.env, &sdk)).await?;
-        Ok((stores, DefinitionBucket::new(&sdk, self.config.definitions_bucket.clone())))
+        let stores = Stores::connect(&self.deployment.stores, &sdk);
+        let stores = Box::pin(stores.with_password_key(&self.deployment.passwords, &sdk)).await?;
+        Ok((stores, DefinitionBucket::new(&sdk, self.deployment.definitions.bucket.clone())))
     }
 }
 

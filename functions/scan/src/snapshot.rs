@@ -14,11 +14,11 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::DefinitionsError;
+use crate::RefreshError;
 
 /// Why the engine loads the definitions instead.
 #[derive(Debug, Error)]
-pub(crate) enum NotBegun {
+pub(crate) enum BeginError {
     #[error(transparent)]
     Build(#[from] SnapshotError),
     #[error("the snapshot is of another build of the engine than this scanner's")]
@@ -30,14 +30,14 @@ pub(crate) enum NotBegun {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
-    Link(Box<DefinitionsError>),
+    Link(Box<RefreshError>),
 }
 
 /// A background download. Dropping it cancels the download.
 #[derive(Debug)]
-pub(crate) struct Coming(JoinHandle<()>);
+pub(crate) struct SnapshotDownload(JoinHandle<()>);
 
-impl Coming {
+impl SnapshotDownload {
     /// Cancels the download and waits for its end.
     pub(crate) async fn stop(mut self) {
         self.0.abort();
@@ -45,16 +45,16 @@ impl Coming {
     }
 }
 
-impl Drop for Coming {
+impl Drop for SnapshotDownload {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
 /// Whether `engine` is of the build that `snapshot` is for.
-pub(crate) async fn fits(engine: &Engine, snapshot: &SetSnapshot) -> Result<(), NotBegun> {
+pub(crate) async fn fits(engine: &Engine, snapshot: &SetSnapshot) -> Result<(), BeginError> {
     let build = Snapshots::new(engine.config(), vec![]).build().await?;
-    if build == snapshot.build { Ok(()) } else { Err(NotBegun::OtherBuild) }
+    if build == snapshot.build { Ok(()) } else { Err(BeginError::OtherBuild) }
 }
 
 /// Starts the stopped `engine` from `snapshot` while that is downloaded; the definitions are downloaded after
@@ -65,11 +65,11 @@ pub(crate) async fn begin(
     engine: &Arc<Engine>,
     (manifest, snapshot): (&Manifest, &SetSnapshot),
     (root, before): (&Path, Option<PathBuf>),
-) -> Result<Coming, NotBegun> {
+) -> Result<SnapshotDownload, BeginError> {
     let path = root.join(format!("{}.{EXTENSION}", snapshot.sha256));
     // An earlier attempt may have left a part. The engine opens the file as soon as it starts.
     let emptied = std::fs::File::create(&path);
-    let file = emptied.map_err(|error| NotBegun::Unwritable(path.clone(), error))?;
+    let file = emptied.map_err(|error| BeginError::Unwritable(path.clone(), error))?;
     let former = engine.begin_with(Some(Snapshot::Vouched {
         path: path.clone(),
         size_bytes: snapshot.size_bytes,
@@ -84,9 +84,9 @@ pub(crate) async fn begin(
         (root.to_owned(), file, before),
         failed,
     );
-    let coming = Coming(tokio::spawn(fetching));
+    let coming = SnapshotDownload(tokio::spawn(fetching));
     let checked = tokio::select! {
-        checked = engine.check() => checked.map_err(NotBegun::from),
+        checked = engine.check() => checked.map_err(BeginError::from),
         // Dropping the check kills an engine that still waits for the snapshot.
         Ok(error) = failure => Err(error.into()),
     };

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clamd::{DaemonConfig, Engine, Limits, Program, Transport};
+use clamd::{DaemonConfig, Engine, EngineLimits, EngineProgram, Transport};
 use domain::freshness::FreshnessPolicy;
 use domain::id::{FileId, ObjectKey, Version};
 use domain::incoming::IncomingRules;
@@ -20,7 +20,7 @@ use inspector::{Inspector, WorkerProgram};
 use scan::{Context, IncomingTerms, SpoolDirectory, handle};
 
 const TIME: Duration = Duration::from_mins(5);
-const LIMITS: Limits = Limits { max_file_size: 1 << 20, max_scan_time: Duration::from_mins(1) };
+const LIMITS: EngineLimits = EngineLimits { max_file_size: 1 << 20, max_scan_time: Duration::from_mins(1) };
 
 struct Scanner {
     test: TestStores,
@@ -37,7 +37,7 @@ impl Scanner {
         std::fs::create_dir(&run_directory).unwrap();
         let worker = WorkerProgram { path: PathBuf::from(env!("CARGO_BIN_EXE_scan")), arguments: vec![] };
         let config = DaemonConfig {
-            program: Program::Clamd("/nonexistent/clamd".into()),
+            program: EngineProgram::Clamd("/nonexistent/clamd".into()),
             launcher: vec![],
             run_directory: run_directory.clone(),
             definitions_directory: test.directory.path().join("definitions"),
@@ -221,7 +221,9 @@ async fn an_object_below_the_incoming_prefix_becomes_one_record_however_often_it
     let failed = scanner.handle(&[("one", &event), ("two", &event), ("no owner", &unowned)]).await;
     assert_eq!(failed, ["one", "two"], "there is no engine; no rule names the third one's owner");
     let rules = scanner.context.stores.incoming.as_ref().unwrap();
-    let domain::incoming::Read::File { incoming, .. } = rules.read(key, &stored.version_id) else { panic!() };
+    let domain::incoming::KeyMatch::File { incoming, .. } = rules.read(key, &stored.version_id) else {
+        panic!()
+    };
     let record = scanner.test.record(incoming.file_id()).await;
     assert_eq!((record.owner.as_str(), record.filename.as_str()), ("alice", "report.txt"));
     assert_eq!(record.upload_method, UploadMethod::Incoming(incoming));

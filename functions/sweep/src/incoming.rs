@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use aws::{IncomingLook, ListedVersions, StoreError};
-use domain::incoming::{IncomingRules, Read};
+use aws::{IncomingCursor, ListedVersions, StoreError};
+use domain::incoming::{IncomingRules, KeyMatch};
 use domain::timestamp::Timestamp;
 
 use crate::Context;
@@ -19,7 +19,7 @@ const PAGE: i32 = 100;
 pub(crate) async fn look(context: &Context, every: Duration) -> Result<u32, StoreError> {
     let Some(rules) = &context.stores.incoming else { return Ok(0) };
     let (ledger, now) = (&context.stores.ledger, aws::clock::now());
-    let last = ledger.incoming_look().await?;
+    let last = ledger.incoming_cursor().await?;
     if !is_due(last.as_ref(), now) {
         return Ok(0);
     }
@@ -27,11 +27,11 @@ pub(crate) async fn look(context: &Context, every: Duration) -> Result<u32, Stor
     let listed = context.stores.objects.list_versions(rules.prefix(), after, PAGE).await?;
     let n_requested = request_unknown(context, rules, &listed).await?;
     // Stored last: a sweep that is cut off before this lists the same page again.
-    ledger.note_incoming_look(IncomingLook { after: listed.next, due_at: now + every }).await?;
+    ledger.keep_incoming_cursor(IncomingCursor { after: listed.next, due_at: now + every }).await?;
     Ok(n_requested)
 }
 
-fn is_due(last: Option<&IncomingLook>, now: Timestamp) -> bool {
+fn is_due(last: Option<&IncomingCursor>, now: Timestamp) -> bool {
     last.is_none_or(|last| last.due_at <= now)
 }
 
@@ -43,9 +43,9 @@ async fn request_unknown(
     let Some(queue) = &context.stores.queues.scans else { return Ok(0) };
     let mut n_requested = 0;
     for (key, version) in &listed.versions {
-        let Read::File { incoming, .. } = rules.read(key, &version.version_id) else { continue };
+        let KeyMatch::File { incoming, .. } = rules.read(key, &version.version_id) else { continue };
         if context.stores.ledger.load(incoming.file_id()).await?.is_none() {
-            queue.announce(&incoming, version).await?;
+            queue.enqueue(&incoming, version).await?;
             n_requested += 1;
         }
     }

@@ -11,17 +11,18 @@ mod incoming;
 
 use std::time::Duration;
 
-use aws::{Applied, Backlog, StoreError, Stores};
-use domain::aftermath::Rescans;
+use aws::{Backlog, StoreError, Stores};
 use domain::id::FileId;
 use domain::machine::{Effect, Event, MachinePolicy};
+use domain::post_verdict::Rescans;
 use domain::record::{Record, State};
 use domain::timestamp::Timestamp;
-use domain::verdict::Engine;
+use domain::verdict::EngineVersion;
+use lifecycle::{Applied, Transitions};
 use serde::Serialize;
 use tokio::time::Instant;
 
-pub use config::Config;
+pub use config::{SweepDeployment, SweepPace, SweepSettings};
 
 /// What a sweep needs. Built once per process.
 #[derive(Clone, Debug)]
@@ -35,8 +36,6 @@ pub struct Context {
 }
 
 impl Context {
-    /// 60 a minute are 86,400 a day.
-    pub const DEFAULT_RESCANS: u32 = 60;
     /// A hundred versions a minute are 144,000 a day.
     pub const INCOMING_EVERY: Duration = Duration::from_secs(50);
     /// First scans come first: with this many messages in the queue, no rescan is added.
@@ -45,7 +44,7 @@ impl Context {
 
 /// What one sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Swept {
+pub struct SweepReport {
     pub n_files: u32,
     /// Files that could not be moved on; the next sweep retries them.
     pub n_failed: u32,
@@ -69,14 +68,14 @@ const PAGE: i32 = 25;
 struct Sweep<'a> {
     context: &'a Context,
     deadline: Instant,
-    engine: Option<Engine>,
+    engine: Option<EngineVersion>,
     rescans_left: u32,
-    swept: Swept,
+    swept: SweepReport,
 }
 
 /// Moves on every file that is due, for at most `time_left`; what is left stays due. Fails only if the ledger
 /// or a queue cannot be read; a file that fails is counted and retried by the next sweep.
-pub async fn sweep(context: &Context, time_left: Duration) -> Result<Swept, StoreError> {
+pub async fn sweep(context: &Context, time_left: Duration) -> Result<SweepReport, StoreError> {
     let backlog = match &context.stores.queues.scans {
         Some(queue) => queue.backlog().await.ok(),
         None => None,
@@ -87,7 +86,7 @@ pub async fn sweep(context: &Context, time_left: Duration) -> Result<Swept, Stor
         deadline: Instant::now() + time_left,
         engine: context.stores.ledger.heartbeat().await?.map(|heartbeat| heartbeat.engine),
         rescans_left: if is_busy { 0 } else { context.rescans_per_sweep },
-        swept: Swept::default(),
+        swept: SweepReport::default(),
     };
     for shard in 0..aws::Ledger::N_SHARDS {
         sweep.shard(shard).await?;
@@ -132,6 +131,7 @@ impl Sweep<'_> {
     /// Takes one file a step further. Returns whether that was progress.
     async fn move_on(&mut self, file: FileId, now: Timestamp) -> Result<bool, StoreError> {
         let Context { stores, machine, .. } = self.context;
+        let transitions = Transitions { stores, policy: machine };
         let Some(record) = stores.ledger.load(file).await? else { return Ok(false) };
         let found = match record.state {
             State::Awaiting => stores.objects.current_version(&record.object_key()).await?,
@@ -139,7 +139,7 @@ impl Sweep<'_> {
         };
         let rescans = Rescans { engine: self.engine.clone(), has_room: self.rescans_left > 0 };
         let due = Event::Due { found, rescans };
-        let Some(applied) = stores.ledger.apply(file, &due, machine, now).await? else {
+        let Some(applied) = transitions.apply(file, &due, now).await? else {
             return Ok(false);
         };
         if applied.kept.is_none() {
@@ -150,7 +150,7 @@ impl Sweep<'_> {
             self.swept.n_rescans += 1;
             self.rescans_left = self.rescans_left.saturating_sub(1);
         }
-        stores.settle(&applied, machine, now).await?;
+        transitions.run_effects(&applied, now).await?;
         self.swept.n_unscanned += u32::from(waits_long(&record, now));
         Ok(is_progress(&applied))
     }

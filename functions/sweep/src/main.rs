@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use aws::env::Env;
-use aws::metrics::{Event, count, emit};
+use aws::metrics::{MetricEvent, count, emit};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::de::IgnoredAny;
+use settings::Environment;
 
 /// Kept back from the invocation's time.
 const RESERVE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    aws::log::to_cloudwatch("sweep");
-    let context = sweep::Context::connect(sweep::Config::from_env(&Env::read())?).await?;
+    let env = Environment::of_process();
+    aws::log::to_cloudwatch("sweep", &env)?;
+    let context = sweep::Context::connect(sweep::SweepDeployment::read(&env)?).await;
     let context = &context;
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
         let time_left = aws::clock::time_left(event.context.deadline);
@@ -23,7 +24,7 @@ async fn main() -> Result<(), Error> {
             count("Rescans", swept.n_rescans.into()),
             count("WebhookRetries", swept.n_deliveries.into()),
         ];
-        emit(&Event { service: "sweep", dimensions: &[], metrics: &metrics, at: aws::clock::now() });
+        emit(&MetricEvent { service: "sweep", dimensions: &[], metrics: &metrics, at: aws::clock::now() });
         Ok::<_, Error>(swept)
     }))
     .await

@@ -2,9 +2,9 @@
 
 use aws::{EventTask, Heartbeat, Ledger};
 use domain::delivery::{Delivery, EndpointId};
+use domain::history::EventId;
 use domain::id::{ObjectKey, ScanId, Version};
 use domain::incoming::IncomingRules;
-use domain::journal::EventId;
 use domain::record::Status;
 use domain::verdict::{ScanError, Verdict};
 use fixtures::{TestStores, awaiting, clean, engine, queued, scanning, version};
@@ -18,12 +18,12 @@ fn context(test: &TestStores) -> Context {
     Context {
         stores: test.stores.clone(),
         machine: MachinePolicy::default(),
-        rescans_per_sweep: Context::DEFAULT_RESCANS,
+        rescans_per_sweep: 60,
         incoming_every: Context::INCOMING_EVERY,
     }
 }
 
-async fn swept(test: &TestStores) -> Swept {
+async fn swept(test: &TestStores) -> SweepReport {
     sweep(&context(test), TIME).await.unwrap()
 }
 
@@ -75,11 +75,11 @@ async fn an_object_whose_event_was_lost_is_queued_for_its_scan() {
     assert_eq!(TestStores::take_all(&test.scans).await.len(), 1, "the event, which is lost here");
 
     let outcome = swept(&test).await;
-    assert_eq!(outcome, Swept { n_files: 1, ..Swept::default() });
+    assert_eq!(outcome, SweepReport { n_files: 1, ..SweepReport::default() });
     assert_eq!(test.record(file).await.state, State::Queued { version: stored, n_attempts: 0 });
     let messages = TestStores::take_all(&test.scans).await;
     assert!(messages.len() == 1 && messages[0].contains(&file.to_string()), "{messages:?}");
-    assert_eq!(swept(&test).await, Swept::default(), "it is not due again");
+    assert_eq!(swept(&test).await, SweepReport::default(), "it is not due again");
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn a_file_that_is_not_due_is_left_alone() {
     let test = TestStores::start().await;
     let record = awaiting(TestStores::file_id(), aws::clock::now());
     test.create(&record).await;
-    assert_eq!(swept(&test).await, Swept::default());
+    assert_eq!(swept(&test).await, SweepReport::default());
     assert_eq!(test.record(record.file_id).await, record);
 }
 
@@ -98,7 +98,7 @@ async fn an_upload_that_never_arrived_expires_after_its_deadline() {
     test.create(&awaiting(file, earlier())).await;
     assert_eq!(swept(&test).await.n_failed, 0);
     let record = test.record(file).await;
-    assert_eq!((record.status(), record.next_look()), (Status::Expired, None));
+    assert_eq!((record.status(), record.next_due_at()), (Status::Expired, None));
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn the_same_definitions_rescan_nothing_and_neither_does_a_busy_queue() {
         }
         let outcome = swept(&test).await;
         assert_eq!((outcome.n_files, outcome.n_rescans), (1, 0), "definitions {definitions}");
-        assert!(test.record(file).await.next_look() > Some(aws::clock::now()), "definitions {definitions}");
+        assert!(test.record(file).await.next_due_at() > Some(aws::clock::now()), "definitions {definitions}");
     }
 }
 
@@ -194,8 +194,8 @@ async fn an_incoming_object_without_an_event_is_requested_once_per_interval() {
     assert!(messages.len() == 1 && messages[0].contains("incoming/alice/report.txt"), "{messages:?}");
     assert_eq!(swept(&test).await.n_found, 0, "the interval is not over");
     let due = Context { incoming_every: Duration::ZERO, ..context(&test) };
-    let look = aws::IncomingLook { after: None, due_at: aws::clock::now() };
-    test.stores.ledger.note_incoming_look(look).await.unwrap();
+    let look = aws::IncomingCursor { after: None, due_at: aws::clock::now() };
+    test.stores.ledger.keep_incoming_cursor(look).await.unwrap();
     assert_eq!(sweep(&due, TIME).await.unwrap().n_found, 1, "it still has no record");
 }
 

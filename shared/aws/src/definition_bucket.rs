@@ -7,11 +7,12 @@ use std::path::Path;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use domain::id::Sha256;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::sdk::Sdk;
 
 /// The bucket that definitions are published in. Nothing in it is trusted but for a signature or a digest.
@@ -49,7 +50,7 @@ impl DefinitionBucket {
         self.small_object(CURRENT).await
     }
 
-    /// Flips the pointer if it still is what was read ([`Kind::PreconditionFailed`] otherwise); `None` if there was none.
+    /// Flips the pointer if it still is what was read ([`StoreErrorKind::PreconditionFailed`] otherwise); `None` if there was none.
     pub async fn replace_current(&self, bytes: Vec<u8>, was: Option<&Pointer>) -> Result<(), StoreError> {
         let put = self.client.put_object().bucket(&self.bucket).key(CURRENT).body(ByteStream::from(bytes));
         let put = match was {
@@ -88,18 +89,21 @@ impl DefinitionBucket {
         let head = self.client.head_object().bucket(&self.bucket).key(&key).send().await;
         match head.map_err(|error| StoreError::of_sdk("look for definitions", error)) {
             Ok(_) => return Ok(()),
-            Err(error) if error.kind == Kind::NotFound => {}
+            Err(error) if error.kind == StoreErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         let body = ByteStream::from_path(path).await;
-        let body = body.map_err(|error| StoreError::caused("store definitions", Kind::Unexpected, error))?;
+        let body =
+            body.map_err(|error| StoreError::caused("store definitions", StoreErrorKind::Unexpected, error))?;
         let put = self.client.put_object().bucket(&self.bucket).key(key).checksum_sha256(sha256.to_base64());
         put.body(body).send().await.map(drop).map_err(|error| StoreError::of_sdk("store definitions", error))
     }
 
     /// Fetches a file of `size_bytes` to `path`, in parts at once. What arrived is for the caller to check.
     pub async fn fetch_file(&self, sha256: Sha256, size_bytes: u64, path: &Path) -> Result<(), StoreError> {
-        let failed = |error: std::io::Error| StoreError::caused("fetch definitions", Kind::Unexpected, error);
+        let failed = |error: std::io::Error| {
+            StoreError::caused("fetch definitions", StoreErrorKind::Unexpected, error)
+        };
         let file = std::fs::File::create_new(path).map_err(failed)?;
         file.set_len(size_bytes).map_err(failed)?;
         let (file, key) = (&file, &file_key(sha256));
@@ -118,7 +122,9 @@ impl DefinitionBucket {
         size_bytes: u64,
         mut file: std::fs::File,
     ) -> Result<(), StoreError> {
-        let failed = |error: std::io::Error| StoreError::caused("fetch definitions", Kind::Unexpected, error);
+        let failed = |error: std::io::Error| {
+            StoreError::caused("fetch definitions", StoreErrorKind::Unexpected, error)
+        };
         let key = &file_key(sha256);
         let parts = parts_of(size_bytes, STREAM_PART_BYTES).map(|part| self.insistently(key, part));
         let mut parts = futures_util::stream::iter(parts).buffered(STREAM_PARTS_AT_ONCE);
@@ -133,8 +139,41 @@ impl DefinitionBucket {
         let mut n_attempts = 1;
         loop {
             match self.part(key, part.clone()).await {
-                Err(error) if error.kind == Kind::Unavailable && n_attempts < MAX_ATTEMPTS => n_attempts += 1,
+                Err(error) if error.kind == StoreErrorKind::Unavailable && n_attempts < MAX_ATTEMPTS => {
+                    n_attempts += 1
+                }
                 ended => return ended,
+            }
+        }
+    }
+
+    /// Removes every version and delete marker, so that the bucket can be deleted. Idempotent. What is
+    /// published concurrently may stay.
+    pub async fn empty(&self) -> Result<(), StoreError> {
+        const DOING: &str = "empty the definitions bucket";
+        loop {
+            let page = self.client.list_object_versions().bucket(&self.bucket).send().await;
+            let page = page.map_err(|error| StoreError::of_sdk(DOING, error))?;
+            let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
+            let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+            let identify = |(key, version_id): (Option<&str>, Option<&str>)| {
+                let named = ObjectIdentifier::builder().key(key.unwrap_or_default());
+                named.set_version_id(version_id.map(ToOwned::to_owned)).build()
+            };
+            let listed = versions.chain(markers).map(identify).collect::<Result<Vec<_>, _>>();
+            let listed =
+                listed.map_err(|error| StoreError::caused(DOING, StoreErrorKind::Unexpected, error))?;
+            if listed.is_empty() {
+                return Ok(());
+            }
+            let delete = Delete::builder().set_objects(Some(listed)).quiet(true).build();
+            let delete =
+                delete.map_err(|error| StoreError::caused(DOING, StoreErrorKind::Unexpected, error))?;
+            let removed = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+            let removed = removed.map_err(|error| StoreError::of_sdk(DOING, error))?;
+            if let Some(error) = removed.errors().first() {
+                let code = error.code().unwrap_or_default().to_owned();
+                return Err(StoreError::caused(DOING, StoreErrorKind::Unavailable, code));
             }
         }
     }
@@ -144,12 +183,12 @@ impl DefinitionBucket {
         let got = request.range(format!("bytes={}-{}", part.start, part.end - 1)).send().await;
         let got = got.map_err(|error| StoreError::of_sdk("fetch definitions", error))?;
         let bytes = got.body.collect().await;
-        let bytes =
-            bytes.map_err(|error| StoreError::caused("fetch definitions", Kind::Unavailable, error))?;
+        let bytes = bytes
+            .map_err(|error| StoreError::caused("fetch definitions", StoreErrorKind::Unavailable, error))?;
         let bytes = bytes.into_bytes();
         // A store that ignores the range would have every part written over the others.
         if bytes.len() as u64 != part.end - part.start {
-            return Err(StoreError::new("fetch definitions", Kind::Corrupt));
+            return Err(StoreError::new("fetch definitions", StoreErrorKind::Corrupt));
         }
         Ok(bytes)
     }
@@ -158,16 +197,17 @@ impl DefinitionBucket {
         let got = self.client.get_object().bucket(&self.bucket).key(key).send().await;
         let got = match got.map_err(|error| StoreError::of_sdk("read about definitions", error)) {
             Ok(got) => got,
-            Err(error) if error.kind == Kind::NotFound => return Ok(None),
+            Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
         if got.content_length.unwrap_or(i64::MAX) > MAX_SMALL_OBJECT_BYTES {
-            return Err(StoreError::new("read about definitions", Kind::Corrupt));
+            return Err(StoreError::new("read about definitions", StoreErrorKind::Corrupt));
         }
         let etag = got.e_tag.unwrap_or_default();
         let bytes = got.body.collect().await;
-        let bytes =
-            bytes.map_err(|error| StoreError::caused("read about definitions", Kind::Unavailable, error))?;
+        let bytes = bytes.map_err(|error| {
+            StoreError::caused("read about definitions", StoreErrorKind::Unavailable, error)
+        })?;
         Ok(Some(Pointer { bytes: bytes.to_vec(), etag }))
     }
 }

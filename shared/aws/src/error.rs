@@ -10,14 +10,14 @@ use thiserror::Error;
 #[error("{operation}: {kind}")]
 pub struct StoreError {
     pub operation: &'static str,
-    pub kind: Kind,
+    pub kind: StoreErrorKind,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 /// What a caller can do about it. These are the errors that any reasonable implementation could have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum StoreErrorKind {
     /// There is no such object or version.
     NotFound,
     /// Somebody else was there first (412, or a failed condition).
@@ -30,7 +30,7 @@ pub enum Kind {
     Unexpected,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for StoreErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotFound => "not found",
@@ -43,13 +43,13 @@ impl fmt::Display for Kind {
 }
 
 impl StoreError {
-    pub(crate) fn new(operation: &'static str, kind: Kind) -> Self {
+    pub fn new(operation: &'static str, kind: StoreErrorKind) -> Self {
         Self { operation, kind, source: None }
     }
 
     pub(crate) fn caused(
         operation: &'static str,
-        kind: Kind,
+        kind: StoreErrorKind,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self { operation, kind, source: Some(source.into()) }
@@ -64,23 +64,23 @@ impl StoreError {
     {
         let kind = match &error {
             SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
-                Kind::Unavailable
+                StoreErrorKind::Unavailable
             }
             SdkError::ServiceError(service) => kind_of_code(service.err().code().unwrap_or_default()),
-            _ => Kind::Unexpected,
+            _ => StoreErrorKind::Unexpected,
         };
         let text = DisplayErrorContext(&error).to_string();
         Self::caused(operation, kind, text)
     }
 }
 
-fn kind_of_code(code: &str) -> Kind {
+fn kind_of_code(code: &str) -> StoreErrorKind {
     match code {
         "NoSuchKey" | "NoSuchVersion" | "NotFound" | "NoSuchUpload" | "ResourceNotFoundException" => {
-            Kind::NotFound
+            StoreErrorKind::NotFound
         }
         "PreconditionFailed" | "ConditionalRequestConflict" | "ConditionalCheckFailedException" => {
-            Kind::PreconditionFailed
+            StoreErrorKind::PreconditionFailed
         }
         "SlowDown"
         | "ServiceUnavailable"
@@ -90,8 +90,8 @@ fn kind_of_code(code: &str) -> Kind {
         | "ThrottlingException"
         | "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
-        | "TransactionConflictException" => Kind::Unavailable,
-        _ => Kind::Unexpected,
+        | "TransactionConflictException" => StoreErrorKind::Unavailable,
+        _ => StoreErrorKind::Unexpected,
     }
 }
 
@@ -102,11 +102,11 @@ mod tests {
     #[test]
     fn codes_have_kinds() {
         for (code, kind) in [
-            ("NoSuchVersion", Kind::NotFound),
-            ("PreconditionFailed", Kind::PreconditionFailed),
-            ("SlowDown", Kind::Unavailable),
-            ("AccessDenied", Kind::Unexpected),
-            ("", Kind::Unexpected),
+            ("NoSuchVersion", StoreErrorKind::NotFound),
+            ("PreconditionFailed", StoreErrorKind::PreconditionFailed),
+            ("SlowDown", StoreErrorKind::Unavailable),
+            ("AccessDenied", StoreErrorKind::Unexpected),
+            ("", StoreErrorKind::Unexpected),
         ] {
             assert_eq!(kind_of_code(code), kind, "{code}");
         }

@@ -3,7 +3,7 @@
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use domain::timestamp::Timestamp;
 
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::sdk::Sdk;
 
 /// A bus that rules of other people read.
@@ -41,7 +41,9 @@ impl EventBus {
         let put = put.map_err(|error| StoreError::of_sdk("put an event", error))?;
         match put.entries().iter().find_map(|entry| entry.error_code()) {
             None => Ok(()),
-            Some(code) => Err(StoreError::caused("put an event", Kind::Unavailable, code.to_owned())),
+            Some(code) => {
+                Err(StoreError::caused("put an event", StoreErrorKind::Unavailable, code.to_owned()))
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ pub struct EventQueue {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventTask {
-    /// This file's journal has something to tell.
+    /// This file's history has something to tell.
     Publish(FileId),
     /// This webhook delivery is due.
     Deliver(String),

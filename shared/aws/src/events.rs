@@ -3,8 +3,8 @@
 //! Only the fields that are used are read. Keys arrive form-url-encoded: `+` is a space and `%2B` a plus
 //! (AWS, "Event message structure").
 
-use domain::id::{ETag, FileId, InvalidId, ObjectKey, OwnerId, Version, VersionId};
-use domain::incoming::{Incoming, IncomingRules, Read};
+use domain::id::{ETag, FileId, IdError, ObjectKey, OwnerId, Version, VersionId};
+use domain::incoming::{Incoming, IncomingRules, KeyMatch};
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
@@ -14,16 +14,16 @@ use crate::objects::KEY;
 
 /// One thing that a message tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub enum S3Event {
     /// These bytes were stored under the key that was issued for this file.
     Stored { file: FileId, version: Version },
     /// Somebody else stored these bytes where the rules say that they are this owner's.
     Incoming { incoming: Incoming, owner: OwnerId, version: Version },
     /// Not for us: S3's own test event, another kind of event, or a key that is nobody's.
-    Ignored(Ignored),
+    Ignored(IgnoreReason),
 }
 
-impl Notice {
+impl S3Event {
     /// The file that it is about.
     pub fn file_id(&self) -> Option<FileId> {
         match self {
@@ -35,7 +35,7 @@ impl Notice {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ignored {
+pub enum IgnoreReason {
     TestEvent,
     OtherEvent,
     ForeignKey,
@@ -55,27 +55,29 @@ pub enum BadMessage {
     #[error("the object's key cannot be decoded")]
     BadKey,
     #[error(transparent)]
-    BadField(#[from] InvalidId),
+    BadField(#[from] IdError),
 }
 
 /// Reads one message body. It may hold several records, or none. Without `rules`, only keys that were issued are anybody's.
-pub fn read_body(body: &str, rules: Option<&IncomingRules>) -> Result<Vec<Notice>, BadMessage> {
+pub fn read_body(body: &str, rules: Option<&IncomingRules>) -> Result<Vec<S3Event>, BadMessage> {
     let body: Body = serde_json::from_str(body).map_err(BadMessage::NotAnEvent)?;
     match body {
-        Body::Test { event } if event == "s3:TestEvent" => Ok(vec![Notice::Ignored(Ignored::TestEvent)]),
-        Body::Test { .. } => Ok(vec![Notice::Ignored(Ignored::OtherEvent)]),
+        Body::Test { event } if event == "s3:TestEvent" => {
+            Ok(vec![S3Event::Ignored(IgnoreReason::TestEvent)])
+        }
+        Body::Test { .. } => Ok(vec![S3Event::Ignored(IgnoreReason::OtherEvent)]),
         Body::Records { records } => records.into_iter().map(|record| read_record(record, rules)).collect(),
     }
 }
 
-fn read_record(record: RecordBody, rules: Option<&IncomingRules>) -> Result<Notice, BadMessage> {
+fn read_record(record: RecordBody, rules: Option<&IncomingRules>) -> Result<S3Event, BadMessage> {
     if !record.event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
-        return Ok(Notice::Ignored(Ignored::OtherEvent));
+        return Ok(S3Event::Ignored(IgnoreReason::OtherEvent));
     }
     let object = record.s3.object;
     let key = decode_key(&object.key)?;
     let Some(version_id) = object.version_id.filter(|id| id != "null") else {
-        return Ok(Notice::Ignored(Ignored::NoVersion));
+        return Ok(S3Event::Ignored(IgnoreReason::NoVersion));
     };
     let version = Version {
         version_id: VersionId::parse(version_id)?,
@@ -83,18 +85,18 @@ fn read_record(record: RecordBody, rules: Option<&IncomingRules>) -> Result<Noti
         size_bytes: object.size,
     };
     Ok(match object.file_id.ok_or(()).or_else(|()| ObjectKey::issued_for(&key)) {
-        Ok(file) => Notice::Stored { file, version },
+        Ok(file) => S3Event::Stored { file, version },
         Err(_) => incoming(&key, version, rules),
     })
 }
 
-fn incoming(key: &str, version: Version, rules: Option<&IncomingRules>) -> Notice {
-    let Some(rules) = rules else { return Notice::Ignored(Ignored::ForeignKey) };
+fn incoming(key: &str, version: Version, rules: Option<&IncomingRules>) -> S3Event {
+    let Some(rules) = rules else { return S3Event::Ignored(IgnoreReason::ForeignKey) };
     match rules.read(key, &version.version_id) {
-        Read::File { incoming, owner } => Notice::Incoming { incoming, owner, version },
-        Read::Elsewhere => Notice::Ignored(Ignored::ForeignKey),
-        Read::Sidecar => Notice::Ignored(Ignored::Sidecar),
-        Read::NoOwner => Notice::Ignored(Ignored::NoOwner),
+        KeyMatch::File { incoming, owner } => S3Event::Incoming { incoming, owner, version },
+        KeyMatch::Elsewhere => S3Event::Ignored(IgnoreReason::ForeignKey),
+        KeyMatch::Sidecar => S3Event::Ignored(IgnoreReason::Sidecar),
+        KeyMatch::NoOwner => S3Event::Ignored(IgnoreReason::NoOwner),
     }
 }
 
@@ -190,7 +192,7 @@ mod tests {
         IncomingRules::parse("in/", "{owner}/").unwrap()
     }
 
-    fn notices(body: &serde_json::Value) -> Vec<Notice> {
+    fn notices(body: &serde_json::Value) -> Vec<S3Event> {
         read_body(&body.to_string(), None).unwrap()
     }
 
@@ -198,21 +200,24 @@ mod tests {
     fn every_shape_of_body_is_told_apart() {
         let ours = format!("uploads/{ID}");
         let stored = notices(&json!({ "Records": [record(&ours, "ObjectCreated:Post")] }));
-        assert!(matches!(&stored[..], [Notice::Stored { file, version }]
+        assert!(matches!(&stored[..], [S3Event::Stored { file, version }]
             if file.to_string() == ID && version.size_bytes == 5 && version.version_id.as_str() == "v1"));
         let many =
             json!({ "Records": [record(&ours, "ObjectCreated:Put"), record("other", "ObjectCreated:Put")] });
-        assert_eq!(notices(&many)[1], Notice::Ignored(Ignored::ForeignKey));
+        assert_eq!(notices(&many)[1], S3Event::Ignored(IgnoreReason::ForeignKey));
         let test = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b" });
-        assert_eq!(notices(&test), [Notice::Ignored(Ignored::TestEvent)]);
+        assert_eq!(notices(&test), [S3Event::Ignored(IgnoreReason::TestEvent)]);
         let other = json!({ "Service": "Amazon S3", "Event": "s3:AnotherEvent", "Bucket": "b" });
-        assert_eq!(notices(&other), [Notice::Ignored(Ignored::OtherEvent)]);
+        assert_eq!(notices(&other), [S3Event::Ignored(IgnoreReason::OtherEvent)]);
         assert_eq!(notices(&json!({ "Records": [] })), []);
         let removed = json!({ "Records": [record(&ours, "ObjectRemoved:Delete")] });
-        assert_eq!(notices(&removed), [Notice::Ignored(Ignored::OtherEvent)]);
+        assert_eq!(notices(&removed), [S3Event::Ignored(IgnoreReason::OtherEvent)]);
         let mut unversioned = record(&ours, "ObjectCreated:Put");
         unversioned["s3"]["object"]["versionId"] = serde_json::Value::Null;
-        assert_eq!(notices(&json!({ "Records": [unversioned] })), [Notice::Ignored(Ignored::NoVersion)]);
+        assert_eq!(
+            notices(&json!({ "Records": [unversioned] })),
+            [S3Event::Ignored(IgnoreReason::NoVersion)]
+        );
     }
 
     #[test]
@@ -257,14 +262,14 @@ mod tests {
         };
         let file = FileId::parse(ID).unwrap();
         let body = stored_body("b", &ObjectKey::Issued(file), &version, Some(file));
-        assert_eq!(read_body(&body, None).unwrap(), [Notice::Stored { file, version: version.clone() }]);
+        assert_eq!(read_body(&body, None).unwrap(), [S3Event::Stored { file, version: version.clone() }]);
         let key = "in/bob/a+b %2B \u{e4}.pdf";
         let key_alone = ObjectKey::Incoming(key.to_owned());
         let known = stored_body("b", &key_alone, &version, Some(file));
-        assert_eq!(read_body(&known, None).unwrap(), [Notice::Stored { file, version: version.clone() }]);
+        assert_eq!(read_body(&known, None).unwrap(), [S3Event::Stored { file, version: version.clone() }]);
         let body = stored_body("b", &key_alone, &version, None);
         let read = read_body(&body, Some(&rules())).unwrap();
-        assert!(matches!(&read[..], [Notice::Incoming { incoming, owner, version: found }]
+        assert!(matches!(&read[..], [S3Event::Incoming { incoming, owner, version: found }]
             if incoming.key().to_string() == key && owner.as_str() == "bob" && *found == version));
     }
 
@@ -274,11 +279,11 @@ mod tests {
             let body = json!({ "Records": [record(key, "ObjectCreated:CompleteMultipartUpload")] });
             read_body(&body.to_string(), Some(&rules())).unwrap().remove(0)
         };
-        assert!(matches!(read("in/bob/a.pdf"), Notice::Incoming { owner, .. } if owner.as_str() == "bob"));
-        assert_eq!(read("in/bob/a.info"), Notice::Ignored(Ignored::Sidecar));
-        assert_eq!(read("in/a.pdf"), Notice::Ignored(Ignored::NoOwner));
-        assert_eq!(read("other/bob/a.pdf"), Notice::Ignored(Ignored::ForeignKey));
-        assert!(matches!(read(&format!("uploads/{ID}")), Notice::Stored { .. }));
+        assert!(matches!(read("in/bob/a.pdf"), S3Event::Incoming { owner, .. } if owner.as_str() == "bob"));
+        assert_eq!(read("in/bob/a.info"), S3Event::Ignored(IgnoreReason::Sidecar));
+        assert_eq!(read("in/a.pdf"), S3Event::Ignored(IgnoreReason::NoOwner));
+        assert_eq!(read("other/bob/a.pdf"), S3Event::Ignored(IgnoreReason::ForeignKey));
+        assert!(matches!(read(&format!("uploads/{ID}")), S3Event::Stored { .. }));
     }
 
     proptest! {

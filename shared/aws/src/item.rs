@@ -1,33 +1,28 @@
-//! What does a record look like in DynamoDB?
+//! A record as a DynamoDB item.
 //!
 //! Attributes that conditions and indexes use stand at the top level; the state is one nested map. An index attribute
 //! that is absent keeps the item out of that index.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::aftermath::Quarantine;
-use domain::content_type::ContentType;
-use domain::file_name::FileName;
-use domain::id::{FileId, OwnerId, Sha256, VersionId};
-use domain::journal::Journal;
-use domain::password::SealedPassword;
-use domain::record::{Record, State, Status, UploadMethod};
+use domain::id::{FileId, OwnerId, VersionId};
+use domain::record::{Record, State, Status};
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 
 pub(crate) type Attributes = HashMap<String, AttributeValue>;
 
 /// A record outlives its file by a week, so that a link or an id that was good yesterday says "gone", not "unknown".
 const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
 
+/// A record with the attributes that only the table needs.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Item {
     pub(crate) pk: String,
-    pub(crate) revision: u64,
     pub(crate) write_id: String,
     pub(crate) status: Status,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -41,41 +36,12 @@ pub(crate) struct Item {
     /// The earliest of the record's appointments.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     due_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    state_due_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    publish_due_at: Option<Timestamp>,
     /// `feed` (with `changed_at`): the owner, for as long as there is a record.
     feed: OwnerId,
-    changed_at: Timestamp,
-    journal: Journal,
-    link_generation: u32,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    quarantined: Option<Quarantine>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    metered: Option<u64>,
     /// DynamoDB's time to live, in seconds.
     ttl: i64,
-    file_id: FileId,
-    owner: OwnerId,
-    filename: FileName,
-    content_type: ContentType,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    declared_size: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    declared_sha256: Option<Sha256>,
-    upload_method: UploadMethod,
-    created_at: Timestamp,
-    upload_deadline: Timestamp,
-    expires_at: Timestamp,
-    tags: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    max_downloads: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    password: Option<SealedPassword>,
-    download_count: u32,
-    has_surplus: bool,
-    state: State,
+    #[serde(flatten)]
+    record: Record,
 }
 
 pub(crate) fn file_pk(file: FileId) -> String {
@@ -96,143 +62,82 @@ pub(crate) fn number(value: impl std::fmt::Display) -> AttributeValue {
 
 impl Item {
     pub(crate) fn of(record: &Record, write_id: &str) -> Self {
-        let record = record.clone();
-        let is_listed = record.state != State::Deleted;
+        let is_listed = !matches!(record.state, State::Deleted);
         Self {
             pk: file_pk(record.file_id),
-            revision: record.revision,
             write_id: write_id.to_owned(),
             status: record.status(),
             version_id: record.state.version().map(|version| version.version_id.clone()),
             by_owner: is_listed.then(|| record.owner.clone()),
-            attention: record.next_look().map(|_| shard_name(record.file_id.shard())),
-            due_at: record.next_look(),
-            state_due_at: record.due_at,
-            publish_due_at: record.publish_due_at,
+            attention: record.next_due_at().map(|_| shard_name(record.file_id.shard())),
+            due_at: record.next_due_at(),
             feed: record.owner.clone(),
-            changed_at: record.changed_at,
-            journal: record.journal,
-            link_generation: record.link_generation,
-            quarantined: record.quarantined,
-            metered: record.metered,
             ttl: (record.expires_at + TOMBSTONE).as_secs(),
-            file_id: record.file_id,
-            owner: record.owner,
-            filename: record.filename,
-            content_type: record.content_type,
-            declared_size: record.declared_size,
-            declared_sha256: record.declared_sha256,
-            upload_method: record.upload_method,
-            created_at: record.created_at,
-            upload_deadline: record.upload_deadline,
-            expires_at: record.expires_at,
-            tags: record.tags,
-            max_downloads: record.max_downloads,
-            password: record.password,
-            download_count: record.download_count,
-            has_surplus: record.has_surplus,
-            state: record.state,
+            record: record.clone(),
         }
     }
 
     pub(crate) fn into_record(self) -> Record {
-        Record {
-            file_id: self.file_id,
-            owner: self.owner,
-            filename: self.filename,
-            content_type: self.content_type,
-            declared_size: self.declared_size,
-            declared_sha256: self.declared_sha256,
-            upload_method: self.upload_method,
-            created_at: self.created_at,
-            upload_deadline: self.upload_deadline,
-            expires_at: self.expires_at,
-            tags: self.tags,
-            max_downloads: self.max_downloads,
-            password: self.password,
-            download_count: self.download_count,
-            state: self.state,
-            has_surplus: self.has_surplus,
-            due_at: self.state_due_at,
-            journal: self.journal,
-            publish_due_at: self.publish_due_at,
-            changed_at: self.changed_at,
-            link_generation: self.link_generation,
-            quarantined: self.quarantined,
-            metered: self.metered,
-            revision: self.revision,
-        }
+        self.record
     }
 
     pub(crate) fn into_attributes(self) -> Result<Attributes, StoreError> {
         serde_dynamo::to_item(self)
-            .map_err(|error| StoreError::caused("write a record", Kind::Unexpected, error))
+            .map_err(|error| StoreError::caused("write a record", StoreErrorKind::Unexpected, error))
     }
 
     pub(crate) fn from_attributes(attributes: Attributes) -> Result<Self, StoreError> {
         serde_dynamo::from_item(attributes)
-            .map_err(|error| StoreError::caused("read a record", Kind::Corrupt, error))
+            .map_err(|error| StoreError::caused("read a record", StoreErrorKind::Corrupt, error))
     }
 }
 
 /// Attributes that a commit leaves alone: the key, and the count, which has its own atomic write.
 const NOT_COMMITTED: [&str; 2] = ["pk", "download_count"];
-/// Attributes that a commit removes when the record no longer has them.
-const OPTIONAL: [&str; 9] = [
-    "version_id",
-    "by_owner",
-    "attention",
-    "due_at",
-    "state_due_at",
-    "publish_due_at",
-    "max_downloads",
-    "declared_size",
-    "password",
-];
 
-/// An update expression that makes the stored item equal to `attributes`.
+/// An update expression that makes the stored item equal to another one.
 pub(crate) struct Replacement {
     pub(crate) expression: String,
     pub(crate) names: HashMap<String, String>,
     pub(crate) values: Attributes,
 }
 
-pub(crate) fn replacement(attributes: Attributes) -> Replacement {
-    let (mut sets, mut names, mut values) = (vec![], HashMap::new(), HashMap::new());
-    let gone: Vec<String> = OPTIONAL
-        .iter()
-        .filter(|name| !attributes.contains_key(**name))
-        .map(|name| format!("#{name}"))
-        .collect();
-    for name in &OPTIONAL {
-        if !attributes.contains_key(*name) {
-            names.insert(format!("#{name}"), (*name).to_owned());
+impl Replacement {
+    /// Sets everything that `next` has, and removes what only `stored` has.
+    pub(crate) fn of(stored: &Attributes, next: Attributes) -> Self {
+        let is_committed = |name: &str| !NOT_COMMITTED.contains(&name);
+        let gone = stored.keys().filter(|name| !next.contains_key(*name) && is_committed(name));
+        let mut removed: Vec<String> = gone.cloned().collect();
+        removed.sort_unstable();
+        let mut names: HashMap<_, _> =
+            removed.iter().map(|name| (format!("#{name}"), name.clone())).collect();
+        let mut sets = vec![];
+        let mut values = HashMap::new();
+        for (name, value) in next.into_iter().filter(|(name, _)| is_committed(name)) {
+            sets.push(format!("#{name} = :{name}"));
+            values.insert(format!(":{name}"), value);
+            names.insert(format!("#{name}"), name);
         }
-    }
-    for (name, value) in attributes {
-        if NOT_COMMITTED.contains(&name.as_str()) {
-            continue;
+        sets.sort_unstable();
+        let mut expression = format!("SET {}", sets.join(", "));
+        if !removed.is_empty() {
+            expression = format!("{expression} REMOVE #{}", removed.join(", #"));
         }
-        sets.push(format!("#{name} = :{name}"));
-        names.insert(format!("#{name}"), name.clone());
-        values.insert(format!(":{name}"), value);
+        Self { expression, names, values }
     }
-    sets.sort_unstable();
-    let mut expression = format!("SET {}", sets.join(", "));
-    if !gone.is_empty() {
-        expression = format!("{expression} REMOVE {}", gone.join(", "));
-    }
-    Replacement { expression, names, values }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::aftermath::{Aftermath, Rescan};
+    use std::collections::BTreeMap;
+
     use domain::freshness::{Definitions, DefinitionsKind};
-    use domain::id::{ETag, ScanId, Version};
-    use domain::record::Lease;
+    use domain::id::{ETag, ScanId, Sha256, Version};
+    use domain::password::SealedPassword;
+    use domain::post_verdict::{PostVerdict, Quarantine, Rescan};
+    use domain::record::{Lease, UploadMethod};
     use domain::upload::{UploadPolicy, UploadRequest, accept};
-    use domain::verdict::{Engine, Judgement, ScanError, Unscannable, Verdict};
+    use domain::verdict::{EngineVersion, Judgement, ScanError, Unscannable, Verdict};
     use uuid::Uuid;
 
     use super::*;
@@ -279,14 +184,14 @@ mod tests {
             serde_json::from_value(serde_json::json!({ "status": "clean", "sha256": "0".repeat(64) }))
                 .unwrap();
         let judged = |verdict| State::Judged {
-            aftermath: Aftermath { rescan: Rescan::Planned { when: now }, ..Aftermath::default() },
+            post_verdict: PostVerdict { rescan: Rescan::Planned { when: now }, ..PostVerdict::default() },
             version: version.clone(),
             judgement: Judgement {
                 verdict,
                 judged_at: now,
                 duration: Duration::from_millis(2500),
                 sha256: Some(Sha256::from_bytes([9; 32])),
-                engine: Some(Engine {
+                engine: Some(EngineVersion {
                     version: "ClamAV 1.4.6".into(),
                     openers: vec!["7-Zip 26.02".into()],
                     definitions: definitions.clone(),
@@ -314,13 +219,28 @@ mod tests {
 
     #[test]
     fn a_commit_removes_what_is_gone_and_leaves_the_count() {
-        let deleted = Record { due_at: None, ..record(State::Deleted) };
-        let replacement = replacement(Item::of(&deleted, "w").into_attributes().unwrap());
+        let now = Timestamp::from_secs(1_700_000_000);
+        let (declared_sha256, quarantined) = (Some(Sha256::from_bytes([1; 32])), Some(Quarantine::Delete));
+        let before = Record { declared_sha256, quarantined, metered: Some(5), ..record(State::Awaiting) };
+        let after = Record {
+            due_at: None,
+            password: None,
+            declared_sha256: None,
+            quarantined: None,
+            metered: None,
+            publish_due_at: None,
+            ..Record { state: State::Deleted, ..before.clone() }
+        };
+        let before = Record { publish_due_at: Some(now), ..before };
+        let attributes = |record: &Record| Item::of(record, "w").into_attributes().unwrap();
+        let replacement = Replacement::of(&attributes(&before), attributes(&after));
         assert!(!replacement.expression.contains("download_count"));
-        assert!(
-            replacement
-                .expression
-                .contains("REMOVE #version_id, #by_owner, #attention, #due_at, #state_due_at, #publish_due_at, #max_downloads")
+        let (_, removed) = replacement.expression.split_once(" REMOVE ").unwrap();
+        assert_eq!(
+            removed,
+            "#attention, #by_owner, #declared_sha256, #due_at, #metered, #password, #publish_due_at, #quarantined, \
+             #state_due_at"
         );
+        assert!(removed.split(", ").all(|name| replacement.names.contains_key(name)));
     }
 }

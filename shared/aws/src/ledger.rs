@@ -1,11 +1,11 @@
-//! What do we remember? One DynamoDB table; every write states its condition.
+//! The records of all files in one DynamoDB table; every write states its condition.
 
 mod create;
 mod definition_serial;
 mod deliveries;
 mod downloads;
 mod heartbeat;
-mod incoming_look;
+mod incoming_cursor;
 mod known;
 mod meter;
 mod queries;
@@ -22,16 +22,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use crate::error::{Kind, StoreError};
-use crate::item::{Attributes, Item, Replacement, file_pk, number, replacement, text};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::item::{Attributes, Item, Replacement, file_pk, number, text};
 
 pub use create::{Created, IdempotencyKey, NewFile};
 pub use deliveries::EndpointRecord;
 pub use heartbeat::Heartbeat;
-pub use incoming_look::IncomingLook;
+pub use incoming_cursor::IncomingCursor;
 pub use queries::{Change, Listing, PageStart};
 
-/// The records of all files, and the few other things that are remembered.
+/// The records of all files, and the few other items of the table.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pub(crate) client: Client,
@@ -44,7 +44,7 @@ pub struct Ledger {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Committed {
     Yes,
-    /// Somebody else committed first: load, step and commit again.
+    /// Another writer committed first: load, step and commit again.
     Conflict,
 }
 
@@ -58,7 +58,7 @@ impl Ledger {
         Self { client, table, changes: watch::Sender::new(0) }
     }
 
-    /// Says when a record changed through this process. Other processes' changes do not show here: look from time to time as well.
+    /// Signals changes of records through this process. Other processes' changes do not show here: poll as well.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -79,13 +79,14 @@ impl Ledger {
         next: &Record,
         write_id: &str,
     ) -> Result<Committed, StoreError> {
-        let replacement = replacement(Item::of(next, write_id).into_attributes()?);
+        let stored = Item::of(before, write_id).into_attributes()?;
+        let replacement = Replacement::of(&stored, Item::of(next, write_id).into_attributes()?);
         let committed = match self.usage_updates(before, next)? {
             updates if updates.is_empty() => self.replace(next, replacement, write_id).await?,
             updates => self.replace_and_meter(next, replacement, write_id, updates).await?,
         };
         if committed == Committed::Yes {
-            self.announce();
+            self.notify_watchers();
         }
         Ok(committed)
     }
@@ -119,7 +120,7 @@ impl Ledger {
         }
     }
 
-    fn announce(&self) {
+    fn notify_watchers(&self) {
         self.changes.send_modify(|n_changes| *n_changes += 1);
     }
 
@@ -142,7 +143,7 @@ impl Ledger {
     ) -> Result<Option<T>, StoreError> {
         let found = self.get(pk, operation).await?;
         let read = found.map(serde_dynamo::from_item).transpose();
-        read.map_err(|error| StoreError::caused(operation, Kind::Corrupt, error))
+        read.map_err(|error| StoreError::caused(operation, StoreErrorKind::Corrupt, error))
     }
 
     /// Writes an item of another kind than a record. The last writer wins.
@@ -154,7 +155,8 @@ impl Ledger {
 }
 
 pub(crate) fn attributes_of(item: impl Serialize, operation: &'static str) -> Result<Attributes, StoreError> {
-    serde_dynamo::to_item(item).map_err(|error| StoreError::caused(operation, Kind::Unexpected, error))
+    serde_dynamo::to_item(item)
+        .map_err(|error| StoreError::caused(operation, StoreErrorKind::Unexpected, error))
 }
 
 /// The stored item, when `error` is a failed condition.

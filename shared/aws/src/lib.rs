@@ -10,7 +10,6 @@ pub mod batch;
 pub mod clock;
 mod definition_bucket;
 pub mod digest;
-pub mod env;
 mod error;
 mod event_bus;
 mod event_queue;
@@ -30,14 +29,13 @@ mod queue;
 mod sdk;
 mod secrets;
 mod stores;
-mod transition;
 
 pub use definition_bucket::{DefinitionBucket, Pointer};
-pub use error::{Kind, StoreError};
+pub use error::{StoreError, StoreErrorKind};
 pub use event_bus::EventBus;
 pub use event_queue::{EventQueue, EventTask};
 pub use ledger::{
-    Change, Committed, Created, EndpointRecord, Heartbeat, IdempotencyKey, IncomingLook, Ledger, Listing,
+    Change, Committed, Created, EndpointRecord, Heartbeat, IdempotencyKey, IncomingCursor, Ledger, Listing,
     NewFile, PageStart,
 };
 pub use listing::ListedVersions;
@@ -51,4 +49,3 @@ pub use queue::{Backlog, DeadLetter, DeadLetters, ScanQueue};
 pub use sdk::{Endpoints, Sdk, StaticKeys};
 pub use secrets::{Secret, SecretValues};
 pub use stores::{Queues, Stores};
-pub use transition::Applied;

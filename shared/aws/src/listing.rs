@@ -1,9 +1,9 @@
 //! Which versions are in the bucket?
 
 use aws_sdk_s3::types::ObjectVersion;
-use domain::id::{ETag, InvalidId, ObjectKey, Version, VersionId};
+use domain::id::{ETag, IdError, ObjectKey, Version, VersionId};
 
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::objects::Objects;
 
 /// One page of a bucket's versions.
@@ -62,6 +62,6 @@ fn version_of(entry: &ObjectVersion) -> Result<Version, StoreError> {
     })
 }
 
-fn corrupt_listing(_: InvalidId) -> StoreError {
-    StoreError::new("list versions", Kind::Corrupt)
+fn corrupt_listing(_: IdError) -> StoreError {
+    StoreError::new("list versions", StoreErrorKind::Corrupt)
 }

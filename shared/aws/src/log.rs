@@ -9,11 +9,11 @@ mod line;
 use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::verdict::Verdict;
+use settings::{ConfigError, Environment, LambdaSettings, LogSettings};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::env::Env;
 use crate::metrics;
 
 /// Chatty libraries, and `s3s`, which calls every client's mistake an error.
@@ -39,22 +39,20 @@ pub fn verdict(record: &Record, seen: &str, now: Timestamp) {
 }
 
 /// For the function called `service`: JSON on stdout. Counts its cold start.
-pub fn to_cloudwatch(service: &'static str) {
-    let env = Env::read();
-    let level = if env.get("DEBUG") == Some("true") {
-        "debug"
-    } else {
-        env.get("AWS_LAMBDA_LOG_LEVEL").unwrap_or("info")
-    };
-    let function_name = env.get("AWS_LAMBDA_FUNCTION_NAME").unwrap_or(service).to_owned();
-    let layer = line::Lines::new(service, &env, std::io::stdout);
+pub fn to_cloudwatch(service: &'static str, env: &Environment) -> Result<(), ConfigError> {
+    let LogSettings { is_debug, lambda_level } = LogSettings::read(env)?;
+    let lambda = LambdaSettings::read(env)?;
+    let level = if is_debug { "debug" } else { &lambda_level };
+    let layer = line::Lines::new(service, &lambda, std::io::stdout);
     let _ = tracing_subscriber::registry().with(filter(level)).with(layer).try_init();
-    metrics::emit(&metrics::Event {
+    let function_name = lambda.function_name.unwrap_or_else(|| service.to_owned());
+    metrics::emit(&metrics::MetricEvent {
         service,
         dimensions: &[("function_name", &function_name)],
         metrics: &[metrics::count("ColdStart", 1)],
         at: crate::clock::now(),
     });
+    Ok(())
 }
 
 /// For a terminal: text on stderr.
@@ -72,12 +70,12 @@ fn filter(level: &str) -> EnvFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Kind, StoreError};
+    use crate::{StoreError, StoreErrorKind};
 
     #[test]
     fn a_chain_names_every_cause() {
         let cause = std::io::Error::other("the line is cut");
-        let error = StoreError::caused("open an object", Kind::Unavailable, cause);
+        let error = StoreError::caused("open an object", StoreErrorKind::Unavailable, cause);
         assert_eq!(chain(&error), "open an object: unavailable: the line is cut");
     }
 }

@@ -42,7 +42,7 @@ pub fn seconds(name: &'static str, value: Duration) -> Metric {
 
 /// The metrics of one event of one part of the service.
 #[derive(Clone, Copy, Debug)]
-pub struct Event<'a> {
+pub struct MetricEvent<'a> {
     pub service: &'static str,
     /// What they are told apart by, beside the service: few values, never ids.
     pub dimensions: &'a [(&'static str, &'a str)],
@@ -51,13 +51,13 @@ pub struct Event<'a> {
 }
 
 /// Writes the metrics of one event. On one machine nobody reads them, so nothing is written there: only functions call this.
-pub fn emit(event: &Event<'_>) {
+pub fn emit(event: &MetricEvent<'_>) {
     // What cannot be written to stdout cannot be complained about there either.
     let _ = write(event, &mut std::io::stdout().lock());
 }
 
 fn write(
-    event: &Event<'_>,
+    event: &MetricEvent<'_>,
     output: &mut impl std::io::Write,
 ) -> Result<(), metrique::writer::stream::IoStreamError> {
     let mut names = vec!["service".to_owned()];
@@ -65,7 +65,7 @@ fn write(
     Emf::all_validations(NAMESPACE.to_owned(), vec![names]).format(event, output)
 }
 
-impl Entry for Event<'_> {
+impl Entry for MetricEvent<'_> {
     fn write<'a>(&'a self, writer: &mut impl EntryWriter<'a>) {
         writer.timestamp(clock::system_time(self.at));
         writer.value("service", self.service);
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_document_names_what_it_holds() {
         let metrics = [count("Failed", 1), seconds("Age", Duration::from_millis(1500)), bytes("Size", 7)];
-        let event = Event {
+        let event = MetricEvent {
             service: "definitions",
             dimensions: &[("verdict", "clean")],
             metrics: &metrics,

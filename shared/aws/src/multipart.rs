@@ -6,11 +6,11 @@ use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, Part};
 use domain::content_type::ContentType;
-use domain::id::{ETag, InvalidId, ObjectKey, Sha256, UploadId};
+use domain::id::{ETag, IdError, ObjectKey, Sha256, UploadId};
 use domain::parts::{MultipartUpload, StoredPart};
 use domain::timestamp::Timestamp;
 
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::objects::Objects;
 use crate::presign::{PresignedUpload, presigning};
 
@@ -51,7 +51,7 @@ impl Objects {
             .await
             .map_err(|error| StoreError::of_sdk("begin an upload", error))?;
         UploadId::parse(begun.upload_id.unwrap_or_default())
-            .map_err(|error| StoreError::caused("begin an upload", Kind::Corrupt, error))
+            .map_err(|error| StoreError::caused("begin an upload", StoreErrorKind::Corrupt, error))
     }
 
     /// A PUT of one part. It can be sent again until the upload is over; the last one counts.
@@ -78,7 +78,7 @@ impl Objects {
         Ok(PresignedUpload::put(&presigned, expires_at))
     }
 
-    /// The parts that are there, in order. [`Kind::NotFound`] when the upload is over.
+    /// The parts that are there, in order. [`StoreErrorKind::NotFound`] when the upload is over.
     pub async fn list_parts(
         &self,
         key: &ObjectKey,
@@ -99,7 +99,7 @@ impl Objects {
         }
     }
 
-    /// Makes the object appear, whole, unless there is one under the key already ([`Kind::PreconditionFailed`]). [`Kind::NotFound`] when the
+    /// Makes the object appear, whole, unless there is one under the key already ([`StoreErrorKind::PreconditionFailed`]). [`StoreErrorKind::NotFound`] when the
     /// upload is over, by whomever. Of two calls at once, one succeeds.
     pub async fn complete_multipart(
         &self,
@@ -145,7 +145,7 @@ impl Objects {
         match request.upload_id(upload_id).send().await {
             Ok(_) => Ok(()),
             Err(error) => match StoreError::of_sdk("abort an upload", error) {
-                error if error.kind == Kind::NotFound => Ok(()),
+                error if error.kind == StoreErrorKind::NotFound => Ok(()),
                 error => Err(error),
             },
         }
@@ -153,7 +153,7 @@ impl Objects {
 }
 
 fn stored_part(part: &Part) -> Result<StoredPart, StoreError> {
-    let corrupt = |_: InvalidId| StoreError::new("list parts", Kind::Corrupt);
+    let corrupt = |_: IdError| StoreError::new("list parts", StoreErrorKind::Corrupt);
     Ok(StoredPart {
         number: part.part_number.and_then(|number| number.try_into().ok()).unwrap_or(0),
         etag: ETag::parse(part.e_tag().unwrap_or_default().trim_matches('"')).map_err(corrupt)?,

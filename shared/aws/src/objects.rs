@@ -8,14 +8,14 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, Tag, Tagging, TaggingDirective,
 };
-use domain::aftermath::Quarantine;
 use domain::content_encoding::ContentEncoding;
 use domain::id::{ETag, FileId, ObjectKey, Sha256, Version, VersionId};
 use domain::incoming::Incoming;
+use domain::post_verdict::Quarantine;
 use domain::record::Record;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::sdk::Sdk;
 
 /// The bucket that uploads go to.
@@ -54,13 +54,14 @@ impl Objects {
         }
     }
 
-    /// Opens one version for reading. [`Kind::NotFound`] when it is gone.
+    /// Opens one version for reading. [`StoreErrorKind::NotFound`] when it is gone.
     pub async fn open(&self, key: &ObjectKey, version: &Version) -> Result<OpenObject, StoreError> {
         let request =
             self.get(key).version_id(version.version_id.as_str()).checksum_mode(ChecksumMode::Enabled);
         let output = request.send().await.map_err(|error| StoreError::of_sdk("open an object", error))?;
         let size_bytes = output.content_length.and_then(|length| length.try_into().ok());
-        let size_bytes = size_bytes.ok_or_else(|| StoreError::new("open an object", Kind::Corrupt))?;
+        let size_bytes =
+            size_bytes.ok_or_else(|| StoreError::new("open an object", StoreErrorKind::Corrupt))?;
         // Of an object in parts it is a digest of digests, which does not parse.
         let sha256 = output.checksum_sha256.and_then(|text| Sha256::parse(&text).ok());
         let content_encoding = ContentEncoding::parse(output.content_encoding.as_deref());
@@ -72,10 +73,10 @@ impl Objects {
         let head = self.client.head_object().bucket(&self.bucket).key(key.to_string()).send().await;
         let head = match head.map_err(|error| StoreError::of_sdk("look at an object", error)) {
             Ok(head) => head,
-            Err(error) if error.kind == Kind::NotFound => return Ok(None),
+            Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let corrupt = |_| StoreError::new("look at an object", Kind::Corrupt);
+        let corrupt = |_| StoreError::new("look at an object", StoreErrorKind::Corrupt);
         Ok(Some(Version {
             version_id: VersionId::parse(head.version_id.unwrap_or_default()).map_err(corrupt)?,
             etag: ETag::parse(head.e_tag.unwrap_or_default().trim_matches('"')).map_err(corrupt)?,
@@ -134,7 +135,7 @@ impl Objects {
             match copy.copy_source(source).tagging_directive(TaggingDirective::Replace).send().await {
                 Ok(_) => {}
                 Err(error) => match StoreError::of_sdk("quarantine an object", error) {
-                    error if error.kind == Kind::NotFound => return Ok(()),
+                    error if error.kind == StoreErrorKind::NotFound => return Ok(()),
                     error => return Err(error),
                 },
             }
@@ -152,8 +153,8 @@ impl Objects {
         let objects: Result<Vec<_>, _> = version_ids.iter().map(identify).collect();
         let delete =
             objects.and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build());
-        let delete =
-            delete.map_err(|error| StoreError::caused("remove versions", Kind::Unexpected, error))?;
+        let delete = delete
+            .map_err(|error| StoreError::caused("remove versions", StoreErrorKind::Unexpected, error))?;
         let removed = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
         let removed = removed.map_err(|error| StoreError::of_sdk("remove versions", error))?;
         match removed.errors().first() {
@@ -161,7 +162,7 @@ impl Objects {
             Some(error) => {
                 let text =
                     format!("{}: {}", error.code().unwrap_or_default(), error.message().unwrap_or_default());
-                Err(StoreError::caused("remove versions", Kind::Unavailable, text))
+                Err(StoreError::caused("remove versions", StoreErrorKind::Unavailable, text))
             }
         }
     }
@@ -174,7 +175,7 @@ impl Objects {
         name: &str,
         value: &str,
     ) -> Result<(), StoreError> {
-        let failed = |error| StoreError::caused("tag an object", Kind::Unexpected, error);
+        let failed = |error| StoreError::caused("tag an object", StoreErrorKind::Unexpected, error);
         let tag = Tag::builder().key(name).value(value).build().map_err(failed)?;
         let tagging = Tagging::builder().tag_set(tag).build().map_err(failed)?;
         let request = self.client.put_object_tagging().bucket(&self.bucket).key(key.to_string());
@@ -206,11 +207,13 @@ impl Objects {
     }
 
     pub(crate) async fn credentials_now(&self, operation: &'static str) -> Result<Credentials, StoreError> {
-        let provider =
-            self.credentials.as_ref().ok_or_else(|| StoreError::new(operation, Kind::Unexpected))?;
+        let provider = self
+            .credentials
+            .as_ref()
+            .ok_or_else(|| StoreError::new(operation, StoreErrorKind::Unexpected))?;
         provider
             .provide_credentials()
             .await
-            .map_err(|error| StoreError::caused(operation, Kind::Unavailable, error))
+            .map_err(|error| StoreError::caused(operation, StoreErrorKind::Unavailable, error))
     }
 }

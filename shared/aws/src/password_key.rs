@@ -9,10 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::id::FileId;
 use domain::password::{Password, SealedPassword};
+use settings::PasswordSettings;
 use sha2::Digest as _;
 use thiserror::Error;
 
-use crate::env::Env;
 use crate::error::StoreError;
 use crate::sdk::Sdk;
 use crate::secrets::Secret;
@@ -51,14 +51,16 @@ impl PasswordKey {
         Ok(Self(Arc::new(key)))
     }
 
-    /// The key that the environment names: in a secret of Secrets Manager (`PASSWORD_KEY_ARN`), or as it is (`PASSWORD_KEY`). `None` where no passwords are taken.
-    pub async fn from_env(env: &Env, sdk: &Sdk) -> Result<Option<Self>, StoreError> {
-        let secret = match env.get("PASSWORD_KEY_ARN") {
-            Some(arn) => Some(Secret::new(sdk.secrets(), arn.to_owned()).read().await?.current),
-            None => env.get("PASSWORD_KEY").map(ToOwned::to_owned),
+    /// The key that the settings name, from Secrets Manager or as it is. `None` where passwords are not accepted.
+    pub async fn connect(settings: &PasswordSettings, sdk: &Sdk) -> Result<Option<Self>, StoreError> {
+        let secret = match &settings.key_arn {
+            Some(arn) => Some(Secret::new(sdk.secrets(), arn.clone()).read().await?.current),
+            None => settings.key.as_ref().map(|key| key.exposed().to_owned()),
         };
         let key = secret.map(|secret| Self::new(&secret)).transpose();
-        key.map_err(|error| StoreError::caused("read the key of passwords", crate::Kind::Corrupt, error))
+        key.map_err(|error| {
+            StoreError::caused("read the key of passwords", crate::StoreErrorKind::Corrupt, error)
+        })
     }
 
     pub fn seal(&self, password: &Password, file: FileId) -> Result<SealedPassword, PasswordKeyError> {

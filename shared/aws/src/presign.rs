@@ -11,8 +11,8 @@ use domain::timestamp::Timestamp;
 use domain::upload::Upload;
 
 use crate::clock::system_time;
-use crate::error::Kind;
 use crate::error::StoreError;
+use crate::error::StoreErrorKind;
 use crate::objects::Objects;
 use crate::post_policy::PostPolicy;
 
@@ -180,7 +180,7 @@ pub(crate) fn presigning(now: Timestamp, expires_at: Timestamp) -> Result<Presig
         .start_time(system_time(now))
         .expires_in(ttl)
         .build()
-        .map_err(|error| StoreError::caused("presign", Kind::Unexpected, error))
+        .map_err(|error| StoreError::caused("presign", StoreErrorKind::Unexpected, error))
 }
 
 /// What the client must send. Browsers set `content-length` and `host` themselves, from the body and the URL.

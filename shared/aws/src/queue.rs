@@ -1,4 +1,4 @@
-//! How are scans asked for, and what became of requests that nobody could answer?
+//! The queue of scan requests, and its dead letters.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct ScanQueue {
     bucket: String,
 }
 
-/// How much waits in a queue, about.
+/// The approximate number of messages in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Backlog {
     pub n_waiting: u64,
@@ -35,8 +35,8 @@ impl ScanQueue {
         self.send(&record.object_key(), version, Some(record.file_id)).await
     }
 
-    /// Tells of a version that S3 did not tell of. Not idempotent; the scan function takes duplicates.
-    pub async fn announce(&self, incoming: &Incoming, version: &Version) -> Result<(), StoreError> {
+    /// Queues a version whose event S3 has not delivered. Not idempotent; the scan function takes duplicates.
+    pub async fn enqueue(&self, incoming: &Incoming, version: &Version) -> Result<(), StoreError> {
         self.send(&incoming.key(), version, None).await
     }
 

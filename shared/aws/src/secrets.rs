@@ -2,7 +2,7 @@
 
 use aws_sdk_secretsmanager::Client;
 
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 
 /// One secret.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Secret {
         let current = self.version("AWSCURRENT").await?;
         let previous = match self.version("AWSPREVIOUS").await {
             Ok(value) => Some(value),
-            Err(error) if error.kind == Kind::NotFound => None,
+            Err(error) if error.kind == StoreErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
         Ok(SecretValues { current, previous })
@@ -43,6 +43,6 @@ impl Secret {
     async fn version(&self, stage: &str) -> Result<String, StoreError> {
         let read = self.client.get_secret_value().secret_id(&self.arn).version_stage(stage).send().await;
         let read = read.map_err(|error| StoreError::of_sdk("read a secret", error))?;
-        read.secret_string.ok_or_else(|| StoreError::new("read a secret", Kind::Corrupt))
+        read.secret_string.ok_or_else(|| StoreError::new("read a secret", StoreErrorKind::Corrupt))
     }
 }

@@ -1,5 +1,5 @@
-//! The known-bad sample that a working engine must find: the EICAR test file, assembled at run time so that no scanner
-//! mistakes this source for it.
+//! The known-bad sample that a working engine must find: the EICAR test file, assembled at run time so that
+//! no scanner mistakes this source for it.
 
 /// The 68 bytes of the EICAR test file (eicar.org, "Anti-Malware Testfile").
 pub fn eicar() -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! One question to clamd: connect, ask, read the whole reply, within a deadline.
+//! A client of clamd's socket: connects, sends one command, and reads the whole reply within a deadline.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -15,16 +15,16 @@ use tokio::time::timeout;
 
 use crate::protocol::{self, BadReply, EngineVersion, Via};
 
-/// Asks clamd at one socket. Each question is its own connection.
+/// A client of one socket. Each command has a connection of its own.
 #[derive(Clone, Debug)]
 pub struct Client {
     socket: PathBuf,
 }
 
-/// There is no usable answer. After any of these the engine is not to be trusted: kill it.
+/// There is no usable reply. After any of these errors the engine must not be trusted: kill it.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    #[error("clamd did not answer in {0:?}")]
+    #[error("clamd did not answer within {0:?}")]
     TimedOut(Duration),
     #[error("clamd's socket failed")]
     Socket(#[source] io::Error),
@@ -42,7 +42,7 @@ impl Client {
         Self { socket }
     }
 
-    /// Whether clamd has loaded its definitions and serves: the socket file alone appears earlier.
+    /// Returns whether clamd has loaded its definitions and serves. Its socket file appears earlier.
     pub async fn ping(&self, deadline: Duration) -> Result<(), ClientError> {
         let reply = within(deadline, self.ask(protocol::PING)).await?;
         if reply == b"PONG\0" {
@@ -57,7 +57,7 @@ impl Client {
         Ok(protocol::parse_version(&reply)?)
     }
 
-    /// Scans what `source` gives, as an INSTREAM. Returns the reply and how many bytes clamd took.
+    /// Scans the bytes of `source`, as an INSTREAM. Returns the reply and how many bytes clamd took.
     pub async fn scan_stream(
         &self,
         source: impl AsyncRead + Unpin,
@@ -87,7 +87,7 @@ impl Client {
         if let Err(ClientError::Source(error)) = sent {
             return Err(ClientError::Source(error));
         }
-        // When clamd stops listening in mid-stream, its reply says why, and is an error whatever it says.
+        // When clamd stops reading in mid-stream, its reply says why, and counts as an error in any case.
         let reply = read_reply(&mut socket).await?;
         let parsed = protocol::parse_reply(&reply, Via::Stream)?;
         Ok((parsed, sent?))
@@ -130,7 +130,7 @@ async fn send_chunks(
     Ok(n_sent)
 }
 
-/// Reads until clamd closes: a reply is whole only then.
+/// Reads until clamd closes the connection: a reply is complete only then.
 async fn read_reply(socket: &mut UnixStream) -> Result<Vec<u8>, ClientError> {
     let (mut reply, limit) = (Vec::new(), u64::try_from(protocol::MAX_REPLY_BYTES).unwrap_or(0));
     socket.take(limit).read_to_end(&mut reply).await.map_err(ClientError::Socket)?;

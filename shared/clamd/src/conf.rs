@@ -1,47 +1,50 @@
-//! What is clamd told? Our own configuration; the distribution's lowers the limits.
+//! Generates the engine's configuration. The distribution's own lowers the limits.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What one scan may cost.
+/// The limits of one scan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
+pub struct EngineLimits {
     /// Bytes of the largest file, and of the largest member of an archive.
     pub max_file_size: u64,
-    /// clamd gives up after this long, and says so.
+    /// clamd gives up after this time and reports it.
     pub max_scan_time: Duration,
 }
 
-impl Limits {
-    /// Members of one file. Programs packed as one jar hold tens of thousands; what a file may cost is limited by processor time.
+impl EngineLimits {
+    /// Members of one file. Programs packed as one jar hold tens of thousands; processor time limits the cost
+    /// of a file.
     pub const MAX_FILES: u64 = 65_536;
     /// Containers within containers, the file itself included.
     pub const MAX_RECURSION: u32 = 17;
 
-    /// What all members of one file together may unpack to.
+    /// Bytes that all members of one file together may unpack to.
     pub fn max_scan_size(&self) -> u64 {
         self.max_file_size.saturating_mul(4)
     }
 
-    /// Kept free beside what a scan may write: reports, small members, rounding.
+    /// Kept free in addition to the bytes of a scan: reports, small members, rounding.
     const ROOM_MARGIN_BYTES: u64 = 64 * 1024 * 1024;
 
-    /// Bytes of temporary space that the engine may need for a file of `size_bytes`: its copy, and what it unpacks to.
+    /// Bytes of temporary space that the engine may need for a file of `size_bytes`: its copy and its
+    /// members.
     pub fn engine_room(&self, size_bytes: u64) -> u64 {
         size_bytes.saturating_add(self.max_scan_size()).saturating_add(Self::ROOM_MARGIN_BYTES)
     }
 
-    /// Bytes of temporary space in which a scan of any file that is accepted ends: the spooled object and what the gate unpacks, beside the
-    /// engine's.
+    /// Bytes of temporary space that suffice for a scan of any accepted file: the spooled object and the
+    /// gate's members, in addition to the engine's.
     pub fn scan_room(&self) -> u64 {
         self.engine_room(self.max_file_size)
             .saturating_add(self.max_file_size)
             .saturating_add(self.max_scan_size())
     }
 
-    /// Processor time for one file, the gate's included. With full definitions, ClamAV takes 0.3 s for 1 MB of noise and up to 12 s for 1 MB of compressed text;
-    /// files made for it take half a minute for 10 KB. Eight seconds leave two of ten for everything else that is done with a small file.
+    /// Processor time for one file, the gate's included. With full definitions, ClamAV takes 0.3 s for 1 MB
+    /// of noise and up to 12 s for 1 MB of compressed text; hostile files take half a minute for 10 KB. Eight
+    /// seconds leave two of ten for all other work on a small file.
     pub fn max_cpu_time(&self, size_bytes: u64) -> Duration {
         const PER_STARTED_MEGABYTE: Duration = Duration::from_secs(8);
         let n_megabytes = u32::try_from(size_bytes.div_ceil(1_000_000).max(1)).unwrap_or(u32::MAX);
@@ -49,19 +52,19 @@ impl Limits {
     }
 }
 
-/// Everything that the generated `clamd.conf` says.
+/// The variable settings of the generated `clamd.conf`.
 #[derive(Clone, Debug)]
 pub struct ClamdConf {
     pub socket: PathBuf,
     pub temporary_directory: PathBuf,
     pub database_directory: PathBuf,
-    pub limits: Limits,
-    /// Refuse databases that ClamAV's makers did not sign. Off only for the announced test set.
+    pub limits: EngineLimits,
+    /// Refuse databases that are not signed by ClamAV's makers. Off only for the announced test set.
     pub official_database_only: bool,
 }
 
 impl ClamdConf {
-    /// The file's text.
+    /// Returns the text of `clamd.conf`.
     pub fn render(&self) -> String {
         let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         let size = self.limits.max_file_size.to_string();
@@ -73,17 +76,18 @@ impl ClamdConf {
             ("TemporaryDirectory", self.temporary_directory.display().to_string()),
             ("DatabaseDirectory", self.database_directory.display().to_string()),
             ("OfficialDatabaseOnly", yes_no(self.official_database_only)),
-            // ClamAV 1.4 remembers clean files by MD5: a collision would inherit the verdict.
+            // ClamAV 1.4 caches clean files by MD5: a collision would inherit the verdict.
             ("DisableCache", "yes".to_owned()),
-            // Limits and encryption are findings, not silence.
+            // Reaching a limit and encryption are findings; by default ClamAV reports neither.
             ("AlertExceedsMax", "yes".to_owned()),
             ("AlertEncrypted", "yes".to_owned()),
-            // Not `AlertBrokenMedia`: nobody gets a file out of a picture, and half of what cameras write is broken to ClamAV.
+            // Not `AlertBrokenMedia`: no program extracts a file from a picture, and half of all camera
+            // pictures are broken to ClamAV.
             ("AlertBrokenExecutables", "yes".to_owned()),
             ("AlertPartitionIntersection", "yes".to_owned()),
             ("MaxFileSize", size.clone()),
             ("StreamMaxLength", size.clone()),
-            // Beyond these ClamAV skips a way of looking, and says nothing.
+            // Beyond each of these limits ClamAV silently skips a kind of inspection.
             ("MaxEmbeddedPE", size.clone()),
             ("MaxHTMLNormalize", size.clone()),
             ("MaxHTMLNoTags", size.clone()),
@@ -91,10 +95,10 @@ impl ClamdConf {
             ("MaxZipTypeRcg", size.clone()),
             ("PCREMaxFileSize", size),
             ("MaxScanSize", self.limits.max_scan_size().to_string()),
-            ("MaxRecursion", Limits::MAX_RECURSION.to_string()),
-            ("MaxFiles", Limits::MAX_FILES.to_string()),
+            ("MaxRecursion", EngineLimits::MAX_RECURSION.to_string()),
+            ("MaxFiles", EngineLimits::MAX_FILES.to_string()),
             ("MaxScanTime", max_scan_time),
-            // Definitions change by starting a new clamd, never under a running one.
+            // Definitions change by starting a new clamd, never in a running one.
             ("SelfCheck", "0".to_owned()),
             ("ConcurrentDatabaseReload", "no".to_owned()),
             ("MaxThreads", "2".to_owned()),

@@ -1,16 +1,17 @@
-//! How much processor time has an engine spent on scans? Time on the wall says little on a busy machine.
+//! Measures the processor time that an engine spends on scans; wall-clock time says little on a busy machine.
 
 use std::time::Duration;
 
-use crate::program::Program;
+use crate::program::EngineProgram;
 
-/// Since the process began. `None` when it is gone, or the kernel does not say.
-pub(crate) fn spent(program: &Program, pid: u32) -> Option<Duration> {
+/// Returns the time since the process started. `None` if it has ended, or if the kernel does not report it.
+pub(crate) fn spent(program: &EngineProgram, pid: u32) -> Option<Duration> {
     let own = Times::read(pid)?;
     match program {
-        Program::Clamd(_) => Some(own.by_itself),
-        // It scans in children, and has other things to do itself. Those that are there are not yet counted among those that were.
-        Program::AirlockEngine(_) => {
+        EngineProgram::Clamd(_) => Some(own.by_itself),
+        // It scans in children, and does other work itself. Running children are not yet part of the
+        // waited-for children's time.
+        EngineProgram::AirlockEngine(_) => {
             let living = children(pid).into_iter().filter_map(Times::read).map(|times| times.by_itself);
             Some(own.by_former_children + living.sum::<Duration>())
         }
@@ -23,8 +24,9 @@ struct Times {
 }
 
 impl Times {
-    /// Fields 14 to 17 of `/proc/[pid]/stat`: user and system time in clock ticks, of the process and of the children that it has waited for
-    /// (proc_pid_stat(5)). The second field is the name, which may hold anything, in parentheses.
+    /// Reads fields 14 to 17 of `/proc/[pid]/stat`: user and system time in clock ticks, of the process and
+    /// of the children that it has waited for (proc_pid_stat(5)). The second field is the name, in
+    /// parentheses, which may contain any character.
     fn read(pid: u32) -> Option<Self> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11).map(str::parse::<u64>);
@@ -36,7 +38,8 @@ impl Times {
     }
 }
 
-/// Of every thread (proc_pid_task_children(5)). A kernel without that file shows none: then they have only the limit that the engine sets them.
+/// Returns the children of every thread (proc_pid_task_children(5)). A kernel without that file shows none:
+/// only the engine's own limit then applies to them.
 fn children(pid: u32) -> Vec<u32> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
@@ -54,11 +57,11 @@ mod tests {
     #[test]
     fn what_children_spend_is_the_snapshot_engines_and_what_it_spends_itself_is_clamds() {
         let [clamd, engine] =
-            [Program::Clamd("clamd".into()), Program::AirlockEngine("airlock-engine".into())];
+            [EngineProgram::Clamd("clamd".into()), EngineProgram::AirlockEngine("airlock-engine".into())];
         let busy = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
         for (script, by_clamd, by_engine) in [
             (format!("{busy}; sleep 60"), true, false),
-            // While the child is there, and when it is not any more.
+            // While the child runs, and after it has ended.
             (format!("sh -c '{busy}; sleep 60' & wait"), false, true),
             (format!("sh -c '{busy}'; sleep 60"), false, true),
         ] {

@@ -1,34 +1,34 @@
-//! One engine process: started with our configuration, ready when it answers, killed with its whole process group.
+//! One engine process: started with our configuration, ready when it answers, killed with its process group.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::freshness::{Definitions, DefinitionsKind};
-use domain::verdict::Engine as EngineStamp;
+use domain::verdict::EngineVersion;
 use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 use tokio::process::Child;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, ClientError};
-use crate::conf::{ClamdConf, Limits};
+use crate::conf::{ClamdConf, EngineLimits};
 use crate::cpu_time;
 use crate::definitions::{self, DefinitionsError};
-use crate::program::{Place, Program, Snapshot, empty_directory};
+use crate::program::{EngineProgram, Place, Snapshot, empty_directory};
 use crate::stderr::Complaints;
 
-/// How to start an engine.
+/// The parameters of an engine's start.
 #[derive(Clone, Debug)]
 pub struct DaemonConfig {
-    pub program: Program,
+    pub program: EngineProgram,
     /// A program and its arguments that run it, for example `setpriv --pdeathsig KILL --`; may be empty.
     pub launcher: Vec<String>,
-    /// A directory of our own for the configuration, the socket and temporary files. Its path must be short: a socket's
-    /// path has at most 107 bytes.
+    /// A private directory for the configuration, the socket and temporary files. Its path must be short: a
+    /// socket's path has at most 107 bytes.
     pub run_directory: PathBuf,
     pub definitions_directory: PathBuf,
-    pub limits: Limits,
+    pub limits: EngineLimits,
     /// Loading a full set takes 6 to 10 seconds of CPU.
     pub start_timeout: Duration,
 }
@@ -40,11 +40,11 @@ type Fingerprint = Vec<(std::ffi::OsString, [i64; 4])>;
 pub struct Daemon {
     child: Child,
     pub(crate) client: Client,
-    pub(crate) complaints: Complaints,
-    pub(crate) stamp: EngineStamp,
-    program: Program,
+    pub(crate) error_lines: Complaints,
+    pub(crate) stamp: EngineVersion,
+    program: EngineProgram,
     definitions_directory: PathBuf,
-    /// `None` where somebody has vouched for what is in memory, and the directory may be empty.
+    /// `None` if a manifest vouches for the definitions in memory; the directory may then be empty.
     definitions_fingerprint: Option<Fingerprint>,
     temporary_directory: PathBuf,
 }
@@ -65,25 +65,30 @@ pub enum StartError {
     Directory(PathBuf, #[source] io::Error),
     #[error("`{0}` could not be run; is ClamAV installed?")]
     Spawn(PathBuf, #[source] io::Error),
+    /// Without them, ClamAV finds nothing in HTML in UTF-32.
+    #[error("the layer has no `{0}`, which ClamAV converts text with; build the layer again")]
+    NoConversions(PathBuf),
     #[error("clamd ended while it started ({0})")]
     Ended(std::process::ExitStatus),
-    #[error("clamd was not ready in {0:?}")]
+    #[error("clamd was not ready within {0:?}")]
     NotReady(Duration),
-    #[error("clamd did not say what it is")]
+    #[error("clamd did not report its version")]
     Version(#[source] ClientError),
     #[error(transparent)]
     Definitions(#[from] DefinitionsError),
     #[error(transparent)]
     Conf(#[from] ConfError),
-    #[error("clamd loaded definitions `{loaded}`, but `{on_disk}` are there")]
+    #[error("clamd loaded definitions `{loaded}`, but its directory has `{on_disk}`")]
     OtherDefinitions { loaded: String, on_disk: String },
 }
 
 impl Daemon {
     /// Starts clamd and waits until it answers PING.
     ///
-    /// Call it from a thread that lives as long as the process: `setpriv --pdeathsig` fires when the *thread* ends.
+    /// Call it from a thread that lives as long as the process: `setpriv --pdeathsig` fires when the *thread*
+    /// ends.
     pub async fn start(config: &DaemonConfig, snapshot: Option<&Snapshot>) -> Result<Self, StartError> {
+        require_conversions(config)?;
         let definitions_directory = config.definitions_directory.clone();
         let vouched = snapshot.and_then(|snapshot| snapshot.vouched_for(&config.program));
         let (definitions, definitions_fingerprint) = if let Some(definitions) = vouched {
@@ -104,7 +109,7 @@ impl Daemon {
         let not_run = |error| StartError::Spawn(config.program.path().to_owned(), error);
         let mut child = config.program.serving(&conf_path, snapshot, place).spawn().map_err(not_run)?;
         let stderr = child.stderr.take().ok_or_else(|| io::Error::other("no stderr"));
-        let complaints =
+        let error_lines =
             stderr.and_then(|stderr| Complaints::watch(stderr.into_owned_fd()?)).map_err(not_run)?;
         let client = Client::new(socket);
         let mut starting = Starting { child, client };
@@ -113,12 +118,12 @@ impl Daemon {
         if let Some(loaded) = version.definitions.filter(|loaded| *loaded != definitions.version) {
             return Err(StartError::OtherDefinitions { loaded, on_disk: definitions.version });
         }
-        let stamp = EngineStamp { version: version.engine, openers: vec![], definitions };
-        complaints.take();
+        let stamp = EngineVersion { version: version.engine, openers: vec![], definitions };
+        error_lines.take();
         Ok(Self {
             child: starting.child,
             client: starting.client,
-            complaints,
+            error_lines,
             stamp,
             program: config.program.clone(),
             definitions_directory,
@@ -127,40 +132,40 @@ impl Daemon {
         })
     }
 
-    /// The process id, while it runs.
+    /// Returns the process id while the process runs.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Whether the process is still there.
+    /// Returns whether the process still runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Whether the definitions on disk are still those that were loaded. A clamd that was told to reload says nothing when it then knows
-    /// less than before.
+    /// Returns whether the definitions on disk are still those that were loaded. A clamd that is told to
+    /// reload does not report that it then has fewer signatures.
     pub(crate) fn has_its_definitions(&self) -> bool {
         let Some(then) = &self.definitions_fingerprint else { return true };
         definitions::fingerprint(&self.definitions_directory).is_ok_and(|found| found == *then)
     }
 
-    /// Removes what a scan left behind; a killed clamd leaves the user's bytes.
+    /// Removes the temporary files of scans; a killed clamd leaves the user's bytes there.
     pub(crate) fn wipe(&self) -> io::Result<()> {
         empty_directory(&self.temporary_directory)
     }
 
-    /// Bytes free for temporary files.
+    /// Returns the bytes that are free for temporary files.
     pub(crate) fn free_bytes(&self) -> io::Result<u64> {
         free_bytes(&self.temporary_directory)
     }
 
-    /// Returns when scans have spent `limit` of processor time from now on.
+    /// Waits until scans have spent `limit` of processor time from now on.
     pub(crate) async fn spend(&self, limit: Duration) -> Duration {
         let spent = || cpu_time::spent(&self.program, self.pid()?);
         let begin = spent();
         loop {
             sleep(Duration::from_millis(100)).await;
-            // A process that is gone spends nothing; whoever asks it something notices.
+            // An ended process spends nothing; the next command to it fails.
             if let (Some(begin), Some(now)) = (begin, spent())
                 && now.saturating_sub(begin) > limit
             {
@@ -169,7 +174,7 @@ impl Daemon {
         }
     }
 
-    /// Kills the process group and waits for the end, so that nothing of it outlives this call.
+    /// Kills the process group and waits for its end, so that no process outlives this call.
     pub(crate) async fn kill(mut self) {
         Group::of(&self.child).kill();
         let _ = self.child.wait().await;
@@ -207,13 +212,13 @@ impl Starting {
     }
 }
 
-/// Bytes that this process may still write to the file system of `path`.
+/// Returns the bytes that this process may still write to the file system of `path`.
 pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
     let space = rustix::fs::statvfs(path)?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
-/// The process group that a child leads; none once the child was waited for.
+/// Returns the process group that a child leads; `None` once the child was waited for.
 pub(crate) struct Group(Option<Pid>);
 
 impl Group {
@@ -228,11 +233,21 @@ impl Group {
     }
 }
 
+/// Fails if the program is the layer's and the layer lacks libc's modules for iconv. A launcher may give the
+/// program another root, where this process cannot look.
+fn require_conversions(config: &DaemonConfig) -> Result<(), StartError> {
+    let Some(directory) = config.program.conversions().filter(|_| config.launcher.is_empty()) else {
+        return Ok(());
+    };
+    let modules = directory.join("gconv-modules");
+    if modules.is_file() { Ok(()) } else { Err(StartError::NoConversions(modules)) }
+}
+
 fn socket(config: &DaemonConfig) -> PathBuf {
     config.run_directory.join("clamd.sock")
 }
 
-/// Writes the configuration for the definitions that are in the directory; where it is.
+/// Writes the configuration for the definitions in the directory, and returns its path.
 pub(crate) fn write_conf(config: &DaemonConfig) -> Result<PathBuf, ConfError> {
     write_conf_for(config, &definitions::read(&config.definitions_directory)?)
 }
@@ -254,5 +269,27 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_layers_engine_does_not_start_without_the_layers_conversions() {
+        let config = DaemonConfig {
+            program: EngineProgram::Clamd("/opt/bin/clamd".into()),
+            launcher: vec![],
+            run_directory: "/nonexistent".into(),
+            definitions_directory: "/nonexistent".into(),
+            limits: EngineLimits { max_file_size: 1, max_scan_time: Duration::from_secs(1) },
+            start_timeout: Duration::from_secs(1),
+        };
+        let refused = Daemon::start(&config, None).await.map(|_| ());
+        assert!(matches!(refused, Err(StartError::NoConversions(_))), "{refused:?}");
+        let elsewhere = DaemonConfig { launcher: vec!["chroot".to_owned()], ..config };
+        let refused = Daemon::start(&elsewhere, None).await.map(|_| ());
+        assert!(matches!(refused, Err(StartError::Definitions(_))), "{refused:?}");
     }
 }

@@ -1,7 +1,8 @@
-//! Which definitions are in a directory?
+//! Reads which definitions are in a directory, and writes the test set.
 //!
-//! Official sets are read from the header that every ClamAV database begins with (clamav-faq, "CVD file format"):
-//! 512 bytes, `ClamAV-VDB:build time:version:signatures:level:md5:dsig:builder:build time in seconds`.
+//! Official sets are read from the header that every ClamAV database begins with (clamav-faq, "CVD file
+//! format"): 512 bytes, `ClamAV-VDB:build time:version:signatures:level:md5:dsig:builder:build time in
+//! seconds`.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -32,7 +33,7 @@ const TEST_HASHES_FILE: &str = "airlock-test.hdb";
 /// The MD5 and size of `clam.exe`, which every one of ClamAV's own 44 test files contains.
 const CLAM_EXE: &str = "aa15bcf478d165efd2065190eb473bcb:544:Clamav.Test.File";
 
-/// Reads which set is in `directory`: its kind, version, age and size.
+/// Reads the kind, version, age and size of the set in `directory`.
 pub fn read(directory: &Path) -> Result<Definitions, DefinitionsError> {
     let has = |name: &str| {
         let path = directory.join(name);
@@ -51,7 +52,7 @@ pub fn read(directory: &Path) -> Result<Definitions, DefinitionsError> {
             headers.push((path.file_stem() == Some("daily".as_ref()), header));
         }
     }
-    // As old as its daily database; a set without one is as old as the newest that it has.
+    // A set is as old as its daily database; a set without one, as its newest.
     let dated_by = headers.into_iter().max_by_key(|(is_daily, header)| (*is_daily, header.built_at));
     let (_, dated_by) = dated_by.ok_or_else(|| DefinitionsError::None(directory.to_owned()))?;
     Ok(Definitions {
@@ -62,7 +63,8 @@ pub fn read(directory: &Path) -> Result<Definitions, DefinitionsError> {
     })
 }
 
-/// What a directory's files are, short of reading them: a file that is changed or replaced has another inode or another change time.
+/// Identifies a directory's files without reading them: a changed or replaced file has another inode or
+/// change time.
 pub(crate) fn fingerprint(directory: &Path) -> io::Result<Vec<(OsString, [i64; 4])>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory)? {
@@ -75,7 +77,7 @@ pub(crate) fn fingerprint(directory: &Path) -> io::Result<Vec<(OsString, [i64; 4
     Ok(files)
 }
 
-/// Writes the set that knows EICAR and ClamAV's own harmless test files, and nothing else.
+/// Writes the set that finds EICAR and ClamAV's own harmless test files, and nothing else.
 pub fn write_test_set(directory: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
     let eicar = canary::eicar().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
@@ -84,7 +86,7 @@ pub fn write_test_set(directory: &Path) -> io::Result<()> {
     std::fs::write(directory.join(TEST_HASHES_FILE), format!("{CLAM_EXE}\n"))
 }
 
-/// Has no version of its own; somebody who adds signatures to it gets another one by how large it is.
+/// It has no version of its own, so its size stands for one: added signatures change it.
 fn test_set(directory: &Path) -> io::Result<Definitions> {
     let (mut size_bytes, mut n_signatures) = (0, 0);
     for entry in std::fs::read_dir(directory)? {

@@ -1,4 +1,5 @@
-//! Is the engine's answer evidence? One scan at a time, between two canaries, by one process.
+//! The supervised engine: one scan at a time, between two canaries of the same process, so that its answer is
+//! evidence.
 
 use std::fs::File;
 use std::io::{self, Seek as _};
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
-use domain::verdict::{Engine as EngineStamp, EngineReply};
+use domain::verdict::{EngineReply, EngineVersion};
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -17,54 +18,55 @@ use crate::client::{Client, ClientError};
 use crate::daemon::{Daemon, DaemonConfig, StartError, free_bytes};
 use crate::program::Snapshot;
 
-/// A supervised engine: started when it is needed, killed when it fails.
+/// A supervised engine: started on demand, killed when it fails.
 #[derive(Debug)]
 pub struct Engine {
     config: DaemonConfig,
-    /// What the next start begins with.
+    /// The snapshot for the next start.
     snapshot: StdMutex<Option<Snapshot>>,
     transport: Transport,
     daemon: Mutex<Option<Daemon>>,
     n_starts: AtomicU64,
 }
 
-/// How bytes are given to clamd.
+/// How bytes are passed to clamd.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Transport {
-    /// clamd copies them first, and says so when it has no room: the safer one, and the default.
+    /// clamd copies them first, and reports a lack of space: the safer way, and the default.
     #[default]
     Stream,
-    /// clamd reads our descriptor. With its temporary directory gone it answers `OK` to plain EICAR (seen on 1.4.6).
+    /// clamd reads our descriptor. Without its temporary directory it answers `OK` to plain EICAR (seen on
+    /// 1.4.6).
     Descriptor,
 }
 
-/// What one scan may take.
+/// The time that one scan may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ScanBudget {
-    /// From the call on, waiting for other scans included.
+    /// Wall-clock time from the call on, including the wait for other scans.
     pub wall: Duration,
     /// Processor time of the engine, for the file and all parts.
     pub cpu: Duration,
 }
 
-/// What one scan showed. Whether it amounts to a verdict is decided in `domain::verdict::judge`.
+/// The observations of one scan. `domain::verdict::judge` decides whether they amount to a verdict.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scan {
-    /// About the file, then about each part.
+    /// The reply about the file, then about each part.
     pub replies: Vec<EngineReply>,
     /// Bytes of the file that the engine took.
     pub n_bytes: u64,
     pub canary_found_before: bool,
     pub canary_found_after: bool,
     pub n_engine_errors: usize,
-    pub engine: EngineStamp,
+    pub engine: EngineVersion,
 }
 
-/// A member of the file that the engine must be given as a stream of its own. Reading it must not block for long: it is in memory, or
-/// in the page cache.
+/// A member of the file that the engine is given as a stream of its own. Reading it must not block for long:
+/// it is in memory, or in the page cache.
 pub type Part = Box<dyn io::Read + Send>;
 
-/// There is no scan to speak of. The engine has been killed where it was at fault; the next scan starts another.
+/// There is no scan result. The engine was killed if it was at fault; the next scan starts another one.
 #[derive(Debug, Error)]
 pub enum EngineError {
     #[error("the engine could not be started")]
@@ -75,18 +77,18 @@ pub enum EngineError {
     NoSpace { free_bytes: u64, needed_bytes: u64 },
     #[error("the engine's temporary directory cannot be used")]
     TemporaryDirectory(#[source] io::Error),
-    #[error("the time for this scan was over before the engine was free")]
+    #[error("the time for this scan ended before the engine was free")]
     Busy,
-    #[error("the engine does not find the canary: its definitions are not what they should be")]
+    #[error("the engine does not find the canary: its definitions are damaged or incomplete")]
     NoCanary,
     #[error("the definitions were changed under the engine")]
     DefinitionsChanged,
-    /// Says something about the file, and nothing about the engine: another attempt would end the same way.
+    /// This concerns the file and not the engine: another attempt would end the same way.
     #[error("the scan took more than {limit:?} of processor time")]
     TooCostly { limit: Duration },
 }
 
-/// The canary is 68 bytes; an engine that needs longer than this for it is not well.
+/// The canary has 68 bytes; an engine that needs longer than this for it is broken.
 const CANARY_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Engine {
@@ -95,25 +97,26 @@ impl Engine {
         Self { config, transport, snapshot, daemon: Mutex::new(None), n_starts: AtomicU64::new(0) }
     }
 
-    /// Begins with `snapshot` at the next start, and at every one after that, and says what it would have begun with. clamd does not care.
+    /// Sets the snapshot for later starts and returns the previous one. clamd ignores it.
     pub fn begin_with(&self, snapshot: Option<Snapshot>) -> Option<Snapshot> {
         std::mem::replace(&mut self.snapshot.lock().unwrap_or_else(PoisonError::into_inner), snapshot)
     }
 
-    /// How it is started.
+    /// Returns the parameters of its start.
     pub fn config(&self) -> &DaemonConfig {
         &self.config
     }
 
-    /// Starts clamd if it is not running, and says what runs. Tried twice: a socket or a lock may have been left behind.
-    pub async fn ensure_running(&self) -> Result<EngineStamp, StartError> {
+    /// Starts clamd if it is not running, and returns its version. Tries twice, because a socket or a lock
+    /// may have been left behind.
+    pub async fn ensure_running(&self) -> Result<EngineVersion, StartError> {
         let mut slot = self.daemon.lock().await;
         let daemon = self.take_running(&mut slot).await?;
         Ok(slot.insert(daemon).stamp.clone())
     }
 
-    /// Starts clamd if it is not running, and makes sure that it finds the canary.
-    pub async fn check(&self) -> Result<EngineStamp, EngineError> {
+    /// Starts clamd if it is not running, and verifies that it finds the canary.
+    pub async fn check(&self) -> Result<EngineVersion, EngineError> {
         let mut slot = self.daemon.lock().await;
         let daemon = self.take_running(&mut slot).await?;
         match finds_canary(&daemon.client).await {
@@ -125,30 +128,30 @@ impl Engine {
         }
     }
 
-    /// Whether there is less temporary space now than the engine may need for a file of `size_bytes`.
+    /// Returns whether there is less temporary space than the engine may need for a file of `size_bytes`.
     pub fn lacks_room(&self, size_bytes: u64) -> bool {
         let free_bytes = free_bytes(&self.config.run_directory);
         free_bytes.is_ok_and(|free_bytes| free_bytes < self.config.limits.engine_room(size_bytes))
     }
 
-    /// How often clamd was started.
+    /// Returns how often clamd was started.
     pub fn n_starts(&self) -> u64 {
         self.n_starts.load(Ordering::Relaxed)
     }
 
-    /// The running clamd's process id, for tests that break it.
+    /// Returns the running clamd's process id, for tests that break it.
     pub async fn pid(&self) -> Option<u32> {
         self.daemon.lock().await.as_ref().and_then(Daemon::pid)
     }
 
-    /// Ends clamd; the next scan starts another.
+    /// Ends clamd; the next scan starts another one.
     pub async fn stop(&self) {
         if let Some(daemon) = self.daemon.lock().await.take() {
             daemon.kill().await;
         }
     }
 
-    /// [`Engine::scan_within`] `wall`, and all the processor time that a file of this size may cost.
+    /// [`Engine::scan_within`] `wall` and the processor time that a file of this size may cost.
     pub async fn scan(
         &self,
         file: &File,
@@ -162,8 +165,8 @@ impl Engine {
 
     /// Scans `file` from its start, and each part, within `budget`.
     ///
-    /// On any error the engine is killed and its temporary files are wiped, so that no scan inherits from another. So it
-    /// is when the future is dropped before its end.
+    /// On any error, and when the future is dropped early, the engine is killed and its temporary files are
+    /// removed, so that no scan inherits from another.
     pub async fn scan_within(
         &self,
         file: &File,
@@ -174,7 +177,8 @@ impl Engine {
         let deadline = Instant::now() + budget.wall;
         let mut slot =
             tokio::time::timeout_at(deadline, self.daemon.lock()).await.map_err(|_| EngineError::Busy)?;
-        // Out of its slot during the scan, back only when the scan is sound: dropped, it is killed.
+        // It leaves its slot during the scan and returns only after a sound one; dropping it kills the
+        // process.
         let daemon = self.take_running(&mut slot).await?;
         let scanned = tokio::select! {
             scanned = self.scan_with(&daemon, file, size_bytes, parts, deadline) => scanned,
@@ -205,7 +209,7 @@ impl Engine {
         if free_bytes < needed_bytes {
             return Err(EngineError::NoSpace { free_bytes, needed_bytes });
         }
-        daemon.complaints.take();
+        daemon.error_lines.take();
         let canary_found_before = finds_canary(&daemon.client).await?;
         let time_left = || deadline.saturating_duration_since(Instant::now());
         let (reply, n_bytes) = self.ask(&daemon.client, file, size_bytes, time_left()).await?;
@@ -214,7 +218,7 @@ impl Engine {
             replies.push(daemon.client.scan_stream(Immediate(part), time_left()).await?.0);
         }
         let canary_found_after = finds_canary(&daemon.client).await?;
-        let n_engine_errors = daemon.complaints.take();
+        let n_engine_errors = daemon.error_lines.take();
         if !daemon.has_its_definitions() {
             return Err(EngineError::DefinitionsChanged);
         }
@@ -251,7 +255,7 @@ impl Engine {
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "clamd did not start; trying once more"
+                    "clamd did not start; retrying once"
                 );
                 Daemon::start(&self.config, snapshot.as_ref()).await
             }
@@ -259,7 +263,7 @@ impl Engine {
     }
 }
 
-/// A part, read where the scan runs.
+/// A part, read by the task that scans.
 struct Immediate(Part);
 
 impl tokio::io::AsyncRead for Immediate {

@@ -1,4 +1,4 @@
-//! How are official definitions fetched? By freshclam, which patches what is there and keeps to the mirrors' rules.
+//! Fetches official definitions with freshclam, which patches the existing ones and obeys the mirrors' rules.
 
 use std::fmt::Write as _;
 use std::io;
@@ -10,50 +10,50 @@ use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-/// How to run freshclam.
+/// The parameters of freshclam.
 #[derive(Clone, Debug)]
 pub struct Freshclam {
     /// freshclam's binary, found on the search path or absolute.
     pub program: PathBuf,
-    /// Where the databases are; freshclam patches the files that it finds there. Its own state, `freshclam.dat`, is there as well:
-    /// who it is, and until when a mirror told it not to ask.
+    /// The directory of the databases; freshclam patches the files that it finds there. Its own state,
+    /// `freshclam.dat`, is there as well: its id, and until when a mirror told it not to ask.
     pub directory: PathBuf,
     pub mirror: Mirror,
     pub databases: Databases,
-    /// The authorities that mirrors' certificates are checked against, where that is not the system's own file.
+    /// The certificate authorities of mirrors, if not the system's own file.
     pub certificates: Option<PathBuf>,
-    /// `https_proxy` and its kin, as freshclam reads them. It sees no other variable of ours.
+    /// `https_proxy` and its like, as freshclam reads them. It sees no other variable of ours.
     pub proxy: Vec<(String, String)>,
 }
 
-/// Who is asked.
+/// The source of the databases.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Mirror {
-    /// ClamAV's own, with the current version numbers from its DNS.
+    /// ClamAV's own mirrors, with the current version numbers from its DNS.
     Official,
-    /// Somebody's, by its URL. Its DNS knows nothing, so the files' headers are asked for.
+    /// A private mirror, by its URL. It has no DNS records, so freshclam requests the files' headers.
     Private(String),
 }
 
-/// Which databases are kept.
+/// The databases that are kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Databases {
     /// main, daily and bytecode.
     Official,
-    /// These and no others.
+    /// Only these.
     Only(Vec<String>),
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// What is there is what the mirror has.
+pub enum UpdateOutcome {
+    /// The databases are those of the mirror.
     Current,
-    /// A mirror said 403 or 429 earlier; it was not asked again, and what is there may be old.
+    /// A mirror answered 403 or 429 earlier; it was not asked again, and the databases may be old.
     CoolingDown,
 }
 
-/// What is there is what was there before, or whole databases that are newer.
+/// The run failed. The databases are the previous ones, or whole newer ones.
 #[derive(Debug, Error)]
 pub enum FreshclamError {
     #[error("freshclam's configuration cannot be written to `{0}`")]
@@ -62,7 +62,7 @@ pub enum FreshclamError {
     Spawn(PathBuf, #[source] io::Error),
     #[error("freshclam could not update the definitions ({0})")]
     Failed(std::process::ExitStatus),
-    #[error("freshclam did not finish in {0:?} and was stopped")]
+    #[error("freshclam did not finish within {0:?} and was stopped")]
     TimedOut(Duration),
 }
 
@@ -70,8 +70,12 @@ pub enum FreshclamError {
 pub const STATE_FILE: &str = "freshclam.dat";
 
 impl Freshclam {
-    /// Updates the databases once, and gives each line that freshclam says to `heard`.
-    pub async fn run(&self, limit: Duration, mut heard: impl FnMut(&str)) -> Result<Outcome, FreshclamError> {
+    /// Updates the databases once, and passes each line of freshclam's output to `heard`.
+    pub async fn run(
+        &self,
+        limit: Duration,
+        mut heard: impl FnMut(&str),
+    ) -> Result<UpdateOutcome, FreshclamError> {
         let conf = self.directory.with_extension("conf");
         let written =
             std::fs::create_dir_all(&self.directory).and_then(|()| std::fs::write(&conf, self.conf()));
@@ -79,13 +83,13 @@ impl Freshclam {
         let spawned = self.command(&conf).spawn();
         let mut child = spawned.map_err(|error| FreshclamError::Spawn(self.program.clone(), error))?;
         let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
-        let mut outcome = Outcome::Current;
+        let mut outcome = UpdateOutcome::Current;
         let finished = tokio::time::timeout(limit, async {
             if let Some(mut lines) = lines {
                 while let Ok(Some(line)) = lines.next_line().await {
-                    // It ends well then, as if there had been nothing to fetch.
+                    // freshclam then exits with success, as if there had been nothing to fetch.
                     if line.contains("on cool-down until") {
-                        outcome = Outcome::CoolingDown;
+                        outcome = UpdateOutcome::CoolingDown;
                     }
                     heard(&line);
                 }
@@ -121,7 +125,8 @@ impl Freshclam {
 
     fn conf(&self) -> String {
         let mut conf = format!(
-            "DatabaseDirectory {}\nForeground yes\nMaxAttempts 1\nConnectTimeout 10\nReceiveTimeout 60\nTestDatabases no\n",
+            "DatabaseDirectory {}\nForeground yes\nMaxAttempts 1\nConnectTimeout 10\nReceiveTimeout 60\n\
+             TestDatabases no\n",
             self.directory.display()
         );
         // Writing to a String cannot fail.

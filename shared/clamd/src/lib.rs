@@ -1,8 +1,8 @@
-//! How is the virus scanner asked, and when is its answer worth anything?
+//! Runs the virus scanner and collects evidence about its answers.
 //!
-//! clamd runs in its own process behind a private Unix socket, supervised. Its reply alone is not evidence: an `OK`
-//! counts only between two canaries, without an error line on its stderr, and with room in its temporary directory
-//! (`LibClamAV Error` lines are the only trace when temporary space runs out).
+//! clamd runs, supervised, in its own process behind a private Unix socket. Its reply alone is not evidence:
+//! an `OK` counts only between two canaries, without an error line on its stderr, and with room in its
+//! temporary directory (`LibClamAV Error` lines are the only trace when temporary space runs out).
 
 pub mod canary;
 mod client;
@@ -19,8 +19,8 @@ mod snapshot;
 mod stderr;
 
 pub use client::{Client, ClientError};
-pub use conf::{ClamdConf, Limits};
+pub use conf::{ClamdConf, EngineLimits};
 pub use daemon::{ConfError, Daemon, DaemonConfig, StartError};
 pub use engine::{Engine, EngineError, Part, Scan, ScanBudget, Transport};
-pub use program::{Program, Snapshot};
+pub use program::{EngineProgram, Snapshot};
 pub use snapshot::{SnapshotError, Snapshots, contents_digest};

@@ -1,4 +1,4 @@
-//! Which program is the engine, and how is it run?
+//! The engine's program and how it is run.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,32 +9,33 @@ use domain::freshness::Definitions;
 use domain::id::Sha256;
 use tokio::process::Command;
 
-/// A program that answers as clamd does. Both take the same configuration and come to the same verdicts.
+/// A program that speaks clamd's protocol. Both have the same configuration and the same verdicts.
 #[derive(Clone, Debug)]
-pub enum Program {
+pub enum EngineProgram {
     /// ClamAV's daemon, found on the search path or absolute. It loads its definitions at every start.
     Clamd(PathBuf),
-    /// `airlock-engine` (clamav-layer/engine). It begins with a snapshot of an engine that has loaded them, if there is one that fits.
+    /// `airlock-engine` (clamav-layer/engine). It starts from a snapshot of an engine that has loaded them,
+    /// if one matches.
     AirlockEngine(PathBuf),
 }
 
-/// A snapshot to begin with. One that does not fit is not used, which the engine says on its stderr.
+/// A snapshot to start from. The engine reports on its stderr if it does not match, and does not use it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Snapshot {
-    /// Of the definitions in the engine's directory, or of others, or not there at all: the engine finds out.
+    /// It may be of the definitions in the engine's directory, of others, or missing: the engine finds out.
     Kept(PathBuf),
-    /// Somebody has vouched for what is in it. It may still be on its way, and the definitions need not be there.
+    /// A manifest vouches for its contents. It may still be arriving, and the definitions may be missing.
     Vouched {
         path: PathBuf,
-        /// What it has when it is whole.
+        /// Its size when it is complete.
         size_bytes: u64,
-        /// Of the table of contents, which has the digest of everything else.
+        /// The digest of the table of contents, which has the digests of everything else.
         contents: Sha256,
         definitions: Definitions,
     },
 }
 
-/// Where a program runs, and what runs it.
+/// Where and under which wrapper a program runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
     /// A program and its arguments that run it; may be empty.
@@ -42,14 +43,20 @@ pub(crate) struct Place<'a> {
     pub(crate) directory: &'a Path,
 }
 
-impl Program {
+/// The layer's root on Lambda. Its programs run with its own C library.
+const LAYER: &str = "/opt";
+/// Where the layer has libc's modules for iconv (clamav-layer/build.py). Its libc looks in Debian's directory
+/// by itself, which Lambda does not have.
+const LAYER_CONVERSIONS: &str = "/opt/lib/clamav/gconv";
+
+impl EngineProgram {
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Clamd(path) | Self::AirlockEngine(path) => path,
         }
     }
 
-    /// What starts it as a service.
+    /// Returns the command that starts it as a service.
     pub(crate) fn serving(&self, conf: &Path, snapshot: Option<&Snapshot>, place: Place<'_>) -> Command {
         let mut command = self.command(place);
         if matches!(self, Self::AirlockEngine(_)) {
@@ -62,7 +69,7 @@ impl Program {
         command
     }
 
-    /// With its stderr to read. It reads hostile bytes: it gets no credentials and no secrets.
+    /// Spawns it with its stderr piped. It reads hostile bytes, so it gets no credentials and no secrets.
     pub(crate) fn command(&self, place: Place<'_>) -> Command {
         let mut words = place.launcher.iter().map(Into::into).collect::<Vec<OsString>>();
         words.push(self.path().into());
@@ -77,22 +84,32 @@ impl Program {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
+        if let Some(conversions) = self.conversions() {
+            command.env("GCONV_PATH", conversions);
+        }
         command
+    }
+
+    /// The directory of the libc modules that convert text for ClamAV, if it is not where libc looks by
+    /// itself.
+    pub(crate) fn conversions(&self) -> Option<&'static Path> {
+        self.path().starts_with(LAYER).then_some(Path::new(LAYER_CONVERSIONS))
     }
 }
 
 impl Snapshot {
-    /// The definitions that `program` has in memory once it begins with this, whatever is in its directory.
-    pub(crate) fn vouched_for(&self, program: &Program) -> Option<&Definitions> {
+    /// Returns the definitions that `program` has in memory when it starts from this, whatever its directory
+    /// has.
+    pub(crate) fn vouched_for(&self, program: &EngineProgram) -> Option<&Definitions> {
         match (program, self) {
-            (Program::AirlockEngine(_), Self::Vouched { definitions, .. }) => Some(definitions),
+            (EngineProgram::AirlockEngine(_), Self::Vouched { definitions, .. }) => Some(definitions),
             _ => None,
         }
     }
 
     fn arguments(&self) -> Vec<String> {
         match self {
-            // None yet is no reason for a warning.
+            // A missing snapshot is no reason for a warning.
             Self::Kept(path) if !path.is_file() => vec![],
             Self::Kept(path) => vec![format!("--snapshot={}", path.display())],
             Self::Vouched { path, size_bytes, contents, .. } => vec![
@@ -108,7 +125,7 @@ pub(crate) fn configured(conf: &Path) -> String {
     format!("--config-file={}", conf.display())
 }
 
-/// Makes `path` an empty directory that only we can read.
+/// Makes `path` an empty directory that only this user can read.
 pub(crate) fn empty_directory(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     match std::fs::remove_dir_all(path) {
@@ -118,4 +135,22 @@ pub(crate) fn empty_directory(path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_layers_programs_are_told_where_the_layers_conversions_are() {
+        let told = |program: EngineProgram| {
+            let command = program.command(Place { launcher: &[], directory: Path::new("/tmp") });
+            let told = command.as_std().get_envs().find(|(name, _)| *name == "GCONV_PATH");
+            told.map(|(_, value)| value.unwrap().to_owned())
+        };
+        let layer = Some(OsString::from(LAYER_CONVERSIONS));
+        assert_eq!(told(EngineProgram::Clamd("/opt/bin/clamd".into())), layer);
+        assert_eq!(told(EngineProgram::AirlockEngine("/opt/bin/airlock-engine".into())), layer);
+        assert_eq!(told(EngineProgram::Clamd("/usr/sbin/clamd".into())), None);
+    }
 }

@@ -1,4 +1,4 @@
-//! What goes over clamd's socket? The commands that we send and the exact replies that we accept (clamd(8)).
+//! The protocol of clamd's socket: the commands that we send and the exact replies that we accept (clamd(8)).
 
 use domain::verdict::EngineReply;
 use thiserror::Error;
@@ -9,10 +9,10 @@ pub const VERSION: &[u8] = b"zVERSION\0";
 pub const INSTREAM: &[u8] = b"zINSTREAM\0";
 pub const FILDES: &[u8] = b"zFILDES\0";
 
-/// Replies are short; what is longer is not a reply.
+/// Replies are short; longer ones are rejected.
 pub const MAX_REPLY_BYTES: usize = 4096;
 
-/// How the bytes were given, which the reply repeats.
+/// How the bytes were passed, which the reply repeats.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Via {
     Stream,
@@ -24,8 +24,8 @@ pub enum Via {
 #[error("clamd replied `{0}`")]
 pub struct BadReply(pub String);
 
-/// Reads the whole reply to a scan. Exactly `stream: OK` (or `fd[N]: OK`) is OK, exactly `stream: NAME FOUND` is a
-/// finding, and everything else is an error.
+/// Reads the whole reply to a scan. Exactly `stream: OK` (or `fd[N]: OK`) is OK, exactly `stream: NAME FOUND`
+/// is a finding, and everything else is an error.
 pub fn parse_reply(reply: &[u8], via: Via) -> Result<EngineReply, BadReply> {
     let bad = || BadReply(String::from_utf8_lossy(reply).chars().take(200).collect());
     let line = reply.strip_suffix(b"\0").and_then(|line| std::str::from_utf8(line).ok()).ok_or_else(bad)?;
@@ -57,7 +57,8 @@ pub fn chunk_header(length: usize) -> Option<[u8; 4]> {
 /// The end of an INSTREAM.
 pub const END_OF_STREAM: [u8; 4] = [0; 4];
 
-/// What `VERSION` says: `ClamAV 1.4.6/27900/Mon Nov 23 09:45:00 2026`, or only the first part with an unofficial set.
+/// Parses the reply to `VERSION`: `ClamAV 1.4.6/27900/Mon Nov 23 09:45:00 2026`, or only the first part with
+/// an unofficial set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EngineVersion {
     pub engine: String,
@@ -148,7 +149,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
         #[test]
-        fn no_other_bytes_are_ok(reply in prop::collection::vec(any::<u8>(), 0..40), via in prop_oneof![Just(Via::Stream), Just(Via::Descriptor)]) {
+        fn no_other_bytes_are_ok(
+            reply in prop::collection::vec(any::<u8>(), 0..40),
+            via in prop_oneof![Just(Via::Stream), Just(Via::Descriptor)],
+        ) {
             prop_assert_ne!(parse_reply(&reply, via), Ok(EngineReply::Ok));
         }
 

@@ -1,4 +1,5 @@
-//! How is a snapshot of a loaded engine made? By `airlock-engine`, from the definitions in the engine's directory, beside a running engine.
+//! Makes snapshots of a loaded engine with `airlock-engine`, from the definitions in the engine's directory,
+//! while an engine runs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,17 +11,18 @@ use thiserror::Error;
 
 use crate::daemon::{ConfError, DaemonConfig, write_conf};
 use crate::harmless;
-use crate::program::{Place, Program, configured, empty_directory};
+use crate::program::{EngineProgram, Place, configured, empty_directory};
 
 /// Makes and checks snapshots for engines of one configuration.
 #[derive(Clone, Debug)]
 pub struct Snapshots {
     config: DaemonConfig,
-    /// Files whose scans show what scans need first, after small documents; the first of them only, if there are many.
+    /// Training files, scanned after small documents, which show the pages that scans need first; only the
+    /// first ones are used.
     training: Vec<PathBuf>,
 }
 
-/// There is no snapshot. Definitions can be loaded as ever.
+/// The snapshot could not be made. Definitions can still be loaded.
 #[derive(Debug, Error)]
 pub enum SnapshotError {
     #[error("only `airlock-engine` makes snapshots")]
@@ -33,7 +35,7 @@ pub enum SnapshotError {
     Spawn(PathBuf, #[source] io::Error),
     #[error("the snapshot could not be made ({status}): {said}")]
     Failed { status: ExitStatus, said: String },
-    #[error("the snapshot was not made in {0:?}")]
+    #[error("the snapshot was not made within {0:?}")]
     TimedOut(Duration),
     #[error("`{0}` is no snapshot")]
     NotOne(PathBuf),
@@ -54,14 +56,15 @@ impl SnapshotError {
 }
 
 impl Snapshots {
-    /// For engines with `config`. Works in a directory of its own below the run directory, so that it may run beside the engine.
+    /// Makes snapshots for engines with `config`, in a directory of its own below the run directory, so that
+    /// it may run beside the engine.
     pub fn new(config: &DaemonConfig, training: Vec<PathBuf>) -> Self {
         let run_directory = config.run_directory.join("snapshot-work");
         Self { config: DaemonConfig { run_directory, ..config.clone() }, training }
     }
 
-    /// Makes sure that there is a snapshot at `path` that an engine can begin with; whether one had to be made. Writes it whole or not at all. Calls
-    /// at once must wait for each other.
+    /// Ensures that there is a usable snapshot at `path`, and returns whether one had to be made. Writes it
+    /// atomically. Callers must serialize their calls.
     pub async fn ensure(&self, path: &Path) -> Result<bool, SnapshotError> {
         let conf = self.prepare()?;
         let checked =
@@ -72,7 +75,7 @@ impl Snapshots {
         self.make_with(&conf, path).await.map(|()| true)
     }
 
-    /// Makes a snapshot at `path`, whole or not at all.
+    /// Makes a snapshot at `path`, atomically.
     pub async fn make(&self, path: &Path) -> Result<(), SnapshotError> {
         let conf = self.prepare()?;
         self.make_with(&conf, path).await
@@ -90,7 +93,7 @@ impl Snapshots {
         Err(SnapshotError::failed(&made))
     }
 
-    /// Which build of the engine this is: a snapshot is of use to the same only.
+    /// Returns the build of the engine. A snapshot works with the same build only.
     pub async fn build(&self) -> Result<String, SnapshotError> {
         self.make_directory()?;
         let told = self.run("build", &[]).await?;
@@ -106,7 +109,7 @@ impl Snapshots {
     }
 
     fn make_directory(&self) -> Result<(), SnapshotError> {
-        if !matches!(self.config.program, Program::AirlockEngine(_)) {
+        if !matches!(self.config.program, EngineProgram::AirlockEngine(_)) {
             return Err(SnapshotError::NotThisEngine);
         }
         let directory = &self.config.run_directory;
@@ -143,7 +146,7 @@ impl Snapshots {
     }
 }
 
-/// What to vouch for: the digest of the contents of the snapshot at `path`.
+/// Returns the digest of the contents of the snapshot at `path`, which a manifest vouches for.
 pub fn contents_digest(path: &Path) -> Result<Sha256, SnapshotError> {
     let mut head = [0; CONTENTS_DIGEST.end];
     let read = std::fs::File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut head));

@@ -1,4 +1,4 @@
-//! What did the engine complain about? Some failures show on clamd's stderr and nowhere else.
+//! Collects the engine's error lines. Some failures show on clamd's stderr and nowhere else.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::unix::pipe::Receiver;
 use tokio::task::AbortHandle;
 
-/// clamd's stderr, read as it comes. clamd writes an error before it replies, so after a reply [`Complaints::take`] sees
-/// every error of that scan.
+/// clamd's stderr, read continuously. clamd writes an error before it replies, so after a reply
+/// [`Complaints::take`] sees every error of that scan.
 #[derive(Debug)]
 pub(crate) struct Complaints {
     shared: Arc<Shared>,
@@ -35,10 +35,10 @@ impl Complaints {
         Ok(Self { shared, reader })
     }
 
-    /// How many errors were printed since the last call.
+    /// Returns how many errors were printed since the last call.
     pub(crate) fn take(&self) -> usize {
         let mut lines = self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        // Past the runtime, which may not have noticed yet that there is something to read.
+        // Bypasses the runtime, which may not have noticed yet that there is something to read.
         lines.drain(|chunk| Ok(rustix::io::read(&self.shared.pipe, chunk)?));
         std::mem::take(&mut lines.n_errors)
     }
@@ -62,7 +62,7 @@ async fn read_as_it_comes(shared: Arc<Shared>) {
 }
 
 impl Lines {
-    /// Reads all that is there; `false` at the end of the pipe.
+    /// Reads all available bytes; returns `false` at the end of the pipe.
     fn drain(&mut self, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> bool {
         let mut chunk = [0; 4096];
         loop {
@@ -79,7 +79,7 @@ impl Lines {
         for byte in bytes {
             match byte {
                 b'\n' => self.end_line(),
-                // A line without end is not worth keeping; its beginning tells what it is.
+                // An endless line is not worth keeping; its beginning says what it is.
                 _ if self.partial.len() < 1000 => self.partial.push(*byte),
                 _ => {}
             }
@@ -97,7 +97,7 @@ impl Lines {
             self.n_errors += 1;
             tracing::warn!(clamd.stderr = %text, "clamd reports an error");
         } else if line.starts_with(b"WARNING:") {
-            // That a snapshot is not used, for one.
+            // For example, that a snapshot is not used.
             tracing::warn!(clamd.stderr = %text, "the engine warns");
         } else if !text.trim().is_empty() {
             tracing::debug!(clamd.stderr = %text, "clamd says");
@@ -116,16 +116,16 @@ mod tests {
     #[tokio::test]
     async fn errors_are_counted_once_however_they_arrive() {
         let (read, write) = rustix::pipe::pipe().unwrap();
-        let complaints = Complaints::watch(read).unwrap();
+        let error_lines = Complaints::watch(read).unwrap();
         let say = |text: &str| rustix::io::write(&write, text.as_bytes()).unwrap();
         say("LibClamAV Warning: x\nLibClamAV Error: cli_writen: write error\nLibClamAV Err");
-        assert_eq!(complaints.take(), 1);
+        assert_eq!(error_lines.take(), 1);
         say("or: no newline");
-        assert_eq!(complaints.take(), 1);
+        assert_eq!(error_lines.take(), 1);
         say(" yet\n");
-        assert_eq!(complaints.take(), 0);
+        assert_eq!(error_lines.take(), 0);
         tokio::task::yield_now().await;
         say("LibClamAV Error: a\nLibClamAV Error: b\n");
-        assert_eq!(complaints.take(), 2);
+        assert_eq!(error_lines.take(), 2);
     }
 }

@@ -1,4 +1,5 @@
-//! A real clamd and our snapshot engine, asked in both ways; and a scripted one that answers as a broken one would.
+//! A real clamd and our snapshot engine, with both transports; and a scripted engine that answers as a broken
+//! one.
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
@@ -8,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clamd::{
-    Client, DaemonConfig, Engine, EngineError, Limits, Program, Scan, Snapshot, SnapshotError, Snapshots,
-    StartError, Transport, canary, contents_digest, definitions,
+    Client, DaemonConfig, Engine, EngineError, EngineLimits, EngineProgram, Scan, Snapshot, SnapshotError,
+    Snapshots, StartError, Transport, canary, contents_digest, definitions,
 };
 use domain::verdict::EngineReply;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,25 +23,25 @@ const MAX_FILE_SIZE: u64 = 5_000_000;
 /// `tools/engine build` puts it there.
 const AIRLOCK_ENGINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/engine/airlock-engine");
 
-fn programs() -> [Program; 2] {
-    [Program::Clamd("clamd".into()), Program::AirlockEngine(AIRLOCK_ENGINE.into())]
+fn programs() -> [EngineProgram; 2] {
+    [EngineProgram::Clamd("clamd".into()), EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into())]
 }
 
-/// With the test definitions, and a snapshot of them where the program knows what that is.
-async fn begun(directory: &Path, program: &Program, transport: Transport) -> Engine {
+/// An engine with the test definitions, and a snapshot of them if the program supports it.
+async fn begun(directory: &Path, program: &EngineProgram, transport: Transport) -> Engine {
     let config = config(directory, program);
     let engine = Engine::new(config.clone(), transport);
-    if let Program::AirlockEngine(_) = program {
+    if let EngineProgram::AirlockEngine(_) = program {
         let snapshot = directory.join("snapshot");
         let snapshots = Snapshots::new(&config, vec![]);
         assert!(snapshots.ensure(&snapshot).await.unwrap());
-        assert!(!snapshots.ensure(&snapshot).await.unwrap(), "the one that was made is one that fits");
+        assert!(!snapshots.ensure(&snapshot).await.unwrap(), "the one that was made matches");
         engine.begin_with(Some(Snapshot::Kept(snapshot)));
     }
     engine
 }
 
-fn config(directory: &Path, program: &Program) -> DaemonConfig {
+fn config(directory: &Path, program: &EngineProgram) -> DaemonConfig {
     let definitions_directory = directory.join("definitions");
     definitions::write_test_set(&definitions_directory).unwrap();
     DaemonConfig {
@@ -48,7 +49,7 @@ fn config(directory: &Path, program: &Program) -> DaemonConfig {
         launcher: vec![],
         run_directory: directory.to_owned(),
         definitions_directory,
-        limits: Limits { max_file_size: MAX_FILE_SIZE, max_scan_time: BUDGET },
+        limits: EngineLimits { max_file_size: MAX_FILE_SIZE, max_scan_time: BUDGET },
         start_timeout: BUDGET,
     }
 }
@@ -98,11 +99,11 @@ async fn limits_are_findings_and_not_silence() {
         let engine = begun(directory.path(), &program, Transport::Descriptor).await;
         let large = vec![b'x'; usize::try_from(MAX_FILE_SIZE).unwrap() + 1];
         let said = scan(&engine, &large).await.unwrap();
-        assert_eq!(found(&said), "Heuristics.Limits.Exceeded.MaxFileSize", "{program:?}");
+        assert_eq!(found(&said), "Heuristics.EngineLimits.Exceeded.MaxFileSize", "{program:?}");
         engine.stop().await;
         let directory = tempfile::tempdir().unwrap();
         let engine = begun(directory.path(), &program, Transport::Stream).await;
-        // It says so and hangs up; which of the two we see first depends on the moment.
+        // It reports this and closes the connection; which of the two we see first is a race.
         let refused = scan(&engine, &large).await;
         assert!(matches!(refused, Err(EngineError::Client(_))), "{program:?}: {refused:?}");
         assert_eq!(engine.pid().await, None, "an engine that failed is not kept");
@@ -149,7 +150,7 @@ async fn too_little_room_for_what_may_be_unpacked_is_no_answer() {
 #[tokio::test]
 async fn an_engine_that_cannot_start_says_why() {
     let directory = tempfile::tempdir().unwrap();
-    let config = |path: &str| config(directory.path(), &Program::Clamd(path.into()));
+    let config = |path: &str| config(directory.path(), &EngineProgram::Clamd(path.into()));
     let missing = config("/nonexistent/clamd");
     assert!(matches!(
         Engine::new(missing, Transport::Stream).ensure_running().await,
@@ -180,7 +181,7 @@ fn scripted(directory: &Path, n_read: usize, reply: Option<&'static [u8]>) -> Pa
             Some(reply) => {
                 let _ = socket.write_all(reply).await;
                 let _ = socket.shutdown().await;
-                // The other end has what was sent by then, or learns that there is no more: either is no answer.
+                // The other end has the sent bytes, or learns that there are no more: neither is an answer.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             None => tokio::time::sleep(BUDGET).await,
@@ -288,7 +289,7 @@ async fn an_engine_whose_definitions_were_replaced_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_somebody_vouches_for_needs_no_definitions() {
+async fn a_snapshot_with_a_known_digest_needs_no_definitions() {
     let directory = tempfile::tempdir().unwrap();
     let [_, program] = programs();
     let engine = begun(directory.path(), &program, Transport::Stream).await;
@@ -306,7 +307,7 @@ async fn a_snapshot_that_somebody_vouches_for_needs_no_definitions() {
     assert_eq!(engine.check().await.unwrap().definitions, read);
     assert_eq!(found(&scan(&engine, b"fine").await.unwrap()), "");
     engine.stop().await;
-    // For another one nobody has vouched; and there are no definitions to fall back on.
+    // No manifest vouches for another one, and there are no definitions to fall back on.
     let Snapshot::Vouched { path, size_bytes, definitions, .. } = vouched else { unreachable!() };
     let contents = domain::id::Sha256::from_bytes([7; 32]);
     engine.begin_with(Some(Snapshot::Vouched { path, size_bytes, contents, definitions }));
@@ -318,7 +319,7 @@ async fn only_the_snapshot_engine_makes_snapshots_and_none_is_made_of_nothing() 
     let directory = tempfile::tempdir().unwrap();
     let [clamd, engine] = programs();
     let out = directory.path().join("snapshot");
-    let make = async |program: &Program, definitions: &str| {
+    let make = async |program: &EngineProgram, definitions: &str| {
         let definitions_directory = directory.path().join(definitions);
         let config = DaemonConfig { definitions_directory, ..config(directory.path(), program) };
         Snapshots::new(&config, vec!["/bin/true".into()]).make(&out).await

@@ -1,4 +1,5 @@
-//! ClamAV's own findings: the names in its library are those that Airlock knows, and both engines are told to make them.
+//! ClamAV's own findings: the names in its library are those that Airlock knows, and both engines are
+//! configured to report them.
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use clamd::{DaemonConfig, Engine, Limits, Program, Transport, definitions};
+use clamd::{DaemonConfig, Engine, EngineLimits, EngineProgram, Transport, definitions};
 use domain::verdict::EngineReply;
 
 /// `tools/engine build` puts it there.
@@ -63,7 +64,7 @@ async fn found(engine: &Engine, bytes: &[u8]) -> String {
     }
 }
 
-fn config(directory: &Path, program: Program) -> DaemonConfig {
+fn config(directory: &Path, program: EngineProgram) -> DaemonConfig {
     let definitions_directory = directory.join("definitions");
     definitions::write_test_set(&definitions_directory).unwrap();
     DaemonConfig {
@@ -71,14 +72,15 @@ fn config(directory: &Path, program: Program) -> DaemonConfig {
         launcher: vec![],
         run_directory: directory.to_owned(),
         definitions_directory,
-        limits: Limits { max_file_size: 5_000_000, max_scan_time: TIMEOUT },
+        limits: EngineLimits { max_file_size: 5_000_000, max_scan_time: TIMEOUT },
         start_timeout: TIMEOUT,
     }
 }
 
 #[tokio::test]
 async fn partitions_that_overlap_are_found_by_both_engines() {
-    for program in [Program::Clamd("clamd".into()), Program::AirlockEngine(AIRLOCK_ENGINE.into())] {
+    for program in [EngineProgram::Clamd("clamd".into()), EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into())]
+    {
         let directory = tempfile::tempdir().unwrap();
         let engine = Engine::new(config(directory.path(), program.clone()), Transport::Stream);
         assert_eq!(found(&engine, &disk([(1, 10), (20, 10)])).await, "[Ok]", "{program:?}: side by side");

@@ -8,7 +8,8 @@ use crate::ConfineError;
 
 /// What is left: open files, memory, time, random numbers, the end.
 const ALLOWED: [i64; 36] = [
-    // Files that are open. `statx` and `newfstatat` take names as well, and tell no more than that a file is there.
+    // Files that are open. `statx` and `newfstatat` take names as well, and tell no more than that a file is
+    // there.
     libc::SYS_read,
     libc::SYS_write,
     libc::SYS_readv,
@@ -53,7 +54,8 @@ const ALLOWED: [i64; 36] = [
     libc::SYS_exit_group,
 ];
 
-/// Forbids all threads of this process every other call: it fails with `EPERM`. Returns whether the kernel has seccomp filters.
+/// Forbids all threads of this process every other call: it fails with `EPERM`. Returns whether the kernel
+/// has seccomp filters.
 pub fn forbid_calls() -> Result<bool, ConfineError> {
     let rules = ALLOWED.into_iter().map(|call| (call, vec![])).collect::<BTreeMap<_, _>>();
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());

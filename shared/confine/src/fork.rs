@@ -13,8 +13,8 @@ pub enum Forked {
     Original(Pid),
 }
 
-/// Forks this process (fork(2)), which must have one thread: with more of them it is an error, because what another one holds locked would stay locked
-/// in the copy. The copy has the same open files.
+/// Forks this process (fork(2)), which must have one thread: with more of them it is an error, because what
+/// another one holds locked would stay locked in the copy. The copy has the same open files.
 pub fn fork() -> io::Result<Forked> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::Error::other("a process with several threads is not forked"));

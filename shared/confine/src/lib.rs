@@ -1,10 +1,13 @@
 //! Confines a process that reads hostile bytes to computing, and to the files that it has open.
 //!
-//! Three layers, none of which needs privileges or can be undone: resource limits (setrlimit(2)), Landlock (landlock(7), from Linux 5.13), which
-//! takes away the file system, and seccomp (seccomp(2)), which takes away every system call but a few dozen: no file is opened, no process or thread made or
-//! signalled, no socket made, no program run. Where the kernel lacks one layer, as AWS Lambda's lacks Landlock, the others still hold.
+//! Three layers, none of which needs privileges or can be undone: resource limits (setrlimit(2)), Landlock
+//! (landlock(7), from Linux 5.13), which takes away the file system, and seccomp (seccomp(2)), which takes
+//! away every system call but a few dozen: no file is opened, no process or thread made or signalled, no
+//! socket made, no program run. Where the kernel lacks one layer, as AWS Lambda's lacks Landlock, the others
+//! still hold.
 //!
-//! Invariant: what is not allowed is forbidden; a system call that a later kernel adds is none that a confined process may make.
+//! Invariant: what is not allowed is forbidden; a system call that a later kernel adds is none that a
+//! confined process may make.
 
 mod calls;
 mod fork;
@@ -44,8 +47,9 @@ pub enum ConfineError {
     Filter(#[from] seccompiler::BackendError),
 }
 
-/// Forbids this thread, and those that it makes, every file that is not open, every TCP port, and processes outside. Returns whether the kernel has Landlock:
-/// `false` is no error, because [`forbid_calls`] forbids the same.
+/// Forbids this thread, and those that it makes, every file that is not open, every TCP port, and processes
+/// outside. Returns whether the kernel has Landlock: `false` is no error, because [`forbid_calls`] forbids
+/// the same.
 pub fn forbid_files() -> Result<bool, ConfineError> {
     // The newest version whose rights we know; older kernels have fewer.
     const VERSION: ABI = ABI::V6;

@@ -17,7 +17,8 @@ pub struct ResourceLimits {
     pub file_bytes: u64,
 }
 
-/// Sets the limits for this process. It leaves no core dump, and other processes of its user cannot attach to it.
+/// Sets the limits for this process. It leaves no core dump, and other processes of its user cannot attach to
+/// it.
 pub fn limit_resources(limits: ResourceLimits) -> Result<(), ConfineError> {
     let cpu_seconds = u64::try_from(limits.cpu.as_millis().div_ceil(1000).max(1)).unwrap_or(u64::MAX);
     let all = [

@@ -8,8 +8,9 @@ use crate::ConfineError;
 /// The user and the group that own nothing, on Linux (`/proc/sys/kernel/overflowuid`).
 const OVERFLOW_ID: u32 = 65_534;
 
-/// Makes root's process one of a user who owns nothing; that of any other user stays as it is. Returns whether it was root's. Only for a process with one
-/// thread, before [`crate::limit_resources`]: what is not inherited by another user is set again.
+/// Changes a process of root's to a user who owns nothing; a process of another user stays as it is. Returns
+/// whether it was root's. Only for a process with one thread, before [`crate::limit_resources`]: what is not
+/// inherited by another user is set again.
 ///
 /// [`ConfineError::User`] where root itself may not change its user, as in some containers.
 pub fn drop_root() -> Result<bool, ConfineError> {

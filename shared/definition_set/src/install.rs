@@ -1,4 +1,5 @@
-//! How does a set get onto this machine? Fetched beside the one in use, checked file by file, then given its name.
+//! Installs a set on this machine: fetched beside the one in use, checked file by file, then renamed into
+//! place.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -9,9 +10,9 @@ use domain::id::Sha256;
 use sha2::{Digest as _, Sha256 as Hasher};
 use thiserror::Error;
 
-use crate::manifest::{FileName, Manifest, SetFile};
+use crate::manifest::{DatabaseName, Manifest, SetFile};
 
-/// Why a set could not be put in place. What was in place stays.
+/// Why a set could not be installed. The installed one stays.
 #[derive(Debug, Error)]
 pub enum InstallError {
     #[error(transparent)]
@@ -19,16 +20,17 @@ pub enum InstallError {
     #[error("`{0}` cannot be written")]
     Directory(PathBuf, #[source] io::Error),
     #[error("`{0}` is not the file that the manifest names")]
-    OtherContent(FileName),
+    OtherContent(DatabaseName),
 }
 
-/// Where [`install()`] puts a set.
+/// Returns where [`install()`] puts a set.
 pub fn directory_of(manifest: &Manifest, root: &Path) -> PathBuf {
     root.join(manifest.serial.to_string())
 }
 
-/// Puts the files of `manifest`, and no others, into a new directory below `root`, and returns it. Files that `before` holds
-/// already are linked from there, if they still are what the manifest names. Idempotent; one call at a time per `root`.
+/// Puts the files of `manifest`, and no others, into a new directory below `root`, and returns it. Files that
+/// `before` has already are linked from there, if they still match the manifest. Idempotent; callers
+/// serialize calls for one `root`.
 pub async fn install(
     bucket: &DefinitionBucket,
     manifest: &Manifest,
@@ -62,14 +64,14 @@ pub async fn install(
     Ok(directory)
 }
 
-/// Whether `path` holds exactly what the manifest names.
+/// Returns whether the file at `path` matches the manifest.
 async fn is_content(file: &SetFile, path: &Path) -> bool {
     let path = path.to_owned();
     let measured = tokio::task::spawn_blocking(move || measure(&path)).await;
     measured.is_ok_and(|measured| measured.is_ok_and(|it| it == (file.size_bytes, file.sha256)))
 }
 
-/// Size and digest of a file.
+/// Returns the size and digest of a file.
 pub(crate) fn measure(path: &Path) -> io::Result<(u64, Sha256)> {
     let (mut file, mut hasher, mut n_bytes) = (File::open(path)?, Hasher::new(), 0);
     let mut buffer = vec![0; 256 * 1024];

@@ -1,4 +1,4 @@
-//! What is in a set, and may it be taken?
+//! The manifest of a set: its files, and whether a scanner may accept it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,13 +19,13 @@ pub struct Manifest {
     /// Grows with every publication, also when an older set is published again.
     pub serial: u64,
     pub created_at: Timestamp,
-    /// From then on, a scanner that sees nothing newer calls nothing clean.
+    /// From then on, a scanner without a newer set makes files `unscannable`.
     pub expires_at: Timestamp,
-    /// The engine that loaded the set and found the canaries with it.
+    /// The version of the engine that loaded the set and found the canaries with it.
     pub engine: String,
     pub definitions: Definitions,
     pub files: Vec<SetFile>,
-    /// For scanners that run `airlock-engine`.
+    /// The snapshot for scanners that run `airlock-engine`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SetSnapshot>,
     /// Versions that an operator took back; the publisher does not publish them again.
@@ -36,7 +36,7 @@ pub struct Manifest {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetFile {
-    pub name: FileName,
+    pub name: DatabaseName,
     pub size_bytes: u64,
     pub sha256: Sha256,
 }
@@ -47,32 +47,34 @@ pub struct SetFile {
 pub struct SetSnapshot {
     pub size_bytes: u64,
     pub sha256: Sha256,
-    /// Of its table of contents. It has the digest of everything else, so a reader needs no more, and need not have the whole.
+    /// The digest of its table of contents, which has the digests of everything else: a reader needs no more,
+    /// and can start before the whole has arrived.
     pub contents: Sha256,
     /// The engine's build, which must be the scanner's own.
     pub build: String,
 }
 
-/// The name of a database, or of a database's detached signature: `daily.cld`, `main-63.cvd.sign`. Anything else that clamd reads from its
-/// directory (`.ign2`, `.sfp`, `.fp`, `.ndb`, ...) could add or silence signatures.
+/// The name of a database, or of a database's detached signature: `daily.cld`, `main-63.cvd.sign`. Anything
+/// else that clamd reads from its directory (`.ign2`, `.sfp`, `.fp`, `.ndb`, ...) could add or silence
+/// signatures.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct FileName(String);
+pub struct DatabaseName(String);
 
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[error("`{0}` is not the name of a database")]
-pub struct InvalidFileName(String);
+pub struct DatabaseNameError(String);
 
-/// Why a set is not taken.
+/// Why a set is refused.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-pub enum Refusal {
+pub enum ManifestError {
     #[error("the manifest is not signed by our publisher")]
     NotSigned,
-    #[error("the manifest is signed, but not one that this version understands")]
+    #[error("the manifest is signed, but this version does not understand it")]
     NotUnderstood,
     #[error("the manifest expired at {0}")]
     Expired(Timestamp),
-    #[error("the manifest has serial number {serial}; {seen} was seen before")]
+    #[error("the manifest has serial number {serial}, lower than {seen}, which was accepted before")]
     RolledBack { serial: u64, seen: u64 },
 }
 
@@ -83,7 +85,7 @@ impl Manifest {
     const MAX_FILES: usize = 32;
 
     fn is_well_formed(&self) -> bool {
-        let names: BTreeSet<&FileName> = self.files.iter().map(|file| &file.name).collect();
+        let names: BTreeSet<&DatabaseName> = self.files.iter().map(|file| &file.name).collect();
         let n_bytes = self.files.iter().try_fold(0u64, |sum, file| sum.checked_add(file.size_bytes));
         self.format == Self::FORMAT
             && names.len() == self.files.len()
@@ -95,24 +97,25 @@ impl Manifest {
     }
 }
 
-/// Reads what the pointer held. `seen` is the highest serial number that any scanner of this deployment has taken.
-pub fn open(pointer: &[u8], key: &PublicKey, seen: u64, now: Timestamp) -> Result<Manifest, Refusal> {
-    let payload = key.open(pointer).ok_or(Refusal::NotSigned)?;
-    let manifest: Manifest = serde_json::from_slice(&payload).map_err(|_| Refusal::NotUnderstood)?;
+/// Verifies and parses a manifest. `seen` is the highest serial number that any scanner of this deployment
+/// has accepted.
+pub fn open(pointer: &[u8], key: &PublicKey, seen: u64, now: Timestamp) -> Result<Manifest, ManifestError> {
+    let payload = key.open(pointer).ok_or(ManifestError::NotSigned)?;
+    let manifest: Manifest = serde_json::from_slice(&payload).map_err(|_| ManifestError::NotUnderstood)?;
     if !manifest.is_well_formed() {
-        return Err(Refusal::NotUnderstood);
+        return Err(ManifestError::NotUnderstood);
     }
     if manifest.serial < seen {
-        return Err(Refusal::RolledBack { serial: manifest.serial, seen });
+        return Err(ManifestError::RolledBack { serial: manifest.serial, seen });
     }
     if manifest.expires_at <= now {
-        return Err(Refusal::Expired(manifest.expires_at));
+        return Err(ManifestError::Expired(manifest.expires_at));
     }
     Ok(manifest)
 }
 
-impl FileName {
-    pub fn parse(name: &str) -> Result<Self, InvalidFileName> {
+impl DatabaseName {
+    pub fn parse(name: &str) -> Result<Self, DatabaseNameError> {
         let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let is_database = [".cvd", ".cld"].iter().any(|end| name.strip_suffix(end).is_some_and(is_word));
@@ -124,7 +127,7 @@ impl FileName {
         if name.len() <= 64 && (is_database || is_signature) {
             Ok(Self(name.to_owned()))
         } else {
-            Err(InvalidFileName(name.to_owned()))
+            Err(DatabaseNameError(name.to_owned()))
         }
     }
 
@@ -132,27 +135,27 @@ impl FileName {
         &self.0
     }
 
-    /// Not a detached signature.
+    /// Returns whether it is a database and not a detached signature.
     pub fn is_database(&self) -> bool {
         self.0.split('.').next_back() != Some("sign")
     }
 }
 
-impl TryFrom<String> for FileName {
-    type Error = InvalidFileName;
+impl TryFrom<String> for DatabaseName {
+    type Error = DatabaseNameError;
 
-    fn try_from(name: String) -> Result<Self, InvalidFileName> {
+    fn try_from(name: String) -> Result<Self, DatabaseNameError> {
         Self::parse(&name)
     }
 }
 
-impl From<FileName> for String {
-    fn from(name: FileName) -> Self {
+impl From<DatabaseName> for String {
+    fn from(name: DatabaseName) -> Self {
         name.0
     }
 }
 
-impl fmt::Display for FileName {
+impl fmt::Display for DatabaseName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -167,7 +170,7 @@ mod tests {
     #[test]
     fn only_databases_and_their_signatures_have_names() {
         for good in ["main.cvd", "daily.cld", "bytecode.cvd", "daily-27900.cvd.sign"] {
-            assert_eq!(FileName::parse(good).unwrap().as_str(), good);
+            assert_eq!(DatabaseName::parse(good).unwrap().as_str(), good);
         }
         let bad = [
             "",
@@ -187,14 +190,14 @@ mod tests {
             "daily.cld.cvd",
         ];
         for bad in bad {
-            assert!(FileName::parse(bad).is_err(), "{bad}");
+            assert!(DatabaseName::parse(bad).is_err(), "{bad}");
         }
-        assert!(FileName::parse(&format!("{}.cvd", "a".repeat(61))).is_err());
+        assert!(DatabaseName::parse(&format!("{}.cvd", "a".repeat(61))).is_err());
     }
 
     fn manifest() -> Manifest {
         let file = |name: &str| SetFile {
-            name: FileName::parse(name).unwrap(),
+            name: DatabaseName::parse(name).unwrap(),
             size_bytes: 10,
             sha256: Sha256::from_bytes([1; 32]),
         };
@@ -217,7 +220,7 @@ mod tests {
         }
     }
 
-    fn opened(change: impl FnOnce(&mut Manifest)) -> Result<u64, Refusal> {
+    fn opened(change: impl FnOnce(&mut Manifest)) -> Result<u64, ManifestError> {
         let key = SigningKey::from_secret(&"s".repeat(32)).unwrap();
         let mut manifest = manifest();
         change(&mut manifest);
@@ -229,9 +232,12 @@ mod tests {
     fn a_manifest_is_taken_whole_or_not() {
         assert_eq!(opened(|_| {}), Ok(5));
         assert_eq!(opened(|manifest| manifest.serial = 6), Ok(6));
-        assert_eq!(opened(|manifest| manifest.serial = 4), Err(Refusal::RolledBack { serial: 4, seen: 5 }));
+        assert_eq!(
+            opened(|manifest| manifest.serial = 4),
+            Err(ManifestError::RolledBack { serial: 4, seen: 5 })
+        );
         let at = Timestamp::from_secs(1500);
-        assert_eq!(opened(|manifest| manifest.expires_at = at), Err(Refusal::Expired(at)));
+        assert_eq!(opened(|manifest| manifest.expires_at = at), Err(ManifestError::Expired(at)));
         for change in [
             (|manifest: &mut Manifest| manifest.format = 2) as fn(&mut Manifest),
             |manifest| manifest.files.clear(),
@@ -241,26 +247,26 @@ mod tests {
             |manifest| manifest.files[0].size_bytes = u64::MAX,
             |manifest| {
                 manifest.files.truncate(1);
-                manifest.files[0].name = FileName::parse("main-1.cvd.sign").unwrap();
+                manifest.files[0].name = DatabaseName::parse("main-1.cvd.sign").unwrap();
             },
             |manifest| {
                 let letters = ('a'..='z').chain('a'..='g').enumerate();
                 let file = manifest.files[0].clone();
                 let named = |(n, letter): (usize, char)| {
-                    FileName::parse(&format!("{}.cvd", letter.to_string().repeat(n + 1)))
+                    DatabaseName::parse(&format!("{}.cvd", letter.to_string().repeat(n + 1)))
                 };
                 manifest.files =
                     letters.map(|each| SetFile { name: named(each).unwrap(), ..file.clone() }).collect();
             },
         ] {
-            assert_eq!(opened(change), Err(Refusal::NotUnderstood));
+            assert_eq!(opened(change), Err(ManifestError::NotUnderstood));
         }
         assert_eq!(opened(|manifest| manifest.files[0].size_bytes = Manifest::MAX_BYTES - 10), Ok(5));
         for (size_bytes, taken) in [
-            (0, Err(Refusal::NotUnderstood)),
+            (0, Err(ManifestError::NotUnderstood)),
             (1, Ok(5)),
             (Manifest::MAX_BYTES, Ok(5)),
-            (Manifest::MAX_BYTES + 1, Err(Refusal::NotUnderstood)),
+            (Manifest::MAX_BYTES + 1, Err(ManifestError::NotUnderstood)),
         ] {
             let digest = Sha256::from_bytes([2; 32]);
             let snapshot =
@@ -276,8 +282,8 @@ mod tests {
         value["also"] = true.into();
         for payload in [b"{}".to_vec(), b"not JSON".to_vec(), serde_json::to_vec(&value).unwrap()] {
             let refused = open(&key.seal(&payload), &key.public_key(), 0, Timestamp::from_secs(0));
-            assert_eq!(refused, Err(Refusal::NotUnderstood));
+            assert_eq!(refused, Err(ManifestError::NotUnderstood));
         }
-        assert_eq!(open(b"{}", &key.public_key(), 0, Timestamp::from_secs(0)), Err(Refusal::NotSigned));
+        assert_eq!(open(b"{}", &key.public_key(), 0, Timestamp::from_secs(0)), Err(ManifestError::NotSigned));
     }
 }

@@ -1,4 +1,5 @@
-//! How is a set published? Files first, then the manifest, then the pointer: whoever follows the pointer finds everything.
+//! Publishes a set: files first, then the manifest, then the pointer, so that a reader of the pointer finds
+//! everything.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,10 +12,10 @@ use domain::timestamp::Timestamp;
 use thiserror::Error;
 
 use crate::install::measure;
-use crate::manifest::{FileName, InvalidFileName, Manifest, SetFile, SetSnapshot};
+use crate::manifest::{DatabaseName, DatabaseNameError, Manifest, SetFile, SetSnapshot};
 use crate::signature::SigningKey;
 
-/// What is to be published.
+/// A set to publish.
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub engine: String,
@@ -22,29 +23,29 @@ pub struct Draft {
     pub files: Vec<SetFile>,
     pub snapshot: Option<SetSnapshot>,
     pub withdrawn: Vec<String>,
-    /// How long scanners may use it without seeing another.
+    /// How long scanners may use it without a newer set.
     pub ttl: Duration,
 }
 
 #[derive(Debug, Error)]
 pub enum PublishError {
-    /// [`aws::Kind::PreconditionFailed`] when somebody else published meanwhile.
+    /// [`aws::StoreErrorKind::PreconditionFailed`] if another publisher was faster.
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("`{0}` cannot be read")]
     Unreadable(PathBuf, #[source] io::Error),
     /// The directory holds something that no manifest may name.
     #[error(transparent)]
-    File(#[from] InvalidFileName),
+    File(#[from] DatabaseNameError),
 }
 
-/// The files of `directory`, whole. Anything but a database or its signature is an error.
+/// Describes all files of `directory`. Any file but a database or its signature is an error.
 pub fn describe_files(directory: &Path) -> Result<Vec<SetFile>, PublishError> {
     let unreadable = |error| PublishError::Unreadable(directory.to_owned(), error);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
-        let name = FileName::parse(&entry.file_name().to_string_lossy())?;
+        let name = DatabaseName::parse(&entry.file_name().to_string_lossy())?;
         let measured = measure(&entry.path());
         let (size_bytes, sha256) = measured.map_err(|error| PublishError::Unreadable(entry.path(), error))?;
         files.push(SetFile { name, size_bytes, sha256 });
@@ -53,7 +54,7 @@ pub fn describe_files(directory: &Path) -> Result<Vec<SetFile>, PublishError> {
     Ok(files)
 }
 
-/// Where the files of a draft are.
+/// The paths of a draft's files.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
     pub directory: &'a Path,
@@ -61,14 +62,15 @@ pub struct Sources<'a> {
     pub snapshot: Option<&'a Path>,
 }
 
-/// A snapshot that `airlock-engine` of this `build` has written to `path`, with the digest of its `contents`.
+/// Describes a snapshot that `airlock-engine` of this `build` wrote to `path`, with the digest of its
+/// `contents`.
 pub fn describe_snapshot(path: &Path, contents: Sha256, build: String) -> Result<SetSnapshot, PublishError> {
     let measured = measure(path).map_err(|error| PublishError::Unreadable(path.to_owned(), error));
     measured.map(|(size_bytes, sha256)| SetSnapshot { size_bytes, sha256, contents, build })
 }
 
-/// Publishes `draft`, whose files are in `sources` unless they are in the bucket already. `before` is what was published when the work
-/// began: if somebody else published since, nothing is flipped.
+/// Publishes `draft`, whose files are in `sources` unless they are in the bucket already. `before` is the
+/// pointer that was read before the work began: if another publisher has changed it since, the pointer stays.
 pub async fn publish(
     bucket: &DefinitionBucket,
     key: &SigningKey,
@@ -85,7 +87,7 @@ pub async fn publish(
             bucket.put_file(snapshot.sha256, path).await?;
         }
     }
-    // Milliseconds, so that serial numbers grow even when everything that was published is lost.
+    // Milliseconds, so that serial numbers grow even if the bucket is lost.
     let since_epoch = u64::try_from(now.as_millis()).unwrap_or(0);
     let serial = since_epoch.max(before.map_or(0, |(_, serial)| serial + 1));
     let manifest = Manifest {

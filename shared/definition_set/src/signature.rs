@@ -1,4 +1,4 @@
-//! Who published it? Ed25519 (RFC 8032), over a manifest's exact bytes.
+//! Signatures of manifests: Ed25519 (RFC 8032), over their exact bytes.
 
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
@@ -6,14 +6,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-/// What is signed begins with this, so that a signature for one purpose is none for another.
+/// Signed bytes begin with this, so that a signature for one purpose is invalid for another.
 const CONTEXT: &[u8] = b"airlock definition set v1\n";
 const MIN_SECRET_BYTES: usize = 32;
 
 /// The publisher's key. Only the definitions function has it.
 pub struct SigningKey(Ed25519KeyPair);
 
-/// The key that scanners are deployed with, as base64 of its 32 bytes.
+/// The public key that scanners are deployed with, as base64 of its 32 bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PublicKey(Vec<u8>);
 
@@ -40,7 +40,8 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// The key that belongs to a secret of at least 32 random bytes, in any encoding (HKDF, RFC 5869). `None` for a shorter one.
+    /// Derives the key from a secret of at least 32 random bytes, in any encoding (HKDF, RFC 5869). `None`
+    /// for a shorter one.
     pub fn from_secret(secret: &str) -> Option<Self> {
         if secret.len() < MIN_SECRET_BYTES {
             return None;
@@ -55,7 +56,7 @@ impl SigningKey {
         PublicKey(self.0.public_key().as_ref().to_vec())
     }
 
-    /// The stored form of `payload`.
+    /// Returns `payload` with its signature, as it is stored.
     pub fn seal(&self, payload: &[u8]) -> Vec<u8> {
         let signature = self.0.sign(&[CONTEXT, payload].concat());
         let envelope = Envelope { payload: STANDARD.encode(payload), signature: STANDARD.encode(signature) };
@@ -65,12 +66,16 @@ impl SigningKey {
 }
 
 impl PublicKey {
-    /// Reads base64 of 32 bytes.
+    /// Parses base64 of 32 bytes.
     pub fn parse(text: &str) -> Option<Self> {
         STANDARD.decode(text).ok().filter(|bytes| bytes.len() == 32).map(Self)
     }
 
-    /// The payload, if the signature is by this key. `None` for anything else, in any way damaged.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// Returns the payload if its signature is by this key; `None` for any other or damaged one.
     pub fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         let envelope: Envelope = serde_json::from_slice(sealed).ok()?;
         let payload = STANDARD.decode(envelope.payload).ok()?;

@@ -65,7 +65,7 @@ impl DownloadGrant {
 
 /// Why there is no download.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Denied {
+pub enum AccessError {
     #[error("the link has expired")]
     LinkExpired,
     #[error("the link has been revoked")]
@@ -88,19 +88,19 @@ pub enum Denied {
 
 /// Decides from the record as it is now. The caller must still count the download, atomically, before it presigns:
 /// the count's own condition repeats status, version and limit, so that a verdict that changes in between wins.
-pub fn grant(record: &Record, claims: &LinkClaims, now: Timestamp) -> Result<DownloadGrant, Denied> {
+pub fn grant(record: &Record, claims: &LinkClaims, now: Timestamp) -> Result<DownloadGrant, AccessError> {
     if claims.expires_at <= now {
-        return Err(Denied::LinkExpired);
+        return Err(AccessError::LinkExpired);
     }
     if claims.file_id != record.file_id {
-        return Err(Denied::OtherVersion);
+        return Err(AccessError::OtherVersion);
     }
     let version = downloadable(record, now)?;
     if version.version_id != claims.version_id {
-        return Err(Denied::OtherVersion);
+        return Err(AccessError::OtherVersion);
     }
     if record.link_generation != claims.generation {
-        return Err(Denied::LinkRevoked);
+        return Err(AccessError::LinkRevoked);
     }
     Ok(DownloadGrant {
         file_id: record.file_id,
@@ -122,25 +122,27 @@ pub fn may_count(record: &Record, grant: &DownloadGrant) -> bool {
 }
 
 /// The version that may be downloaded at `now`, because its verdict is clean or an operator has released it: what a new link is made for.
-pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, Denied> {
+pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, AccessError> {
     if record.expires_at <= now {
-        return Err(Denied::Gone);
+        return Err(AccessError::Gone);
     }
     match &record.state {
-        State::Awaiting | State::Queued { .. } | State::Scanning { .. } => Err(Denied::NotJudged),
-        State::Expired | State::Deleted => Err(Denied::Gone),
+        State::Awaiting | State::Queued { .. } | State::Scanning { .. } => Err(AccessError::NotJudged),
+        State::Expired | State::Deleted => Err(AccessError::Gone),
         State::Judged { version, judgement, .. } => {
             let denied = match &judgement.verdict {
                 Verdict::Clean(_) => None,
                 Verdict::Infected { .. } if record.status() == Status::Released => None,
-                Verdict::Infected { signature } => Some(Denied::Infected { signature: signature.clone() }),
-                Verdict::Unscannable { reason } => Some(Denied::Unscannable(*reason)),
-                Verdict::Error { reason } => Some(Denied::Error(*reason)),
+                Verdict::Infected { signature } => {
+                    Some(AccessError::Infected { signature: signature.clone() })
+                }
+                Verdict::Unscannable { reason } => Some(AccessError::Unscannable(*reason)),
+                Verdict::Error { reason } => Some(AccessError::Error(*reason)),
             };
             let is_used_up = record.max_downloads.is_some_and(|limit| record.download_count >= limit);
             match denied {
                 Some(denied) => Err(denied),
-                None if is_used_up => Err(Denied::LimitReached),
+                None if is_used_up => Err(AccessError::LimitReached),
                 None => Ok(version),
             }
         }

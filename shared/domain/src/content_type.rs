@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::InvalidId;
+use crate::id::IdError;
 
 /// A media type, with or without parameters (RFC 9110, 8.3.1): printable ASCII, `type/subtype`, at most 127 bytes. It is kept as it was
 /// given, because it is signed into the upload.
@@ -15,13 +15,13 @@ use crate::id::InvalidId;
 pub struct ContentType(String);
 
 impl ContentType {
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+    pub fn parse(text: &str) -> Result<Self, IdError> {
         let essence = text.split(';').next().unwrap_or_default().trim();
         let well_formed =
             essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
         let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
         let acceptable = well_formed && printable && text.len() <= 127;
-        if acceptable { Ok(Self(text.trim().to_owned())) } else { Err(InvalidId("content type")) }
+        if acceptable { Ok(Self(text.trim().to_owned())) } else { Err(IdError("content type")) }
     }
 
     pub fn octet_stream() -> Self {
@@ -65,9 +65,9 @@ fn is_token(text: &str) -> bool {
 }
 
 impl TryFrom<String> for ContentType {
-    type Error = InvalidId;
+    type Error = IdError;
 
-    fn try_from(text: String) -> Result<Self, InvalidId> {
+    fn try_from(text: String) -> Result<Self, IdError> {
         Self::parse(&text)
     }
 }

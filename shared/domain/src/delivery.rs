@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::InvalidId;
-use crate::journal::EventId;
+use crate::history::EventId;
+use crate::id::IdError;
 use crate::timestamp::Timestamp;
 
 /// Names an endpoint: the beginning of its URL's digest, so that logs and tables need not hold URLs, which may hold secrets.
@@ -19,9 +19,9 @@ impl EndpointId {
         Self(url_sha256[..8].iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
     }
 
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+    pub fn parse(text: &str) -> Result<Self, IdError> {
         let is_ours = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if is_ours { Ok(Self(text.to_owned())) } else { Err(InvalidId("endpoint id")) }
+        if is_ours { Ok(Self(text.to_owned())) } else { Err(IdError("endpoint id")) }
     }
 
     pub fn as_str(&self) -> &str {

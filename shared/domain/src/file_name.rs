@@ -17,7 +17,7 @@ pub const MAX_NAME_UNITS: usize = 255;
 
 /// Why a name is refused. Names are made harmless where that is possible; these two cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
-pub enum InvalidName {
+pub enum FileNameError {
     #[error("the file name is empty")]
     Empty,
     #[error("the file name is longer than {MAX_NAME_UNITS} characters (UTF-16 code units)")]
@@ -31,7 +31,7 @@ pub struct FileName(String);
 
 impl FileName {
     /// Makes `text` harmless, or says why it cannot be. Sanitizing a sanitized name changes nothing.
-    pub fn sanitize(text: &str) -> Result<Self, InvalidName> {
+    pub fn sanitize(text: &str) -> Result<Self, FileNameError> {
         let last_part = text.rsplit(['/', '\\']).next().unwrap_or_default();
         // Composed last: what was hidden between a letter and its accent is gone by then.
         let composed: String = visible::visible(last_part).chars().map(replace_reserved).nfc().collect();
@@ -39,9 +39,13 @@ impl FileName {
         let trimmed = composed.trim_start().trim_end_matches(|c: char| c == '.' || c.is_whitespace());
         let safe = if is_device_name(trimmed) { format!("_{trimmed}") } else { trimmed.to_owned() };
         if safe.trim_matches('.').is_empty() {
-            return Err(InvalidName::Empty);
+            return Err(FileNameError::Empty);
         }
-        if safe.encode_utf16().count() > MAX_NAME_UNITS { Err(InvalidName::TooLong) } else { Ok(Self(safe)) }
+        if safe.encode_utf16().count() > MAX_NAME_UNITS {
+            Err(FileNameError::TooLong)
+        } else {
+            Ok(Self(safe))
+        }
     }
 
     /// For a file whose uploader gave it no name.
@@ -120,9 +124,9 @@ fn is_device_name(name: &str) -> bool {
 }
 
 impl TryFrom<String> for FileName {
-    type Error = InvalidName;
+    type Error = FileNameError;
 
-    fn try_from(text: String) -> Result<Self, InvalidName> {
+    fn try_from(text: String) -> Result<Self, FileNameError> {
         Self::sanitize(&text)
     }
 }
@@ -182,15 +186,15 @@ mod tests {
     #[test]
     fn names_that_cannot_be_made_harmless_are_refused() {
         for empty in ["", ".", "..", "a/", "\u{202e}", " . ", "\0"] {
-            assert_eq!(FileName::sanitize(empty), Err(InvalidName::Empty), "{empty:?}");
+            assert_eq!(FileName::sanitize(empty), Err(FileNameError::Empty), "{empty:?}");
         }
         assert!(FileName::sanitize(&"x".repeat(255)).is_ok());
-        assert_eq!(FileName::sanitize(&"x".repeat(256)), Err(InvalidName::TooLong));
+        assert_eq!(FileName::sanitize(&"x".repeat(256)), Err(FileNameError::TooLong));
         for (character, n_units) in [("\u{e9}", 1), ("\u{3042}", 1), ("\u{1f600}", 2), ("\u{2f81d}", 1)] {
             let longest = 255 / n_units;
             assert!(FileName::sanitize(&character.repeat(longest)).is_ok(), "{character:?}");
             let too_long = FileName::sanitize(&character.repeat(longest + 1));
-            assert_eq!(too_long, Err(InvalidName::TooLong), "{character:?}");
+            assert_eq!(too_long, Err(FileNameError::TooLong), "{character:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// Text that is not the identifier it was taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not a valid {0}")]
-pub struct InvalidId(pub &'static str);
+pub struct IdError(pub &'static str);
 
 /// A file's public name: a random UUID, so that it cannot be guessed and spreads over partitions. An incoming object's is derived from what
 /// S3 calls it; see [`crate::incoming`].
@@ -29,9 +29,9 @@ impl FileId {
     }
 
     /// Accepts one spelling only (hyphenated, lower case), so that an id has one URL, one key and one ledger item.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        let id = Uuid::try_parse(text).map(Self).map_err(|_| InvalidId("file id"))?;
-        if id.to_string() == text { Ok(id) } else { Err(InvalidId("file id")) }
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let id = Uuid::try_parse(text).map(Self).map_err(|_| IdError("file id"))?;
+        if id.to_string() == text { Ok(id) } else { Err(IdError("file id")) }
     }
 
     /// The last four bits: which of the sixteen shards of the `attention` index the file is in.
@@ -71,9 +71,9 @@ impl ObjectKey {
     }
 
     /// The file that a decoded key was issued for; an error for every other key.
-    pub fn issued_for(key: &str) -> Result<FileId, InvalidId> {
-        let id = key.strip_prefix(Self::PREFIX).ok_or(InvalidId("object key"))?;
-        FileId::parse(id).map_err(|_| InvalidId("object key"))
+    pub fn issued_for(key: &str) -> Result<FileId, IdError> {
+        let id = key.strip_prefix(Self::PREFIX).ok_or(IdError("object key"))?;
+        FileId::parse(id).map_err(|_| IdError("object key"))
     }
 }
 
@@ -100,10 +100,10 @@ macro_rules! bounded_text_id {
         pub struct $name(String);
 
         impl $name {
-            pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
+            pub fn parse(text: impl Into<String>) -> Result<Self, IdError> {
                 let text = text.into();
                 let acceptable = !text.is_empty() && text.len() <= $max_bytes && !text.chars().any(char::is_control);
-                if acceptable { Ok(Self(text)) } else { Err(InvalidId($what)) }
+                if acceptable { Ok(Self(text)) } else { Err(IdError($what)) }
             }
 
             pub fn as_str(&self) -> &str {
@@ -112,9 +112,9 @@ macro_rules! bounded_text_id {
         }
 
         impl TryFrom<String> for $name {
-            type Error = InvalidId;
+            type Error = IdError;
 
-            fn try_from(text: String) -> Result<Self, InvalidId> {
+            fn try_from(text: String) -> Result<Self, IdError> {
                 Self::parse(text)
             }
         }
@@ -206,9 +206,9 @@ impl Sha256 {
     }
 
     /// Reads the 64 hexadecimal digits or the 44 base64 characters (with padding) of a digest.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+    pub fn parse(text: &str) -> Result<Self, IdError> {
         let bytes = if text.len() == 64 { from_hex(text) } else { from_base64(text) };
-        bytes.map(Self).ok_or(InvalidId("SHA-256"))
+        bytes.map(Self).ok_or(IdError("SHA-256"))
     }
 
     /// The form of the `x-amz-checksum-sha256` header.
@@ -235,9 +235,9 @@ fn from_base64(text: &str) -> Option<[u8; 32]> {
 }
 
 impl TryFrom<String> for Sha256 {
-    type Error = InvalidId;
+    type Error = IdError;
 
-    fn try_from(text: String) -> Result<Self, InvalidId> {
+    fn try_from(text: String) -> Result<Self, IdError> {
         Self::parse(&text)
     }
 }
@@ -272,7 +272,7 @@ mod tests {
         let others =
             ["", "x", &ID.to_uppercase(), &ID.replace('-', ""), &format!("{{{ID}}}"), &format!("{ID}/..")];
         for other in others {
-            assert_eq!(FileId::parse(other), Err(InvalidId("file id")), "{other}");
+            assert_eq!(FileId::parse(other), Err(IdError("file id")), "{other}");
         }
     }
 

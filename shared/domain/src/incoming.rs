@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::file_name::FileName;
-use crate::id::{FileId, InvalidId, ObjectKey, OwnerId, VersionId};
+use crate::id::{FileId, IdError, ObjectKey, OwnerId, VersionId};
 
 /// S3's limit for a key, in bytes of UTF-8.
 const MAX_KEY_BYTES: usize = 1024;
@@ -83,7 +83,7 @@ enum OwnerRule {
 
 /// Why rules are refused.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-pub enum InvalidRules {
+pub enum IncomingRulesError {
     #[error("the prefix must end with `/`, and neither begin with one nor hold `//`")]
     Prefix,
     #[error("`{0}` is where Airlock keeps its own objects")]
@@ -98,7 +98,7 @@ pub enum InvalidRules {
 
 /// What a key is to the rules.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Read {
+pub enum KeyMatch {
     /// Not below the prefix.
     Elsewhere,
     /// A tus server's notes, or an empty object that stands for a folder.
@@ -114,25 +114,25 @@ pub enum Read {
 impl IncomingRules {
     /// `prefix` is for example `incoming/`; `rules` are separated by commas and relative to it: `{owner}/` takes the next part of the key as
     /// the owner, `tus/=alice` gives everything below `tus/` to `alice`, `apps/{owner}/` does as the first below `apps/`.
-    pub fn parse(prefix: &str, rules: &str) -> Result<Self, InvalidRules> {
+    pub fn parse(prefix: &str, rules: &str) -> Result<Self, IncomingRulesError> {
         if !prefix.ends_with('/') || !is_path(prefix) {
-            return Err(InvalidRules::Prefix);
+            return Err(IncomingRulesError::Prefix);
         }
         let overlaps = |ours: &str| ours.starts_with(prefix) || prefix.starts_with(ours);
         let ours = [ObjectKey::PREFIX, ObjectKey::QUARANTINE_PREFIX];
         if let Some(ours) = ours.into_iter().find(|ours| overlaps(ours)) {
-            return Err(InvalidRules::Reserved(ours.to_owned()));
+            return Err(IncomingRulesError::Reserved(ours.to_owned()));
         }
         let mut read: Vec<Rule> = vec![];
         for text in rules.split(',').map(str::trim).filter(|text| !text.is_empty()) {
-            let rule = Rule::parse(text).ok_or_else(|| InvalidRules::Rule(text.to_owned()))?;
+            let rule = Rule::parse(text).ok_or_else(|| IncomingRulesError::Rule(text.to_owned()))?;
             if read.iter().any(|earlier| rule.path.starts_with(&earlier.path)) {
-                return Err(InvalidRules::Unreachable(text.to_owned()));
+                return Err(IncomingRulesError::Unreachable(text.to_owned()));
             }
             read.push(rule);
         }
         if read.is_empty() {
-            Err(InvalidRules::Rule(String::new()))
+            Err(IncomingRulesError::Rule(String::new()))
         } else {
             Ok(Self { prefix: prefix.to_owned(), rules: read })
         }
@@ -144,18 +144,18 @@ impl IncomingRules {
     }
 
     /// Reads a decoded key, for the version that was stored under it.
-    pub fn read(&self, key: &str, version_id: &VersionId) -> Read {
+    pub fn read(&self, key: &str, version_id: &VersionId) -> KeyMatch {
         let Some(below) = key.strip_prefix(&self.prefix).filter(|_| key.len() <= MAX_KEY_BYTES) else {
-            return Read::Elsewhere;
+            return KeyMatch::Elsewhere;
         };
         if below.is_empty() || below.ends_with('/') || SIDECARS.iter().any(|ending| below.ends_with(ending)) {
-            return Read::Sidecar;
+            return KeyMatch::Sidecar;
         }
         match self.rules.iter().find_map(|rule| rule.owner_of(below)) {
-            None | Some(Err(InvalidId(_))) => Read::NoOwner,
+            None | Some(Err(IdError(_))) => KeyMatch::NoOwner,
             Some(Ok(owner)) => {
                 let incoming = Incoming { key: IncomingKey(key.to_owned()), version_id: version_id.clone() };
-                Read::File { incoming, owner }
+                KeyMatch::File { incoming, owner }
             }
         }
     }
@@ -172,13 +172,13 @@ impl Rule {
     }
 
     /// The owner of what is `below` the prefix; `None` when the rule is not about it.
-    fn owner_of(&self, below: &str) -> Option<Result<OwnerId, InvalidId>> {
+    fn owner_of(&self, below: &str) -> Option<Result<OwnerId, IdError>> {
         let rest = below.strip_prefix(&self.path)?;
         Some(match &self.owner {
             OwnerRule::Always(owner) => Ok(owner.clone()),
             OwnerRule::NextPart => match rest.split_once('/') {
                 Some((owner, name)) if !name.is_empty() => OwnerId::parse(owner),
-                _ => Err(InvalidId("owner id")),
+                _ => Err(IdError("owner id")),
             },
         })
     }
@@ -204,7 +204,7 @@ mod tests {
 
     fn owner_of(key: &str) -> Option<String> {
         match rules().read(key, &version("v")) {
-            Read::File { owner, .. } => Some(owner.to_string()),
+            KeyMatch::File { owner, .. } => Some(owner.to_string()),
             _ => None,
         }
     }
@@ -226,30 +226,30 @@ mod tests {
         ] {
             assert_eq!(owner_of(key).as_deref(), owner, "{key:?}");
         }
-        assert_eq!(rules().read("in/other/a", &version("v")), Read::NoOwner);
-        assert_eq!(rules().read("tus/a", &version("v")), Read::Elsewhere);
-        assert_eq!(rules().read(&format!("in/tus/{}", "x".repeat(1024)), &version("v")), Read::Elsewhere);
+        assert_eq!(rules().read("in/other/a", &version("v")), KeyMatch::NoOwner);
+        assert_eq!(rules().read("tus/a", &version("v")), KeyMatch::Elsewhere);
+        assert_eq!(rules().read(&format!("in/tus/{}", "x".repeat(1024)), &version("v")), KeyMatch::Elsewhere);
     }
 
     #[test]
     fn what_belongs_to_an_upload_is_no_file() {
         for key in ["in/", "in/tus/", "in/tus/5f3a.info", "in/tus/5f3a.part", "in/apps/bob/folder/"] {
-            assert_eq!(rules().read(key, &version("v")), Read::Sidecar, "{key}");
+            assert_eq!(rules().read(key, &version("v")), KeyMatch::Sidecar, "{key}");
         }
     }
 
     #[test]
     fn rules_that_cannot_be_meant_are_refused() {
-        let rule = |text: &str| InvalidRules::Rule(text.to_owned());
+        let rule = |text: &str| IncomingRulesError::Rule(text.to_owned());
         for (prefix, text, expected) in [
-            ("in", "{owner}/", InvalidRules::Prefix),
-            ("", "{owner}/", InvalidRules::Prefix),
-            ("/", "{owner}/", InvalidRules::Prefix),
-            ("/in/", "{owner}/", InvalidRules::Prefix),
-            ("in//", "{owner}/", InvalidRules::Prefix),
-            ("uploads/", "{owner}/", InvalidRules::Reserved("uploads/".into())),
-            ("uploads/in/", "{owner}/", InvalidRules::Reserved("uploads/".into())),
-            ("quarantine/", "{owner}/", InvalidRules::Reserved("quarantine/".into())),
+            ("in", "{owner}/", IncomingRulesError::Prefix),
+            ("", "{owner}/", IncomingRulesError::Prefix),
+            ("/", "{owner}/", IncomingRulesError::Prefix),
+            ("/in/", "{owner}/", IncomingRulesError::Prefix),
+            ("in//", "{owner}/", IncomingRulesError::Prefix),
+            ("uploads/", "{owner}/", IncomingRulesError::Reserved("uploads/".into())),
+            ("uploads/in/", "{owner}/", IncomingRulesError::Reserved("uploads/".into())),
+            ("quarantine/", "{owner}/", IncomingRulesError::Reserved("quarantine/".into())),
             ("in/", "", rule("")),
             ("in/", "{owner}", rule("{owner}")),
             ("in/", "a/{owner}/b/", rule("a/{owner}/b/")),
@@ -257,7 +257,7 @@ mod tests {
             ("in/", "tus=alice", rule("tus=alice")),
             ("in/", "tus/=", rule("tus/=")),
             ("in/", "/tus/=alice", rule("/tus/=alice")),
-            ("in/", "{owner}/,tus/=alice", InvalidRules::Unreachable("tus/=alice".into())),
+            ("in/", "{owner}/,tus/=alice", IncomingRulesError::Unreachable("tus/=alice".into())),
         ] {
             assert_eq!(IncomingRules::parse(prefix, text), Err(expected), "{prefix} {text}");
         }
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn a_version_is_one_file_and_no_other() {
         let file = |key: &str, id: &str| match rules().read(key, &version(id)) {
-            Read::File { incoming, .. } => incoming.file_id(),
+            KeyMatch::File { incoming, .. } => incoming.file_id(),
             other => panic!("{other:?}"),
         };
         assert_eq!(file("in/tus/a", "v1"), file("in/tus/a", "v1"));
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn the_name_is_the_last_part_or_a_stand_in() {
         let name = |key: &str| match rules().read(key, &version("v")) {
-            Read::File { incoming, .. } => incoming.filename().to_string(),
+            KeyMatch::File { incoming, .. } => incoming.filename().to_string(),
             other => panic!("{other:?}"),
         };
         assert_eq!(name("in/tus/x/report.pdf"), "report.pdf");
@@ -292,7 +292,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_key_panics_and_every_file_is_below_the_prefix(key in "(in/)?(tus/|apps/)?\\PC{0,20}") {
-            if let Read::File { incoming, .. } = rules().read(&key, &version("v")) {
+            if let KeyMatch::File { incoming, .. } = rules().read(&key, &version("v")) {
                 prop_assert!(key.starts_with("in/tus/") || key.starts_with("in/apps/"));
                 prop_assert_eq!(incoming.key().to_string(), key);
             }

@@ -9,7 +9,7 @@ use crate::freshness::{Freshness, FreshnessPolicy, freshness};
 use crate::id::Sha256;
 use crate::reason::Unscannable;
 use crate::timestamp::Timestamp;
-use crate::verdict::{Engine, Verdict};
+use crate::verdict::{EngineVersion, Verdict};
 
 /// A verdict about bytes, and everything that it rests on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -17,24 +17,24 @@ pub struct Known {
     pub sha256: Sha256,
     size_bytes: u64,
     verdict: Verdict,
-    engine: Engine,
+    engine: EngineVersion,
     /// Which release of this program judged: a later one may look closer.
     release: String,
 }
 
 /// Bytes, and what would judge them now.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct CacheKey<'a> {
     pub sha256: Sha256,
     pub size_bytes: u64,
-    pub engine: &'a Engine,
+    pub engine: &'a EngineVersion,
     pub release: &'a str,
 }
 
 impl Known {
     /// `None` for what says nothing lasting about the bytes: errors, and refusals because of the moment or of
     /// how the bytes were stored.
-    pub fn of(question: Question<'_>, verdict: &Verdict) -> Option<Self> {
+    pub fn of(question: CacheKey<'_>, verdict: &Verdict) -> Option<Self> {
         let is_lasting = match verdict {
             // The proof of a clean verdict names its bytes: it proves nothing about others.
             Verdict::Clean(proof) => proof.sha256() == question.sha256,
@@ -55,7 +55,7 @@ impl Known {
     }
 
     /// The verdict, if a scan could not come to another one now.
-    pub fn answer(&self, question: Question<'_>, policy: FreshnessPolicy, now: Timestamp) -> Option<Verdict> {
+    pub fn answer(&self, question: CacheKey<'_>, policy: FreshnessPolicy, now: Timestamp) -> Option<Verdict> {
         let is_same = self.sha256 == question.sha256
             && self.size_bytes == question.size_bytes
             && self.engine == *question.engine
@@ -77,32 +77,32 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-    fn engine(version: &str) -> Engine {
+    fn engine(version: &str) -> EngineVersion {
         let definitions = Definitions {
             kind: DefinitionsKind::Official,
             version: version.into(),
             built_at: NOW,
             n_signatures: 1,
         };
-        Engine { version: "ClamAV 1.4.6".into(), openers: vec![], definitions }
+        EngineVersion { version: "ClamAV 1.4.6".into(), openers: vec![], definitions }
     }
 
     #[test]
     fn only_the_same_bytes_engine_definitions_and_release_have_it() {
         let (today, tomorrow) = (engine("1"), engine("2"));
-        let other_engine = Engine { version: "ClamAV 1.5.0".into(), ..today.clone() };
+        let other_engine = EngineVersion { version: "ClamAV 1.5.0".into(), ..today.clone() };
         let digest = |byte| Sha256::from_bytes([byte; 32]);
-        let question = Question { sha256: digest(1), size_bytes: 10, engine: &today, release: "1" };
+        let question = CacheKey { sha256: digest(1), size_bytes: 10, engine: &today, release: "1" };
         let infected = Verdict::Infected { signature: "Eicar".into() };
         let known = Known::of(question, &infected).unwrap();
         let answer = |question, now| known.answer(question, FreshnessPolicy::default(), now);
         assert_eq!(answer(question, NOW), Some(infected));
         for other in [
-            Question { sha256: digest(2), ..question },
-            Question { size_bytes: 11, ..question },
-            Question { engine: &tomorrow, ..question },
-            Question { engine: &other_engine, ..question },
-            Question { release: "2", ..question },
+            CacheKey { sha256: digest(2), ..question },
+            CacheKey { size_bytes: 11, ..question },
+            CacheKey { engine: &tomorrow, ..question },
+            CacheKey { engine: &other_engine, ..question },
+            CacheKey { release: "2", ..question },
         ] {
             assert_eq!(answer(other, NOW), None, "{other:?}");
         }
@@ -117,9 +117,9 @@ mod tests {
         let Outcome::Decided(clean) = judge(&evidence, FreshnessPolicy::default(), NOW) else {
             panic!("whole evidence is clean")
         };
-        let question = Question { sha256: own, size_bytes: 10, engine: &engine, release: "1" };
+        let question = CacheKey { sha256: own, size_bytes: 10, engine: &engine, release: "1" };
         assert_eq!(Known::of(question, &clean).unwrap().verdict, clean);
-        let of_others = Question { sha256: Sha256::from_bytes([2; 32]), ..question };
+        let of_others = CacheKey { sha256: Sha256::from_bytes([2; 32]), ..question };
         assert!(Known::of(of_others, &clean).is_none());
     }
 
@@ -127,7 +127,7 @@ mod tests {
     fn what_says_nothing_lasting_about_the_bytes_is_not_remembered() {
         let engine = engine("1");
         let question =
-            Question { sha256: Sha256::from_bytes([1; 32]), size_bytes: 10, engine: &engine, release: "1" };
+            CacheKey { sha256: Sha256::from_bytes([1; 32]), size_bytes: 10, engine: &engine, release: "1" };
         let unscannable = |reason| Verdict::Unscannable { reason };
         assert!(Known::of(question, &unscannable(Unscannable::Encrypted)).is_some());
         assert!(Known::of(question, &unscannable(Unscannable::ScanTimeout)).is_none());

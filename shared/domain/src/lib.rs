@@ -5,26 +5,28 @@
 //!
 //! Invariant: a download is presigned only with a [`access::DownloadGrant`], and only [`access::grant`] makes one.
 //! Invariant: only [`verdict::judge`] makes [`verdict::Verdict::Clean`], and only from evidence that is whole.
-//! Invariant: a record changes only by [`machine::step`] or by the owner's edits in [`record`].
+//! Invariant: a record changes only by [`machine::step`].
 
 pub mod access;
-pub mod aftermath;
 pub mod content_encoding;
 pub mod content_type;
 pub mod delivery;
 pub mod file_name;
 mod finding;
 pub mod freshness;
+pub mod history;
 pub mod id;
 pub mod incoming;
-pub mod journal;
 pub mod known;
+mod lease;
 pub mod machine;
 pub mod parts;
 pub mod password;
+pub mod post_verdict;
 pub mod reason;
 pub mod record;
 pub mod statistics;
+mod status;
 pub mod tag;
 pub mod timestamp;
 pub mod upload;

@@ -1,22 +1,31 @@
-//! What happens next? The status machine, as one pure function.
+//! The status machine, as one pure function.
 //!
 //! The caller loads a record, calls [`step`], commits what it says on the record's revision, and on a conflict loads and
 //! steps again. Only then does it run the effects. Effects are idempotent, and the same event asks for them again until
 //! the state says that they are done; what is never asked for again, the sweep finds by `due_at`.
 
-mod first_scan;
-mod ownership;
-mod rescan;
-mod sweep;
+mod change;
+mod conclude;
+mod due;
+mod ended;
+mod judged;
+mod owner;
+mod rules;
+mod unjudged;
 
 use std::time::Duration;
 
-use crate::aftermath::{Quarantine, Release, Rescans};
+use self::change::{Change, commit, keep};
+use self::judged::Judged;
+use crate::history::OutboxPayload;
 use crate::id::{ScanId, Sha256, Version, VersionId};
-use crate::journal::{self, Notice};
+use crate::post_verdict::{Quarantine, Release, Rescans};
 use crate::record::{Lease, Record, State};
 use crate::timestamp::Timestamp;
-use crate::verdict::{Engine, Outcome};
+use crate::verdict::{EngineVersion, Outcome};
+
+pub use owner::{Edit, EditError, EditRequest, MAX_TAGS, edit};
+pub use rules::{ReleaseError, RescanError, may_rescan, release};
 
 /// The machine's limits and delays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -25,15 +34,15 @@ pub struct MachinePolicy {
     pub lease: Duration,
     /// How often a scan is tried before the file ends in `error`.
     pub max_attempts: u32,
-    /// How long the sweep waits for an event, for a queued message, and between two looks.
-    pub look_again: Duration,
+    /// How long the sweep waits for an event or a queued message before it retries.
+    pub sweep_retry: Duration,
     /// How long after its deadline an upload may still arrive: one that began just before it.
     pub upload_grace: Duration,
     /// Larger objects are not read.
     pub max_file_size: u64,
-    /// Whether anybody is told of events; without it the journal's outbox stays empty.
+    /// Whether events are published; without subscribers the outbox stays empty.
     pub publishes: bool,
-    /// How long after its verdict a clean file is looked at again, if there are other definitions by then; `None` for never.
+    /// How long after its verdict a clean file is scanned again, if the definitions have changed by then; `None` for never.
     pub rescan_every: Option<Duration>,
     /// What becomes of infected bytes.
     pub quarantine: Quarantine,
@@ -44,7 +53,7 @@ impl Default for MachinePolicy {
         Self {
             lease: Duration::from_secs(30),
             max_attempts: 5,
-            look_again: Duration::from_mins(5),
+            sweep_retry: Duration::from_mins(5),
             upload_grace: Duration::from_mins(5),
             max_file_size: crate::upload::UploadPolicy::DEFAULT_MAX_FILE_SIZE,
             publishes: false,
@@ -57,41 +66,43 @@ impl Default for MachinePolicy {
 /// What has happened.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// A scanner was told of a stored version and wants to judge it.
+    /// A scanner received a message about a stored version and claims it.
     Claimed { version: Version, holder: ScanId },
     /// The scanner is still at work.
     Renewed { holder: ScanId },
     /// The scanner is done with this version.
-    Scanned { version_id: VersionId, holder: ScanId, report: Report },
+    Scanned { version_id: VersionId, holder: ScanId, report: ScanReport },
     /// The scanner has no room for a scan now. Says nothing about the file, so it costs no attempt; another message asks again.
     Postponed { version_id: VersionId, holder: ScanId },
-    /// The sweep looked, because the record was due. `found` is the current version under the key, when it had to look.
+    /// The sweep found the record due. `found` is the current version under the key of a file that is still expected.
     Due { found: Option<Version>, rescans: Rescans },
-    /// Somebody saw this version under the key, and no event of it may come.
+    /// The API saw this version under the key; its event may never come.
     Arrived { version: Version },
     /// All versions that had to go are gone.
     Purged,
     /// The quarantine policy has been carried out on the bound version.
     Quarantined { version_id: VersionId, how: Quarantine },
-    /// Everything in the journal up to this number has been told.
+    /// Everything in the history up to this number has been published.
     Published { seq: u32 },
-    /// The owner wants the file gone.
+    /// The owner changed the file's name, tags, limits or expiry; [`edit`] checked it.
+    Edited { edit: Edit },
+    /// The owner deleted the file.
     OwnerDeleted,
-    /// The owner wants every link that was made so far dead.
+    /// The owner revoked every link made so far.
     LinksRevoked,
-    /// The owner or an operator wants another look, which [`crate::aftermath::may_rescan`] allows.
+    /// The owner or an operator asked for a rescan; [`may_rescan`] allowed it.
     RescanAsked,
-    /// An operator answers for a finding; [`crate::aftermath::release`] made it.
+    /// An operator released a finding; [`release`] made the release.
     Released { release: Release },
 }
 
-/// What a scanner says at the end of a scan.
+/// A scanner's report at the end of a scan.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Report {
+pub struct ScanReport {
     pub outcome: Outcome,
     pub duration: Duration,
     pub sha256: Option<Sha256>,
-    pub engine: Option<Engine>,
+    pub engine: Option<EngineVersion>,
     /// The file could only be opened with the uploader's password.
     pub needed_password: bool,
     /// An operator's release of these bytes, if there is one; it counts when it covers what was found.
@@ -102,14 +113,14 @@ pub struct Report {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Step {
     /// The record stays as it is.
-    Keep { why: Why, effects: Vec<Effect> },
+    Keep { why: NoChange, effects: Vec<Effect> },
     /// Commit `next` on the record's revision, then run the effects.
     Commit { next: Box<Record>, effects: Vec<Effect> },
 }
 
 /// Why nothing changes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Why {
+pub enum NoChange {
     AlreadyJudged,
     AlreadyEnded,
     /// Another scanner holds a live lease.
@@ -138,57 +149,50 @@ pub enum Effect {
     PurgeOthers { keep: Version },
     /// Do with these bytes what the policy says, then report [`Event::Quarantined`].
     Quarantine { version: Version, how: Quarantine },
-    /// Tell everybody who wants to know what the journal's outbox holds, then report [`Event::Published`].
+    /// Publish what the outbox holds, then report [`Event::Published`].
     Publish,
 }
 
 /// One step of a record. Pure; see the module for what the caller owes.
 pub fn step(record: &Record, event: &Event, policy: &MachinePolicy, now: Timestamp) -> Step {
+    let change = Change { record, policy, now };
     let step = match event {
-        Event::Claimed { version, holder } => first_scan::claimed(record, version, *holder, policy, now),
-        Event::Renewed { holder } => first_scan::renewed(record, *holder, policy, now),
-        Event::Scanned { version_id, holder, report } => {
-            first_scan::scanned(record, version_id, *holder, report, policy, now)
-        }
-        Event::Postponed { version_id, holder } => {
-            first_scan::postponed(record, version_id, *holder, policy, now)
-        }
-        Event::Due { found, rescans } => sweep::due(record, found.as_ref(), rescans, policy, now),
-        Event::Arrived { version } => sweep::arrived(record, version, policy, now),
-        Event::Purged => sweep::purged(record, policy, now),
-        Event::Quarantined { version_id, how } => sweep::quarantined(record, version_id, *how),
-        Event::Published { seq } => ownership::published(record, *seq),
-        Event::OwnerDeleted => match record.state {
-            State::Deleted => keep(Why::AlreadyEnded),
-            _ => end(record, State::Deleted, now),
+        Event::Due { found, rescans } => due::due(change, found.as_ref(), rescans),
+        Event::Published { seq } => published(change, *seq),
+        Event::Edited { edit } => owner::edited(change, edit),
+        Event::LinksRevoked => owner::links_revoked(change),
+        Event::OwnerDeleted if !change.has_ended() => change.end(State::Deleted),
+        _ => match &record.state {
+            State::Awaiting | State::Queued { .. } | State::Scanning { .. } => unjudged::step(change, event),
+            State::Judged { version, judgement, post_verdict } => {
+                Judged { change, version, judgement, post_verdict }.step(event)
+            }
+            State::Expired | State::Deleted => ended::step(change, event),
         },
-        Event::LinksRevoked => ownership::links_revoked(record, now),
-        Event::RescanAsked => rescan::asked(record, policy, now),
-        Event::Released { release } => ownership::released(record, release, policy, now),
     };
-    journaled(record, step, policy, now)
+    with_history(record, step, policy, now)
 }
 
-/// Writes down what the step means to others. Leaving a downloadable status also kills the links: should it ever come back, new ones are
-/// made.
-fn journaled(before: &Record, step: Step, policy: &MachinePolicy, now: Timestamp) -> Step {
+/// Records what the step means to subscribers. Leaving a downloadable status also revokes the links: a file that becomes downloadable
+/// again gets new ones.
+fn with_history(before: &Record, step: Step, policy: &MachinePolicy, now: Timestamp) -> Step {
     let Step::Commit { mut next, mut effects } = step else { return step };
     // It was for one scan.
     if next.status().is_terminal() {
         next.password = None;
     }
-    if let Some(kind) = journal::kind_of(before, &next) {
-        let notice = policy.publishes.then(|| Notice {
+    if let Some(kind) = rules::event_kind(before, &next) {
+        let payload = policy.publishes.then(|| OutboxPayload {
             version: next.state.version().or(before.state.version()).cloned(),
             judgement: next.judgement().cloned(),
             before: before.status(),
         });
-        if notice.is_some() {
-            next.publish_due_at = Some(next.publish_due_at.unwrap_or(now + policy.look_again));
+        if payload.is_some() {
+            next.publish_due_at = Some(next.publish_due_at.unwrap_or(now + policy.sweep_retry));
             effects.push(Effect::Publish);
         }
         let status = next.status();
-        next.journal.write(kind, status, notice, now);
+        next.history.write(kind, status, payload, now);
         next.changed_at = now;
     }
     if before.status().is_downloadable() && !next.status().is_downloadable() {
@@ -197,22 +201,15 @@ fn journaled(before: &Record, step: Step, policy: &MachinePolicy, now: Timestamp
     Step::Commit { next, effects }
 }
 
-/// The file is over; its bytes go.
-fn end(record: &Record, state: State, now: Timestamp) -> Step {
-    let mut next = advanced(record);
-    next.state = state;
-    next.due_at = Some(now);
-    commit(next, vec![Effect::Purge])
-}
-
-fn commit(next: Record, effects: Vec<Effect>) -> Step {
-    Step::Commit { next: Box::new(next), effects }
-}
-
-fn keep(why: Why) -> Step {
-    Step::Keep { why, effects: vec![] }
-}
-
-fn advanced(record: &Record) -> Record {
-    Record { revision: record.revision + 1, ..record.clone() }
+/// Notes that the outbox was published up to `seq`.
+fn published(change: Change<'_>, seq: u32) -> Step {
+    if !change.record.history.outbox().any(|(entry, _)| entry.seq <= seq) {
+        return keep(NoChange::AlreadyEnded);
+    }
+    let mut next = change.advanced();
+    next.history.mark_published(seq);
+    if !next.history.has_outbox() {
+        next.publish_due_at = None;
+    }
+    commit(next, vec![])
 }

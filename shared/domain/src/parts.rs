@@ -40,7 +40,7 @@ pub fn part_size(size_bytes: u64, number: u32) -> Option<u64> {
 
 /// Why parts are not joined, or not asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-pub enum PartsRefused {
+pub enum PartsError {
     #[error("the file is not uploaded in parts")]
     NotInParts,
     #[error("the upload is over: there is nothing to add to it")]
@@ -92,53 +92,53 @@ impl Whole {
     }
 
     /// How many bytes a part has, where that is known; an error when there can be no such part.
-    pub fn part_size(self, number: u32) -> Result<Option<u64>, PartsRefused> {
+    pub fn part_size(self, number: u32) -> Result<Option<u64>, PartsError> {
         let size = match self {
             Self::Announced { size_bytes } => part_size(size_bytes, number).map(Some),
             Self::AtMost { .. } => (1..=self.max_parts()).contains(&u64::from(number)).then_some(None),
         };
-        size.ok_or(PartsRefused::NoSuchPart { number, n_parts: self.max_parts() })
+        size.ok_or(PartsError::NoSuchPart { number, n_parts: self.max_parts() })
     }
 }
 
 /// Whether `parts`, in order, are what was announced. Their bytes are judged by the scan; storage has compared them with their checksums
 /// already, if there are any.
-pub fn check(whole: Whole, parts: &[StoredPart], has_checksums: bool) -> Result<(), PartsRefused> {
+pub fn check(whole: Whole, parts: &[StoredPart], has_checksums: bool) -> Result<(), PartsError> {
     match whole {
         Whole::Announced { size_bytes } => check_announced(size_bytes, parts)?,
         Whole::AtMost { limit_bytes } => check_sum(limit_bytes, parts)?,
     }
     match parts.iter().find(|part| has_checksums && part.sha256.is_none()) {
-        Some(part) => Err(PartsRefused::ChecksumNeeded { number: part.number }),
+        Some(part) => Err(PartsError::ChecksumNeeded { number: part.number }),
         None => Ok(()),
     }
 }
 
-fn check_announced(size_bytes: u64, parts: &[StoredPart]) -> Result<(), PartsRefused> {
+fn check_announced(size_bytes: u64, parts: &[StoredPart]) -> Result<(), PartsError> {
     let mut stored = parts.iter();
     let mut number = 1;
     while let Some(expected) = part_size(size_bytes, number) {
         let part = stored.next().filter(|part| part.number == number);
-        let part = part.ok_or(PartsRefused::Missing { number })?;
+        let part = part.ok_or(PartsError::Missing { number })?;
         if part.size_bytes != expected {
-            return Err(PartsRefused::WrongSize { number, expected, found: part.size_bytes });
+            return Err(PartsError::WrongSize { number, expected, found: part.size_bytes });
         }
         number += 1;
     }
     match stored.next() {
         None => Ok(()),
-        Some(part) => Err(PartsRefused::NoSuchPart { number: part.number, n_parts: n_parts(size_bytes) }),
+        Some(part) => Err(PartsError::NoSuchPart { number: part.number, n_parts: n_parts(size_bytes) }),
     }
 }
 
-fn check_sum(limit_bytes: u64, parts: &[StoredPart]) -> Result<(), PartsRefused> {
+fn check_sum(limit_bytes: u64, parts: &[StoredPart]) -> Result<(), PartsError> {
     let mut numbers = 1..;
     let gap = parts.iter().find_map(|part| numbers.next().filter(|number| part.number != *number));
     if let Some(number) = gap.or_else(|| parts.is_empty().then_some(1)) {
-        return Err(PartsRefused::Missing { number });
+        return Err(PartsError::Missing { number });
     }
     let sum = parts.iter().map(|part| part.size_bytes).fold(0, u64::saturating_add);
-    if sum > limit_bytes { Err(PartsRefused::TooLarge { limit_bytes }) } else { Ok(()) }
+    if sum > limit_bytes { Err(PartsError::TooLarge { limit_bytes }) } else { Ok(()) }
 }
 
 /// A part as the uploader remembers it.
@@ -150,7 +150,7 @@ pub struct ListedPart {
 }
 
 /// Whether what is stored is what the uploader has sent: exactly these parts, and none was replaced since.
-pub fn compare(listed: &[ListedPart], stored: &[StoredPart]) -> Result<(), PartsRefused> {
+pub fn compare(listed: &[ListedPart], stored: &[StoredPart]) -> Result<(), PartsError> {
     let differs = |at: usize| match (listed.get(at), stored.get(at)) {
         (Some(listed), Some(stored)) if listed.number == stored.number => {
             (listed.etag != stored.etag.as_str()).then_some(listed.number)
@@ -159,7 +159,7 @@ pub fn compare(listed: &[ListedPart], stored: &[StoredPart]) -> Result<(), Parts
         (listed, stored) => listed.map(|part| part.number).or_else(|| stored.map(|part| part.number)),
     };
     match (0..listed.len().max(stored.len())).find_map(differs) {
-        Some(number) => Err(PartsRefused::Differs { number }),
+        Some(number) => Err(PartsError::Differs { number }),
         None => Ok(()),
     }
 }
@@ -182,17 +182,14 @@ mod tests {
         assert_eq!(check(announced, &whole, false), Ok(()));
         let refused =
             |parts: &[StoredPart], has_checksums| check(announced, parts, has_checksums).unwrap_err();
-        assert_eq!(refused(&[], false), PartsRefused::Missing { number: 1 });
-        assert_eq!(refused(&whole[..2], false), PartsRefused::Missing { number: 3 });
-        assert_eq!(
-            refused(&[whole[0].clone(), whole[2].clone()], false),
-            PartsRefused::Missing { number: 2 }
-        );
+        assert_eq!(refused(&[], false), PartsError::Missing { number: 1 });
+        assert_eq!(refused(&whole[..2], false), PartsError::Missing { number: 3 });
+        assert_eq!(refused(&[whole[0].clone(), whole[2].clone()], false), PartsError::Missing { number: 2 });
         let larger = [part(1, PART_BYTES), part(2, PART_BYTES), part(3, 6)];
-        assert_eq!(refused(&larger, false), PartsRefused::WrongSize { number: 3, expected: 5, found: 6 });
+        assert_eq!(refused(&larger, false), PartsError::WrongSize { number: 3, expected: 5, found: 6 });
         let more = [whole.as_slice(), &[part(4, 1)]].concat();
-        assert_eq!(refused(&more, false), PartsRefused::NoSuchPart { number: 4, n_parts: 3 });
-        assert_eq!(refused(&whole, true), PartsRefused::ChecksumNeeded { number: 1 });
+        assert_eq!(refused(&more, false), PartsError::NoSuchPart { number: 4, n_parts: 3 });
+        assert_eq!(refused(&whole, true), PartsError::ChecksumNeeded { number: 1 });
     }
 
     #[test]
@@ -200,15 +197,15 @@ mod tests {
         let limit = Whole::AtMost { limit_bytes: 12_000_000 };
         let check = |parts: &[StoredPart]| check(limit, parts, false);
         assert_eq!(check(&[part(1, 6_000_000), part(2, 6_000_000)]), Ok(()));
-        let too_large = PartsRefused::TooLarge { limit_bytes: 12_000_000 };
+        let too_large = PartsError::TooLarge { limit_bytes: 12_000_000 };
         assert_eq!(check(&[part(1, 6_000_000), part(2, 6_000_001)]), Err(too_large.clone()));
         assert_eq!(check(&[part(1, u64::MAX), part(2, u64::MAX)]), Err(too_large));
-        assert_eq!(check(&[]), Err(PartsRefused::Missing { number: 1 }));
-        assert_eq!(check(&[part(2, 5)]), Err(PartsRefused::Missing { number: 1 }));
-        assert_eq!(check(&[part(1, 5), part(3, 5)]), Err(PartsRefused::Missing { number: 2 }));
+        assert_eq!(check(&[]), Err(PartsError::Missing { number: 1 }));
+        assert_eq!(check(&[part(2, 5)]), Err(PartsError::Missing { number: 1 }));
+        assert_eq!(check(&[part(1, 5), part(3, 5)]), Err(PartsError::Missing { number: 2 }));
         assert_eq!((limit.part_size(3), limit.max_parts()), (Ok(None), 3));
         for number in [0, 4] {
-            assert_eq!(limit.part_size(number), Err(PartsRefused::NoSuchPart { number, n_parts: 3 }));
+            assert_eq!(limit.part_size(number), Err(PartsError::NoSuchPart { number, n_parts: 3 }));
         }
         assert_eq!(Whole::AtMost { limit_bytes: u64::MAX }.max_parts(), 10_000);
     }
@@ -231,7 +228,7 @@ mod tests {
             (listed(&[]), 1),
             (listed(&[(2, "e"), (1, "e")]), 1),
         ] {
-            assert_eq!(compare(&sent, &stored), Err(PartsRefused::Differs { number }), "{sent:?}");
+            assert_eq!(compare(&sent, &stored), Err(PartsError::Differs { number }), "{sent:?}");
         }
     }
 

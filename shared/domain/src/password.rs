@@ -16,9 +16,9 @@ impl Password {
     pub const LONGEST: usize = 255;
 
     /// Takes any text of one to 255 characters that has no control characters: no program can be given one that has.
-    pub fn parse(text: &str) -> Result<Self, InvalidPassword> {
+    pub fn parse(text: &str) -> Result<Self, PasswordError> {
         if text.is_empty() || text.chars().count() > Self::LONGEST || text.chars().any(char::is_control) {
-            return Err(InvalidPassword);
+            return Err(PasswordError);
         }
         Ok(Self(text.to_owned()))
     }
@@ -59,7 +59,7 @@ impl fmt::Debug for SealedPassword {
 /// Says nothing about the text, which may be a password with a slip.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[error("`password` must have 1 to {longest} characters, and no control characters", longest = Password::LONGEST)]
-pub struct InvalidPassword;
+pub struct PasswordError;
 
 #[cfg(test)]
 mod tests {
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn what_no_program_takes_is_none() {
         for text in ["", "a\nb", "\0", &"x".repeat(256)] {
-            assert_eq!(Password::parse(text), Err(InvalidPassword), "{text:?}");
+            assert_eq!(Password::parse(text), Err(PasswordError), "{text:?}");
         }
         for text in [" ", "a b", "пароль", &"ü".repeat(255)] {
             assert!(Password::parse(text).is_ok(), "{text:?}");

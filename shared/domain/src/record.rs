@@ -1,64 +1,72 @@
-//! What do we know about a file? One record per file; the ledger stores it whole.
-
-mod edit;
+//! The record of a file: one for each file, stored whole by the ledger.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aftermath::{Aftermath, Quarantine};
 use crate::content_type::ContentType;
 use crate::file_name::FileName;
-use crate::id::{FileId, ObjectKey, OwnerId, ScanId, Sha256, Version};
+use crate::history::History;
+use crate::id::{FileId, ObjectKey, OwnerId, Sha256, Version};
 use crate::incoming::Incoming;
-use crate::journal::Journal;
 use crate::parts::{MultipartUpload, Whole};
 use crate::password::SealedPassword;
+use crate::post_verdict::{PostVerdict, Quarantine};
 use crate::timestamp::Timestamp;
 use crate::upload::{AllowedExtensions, Upload, UploadPolicy};
 use crate::verdict::{Judgement, Verdict};
 
-pub use edit::{Edit, EditRejected, MAX_TAGS};
+pub use crate::lease::Lease;
+pub use crate::status::Status;
 
-/// A file's whole story.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// A file's record, as it is stored. Names of fields are the stored names, unless they say otherwise.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Record {
     pub file_id: FileId,
     pub owner: OwnerId,
     pub filename: FileName,
     pub content_type: ContentType,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub declared_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub declared_sha256: Option<Sha256>,
     pub upload_method: UploadMethod,
     pub created_at: Timestamp,
-    /// After this moment no presigned upload for the file is valid any more.
+    /// After this moment no presigned upload for the file is valid.
     pub upload_deadline: Timestamp,
     /// After this moment the file is gone.
     pub expires_at: Timestamp,
     pub tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_downloads: Option<u32>,
     /// What opens the file, until it has its verdict.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub password: Option<SealedPassword>,
     /// Counted by the ledger, atomically and apart from `revision`.
     pub download_count: u32,
     pub state: State,
     /// Versions other than the bound one were seen under the key and are not removed yet.
     pub has_surplus: bool,
-    /// When the sweep must look at the file's state next; `None` when nothing is left to do there. See [`Record::next_look`].
+    /// When the sweep must act on the file's state; `None` when nothing is left to do there. See [`Record::next_due_at`].
+    #[serde(rename = "state_due_at", skip_serializing_if = "Option::is_none", default)]
     pub due_at: Option<Timestamp>,
-    /// What has happened, and what of it is still to be told.
-    pub journal: Journal,
-    /// When the sweep must see to it that the journal's outbox is emptied; `None` when it is empty.
+    /// What has happened, and which of its events are not published yet.
+    #[serde(rename = "history")]
+    pub history: History,
+    /// When the sweep must ask for the outbox to be published; `None` when it is empty.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub publish_due_at: Option<Timestamp>,
     /// When something last changed that a client sees.
     pub changed_at: Timestamp,
-    /// Links of earlier generations are dead.
+    /// Links of earlier generations are revoked.
     pub link_generation: u32,
     /// What the quarantine policy did with the bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub quarantined: Option<Quarantine>,
-    /// Whether the file counts against its owner's quotas, and with how many bytes until it is known how many arrived. Fixed at its creation,
-    /// so that sums stay exact when quotas are turned on or off later.
+    /// Whether the file counts against its owner's quotas, and with how many bytes until its size is known. Fixed at its creation, so that
+    /// sums stay exact when quotas are turned on or off later.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub metered: Option<u64>,
     /// Grows by one with every committed change; commits are conditional on it.
     pub revision: u64,
@@ -76,7 +84,7 @@ pub enum UploadMethod {
     Form,
     /// In parts, which the API joins when all of them are there.
     Multipart(MultipartUpload),
-    /// Past us: somebody else stored this version, and its event made the record.
+    /// Outside the API: an uploader stored this version, and its event made the record.
     Incoming(Incoming),
 }
 
@@ -85,9 +93,9 @@ pub enum UploadMethod {
 #[serde(tag = "at", rename_all = "snake_case")]
 #[expect(clippy::large_enum_variant, reason = "one at a time, and most records are judged")]
 pub enum State {
-    /// Nothing has arrived, as far as we know.
+    /// No bytes are known to have arrived.
     Awaiting,
-    /// Bytes are bound; nobody is scanning them.
+    /// Bytes are bound, and no scanner has a lease on them.
     Queued {
         version: Version,
         n_attempts: u32,
@@ -99,78 +107,11 @@ pub enum State {
     Judged {
         version: Version,
         judgement: Judgement,
-        #[serde(default)]
-        aftermath: Aftermath,
+        #[serde(alias = "aftermath", default)]
+        post_verdict: PostVerdict,
     },
     Expired,
     Deleted,
-}
-
-/// Who may write the verdict, and until when nobody else may try.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct Lease {
-    pub holder: ScanId,
-    /// Which attempt this is, from 1: the fencing token.
-    pub epoch: u32,
-    pub until: Timestamp,
-}
-
-/// The state in one word, as the API shows it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    Pending,
-    Scanning,
-    Clean,
-    Infected,
-    /// Something was found, and an operator has released it.
-    Released,
-    Unscannable,
-    Error,
-    Expired,
-    Deleted,
-}
-
-impl Status {
-    pub const ALL: [Self; 9] = [
-        Self::Pending,
-        Self::Scanning,
-        Self::Clean,
-        Self::Infected,
-        Self::Released,
-        Self::Unscannable,
-        Self::Error,
-        Self::Expired,
-        Self::Deleted,
-    ];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Scanning => "scanning",
-            Self::Clean => "clean",
-            Self::Infected => "infected",
-            Self::Released => "released",
-            Self::Unscannable => "unscannable",
-            Self::Error => "error",
-            Self::Expired => "expired",
-            Self::Deleted => "deleted",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
-    }
-
-    /// Whether the file has ended: nothing but deletion, expiry, a rescan or a release changes it any more.
-    pub const fn is_terminal(self) -> bool {
-        !matches!(self, Self::Pending | Self::Scanning)
-    }
-
-    /// Whether the file can be downloaded: nothing was found, or an operator answers for what was.
-    pub const fn is_downloadable(self) -> bool {
-        matches!(self, Self::Clean | Self::Released)
-    }
 }
 
 impl State {
@@ -178,7 +119,7 @@ impl State {
         match self {
             Self::Awaiting | Self::Queued { .. } => Status::Pending,
             Self::Scanning { .. } => Status::Scanning,
-            Self::Judged { aftermath: Aftermath { release: Some(release), .. }, judgement, .. }
+            Self::Judged { post_verdict: PostVerdict { release: Some(release), .. }, judgement, .. }
                 if release.covers(judgement) =>
             {
                 Status::Released
@@ -206,14 +147,14 @@ impl State {
 }
 
 impl Record {
-    /// A file that is expected. `first_look` is when the sweep looks whether it arrived without an event.
+    /// A file that is expected. After `first_sweep_in` the sweep looks for bytes that arrived without an event.
     pub fn new(
         file_id: FileId,
         owner: OwnerId,
         upload: Upload,
         upload_method: UploadMethod,
         policy: &UploadPolicy,
-        first_look: Duration,
+        first_sweep_in: Duration,
         now: Timestamp,
     ) -> Self {
         let ttl = match upload_method {
@@ -237,8 +178,8 @@ impl Record {
             download_count: 0,
             state: State::Awaiting,
             has_surplus: false,
-            due_at: Some(now + first_look),
-            journal: Journal::default(),
+            due_at: Some(now + first_sweep_in),
+            history: History::default(),
             publish_due_at: None,
             changed_at: now,
             link_generation: 0,
@@ -248,14 +189,14 @@ impl Record {
         }
     }
 
-    /// A version that somebody else has stored, and that waits for its scan. It is kept for `retention` from now. With `is_metered` it counts
-    /// against the owner's quotas, which refuse nothing here: the bytes are there already.
+    /// A version that was stored outside the API, and that waits for its scan. It is kept for `retention` from now. With `is_metered` it
+    /// counts against the owner's quotas, which refuse nothing here: the bytes are there already.
     pub fn incoming(
         incoming: Incoming,
         owner: OwnerId,
         version: Version,
         retention: Duration,
-        look_again: Duration,
+        sweep_retry: Duration,
         is_metered: bool,
         now: Timestamp,
     ) -> Self {
@@ -277,7 +218,7 @@ impl Record {
         Self {
             metered: is_metered.then_some(version.size_bytes),
             state: State::Queued { version, n_attempts: 0 },
-            ..Self::new(file_id, owner, upload, method, &policy, look_again, now)
+            ..Self::new(file_id, owner, upload, method, &policy, sweep_retry, now)
         }
     }
 
@@ -293,7 +234,7 @@ impl Record {
         }
     }
 
-    /// The one version that is ours to remove, where the key is somebody else's.
+    /// The one version that the service may remove, where it did not issue the key.
     pub fn incoming_version(&self) -> Option<&Incoming> {
         match &self.upload_method {
             UploadMethod::Incoming(incoming) => Some(incoming),
@@ -326,20 +267,16 @@ impl Record {
         }
     }
 
-    pub fn aftermath(&self) -> Option<&Aftermath> {
+    pub fn post_verdict(&self) -> Option<&PostVerdict> {
         match &self.state {
-            State::Judged { aftermath, .. } => Some(aftermath),
+            State::Judged { post_verdict, .. } => Some(post_verdict),
             _ => None,
         }
     }
 
-    pub(crate) fn rescan_was_asked_for(&self) -> bool {
-        self.aftermath().is_some_and(|aftermath| aftermath.rescan.is_asked_for())
-    }
-
-    /// When the sweep must look at the file next, for whatever reason; `None` when nothing is left to do.
-    pub fn next_look(&self) -> Option<Timestamp> {
-        let rescan = self.aftermath().and_then(|aftermath| aftermath.rescan.due_at());
+    /// The earliest of the record's appointments with the sweep; `None` when nothing is left to do.
+    pub fn next_due_at(&self) -> Option<Timestamp> {
+        let rescan = self.post_verdict().and_then(|post_verdict| post_verdict.rescan.due_at());
         [self.due_at, self.publish_due_at, rescan].into_iter().flatten().min()
     }
 }

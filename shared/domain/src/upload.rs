@@ -6,9 +6,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::content_type::ContentType;
-use crate::file_name::{FileName, InvalidName};
+use crate::file_name::{FileName, FileNameError};
 use crate::id::Sha256;
-use crate::password::{InvalidPassword, Password};
+use crate::password::{Password, PasswordError};
 
 /// What is accepted, and for how long it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,9 +100,9 @@ pub struct Upload {
 
 /// Why an upload is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Rejected {
+pub enum UploadError {
     #[error(transparent)]
-    Name(#[from] InvalidName),
+    Name(#[from] FileNameError),
     #[error("files of this type are not accepted: `{}`", .0.as_deref().unwrap_or("no extension"))]
     ExtensionNotAllowed(Option<String>),
     #[error("the file is empty")]
@@ -118,32 +118,32 @@ pub enum Rejected {
     #[error("`max_downloads` must be at least 1")]
     InvalidMaxDownloads,
     #[error(transparent)]
-    InvalidPassword(#[from] InvalidPassword),
+    PasswordError(#[from] PasswordError),
 }
 
 /// Checks a request against the policy.
-pub fn accept(request: &UploadRequest<'_>, policy: &UploadPolicy) -> Result<Upload, Rejected> {
+pub fn accept(request: &UploadRequest<'_>, policy: &UploadPolicy) -> Result<Upload, UploadError> {
     let filename = FileName::sanitize(request.filename)?;
     if !policy.allowed_extensions.allows(&filename) {
-        return Err(Rejected::ExtensionNotAllowed(filename.extension()));
+        return Err(UploadError::ExtensionNotAllowed(filename.extension()));
     }
     match request.size_bytes {
-        Some(0) => return Err(Rejected::EmptyFile),
+        Some(0) => return Err(UploadError::EmptyFile),
         Some(size) if size > policy.max_file_size => {
-            return Err(Rejected::TooLarge { limit_bytes: policy.max_file_size });
+            return Err(UploadError::TooLarge { limit_bytes: policy.max_file_size });
         }
         Some(_) | None => {}
     }
     if request.max_downloads == Some(0) {
-        return Err(Rejected::InvalidMaxDownloads);
+        return Err(UploadError::InvalidMaxDownloads);
     }
     // Browsers say "" where they do not know.
     let content_type = match request.content_type.filter(|text| !text.trim().is_empty()) {
-        Some(text) => ContentType::parse(text).map_err(|_| Rejected::InvalidContentType)?,
+        Some(text) => ContentType::parse(text).map_err(|_| UploadError::InvalidContentType)?,
         None => ContentType::octet_stream(),
     };
     let declared_sha256 =
-        request.checksum_sha256.map(Sha256::parse).transpose().map_err(|_| Rejected::InvalidChecksum)?;
+        request.checksum_sha256.map(Sha256::parse).transpose().map_err(|_| UploadError::InvalidChecksum)?;
     Ok(Upload {
         filename,
         content_type,
@@ -217,20 +217,26 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_reason() {
-        let check = |request: UploadRequest<'_>, expected: Rejected| {
+        let check = |request: UploadRequest<'_>, expected: UploadError| {
             assert_eq!(accept(&request, &policy()), Err(expected));
         };
-        check(request(""), Rejected::Name(InvalidName::Empty));
-        check(request(&"x".repeat(300)), Rejected::Name(InvalidName::TooLong));
-        check(request("a.exe"), Rejected::ExtensionNotAllowed(Some("exe".into())));
-        check(request("noext"), Rejected::ExtensionNotAllowed(None));
-        check(UploadRequest { size_bytes: Some(0), ..request("a.txt") }, Rejected::EmptyFile);
+        check(request(""), UploadError::Name(FileNameError::Empty));
+        check(request(&"x".repeat(300)), UploadError::Name(FileNameError::TooLong));
+        check(request("a.exe"), UploadError::ExtensionNotAllowed(Some("exe".into())));
+        check(request("noext"), UploadError::ExtensionNotAllowed(None));
+        check(UploadRequest { size_bytes: Some(0), ..request("a.txt") }, UploadError::EmptyFile);
         check(
             UploadRequest { size_bytes: Some(1001), ..request("a.txt") },
-            Rejected::TooLarge { limit_bytes: 1000 },
+            UploadError::TooLarge { limit_bytes: 1000 },
         );
-        check(UploadRequest { content_type: Some("text"), ..request("a.txt") }, Rejected::InvalidContentType);
-        check(UploadRequest { checksum_sha256: Some("abc"), ..request("a.txt") }, Rejected::InvalidChecksum);
-        check(UploadRequest { max_downloads: Some(0), ..request("a.txt") }, Rejected::InvalidMaxDownloads);
+        check(
+            UploadRequest { content_type: Some("text"), ..request("a.txt") },
+            UploadError::InvalidContentType,
+        );
+        check(
+            UploadRequest { checksum_sha256: Some("abc"), ..request("a.txt") },
+            UploadError::InvalidChecksum,
+        );
+        check(UploadRequest { max_downloads: Some(0), ..request("a.txt") }, UploadError::InvalidMaxDownloads);
     }
 }

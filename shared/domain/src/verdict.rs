@@ -52,7 +52,7 @@ pub struct Judgement {
     pub duration: Duration,
     pub sha256: Option<Sha256>,
     /// `None` when the engine was not asked.
-    pub engine: Option<Engine>,
+    pub engine: Option<EngineVersion>,
     /// The bytes could only be opened with the uploader's password, which is kept nowhere.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needed_password: bool,
@@ -60,7 +60,7 @@ pub struct Judgement {
 
 /// Which engine, with which definitions.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct Engine {
+pub struct EngineVersion {
     /// For example `ClamAV 1.4.6`.
     pub version: String,
     /// The programs that took the file apart for it, for example `7-Zip 26.02`.
@@ -104,7 +104,7 @@ pub enum Decryption {
 /// Everything that was observed while one version was scanned.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Evidence {
-    pub announced_size: u64,
+    pub declared_size: u64,
     /// What the store said when the object was opened.
     pub stored_size: u64,
     /// What was read, hashed and handed to the engine.
@@ -126,7 +126,7 @@ pub struct Evidence {
     pub canary_found_after: bool,
     /// Error lines that the engine printed in between; they do not show in its reply.
     pub n_engine_errors: usize,
-    pub engine: Engine,
+    pub engine: EngineVersion,
 }
 
 impl Evidence {
@@ -198,7 +198,7 @@ pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Ou
         return Outcome::Decided(Verdict::Unscannable { reason });
     }
     let sizes_agree =
-        evidence.announced_size == evidence.stored_size && evidence.stored_size == evidence.streamed_size;
+        evidence.declared_size == evidence.stored_size && evidence.stored_size == evidence.streamed_size;
     let digest_agrees = evidence.declared_sha256.is_none_or(|declared| declared == evidence.sha256);
     if !sizes_agree || !digest_agrees {
         return Outcome::Decided(Verdict::Error { reason: ScanError::ContentMismatch });

@@ -6,16 +6,16 @@
 use std::time::Duration;
 
 use domain::access::{LinkClaims, grant};
-use domain::aftermath::{Quarantine, Release, Rescan, Rescans};
 use domain::freshness::{Definitions, DefinitionsKind};
+use domain::history::EventKind;
 use domain::id::{ETag, FileId, OwnerId, ScanId, Sha256, Version, VersionId};
-use domain::journal::Kind;
-use domain::machine::{Effect, Event, MachinePolicy, Report, Step, step};
+use domain::machine::{Effect, Event, MachinePolicy, ScanReport, Step, step};
 use domain::password::SealedPassword;
+use domain::post_verdict::{Quarantine, Release, Rescan, Rescans};
 use domain::record::{Record, State, Status, UploadMethod};
 use domain::timestamp::Timestamp;
 use domain::upload::{AllowedExtensions, UploadPolicy, UploadRequest, accept};
-use domain::verdict::{Engine, Outcome, ScanError, Unscannable, Verdict};
+use domain::verdict::{EngineVersion, Outcome, ScanError, Unscannable, Verdict};
 use proptest::prelude::*;
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -23,7 +23,7 @@ const START: Timestamp = Timestamp::from_secs(1_700_000_000);
 const POLICY: MachinePolicy = MachinePolicy {
     lease: Duration::from_secs(30),
     max_attempts: 3,
-    look_again: Duration::from_mins(1),
+    sweep_retry: Duration::from_mins(1),
     upload_grace: Duration::from_secs(10),
     max_file_size: 100,
     publishes: true,
@@ -40,7 +40,7 @@ fn record(method: UploadMethod) -> Record {
     };
     let upload = accept(&UploadRequest { filename: "a", ..UploadRequest::default() }, &policy).unwrap();
     let file_id = FileId::from_random(uuid::Uuid::from_u128(1));
-    Record::new(file_id, OwnerId::local(), upload, method, &policy, POLICY.look_again, START)
+    Record::new(file_id, OwnerId::local(), upload, method, &policy, POLICY.sweep_retry, START)
 }
 
 fn version(n: u8) -> Version {
@@ -78,7 +78,10 @@ fn release() -> Release {
 fn rescans(has_room: bool) -> Rescans {
     let definitions =
         Definitions { kind: DefinitionsKind::TestSet, version: "2".into(), built_at: START, n_signatures: 1 };
-    Rescans { engine: Some(Engine { version: "ClamAV".into(), openers: vec![], definitions }), has_room }
+    Rescans {
+        engine: Some(EngineVersion { version: "ClamAV".into(), openers: vec![], definitions }),
+        has_room,
+    }
 }
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {
@@ -102,7 +105,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         4 => (a_version.clone(), a_scanner, any_outcome()).prop_map(|(v, s, outcome)| Event::Scanned {
             version_id: version_id(v),
             holder: scanner(s),
-            report: Report { outcome, duration: Duration::ZERO, sha256: Some(DIGEST), engine: None, needed_password: false, release: None },
+            report: ScanReport { outcome, duration: Duration::ZERO, sha256: Some(DIGEST), engine: None, needed_password: false, release: None },
         }),
         3 => (prop::option::of(a_version), any::<bool>()).prop_map(|(found, has_room)| Event::Due {
             found: found.map(version), rescans: rescans(has_room),
@@ -155,7 +158,7 @@ proptest! {
                 (earlier, Status::Clean) if earlier != Status::Clean => {
                     let lease = match &before.state {
                         State::Scanning { lease, .. } => *lease,
-                        State::Judged { aftermath, .. } => match aftermath.rescan {
+                        State::Judged { post_verdict, .. } => match post_verdict.rescan {
                             Rescan::Running { lease, .. } => lease,
                             _ => return Err(TestCaseError::fail("clean without a rescan")),
                         },
@@ -176,20 +179,20 @@ proptest! {
             }
             prop_assert!(after.link_generation >= before.link_generation);
             // Each change of status is written down once, numbered without gaps, and stays in the outbox until it was told.
-            let n_new = after.journal.last_seq() - before.journal.last_seq();
+            let n_new = after.history.last_seq() - before.history.last_seq();
             let is_told = matches!(event, Event::Published { .. });
             prop_assert!(n_new <= 1);
             let shown = |status| if status == Status::Pending { Status::Scanning } else { status };
             if shown(before.status()) != shown(after.status()) {
                 prop_assert_eq!(n_new, 1, "{:?} to {:?}", before.status(), after.status());
             }
-            prop_assert!(is_told || after.journal.outbox().count() == before.journal.outbox().count() + n_new as usize);
-            prop_assert_eq!(after.journal.has_outbox(), after.publish_due_at.is_some());
+            prop_assert!(is_told || after.history.outbox().count() == before.history.outbox().count() + n_new as usize);
+            prop_assert_eq!(after.history.has_outbox(), after.publish_due_at.is_some());
             if n_new == 1 {
-                let entry = after.journal.entries().last().unwrap();
-                prop_assert_eq!((entry.seq, entry.status), (after.journal.last_seq(), after.status()));
+                let entry = after.history.entries().last().unwrap();
+                prop_assert_eq!((entry.seq, entry.status), (after.history.last_seq(), after.status()));
                 prop_assert!(effects.contains(&Effect::Publish));
-                prop_assert_eq!(entry.kind == Kind::VerdictChanged,
+                prop_assert_eq!(entry.kind == EventKind::VerdictChanged,
                     before.judgement().is_some() && after.judgement().is_some() && before.status() != after.status());
             }
             // What has not ended is looked at again; what has a live record keeps its bytes.
@@ -230,19 +233,19 @@ proptest! {
         }
         // From here on no event arrives: only the sweep, at every due moment, and what it purges.
         for _ in 0..200 {
-            let Some(due_at) = record.next_look() else { break };
+            let Some(due_at) = record.next_due_at() else { break };
             now = now.max(due_at);
             let effects;
             (record, effects) = apply(&record, &Event::Due { found: None, rescans: rescans(true) }, now);
             if effects.contains(&Effect::Publish) {
-                (record, _) = apply(&record, &Event::Published { seq: record.journal.last_seq() }, now);
+                (record, _) = apply(&record, &Event::Published { seq: record.history.last_seq() }, now);
             }
             if effects.iter().any(|effect| matches!(effect, Effect::Purge | Effect::PurgeOthers { .. })) {
                 (record, _) = apply(&record, &Event::Purged, now);
             }
         }
-        prop_assert_eq!(record.next_look(), None);
-        prop_assert!(!record.journal.has_outbox());
+        prop_assert_eq!(record.next_due_at(), None);
+        prop_assert!(!record.history.has_outbox());
         prop_assert!(matches!(record.status(), Status::Expired | Status::Deleted));
     }
 }
@@ -282,7 +285,7 @@ fn a_scan_that_is_postponed_costs_no_attempt() {
     }
     (waiting, _) = apply(&waiting, &Event::Claimed { version: version(1), holder: scanner(1) }, START);
     let outcome = Outcome::Decided(clean());
-    let report = Report {
+    let report = ScanReport {
         outcome,
         duration: Duration::ZERO,
         sha256: None,
@@ -298,7 +301,7 @@ fn a_scan_that_is_postponed_costs_no_attempt() {
         (judged, _) = apply(&judged, &Event::Claimed { version: version(1), holder: scanner(2) }, START);
         (judged, _) = apply(&judged, &postponed(2), START);
         assert_eq!(judged.status(), Status::Clean, "the verdict stands");
-        assert!(matches!(judged.aftermath().unwrap().rescan, Rescan::Queued { n_attempts: 0, .. }));
+        assert!(matches!(judged.post_verdict().unwrap().rescan, Rescan::Queued { n_attempts: 0, .. }));
     }
 }
 
@@ -308,7 +311,7 @@ fn an_engine_that_keeps_failing_ends_in_error() {
     for attempt in 1..=POLICY.max_attempts {
         (record, _) = apply(&record, &Event::Claimed { version: version(1), holder: scanner(1) }, START);
         assert_eq!(record.status(), Status::Scanning, "attempt {attempt}");
-        let report = Report {
+        let report = ScanReport {
             outcome: Outcome::Inconclusive(ScanError::EngineTrouble),
             duration: Duration::ZERO,
             sha256: None,
@@ -325,7 +328,7 @@ fn an_engine_that_keeps_failing_ends_in_error() {
 /// For as long as a scan may need it, through every attempt, and no longer; what a later scan cannot open changes nothing.
 #[test]
 fn a_password_is_kept_until_the_verdict() {
-    let report = |outcome, needed_password| Report {
+    let report = |outcome, needed_password| ScanReport {
         outcome,
         duration: Duration::ZERO,
         sha256: None,
@@ -358,7 +361,7 @@ fn a_password_is_kept_until_the_verdict() {
     };
     let unopened = rescanned(&judged, encrypted());
     assert_eq!(unopened.judgement(), judged.judgement());
-    assert_eq!(unopened.aftermath().unwrap().unopened_at, Some(START + Duration::from_secs(1)));
+    assert_eq!(unopened.post_verdict().unwrap().unopened_at, Some(START + Duration::from_secs(1)));
     // Whatever else a rescan finds out counts, and a file that needed no password is encrypted if a scan says so.
     let infected = Outcome::Decided(Verdict::Infected { signature: "Eicar".into() });
     assert_eq!(rescanned(&judged, infected).status(), Status::Infected);

@@ -1,4 +1,4 @@
-//! ar, and with it Debian packages. The engine does not open it; the members are handed over.
+//! Walks ar, and with it Debian packages. The engine does not open it; it is given the members.
 
 use crate::blob::Blob;
 use crate::fields::Fields as _;

@@ -1,7 +1,9 @@
-//! ARC, Spark and squeezed files of CP/M. Neither the engine nor an opener opens them; arc(1), nomarch and unar do.
+//! Unpacks ARC, Spark and squeezed files of CP/M. Neither the engine nor an opener does; arc(1), nomarch and
+//! unar do.
 //!
-//! A header has no magic but one byte, and its readers ask for little more. So members are unpacked and handed wherever one may be,
-//! and almost nothing is refused: what is none unpacks to nothing, or to a few bytes.
+//! A header has no magic but one byte, and its readers ask for little more. So members are unpacked and
+//! handed wherever one may be, and almost nothing is refused: what is none unpacks to nothing, or to a few
+//! bytes.
 
 mod growing;
 mod hashed;
@@ -27,7 +29,8 @@ const PROGRAM_BYTES: usize = 1024 * 1024;
 const LARGEST_IN_PROGRAM: u64 = 1 << 24;
 /// No disk of the time held more.
 const LARGEST_SOUND: u64 = 1 << 28;
-/// As much as is unpacked and handed of one in other data that has no name or is cut: most files have such a place, and it is next to certain that it is none.
+/// As much as is unpacked and handed of one in other data that has no name or is cut: most files have such a
+/// place, and it is next to certain that it is none.
 const MOST_OF_UNLIKELY: u64 = 16 * 1024;
 /// As much as is unpacked of a member that may be none.
 const MOST_OF_DOUBTFUL: u64 = 32 * 1024 * 1024;
@@ -39,7 +42,8 @@ fn damaged() -> io::Error {
     io::ErrorKind::InvalidData.into()
 }
 
-/// Hands the members of an archive at the start. One that looks like a member and cannot be unpacked is refused.
+/// Hands the members of an archive at the start. One that looks like a member and cannot be unpacked is
+/// refused.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     for start in 0..=MOST_IN_FRONT {
         let mut at = start;
@@ -63,7 +67,8 @@ pub(crate) fn search(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     searched
 }
 
-/// As arc(1) does: it takes the first mark with a method behind it for a header, and looks for the next one behind its data.
+/// As arc(1) does: it takes the first mark with a method behind it for a header, and looks for the next one
+/// behind its data.
 fn search_anywhere(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let mut at = 0;
     while let Some((found_at, method)) = next_mark(blob, at)? {
@@ -117,8 +122,8 @@ fn hand(walk: &mut Walk<'_>, member: &Member, depth: u32, damage: Damage) -> Wal
 
 /// For what is most likely none, and must not bring an ordinary file closer to a limit.
 ///
-/// One that is cut, or has no name, may be a piece of a sound zip, which is malformed without the rest. What is stored in it was seen as part of the
-/// blob as well, so it is refused for nothing but what it costs.
+/// One that is cut, or has no name, may be a piece of a sound zip, which is malformed without the rest. What
+/// is stored in it was seen as part of the blob as well, so it is refused for nothing but what it costs.
 fn hand_uncounted(walk: &mut Walk<'_>, member: &Member, depth: u32) -> Walked {
     let is_unlikely = !member.has_name || !member.is_whole();
     let most = if is_unlikely { MOST_OF_UNLIKELY } else { MOST_OF_DOUBTFUL };
@@ -208,7 +213,7 @@ impl Member {
         Ok(self.has_name && do_sizes_fit && self.unpacked_bytes <= LARGEST_IN_PROGRAM && goes_on)
     }
 
-    /// Whether it is too much like a member to be none.
+    /// Returns whether it is too much like a member to be none.
     fn is_sound(&self) -> bool {
         self.has_name && self.is_whole() && (self.packed_bytes..LARGEST_SOUND).contains(&self.unpacked_bytes)
     }

@@ -1,4 +1,5 @@
-//! Asks every opener about a blob, takes what each gives, and decides what it means if one cannot give everything.
+//! Asks every opener about a blob, takes the members that each gives, and decides what follows if one cannot
+//! give everything.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -46,9 +47,11 @@ struct Member {
     digest: [u8; 32],
 }
 
-/// Asks about `blob`, which the gate has `walked` itself as one kind of container or not at all, and looks into every member.
+/// Asks about `blob`, which the gate has `walked` itself as one kind of container or not at all, and looks
+/// into every member.
 ///
-/// What an opener recognises and cannot give is refused, after its members were looked at: the engine may know one of them as malware.
+/// What an opener recognises and cannot give is refused, after its members were looked at: the engine may
+/// know one of them as malware.
 pub(crate) fn ask(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth: u32) -> Walked<Asked> {
     let claims = claims(walk, blob, walked, depth)?;
     if claims.is_empty() {
@@ -60,8 +63,9 @@ pub(crate) fn ask(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth:
     refusal.map(|()| Asked::Given)
 }
 
-/// Asks about a container that the gate itself found malformed, or could not unpack. It passes if one opener gets everything out of it, and no other
-/// anything else; of a zip, if there is besides no member that only a reader would find that goes by what stands in front of the data.
+/// Asks about a container that the gate itself found malformed, or could not unpack. It passes if one opener
+/// gets everything out of it, and no other anything else; of a zip, if there is besides no member that only a
+/// reader would find that goes by what stands in front of the data.
 pub(crate) fn second_opinion(
     walk: &mut Walk<'_>,
     blob: &Blob,
@@ -86,7 +90,7 @@ pub(crate) fn second_opinion(
     let n_given = walk.n_handed();
     match format {
         Format::Zip => embedded::walk_zip_members(walk, blob, depth)?,
-        // Readers ignore what stands behind a stream; whoever cuts it off does not.
+        // Readers ignore what stands behind a stream, but a person can cut it off and open it.
         Format::Gzip | Format::Bzip2 | Format::Xz => embedded::walk(walk, blob, depth)?,
         _ => {}
     }
@@ -94,8 +98,9 @@ pub(crate) fn second_opinion(
     if is_sound && !hides_more { Ok(()) } else { Err(Stop::Refused(refusal)) }
 }
 
-/// Asks about a container that the gate walked, and in which only encrypted members are left. One opener must give everything with the uploader's
-/// password. That another one cannot counts for nothing here, and only here: the gate has seen that there is one container, and nothing beside it.
+/// Asks about a container that the gate walked, and in which only encrypted members are left. One opener must
+/// give everything with the uploader's password. That another one cannot counts for nothing here, and only
+/// here: the gate has seen that there is one container, and nothing beside it.
 pub(crate) fn open_with_password(
     walk: &mut Walk<'_>,
     blob: &Blob,
@@ -115,7 +120,7 @@ pub(crate) fn open_with_password(
     if is_whole { refused.map(|()| Asked::Given) } else { Err(Stop::Refused(refusal)) }
 }
 
-/// Whether whoever opens an archive with this opener gets nothing but what the other gives, who gives all of it.
+/// Returns whether this opener gives nothing that the other one, which gives everything, does not give.
 fn gives_no_more(claim: &Claim, whole: &Claim, format: Format, refusal: &Refusal) -> bool {
     // Structure and members are known then, and only how some are packed is not.
     let is_sound = refusal.reason == Unscannable::UnsupportedContainer;
@@ -158,8 +163,9 @@ fn visit_all(walk: &mut Walk<'_>, claims: Vec<Claim>, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Damage counts only where no opener gets over it, nor the gate itself: who repairs gives what a recipient would get. Everything else counts, whatever another
-/// opener says: what this one could not give, its users may get.
+/// Damage counts only where no opener gets over it, nor the gate itself: who repairs gives what a recipient
+/// would get. Everything else counts, whatever another opener says: what this one could not give, its users
+/// may get.
 fn refusal_of(claims: &[Claim], is_whole: bool) -> Walked {
     let any = |opened, end: Option<MemberEnd>| {
         claims.iter().any(|claim| claim.opened == opened || end.is_some_and(|end| claim.ends.contains(&end)))

@@ -1,4 +1,4 @@
-//! Bytes that can be read at any place, in memory or in a file without a name.
+//! Bytes that can be read at any offset, in memory or in an unnamed file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::scratch::{Range, Scratch};
 
-/// How much is searched at a time: little enough to stay in the processor's cache, and for the allocator to use again.
+/// How much is searched at a time: little enough to stay in the processor's cache, and for the allocator to
+/// use again.
 pub(crate) const SEARCH_WINDOW: usize = 64 * 1024;
 
 /// A range of bytes. Cheap to clone and to slice.
@@ -23,6 +24,8 @@ pub struct Blob {
 #[derive(Clone, Debug)]
 enum Store {
     Memory(Arc<Vec<u8>>),
+    /// The whole of a small inspected file, so that it is read once.
+    Loaded(Arc<Vec<u8>>),
     File(Arc<File>),
     Scratch(Arc<Range>),
 }
@@ -43,7 +46,8 @@ pub enum PlaceIn {
     Scratch,
 }
 
-/// The file system failed, as opposed to the bytes being odd. Travels inside `io::Error` through the decompressors.
+/// The file system failed, as opposed to the bytes being odd. Travels inside `io::Error` through the
+/// decompressors.
 #[derive(Debug, thiserror::Error)]
 #[error("stored bytes could not be read")]
 pub(crate) struct StorageTrouble(#[source] io::Error);
@@ -54,10 +58,15 @@ impl Blob {
         Self { store: Store::Memory(Arc::new(bytes)), offset: 0, size_bytes }
     }
 
-    /// The whole of a file, whatever its position.
+    /// The whole of a file, whatever its position. A small one is read into memory.
     pub fn from_file(file: File) -> io::Result<Self> {
         let size_bytes = file.metadata()?.len();
-        Ok(Self { store: Store::File(Arc::new(file)), offset: 0, size_bytes })
+        let blob = Self { store: Store::File(Arc::new(file)), offset: 0, size_bytes };
+        if size_bytes > to_u64(MAX_IN_MEMORY) {
+            return Ok(blob);
+        }
+        let bytes = blob.bytes_at(0, to_usize(size_bytes))?;
+        Ok(Self { store: Store::Loaded(Arc::new(bytes)), ..blob })
     }
 
     /// A part of a file. An error if the file ends before it does.
@@ -77,7 +86,7 @@ impl Blob {
     pub fn place(&self) -> Option<Place> {
         let place_in = match self.store {
             Store::Memory(_) => return None,
-            Store::File(_) => PlaceIn::Inspected,
+            Store::File(_) | Store::Loaded(_) => PlaceIn::Inspected,
             Store::Scratch(_) => PlaceIn::Scratch,
         };
         Some(Place { place_in, offset: self.offset, size_bytes: self.size_bytes })
@@ -85,15 +94,22 @@ impl Blob {
 
     /// The same bytes, out of memory.
     pub(crate) fn kept_in(self, scratch: &Scratch) -> io::Result<Self> {
+        if !matches!(self.store, Store::Memory(_)) {
+            return Ok(self);
+        }
+        let mut range = scratch.begin();
+        range.append(self.in_memory().unwrap_or_default())?;
+        Ok(Self::in_range(range, self.size_bytes))
+    }
+
+    /// The bytes themselves, where nothing need be read for them.
+    fn in_memory(&self) -> Option<&[u8]> {
         match &self.store {
-            Store::Memory(bytes) => {
-                let (start, size) = (to_usize(self.offset), to_usize(self.size_bytes));
-                let bytes = bytes.get(start..start + size).ok_or(io::ErrorKind::UnexpectedEof)?;
-                let mut range = scratch.begin();
-                range.append(bytes)?;
-                Ok(Self::in_range(range, self.size_bytes))
+            Store::Memory(bytes) | Store::Loaded(bytes) => {
+                let start = to_usize(self.offset);
+                Some(&bytes[start..start + to_usize(self.size_bytes)])
             }
-            Store::File(_) | Store::Scratch(_) => Ok(self),
+            Store::File(_) | Store::Scratch(_) => None,
         }
     }
 
@@ -114,30 +130,41 @@ impl Blob {
 
     /// Up to `n_bytes` at `offset`; fewer only where the blob ends.
     pub(crate) fn bytes_at(&self, offset: u64, n_bytes: usize) -> io::Result<Vec<u8>> {
+        let slice = self.slice(offset, to_u64(n_bytes));
+        if let Some(bytes) = slice.in_memory() {
+            return Ok(bytes.to_vec());
+        }
         let mut bytes = Vec::new();
-        self.read_at(offset, n_bytes, &mut bytes)?;
+        slice.read_at(0, n_bytes, &mut bytes)?;
         Ok(bytes)
     }
 
-    /// The same, into a buffer that is used again.
+    /// Up to `n_bytes` at `offset`, lent: from memory, or read into `buffer`.
+    fn lent<'a>(&'a self, offset: u64, n_bytes: usize, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+        if let Some(bytes) = self.in_memory() {
+            let start = to_usize(offset).min(bytes.len());
+            return Ok(&bytes[start..start.saturating_add(n_bytes).min(bytes.len())]);
+        }
+        self.read_at(offset, n_bytes, buffer)?;
+        Ok(buffer)
+    }
+
     fn read_at(&self, offset: u64, n_bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
         let slice = self.slice(offset, to_u64(n_bytes));
         buffer.resize(to_usize(slice.size_bytes), 0);
-        slice.read_exact(buffer)
-    }
-
-    /// From the start.
-    fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
-        match &self.store {
-            Store::Memory(bytes) => {
-                let start = to_usize(self.offset);
-                let range = bytes.get(start..start + buffer.len());
-                buffer.copy_from_slice(range.ok_or(io::ErrorKind::UnexpectedEof)?);
+        match &slice.store {
+            Store::Memory(_) | Store::Loaded(_) => {
+                buffer.copy_from_slice(slice.in_memory().unwrap_or_default());
                 Ok(())
             }
-            Store::File(file) => file.read_exact_at(buffer, self.offset).map_err(storage_trouble),
-            Store::Scratch(range) => range.read_exact_at(buffer, self.offset).map_err(storage_trouble),
+            Store::File(file) => file.read_exact_at(buffer, slice.offset).map_err(storage_trouble),
+            Store::Scratch(range) => range.read_exact_at(buffer, slice.offset).map_err(storage_trouble),
         }
+    }
+
+    /// Goes through the blob, [`SEARCH_WINDOW`] after [`SEARCH_WINDOW`].
+    pub(crate) fn windows(&self, from: u64, n_more: usize) -> Windows<'_> {
+        Windows { blob: self, at: from, n_more, buffer: Vec::new() }
     }
 
     /// A buffered reader from the start.
@@ -146,7 +173,31 @@ impl Blob {
     }
 }
 
-/// Reads a [`Blob`], buffered. It knows how far it has really been read, which the decompressors' own buffers hide.
+/// The windows of a blob.
+#[derive(Debug)]
+pub(crate) struct Windows<'a> {
+    blob: &'a Blob,
+    at: u64,
+    /// How many bytes of the next window are lent with each.
+    n_more: usize,
+    buffer: Vec<u8>,
+}
+
+impl Windows<'_> {
+    /// Where the next window starts, and its bytes; `None` at the end.
+    pub(crate) fn next_window(&mut self) -> io::Result<Option<(u64, &[u8])>> {
+        let at = self.at;
+        if at >= self.blob.size_bytes {
+            return Ok(None);
+        }
+        self.at += to_u64(SEARCH_WINDOW);
+        let window = self.blob.lent(at, SEARCH_WINDOW + self.n_more, &mut self.buffer)?;
+        Ok(Some((at, window)))
+    }
+}
+
+/// Reads a [`Blob`], buffered. It knows how far it has really been read, which the decompressors' own buffers
+/// hide.
 #[derive(Debug)]
 pub struct BlobReader {
     blob: Blob,
@@ -170,6 +221,9 @@ impl BlobReader {
 
 impl io::BufRead for BlobReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.blob.in_memory().is_some() {
+            return self.blob.lent(self.position, BUFFER_BYTES, &mut self.buffer);
+        }
         let buffer_end = self.buffer_start.saturating_add(to_u64(self.buffer.len()));
         if self.position < self.buffer_start || self.position >= buffer_end {
             // Nothing of it counts if reading fails.

@@ -1,4 +1,4 @@
-//! Cabinets: folders of data blocks, and files that lie in them ([MS-CAB]).
+//! Walks cabinets: folders of data blocks, and files that lie in them ([MS-CAB]).
 
 use std::io::{self, Read};
 
@@ -231,7 +231,8 @@ fn lzx_window(exponent: u16) -> Walked<lzxd::WindowSize> {
     })
 }
 
-/// [MS-CAB] 2.6: 32-bit words, little endian, exclusive or; what is left over is taken from its last byte backwards.
+/// [MS-CAB] 2.6: 32-bit words, little endian, exclusive or; what is left over is taken from its last byte
+/// backwards.
 fn checksum(seed: u32, bytes: &[u8]) -> u32 {
     let words = bytes.chunks_exact(4);
     let rest = words.remainder().iter().fold(0u32, |word, byte| (word << 8) | u32::from(*byte));

@@ -1,4 +1,5 @@
-//! What can this engine open? Not what its version promises: one sample of each kind, scanned at start, says it.
+//! Lists what the engine opens: not what its version promises, but what it found in one sample of each kind,
+//! scanned at start.
 
 use std::io::Read as _;
 
@@ -68,7 +69,8 @@ impl Sample {
         const MASK: u8 = 0x5a;
         let packed = self.masked.iter().map(|byte| byte ^ MASK).collect::<Vec<_>>();
         let mut sample = Vec::new();
-        // The samples are part of the program; a test reads every one. A damaged one would be a method that is not there.
+        // The samples are part of the program; a test reads every one. A damaged one would be a method that
+        // is not there.
         let _ = flate2::bufread::GzDecoder::new(packed.as_slice()).read_to_end(&mut sample);
         sample
     }

@@ -1,4 +1,4 @@
-//! RC4 and AES, as PDF and Office use them.
+//! Decrypts with RC4 and AES, as PDF and Office use them.
 
 use aes::cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _};
 use aes::{Aes128, Aes192, Aes256, Block};

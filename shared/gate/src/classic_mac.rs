@@ -1,7 +1,9 @@
-//! What Macintosh programs wrap a file's forks in: MacBinary, AppleSingle, AppleDouble, PackIt. Neither the engine nor an opener unwraps them.
+//! Unwraps a file's forks from MacBinary, AppleSingle, AppleDouble and PackIt. Neither the engine nor an
+//! opener does.
 //!
-//! Each is read from the start of a blob. Forks are stored as they are, so they are handed wherever a header may be one: nothing is
-//! refused that only looks like it. Whatever is compressed or encrypted in them is recognised, and refused.
+//! Each is read from the start of a blob. Forks are stored as they are, so they are handed wherever a header
+//! may be one: nothing is refused that only looks like it. Whatever is compressed or encrypted in them is
+//! recognised, and refused.
 
 mod apple_single;
 mod mac_binary;

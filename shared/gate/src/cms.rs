@@ -1,4 +1,4 @@
-//! Content that is signed, digested, authenticated, time-stamped or compressed in a wrapper (CMS, RFC 5652,
+//! Unwraps content that is signed, digested, authenticated, time-stamped or compressed (CMS, RFC 5652,
 //! 3274 and 5544; `smime.p7m`): mail programs, openssl and gpgsm show it.
 //!
 //! gpgsm takes sizes and types that openssl refuses, and both take BER, which the crate `cms` does not. What

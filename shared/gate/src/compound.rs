@@ -1,8 +1,10 @@
-//! Compound files: old Office documents, MSI, Outlook messages ([MS-CFB]). Their streams are handed over one by one.
+//! Walks compound files: old Office documents, MSI, Outlook messages ([MS-CFB]). The engine is given their
+//! streams one by one.
 //!
-//! Writers fill unused fields as they like, and readers mind few of them. So the tables are read tolerantly here, and where readers find different
-//! bytes for a stream, each of them gets them: by the header's limit for short streams or by the usual one, by sizes of 32 bits or of 64. Streams
-//! that no storage lists are handed over as well.
+//! Writers fill unused fields as they like, and readers mind few of them. So the tables are read tolerantly
+//! here, and where readers find different bytes for a stream, each of them gets them: by the header's limit
+//! for short streams or by the usual one, by sizes of 32 bits or of 64. Streams that no storage lists are
+//! handed over as well.
 
 mod copy;
 mod directory;
@@ -118,14 +120,15 @@ impl File<'_> {
 
 const COPY_BYTES: usize = 64 * 1024;
 
-/// Whether a stream is in the mini stream, and its size. Files of version 3 may have anything in the upper half of a size.
+/// Returns whether a stream is in the mini stream, and its size. Files of version 3 may have anything in the
+/// upper half of a size.
 fn readings(size_bytes: u64, cutoff_bytes: u64) -> BTreeSet<(bool, u64)> {
     let sizes = [size_bytes & u64::from(u32::MAX), size_bytes];
     let cutoffs = [cutoff_bytes, USUAL_CUTOFF_BYTES];
     sizes.into_iter().flat_map(|size| cutoffs.map(|cutoff| (size < cutoff, size))).collect()
 }
 
-/// Whether readers take a stream for a package. They go by its name, in whatever case.
+/// Returns whether readers take a stream for a package. They go by its name, in whatever case.
 fn is_package(name: &str) -> bool {
     name.eq_ignore_ascii_case("\u{1}Ole10Native")
 }

@@ -1,7 +1,9 @@
-//! Compressed RTF, as Outlook keeps bodies in messages and in TNEF ([MS-OXRTFCP]): LZ77 with a window of 4 KiB that begins with usual RTF.
+//! Decodes compressed RTF, in which Outlook keeps bodies of messages ([MS-OXRTFCP]): LZ77 with a window of 4
+//! KiB that begins with usual RTF.
 //!
-//! Readers differ where a reference points to a place in the window that nothing was written to, on the line break in it, and on whether the end
-//! mark or the size ends the text: each reading is handed over where there is a difference.
+//! Readers differ where a reference points to a place in the window that nothing was written to, on the line
+//! break in it, and on whether the end mark or the size ends the text: each reading is handed over where
+//! there is a difference.
 
 use std::io::{self, BufRead, Read};
 
@@ -16,8 +18,9 @@ const COMPRESSED: &[u8] = b"LZFu";
 const STORED: &[u8] = b"MELA";
 
 const WINDOW_BYTES: usize = 4096;
-const WINDOW_START: &[u8] = b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \
-    \\fscript \\fdecor MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par \
+const WINDOW_START: &[u8] = b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}\
+    {\\f0\\fnil \\froman \\fswiss \\fmodern \\fscript \\fdecor MS Sans SerifSymbolArialTimes New RomanCourier\
+    {\\colortbl\\red0\\green0\\blue0\r\n\\par \
     \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx";
 
 const WINDOW_CR_AT: usize = 168;
@@ -79,7 +82,8 @@ struct Text {
     window: Vec<u8>,
     /// How many bytes the window has taken, with those that it begins with.
     n_written: usize,
-    /// Which of the next eight items are references, the next one in the lowest bit; how many of them there are.
+    /// Which of the next eight items are references, the next one in the lowest bit; how many of them there
+    /// are.
     flags: u8,
     n_flags: u8,
     /// What is still to be copied: from where, how much.
@@ -219,7 +223,8 @@ mod tests {
 
     #[test]
     fn copies_overlap_and_wrap() {
-        // A letter, and 17 times the same: what is copied is copied again. 300 times, the window has been around.
+        // A letter, and 17 times the same: what is copied is copied again. 300 times, the window has been
+        // around.
         let run = [&b"\x06x"[..], &[0x0c, 0xff], &[0x0d, 0x0f]].concat();
         assert_eq!(handed(COMPRESSED, 35, &run), ["x".repeat(35)]);
         let around = [b"\0abcdefgh".repeat(512), vec![1, 0x0c, 0xf6]].concat();

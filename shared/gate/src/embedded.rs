@@ -1,162 +1,113 @@
-//! Containers that begin in the middle of other data: self-extracting programs, installers, pictures with an archive behind them.
+//! Finds containers that begin in the middle of other data: self-extracting programs, installers, pictures
+//! with an archive behind them.
 //!
-//! 7-Zip finds them anywhere, and every zip reader goes by the file's end. ClamAV finds some. What unpacks is handed to the engine;
-//! four bytes of a signature are not taken for a container, since programs that read archives hold them.
+//! 7-Zip finds them anywhere, and every zip reader goes by the file's end. ClamAV finds some. What unpacks is
+//! handed to the engine; four bytes of a signature are not taken for a container, since programs that read
+//! archives hold them.
+
+mod signatures;
 
 use std::io;
-use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
 use domain::verdict::Unscannable;
 
 use crate::ask::{self, Asked};
 use crate::blob::{Blob, SEARCH_WINDOW, to_u64, to_usize};
 use crate::fields::Fields as _;
 use crate::format::{BOTH_OPEN, LIBARCHIVE_OPENS, NONE_OPENS, SEVEN_ZIP_OPENS};
-use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
+use crate::format::{ZIP_END, ZIP_LOCAL};
 use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_lha_member, is_rar};
 use crate::opener::Program;
+use crate::survey::Survey;
 use crate::text_encoding::address;
 use crate::walk::{Damage, Reach, Stop, Walk, Walked, refuse};
 use crate::{cabinet, iso, openpgp, seven_zip, stream, tar, zip};
 
+pub(crate) use signatures::{ARMOR, Signatures};
+
+use signatures::{Heads, Signature};
+
 /// The longest header that is looked at behind a signature: an ARJ header, a tar block.
-const HEADER: usize = 4 * 1024;
-/// `ustar` stands this far into a tar header, the method this far into an LHA header, the volume descriptor this far into an image.
+pub(crate) const HEADER: usize = 4 * 1024;
+/// `ustar` stands this far into a tar header, the method this far into an LHA header, the volume descriptor
+/// this far into an image.
 const USTAR_AT: u64 = 257;
 const LHA_METHOD_AT: u64 = 2;
 const DESCRIPTOR_AT: u64 = 16 * 2048;
 
-const ARMOR: &[u8] = b"-BEGIN ";
-
-const SIGNATURES: &[(&[u8], Kind)] = &[
-    (ZIP_LOCAL, Kind::Zip),
-    (ZIP_END, Kind::ZipEnd),
-    (SEVEN_ZIP, Kind::SevenZip),
-    (CABINET, Kind::Cabinet),
-    (XZ, Kind::Xz),
-    (GZIP_DEFLATE, Kind::Gzip),
-    (b"BZh", Kind::Bzip2),
-    (b"ustar", Kind::Tar),
-    (RAR, Kind::Rar),
-    (b"\x60\xea", Kind::Arj),
-    (b"MSWIM\0\0\0", Kind::Wim),
-    (b"07070", Kind::Cpio),
-    (b"!<arch>\n", Kind::Ar),
-    (b"-lh", Kind::Lha),
-    (b"-lz", Kind::Lha),
-    (b"-pm", Kind::Lha),
-    (b"\x01CD001\x01\0", Kind::Iso),
-    (b"\xca\xfe\xba\xbe\0\0\0", Kind::MachO),
-    (b"\xca\xfe\xba\xbf\0\0\0", Kind::MachO),
-    (ARMOR, Kind::Armor),
-    (b"BEGIN PGP ", Kind::Armor),
-    (b"data:", Kind::Address),
-    (b"DATA:", Kind::Address),
-];
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    Zip,
-    ZipEnd,
-    SevenZip,
-    Cabinet,
-    Xz,
-    Gzip,
-    Bzip2,
-    Tar,
-    Rar,
-    Arj,
-    Wim,
-    Cpio,
-    Ar,
-    Lha,
-    Iso,
-    MachO,
-    /// Several blocks make one message, so the first one stands for all.
-    Armor,
-    /// A `data:` address.
-    Address,
-}
-
 /// Follows every plausible signature.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    tar::walk_blocks(walk, blob, tar::Headers::WithoutMagic, depth)?;
-    let (mut at, mut done_to, mut has_armor) = (0u64, 0u64, false);
-    while at < blob.size_bytes() {
-        let window = blob.bytes_at(at, SEARCH_WINDOW + HEADER)?;
-        let mut from = 0;
-        while let Some((start, kind)) =
-            next_signature(&window, from).filter(|(start, _)| *start < SEARCH_WINDOW)
-        {
-            let found_at = at + to_u64(start);
-            if kind == Kind::Armor {
-                if !std::mem::replace(&mut has_armor, true) {
-                    openpgp::walk_armor(walk, blob, found_at, depth)?;
-                }
-                from = start + 1;
-                continue;
-            }
-            let head = &window[start..(start + HEADER).min(window.len())];
-            let n_bytes = follow(walk, blob, found_at, head, kind, depth)?;
-            done_to = done_to.max(found_at + n_bytes);
-            // From the next byte on: one signature can begin within another, as in `07070701`.
-            from = start + to_usize(n_bytes.max(1));
+    walk_surveyed(walk, blob, Survey::of(blob)?, depth)
+}
+
+/// The same for a blob that has been surveyed.
+pub(crate) fn walk_surveyed(walk: &mut Walk<'_>, blob: &Blob, survey: Survey, depth: u32) -> Walked {
+    if let Some(block_at) = survey.tar_block_at {
+        tar::walk_blocks_without_magic(block_at, walk, blob, depth)?;
+    }
+    let (mut signatures, mut heads) = (survey.signatures, Heads::new(blob));
+    let (mut from, mut has_armor) = (0, false);
+    while let Some((at, signature)) = signatures.next(blob, from)? {
+        // From the next byte on: one signature can begin within another, as in `07070701`.
+        from = at + 1;
+        if signature != Signature::Armor {
+            from = at + follow(walk, blob, at, heads.head(at)?, signature, depth)?.max(1);
+        } else if !std::mem::replace(&mut has_armor, true) {
+            openpgp::walk_armor(walk, blob, at, depth)?;
         }
-        at = (at + to_u64(SEARCH_WINDOW)).max(done_to);
     }
     Ok(())
 }
 
-fn next_signature(window: &[u8], from: usize) -> Option<(usize, Kind)> {
-    #[expect(clippy::expect_used, reason = "it fails for more patterns than memory holds, or never")]
-    static SEARCHER: LazyLock<AhoCorasick> = LazyLock::new(|| {
-        let signatures = SIGNATURES.iter().map(|(signature, _)| signature);
-        let searcher = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(signatures);
-        searcher.expect("a handful of short patterns")
-    });
-    let hit = SEARCHER.find(Input::new(window).span(from.min(window.len())..window.len()))?;
-    Some((hit.start(), SIGNATURES[hit.pattern().as_usize()].1))
-}
-
 /// Returns how many bytes the container takes; 0 when there is none.
-fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, depth: u32) -> Walked<u64> {
+fn follow(
+    walk: &mut Walk<'_>,
+    blob: &Blob,
+    at: u64,
+    head: &[u8],
+    signature: Signature,
+    depth: u32,
+) -> Walked<u64> {
     let rest = blob.tail(at);
-    match kind {
-        Kind::Zip => zip::walk_streamed(walk, &rest, depth),
-        Kind::ZipEnd => match zip_end(blob, at, head)? {
+    match signature {
+        Signature::Zip => zip::walk_streamed(walk, &rest, depth),
+        Signature::ZipEnd => match zip_end(blob, at, head)? {
             Some(ends_at) => zip::walk_behind(walk, &blob.slice(0, ends_at), depth).map(|_| ends_at - at),
             None => Ok(0),
         },
-        Kind::SevenZip => match seven_zip::announced_size(head).filter(|size| *size <= rest.size_bytes()) {
-            Some(size) => {
-                // Where it stands in other data, no opener is asked to use a password.
-                let walked = seven_zip::walk(walk, &rest.slice(0, size), depth, Reach::Handed);
-                walked.map_err(Stop::without_password).map(|()| size)
+        Signature::SevenZip => {
+            match seven_zip::announced_size(head).filter(|size| *size <= rest.size_bytes()) {
+                Some(size) => {
+                    // Where it stands in other data, no opener is asked to use a password.
+                    let walked = seven_zip::walk(walk, &rest.slice(0, size), depth, Reach::Handed);
+                    walked.map_err(Stop::without_password).map(|()| size)
+                }
+                None => Ok(0),
             }
-            None => Ok(0),
-        },
+        }
         // cabextract takes one that is cut by less than a folder's header.
-        Kind::Cabinet => match cabinet_size(head).filter(|size| *size < rest.size_bytes() + 32) {
+        Signature::Cabinet => match cabinet_size(head).filter(|size| *size < rest.size_bytes() + 32) {
             Some(size) => cabinet::walk(walk, &rest.slice(0, size), depth, Reach::Handed).map(|()| size),
             None => Ok(0),
         },
-        Kind::Xz => follow_stream(walk, &rest, depth, stream::xz),
-        Kind::Gzip if head.u8_at(3) & 0xe0 == 0 => follow_stream(walk, &rest, depth, stream::gzip),
-        Kind::Bzip2 if is_bzip2(head) => follow_stream(walk, &rest, depth, stream::bzip2),
-        Kind::Tar => match at.checked_sub(USTAR_AT) {
+        Signature::Xz => follow_stream(walk, &rest, depth, stream::xz),
+        Signature::Gzip if head.u8_at(3) & 0xe0 == 0 => follow_stream(walk, &rest, depth, stream::gzip),
+        Signature::Bzip2 if is_bzip2(head) => follow_stream(walk, &rest, depth, stream::bzip2),
+        Signature::Tar => match at.checked_sub(USTAR_AT) {
             Some(start) => {
                 let n_bytes = tar::walk_embedded(walk, &blob.tail(start), depth)?;
                 Ok(n_bytes.saturating_sub(USTAR_AT))
             }
             None => Ok(0),
         },
-        Kind::Rar if is_rar(head) => open(walk, &rest, depth, LIBARCHIVE_OPENS, "RAR in other data"),
-        Kind::Arj if is_arj(head) => open(walk, &rest, depth, SEVEN_ZIP_OPENS, "ARJ in other data"),
-        Kind::Wim if head.u32_le(8) == 208 => open(walk, &rest, depth, SEVEN_ZIP_OPENS, "WIM in other data"),
-        Kind::Cpio if is_cpio(&rest)? => open(walk, &rest, depth, BOTH_OPEN, "cpio in other data"),
-        Kind::Ar if head.at(66, 2) == b"`\n" => open(walk, &rest, depth, BOTH_OPEN, "ar in other data"),
-        Kind::Lha => match at.checked_sub(LHA_METHOD_AT) {
+        Signature::Rar if is_rar(head) => open(walk, &rest, depth, LIBARCHIVE_OPENS, "RAR in other data"),
+        Signature::Arj if is_arj(head) => open(walk, &rest, depth, SEVEN_ZIP_OPENS, "ARJ in other data"),
+        Signature::Wim if head.u32_le(8) == 208 => {
+            open(walk, &rest, depth, SEVEN_ZIP_OPENS, "WIM in other data")
+        }
+        Signature::Cpio if is_cpio(&rest)? => open(walk, &rest, depth, BOTH_OPEN, "cpio in other data"),
+        Signature::Ar if head.at(66, 2) == b"`\n" => open(walk, &rest, depth, BOTH_OPEN, "ar in other data"),
+        Signature::Lha => match at.checked_sub(LHA_METHOD_AT) {
             Some(start) if is_lha_member(&blob.bytes_at(start, HEADER)?) => {
                 // PMarc's methods none of them knows.
                 let opened_by = if head.starts_with(b"-pm") { NONE_OPENS } else { BOTH_OPEN };
@@ -164,11 +115,11 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
             }
             _ => Ok(0),
         },
-        Kind::Iso => match at.checked_sub(DESCRIPTOR_AT) {
+        Signature::Iso => match at.checked_sub(DESCRIPTOR_AT) {
             Some(start) => iso::walk_embedded(walk, &blob.tail(start), depth).map(|()| 0),
             None => Ok(0),
         },
-        Kind::Address => match address::data_at(head) {
+        Signature::Address => match address::data_at(head) {
             Some(data_at) => {
                 walk.reading(&mut address::decoded(&rest.tail(to_u64(data_at))), depth)?;
                 Ok(0)
@@ -176,24 +127,25 @@ fn follow(walk: &mut Walk<'_>, blob: &Blob, at: u64, head: &[u8], kind: Kind, de
             None => Ok(0),
         },
         // A Java class has its version here, which has never been below 45.
-        Kind::MachO if (1..45).contains(&head.u8_at(7)) => {
+        Signature::MachO if (1..45).contains(&head.u8_at(7)) => {
             walk.count_attempt()?;
             ask::ask(walk, &rest, None, depth).map(|_| 0)
         }
-        Kind::Armor
-        | Kind::Gzip
-        | Kind::Bzip2
-        | Kind::MachO
-        | Kind::Rar
-        | Kind::Arj
-        | Kind::Wim
-        | Kind::Cpio
-        | Kind::Ar => Ok(0),
+        Signature::Armor
+        | Signature::Gzip
+        | Signature::Bzip2
+        | Signature::MachO
+        | Signature::Rar
+        | Signature::Arj
+        | Signature::Wim
+        | Signature::Cpio
+        | Signature::Ar => Ok(0),
     }
 }
 
-/// Has the openers unpack what begins here. It has been seen to be more than a signature: what none of them opens is refused, unless one that opens
-/// its kind says that it is none, such as the header of a member amid an archive.
+/// Has the openers unpack what begins here. It has been seen to be more than a signature: what none of them
+/// opens is refused, unless one that opens its kind says that it is none, such as the header of a member amid
+/// an archive.
 fn open(
     walk: &mut Walk<'_>,
     rest: &Blob,
@@ -210,13 +162,11 @@ fn open(
 
 /// Finds armor in a container, between its members or in a comment.
 pub(crate) fn walk_armor(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    let mut at = 0;
-    while at < blob.size_bytes() {
-        let window = blob.bytes_at(at, SEARCH_WINDOW + ARMOR.len())?;
-        if let Some(hit) = memchr::memmem::find(&window, ARMOR) {
+    let mut windows = blob.windows(0, ARMOR.len());
+    while let Some((at, window)) = windows.next_window()? {
+        if let Some(hit) = memchr::memmem::find(window, ARMOR) {
             return openpgp::walk_armor(walk, blob, at + to_u64(hit), depth);
         }
-        at += to_u64(SEARCH_WINDOW);
     }
     Ok(())
 }
@@ -263,7 +213,8 @@ fn follow_stream(
     Ok(reader.position())
 }
 
-/// Every zip reader looks for the end record near the end, whatever comes before it. Returns what is not part of the zip.
+/// Every zip reader looks for the end record near the end, whatever comes before it. Returns what is not part
+/// of the zip.
 pub(crate) fn walk_zip_at_end(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Vec<Blob>> {
     let Some(ends_at) = zip_at_end(blob)? else { return Ok(vec![blob.clone()]) };
     let zip_and_before = blob.slice(0, ends_at);
@@ -281,7 +232,9 @@ fn zip_at_end(blob: &Blob) -> io::Result<Option<u64>> {
     const TAIL: u64 = 128 * 1024;
     let tail_at = blob.size_bytes().saturating_sub(TAIL);
     let tail = blob.bytes_at(tail_at, to_usize(TAIL))?;
-    for hit in memchr::memmem::rfind_iter(&tail, ZIP_END) {
+    // The search from the start is several times as fast as that from the end.
+    let hits = memchr::memmem::find_iter(&tail, ZIP_END).collect::<Vec<_>>();
+    for hit in hits.into_iter().rev() {
         let ends_at = zip_end(blob, tail_at + to_u64(hit), &tail[hit..])?;
         if ends_at.is_some() {
             return Ok(ends_at);
@@ -290,7 +243,8 @@ fn zip_at_end(blob: &Blob) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
-/// Where the zip ends whose end record stands at `at`, if that points at a directory. Programs that read zips hold the signature alone.
+/// Where the zip ends whose end record stands at `at`, if that points at a directory. Programs that read zips
+/// hold the signature alone.
 fn zip_end(blob: &Blob, at: u64, record: &[u8]) -> io::Result<Option<u64>> {
     let begins = |n_bytes_before: u64, magic: &[u8]| match at.checked_sub(n_bytes_before) {
         Some(at) => blob.bytes_at(at, 4).map(|bytes| bytes == magic),

@@ -1,4 +1,5 @@
-//! lzip and lz4 files whose first stream is empty: libarchive stops there, other programs go on.
+//! Hands the next stream of lzip and lz4 files whose first one is empty: libarchive stops there, other
+//! programs continue.
 
 use crate::blob::{Blob, to_u64};
 use crate::walk::{Walk, Walked};

@@ -1,4 +1,4 @@
-//! Which documents are encrypted though their container is not?
+//! Recognises encrypted documents in containers that are not encrypted.
 
 use domain::verdict::Unscannable;
 
@@ -22,7 +22,8 @@ pub(crate) fn refuse_protected_document(member_name: &[u8], member: &Blob) -> Wa
     if is_encrypted { refuse(Unscannable::Encrypted, "an encrypted document") } else { Ok(()) }
 }
 
-/// EPUBs obfuscate embedded fonts by one of two public methods (EPUB 3.3, section 4.5); all else is digital rights management.
+/// EPUBs obfuscate embedded fonts by one of two public methods (EPUB 3.3, section 4.5); all else is digital
+/// rights management.
 fn encrypts_more_than_fonts(text: &[u8]) -> bool {
     const METHOD: &[u8] = b"EncryptionMethod";
     const FONTS: [&[u8]; 2] = [b"http://www.idpf.org/2008/embedding", b"http://ns.adobe.com/pdf/enc#RC"];

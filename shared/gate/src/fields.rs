@@ -1,4 +1,5 @@
-//! Little numbers at places in a record; out of range is zero, so that a cut record never equals a whole one.
+//! Reads numbers at offsets of a record. A number out of range is zero, so that a cut record never equals a
+//! whole one.
 
 /// Reads numbers from a record.
 pub(crate) trait Fields {

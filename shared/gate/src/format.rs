@@ -1,4 +1,4 @@
-//! What does a blob claim to be, by its first bytes?
+//! Recognises what a blob claims to be by its first bytes.
 
 use std::io;
 
@@ -26,7 +26,7 @@ pub(crate) enum Format {
     Compound,
     Mail,
     Pdf,
-    /// Several of these at once.
+    /// Several of these: readers choose differently.
     Ambiguous,
     /// Only openers open it.
     Foreign(Foreign),
@@ -58,12 +58,14 @@ impl Format {
         }
     }
 
-    /// Whether what the gate finds malformed may be sound to the readers of this kind, if they agree on it.
+    /// Returns whether what the gate finds malformed may be sound to the readers of this kind, if they agree
+    /// on it.
     pub(crate) fn has_second_opinion(self) -> bool {
         self.kind().is_some() && !matches!(self, Self::Compound | Self::Lzop | Self::Http)
     }
 
-    /// Whether bytes that the walk did not account for may be there: 7-Zip finds archives anywhere in them.
+    /// Returns whether bytes that the walk did not account for may be there: 7-Zip finds archives anywhere in
+    /// them.
     pub(crate) fn may_hide_containers(self) -> bool {
         matches!(self, Self::Other | Self::Pdf | Self::Compound | Self::Mail | Self::Http)
     }
@@ -82,7 +84,7 @@ const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Foreign {
     pub(crate) name: &'static str,
-    /// Whoever of these says that it is no archive knows better than a signature.
+    /// The programs whose answer that it is no archive counts for more than a signature.
     pub(crate) opened_by: &'static [Program],
 }
 
@@ -91,8 +93,8 @@ pub(crate) const LIBARCHIVE_OPENS: &[Program] = &[Program::Libarchive];
 pub(crate) const BOTH_OPEN: &[Program] = &[Program::SevenZip, Program::Libarchive];
 pub(crate) const NONE_OPENS: &[Program] = &[];
 
-/// Signatures of containers that the gate does not walk, and where they stand. The engine opens a few of these (ARJ, CHM, cpio, DMG,
-/// XAR), but nothing here could say whether it saw all of one.
+/// Signatures of containers that the gate does not walk, and where they stand. The engine opens a few of
+/// these (ARJ, CHM, cpio, DMG, XAR), but the gate cannot tell whether it saw the whole of one.
 const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0, b"PK\x07\x08PK\x03\x04", Foreign { name: "split zip", opened_by: SEVEN_ZIP_OPENS }),
     (0, b"PK00PK\x03\x04", Foreign { name: "split zip", opened_by: SEVEN_ZIP_OPENS }),
@@ -195,7 +197,7 @@ pub(crate) fn sniff(blob: &Blob) -> io::Result<Format> {
     })
 }
 
-/// Whether a blob is text, to its end or for as far as counts: then a signature at its start is a word in it.
+/// Returns whether the start of a blob is text. A signature at the start of a text is a word.
 pub(crate) fn is_text(blob: &Blob) -> io::Result<bool> {
     let head = blob.bytes_at(0, HEAD_BYTES)?;
     // A character may be cut at the end.
@@ -212,7 +214,8 @@ fn is_control(byte: u8) -> bool {
     matches!(byte, 0..=8 | 11 | 14..=26 | 28..=31 | 127)
 }
 
-/// Whether a blob is text that begins as programs for Windows do. It is no program: what would be the place of the real header lies behind its end.
+/// Returns whether a blob is text that begins like a program for Windows. It is none: the offset at which the
+/// real header would stand is beyond its end.
 pub(crate) fn is_text_like_program(blob: &Blob) -> io::Result<bool> {
     const HEADER_AT: usize = 0x3c;
     let head = blob.bytes_at(0, HEADER_AT + 4)?;
@@ -257,8 +260,8 @@ pub(crate) fn is_arj(bytes: &[u8]) -> bool {
         && crc32fast::hash(header) == bytes.u32_le(4 + n_header)
 }
 
-/// What gzip(1) unpacks beside its own format: `1F 9E`, with a header like that of `1F 8B`, and pack's `1F 1E`, a size and the number of
-/// lengths of codes, 24 at most.
+/// What gzip(1) unpacks beside its own format: `1F 9E`, with a header like that of `1F 8B`, and pack's
+/// `1F 1E`, a size and the number of lengths of codes, 24 at most.
 fn is_old_gzip(head: &[u8]) -> bool {
     let is_old = head.starts_with(b"\x1f\x9e\x08") && head.u8_at(3) & 0xe0 == 0;
     let is_pack = head.starts_with(b"\x1f\x1e") && (1..=24).contains(&head.u8_at(6)) && head.len() > 8;
@@ -280,8 +283,9 @@ fn is_partitioned(head: &[u8]) -> bool {
         && !entries.iter().all(is_empty)
 }
 
-/// The parameters of a FAT volume, each in its range (Microsoft, "FAT: General Overview of On-Disk Format", boot sector). mtools reads volumes without
-/// the mark at the sector's end, or without a jump at its start, which 7-Zip does not.
+/// The parameters of a FAT volume, each in its range (Microsoft, "FAT: General Overview of On-Disk Format",
+/// boot sector). mtools reads volumes without the mark at the sector's end, or without a jump at its start,
+/// which 7-Zip does not.
 fn is_fat(head: &[u8]) -> bool {
     let (bytes_per_sector, sectors_per_cluster) = (head.u16_le(11), head.u8_at(13));
     let n_sectors = u32::from(head.u16_le(19)).max(head.u32_le(32));
@@ -294,8 +298,9 @@ fn is_fat(head: &[u8]) -> bool {
         && n_sectors > 0
 }
 
-/// Whether a cpio member begins here in one of its two text forms: digits, and a name that ends where they say. Its last byte is a zero, so
-/// that text of digits alone never passes. Its kind of file counts for nothing: programs unpack what they do not know.
+/// Returns whether a cpio member begins here in one of its two text forms: digits, and a name that ends where
+/// they say. Its last byte is a zero, so that text of digits alone never passes. Its kind of file counts for
+/// nothing: programs unpack what they do not know.
 pub(crate) fn is_cpio(blob: &Blob) -> io::Result<bool> {
     // The longest path of Linux.
     const MAX_NAME: usize = 4096;
@@ -319,8 +324,9 @@ fn is_lha(bytes: &[u8]) -> bool {
         && [&b"-lh"[..], b"-lz", b"-pm"].iter().any(|start| method.starts_with(start))
 }
 
-/// Whether the header of an LHA member stands here: its length, the sum of its bytes, the method, and in its place the header's level. (Levels
-/// 0 and 1; level 2 has a longer length instead of the sum, level 3 a word size of 4.)
+/// Returns whether the header of an LHA member stands here: its length, the sum of its bytes, the method, and
+/// in its place the header's level. (Levels 0 and 1; level 2 has a longer length instead of the sum, level 3
+/// a word size of 4.)
 pub(crate) fn is_lha_member(bytes: &[u8]) -> bool {
     let n_header = usize::from(bytes.u8_at(0));
     let header = bytes.at(2, n_header);
@@ -335,7 +341,8 @@ pub(crate) fn is_lha_member(bytes: &[u8]) -> bool {
     is_lha(bytes) && is_level
 }
 
-/// Whether a RAR header with a right checksum follows the signature. Programs that read RAR hold the signature alone.
+/// Returns whether a RAR header with a right checksum follows the signature. Programs that read RAR hold the
+/// signature alone.
 pub(crate) fn is_rar(bytes: &[u8]) -> bool {
     let version_4 = bytes.at(6, 1) == [0] && bytes.u8_at(9) == 0x73 && {
         let n_header = usize::from(bytes.u16_le(12));
@@ -353,8 +360,8 @@ pub(crate) fn is_rar(bytes: &[u8]) -> bool {
     bytes.starts_with(RAR) && (version_4 || version_5)
 }
 
-/// How much of a cabinet its own header says it is; `None` when the header is not one. As cabextract has it, to which it does not matter what stands
-/// where zeros should, and which version it is.
+/// How much of a cabinet its own header says it is; `None` when the header is not one. As cabextract has it,
+/// to which it does not matter what stands where zeros should, and which version it is.
 pub(crate) fn cabinet_size(bytes: &[u8]) -> Option<u64> {
     const HEADER_BYTES: u32 = 36;
     let (size, files_at) = (bytes.u32_le(8), bytes.u32_le(16));

@@ -1,4 +1,5 @@
-//! HTTP messages as programs save them, and web archives hold them (RFC 9112): a header in lines, and a body that may be in chunks or packed.
+//! Walks HTTP messages as programs save them and web archives hold them (RFC 9112): a header in lines, and a
+//! body that may be in chunks or packed.
 //!
 //! Programs write the body as it was sent, without its chunks, or unpacked.
 
@@ -8,7 +9,7 @@ use crate::blob::{Blob, to_u64, to_usize};
 use crate::fields::Fields as _;
 use crate::walk::{Walk, Walked, malformed};
 
-/// Whether a response begins here.
+/// Returns whether a response begins here.
 pub(crate) fn begins(blob: &Blob) -> io::Result<bool> {
     let start = blob.bytes_at(0, 6)?;
     Ok(start.starts_with(b"HTTP/") && start.u8_at(5).is_ascii_digit())
@@ -46,7 +47,8 @@ pub(crate) fn walk(walk: &mut Walk<'_>, message: &Blob, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Whether the header at the start says how its body is encoded in the way that mails do, or has other ends of lines than readers agree on.
+/// Returns whether the header at the start says how its body is encoded in the way that mails do, or has
+/// other ends of lines than readers agree on.
 pub(crate) fn has_fields_of_mail(blob: &Blob) -> io::Result<bool> {
     let bytes = header_at(blob, 0)?.to_ascii_lowercase();
     let Some(header) = Lines::read(&bytes).map(|header| header.bytes) else { return Ok(true) };
@@ -78,7 +80,7 @@ impl<'a> Lines<'a> {
         Some(Self { bytes: &bytes[..n_bytes], n_bytes })
     }
 
-    /// Whether all lines end in the same way. If not, readers find different ends of the header.
+    /// Returns whether all lines end in the same way. If not, readers find different ends of the header.
     pub(crate) fn are_uniform(&self) -> bool {
         let n_returns = memchr::memmem::find_iter(self.bytes, b"\r\n").count();
         n_returns == 0 || n_returns == memchr::memchr_iter(b'\n', self.bytes).count()

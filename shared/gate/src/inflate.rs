@@ -1,4 +1,5 @@
-//! What comes out of a deflate stream, up to the last byte before damage. `flate2` keeps what it had written when it finds the damage.
+//! Decodes a deflate stream up to the last byte before damage. `flate2` withholds what it has written when it
+//! finds the damage.
 
 use std::io::{self, BufRead, Read};
 

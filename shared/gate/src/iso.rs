@@ -1,4 +1,5 @@
-//! ISO 9660: every directory tree of the image (plain, and Joliet beside it), and the extents that they name (ECMA-119).
+//! Walks ISO 9660: every directory tree of the image (plain, and Joliet beside it), and the extents that they
+//! name (ECMA-119).
 
 use std::collections::BTreeSet;
 
@@ -30,7 +31,8 @@ pub(crate) fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Wal
     walk_trees(walk, blob, depth).map(drop)
 }
 
-/// Hands every file: the engine reads one tree of several, and none where the image begins like something else. Returns the size of the volume.
+/// Hands every file: the engine reads one tree of several, and none where the image begins like something
+/// else. Returns the size of the volume.
 fn walk_trees(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<u64> {
     let mut files = BTreeSet::new();
     let volume = read_volume(blob)?;
@@ -92,8 +94,9 @@ fn read_volume(blob: &Blob) -> Walked<Volume> {
     }
 }
 
-/// The programs that a computer starts from the image; no directory need name them, and 7-Zip shows them as files. (El Torito
-/// 1.0: entries of 32 bytes; where each begins is plain, how long it is depends on what it pretends to be.)
+/// The programs that a computer starts from the image; no directory need name them, and 7-Zip shows them as
+/// files. (El Torito 1.0: entries of 32 bytes; where each begins is plain, how long it is depends on what it
+/// pretends to be.)
 fn boot_images(blob: &Blob, catalog: Option<u64>) -> Walked<Vec<Blob>> {
     const ENTRY: usize = 32;
     const BOOTABLE: u8 = 0x88;

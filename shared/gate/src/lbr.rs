@@ -1,4 +1,5 @@
-//! LBR, CP/M's library: a directory of entries of 32 bytes, the first of which is its own, and members in sectors of 128 bytes.
+//! Unpacks LBR, CP/M's library: a directory of entries of 32 bytes, the first of which is its own, and
+//! members in sectors of 128 bytes.
 
 use crate::blob::{Blob, to_usize};
 use crate::fields::Fields as _;

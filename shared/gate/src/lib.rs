@@ -1,18 +1,21 @@
-//! Would the engine look at all of it? What archives and containers really hold, before the engine is asked.
+//! Inspects the structure of a file before the engine scans it: unpacks every container, and refuses what the
+//! engine would not see as a whole.
 //!
-//! ClamAV 1.4 answers `OK` for much that it never unpacked, even with every alert on: concatenated and hidden zips,
-//! headers that disagree, second streams, methods and formats that it does not know, members cut at a limit. The gate walks
-//! every container that it knows, down to the innermost, and comes to one of three conclusions about each:
+//! ClamAV 1.4 answers `OK` for much that it never unpacked, even with every alert on: concatenated and hidden
+//! zips, headers that disagree, second streams, unknown methods and formats, members cut at a limit. The gate
+//! walks every container that it knows, down to the innermost, and comes to one of three conclusions about
+//! each:
 //!
 //! - the engine **follows** it: every byte is accounted for, in the one way that all readers agree on;
-//! - it is sound, but the engine may not follow it (a zip behind a program, ZIP64, a second gzip stream): its members are
-//!   **handed** to the engine, each as a stream of its own;
-//! - it is **refused**: nobody could say that the whole of it was scanned.
+//! - it is sound, but the engine may not follow it (a zip behind a program, ZIP64, a second gzip stream): its
+//!   members are **handed** to the engine, each as a stream of its own;
+//! - it is **refused**: the scan would not cover the whole of it.
 //!
 //! Invariant: a container that the gate cannot walk to its end is refused, never passed.
 //! Invariant: memory is bounded by constants; bytes, members and depth by [`Limits`], across the whole file.
 //!
-//! Decompressors are kept crates; the structure around them is read here, because they normalise away what matters.
+//! The decompressors are maintained crates. The structure around compressed data is read here, because those
+//! crates hide the differences that matter.
 
 mod ar;
 mod arc;
@@ -50,6 +53,7 @@ mod scratch;
 mod seven_zip;
 mod shar;
 mod stream;
+mod survey;
 mod tar;
 mod text_encoding;
 mod tnef;
@@ -100,18 +104,21 @@ pub struct Inspection {
     pub refusal: Option<Refusal>,
     /// Members that the engine must be given by themselves: without them its answer covers only a part.
     pub handed: Vec<Blob>,
-    /// The file is a text that begins with `MZ`, as programs for Windows do: to the engine it is a broken one. It is handed as the text that it
-    /// is besides, so that nothing hides behind that finding.
+    /// The file is a text that begins with `MZ`, as programs for Windows do. The engine reports a broken
+    /// program, so it is also given the file as text: nothing hides behind that finding.
     pub is_text_like_program: bool,
     /// How what is encrypted was decrypted.
     pub decryption: Decryption,
 }
 
 impl Gate {
-    /// Inspects `file` from its start. Members that are too large for memory, and those that are handed over, are kept in `scratch`, an
-    /// empty file. What is encrypted is opened with `password`, if there is one. The `openers` are asked about the file and about every member. An error means that one of the two could not be read or written; whatever the bytes are is an [`Inspection`].
+    /// Inspects `file` from its start. Members that are too large for memory, and those that the engine is
+    /// given, are kept in `scratch`, an empty file. `password` opens what is encrypted. The `openers` are
+    /// asked about the file and about every member. Returns an error only if one of the two files cannot be
+    /// read or written; every sequence of bytes has an [`Inspection`].
     ///
-    /// The bytes are hostile: a service calls this in a process of its own, which may crash or be killed (`shared/inspector`).
+    /// The bytes are hostile: a service calls this in a process of its own, which may crash or be killed
+    /// (`shared/inspector`).
     pub fn inspect(
         &self,
         file: &File,
@@ -137,7 +144,7 @@ impl Gate {
             Err(Stop::Refused(refusal) | Stop::Disputed(refusal) | Stop::Locked(refusal)) => Some(refusal),
             Err(Stop::Trouble(error)) => return Err(error),
         };
-        // Half of it is nothing.
+        // A partial decryption does not count.
         let is_whole = refusal.is_none() && !walk.has_left_encrypted;
         let decryption = if is_whole { walk.decryption } else { Decryption::None };
         Ok(Inspection { refusal, handed: walk.into_handed(), is_text_like_program, decryption })

@@ -1,4 +1,5 @@
-//! What is done with a file or a member: walked strictly where the gate knows its kind, shown to every opener, searched for what hides in it.
+//! Looks at a file or a member: walks it strictly where the gate knows its format, asks every opener, and
+//! searches for what hides in it.
 
 use crate::ask::{self, Asked};
 use crate::blob::Blob;
@@ -7,6 +8,7 @@ use crate::format::{Format, SEVEN_ZIP_OPENS, is_text, sniff};
 use crate::ole::active_mime;
 use crate::opener::{Kind, Program};
 use crate::refusal::Refusal;
+use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
     ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, http, iso, lbr,
@@ -20,7 +22,8 @@ impl Walk<'_> {
     pub(crate) fn look(&mut self, blob: &Blob, depth: u32) -> Walked {
         let format = sniff(blob)?;
         let is_in_chunks = std::mem::take(&mut self.is_in_chunks);
-        // Containers are found in other data as well: what is too deep to hold one is not looked at, whatever it is.
+        // Containers are found in other data as well: what is too deep to hold one is not looked at, whatever
+        // it is.
         let max_depth = self.gate.limits.max_depth;
         if depth > max_depth || (format.is_container() && depth == max_depth) {
             return refuse(Unscannable::TooDeep, "containers nested too deeply");
@@ -53,21 +56,25 @@ impl Walk<'_> {
     fn search(&mut self, format: Format, asked: Asked, blob: &Blob, depth: u32) -> Walked {
         // arc(1) does not care what the data is that an archive stands in.
         arc::search(self, blob, depth)?;
-        if !format.may_hide_containers() {
-            embedded::walk_armor(self, blob, depth)?;
-        }
         if format == Format::Zip {
-            return Ok(());
+            return embedded::walk_armor(self, blob, depth);
         }
-        rtf::walk(self, blob, depth)?;
-        compressed_rtf::walk(self, blob, depth)?;
-        active_mime::walk(self, blob, depth)?;
-        tnef::walk(self, blob, depth)?;
         let may_hide = match format {
             // It only looked like one.
             Format::Foreign(_) => asked == Asked::NotAnArchive,
             format => format.may_hide_containers(),
         };
+        if may_hide && !format.may_hide_containers() {
+            embedded::walk_armor(self, blob, depth)?;
+        }
+        let survey = if may_hide { Survey::of(blob)? } else { Survey::of_container(blob)? };
+        if let Some(armor_at) = survey.armor_at {
+            openpgp::walk_armor(self, blob, armor_at, depth)?;
+        }
+        rtf::walk(self, blob, &survey, depth)?;
+        compressed_rtf::walk(self, blob, depth)?;
+        active_mime::walk(self, blob, depth)?;
+        tnef::walk(self, blob, depth)?;
         unopened::refuse_unopened(blob)?;
         if !self.has_one_of(SEVEN_ZIP_OPENS) {
             unopened::refuse_without_seven_zip(blob)?;
@@ -79,12 +86,12 @@ impl Walk<'_> {
         arc::walk(self, blob, depth)?;
         // GNU tar goes from block to block, on disks as well.
         if matches!(format, Format::Foreign(foreign) if foreign.name == "disk image") {
-            tar::walk_blocks(self, blob, tar::Headers::All, depth)?;
+            tar::walk_blocks(self, blob, depth)?;
         }
         // Poppler looks for objects in anything.
         if may_hide || matches!(format, Format::Ambiguous | Format::Lzop | Format::Warc | Format::Foreign(_))
         {
-            pdf::walk(self, blob, depth)?;
+            pdf::walk(self, blob, &survey, depth)?;
         }
         let is_mail = match format {
             // Without such fields, readers of mail get the body as it is.
@@ -92,14 +99,16 @@ impl Walk<'_> {
             _ => may_hide,
         };
         if is_mail {
-            mail::walk(self, blob, depth)?;
+            mail::walk(self, blob, &survey, depth)?;
         }
-        for rest in embedded::walk_zip_at_end(self, blob, depth)? {
-            if may_hide {
-                embedded::walk(self, &rest, depth)?;
+        let rests = embedded::walk_zip_at_end(self, blob, depth)?;
+        match rests.as_slice() {
+            _ if !may_hide => Ok(()),
+            [whole] if whole.size_bytes() == blob.size_bytes() => {
+                embedded::walk_surveyed(self, blob, survey, depth)
             }
+            rests => rests.iter().try_for_each(|rest| embedded::walk(self, rest, depth)),
         }
-        Ok(())
     }
 
     /// Reads the one structure that all readers of a kind of container agree on, or refuses it.
@@ -128,14 +137,15 @@ impl Walk<'_> {
         }
     }
 
-    /// Asks the openers. What only a signature says is an archive is refused, unless an opener knows better, or it is plain text.
+    /// Asks the openers. What only a signature says is an archive is refused, unless an opener knows better,
+    /// or it is plain text.
     fn ask_about(&mut self, format: Format, walked: Option<Kind>, blob: &Blob, depth: u32) -> Walked<Asked> {
         let asked = ask::ask(self, blob, walked, depth)?;
         if asked == Asked::Given || is_text(blob)? {
             return Ok(asked);
         }
         match format {
-            Format::Ambiguous => refuse(Unscannable::UnsupportedContainer, "two formats at once"),
+            Format::Ambiguous => refuse(Unscannable::UnsupportedContainer, "two formats in one file"),
             Format::Foreign(foreign) if !self.has_one_of(foreign.opened_by) => {
                 refuse(Unscannable::UnsupportedContainer, foreign.name)
             }
@@ -148,7 +158,7 @@ impl Walk<'_> {
     }
 }
 
-/// What a reader that knows more than the gate may get over.
+/// Returns whether a reader that knows more than the gate may overrule the refusal.
 fn may_be_overruled(refusal: &Refusal) -> bool {
     matches!(refusal.reason, Unscannable::Malformed | Unscannable::UnsupportedContainer)
 }

@@ -1,8 +1,10 @@
-//! LZMA streams without a container, `.lzma` and `.lzma86`. Nothing marks them: data with many zeros may look like one. So whatever decodes is
-//! handed to the engine, and the bytes themselves stay what they are.
+//! Decodes LZMA streams without a container, `.lzma` and `.lzma86`. Nothing marks them: data with many zeros
+//! may look like one. So whatever decodes is handed to the engine, and the bytes themselves stay what they
+//! are.
 //!
-//! (LZMA SDK, lzma-specification.txt: a byte of properties, the dictionary's size, the size of the data or all ones, the stream, which begins with
-//! a zero. `.lzma86` has a byte in front: whether the data went through the filter for x86 programs.)
+//! (LZMA SDK, lzma-specification.txt: a byte of properties, the dictionary's size, the size of the data or
+//! all ones, the stream, which begins with a zero. `.lzma86` has a byte in front: whether the data went
+//! through the filter for x86 programs.)
 
 use std::io::{self, Read};
 
@@ -34,7 +36,8 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Unpacks stream after stream, each by itself and all of them joined, as 7-Zip does. Of them, some may be empty.
+/// Unpacks stream after stream, each by itself and all of them joined, as 7-Zip does. Of them, some may be
+/// empty.
 fn walk_streams(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let (mut streams, mut rest) = (Vec::new(), blob.clone());
     while let Some((stream, n_bytes)) = Stream::next(walk, &rest, depth)? {
@@ -62,7 +65,8 @@ struct Stream {
 }
 
 impl Stream {
-    /// Unpacks the stream that begins here. Returns how long its data are. A short one counts only in front of another.
+    /// Unpacks the stream that begins here. Returns how long its data are. A short one counts only in front
+    /// of another.
     fn next(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Option<(Self, u64)>> {
         if let Some(stream) = Self::at_start(blob)? {
             let n_bytes = stream.unpack(walk, depth)?;
@@ -102,7 +106,8 @@ impl Stream {
             return Ok(None);
         }
         let stream = Self { properties, dictionary_bytes, size, data: blob.tail(HEADER) };
-        // One by one: what comes with an error is lost. The dictionary matters only beyond its size, and so not to the first bytes.
+        // One by one: what comes with an error is lost. The dictionary matters only beyond its size, and so
+        // not to the first bytes.
         let decoder = stream.decoder(64 * 1024);
         let n_bytes = decoder
             .map(|mut decoder| (0..FEWEST).take_while(|_| matches!(decoder.read(&mut [0]), Ok(1))).count());

@@ -1,5 +1,5 @@
-//! lzop: members one behind another, each a header and blocks of LZO1X. Neither the engine nor an opener unpacks them; lzop(1) does, and so do
-//! tar, bsdtar and file managers, which run it.
+//! Unpacks lzop: members one behind another, each a header and blocks of LZO1X. Neither the engine nor an
+//! opener unpacks them; lzop(1) does, and so do tar, bsdtar and file managers, which run it.
 
 mod block;
 mod header;
@@ -13,7 +13,8 @@ use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 
 pub(crate) const MAGIC: &[u8] = b"\x89LZO\0\r\n\x1a\n";
 
-/// Hands what the members unpack to, together and one by one: `lzop -dc` writes one stream, `lzop -x` a file for each.
+/// Hands what the members unpack to, together and one by one: `lzop -dc` writes one stream, `lzop -x` a file
+/// for each.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let unpacked = unpack(walk, blob, Filters::Undone, depth)?;
     unpacked.hand(walk, depth)?;

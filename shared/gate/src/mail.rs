@@ -1,7 +1,9 @@
-//! What readers decode in a text: parts of mails, mailbox files, and everything else that is written in letters.
+//! Finds what readers decode in a text: parts of mails, mailbox files, and all other data that is written in
+//! letters.
 //!
-//! Readers of MIME differ in a hundred small ways (RFC 2045 to 2049), and so do those of uuencode. Where two of them read something
-//! differently, both readings are handed over, equal ones once. Nothing is too damaged for that: what decodes is what a reader saves.
+//! Readers of MIME differ in a hundred small ways (RFC 2045 to 2049), and so do those of uuencode. Where two
+//! of them read something differently, both readings are handed over, equal ones once. Nothing is too damaged
+//! for that: what decodes is what a reader saves.
 
 mod boundary;
 mod charset;
@@ -13,8 +15,9 @@ mod tree;
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::blob::{Blob, to_u64};
+use crate::blob::{Blob, to_u64, to_usize};
 use crate::format::has_no_controls;
+use crate::survey::Survey;
 use crate::text_encoding::{self, Encoding, Marks, Runs};
 use crate::walk::{Walk, Walked};
 
@@ -113,6 +116,22 @@ impl Spans {
         self.expect_few()
     }
 
+    /// For another reading of the same text.
+    fn emptied(&self) -> Self {
+        Self { takes_plain: self.takes_plain, breaks: self.breaks, ..Self::new(&self.blob, self.n_most) }
+    }
+
+    /// Adds what was found in another reading.
+    fn extend(&mut self, other: Self) -> Walked {
+        for span in other.ordered {
+            if self.known.insert(span.clone()) {
+                self.ordered.push(span);
+            }
+        }
+        self.plain.extend(other.plain);
+        self.expect_few()
+    }
+
     fn expect_few(&self) -> Walked {
         if to_u64(self.ordered.len() + self.plain.len()) > self.n_most {
             return crate::walk::refuse(
@@ -136,7 +155,7 @@ impl Spans {
     }
 }
 
-/// Whether a blob begins with header fields that make a reader decode what follows.
+/// Returns whether a blob begins with header fields that make a reader decode what follows.
 pub(crate) fn is_header(head: &[u8]) -> bool {
     const FIELDS: [&[u8]; 2] = [b"content-type", b"content-transfer-encoding"];
     let mut has_field = false;
@@ -162,13 +181,11 @@ pub(crate) fn is_header(head: &[u8]) -> bool {
 }
 
 /// Hands over whatever some reader decodes in a blob that is no container, or may be another besides.
-pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32) -> Walked {
     charset::walk_wide_text(walk, blob, depth)?;
     let mut spans = Spans::new(blob, walk.gate.limits.max_members);
     spans.takes_plain = walk.plain_body_depth != Some(depth);
-    if find(blob, Breaks::Any, &mut spans)? {
-        find(blob, Breaks::Lf, &mut spans)?;
-    }
+    let spans = find(blob, survey, spans)?;
     for span in &spans.ordered {
         let body = blob.slice(span.start, span.end - span.start);
         for decoded in text_encoding::hand(walk, &body, span.encoding, depth)? {
@@ -183,8 +200,9 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
         .try_for_each(|(start, end)| hand_plain_body(walk, &blob.slice(*start, end - start), depth))
 }
 
-/// Hands over a body that stands in a text as it is. Nothing is refused for that: what text holds is found where it stands, so only the engine needs
-/// it by itself, and bodies in bodies are found already. Many records look like one message within another.
+/// Hands over a body that stands in a text as it is. Nothing is refused for that: what text holds is found
+/// where it stands, so only the engine needs it by itself, and bodies in bodies are found already. Many
+/// records look like one message within another.
 fn hand_plain_body(walk: &mut Walk<'_>, body: &Blob, depth: u32) -> Walked {
     // Of a line that ends in LF and CR, the CR is the body's to some readers.
     let n_cr = u64::from(body.bytes_at(0, 1)? == b"\r");
@@ -201,47 +219,111 @@ fn hand_plain_body(walk: &mut Walk<'_>, body: &Blob, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Finds all in one pass, and the parts of mails in one more for each way to read them. Returns whether there are other line breaks than LF.
-fn find(blob: &Blob, breaks: Breaks, spans: &mut Spans) -> Walked<bool> {
-    spans.breaks = breaks;
-    let (mut flat, mut runs, mut marks) = (Flat::default(), Runs::of(blob)?, Marks::new(blob, breaks));
-    let mut plain = Plain::new(blob.size_bytes());
-    let mut lines = Lines::new(blob, breaks);
-    while let Some(line) = lines.next_line()? {
-        flat.take(&line, spans)?;
-        plain.take(&line, spans)?;
-        runs.take(&line, spans)?;
-        marks.take(&line, spans)?;
-    }
-    flat.finish(spans)?;
-    plain.finish(spans)?;
-    runs.finish(spans)?;
-    marks.finish(spans)?;
-    if !flat.has_header {
-        return Ok(lines.has_lonely_cr());
-    }
-    let ways: &[Mailbox] = match (flat.has_from_line, flat.has_timeless_from_line) {
-        (false, false) => &[Mailbox::OneMessage],
-        (true, true) => &[Mailbox::OneMessage, Mailbox::Split, Mailbox::SplitAtTimes],
-        (_, _) => &[Mailbox::OneMessage, Mailbox::Split],
-    };
-    for mailbox in ways.iter().copied() {
-        if find_parts(blob, breaks, Tree::new(Pick::All, mailbox), spans)? {
-            find_parts(blob, breaks, Tree::new(Pick::First, mailbox), spans)?;
-            find_parts(blob, breaks, Tree::new(Pick::Last, mailbox), spans)?;
+/// How much of a text is read in one way before it is read in the other: it stays in the processor's cache.
+const STEP: u64 = 256 * 1024;
+
+/// Finds all, in each way to read the lines that makes a difference: where a CR stands alone, it breaks a
+/// line to some readers.
+fn find(blob: &Blob, survey: &Survey, spans: Spans) -> Walked<Spans> {
+    let none = spans.emptied();
+    let mut any = Finder::new(blob, survey, Breaks::Any, spans)?;
+    let mut lf = None;
+    for end in (STEP..).step_by(to_usize(STEP)) {
+        let is_at_end = any.take_lines_before(end)?;
+        if any.lines.has_lonely_cr() {
+            let lf = match &mut lf {
+                Some(lf) => lf,
+                lf => lf.insert(Finder::new(blob, survey, Breaks::Lf, none.emptied())?),
+            };
+            lf.take_lines_before(end)?;
+        }
+        if is_at_end {
+            break;
         }
     }
-    Ok(lines.has_lonely_cr())
+    let mut spans = any.finish(blob)?;
+    if let Some(lf) = lf {
+        spans.extend(lf.finish(blob)?)?;
+    }
+    Ok(spans)
 }
 
-/// Returns whether some header names several boundaries.
-fn find_parts(blob: &Blob, breaks: Breaks, mut tree: Tree, spans: &mut Spans) -> Walked<bool> {
+/// Finds whatever stands in lines, and then the parts of mails, by one way to read the lines.
+#[derive(Debug)]
+struct Finder {
+    lines: Lines,
+    flat: Flat,
+    plain: Plain,
+    runs: Runs,
+    marks: Marks,
+    spans: Spans,
+}
+
+impl Finder {
+    fn new(blob: &Blob, survey: &Survey, breaks: Breaks, spans: Spans) -> Walked<Self> {
+        Ok(Self {
+            lines: Lines::new(blob, breaks),
+            flat: Flat::default(),
+            plain: Plain::new(blob.size_bytes()),
+            runs: Runs::of(blob)?,
+            marks: Marks::new(blob, breaks, survey),
+            spans: Spans { breaks, ..spans },
+        })
+    }
+
+    /// Returns whether there are no more lines.
+    fn take_lines_before(&mut self, end: u64) -> Walked<bool> {
+        while self.lines.position() < end {
+            let Some(line) = self.lines.next_line()? else { return Ok(true) };
+            self.flat.take(&line, &mut self.spans)?;
+            self.plain.take(&line, &mut self.spans)?;
+            self.runs.take(&line, &mut self.spans)?;
+            self.marks.take(&line, &mut self.spans)?;
+        }
+        Ok(false)
+    }
+
+    fn finish(mut self, blob: &Blob) -> Walked<Spans> {
+        let spans = &mut self.spans;
+        self.flat.finish(spans)?;
+        self.plain.finish(spans)?;
+        self.runs.finish(spans)?;
+        self.marks.finish(spans)?;
+        if !self.flat.has_header {
+            return Ok(self.spans);
+        }
+        let ways: &[Mailbox] = match (self.flat.has_from_line, self.flat.has_timeless_from_line) {
+            (false, false) => &[Mailbox::OneMessage],
+            (true, true) => &[Mailbox::OneMessage, Mailbox::Split, Mailbox::SplitAtTimes],
+            (_, _) => &[Mailbox::OneMessage, Mailbox::Split],
+        };
+        let reading = |pick, mailbox| (Tree::new(pick, mailbox), self.spans.emptied());
+        let all = ways.iter().map(|mailbox| reading(Pick::All, *mailbox)).collect();
+        let all = find_parts(blob, self.spans.breaks, all)?;
+        let ambiguous = ways.iter().zip(&all).filter(|(_, (tree, _))| tree.is_ambiguous);
+        let picks = ambiguous.flat_map(|(mailbox, _)| [Pick::First, Pick::Last].map(|pick| (pick, *mailbox)));
+        let picked = picks.map(|(pick, mailbox)| reading(pick, mailbox)).collect();
+        let mut picked = find_parts(blob, self.spans.breaks, picked)?.into_iter();
+        for (tree, found) in all {
+            self.spans.extend(found)?;
+            let n_picked = if tree.is_ambiguous { 2 } else { 0 };
+            picked.by_ref().take(n_picked).try_for_each(|(_, found)| self.spans.extend(found))?;
+        }
+        Ok(self.spans)
+    }
+}
+
+/// Reads the lines once for all trees.
+fn find_parts(blob: &Blob, breaks: Breaks, mut trees: Vec<(Tree, Spans)>) -> Walked<Vec<(Tree, Spans)>> {
+    if trees.is_empty() {
+        return Ok(trees);
+    }
     let mut lines = Lines::new(blob, breaks);
     while let Some(line) = lines.next_line()? {
-        tree.take(&line, spans)?;
+        trees.iter_mut().try_for_each(|(tree, spans)| tree.take(&line, spans))?;
     }
-    tree.finish(spans)?;
-    Ok(tree.is_ambiguous)
+    trees.iter_mut().try_for_each(|(tree, spans)| tree.finish(spans))?;
+    Ok(trees)
 }
 
 #[cfg(test)]

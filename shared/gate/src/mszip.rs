@@ -1,4 +1,4 @@
-//! MSZIP: deflate blocks of up to 32 KiB, each of which may refer to the one before ([MS-MCI]).
+//! Decodes MSZIP: deflate blocks of up to 32 KiB, each of which may refer to the one before ([MS-MCI]).
 
 use std::io::{self, Read as _};
 
@@ -15,7 +15,8 @@ impl Decoder {
     /// Unpacks one block to exactly `n_bytes`.
     pub(crate) fn unpack(&mut self, block: &[u8], n_bytes: usize) -> io::Result<&[u8]> {
         let deflated = block.strip_prefix(SIGNATURE).ok_or(io::ErrorKind::InvalidData)?;
-        // The decompressor takes no dictionary, so the window goes in first, as a stored block of deflate's own.
+        // The decompressor takes no dictionary, so the window goes in first, as a stored block of deflate's
+        // own.
         let input = [&self.stored_window(), deflated].concat();
         let mut output = Vec::new();
         let limit = crate::blob::to_u64(self.previous.len() + n_bytes + 1);

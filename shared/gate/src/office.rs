@@ -1,7 +1,8 @@
-//! Opens documents that Office has encrypted ([MS-OFFCRYPTO]), with the passwords that programs try by themselves, and the uploader's.
+//! Opens documents that Office has encrypted ([MS-OFFCRYPTO]), with the passwords that programs try by
+//! themselves, and the uploader's.
 //!
-//! Whatever a password opens is handed over: a package as a member, a binary document as a copy of the compound file in which its streams are
-//! decrypted. What none opens is refused.
+//! Whatever a password opens is handed over: a package as a member, a binary document as a copy of the
+//! compound file in which its streams are decrypted. What none opens is refused.
 
 mod agile;
 mod binary;
@@ -70,7 +71,8 @@ fn fitting_keys<K: PartialEq, I: IntoIterator<Item = K>>(
     keys
 }
 
-/// Packages, each with every key that there is: which one is whose does not matter. The inner result says why they are to be refused.
+/// Packages, each with every key that there is: which one is whose does not matter. The inner result says why
+/// they are to be refused.
 fn open_packages(walk: &mut Walk<'_>, file: &File<'_>, entries: &[Entry], depth: u32) -> Walked<Walked> {
     let named = |name: &str| {
         let extents =

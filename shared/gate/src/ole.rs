@@ -1,4 +1,5 @@
-//! OLE 1 objects as RTF holds them, and the packages in them and in `\1Ole10Native` streams: files with a name ([MS-OLEDS] 2.2 and 2.3.6).
+//! Unpacks OLE 1 objects as RTF holds them, and the packages in them and in `\1Ole10Native` streams: files
+//! with a name ([MS-OLEDS] 2.2 and 2.3.6).
 
 pub(crate) mod active_mime;
 
@@ -11,7 +12,8 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// An object is followed by its picture in a few formats, which is an object too.
 const MAX_OBJECTS: u32 = 16;
 
-/// Hands over the native data of an object, and of those behind it, and the file in it. Says nothing about other bytes.
+/// Hands over the native data of an object, and of those behind it, and the file in it. Says nothing about
+/// other bytes.
 pub(crate) fn hand_object(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let mut rest = blob.clone();
     for _ in 0..MAX_OBJECTS {
@@ -26,7 +28,8 @@ pub(crate) fn hand_object(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walke
     Ok(())
 }
 
-/// Where the data of an object begin and how many there are said to be, by its header: version, format, class, topic, item, size.
+/// Where the data of an object begin and how many there are said to be, by its header: version, format,
+/// class, topic, item, size.
 fn native_data(head: &[u8]) -> Option<(u64, u64)> {
     const VERSION_AND_FORMAT: usize = 8;
     let mut at = VERSION_AND_FORMAT;
@@ -58,7 +61,8 @@ enum PathEnds {
     ByLength,
 }
 
-/// Where the file begins and how long it is said to be: a word, its label, its path, two words, a path that is temporary, a size.
+/// Where the file begins and how long it is said to be: a word, its label, its path, two words, a path that
+/// is temporary, a size.
 fn packaged(head: &[u8], starts_at: usize, path_ends: PathEnds) -> Option<(u64, u64)> {
     const MAX_TEXT: usize = 2 * 1024;
     let mut at = starts_at + 2;

@@ -1,4 +1,4 @@
-//! Programs that recipients open archives with, as the gate sees them.
+//! The interface between the gate and the programs that recipients open archives with.
 
 use std::fmt::Debug;
 use std::ops::ControlFlow;
@@ -7,23 +7,26 @@ use domain::password::Password;
 
 use crate::blob::Blob;
 
-/// A program that recipients open archives with, as a library. What it finds in a file, a recipient gets out of it.
+/// A program that recipients open archives with, as a library. What it finds in a file, a recipient gets out
+/// of it.
 pub trait Opener: Debug + Send {
     fn program(&self) -> Program;
 
     /// Its name and version, as evidence.
     fn name(&self) -> &str;
 
-    /// Opens `blob` in every way that the program has, but for the one that the gate has `walked` strictly already, and gives every member
-    /// that holds data to `sink`: no directories, links or empty files. Where several of its formats claim the blob, each is opened.
+    /// Opens `blob` in every way that the program has, but for the one that the gate has `walked` strictly
+    /// already, and gives every member that holds data to `sink`: no directories, links or empty files. Where
+    /// several of its formats claim the blob, each is opened.
     ///
-    /// [`Opened::NotMine`] gives nothing. After [`ControlFlow::Break`] it gives nothing more, and what it returns does not count.
+    /// [`Opened::NotMine`] gives nothing. After [`ControlFlow::Break`] it gives nothing more, and what it
+    /// returns does not count.
     fn open(&mut self, blob: &Blob, walked: Option<Kind>, sink: &mut dyn MemberSink) -> Opened;
 
     /// From now on, what is encrypted is opened with this password, if the program can.
     fn use_password(&mut self, _password: Password) {}
 
-    /// Whether what was opened last needed the password.
+    /// Returns whether what was opened last needed the password.
     fn needed_password(&self) -> bool {
         false
     }
@@ -99,7 +102,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether 7-Zip does not know it. To 7-Zip it is other data, and what it finds in there, where data is stored as it is, may well be damaged.
+    /// Returns whether 7-Zip does not know it. To 7-Zip it is other data, and what it finds in there, where
+    /// data is stored as it is, may well be damaged.
     pub fn is_unknown_to_seven_zip(self) -> bool {
         matches!(self, Self::Http | Self::Lzop | Self::Warc)
     }

@@ -1,5 +1,5 @@
-//! OpenPGP messages that are signed or compressed and not encrypted (RFC 9580): what gpg and other programs
-//! write out of them.
+//! Unpacks OpenPGP messages that are signed or compressed and not encrypted (RFC 9580): what gpg and other
+//! programs write out of them.
 //!
 //! The crates `pgp` and `sequoia-openpgp` bring ciphers and keys, which do not matter here, and refuse what
 //! gpg opens all the same: damaged streams, wrong lengths, odd armor. A packet is a header of some bytes and
@@ -36,7 +36,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     }
 }
 
-/// Whether these bytes begin with the header of a packet that may be the first one.
+/// Returns whether these bytes begin with the header of a packet that may be the first one.
 fn begins(bytes: &[u8]) -> bool {
     let tag = match bytes.u8_at(0) {
         0..=0x7f => return false,
@@ -82,7 +82,7 @@ impl LiteralHeader {
         Ok((start.len() >= n_bytes).then_some(Self { mode: start.u8_at(0), n_bytes: to_u64(n_bytes) }))
     }
 
-    /// Whether the mode is one that has a meaning: binary, text, UTF-8, MIME, local.
+    /// Returns whether the mode is one that has a meaning: binary, text, UTF-8, MIME, local.
     fn is_usual(&self) -> bool {
         matches!(self.mode, b'b' | b't' | b'u' | b'm' | b'l' | b'1')
     }
@@ -110,7 +110,7 @@ fn hand_literal(walk: &mut Walk<'_>, packet: &Packet, depth: u32) -> Walked {
 }
 
 /// gpg opens literal data in modes without a meaning too. To it, a file of equal bytes may be thousands of
-/// them within each other: what lies deeper than anybody would unpack does not count.
+/// them within each other: what lies deeper than any reader unpacks does not count.
 fn innermost(mut content: Blob) -> io::Result<Option<Blob>> {
     const MAX_LEVELS: u32 = 64;
     for _ in 0..MAX_LEVELS {

@@ -1,5 +1,5 @@
-//! Files inside a PDF: hands every stream that a reader may save as a file, in every way in which it can be
-//! decoded.
+//! Hands the files inside a PDF: every stream that a reader may save as a file, in every way in which it can
+//! be decoded.
 //!
 //! Readers differ in which objects they find: by one of several cross references, in one revision, or by
 //! searching for `obj` where those are damaged. A crate for PDF would follow one reader's choices, and what
@@ -31,9 +31,9 @@ mod values;
 mod words;
 
 use domain::verdict::{Decryption, Unscannable};
-use memchr::memmem;
 
-use crate::blob::{Blob, SEARCH_WINDOW, to_u64};
+use crate::blob::Blob;
+use crate::survey::Survey;
 use crate::walk::{Walk, Walked, refuse};
 
 use index::Index;
@@ -43,8 +43,8 @@ use readings::{Keys, Reading, is_saved, readings};
 const MAX_ROUNDS: u32 = 4;
 
 /// Hands every stream that a reader may save as a file.
-pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    if !may_be_pdf(blob)? {
+pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32) -> Walked {
+    if !survey.may_be_pdf() {
         return Ok(());
     }
     let mut index = Index::of(blob)?;
@@ -94,19 +94,6 @@ fn saved_readings(index: &mut Index, keys: &Keys, takes_all: bool) -> Walked<Vec
         }
     }
     Ok(saved)
-}
-
-/// Whether what a reader needs is there. Poppler goes on without `%PDF-`.
-fn may_be_pdf(blob: &Blob) -> std::io::Result<bool> {
-    const OVERLAP: usize = 8;
-    let (mut has_object, mut has_stream, mut at) = (false, false, 0);
-    while at < blob.size_bytes() && !(has_object && has_stream) {
-        let window = blob.bytes_at(at, SEARCH_WINDOW + OVERLAP)?;
-        has_object |= memmem::find(&window, b"obj").is_some();
-        has_stream |= memmem::find(&window, b"stream").is_some();
-        at += to_u64(SEARCH_WINDOW);
-    }
-    Ok(has_object && has_stream)
 }
 
 /// Decodes object streams, until there is none whose readings are new.

@@ -1,4 +1,4 @@
-//! Why is a file not passed on?
+//! The reason for which a file is refused, and what was seen.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,8 +15,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Whether the engine should be asked all the same, because it may know the file as malware. Not for what unpacks to too much: the
-    /// refusal is there to save that.
+    /// Returns whether the engine scans the file nevertheless, because it may know it as malware. It does not
+    /// scan what unpacks to too much: that refusal exists to save the work.
     pub fn may_ask_engine(&self) -> bool {
         match self.reason {
             Unscannable::Encrypted

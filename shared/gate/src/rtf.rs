@@ -1,18 +1,19 @@
-//! RTF: objects, pictures and other data that are written in hexadecimal, or follow `\bin` as they are (RTF 1.9.1).
+//! Hands the data in RTF: objects, pictures and more, in hexadecimal or as they are behind `\bin` (RTF
+//! 1.9.1).
 //!
-//! Word reads what only begins with `{\rt`, and readers of its objects look for that anywhere. They differ in what may stand between the
-//! digits: each way to read them is handed over where an object gives reason to, equal ones once.
+//! Word reads what only begins with `{\rt`, and readers of its objects look for that anywhere. They differ in
+//! what may stand between the digits: each way to read them is handed over where an object gives reason to,
+//! equal ones once.
 
 mod destinations;
 mod hex;
 mod tokens;
 
-use std::io;
-
 use domain::verdict::Unscannable;
 
-use crate::blob::{Blob, SEARCH_WINDOW, to_u64};
+use crate::blob::{Blob, to_u64};
 use crate::ole;
+use crate::survey::Survey;
 use crate::walk::{Walk, Walked, refuse};
 
 use hex::{Binary, Escape, Hex, Nested, Style};
@@ -23,28 +24,18 @@ const OBJECT: &[u8] = b"objdata";
 const DATA: [&[u8]; 7] =
     [OBJECT, b"pict", b"datastore", b"themedata", b"fontemb", b"mmodsoudldata", b"mmconnectstrdata"];
 
-/// Hands over what is embedded in a blob that holds RTF anywhere.
-pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    if !holds_rtf(blob)? {
+/// What RTF begins with, as the most tolerant readers have it.
+pub(crate) const START: &[u8] = b"{\\rt";
+
+/// Hands over what is embedded in a blob that holds [`START`] anywhere.
+pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32) -> Walked {
+    if !survey.has_rtf {
         return Ok(());
     }
     if walk_embedded(walk, blob, depth, &[Binary::Data, Binary::Skipped])? {
         walk_embedded(walk, blob, depth, &[Binary::Ignored])?;
     }
     Ok(())
-}
-
-fn holds_rtf(blob: &Blob) -> io::Result<bool> {
-    const START: &[u8] = b"{\\rt";
-    let mut at = 0;
-    while at < blob.size_bytes() {
-        let window = blob.bytes_at(at, SEARCH_WINDOW + START.len() - 1)?;
-        if memchr::memmem::find(&window, START).is_some() {
-            return Ok(true);
-        }
-        at += to_u64(SEARCH_WINDOW);
-    }
-    Ok(false)
 }
 
 /// Returns whether there is any `\bin`.
@@ -210,7 +201,8 @@ mod tests {
             Limits { max_member_bytes: 1000, max_total_bytes: 100_000, max_members: 100, max_depth: 3 };
         let gate = Gate { limits, capabilities: [].into_iter().collect() };
         let mut through = Walk::new(&gate, Scratch::new(tempfile::tempfile().unwrap()), vec![]);
-        walk(&mut through, &Blob::from_bytes(text.to_vec()), 0).unwrap();
+        let blob = Blob::from_bytes(text.to_vec());
+        walk(&mut through, &blob, &Survey::of(&blob).unwrap(), 0).unwrap();
         let blobs = through.into_handed();
         blobs
             .iter()
@@ -257,6 +249,7 @@ mod tests {
         let gate = Gate { limits, capabilities: [].into_iter().collect() };
         let mut through = Walk::new(&gate, Scratch::new(tempfile::tempfile().unwrap()), vec![]);
         let text = [b"{\\rtf1".as_slice(), &b"{\\objdata ".repeat(MAX_NESTED + 1)].concat();
-        assert!(walk(&mut through, &Blob::from_bytes(text), 0).is_err());
+        let blob = Blob::from_bytes(text);
+        assert!(walk(&mut through, &blob, &Survey::of(&blob).unwrap(), 0).is_err());
     }
 }

@@ -1,7 +1,8 @@
-//! Keeps members that are too large for memory: one file without a name, a range of it for each.
+//! Keeps members that are too large for memory, each in a range of one unnamed file.
 //!
-//! One descriptor is enough for any file, so a process that may open nothing can still unpack. A range is given back when its last
-//! [`crate::Blob`] is dropped: members are visited depth first, so the file is as long as what is being looked at, and what is handed over.
+//! One descriptor is enough for any file, so a process that may open nothing can still unpack. A range is
+//! given back when its last [`crate::Blob`] is dropped: members are visited depth first, so the file is as
+//! long as what is being looked at, and what is handed over.
 
 use std::fs::File;
 use std::io;
@@ -32,7 +33,7 @@ pub(crate) struct Range {
 }
 
 impl Scratch {
-    /// Uses `file`, which must be empty and nobody else's.
+    /// Uses `file`, which must be empty and used for nothing else.
     pub(crate) fn new(file: File) -> Self {
         Self(Arc::new(Shared { file, end: Mutex::new(0) }))
     }

@@ -1,4 +1,4 @@
-//! 7z: one header, guarded by checksums, that accounts for every byte (7-Zip's `7zFormat.txt`).
+//! Walks 7z: one header, guarded by checksums, accounts for every byte (7-Zip's `7zFormat.txt`).
 
 use std::io;
 
@@ -38,7 +38,8 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -
     if !is_covered {
         return malformed("7z: bytes that belong to no member");
     }
-    // The rest of them are the header, packed; its size is not to be had here, so whatever else may be there is looked for.
+    // The rest of them are the header, packed; its size is not to be had here, so whatever else may be there
+    // is looked for.
     let behind = blob.slice(START_HEADER_BYTES + packed, start.u64_le(12) - packed);
     embedded::walk(walk, &behind, depth)?;
     let mut reach = reach;
@@ -76,7 +77,8 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -
     }
 }
 
-/// What the engine's decoder reads; a filter that it has not been seen to undo makes the members be handed to it.
+/// What the engine's decoder reads; a filter that it has not been seen to undo makes the members be handed to
+/// it.
 fn require_coder(walk: &Walk<'_>, id: &[u8], reach: Reach) -> Walked<Reach> {
     let followed = |method| walk.require(method).map(|()| reach);
     match id {
@@ -129,6 +131,8 @@ fn refusal_of(error: Error) -> Stop {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn reason(error: Error) -> Option<Unscannable> {
@@ -150,7 +154,7 @@ mod tests {
         // A blob whose file is shorter than it was: the disk's fault, and nothing about the bytes.
         let file = tempfile::tempfile().unwrap();
         file.set_len(10).unwrap();
-        let blob = Blob::from_file(file.try_clone().unwrap()).unwrap();
+        let blob = Blob::in_file(Arc::new(file.try_clone().unwrap()), 0, 10).unwrap();
         file.set_len(0).unwrap();
         let trouble = io::copy(&mut blob.reader(), &mut io::sink()).unwrap_err();
         assert_eq!(reason(Error::Io(trouble, "".into())), None);

@@ -1,4 +1,5 @@
-//! Shell archives: texts that stand in a script, which writes them to files (POSIX.1-2024, Shell Command Language, 2.7.4 "Here-Document").
+//! Unpacks shell archives: texts that stand in a script, which writes them to files (POSIX.1-2024, Shell
+//! Command Language, 2.7.4 "Here-Document").
 
 use std::io;
 
@@ -14,7 +15,8 @@ struct Text {
     /// The line that ends it.
     end: Vec<u8>,
     lines: Vec<u8>,
-    /// The same without the first character of each line, which `sed` takes away; `None` once lines begin differently.
+    /// The same without the first character of each line, which `sed` takes away; `None` once lines begin
+    /// differently.
     stripped: Option<Vec<u8>>,
     mark: Option<u8>,
 }

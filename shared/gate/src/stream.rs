@@ -1,6 +1,8 @@
-//! gzip, bzip2 and xz: one stream that ends where the file ends, or else its whole content is handed to the engine.
+//! Walks gzip, bzip2 and xz: there is one stream that ends where the file ends, or else the engine is given
+//! the whole content.
 //!
-//! ClamAV reads the first stream and is silent about the rest; parallel compressors and `cat` make files of several.
+//! ClamAV reads the first stream and is silent about the rest; parallel compressors and `cat` make files of
+//! several.
 
 use std::io::{self, BufRead as _, Read};
 
@@ -43,8 +45,8 @@ pub(crate) fn xz(reader: &mut BlobReader) -> Decoder<'_> {
     Box::new(lzma_rust2::XzReader::new_mem_limit(reader, false, MAX_DICTIONARY_KIB))
 }
 
-/// Decodes stream after stream as one member, the way the compressors' own tools do. Zeros between them and at the end are
-/// padding.
+/// Decodes stream after stream as one member, the way the compressors' own tools do. Zeros between them and
+/// at the end are padding.
 fn walk_streams(
     walk: &mut Walk<'_>,
     blob: &Blob,
@@ -70,7 +72,8 @@ fn walk_streams(
     walk.visit(writer.finish(), depth, reach)
 }
 
-/// Readers of several formats go on with another one behind a stream. What cannot be opened there, no opener that stops before it may overrule.
+/// Readers of several formats continue with another one behind a stream. An opener that stops before it must
+/// not overrule a refusal of what stands there.
 fn look_behind(walk: &mut Walk<'_>, rest: &Blob, depth: u32) -> Walked {
     match walk.reading_of(rest.clone(), depth) {
         Err(Stop::Refused(refusal)) => Err(Stop::Disputed(refusal)),
@@ -90,9 +93,10 @@ fn skip_zeros(reader: &mut BlobReader) -> io::Result<()> {
     }
 }
 
-/// Whether there is one block, and LZMA2 is its only filter: the one chain that the engine is known to follow. (xz file format 1.2: a block
-/// header stands behind the stream header of 12 bytes, its size first, then flags with the number of filters; the index, a zero and the
-/// number of blocks, stands before the footer of 12 bytes, which has its size in units of four bytes, less one.)
+/// Returns whether there is one block, and LZMA2 is its only filter: the one chain that the engine is known
+/// to follow. (xz file format 1.2: a block header stands behind the stream header of 12 bytes, its size
+/// first, then flags with the number of filters; the index, a zero and the number of blocks, stands before
+/// the footer of 12 bytes, which has its size in units of four bytes, less one.)
 fn xz_is_plain(blob: &Blob) -> io::Result<bool> {
     const FOOTER: u64 = 12;
     let first = blob.bytes_at(12, 2)?;

@@ -1,4 +1,5 @@
-//! tar: header after header, to the zero blocks that end it (POSIX.1-2024 pax, "ustar Interchange Format"; GNU tar manual).
+//! Walks tar: header after header, to the zero blocks that end it (POSIX.1-2024 pax, "ustar Interchange
+//! Format"; GNU tar manual).
 
 use std::io;
 
@@ -11,7 +12,7 @@ use crate::walk::{Reach, Walk, Walked, disputed, malformed, refuse};
 
 const BLOCK: u64 = 512;
 
-/// Whether 512 bytes are a header: their checksum says so, for tars with and without `ustar`.
+/// Returns whether 512 bytes are a header: their checksum says so, for tars with and without `ustar`.
 pub(crate) fn is_header(header: &[u8]) -> bool {
     // First what is cheap: almost no block has a number there.
     let Some(stored) = checksum(header.at(148, 8)).filter(|_| header.len() == 512) else { return false };
@@ -36,7 +37,8 @@ fn octal(field: &[u8]) -> Option<u64> {
     u64::from_str_radix(text, 8).ok()
 }
 
-/// The number in the checksum's field, as the most tolerant readers take it: after blanks of any kind, or in base 256.
+/// The number in the checksum's field, as the most tolerant readers take it: after blanks of any kind, or in
+/// base 256.
 fn checksum(field: &[u8]) -> Option<u64> {
     if let Some((0x80, number)) = field.split_first().map(|(first, number)| (*first, number)) {
         return Some(number.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)));
@@ -56,12 +58,13 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     while let Some(header) = next_header(blob, at)? {
         at = walk_member(walk, blob, at, &header, depth, reach)?;
     }
-    // Readers stop at the zeros or go on, as they are told: nothing may follow. A tar without zeros is cut.
+    // Readers stop at the zeros or continue, depending on their options: nothing may follow. A tar without
+    // zeros is cut.
     let has_end = at < blob.size_bytes();
     if has_end && is_zero_from(blob, at)? { Ok(()) } else { malformed("tar: cut, or data behind its end") }
 }
 
-/// Whether every header is one that the engine goes on at: with `ustar`, and its numbers as all writers write them.
+/// Returns whether the engine follows every header: each has `ustar`, and numbers in the usual form.
 fn is_plain(blob: &Blob) -> io::Result<bool> {
     let mut at = 0;
     if !has_plain_name(&blob.bytes_at(0, 8)?) {
@@ -86,7 +89,7 @@ fn is_plain(blob: &Blob) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether the engine takes a file that begins with this name for nothing but a tar.
+/// Returns whether the engine takes a file that begins with this name for nothing but a tar.
 fn has_plain_name(start: &[u8]) -> bool {
     const SIGNATURES: &[&[u8]] = &[
         b"ALZ", b"BM", b"BZh", b"CWS", b"EGG", b"FWS", b"From", b"GIF", b"HWP", b"ID3", b"IS", b"ITSF",
@@ -100,22 +103,43 @@ fn has_plain_name(start: &[u8]) -> bool {
 
 /// Which headers are looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Headers {
+enum Headers {
     All,
     /// Those that no search for `ustar` finds.
     WithoutMagic,
 }
 
-/// Walks tars that begin at a block in the middle of other data: GNU tar looks for the next header when the first is none.
-pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, headers: Headers, depth: u32) -> Walked {
-    let may_have_magic = headers == Headers::All;
-    let mut at = BLOCK;
+impl Headers {
+    fn have(self, block: &[u8]) -> bool {
+        (self == Self::All || block.at(257, 5) != b"ustar") && is_header(block)
+    }
+}
+
+/// Walks tars that begin at any block but the first: GNU tar looks for the next header when the first is
+/// none.
+pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    walk_blocks_from(BLOCK, walk, blob, Headers::All, depth)
+}
+
+/// Walks tars without `ustar`, of which the first begins at `from`.
+pub(crate) fn walk_blocks_without_magic(from: u64, walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    walk_blocks_from(from, walk, blob, Headers::WithoutMagic, depth)
+}
+
+/// Where the first header without `ustar` stands in the window of a blob that starts at `at`. The blob's
+/// first block does not count.
+pub(crate) fn block_without_magic(at: u64, window: &[u8]) -> Option<u64> {
+    let places = (at..).step_by(to_usize(BLOCK));
+    let mut blocks = places.zip(window[..window.len().min(SEARCH_WINDOW)].chunks(to_usize(BLOCK)));
+    let found = blocks.find(|(place, block)| *place > 0 && Headers::WithoutMagic.have(block));
+    found.map(|(place, _)| place)
+}
+
+fn walk_blocks_from(mut at: u64, walk: &mut Walk<'_>, blob: &Blob, headers: Headers, depth: u32) -> Walked {
     while at < blob.size_bytes() {
         let window = blob.bytes_at(at, SEARCH_WINDOW)?;
         let mut blocks = window.chunks(to_usize(BLOCK)).enumerate();
-        let found =
-            blocks.find(|(_, block)| (may_have_magic || block.at(257, 5) != b"ustar") && is_header(block));
-        at += match found {
+        at += match blocks.find(|(_, block)| headers.have(block)) {
             Some((index, _)) => {
                 let start = to_u64(index) * BLOCK;
                 start + walk_embedded(walk, &blob.tail(at + start), depth)?.max(BLOCK).next_multiple_of(BLOCK)
@@ -126,7 +150,8 @@ pub(crate) fn walk_blocks(walk: &mut Walk<'_>, blob: &Blob, headers: Headers, de
     Ok(())
 }
 
-/// Walks a tar in the middle of other data, as far as it goes, and hands its members to the engine. Returns where it ends.
+/// Walks a tar in the middle of other data, as far as it goes, and hands its members to the engine. Returns
+/// where it ends.
 pub(crate) fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<u64> {
     let mut at = 0;
     while let Some(header) =
@@ -137,8 +162,8 @@ pub(crate) fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Wal
     Ok(at)
 }
 
-/// Whether a header that is found amid data says a size to any reader: in digits, in base 256, or in GNU tar's old base 64. One block in some
-/// millions of a program has a checksum that is right by accident.
+/// Returns whether a header that is found amid data says a size to any reader: in digits, in base 256, or in
+/// GNU tar's old base 64. One block in some millions of a program has a checksum that is right by accident.
 fn may_have_size(header: &[u8]) -> bool {
     let field = header.at(124, 12);
     let field = field.strip_prefix(b"\0").unwrap_or(field).trim_ascii_start();
@@ -203,7 +228,8 @@ fn walk_member(
 
 const MAX_ATTRIBUTES: u64 = 1024 * 1024;
 
-/// Sparse files, labels, lists of directories: readers write its data as they stand, or what they make of them.
+/// Sparse files, labels, lists of directories: readers write its data as they stand, or what they make of
+/// them.
 fn unusual<T>() -> Walked<T> {
     refuse(Unscannable::UnsupportedContainer, "tar: a member of an unusual kind")
 }
@@ -216,7 +242,8 @@ enum Layout {
     Sparse,
     /// Its size is another.
     Changed,
-    /// A record is not as the standard has it, or has blanks in front of a key that matters, which GNU tar skips.
+    /// A record is not as the standard has it, or has blanks in front of a key that matters, which GNU tar
+    /// skips.
     Disputed,
 }
 
@@ -244,7 +271,8 @@ fn layout(attributes: &Blob) -> io::Result<Layout> {
     })
 }
 
-/// The keys of pax records, `LENGTH KEY=VALUE` and a line end, where the length is in decimal and that of the whole; `None` where one is none.
+/// The keys of pax records, `LENGTH KEY=VALUE` and a line end, where the length is in decimal and that of the
+/// whole; `None` where one is none.
 fn attribute_keys(mut text: &[u8]) -> Option<Vec<&[u8]>> {
     let mut keys = Vec::new();
     while text.first().is_some_and(|byte| *byte != 0) {

@@ -1,6 +1,7 @@
-//! Binary data that is written in letters, and what readers of each encoding make of it.
+//! Decodes binary data that is written in letters, in every way that readers of each encoding have.
 //!
-//! Every decoder goes on for as far as anything decodes. Where readers differ, there is one reading for each way.
+//! Every decoder continues as far as anything decodes. Where readers differ, there is one reading for each
+//! way.
 
 pub(crate) mod address;
 mod base64;
@@ -92,8 +93,8 @@ pub(crate) fn hand(walk: &mut Walk<'_>, body: &Blob, encoding: Encoding, depth: 
     Ok(decoded)
 }
 
-/// Text stands as it is; of something else, uudeview converts the line breaks. It loses what stands behind a zero, so nothing that begins with
-/// many is worth it.
+/// Text stands as it is; of something else, uudeview converts the line breaks. It loses what stands behind a
+/// zero, so nothing that begins with many is worth it.
 fn hand_as_is(walk: &mut Walk<'_>, body: &Blob, depth: u32) -> Walked<Blob> {
     const NEAR: usize = 4 * 1024;
     if !is_text(body)? && !body.bytes_at(0, NEAR)?.contains(&0) {

@@ -1,7 +1,9 @@
-//! TNEF: the `winmail.dat` that Outlook sends, with attachments, bodies and whole messages in it ([MS-OXTNEF]).
+//! Unpacks TNEF, the `winmail.dat` that Outlook sends, with attachments, bodies and whole messages in it
+//! ([MS-OXTNEF]).
 //!
-//! Readers differ in where one property ends and the next begins, and in how much of a damaged stream they read. Whatever one of them saves is
-//! handed over. None of them minds checksums; ripMIME does not even mind the signature.
+//! Readers differ in where one property ends and the next begins, and in how much of a damaged stream they
+//! read. Whatever one of them saves is handed over. None of them minds checksums; ripMIME does not even mind
+//! the signature.
 
 mod properties;
 
@@ -92,7 +94,7 @@ fn hand_properties(walk: &mut Walk<'_>, list: &Blob, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Whether a value is the one before and the zeros behind it, which tnefparse saves with it.
+/// Returns whether a value is the one before and the zeros behind it, which tnefparse saves with it.
 fn is_padded(list: &Blob, before: Option<Value>, value: Value) -> io::Result<bool> {
     let Some(before) = before.filter(|before| before.start == value.start && before.what == value.what)
     else {
@@ -103,7 +105,8 @@ fn is_padded(list: &Blob, before: Option<Value>, value: Value) -> io::Result<boo
     Ok(n_more < 4 && more.iter().all(|byte| *byte == 0))
 }
 
-/// The engine may know it with the zeros as malware. They make an archive no other, but one that seems damaged, so nothing else looks into it.
+/// The engine may know it with the zeros as malware. They make an archive no other, but one that seems
+/// damaged, so nothing else looks into it.
 fn hand_padded(walk: &mut Walk<'_>, list: &Blob, value: Value) -> Walked {
     walk.give_once(value.of(list))?;
     if value.what == What::Object { walk.give_once(value.of(list).tail(INTERFACE_BYTES)) } else { Ok(()) }

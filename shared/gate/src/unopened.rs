@@ -1,7 +1,8 @@
-//! Archives that none of the openers opens, though other programs do: they are recognised by their structure, and refused.
+//! Refuses archives that none of the openers opens, though other programs do: they are recognised by their
+//! structure.
 //!
-//! unar reads the Macintosh's, the Amiga's and CP/M's, hfsutils classic HFS. All but HFS begin where the blob does. A text that begins with
-//! a signature is none.
+//! unar reads the Macintosh's, the Amiga's and CP/M's, hfsutils classic HFS. All but HFS begin where the blob
+//! does. A text that begins with a signature is none.
 
 use std::io;
 
@@ -47,7 +48,8 @@ pub(crate) fn refuse_without_seven_zip(blob: &Blob) -> Walked {
     Ok(())
 }
 
-/// The first line is a record: a colon, and bytes in hexadecimal whose first one counts the data, and whose sum is zero.
+/// The first line is a record: a colon, and bytes in hexadecimal whose first one counts the data, and whose
+/// sum is zero.
 fn is_intel_hex(head: &[u8]) -> bool {
     const WITHOUT_DATA: usize = 5;
     let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
@@ -70,13 +72,15 @@ fn recognised(head: &[u8], blob: &Blob) -> io::Result<Option<&'static str>> {
     Ok(by_structure.map(|(_, name)| name).or_else(|| by_signature().map(|(_, name)| *name)))
 }
 
-/// The installers' archives have other marks in the first four bytes, and the author's initials where all have them.
+/// The installers' archives have other marks in the first four bytes, and the author's initials where all
+/// have them.
 fn is_stuffit(head: &[u8]) -> bool {
     let is_mark = head.starts_with(b"SIT!") || head.starts_with(b"ST");
     is_mark && head.at(10, 4) == b"rLau"
 }
 
-/// `76 FE`, or `76 FD` for CrLZH, the file's name, and the versions of the program that wrote it and of one that reads it.
+/// `76 FE`, or `76 FD` for CrLZH, the file's name, and the versions of the program that wrote it and of one
+/// that reads it.
 fn is_crunched(head: &[u8]) -> bool {
     const LONGEST_NAME: usize = 512;
     let is_mark = head.starts_with(b"\x76\xfe") || head.starts_with(b"\x76\xfd");

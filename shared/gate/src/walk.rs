@@ -1,4 +1,4 @@
-//! The way through a file: every container, every member, within one budget.
+//! Walks through a file: every container and every member, within one budget.
 
 mod limits;
 
@@ -24,7 +24,8 @@ pub(crate) enum Stop {
     Refused(Refusal),
     /// The same where programs are known to differ that are no opener: what openers agree on does not count.
     Disputed(Refusal),
-    /// It is sound, but for members that are encrypted, and there is a password, which the openers know how to use.
+    /// It is sound, but for members that are encrypted, and there is a password, which the openers know how
+    /// to use.
     Locked(Refusal),
     /// The file system failed. Says nothing about the bytes.
     Trouble(io::Error),
@@ -89,14 +90,18 @@ pub(crate) struct Walk<'a> {
     scratch: Scratch,
     pub(crate) counted: Counted,
     work: Work,
-    /// What is looked at was found by so little that it may be no member: such are not searched for within it.
+    /// What is looked at was found by so little that it may be no member: such are not searched for within
+    /// it.
     pub(crate) is_in_doubtful_member: bool,
     /// How deep the body of a message without MIME is that is looked at: others in it are found already.
     pub(crate) plain_body_depth: Option<u32>,
     /// What is looked at next is a body in chunks, as it was sent.
     pub(crate) is_in_chunks: bool,
+    /// Most members are small: clearing a buffer for each would cost more than filling it.
+    copy_buffer: Vec<u8>,
     handed: Vec<Blob>,
-    /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal streams that say "formula".
+    /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal
+    /// streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
     pub(crate) openers: Vec<Box<dyn Opener>>,
     /// Of whatever is encrypted, as its uploader says.
@@ -120,6 +125,7 @@ impl<'a> Walk<'a> {
             is_in_doubtful_member: false,
             plain_body_depth: None,
             is_in_chunks: false,
+            copy_buffer: Vec::new(),
             handed: Vec::new(),
             handed_digests: HashSet::new(),
             openers,
@@ -129,7 +135,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The passwords that a reader may have for a document: the uploader's, and those of `known` that programs try by themselves.
+    /// The passwords that a reader may have for a document: the uploader's, and those of `known` that
+    /// programs try by themselves.
     pub(crate) fn passwords<'p>(&'p self, known: &'p [&'p str]) -> impl Iterator<Item = &'p str> {
         self.password.iter().map(Password::exposed).chain(known.iter().copied())
     }
@@ -152,7 +159,8 @@ impl<'a> Walk<'a> {
         self.visit(blob, depth, reach)
     }
 
-    /// Unpacks what one reader makes of some bytes that others may read differently. What is empty or known counts against no limit.
+    /// Unpacks what one reader makes of some bytes that others may read differently. What is empty or known
+    /// counts against no limit.
     pub(crate) fn reading(&mut self, source: &mut dyn Read, depth: u32) -> Walked<Blob> {
         let mut writer = self.new_member()?;
         self.fill(&mut writer, source, Damage::Refused)?;
@@ -183,7 +191,8 @@ impl<'a> Walk<'a> {
         self.visit_reading(blob, depth)
     }
 
-    /// The same for a body whose chunks are joined already: what is damaged in it for openers was looked into undamaged.
+    /// The same for a body whose chunks are joined already: what is damaged in it for openers was looked into
+    /// undamaged.
     pub(crate) fn reading_of_chunks(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
         self.is_in_chunks = true;
         let read = self.reading_of(blob, depth);
@@ -202,8 +211,9 @@ impl<'a> Walk<'a> {
         Ok(blob)
     }
 
-    /// The same for what nothing but its letters says to be data: source code and office documents are full of pieces of files. Nothing is refused for
-    /// such a piece; the engine is given what cannot be looked into.
+    /// The same for what nothing but its letters says to be data: source code and office documents are full
+    /// of pieces of files. Nothing is refused for such a piece; the engine is given what cannot be looked
+    /// into.
     pub(crate) fn reading_of_guess(&mut self, source: &mut dyn Read, depth: u32) -> Walked<Blob> {
         let mut writer = self.new_member()?;
         self.fill(&mut writer, source, Damage::Refused)?;
@@ -216,8 +226,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether what is most likely no file is given to the engine instead of being refused. If it is encrypted, the engine's word that something is counts
-    /// again, whatever else was decrypted.
+    /// Returns whether the engine is given what is most likely no file, instead of its being refused. If it
+    /// is encrypted, a finding of the engine that something is encrypted counts again, whatever else was
+    /// decrypted.
     pub(crate) fn leaves_to_engine(&mut self, refusal: &Refusal) -> bool {
         self.has_left_encrypted |= refusal.reason == Unscannable::Encrypted;
         refusal.may_ask_engine()
@@ -240,9 +251,23 @@ impl<'a> Walk<'a> {
 
     /// Unpacks `source` to its end into `writer`, counting every byte.
     pub(crate) fn fill(&mut self, writer: &mut BlobWriter, source: &mut dyn Read, damage: Damage) -> Walked {
-        let mut buffer = vec![0; COPY_BYTES];
+        let mut buffer = std::mem::take(&mut self.copy_buffer);
+        buffer.resize(COPY_BYTES, 0);
+        let filled = self.fill_through(&mut buffer, writer, source, damage);
+        self.copy_buffer = buffer;
+        filled
+    }
+
+    fn fill_through(
+        &mut self,
+        buffer: &mut [u8],
+        writer: &mut BlobWriter,
+        source: &mut dyn Read,
+        damage: Damage,
+    ) -> Walked {
         loop {
-            // A decompressor that reports damage drops what it wrote into the buffer until then. Tools that do not care keep it.
+            // A decompressor that reports damage drops what it wrote into the buffer until then. Tools that
+            // do not care keep it.
             let n_wanted = match damage {
                 Damage::Refused => COPY_BYTES,
                 Damage::CutOff if writer.size_bytes() < BYTE_BY_BYTE => 1,
@@ -286,13 +311,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The same for a member whose digest is known, and which the engine is given in any case: once, and looked into once.
+    /// The same for a member whose digest is known, and which the engine is given in any case: once, and
+    /// looked into once.
     pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
         if !self.handed_digests.insert(digest) {
             return Ok(());
         }
         if let Err(stop) = self.look(&blob, depth + 1) {
-            // Whoever comes upon it again must not take it for one that passed.
+            // If it is found again, it must not count as one that passed.
             self.handed_digests.remove(&digest);
             return Err(stop);
         }
@@ -305,7 +331,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Gives the engine a text so that it takes it for nothing else, whatever it begins with: behind a line break.
+    /// Gives the engine a text so that it takes it for nothing else, whatever it begins with: behind a line
+    /// break.
     pub(crate) fn give_as_text(&mut self, text: &Blob) -> io::Result<()> {
         let (mut writer, mut reader) = (self.writer(), text.reader());
         writer.write(b"\n")?;
@@ -327,7 +354,7 @@ impl<'a> Walk<'a> {
         if blob.size_bytes() == 0 || self.knows(&digest(&blob)?) { Ok(()) } else { self.give(blob) }
     }
 
-    /// Whether the engine is given these bytes already.
+    /// Returns whether the engine is given these bytes already.
     pub(crate) fn knows(&self, digest: &[u8; 32]) -> bool {
         self.handed_digests.contains(digest)
     }
@@ -337,7 +364,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// SHA-256: nobody can make other bytes that pass for ones that were given already.
+/// SHA-256: an attacker cannot make other bytes that pass for bytes that were given already.
 fn digest(blob: &Blob) -> io::Result<[u8; 32]> {
     let (mut hasher, mut reader) = (Sha256::new(), blob.reader());
     loop {

@@ -1,7 +1,8 @@
-//! WARC, the format of web archives (ISO 28500): records of a header in lines, a block of as many bytes as it says, and two ends of lines.
+//! Walks WARC, the format of web archives (ISO 28500): records of a header in lines, a block of as many bytes
+//! as it says, and two ends of lines.
 //!
-//! libarchive reads some versions and loses its place behind large records; unar writes what stands behind the header of an HTTP response, and
-//! tools for web archives decode that as well. All of it is handed.
+//! libarchive reads some versions and loses its place behind large records; unar writes what stands behind
+//! the header of an HTTP response, and tools for web archives decode that as well. All of it is handed.
 
 use std::io;
 
@@ -10,7 +11,7 @@ use crate::fields::Fields as _;
 use crate::http::{self, Lines, header_at, number};
 use crate::walk::{Walk, Walked, malformed};
 
-/// Whether `blob` begins with a version on a line of its own, and a field.
+/// Returns whether `blob` begins with a version on a line of its own, and a field.
 pub(crate) fn begins(blob: &Blob) -> io::Result<bool> {
     const LONGEST_LINES: usize = 1024;
     let bytes = blob.bytes_at(0, LONGEST_LINES)?;

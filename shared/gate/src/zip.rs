@@ -1,7 +1,7 @@
-//! ZIP: one directory at the end, and nothing that it does not account for (APPNOTE 6.3.10).
+//! Walks ZIP: one directory at the end must account for every byte (APPNOTE 6.3.10).
 //!
-//! Readers disagree about zips: some go by the directory, some by the local headers, some by what they find first. A file
-//! passes when all of them must see the same members.
+//! Readers disagree about zips: some go by the directory, some by the local headers, some by what they find
+//! first. A file passes when all of them must see the same members.
 
 mod directory;
 mod entry;
@@ -42,8 +42,8 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Walks a zip that ends where the blob ends, behind something else: a program, a signature, a picture. Returns where it
-/// begins; `None` if it lies in pieces, so that its members may be anywhere.
+/// Walks a zip that ends where the blob ends, behind something else: a program, a signature, a picture.
+/// Returns where it begins; `None` if it lies in pieces, so that its members may be anywhere.
 pub(crate) fn walk_behind(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Option<u64>> {
     let directory = directory::read_damaged(blob)?;
     if pieces::is_in_pieces(blob, &directory)? {
@@ -104,7 +104,8 @@ fn walk_members(
     Ok(members)
 }
 
-/// Whether a range is empty or holds zeros only: some tools align members so. It must not run backwards.
+/// Returns whether a range is empty or holds zeros only: some tools align members so. It must not run
+/// backwards.
 fn is_padding(blob: &Blob, from: u64, to: u64) -> Walked<bool> {
     const MAX_PADDING: u64 = 64 * 1024;
     let Some(n_bytes) = to.checked_sub(from) else { return Ok(false) };
@@ -115,8 +116,8 @@ fn is_padding(blob: &Blob, from: u64, to: u64) -> Walked<bool> {
     Ok(bytes.iter().all(|byte| *byte == 0))
 }
 
-/// Android's signatures stand between the members and the directory: length, pairs, length, `APK Sig Block 42`
-/// (source.android.com, "APK Signature Scheme v2"). Zeros may align it.
+/// Android's signatures stand between the members and the directory: length, pairs, length,
+/// `APK Sig Block 42` (source.android.com, "APK Signature Scheme v2"). Zeros may align it.
 fn is_apk_signing_block(gap: &Blob) -> Walked<bool> {
     use crate::fields::Fields as _;
     let n_bytes = gap.size_bytes();

@@ -1,6 +1,6 @@
-//! zstd frames and skippable frames (RFC 8878), as far as one has to know them to find where they end.
+//! Finds where zstd frames and skippable frames end (RFC 8878), and hands what stands behind them.
 //!
-//! zstd(1) goes on behind them with whatever it can unpack: gzip, xz, lz4.
+//! zstd(1) continues behind them with every format that it unpacks: gzip, xz, lz4.
 
 use std::io;
 

@@ -1,7 +1,9 @@
-//! Which bytes of a container matter? Each one is changed (three times in small ones), and `bytes.golden` says what the gate makes of it: a map in which any
-//! change of the gate's reading shows. `UPDATE=1` writes it anew.
+//! Which bytes of a container matter? Each one is changed (three times in small ones), and `bytes.golden`
+//! says what the gate makes of it: a map in which any change of the gate's reading shows. `UPDATE=1` writes
+//! it anew.
 //!
-//! `.` it passes, a digit: so many members are handed over (`+`: more than nine), else the first letter of the refusal's reason.
+//! `.` it passes, a digit: so many members are handed over (`+`: more than nine), else the first letter of
+//! the refusal's reason.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,7 +1,8 @@
-//! What the gate makes of every named way to hide something, line by line: `corpus.golden`. `UPDATE=1` writes it anew.
+//! What the gate makes of every named way to hide something, line by line: `corpus.golden`. `UPDATE=1` writes
+//! it anew.
 //!
-//! That nothing in it is clean after the engine's answer is shown in the workspace's `tests/evasion.rs`. Here any change of the gate's mind
-//! shows, within a second.
+//! That nothing in it is clean after the engine's answer is shown in the workspace's `tests/evasion.rs`. Here
+//! any change of the gate's mind shows, within a second.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -29,7 +30,8 @@ fn described(gate: &Gate, bytes: &[u8]) -> String {
         blob.reader().read_to_end(&mut content).unwrap();
         *if content == eicar() { &mut n_test_files } else { &mut n_others } += 1;
     }
-    // Others by their number, not their sizes: how small a compressor makes something differs from one release to the next.
+    // Others by their number, not their sizes: how small a compressor makes something differs from one
+    // release to the next.
     let with = |n: usize, what: &str| if n > 0 { format!("; handed {n}{what}") } else { String::new() };
     format!("{refusal}{}{}", with(n_test_files, " EICAR"), with(n_others, ""))
 }

@@ -7,7 +7,8 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::{USUAL_LIMITS, gate, inspect_bytes};
 
-/// A gzip file behind a line of text, in a gzip file behind a line of text, and so on: none of them is a container by its first bytes.
+/// A gzip file behind a line of text, in a gzip file behind a line of text, and so on: none of them is a
+/// container by its first bytes.
 fn nested_in_text(n_levels: usize) -> Vec<u8> {
     (0..n_levels).fold(vec![b'x'; 100], |inner, level| {
         let mut packer = GzEncoder::new(format!("level {level}\n").into_bytes(), Compression::none());

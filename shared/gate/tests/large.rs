@@ -1,4 +1,5 @@
-//! What is larger than one buffer: members in files instead of memory, containers across the edges of what is read at a time.
+//! What is larger than one buffer: members in files instead of memory, containers across the edges of what is
+//! read at a time.
 
 use std::io::{Read as _, Write as _};
 
@@ -22,7 +23,8 @@ fn content(blob: &Blob) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that no two places of are alike, so that a byte from a wrong place shows. Without the mark of ARC, which would make members of them.
+/// Bytes that no two places of are alike, so that a byte from a wrong place shows. Without the mark of ARC,
+/// which would make members of them.
 fn numbered(seed: u64, n_bytes: usize) -> Vec<u8> {
     let numbers = (0..).map(|place: u64| (seed << 56) | place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 8);
     let bytes = numbers.flat_map(u64::to_be_bytes).map(|byte| if byte == 0x1a { 0x1b } else { byte });

@@ -44,7 +44,8 @@ fn inspect_bytes(gate: &Gate, bytes: &[u8]) -> Inspection {
     gate.inspect(&file, scratch(), vec![], None).unwrap()
 }
 
-/// The directory that one of the workspace's generators writes: `PROGRAM DIRECTORY ARGUMENTS`. Written once for each version of it.
+/// The directory that one of the workspace's generators writes: `PROGRAM DIRECTORY ARGUMENTS`. Written once
+/// for each version of it.
 fn written_by(program: &str, arguments: &[&str]) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(program);
     let mut version = DefaultHasher::new();
@@ -58,7 +59,7 @@ fn written_by(program: &str, arguments: &[&str]) -> PathBuf {
         let unfinished = tempfile::tempdir_in(kept).unwrap();
         let written = Command::new(path).arg(unfinished.path()).args(arguments).status();
         assert!(written.unwrap().success(), "{program}");
-        // Somebody else may have been quicker.
+        // Another test may have been quicker.
         let _ = std::fs::rename(unfinished.path(), &directory);
     }
     directory
@@ -74,7 +75,7 @@ fn files(directory: &Path) -> Vec<(String, PathBuf)> {
     files
 }
 
-/// Whether the golden files are to be written anew.
+/// Returns whether the golden files are to be written anew.
 #[expect(clippy::disallowed_methods, reason = "set by hand when a change of mind is meant")]
 fn is_update() -> bool {
     std::env::var_os("UPDATE").is_some()

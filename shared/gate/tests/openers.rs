@@ -217,7 +217,8 @@ fn what_the_gate_finds_malformed_passes_if_all_openers_give_the_same() {
     }
 }
 
-/// An opener that gets over the container does not get over the member: it is looked at again, and refused again.
+/// An opener that gets over the container does not get over the member: it is looked at again, and refused
+/// again.
 #[test]
 fn a_member_that_is_refused_is_refused_in_whatever_holds_it() {
     // The end of a zip of one member that is not there.
@@ -231,7 +232,8 @@ fn a_member_that_is_refused_is_refused_in_whatever_holds_it() {
     assert_eq!(judged(&ar, &[opener]).0, Some(Unscannable::Malformed));
 }
 
-/// A password opens one container that the gate has accounted for. It excuses no opener that finds something encrypted elsewhere.
+/// A password opens one container that the gate has accounted for. It excuses no opener that finds something
+/// encrypted elsewhere.
 #[test]
 fn a_password_is_for_what_the_gate_has_walked() {
     let password = || Some(Password::parse("secret").unwrap());
@@ -266,7 +268,8 @@ fn a_password_is_for_what_the_gate_has_walked() {
     assert!(reason(&with_more, &[opens()], password()).is_some());
 }
 
-/// What source code spells out is not refused for being encrypted. But then nothing says that all of the file was decrypted.
+/// What source code spells out is not refused for being encrypted. But then nothing says that all of the file
+/// was decrypted.
 #[test]
 fn what_is_left_to_the_engine_is_not_decrypted() {
     let encrypted = Member { local_flags: 1, listed_flags: 1, ..Member::stored("a", b"locked") };

@@ -1,4 +1,5 @@
-//! What a zip may look like: every field that readers could read differently, changed alone in an archive that is otherwise in order.
+//! What a zip may look like: every field that readers could read differently, changed alone in an archive
+//! that is otherwise in order.
 
 use std::io::Read as _;
 
@@ -218,16 +219,17 @@ fn members_amid_other_data_are_found_one_behind_the_other() {
         [last().data],
         "an empty one is nothing to look at"
     );
-    let unknown = Member::stored("a", b"of a size that nobody knows").streamed(4);
+    let unknown = Member::stored("a", b"of a size that is unknown").streamed(4);
     assert_eq!(reason(&amid(&[unknown])), Some(Unscannable::Malformed));
-    // Nobody unpacks it without the password, but what stands behind it is found.
+    // No reader unpacks it without the password, but what stands behind it is found.
     let encrypted = Member { local_flags: 1, ..Member::stored("a", b"never seen") };
     assert_eq!(handed(&amid(&[encrypted, last()])), [last().data]);
 }
 
 #[test]
 fn what_comes_out_before_the_damage_counts() {
-    // Of both kinds of deflate: a stored block of 5 bytes that is not the last one, then a block of a kind that does not exist.
+    // Of both kinds of deflate: a stored block of 5 bytes that is not the last one, then a block of a kind
+    // that does not exist.
     let packed = [&[0, 5, 0, 0xfa, 0xff][..], b"short", &[0x07]].concat();
     for method in [8, 9] {
         let damaged = Member { method, packed: packed.clone(), ..Member::stored("a", b"short") };

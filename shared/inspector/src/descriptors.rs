@@ -21,7 +21,7 @@ pub(crate) fn send(socket: impl AsFd, files: [BorrowedFd<'_>; N_FILES]) -> io::R
     Ok(())
 }
 
-/// Waits for the files; `None` when the other side is gone.
+/// Waits for the files. Returns `None` once the other side has closed the socket.
 pub(crate) fn receive(socket: impl AsFd) -> io::Result<Option<[OwnedFd; N_FILES]>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(N_FILES))];
     let (mut control, mut byte) = (RecvAncillaryBuffer::new(&mut space), [0; 1]);

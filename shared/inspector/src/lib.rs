@@ -1,8 +1,11 @@
-//! Takes hostile files apart in a process of its own: whatever the bytes do to the gate, they do it to one confined child.
+//! Inspects hostile files in processes of their own: whatever the bytes do to the gate, they do it to one
+//! confined child.
 //!
-//! A worker is this program's own executable, with one argument, started in advance: it loads the openers and reads no upload. For each file it forks a fresh
-//! copy of itself, which gets the file to read, one file without a name to keep members in, and a limit of processor time; the copy confines
-//! itself ([`confine`]), runs the gate, answers, and ends. A crash, or the limit, is a [`Refusal`] of that file, and nothing else notices.
+//! A worker is this program's own executable, with one argument, started in advance: it loads the openers and
+//! reads no upload. For each file it forks a fresh copy of itself, which gets the file to read, one file
+//! without a name to keep members in, and a limit of processor time; the copy confines itself ([`confine`]),
+//! runs the gate, answers, and ends. A crash, or the limit, is a [`Refusal`] of that file, and affects
+//! nothing else.
 //!
 //! Invariant: the service's own process parses no byte of an upload.
 //! Invariant: no file is read by a process that has read another one.
@@ -38,11 +41,12 @@ pub struct Inspector {
     openers: Vec<String>,
     /// Where the files without a name are made.
     scratch_directory: PathBuf,
-    /// Workers that wait for a file, so that no scan waits for a start: as many as were needed at one time.
+    /// Workers that wait for a file, so that no scan waits for a start: as many as were needed concurrently.
     ready: Mutex<Vec<Worker>>,
 }
 
-/// What is run as a worker: a program that calls [`worker::run_if_asked`] first, by itself or through a loader.
+/// What is run as a worker: a program that calls [`worker::run_if_asked`] first, by itself or through a
+/// loader.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WorkerProgram {
     pub path: PathBuf,
@@ -83,7 +87,7 @@ pub enum InspectorError {
 }
 
 impl InspectorError {
-    /// Whether there was no room for what a file unpacks to.
+    /// Returns whether there was no room for what a file unpacks to.
     pub fn is_storage_full(&self) -> bool {
         match self {
             Self::Files(error) => error.kind() == io::ErrorKind::StorageFull,
@@ -100,15 +104,18 @@ impl Inspector {
         Ok(Self { program, openers, scratch_directory, ready: Mutex::default() })
     }
 
-    /// The programs that the gate asks what is inside a file, with their versions, in the order in which they are asked.
+    /// The programs that the gate asks what is inside a file, with their versions, in the order in which they
+    /// are asked.
     pub fn openers(&self) -> &[String] {
         &self.openers
     }
 
-    /// Inspects `file` from its start, for at most `cpu_limit` of processor time; what is encrypted, with `password`. Dropping the future kills the process that reads it.
+    /// Inspects `file` from its start, for at most `cpu_limit` of processor time; what is encrypted, with
+    /// `password`. Dropping the future kills the process that reads it.
     ///
-    /// An error is no verdict; what the file did to the worker is: [`Unscannable::ScanTimeout`] beyond the limit, [`Unscannable::ExpandsTooMuch`]
-    /// beyond the room for members, [`Unscannable::InspectionFailed`] for any other end.
+    /// An error is no verdict; what the file did to the worker is: [`Unscannable::ScanTimeout`] beyond the
+    /// limit, [`Unscannable::ExpandsTooMuch`] beyond the room for members, [`Unscannable::InspectionFailed`]
+    /// for any other end.
     pub async fn inspect(
         &self,
         gate: &Gate,
@@ -156,7 +163,7 @@ impl Inspector {
                     is_text_like_program: false,
                     decryption: Decryption::None,
                 };
-                // How much of it was processor time is not known any more.
+                // How much of it was processor time is unknown.
                 Ok(Inspected { inspection, cpu_time: began.elapsed().min(cpu_limit) })
             }
         }
@@ -194,12 +201,14 @@ impl Inspector {
     }
 }
 
-/// The same file, which nobody can write to through this descriptor: not even a worker that was taken over.
+/// Opens the same file for reading alone: not even a compromised worker can write to it through this
+/// descriptor.
 fn read_only(file: &File) -> io::Result<File> {
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-/// What the end of a worker says about its file; `None` when it says nothing: another process killed it, or it could not begin.
+/// What the end of a worker says about its file; `None` when it says nothing: another process killed it, or
+/// it could not begin.
 fn refusal_of(status: std::process::ExitStatus) -> Option<Refusal> {
     use std::os::unix::process::ExitStatusExt as _;
     let (reason, seen) = match (status.signal().and_then(Signal::from_named_raw), status.code()) {

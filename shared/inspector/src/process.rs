@@ -1,4 +1,4 @@
-//! A worker, as the service sees it: started, given one job after another, ended.
+//! Starts a worker, gives it one job after another, and ends it.
 
 use std::fs::File;
 use std::io;
@@ -38,7 +38,7 @@ pub(crate) enum Ended {
 }
 
 const MAX_SAID: u64 = 4096;
-/// A copy that has answered ends at once. One that was taken over might not.
+/// A copy that has answered ends immediately. A compromised one may not.
 const TIME_TO_END: Duration = Duration::from_secs(2);
 
 /// The openers that a worker has, by name and version.
@@ -91,7 +91,8 @@ impl Worker {
         Ok(Given { answers, said })
     }
 
-    /// Waits for the answer, or for the end without one. The copy is gone afterwards; the worker is given back if it is ready for another job.
+    /// Waits for the answer, or for the end without one. The copy has ended afterwards; the worker is
+    /// returned if it is ready for another job.
     pub(crate) async fn answer(mut self, mut given: Given) -> Result<(Ended, Option<Self>), InspectorError> {
         // Half an answer is none.
         if let Ok(answer) = protocol::read_async(&mut given.answers).await {

@@ -1,4 +1,5 @@
-//! What the service, a worker and its copies say to each other: a job, its answer, its end, each as JSON behind its length.
+//! The messages between the service, a worker and its copies: a job, its answer, its end, each as JSON behind
+//! its length.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;

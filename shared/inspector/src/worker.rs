@@ -1,6 +1,8 @@
-//! A worker, as it sees itself: it loads the openers and waits. For each job it makes a copy of itself, which confines itself, runs the gate, answers, ends.
+//! Runs a worker: loads the openers and waits. For each job it forks a copy of itself, which confines itself,
+//! runs the gate, answers and ends.
 //!
-//! Invariant: a worker reads no byte of any upload, so that no file is read by a process that has read another one.
+//! Invariant: a worker reads no byte of any upload, so that no file is read by a process that has read
+//! another one.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -20,7 +22,8 @@ use crate::protocol::{self, Answer, End, Job};
 pub(crate) const WORD: &str = "gate-worker";
 /// The second argument, for one that only says which openers it has.
 pub(crate) const OPENERS: &str = "openers";
-/// How a worker and its copies show in a list of processes: by their arguments, and a copy by its name as well.
+/// How a worker and its copies show in a list of processes: by their arguments, and a copy by its name as
+/// well.
 pub(crate) const NAME: &str = "airlock-gate";
 const COPY_NAME: &CStr = c"airlock-inspect";
 /// The exit code of a Rust program that panicked.
@@ -30,10 +33,12 @@ const NOT_BEGUN: i32 = 2;
 
 /// Beside what the largest decompressors and a parsed mail of the largest size need.
 const MEMORY_BYTES: u64 = 1 << 30;
-/// Parsers that recurse go as deep as a file says. A gigabyte is enough for the deepest mail of 64 MiB; what is not touched costs nothing.
+/// Parsers that recurse go as deep as a file says. A gigabyte is enough for the deepest mail of 64 MiB; what
+/// is not touched costs nothing.
 const STACK_BYTES: usize = 1 << 30;
 
-/// Makes this process a worker if it was started as one, and then does not return. The first thing in `main`, before threads and runtimes.
+/// Makes this process a worker if it was started as one, and then does not return. The first thing in `main`,
+/// before threads and runtimes.
 pub fn run_if_asked() {
     if std::env::args_os().nth(1).is_some_and(|word| word == WORD) {
         // A panic's message may quote the file; the log gets the place alone.
@@ -67,7 +72,7 @@ fn serve(openers: Vec<Box<dyn Opener>>) -> io::Result<()> {
         let began = cpu_time();
         match confine::fork()? {
             Forked::Copy => {
-                // What it says to the worker's service would be taken for the worker's word.
+                // The service would take what the copy writes there for the worker's own answer.
                 drop(control);
                 rustix::stdio::dup2_stdin(io::stdout())?;
                 rustix::stdio::dup2_stderr(&said)?;
@@ -94,7 +99,7 @@ fn inspect(
 ) -> io::Result<()> {
     rustix::thread::set_name(COPY_NAME)?;
     match confine::drop_root() {
-        // Some containers let root be nobody else; the other layers hold there as well.
+        // Some containers do not let root change its user; the other layers hold there as well.
         Ok(_) | Err(ConfineError::User(_)) => {}
         Err(error) => return Err(io::Error::other(error)),
     }

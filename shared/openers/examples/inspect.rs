@@ -1,6 +1,8 @@
-//! What does the gate make of these files? `cargo run -p openers --example inspect -- [--password PASSWORD] FILE...`
+//! Prints the gate's verdict on each file:
+//! `cargo run -p openers --example inspect -- [--password PASSWORD] FILE...`
 //!
-//! For an engine that opens everything and the service's usual limits; says why a file is refused, and how much is handed over. With the installed openers, as in the service.
+//! For an engine that opens everything, the service's usual limits and the installed openers. Prints why a
+//! file is refused, and how much the engine is given.
 
 use std::error::Error;
 use std::fs::File;

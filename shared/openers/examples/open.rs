@@ -1,4 +1,5 @@
-//! What do the openers make of these files? `cargo run -p openers --example open -- FILE...` prints what each finds, and its processor time.
+//! Prints what each opener finds in each file, and its processor time:
+//! `cargo run -p openers --example open -- FILE...`
 
 use std::error::Error;
 use std::fs::File;

@@ -1,6 +1,7 @@
-//! Programs that recipients open archives with, as libraries: what each makes of a file, for the gate to judge.
+//! Opens archives for the gate with the libraries of the programs that recipients open them with.
 //!
-//! They are written in C and C++, and read hostile bytes. They run in the gate's confined worker processes alone (`shared/inspector`).
+//! They are written in C and C++, and read hostile bytes. They run in the gate's confined worker processes
+//! alone (`shared/inspector`).
 
 mod libarchive;
 mod seven_zip;
@@ -13,7 +14,8 @@ use thiserror::Error;
 pub use libarchive::{Libarchive, LibarchiveError};
 pub use seven_zip::{LoadError as SevenZipError, SevenZip};
 
-/// Where the layer for Lambda has 7-Zip's library, and where Debian has it: in `p7zip-full`, and in later releases in `7zip`.
+/// Where the layer for Lambda has 7-Zip's library, and where Debian has it: in `p7zip-full`, and in later
+/// releases in `7zip`.
 const SEVEN_ZIP: [&str; 4] =
     ["/opt/lib/clamav/7z.so", "/usr/lib/7zip/7z.so", "/usr/lib/p7zip/7z.so", "/usr/libexec/7zip/7z.so"];
 /// A name that the system's loader finds.
@@ -28,8 +30,9 @@ pub enum OpenerError {
     Libarchive(#[from] LibarchiveError),
 }
 
-/// Loads those that are installed, while files can still be opened. One that is there and cannot be used is an error: what only it opens would
-/// pass unseen. One that is missing is not: the gate refuses what only that one opens.
+/// Loads those that are installed, while files can still be opened. One that is there and cannot be used is
+/// an error: what only it opens would pass unseen. One that is missing is not: the gate refuses what only
+/// that one opens.
 pub fn installed() -> Result<Vec<Box<dyn Opener>>, OpenerError> {
     let seven_zip = SevenZip::load(&SEVEN_ZIP.map(Path::new))?;
     let libarchive = Libarchive::load(&LIBARCHIVE.map(Path::new))?;

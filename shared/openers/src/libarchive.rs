@@ -1,7 +1,9 @@
-//! Opens files as programs that are built on libarchive do: bsdtar, the Explorer of Windows 11, Finder, the archive managers of GNOME and KDE.
+//! Opens files as programs that are built on libarchive do: bsdtar, the Explorer of Windows 11, Finder, the
+//! archive managers of GNOME and KDE.
 //!
-//! libarchive looks at a file in two steps. *Filters* undo a compression or an encoding, one over another; then one *format* reads members from what is left.
-//! Here each filter gives what it leaves as one member, which the gate has opened in its turn, and every format that claims the file is asked, alone: which of
+//! libarchive looks at a file in two steps. *Filters* undo a compression or an encoding, one over another;
+//! then one *format* reads members from what is left. Here each filter gives what it leaves as one member,
+//! which the gate has opened in its turn, and every format that claims the file is asked, alone: which of
 //! them libarchive prefers changes from version to version.
 
 mod bytes;
@@ -30,7 +32,8 @@ use reader::Reader;
 
 pub use library::LibarchiveError;
 
-/// Archives are independent of each other, but the libraries below, such as libxml2, share state that two threads may damage. A worker has one thread.
+/// Archives are independent of each other, but the libraries below, such as libxml2, share state that two
+/// threads may damage. A worker has one thread.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// libarchive, loaded.
@@ -42,7 +45,8 @@ pub struct Libarchive {
 }
 
 impl Libarchive {
-    /// Loads the first of `candidates` that is there: paths, or names for the system to look for. `None` if none is.
+    /// Loads the first of `candidates` that is there: paths, or names for the system to look for. `None` if
+    /// none is.
     pub fn load(candidates: &[&Path]) -> Result<Option<Self>, LibarchiveError> {
         for candidate in candidates {
             if let Some(library) = Library::load(candidate)? {

@@ -1,11 +1,13 @@
 //! Opens files as 7-Zip does, with its own library.
 //!
-//! 7-Zip lets a file's name choose the format that it tries first, and the uploader chooses the name: so every format is asked about the start of the file.
-//! Unless an archive reaches from there to the file's end, 7-Zip looks for the signatures of archives in the first 8 MiB behind it, and so does this
-//! ([`search`]): self-extracting programs are the usual case. It opens the first archive, or the first of the format that the name says; here, the first of
-//! each format is opened.
+//! 7-Zip lets a file's name choose the format that it tries first, and the uploader chooses the name: so
+//! every format is asked about the start of the file. Unless an archive reaches from there to the file's end,
+//! 7-Zip looks for the signatures of archives in the first 8 MiB behind it, and so does this ([`search`]):
+//! self-extracting programs are the usual case. It opens the first archive, or the first of the format that
+//! the name says; here, the first of each format is opened.
 //!
-//! What its `Extract` writes are the members. The targets of symbolic links are among them, as 7-Zip leaves some as files.
+//! What its `Extract` writes are the members. The targets of symbolic links are among them, as 7-Zip leaves
+//! some as files.
 
 mod abi;
 mod archive;
@@ -40,8 +42,9 @@ pub struct SevenZip {
 }
 
 impl SevenZip {
-    /// Loads the first of these files that is 7-Zip's library of version 23 or later, such as `/usr/lib/7zip/7z.so`; `None` if none is. An error if one
-    /// cannot be loaded. Afterwards nothing is opened, and no thread made.
+    /// Loads the first of these files that is 7-Zip's library of version 23 or later, such as
+    /// `/usr/lib/7zip/7z.so`; `None` if none is. An error if one cannot be loaded. Afterwards nothing is
+    /// opened, and no thread made.
     pub fn load(candidates: &[&Path]) -> Result<Option<Self>, LoadError> {
         for path in candidates.iter().filter(|path| path.is_file()) {
             if let Some(library) = Library::load(path)? {

@@ -1,4 +1,4 @@
-//! What time is it on this machine?
+//! The stand-ins' clock and random ids.
 
 use std::time::SystemTime;
 

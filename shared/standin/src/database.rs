@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use thiserror::Error;
 
-/// The stand-ins' own storage failed.
+/// A failure of the stand-ins' own storage.
 #[derive(Debug, Error)]
 pub enum StandinError {
     #[error("the database failed")]
@@ -20,7 +20,7 @@ pub enum StandinError {
     Cancelled,
 }
 
-/// A connection that is used from a thread pool. `synchronous=FULL`: what is committed survives a power cut.
+/// A connection that is used from a thread pool. `synchronous=FULL`: commits survive a power cut.
 #[derive(Clone, Debug)]
 pub(crate) struct Database(Arc<Mutex<Connection>>);
 
@@ -29,27 +29,29 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
 CREATE TABLE IF NOT EXISTS objects (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, version TEXT NOT NULL UNIQUE, is_marker INTEGER NOT NULL,
-  size INTEGER NOT NULL, etag TEXT NOT NULL, blob TEXT, meta TEXT NOT NULL, tags TEXT NOT NULL, modified_at INTEGER NOT NULL);
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, version TEXT NOT NULL UNIQUE,
+  is_marker INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, blob TEXT, meta TEXT NOT NULL,
+  tags TEXT NOT NULL, modified_at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS objects_by_key ON objects (key, seq);
 CREATE TABLE IF NOT EXISTS uploads (
   id TEXT PRIMARY KEY, key TEXT NOT NULL, meta TEXT NOT NULL, started_at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS parts (
-  upload TEXT NOT NULL REFERENCES uploads (id) ON DELETE CASCADE, number INTEGER NOT NULL, size INTEGER NOT NULL,
-  md5 BLOB NOT NULL, blob TEXT NOT NULL, sha256 TEXT, PRIMARY KEY (upload, number));
+  upload TEXT NOT NULL REFERENCES uploads (id) ON DELETE CASCADE, number INTEGER NOT NULL,
+  size INTEGER NOT NULL, md5 BLOB NOT NULL, blob TEXT NOT NULL, sha256 TEXT, PRIMARY KEY (upload, number));
 CREATE TABLE IF NOT EXISTS messages (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL, body TEXT NOT NULL, sent_at INTEGER NOT NULL,
-  n_received INTEGER NOT NULL DEFAULT 0, visible_at INTEGER NOT NULL, receipt TEXT);
+  id INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL, body TEXT NOT NULL,
+  sent_at INTEGER NOT NULL, n_received INTEGER NOT NULL DEFAULT 0, visible_at INTEGER NOT NULL, receipt TEXT);
 CREATE INDEX IF NOT EXISTS messages_by_visibility ON messages (visible_at, id);
 CREATE TABLE IF NOT EXISTS dead_letters (
-  id INTEGER PRIMARY KEY, message_id TEXT NOT NULL, body TEXT NOT NULL, n_received INTEGER NOT NULL, died_at INTEGER NOT NULL);
+  id INTEGER PRIMARY KEY, message_id TEXT NOT NULL, body TEXT NOT NULL, n_received INTEGER NOT NULL,
+  died_at INTEGER NOT NULL);
 ";
 
 impl Database {
     pub(crate) fn open(path: &Path) -> Result<Self, StandinError> {
         let connection = Connection::open(path)?;
         connection.execute_batch(SCHEMA)?;
-        // Directories of before parts had checksums.
+        // Data directories of earlier releases have parts without checksums.
         let sql = "SELECT count(*) FROM pragma_table_info('parts') WHERE name = 'sha256'";
         if connection.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0 {
             connection.execute_batch("ALTER TABLE parts ADD COLUMN sha256 TEXT")?;
@@ -57,7 +59,8 @@ impl Database {
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
-    /// Runs one immediate transaction, committed when `work` succeeds. `work` may refuse with an error of its own.
+    /// Runs one immediate transaction, which is committed if `work` succeeds. `work` may return an error of
+    /// its own.
     pub(crate) async fn transact<T, E>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,

@@ -22,7 +22,7 @@ impl std::fmt::Debug for DynamoDb {
 }
 
 impl DynamoDb {
-    /// Opens or makes the database, and its table when it is new.
+    /// Opens or creates the database, and its table if it is new.
     pub fn open(path: &Path, table: &str) -> Result<Self, StandinError> {
         let failed = |error: &dyn std::fmt::Display| StandinError::DynamoDb(error.to_string());
         let database = Database::new(&path.to_string_lossy()).map_err(|error| failed(&error))?;
@@ -30,7 +30,10 @@ impl DynamoDb {
         if is_new {
             let request = serde_json::from_value(table_definition(table)).map_err(|error| failed(&error))?;
             database.create_table(request).map_err(|error| failed(&error))?;
-            let ttl = json!({ "TableName": table, "TimeToLiveSpecification": { "AttributeName": "ttl", "Enabled": true } });
+            let ttl = json!({
+                "TableName": table,
+                "TimeToLiveSpecification": { "AttributeName": "ttl", "Enabled": true },
+            });
             let request = serde_json::from_value(ttl).map_err(|error| failed(&error))?;
             database.update_time_to_live(request).map_err(|error| failed(&error))?;
         }
@@ -67,7 +70,7 @@ impl DynamoDb {
         wire::router(self.0.clone())
     }
 
-    /// Removes items whose time to live is over, now and then, as DynamoDB does.
+    /// Removes expired items from time to time, as DynamoDB does.
     pub async fn expire_items(self, every: Duration) {
         loop {
             tokio::time::sleep(every).await;
@@ -91,7 +94,10 @@ const INDEXES: [(&str, &str, &str); 3] = [
 fn index(name: &str, hash: &str, range: &str) -> serde_json::Value {
     json!({
         "IndexName": name,
-        "KeySchema": [{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }],
+        "KeySchema": [
+            { "AttributeName": hash, "KeyType": "HASH" },
+            { "AttributeName": range, "KeyType": "RANGE" },
+        ],
         "Projection": { "ProjectionType": "ALL" },
     })
 }
@@ -130,7 +136,8 @@ mod tests {
         drop(database);
         for _ in 0..2 {
             let opened = DynamoDb::open(&path, "files").unwrap();
-            let query = json!({ "TableName": "files", "IndexName": "feed", "KeyConditionExpression": "feed = :o",
+            let query = json!({
+                "TableName": "files", "IndexName": "feed", "KeyConditionExpression": "feed = :o",
                 "ExpressionAttributeValues": { ":o": { "S": "o" } } });
             let found = opened.0.query(serde_json::from_value(query).unwrap()).unwrap();
             assert_eq!(serde_json::to_value(&found).unwrap()["Count"], 1);

@@ -1,6 +1,8 @@
-//! The AWS SDK's clients reach a stand-in in the same process: no port and no socket, so no web page and no other user reaches it.
+//! Connects the AWS SDK's clients to a stand-in in the same process, without a port or socket, so that no web
+//! page and no other user reaches it.
 //!
-//! Everything above the connection stays as on AWS: the SDK resolves the endpoint, serializes, signs, retries and parses.
+//! Everything above the connection stays as on AWS: the SDK resolves the endpoint, serializes, signs, retries
+//! and parses.
 
 use std::time::Duration;
 
@@ -16,10 +18,10 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use tower_service::Service as _;
 
-/// No answer of DynamoDB or SQS is larger (1 MB for a page of a query, 16 MB for a batch).
+/// The largest answer of DynamoDB or SQS (1 MB for a page of a query, 16 MB for a batch).
 const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
-/// An HTTP client whose every request is answered by one router, whatever host it names.
+/// An HTTP client whose requests are all answered by one router, whatever host they name.
 #[derive(Clone, Debug)]
 pub struct InProcess(Router);
 
@@ -55,7 +57,8 @@ impl HttpConnector for Connector {
     }
 }
 
-/// Errors are the caller's: a router has none of its own, and an answer that cannot be read is too large.
+/// Errors are the caller's: a router has none of its own, and only an answer that is too large cannot be
+/// read.
 async fn answer(mut router: Router, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
     let body = request.body().bytes().map(Bytes::copy_from_slice);

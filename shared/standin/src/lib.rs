@@ -1,10 +1,12 @@
-//! LOCAL ONLY: S3, DynamoDB, SQS and Lambda's event source mapping on one machine, over their real wire protocols.
+//! LOCAL ONLY: S3, DynamoDB, SQS and Lambda's event source mapping on one machine, over their real wire
+//! protocols.
 //!
-//! Only S3 has a port, because browsers upload to it, and it verifies every signature. The other two verify none, so they have no
-//! port and no socket: [`InProcess`] hands them the requests of the AWS SDK's clients.
+//! Only S3 has a port, because browsers upload to it, and it verifies every signature. The other two verify
+//! none, so they have no port and no socket: [`InProcess`] passes the requests of the AWS SDK's clients to
+//! them.
 //!
 //! Invariant: no function depends on this crate (tests/tidy.rs).
-//! Where these differ from AWS is written down in docs/semantics.md; what they do not implement they refuse.
+//! docs/semantics.md lists the differences from AWS; operations that are not implemented are refused.
 
 mod clock;
 mod database;

@@ -1,4 +1,4 @@
-//! Lambda's event source mapping for SQS: receives, invokes, acknowledges what succeeded, releases what failed.
+//! Lambda's event source mapping for SQS: receives, invokes, acknowledges successes, and releases failures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,35 +8,35 @@ use serde_json::json;
 
 use crate::queue::{Queue, Received};
 
-/// How messages are delivered.
+/// The parameters of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
     pub visibility: Duration,
     pub max_receives: u32,
-    /// How long a failed message waits before it is delivered again; grows with every receive.
+    /// The delay before a failed message is redelivered; grows with every receive.
     pub retry_delay: Duration,
-    /// With none, nothing is delivered.
+    /// Without workers, no message is delivered.
     pub n_workers: usize,
-    pub mischief: Mischief,
+    pub faults: Faults,
 }
 
-/// What a test makes go wrong between S3 and the function. Nothing, by default. There is no setting for it.
+/// Faults that a test injects between S3 and the function; none by default. There is no setting for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Mischief {
+pub enum Faults {
     #[default]
     None,
     /// Every message is acknowledged and never delivered.
     DropAll,
-    /// So are S3's own events; what the sweep sends is delivered.
+    /// S3's own events are lost in that way; the sweep's messages are delivered.
     DropFromS3,
-    /// Every message is delivered this many times, at the same time.
+    /// Every message is delivered this many times, concurrently.
     Duplicate(usize),
-    /// Messages are delivered late, each by another amount, so that their order is lost.
+    /// Messages are delayed, each by another amount, so that their order is lost.
     Shuffle,
 }
 
-/// Runs until the task is dropped. `invoke` is the function's handler; an `Err` is a failed invocation, after which the
-/// whole batch is delivered again.
+/// Runs until the task is dropped. `invoke` is the function's handler; after an `Err`, a failed invocation,
+/// the whole batch is redelivered.
 pub async fn run<F, E>(
     queue: Queue,
     delivery: Delivery,
@@ -48,7 +48,8 @@ pub async fn run<F, E>(
     run_while(queue, delivery, || true, invoke).await;
 }
 
-/// The same, receiving only while `may_receive`: messages that wait are not counted as received, and die of nothing.
+/// The same, receiving only while `may_receive` returns true: waiting messages do not count as received and
+/// become no dead letters.
 pub async fn run_while<F, E>(
     queue: Queue,
     delivery: Delivery,
@@ -95,16 +96,16 @@ async fn deliver<F, E>(
     F: Future<Output = Result<SqsBatchResponse, E>> + Send + 'static,
     E: std::fmt::Display + Send + 'static,
 {
-    let n_copies = match delivery.mischief {
-        Mischief::DropAll => 0,
-        Mischief::DropFromS3 => usize::from(!received.body.contains("\"aws:s3\"")),
-        Mischief::Duplicate(n_copies) => n_copies,
-        Mischief::Shuffle => {
+    let n_copies = match delivery.faults {
+        Faults::DropAll => 0,
+        Faults::DropFromS3 => usize::from(!received.body.contains("\"aws:s3\"")),
+        Faults::Duplicate(n_copies) => n_copies,
+        Faults::Shuffle => {
             let lateness = received.message_id.bytes().map(u64::from).sum::<u64>() % 200;
             tokio::time::sleep(Duration::from_millis(lateness)).await;
             1
         }
-        Mischief::None => 1,
+        Faults::None => 1,
     };
     let copies: Vec<_> = (0..n_copies).map(|_| invoke(event(&received))).map(tokio::spawn).collect();
     let mut has_failed = false;
@@ -131,7 +132,7 @@ async fn deliver<F, E>(
     }
 }
 
-/// The event as Lambda would hand it over, through JSON, so that the function decodes what it would decode on AWS.
+/// Makes the event that Lambda would pass, through JSON, so that the function decodes the same as on AWS.
 fn event(received: &Received) -> SqsEvent {
     let record = json!({
         "messageId": received.message_id,

@@ -1,4 +1,5 @@
-//! SQS's promises, kept in SQLite: durable, at least once, visibility timeout, maximum receives, dead letters.
+//! A queue with SQS's guarantees on SQLite: durable, at least once, visibility timeout, maximum receives,
+//! dead letters.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,12 +29,12 @@ pub struct Received {
     receipt: String,
 }
 
-/// What waits in a queue.
+/// The backlog of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
     pub n_waiting: u64,
     pub n_in_flight: u64,
-    /// Of the message that was sent first.
+    /// The age of the oldest message.
     pub oldest_age: Option<Duration>,
 }
 
@@ -46,7 +47,7 @@ pub struct DeadLetter {
 }
 
 impl Queue {
-    /// Opens or makes a queue in a file of its own; messages in flight are delivered again.
+    /// Opens or creates a queue in a file of its own; messages in flight are redelivered.
     pub async fn open(path: &Path) -> Result<Self, StandinError> {
         let queue = Self::new(Database::open(path)?);
         queue.rearm().await?;
@@ -57,7 +58,7 @@ impl Queue {
         Self { database, arrived: Arc::new(Notify::new()) }
     }
 
-    /// Makes every message in flight visible again: whoever received it is gone.
+    /// Makes every message in flight visible again: its receiver was a process that has ended.
     pub(crate) async fn rearm(&self) -> Result<(), StandinError> {
         self.database
             .transact(|tx| {
@@ -77,8 +78,8 @@ impl Queue {
         Ok(message_id)
     }
 
-    /// Takes the oldest visible message and hides it for `visibility`. After `max_receives` receives a message goes to the
-    /// dead letters instead.
+    /// Receives the oldest visible message and hides it for `visibility`. After `max_receives` receives a
+    /// message becomes a dead letter instead.
     pub async fn receive(
         &self,
         visibility: Duration,
@@ -91,8 +92,9 @@ impl Queue {
                 let receipt = random_id();
                 let received = tx
                     .query_row(
-                        "UPDATE messages SET n_received = n_received + 1, visible_at = ?1, receipt = ?2 WHERE id =
-                           (SELECT id FROM messages WHERE visible_at <= ?3 ORDER BY visible_at, id LIMIT 1)
+                        "UPDATE messages SET n_received = n_received + 1, visible_at = ?1, receipt = ?2
+                         WHERE id = (SELECT id FROM messages WHERE visible_at <= ?3
+                                     ORDER BY visible_at, id LIMIT 1)
                          RETURNING id, message_id, body, n_received",
                         params![now_millis().saturating_add(visibility), receipt, now_millis()],
                         |row| {
@@ -137,23 +139,25 @@ impl Queue {
             .await
     }
 
-    /// How many messages wait, in flight or not.
+    /// Returns the number of messages, in flight or not.
     pub async fn depth(&self) -> Result<u64, StandinError> {
         let backlog = self.backlog().await?;
         Ok(backlog.n_waiting + backlog.n_in_flight)
     }
 
-    /// What waits, and for how long.
+    /// Returns the numbers of messages and the age of the oldest.
     pub async fn backlog(&self) -> Result<Backlog, StandinError> {
         self.database
             .transact(|tx| {
                 let counted = tx.query_row(
-                    "SELECT COUNT(*) FILTER (WHERE receipt IS NULL), COUNT(receipt), MIN(sent_at) FROM messages",
+                    "SELECT COUNT(*) FILTER (WHERE receipt IS NULL), COUNT(receipt), MIN(sent_at)
+                     FROM messages",
                     [],
                     |row| {
                         let oldest: Option<i64> = row.get(2)?;
                         let age_ms = oldest.map(|sent_at| now_millis().saturating_sub(sent_at));
-                        let oldest_age = age_ms.and_then(|age| age.try_into().ok()).map(Duration::from_millis);
+                        let age_ms = age_ms.and_then(|age| age.try_into().ok());
+                        let oldest_age = age_ms.map(Duration::from_millis);
                         Ok(Backlog { n_waiting: row.get(0)?, n_in_flight: row.get(1)?, oldest_age })
                     },
                 )?;
@@ -162,7 +166,7 @@ impl Queue {
             .await
     }
 
-    /// Forgets a dead letter; whether it was there.
+    /// Removes a dead letter; returns whether it existed.
     pub async fn delete_dead_letter(&self, message_id: String) -> Result<bool, StandinError> {
         self.database
             .transact(move |tx| {
@@ -184,7 +188,7 @@ impl Queue {
             .await
     }
 
-    /// Waits until something may have arrived, at most `limit`.
+    /// Waits until a message may have arrived, at most `limit`.
     pub async fn wait(&self, limit: Duration) {
         let _ = tokio::time::timeout(limit, self.arrived.notified()).await;
     }
@@ -208,7 +212,8 @@ fn bury(tx: &Transaction<'_>, max_receives: u32) -> Result<(), StandinError> {
     let now = now_millis();
     tx.execute(
         "INSERT INTO dead_letters (id, message_id, body, n_received, died_at)
-         SELECT id, message_id, body, n_received, ?1 FROM messages WHERE visible_at <= ?1 AND n_received >= ?2",
+         SELECT id, message_id, body, n_received, ?1 FROM messages
+         WHERE visible_at <= ?1 AND n_received >= ?2",
         params![now, max_receives],
     )?;
     tx.execute("DELETE FROM messages WHERE visible_at <= ? AND n_received >= ?", params![now, max_receives])?;

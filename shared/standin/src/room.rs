@@ -1,4 +1,4 @@
-//! How much room the disk has, and how much of it uploads leave alone.
+//! The free space of the disk, part of which is kept for scans.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Room for uploads is what is free beyond `kept_free_bytes`.
+    /// Uploads may use the free space beyond `kept_free_bytes`.
     pub fn new(directory: PathBuf, kept_free_bytes: u64) -> Self {
         Self { directory, kept_free_bytes }
     }
@@ -20,13 +20,14 @@ impl Room {
         self.kept_free_bytes
     }
 
-    /// Bytes that this process may still write.
+    /// Returns the bytes that this process may still write.
     pub fn free_bytes(&self) -> io::Result<u64> {
         let space = rustix::fs::statvfs(&self.directory)?;
         Ok(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
-    /// Whether `n_bytes` can be written without taking what is kept free. A disk that cannot be asked has no room.
+    /// Returns whether `n_bytes` can be written without using the space that is kept free; false if the free
+    /// space cannot be read.
     pub fn has(&self, n_bytes: u64) -> bool {
         match self.free_bytes() {
             Ok(free_bytes) => free_bytes >= self.kept_free_bytes.saturating_add(n_bytes),

@@ -1,7 +1,7 @@
 //! S3 on the file system: one versioned bucket, durable, with signatures verified.
 //!
-//! `s3s` speaks the protocol (SigV4, presigned URLs, POST policies, XML); this module keeps the objects. What AWS S3
-//! refuses and `s3s` 0.14 does not is refused in front of it, in [`guard`].
+//! `s3s` speaks the protocol (SigV4, presigned URLs, POST policies, XML); this module keeps the objects. What
+//! AWS S3 refuses and `s3s` 0.14 does not is refused in front of it, in [`guard`].
 
 mod api;
 mod auth;
@@ -36,7 +36,7 @@ use auth::OwnKeys;
 use blobs::Blobs;
 pub use error::{access_denied, slow_down};
 
-/// The bucket, and the queue that its events go to.
+/// The bucket, and the queue of its events.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) bucket: String,
@@ -46,8 +46,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or makes the store in `directory`. Bytes that no row names are left-overs of a crash and are removed;
-    /// messages in flight are delivered again.
+    /// Opens or creates the store in `directory`. Bytes that no row names are left over from a crash and are
+    /// removed; messages in flight are redelivered.
     pub async fn open(directory: &Path, bucket: &str) -> Result<Self, StandinError> {
         let failed = |error| StandinError::Io(directory.to_owned(), error);
         std::fs::create_dir_all(directory).map_err(failed)?;
@@ -61,7 +61,8 @@ impl Store {
         Ok(store)
     }
 
-    /// The same, but what would leave less than `room` keeps free is refused with 503, `ServiceUnavailable`, as early as its size is known.
+    /// The same, but an upload that would leave less than `room` keeps free is refused with 503,
+    /// `ServiceUnavailable`, as soon as its size is known.
     #[must_use]
     pub fn within(mut self, room: Room) -> Self {
         self.blobs.room = Some(room);
@@ -73,7 +74,7 @@ impl Store {
     }
 }
 
-/// Who may sign, who may read across origins, and how large a form may be.
+/// The permitted keys and origins, and the limit of forms.
 #[derive(Clone, Debug)]
 pub struct Access {
     pub access_key_id: String,
@@ -89,7 +90,7 @@ struct Frontend {
     allowed_origins: Arc<[String]>,
 }
 
-/// The HTTP service. Bind it to the address that its URLs name.
+/// Returns the HTTP service. Bind it to the address that its URLs name.
 pub fn router(store: Store, access: Access) -> Router {
     let mut builder = S3ServiceBuilder::new(store);
     builder.set_auth(OwnKeys {
@@ -124,7 +125,7 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
         );
     }
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    // Nothing that a stranger uploaded may run in this origin, whatever it claims to be.
+    // No upload may run as a script in this origin, whatever type it declares.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -170,8 +171,8 @@ async fn serve(service: &S3Service, request: Request) -> Response {
     }
 }
 
-/// `s3s` 0.14 refuses a form when a frame of over 64 KiB follows one that ends with the beginning of a boundary (any
-/// carriage return will do). Small frames never meet that limit.
+/// `s3s` 0.14 refuses a form when a frame of over 64 KiB follows one that ends with the beginning of a
+/// boundary (any carriage return will do). Small frames never meet that limit.
 fn rechunked(body: Body) -> s3s::Body {
     const FRAME_BYTES: usize = 16 * 1024;
     let frames = body.into_data_stream().flat_map(|chunk| {

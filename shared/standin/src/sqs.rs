@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use crate::database::StandinError;
 use crate::queue::Queue;
 
-/// What a dead-letter queue's name ends with.
+/// The suffix of a dead-letter queue's name.
 pub const DEAD_LETTERS: &str = "-dead-letters";
-/// SQS gives at most this many at once.
+/// The most messages that SQS returns for one request.
 const MAX_RECEIVED: usize = 10;
 
 /// Queues by name. Signatures are not verified: for [`InProcess`](crate::InProcess), never for a port.
@@ -86,7 +86,7 @@ async fn queue_attributes(named: &Named<'_>) -> Result<Value, StandinError> {
     } }))
 }
 
-/// Whoever asks sees them all again until they are deleted: nobody waits for another reader here.
+/// Returns the dead letters on every request until they are deleted: there is no visibility timeout here.
 async fn receive_dead_letters(queue: &Queue) -> Result<Value, StandinError> {
     let letters = queue.dead_letters().await?;
     let messages: Vec<Value> = letters

@@ -4,16 +4,16 @@
 
 use std::time::Duration;
 
-use aws::{Kind, StoreError};
+use aws::{StoreError, StoreErrorKind};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use domain::access::Denied;
-use domain::aftermath::{ReleaseRefused, RescanRefused};
-use domain::file_name::InvalidName;
-use domain::parts::PartsRefused;
-use domain::record::EditRejected;
+use domain::access::AccessError;
+use domain::file_name::FileNameError;
+use domain::machine::EditError;
+use domain::machine::{ReleaseError, RescanError};
+use domain::parts::PartsError;
 use domain::timestamp::Timestamp;
-use domain::upload::Rejected;
+use domain::upload::UploadError;
 use domain::usage::Exceeded;
 
 use crate::problem::Parts;
@@ -51,15 +51,15 @@ pub enum ApiError {
     #[error("this `Idempotency-Key` was used for another request")]
     IdempotencyKeyReused,
     #[error(transparent)]
-    Upload(#[from] Rejected),
+    Upload(#[from] UploadError),
     #[error(transparent)]
-    Edit(#[from] EditRejected),
+    Edit(#[from] EditError),
     #[error(transparent)]
-    Rescan(#[from] RescanRefused),
+    Rescan(#[from] RescanError),
     #[error(transparent)]
-    Release(#[from] ReleaseRefused),
+    Release(#[from] ReleaseError),
     #[error(transparent)]
-    Parts(#[from] PartsRefused),
+    Parts(#[from] PartsError),
     #[error("nothing has been uploaded yet")]
     NotUploaded,
     #[error("`checksum` is not an MD5 in base64")]
@@ -89,7 +89,7 @@ pub enum ApiError {
     #[error("this link is not valid")]
     InvalidLink,
     #[error(transparent)]
-    Denied(#[from] Denied),
+    AccessError(#[from] AccessError),
     #[error("there is nothing here")]
     RouteNotFound,
     #[error("this method is not allowed here")]
@@ -142,9 +142,9 @@ impl ApiError {
             Self::Upload(rejected) => upload_row(rejected),
             Self::Edit(rejected) => edit_row(rejected),
             Self::Rescan(refused) => match refused {
-                RescanRefused::Gone => (S::GONE, "file_gone", "File gone"),
-                RescanRefused::NotJudged => (S::CONFLICT, "not_scanned_yet", "Not scanned yet"),
-                RescanRefused::Infected => (S::CONFLICT, "finding_stands", "The finding stands"),
+                RescanError::Gone => (S::GONE, "file_gone", "File gone"),
+                RescanError::NotJudged => (S::CONFLICT, "not_scanned_yet", "Not scanned yet"),
+                RescanError::Infected => (S::CONFLICT, "finding_stands", "The finding stands"),
             },
             Self::Release(refused) => release_row(*refused),
             Self::Parts(refused) => parts_row(refused),
@@ -163,14 +163,16 @@ impl ApiError {
             Self::CrossOrigin => (S::FORBIDDEN, "cross_origin", "Cross-origin request refused"),
             Self::FileNotFound => (S::NOT_FOUND, "file_not_found", "File not found"),
             Self::InvalidLink => (S::NOT_FOUND, "invalid_link", "Invalid link"),
-            Self::Denied(denied) => denied_row(denied),
+            Self::AccessError(denied) => denied_row(denied),
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found", "Not found"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
             Self::Store(error) => match error.kind {
-                Kind::Unavailable | Kind::NotFound | Kind::PreconditionFailed => {
+                StoreErrorKind::Unavailable
+                | StoreErrorKind::NotFound
+                | StoreErrorKind::PreconditionFailed => {
                     (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable")
                 }
-                Kind::Corrupt | Kind::Unexpected => {
+                StoreErrorKind::Corrupt | StoreErrorKind::Unexpected => {
                     (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error")
                 }
             },
@@ -182,9 +184,11 @@ impl ApiError {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Denied(Denied::NotJudged) | Self::Rescan(RescanRefused::NotJudged) => Some(RETRY_JUDGEMENT),
+            Self::AccessError(AccessError::NotJudged) | Self::Rescan(RescanError::NotJudged) => {
+                Some(RETRY_JUDGEMENT)
+            }
             Self::QuotaExceeded { exceeded, now } => Some(exceeded.retry_after(*now)),
-            Self::Store(error) if error.kind == Kind::Unavailable => Some(RETRY_DEPENDENCY),
+            Self::Store(error) if error.kind == StoreErrorKind::Unavailable => Some(RETRY_DEPENDENCY),
             Self::StorageFull => Some(RETRY_STORAGE),
             Self::TooManyConnections => Some(RETRY_DEPENDENCY),
             _ => None,
@@ -196,10 +200,10 @@ impl ApiError {
         if status.is_server_error() && !matches!(self, Self::StorageFull) {
             return "The service could not answer. Please try again later.".to_owned();
         }
-        if let Self::Denied(Denied::Unscannable(reason)) = self {
+        if let Self::AccessError(AccessError::Unscannable(reason)) = self {
             return reason.sentence().to_owned();
         }
-        if let Self::Denied(Denied::Error(reason)) = self {
+        if let Self::AccessError(AccessError::Error(reason)) = self {
             return reason.sentence().to_owned();
         }
         let text = self.to_string();
@@ -210,104 +214,100 @@ impl ApiError {
     /// A machine-readable reason beside the code, where there is one.
     fn reason(&self) -> Option<String> {
         match self {
-            Self::Denied(Denied::Unscannable(reason)) => Some(reason.code().to_owned()),
-            Self::Denied(Denied::Error(reason)) => Some(reason.code().to_owned()),
-            Self::Denied(Denied::Infected { signature }) => Some(signature.clone()),
+            Self::AccessError(AccessError::Unscannable(reason)) => Some(reason.code().to_owned()),
+            Self::AccessError(AccessError::Error(reason)) => Some(reason.code().to_owned()),
+            Self::AccessError(AccessError::Infected { signature }) => Some(signature.clone()),
             Self::QuotaExceeded { exceeded, .. } => Some(exceeded.quota.name().to_owned()),
             _ => None,
         }
     }
 }
 
-fn upload_row(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
+fn upload_row(rejected: &UploadError) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;
     match rejected {
-        Rejected::Name(name) => name_row(*name),
-        Rejected::ExtensionNotAllowed(_) => {
+        UploadError::Name(name) => name_row(*name),
+        UploadError::ExtensionNotAllowed(_) => {
             (S::UNPROCESSABLE_ENTITY, "extension_not_allowed", "File type not accepted")
         }
-        Rejected::EmptyFile => (S::UNPROCESSABLE_ENTITY, "file_empty", "Empty file"),
-        Rejected::SizeNeeded => (S::UNPROCESSABLE_ENTITY, "size_needed", "Size needed"),
-        Rejected::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large"),
-        Rejected::InvalidContentType => {
+        UploadError::EmptyFile => (S::UNPROCESSABLE_ENTITY, "file_empty", "Empty file"),
+        UploadError::SizeNeeded => (S::UNPROCESSABLE_ENTITY, "size_needed", "Size needed"),
+        UploadError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large"),
+        UploadError::InvalidContentType => {
             (S::UNPROCESSABLE_ENTITY, "invalid_content_type", "Invalid content type")
         }
-        Rejected::InvalidChecksum => (S::UNPROCESSABLE_ENTITY, "invalid_checksum", "Invalid checksum"),
-        Rejected::InvalidPassword(_) => (S::UNPROCESSABLE_ENTITY, "invalid_password", "Invalid password"),
-        Rejected::InvalidMaxDownloads => {
+        UploadError::InvalidChecksum => (S::UNPROCESSABLE_ENTITY, "invalid_checksum", "Invalid checksum"),
+        UploadError::PasswordError(_) => (S::UNPROCESSABLE_ENTITY, "invalid_password", "Invalid password"),
+        UploadError::InvalidMaxDownloads => {
             (S::UNPROCESSABLE_ENTITY, "invalid_max_downloads", "Invalid download limit")
         }
     }
 }
 
-fn name_row(name: InvalidName) -> (StatusCode, &'static str, &'static str) {
+fn name_row(name: FileNameError) -> (StatusCode, &'static str, &'static str) {
     match name {
-        InvalidName::Empty => (StatusCode::UNPROCESSABLE_ENTITY, "filename_empty", "Empty file name"),
-        InvalidName::TooLong => (StatusCode::UNPROCESSABLE_ENTITY, "filename_too_long", "File name too long"),
+        FileNameError::Empty => (StatusCode::UNPROCESSABLE_ENTITY, "filename_empty", "Empty file name"),
+        FileNameError::TooLong => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "filename_too_long", "File name too long")
+        }
     }
 }
 
-fn edit_row(rejected: &EditRejected) -> (StatusCode, &'static str, &'static str) {
+fn edit_row(rejected: &EditError) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;
     match rejected {
-        EditRejected::Gone => (S::GONE, "file_gone", "File gone"),
-        EditRejected::Name(name) => name_row(*name),
-        EditRejected::ExtensionChanged => (S::UNPROCESSABLE_ENTITY, "extension_changed", "Extension changed"),
-        EditRejected::InvalidTags => (S::UNPROCESSABLE_ENTITY, "invalid_tags", "Invalid tags"),
-        EditRejected::InvalidMaxDownloads => {
+        EditError::Gone => (S::GONE, "file_gone", "File gone"),
+        EditError::Name(name) => name_row(*name),
+        EditError::ExtensionChanged => (S::UNPROCESSABLE_ENTITY, "extension_changed", "Extension changed"),
+        EditError::InvalidTags => (S::UNPROCESSABLE_ENTITY, "invalid_tags", "Invalid tags"),
+        EditError::InvalidMaxDownloads => {
             (S::UNPROCESSABLE_ENTITY, "invalid_max_downloads", "Invalid download limit")
         }
-        EditRejected::ExpiryOutOfRange { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "invalid_expiry", "Invalid expiry")
-        }
+        EditError::ExpiryOutOfRange { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_expiry", "Invalid expiry"),
     }
 }
 
-fn parts_row(refused: &PartsRefused) -> (StatusCode, &'static str, &'static str) {
+fn parts_row(refused: &PartsError) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;
     match refused {
-        PartsRefused::NotInParts => (S::CONFLICT, "not_in_parts", "Not uploaded in parts"),
-        PartsRefused::Over => (S::CONFLICT, "upload_over", "Upload over"),
-        PartsRefused::Missing { .. } => (S::CONFLICT, "part_missing", "Part missing"),
-        PartsRefused::WrongSize { .. } => (S::CONFLICT, "part_size_mismatch", "Wrong part size"),
-        PartsRefused::NoSuchPart { .. } => (S::UNPROCESSABLE_ENTITY, "no_such_part", "No such part"),
-        PartsRefused::ChecksumNeeded { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "checksum_needed", "Checksum needed")
-        }
-        PartsRefused::ChecksumUnused { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "checksum_unused", "Checksum unused")
-        }
-        PartsRefused::Differs { .. } => (S::CONFLICT, "part_mismatch", "Another part"),
-        PartsRefused::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large"),
-        PartsRefused::WrongNumber => {
+        PartsError::NotInParts => (S::CONFLICT, "not_in_parts", "Not uploaded in parts"),
+        PartsError::Over => (S::CONFLICT, "upload_over", "Upload over"),
+        PartsError::Missing { .. } => (S::CONFLICT, "part_missing", "Part missing"),
+        PartsError::WrongSize { .. } => (S::CONFLICT, "part_size_mismatch", "Wrong part size"),
+        PartsError::NoSuchPart { .. } => (S::UNPROCESSABLE_ENTITY, "no_such_part", "No such part"),
+        PartsError::ChecksumNeeded { .. } => (S::UNPROCESSABLE_ENTITY, "checksum_needed", "Checksum needed"),
+        PartsError::ChecksumUnused { .. } => (S::UNPROCESSABLE_ENTITY, "checksum_unused", "Checksum unused"),
+        PartsError::Differs { .. } => (S::CONFLICT, "part_mismatch", "Another part"),
+        PartsError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large"),
+        PartsError::WrongNumber => {
             (S::UNPROCESSABLE_ENTITY, "wrong_number_of_parts", "Wrong number of parts")
         }
     }
 }
 
-fn release_row(refused: ReleaseRefused) -> (StatusCode, &'static str, &'static str) {
+fn release_row(refused: ReleaseError) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;
     match refused {
-        ReleaseRefused::Gone => (S::GONE, "file_gone", "File gone"),
-        ReleaseRefused::NotInfected => (S::CONFLICT, "not_infected", "Not infected"),
-        ReleaseRefused::OtherBytes => (S::CONFLICT, "other_bytes", "Other bytes"),
-        ReleaseRefused::BytesRemoved => (S::GONE, "bytes_removed", "Bytes removed"),
-        ReleaseRefused::InvalidReason => (S::UNPROCESSABLE_ENTITY, "invalid_reason", "Invalid reason"),
+        ReleaseError::Gone => (S::GONE, "file_gone", "File gone"),
+        ReleaseError::NotInfected => (S::CONFLICT, "not_infected", "Not infected"),
+        ReleaseError::OtherBytes => (S::CONFLICT, "other_bytes", "Other bytes"),
+        ReleaseError::BytesRemoved => (S::GONE, "bytes_removed", "Bytes removed"),
+        ReleaseError::InvalidReason => (S::UNPROCESSABLE_ENTITY, "invalid_reason", "Invalid reason"),
     }
 }
 
-fn denied_row(denied: &Denied) -> (StatusCode, &'static str, &'static str) {
+fn denied_row(denied: &AccessError) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;
     match denied {
-        Denied::LinkExpired => (S::GONE, "link_expired", "Link expired"),
-        Denied::LinkRevoked => (S::GONE, "link_revoked", "Link revoked"),
-        Denied::Gone => (S::GONE, "file_gone", "File gone"),
-        Denied::NotJudged => (S::CONFLICT, "not_scanned_yet", "Not scanned yet"),
-        Denied::Infected { .. } => (S::FORBIDDEN, "infected", "File is infected"),
-        Denied::Unscannable(_) => (S::FORBIDDEN, "unscannable", "File could not be checked"),
-        Denied::Error(_) => (S::FORBIDDEN, "scan_failed", "Scan failed"),
-        Denied::OtherVersion => (S::NOT_FOUND, "invalid_link", "Invalid link"),
-        Denied::LimitReached => (S::GONE, "download_limit_reached", "Download limit reached"),
+        AccessError::LinkExpired => (S::GONE, "link_expired", "Link expired"),
+        AccessError::LinkRevoked => (S::GONE, "link_revoked", "Link revoked"),
+        AccessError::Gone => (S::GONE, "file_gone", "File gone"),
+        AccessError::NotJudged => (S::CONFLICT, "not_scanned_yet", "Not scanned yet"),
+        AccessError::Infected { .. } => (S::FORBIDDEN, "infected", "File is infected"),
+        AccessError::Unscannable(_) => (S::FORBIDDEN, "unscannable", "File could not be checked"),
+        AccessError::Error(_) => (S::FORBIDDEN, "scan_failed", "Scan failed"),
+        AccessError::OtherVersion => (S::NOT_FOUND, "invalid_link", "Invalid link"),
+        AccessError::LimitReached => (S::GONE, "download_limit_reached", "Download limit reached"),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use aws::env::{ConfigError, Env};
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::header;
 use axum::http::request::Parts;
@@ -10,6 +9,7 @@ use domain::id::OwnerId;
 use domain::timestamp::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
+use settings::{ConfigError, IdentityKeys, IdentitySettings};
 
 use crate::error::ApiError;
 use crate::jwks::Jwks;
@@ -22,53 +22,11 @@ pub enum Identity {
     Jwt(std::sync::Arc<Verifier>),
 }
 
-/// What user tokens must look like.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JwtSettings {
-    pub issuer: String,
-    pub audience: String,
-}
-
-/// Where the keys for user tokens come from.
-#[derive(Clone, PartialEq, Eq)]
-pub enum IdentityConfig {
-    Secret(JwtSettings, Vec<u8>),
-    Jwks(JwtSettings, String),
-}
-
-impl std::fmt::Debug for IdentityConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Secret(settings, _) => f.debug_tuple("Secret").field(settings).finish_non_exhaustive(),
-            Self::Jwks(settings, url) => f.debug_tuple("Jwks").field(settings).field(url).finish(),
-        }
-    }
-}
-
-impl IdentityConfig {
-    /// `JWT_ISSUER`, `JWT_AUDIENCE`, and one of `JWKS_URL` and `JWT_SECRET`.
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let settings = JwtSettings {
-            issuer: env.required("JWT_ISSUER")?.to_owned(),
-            audience: env.required("JWT_AUDIENCE")?.to_owned(),
-        };
-        match (env.get("JWKS_URL"), env.get("JWT_SECRET")) {
-            (Some(url), None) => Ok(Self::Jwks(settings, url.to_owned())),
-            (None, Some(secret)) if secret.len() >= 32 => {
-                Ok(Self::Secret(settings, secret.as_bytes().to_vec()))
-            }
-            (None, Some(_)) => {
-                Err(ConfigError::Unsafe("`JWT_SECRET` must have at least 32 bytes".to_owned()))
-            }
-            _ => Err(ConfigError::Unsafe("set exactly one of `JWKS_URL` and `JWT_SECRET`".to_owned())),
-        }
-    }
-}
-
 /// Verifies user tokens: the algorithm belongs to the key, never to the token's header.
 #[derive(Debug)]
 pub struct Verifier {
-    settings: JwtSettings,
+    issuer: String,
+    audience: String,
     keys: Keys,
 }
 
@@ -111,15 +69,16 @@ impl Scopes {
 const ADMIN_SCOPE: &str = "admin";
 
 impl Verifier {
-    pub fn new(config: IdentityConfig) -> Result<Self, ConfigError> {
-        Ok(match config {
-            IdentityConfig::Secret(settings, secret) => {
-                Self { settings, keys: Keys::Secret(DecodingKey::from_secret(&secret)) }
+    /// Errors: the key set's URL cannot be used.
+    pub fn new(settings: IdentitySettings) -> Result<Self, ConfigError> {
+        let IdentitySettings { issuer, audience, keys } = settings;
+        let keys = match keys {
+            IdentityKeys::Secret(secret) => {
+                Keys::Secret(DecodingKey::from_secret(secret.exposed().as_bytes()))
             }
-            IdentityConfig::Jwks(settings, url) => {
-                Self { settings, keys: Keys::Jwks(Box::new(Jwks::new(&url)?)) }
-            }
-        })
+            IdentityKeys::Jwks(url) => Keys::Jwks(Box::new(Jwks::new(&url)?)),
+        };
+        Ok(Self { issuer, audience, keys })
     }
 
     /// Who has the token. Every failure is the same [`ApiError::Unauthorized`].
@@ -160,8 +119,8 @@ impl Verifier {
         let mut validation = Validation::new(algorithm);
         validation.leeway = LEEWAY_SECS;
         validation.validate_nbf = true;
-        validation.set_issuer(&[&self.settings.issuer]);
-        validation.set_audience(&[&self.settings.audience]);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_audience(&[&self.audience]);
         validation.required_spec_claims =
             ["iss", "aud", "exp", "iat", "sub"].into_iter().map(ToOwned::to_owned).collect::<HashSet<_>>();
         validation

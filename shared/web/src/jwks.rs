@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws::env::ConfigError;
 use axum::http::Uri;
 use domain::timestamp::Timestamp;
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -12,6 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use settings::ConfigError;
 use tokio::sync::Mutex;
 
 /// Used without asking again.

@@ -1,4 +1,4 @@
-//! What do the HTTP functions have in common? Errors, identities, tokens, and the rules for loopback.
+//! What the HTTP functions share: errors, identities, tokens, and the rules for loopback.
 
 mod cors;
 mod error;
@@ -7,6 +7,7 @@ mod identity;
 mod jwks;
 mod link_key;
 mod loopback;
+mod owned_file;
 mod problem;
 mod token;
 pub mod view;
@@ -14,8 +15,9 @@ pub mod view;
 pub use cors::cors;
 pub use error::ApiError;
 pub use extract::{Json, QueryString};
-pub use identity::{Admin, Caller, Identity, IdentityConfig, JwtSettings, Verifier};
+pub use identity::{Admin, Caller, Identity, Verifier};
 pub use link_key::{LinkKey, LinkKeyError, renew_link_key};
 pub use loopback::{LoopbackOnly, asked_host, is_loopback, loopback_only};
-pub use problem::{Problem, problems};
+pub use owned_file::{FilePath, OwnedFile};
+pub use problem::{NoSuchFile, Problem, Refused, problems};
 pub use token::{KeyTooShort, TokenSigner};

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::env::{ConfigError, Env};
 use aws::{Sdk, Secret, StoreError};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::timestamp::Timestamp;
+use settings::{ConfigError, LinkSettings};
 use thiserror::Error;
 use tokio::sync::Mutex;
 
@@ -49,12 +49,13 @@ impl LinkKey {
         Self { signer, secret: None }
     }
 
-    /// `SECRET_KEY_ARN`, or else `SECRET_KEY`.
-    pub async fn from_env(env: &Env, sdk: &Sdk, now: Timestamp) -> Result<Self, LinkKeyError> {
-        let Some(arn) = env.get("SECRET_KEY_ARN") else {
-            return Ok(Self::fixed(TokenSigner::new(env.required("SECRET_KEY")?.as_bytes())?));
+    /// The key that the settings name, from Secrets Manager or as it is.
+    pub async fn connect(settings: &LinkSettings, sdk: &Sdk, now: Timestamp) -> Result<Self, LinkKeyError> {
+        let Some(arn) = settings.secret_key_arn.clone() else {
+            let key = settings.secret_key.as_ref().ok_or(ConfigError::Missing("SECRET_KEY"))?;
+            return Ok(Self::fixed(TokenSigner::new(key.exposed().as_bytes())?));
         };
-        let secret = Secret::new(sdk.secrets(), arn.to_owned());
+        let secret = Secret::new(sdk.secrets(), arn);
         let values = secret.read().await?;
         let signer = TokenSigner::new(values.current.as_bytes())?;
         signer.rotate(values.current.as_bytes(), values.previous.as_deref().map(str::as_bytes))?;

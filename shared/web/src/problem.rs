@@ -1,5 +1,5 @@
-//! What does an error look like on the wire? `application/problem+json` (RFC 9457), with the members that upload clients
-//! read: Uppy shows `message`, better-upload `error.message`.
+//! Errors on the wire: `application/problem+json` (RFC 9457), with the members that upload clients read:
+//! Uppy shows `message`, better-upload `error.message`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 /// An error body.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -41,6 +41,16 @@ pub struct ProblemError {
     pub r#type: &'static str,
     pub message: String,
 }
+
+/// The documented answer to a request for a file that the caller does not own, or that does not exist.
+#[derive(Debug, IntoResponses)]
+#[response(status = 404, description = "No such file of yours", content_type = "application/problem+json")]
+pub struct NoSuchFile(pub Problem);
+
+/// The documented answer to any request that is refused.
+#[derive(Debug, IntoResponses)]
+#[response(status = "4XX", description = "Refused", content_type = "application/problem+json")]
+pub struct Refused(pub Problem);
 
 /// An error on its way out, before it knows which request it answers.
 #[derive(Clone, Debug)]

@@ -155,16 +155,16 @@ impl From<&Record> for FileInfo {
             scan_status: record.status().into(),
             scan_result: record.judgement().map(|judgement| ScanResult {
                 rescan_without_password_at: record
-                    .aftermath()
-                    .and_then(|aftermath| aftermath.unopened_at)
+                    .post_verdict()
+                    .and_then(|post_verdict| post_verdict.unopened_at)
                     .map(|at| at.to_string()),
                 ..ScanResult::of(record.status(), judgement)
             }),
-            rescanning: record.aftermath().is_some_and(|aftermath| aftermath.rescan.is_on()),
+            rescanning: record.post_verdict().is_some_and(|post_verdict| post_verdict.rescan.is_on()),
             release_reason: record
-                .aftermath()
+                .post_verdict()
                 .filter(|_| record.status() == Status::Released)
-                .and_then(|aftermath| Some(aftermath.release.as_ref()?.reason.clone())),
+                .and_then(|post_verdict| Some(post_verdict.release.as_ref()?.reason.clone())),
             download_count: record.download_count,
             max_downloads: record.max_downloads,
             tags: record.tags.clone(),

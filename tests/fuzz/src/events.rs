@@ -1,6 +1,6 @@
 //! Whatever a queue message holds, it is read or refused, and a key that is not ours never becomes one.
 
-use aws::events::{Notice, decode_key, read_body};
+use aws::events::{S3Event, decode_key, read_body};
 use bolero::TypeGenerator;
 use domain::id::{FileId, ObjectKey};
 use domain::incoming::IncomingRules;
@@ -56,16 +56,16 @@ fn only_created_objects_under_known_keys_are_noticed() {
         for (record, notice) in records.iter().zip(notices) {
             let key = decode_key(&record.key()).unwrap_or_default();
             let version = match notice {
-                Notice::Stored { file, version } => {
+                S3Event::Stored { file, version } => {
                     assert_eq!(ObjectKey::Issued(file).to_string(), key);
                     version
                 }
-                Notice::Incoming { incoming, version, .. } => {
+                S3Event::Incoming { incoming, version, .. } => {
                     assert_eq!(incoming.key().to_string(), key);
                     assert!(key.starts_with("in/"));
                     version
                 }
-                Notice::Ignored(_) => continue,
+                S3Event::Ignored(_) => continue,
             };
             assert!(record.is_created);
             assert_eq!(version.size_bytes, record.size_bytes);

@@ -1,4 +1,5 @@
-//! How is a snapshot made? Definitions are loaded twice and compared, it is tried out which pages are needed first, and they are packed in that order.
+//! Makes a snapshot: loads the definitions twice and compares the loads, measures which pages are needed
+//! first, and packs them in that order.
 
 use std::cmp::Reverse;
 use std::fs::File;
@@ -16,25 +17,28 @@ use crate::snapshot::relocations::{self, Relocations};
 use crate::snapshot::training::{self, COLD, Touched};
 use crate::snapshot::{Contents, FRAME_BYTES, Frame, HEAD_BYTES, MAGIC, database_digests, sha256};
 
-/// How a snapshot is made.
+/// The parameters of a snapshot.
 pub(crate) struct Options<'a> {
     pub(crate) source: &'a Source,
     pub(crate) out: &'a Path,
-    /// Scanned to find out what is needed first, after the test file: what its scan needs is what a start needs.
+    /// Files that are scanned, after the test file, to measure which pages are needed first; a start needs
+    /// those of the test file's scan.
     pub(crate) training: &'a [PathBuf],
-    /// Of zstd; `None` for frames that are as they are, for whoever has them on a disk beside.
+    /// The level of zstd; `None` for uncompressed frames, for snapshots that stay on a local disk.
     pub(crate) level: Option<i32>,
 }
 
-/// Directories to work in, beside the snapshot, so that it can be renamed into place: with this and the process's number.
+/// The prefix of working directories beside the snapshot, from which it is renamed into place; the process id
+/// follows.
 const WORK: &str = ".airlock-engine.";
 
-/// Linux lets a process have 65,530 mappings (`vm.max_map_count`). As long as a run is alone it costs two: itself, and the gap behind it.
+/// Linux lets a process have 65,530 mappings (`vm.max_map_count`). As long as a run is alone it costs two:
+/// itself, and the gap behind it.
 const MAX_RUNS: usize = 30_000;
 /// Gaps of so many pages are filled before pages are given up.
 const MAX_GAP: usize = 16;
 
-/// Writes the snapshot whole or not at all. The same definitions, engine and training files give the same bytes.
+/// Writes the snapshot atomically. The same definitions, engine and training files give the same bytes.
 pub(crate) fn build(conf: &Conf, options: &Options<'_>) -> anyhow::Result<Contents> {
     let directory =
         options.out.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -48,7 +52,7 @@ pub(crate) fn build(conf: &Conf, options: &Options<'_>) -> anyhow::Result<Conten
     Ok(contents)
 }
 
-/// What processes have left that were killed while they made a snapshot here.
+/// Removes the directories of processes that were killed while they made a snapshot here.
 fn remove_abandoned(directory: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(directory).with_context(|| format!("`{}`", directory.display()))? {
         let entry = entry?;
@@ -94,7 +98,8 @@ fn build_in(work: &Path, conf: &Conf, options: &Options<'_>) -> anyhow::Result<C
     Ok(contents)
 }
 
-/// What scans touch, in few enough runs: with the smallest gaps filled that suffice. If none do, what the fewest scans need is not told apart any more.
+/// Returns the pages that scans touch, in few enough runs: fills the smallest gaps that suffice. If none do,
+/// the pages that the fewest scans need are no longer distinguished.
 fn bounded(touched: &[Touched]) -> Vec<Touched> {
     for gap in 0..=MAX_GAP {
         let mut filled = touched.to_vec();
@@ -126,7 +131,8 @@ fn fill_gaps(touched: &mut [Touched], size: usize) {
     }
 }
 
-/// Pages in the order of the file: by tier, and within it together with those that the same scans need, so that a scan unpacks little else.
+/// Returns pages in the order of the file: by tier, and within it grouped by the scans that need them, so
+/// that a scan unpacks few others.
 fn in_order(image: &Image, touched: &[Touched]) -> Vec<(u8, usize)> {
     let mut pages: Vec<usize> = (0..touched.len()).filter(|page| !is_zero(image, *page)).collect();
     pages.sort_by_key(|page| {
@@ -226,11 +232,12 @@ fn raw_frame(
 }
 
 fn write(contents: &mut Contents, frames: &Path, out: &Path) -> anyhow::Result<()> {
-    // Where libraries were is of no use to anybody, and would be different every time.
+    // The libraries' addresses are not needed, and would differ every time.
     for module in &mut contents.modules {
         (module.low, module.high) = (0, module.high - module.low);
     }
-    // The contents hold the frames' offsets, which follow from the contents' length: measured once with offsets as long as they can be.
+    // The contents have the frames' offsets, which depend on the contents' length: measured once with the
+    // longest possible offsets.
     let mut text = serde_json::to_vec(contents)?;
     let start = (HEAD_BYTES + text.len() + contents.frames.len() * 20).next_multiple_of(PAGE) as u64;
     for frame in &mut contents.frames {

@@ -1,4 +1,4 @@
-//! What does a process look like that has just loaded? The arena's bytes, as they are, and what was around them.
+//! The image of a process that has just loaded: the arena's bytes, and a description of the process.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,25 +15,26 @@ use crate::arena::{self, Extent, Module};
 use crate::clamav::{self, Engine};
 use crate::conf::{Conf, Source};
 
-/// What the process that loaded knows.
+/// The description by the process that loaded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Description {
     pub(crate) engine_version: String,
     pub(crate) engine_address: u64,
     pub(crate) n_signatures: u32,
-    /// What a scan of the test file has answered.
+    /// The answer to a scan of the test file.
     pub(crate) canary: String,
     pub(crate) arena: Extent,
     pub(crate) modules: Vec<Module>,
     pub(crate) mappings: Vec<(usize, usize, String)>,
 }
 
-/// Loads into the arena and writes it to `out`, with the description beside it. For a process that does nothing else.
+/// Loads into the arena and writes it to `out`, with the description beside it. For a process that does
+/// nothing else.
 pub(crate) fn write(conf: &Conf, out: &Path) -> anyhow::Result<()> {
     clamav::init()?;
     let ((engine, n_signatures), arena) =
         arena::fill(|| Engine::load(&conf.database, &conf.load.fields, conf.load.options))?;
-    // SAFETY: these pages are mapped, and nobody writes to them before they are in the file.
+    // SAFETY: these pages are mapped, and nothing writes to them before they are in the file.
     let bytes = unsafe { std::slice::from_raw_parts(arena.start as *const u8, arena.size) };
     File::create(out)?.write_all(bytes).with_context(|| format!("`{}`", out.display()))?;
     let description = Description {
@@ -71,11 +72,11 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Loads in another process, whose libraries are where chance puts them.
+    /// Loads in another process, whose libraries are at random addresses.
     pub(crate) fn load(source: &Source, out: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("load").args(source.arguments()).arg("--out").arg(out);
-        // SAFETY: one system call, in the child before it runs the program: it ends with us, whatever ends us.
+        // SAFETY: one system call, in the child before it runs the program: it ends when this process ends.
         unsafe { command.pre_exec(die_with_parent) };
         let status = command.status()?;
         ensure!(status.success(), "loading the definitions failed ({status})");
@@ -86,7 +87,7 @@ impl Image {
         let description: Description = serde_json::from_slice(&std::fs::read(beside(path))?)?;
         let file = File::open(path)?;
         ensure!(file.metadata()?.len() == description.arena.size as u64, "the image is incomplete");
-        // SAFETY: a new mapping of a file that nobody changes.
+        // SAFETY: a new mapping of a file that does not change.
         let address = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -105,11 +106,12 @@ impl Image {
 
     /// The arena, word by word.
     pub(crate) fn words(&self) -> &[u64] {
-        // SAFETY: mapped for as long as `self` lives; pages are aligned and their size is a multiple of eight.
+        // SAFETY: mapped for as long as `self` lives; pages are aligned and their size is a multiple of
+        // eight.
         unsafe { std::slice::from_raw_parts(self.address.cast(), self.description.arena.size / 8) }
     }
 
-    /// Drops its pages from memory, as far as nobody else uses them. They come back from the file.
+    /// Drops its pages from memory, unless other processes use them. They are read from the file again.
     pub(crate) fn forget(&self) -> anyhow::Result<()> {
         let size = self.description.arena.size;
         // SAFETY: the mapping is ours, private and never written to: what is dropped is read again.

@@ -1,4 +1,5 @@
-//! Which words of the arena are pointers into libraries? Those that moved with their library from one load to another, and no others.
+//! Finds the words of the arena that are pointers into libraries: those that moved with their library from
+//! one load to another, and no others.
 
 use std::ops::Range;
 
@@ -7,14 +8,14 @@ use anyhow::{Context as _, bail, ensure};
 use crate::arena::Module;
 use crate::snapshot::image::{Description, Image};
 
-/// What two loads have in common, and how they differ.
+/// The common parts of two loads, and their differences.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Relocations {
     /// Offsets in the arena, in order, and the module that is pointed into.
     pub(crate) pointers: Vec<(usize, u8)>,
-    /// What was left on the loading thread's stack by functions that have returned, and came into the arena with a structure's padding: offsets of
-    /// words that hold addresses there, or their upper halves, and which bits those are. Nothing that is alive reads them; they become zero, so that
-    /// snapshots are reproducible.
+    /// Stale stack contents that came into the arena with a structure's padding: offsets of words with
+    /// addresses on the loading thread's stack, or their upper halves, and which bits those are. Nothing
+    /// reads them; they become zero, so that snapshots are reproducible.
     pub(crate) stale: Vec<(usize, u64)>,
 }
 
@@ -35,7 +36,7 @@ pub(crate) fn find(one: &Image, other: &Image) -> anyhow::Result<Relocations> {
             found.stale.push((n * 8, bits));
         } else {
             bail!(
-                "word {n} of the arena differs between two loads ({x:x}, {y:x}), and is no pointer into a library"
+                "word {n} of the arena differs between two loads ({x:x}, {y:x}) and points into no library"
             );
         }
     }
@@ -50,7 +51,7 @@ fn modules<'a>(a: &'a Description, b: &'a Description) -> anyhow::Result<Vec<(&'
         let Some(there) = there else { bail!("`{}` was not the same in two loads", here.name) };
         ensure!(
             here.low != there.low,
-            "`{}` was at the same address twice: addresses are not randomised here",
+            "`{}` was at the same address twice: addresses are not randomized here",
             here.name
         );
         pairs.push((here, there));
@@ -63,8 +64,9 @@ fn stack(description: &Description) -> anyhow::Result<Range<usize>> {
     stack.map(|(low, high, _)| *low..*high).context("there is no stack")
 }
 
-/// Which bits of a word, `x` in one load and `y` in another, are of an address on the stack: all, or the upper half, above an integer that was the
-/// same in both. Two addresses whose lower halves are the same by chance are four billion times less likely.
+/// Returns which bits of a word, `x` in one load and `y` in another, belong to an address on the stack: all,
+/// or the upper half, above an integer that was the same in both. Two addresses with equal lower halves by
+/// chance are four billion times less likely.
 fn stale_bits((x, y): (usize, usize), here: Range<usize>, there: Range<usize>) -> Option<u64> {
     const UPPER: u64 = 0xffff_ffff_0000_0000;
     let upper = |address: usize| address >> 32;

@@ -1,7 +1,9 @@
-//! How does a snapshot become an engine again? The first tier is unpacked at once; every other page when somebody touches it, or when its turn comes.
+//! Restores an engine from a snapshot: unpacks the first tier immediately, and every other page when it is
+//! touched or in the background.
 //!
-//! Pages that are not there yet cannot be accessed. Touching one raises SIGSEGV, whose handler reads, checks and unpacks the frame that has it. In a
-//! child that scans, a frame that is damaged ends the child with [`DAMAGED`]: no scan goes on with bytes that are not those of the snapshot.
+//! Missing pages are not accessible. Touching one raises SIGSEGV, whose handler reads, checks and unpacks its
+//! frame. In a child that scans, a damaged frame ends the child with [`DAMAGED`]: no scan continues with
+//! bytes that are not those of the snapshot.
 
 use std::ffi::{c_int, c_void};
 use std::fs::File;
@@ -20,7 +22,8 @@ use crate::conf::Conf;
 use crate::snapshot::source::Source;
 use crate::snapshot::{Contents, FRAME_BYTES, Frame, read_contents, sha256};
 
-/// How a child ends when the snapshot turns out to be damaged. No other code of ours is the same, and no signal.
+/// The exit code of a child that finds the snapshot damaged. No other exit code of ours and no signal is the
+/// same.
 pub(crate) const DAMAGED: c_int = 70;
 
 /// In no frame: zeros.
@@ -33,18 +36,19 @@ static RESTORED: OnceLock<Restored> = OnceLock::new();
 pub(crate) struct Restored {
     pub(crate) contents: Contents,
     source: Source,
-    /// What the arena is mapped from.
+    /// The file from which the arena is mapped.
     memory: File,
-    /// Set in children: what they unpack is theirs alone. A child that was taken over must not reach what others will use.
+    /// Set in children: they unpack for themselves alone, so that a compromised child cannot change pages of
+    /// others.
     is_child: AtomicBool,
-    /// Where each of its modules is in this process.
+    /// The address of each of its modules in this process.
     modules: Vec<u64>,
     /// By page.
     frame_of: Vec<u32>,
     state: Mutex<State>,
 }
 
-/// What is there already, and the room to unpack more: a signal handler must not allocate.
+/// The unpacked frames, and buffers to unpack more: a signal handler must not allocate.
 struct State {
     is_done: Vec<bool>,
     packed: Vec<u8>,
@@ -52,23 +56,24 @@ struct State {
     decoder: DCtx<'static>,
 }
 
-/// Holds back unpacking. Whoever forks must hold it, so that no child gets a page that is half there.
+/// Blocks unpacking. A thread that forks must hold it, so that no child gets an incomplete page.
 pub(crate) struct Hold(#[expect(dead_code, reason = "it is held, not read")] MutexGuard<'static, State>);
 
-/// Which snapshot is wanted.
+/// The requested snapshot.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) path: PathBuf,
-    /// What it will have when it is whole, if it is still being written.
+    /// Its final size, if it is still being written.
     pub(crate) size_bytes: Option<u64>,
-    /// How long what has not come is waited for.
+    /// How long to wait for missing bytes.
     pub(crate) patience: Duration,
-    /// The digest of its contents, from somebody who knows that it is one of the configuration's definitions: they need not be there then.
+    /// The digest of its contents, from a caller that knows that it was made from the configuration's
+    /// definitions, which may then be missing.
     pub(crate) contents: Option<String>,
 }
 
 impl Wanted {
-    /// Opens it, and makes sure that it is one for `conf` and this build of libclamav.
+    /// Opens it, and checks that it matches `conf` and this build of libclamav.
     fn open(&self, conf: &Conf) -> anyhow::Result<(Source, Contents, Vec<u64>)> {
         let source = Source::open(&self.path, self.size_bytes, self.patience)?;
         let contents = read_contents(&source, self.contents.as_deref())?;
@@ -87,7 +92,7 @@ impl Wanted {
         Ok((source, contents, modules))
     }
 
-    /// Makes sure that it fits, and that every byte is what it was.
+    /// Checks that it matches, and that every byte is intact.
     pub(crate) fn check(&self, conf: &Conf) -> anyhow::Result<()> {
         let (source, contents, _) = self.open(conf)?;
         let mut packed = vec![];
@@ -100,7 +105,8 @@ impl Wanted {
     }
 }
 
-/// Restores a snapshot that fits `conf`. After an error the arena is free again, and definitions can be loaded as usual.
+/// Restores a snapshot that matches `conf`. After an error the arena is free again, and definitions can be
+/// loaded as usual.
 pub(crate) fn restore(wanted: &Wanted, conf: &Conf) -> anyhow::Result<(Engine, &'static Restored)> {
     let (source, contents, modules) = wanted.open(conf)?;
     let frame_of = frame_of(&contents);
@@ -116,14 +122,15 @@ pub(crate) fn restore(wanted: &Wanted, conf: &Conf) -> anyhow::Result<(Engine, &
     let restored =
         Restored { contents, source, memory, is_child, modules, frame_of, state: Mutex::new(state) };
     let Ok(()) = RESTORED.set(restored) else { bail!("there is a snapshot already") };
-    let restored = RESTORED.get().context("the snapshot is gone")?;
+    let restored = RESTORED.get().context("the snapshot is missing")?;
     if let Err(error) = restored.begin() {
         arena::release(extent);
         return Err(error);
     }
-    // SAFETY: the arena is mapped where it was made, its pointers are this process's, and missing pages come when they are touched.
+    // SAFETY: the arena is mapped at its original address, its pointers are relocated, and missing pages are
+    // unpacked when they are touched.
     let engine = unsafe { Engine::at(address) };
-    // Limits are this start's own.
+    // Limits are those of this start.
     if let Err(error) = engine.configure(&conf.load.fields) {
         restored.release();
         return Err(error);
@@ -131,7 +138,8 @@ pub(crate) fn restore(wanted: &Wanted, conf: &Conf) -> anyhow::Result<(Engine, &
     Ok((engine, restored))
 }
 
-/// Where the snapshot's modules are here. Those that it points into, and libclamav, must be the very same builds.
+/// Returns the addresses of the snapshot's modules in this process. Those that it points into, and libclamav,
+/// must be the same builds.
 fn places(contents: &Contents) -> anyhow::Result<Vec<u64>> {
     let here = arena::modules();
     let mut is_used = vec![false; contents.modules.len()];
@@ -173,7 +181,8 @@ impl Restored {
         Ok(())
     }
 
-    /// Unpacks everything that is missing, in the order of the file, and puts it into large pages. For a thread in the background, which `give_way` holds back.
+    /// Unpacks all missing pages, in the order of the file, and moves them into large pages. For a background
+    /// thread, which `give_way` delays.
     pub(crate) fn unpack_all(&self, mut give_way: impl FnMut()) -> anyhow::Result<()> {
         for n in 0..self.contents.frames.len() {
             give_way();
@@ -183,12 +192,12 @@ impl Restored {
         Ok(())
     }
 
-    /// Says that this process is a child. What it touches first it unpacks for itself.
+    /// Marks this process as a child, which unpacks missing pages for itself.
     pub(crate) fn become_child(&self) {
         self.is_child.store(true, Ordering::Relaxed);
     }
 
-    /// The snapshot's file: what is missing is read from there.
+    /// The snapshot's file, from which missing pages are read.
     pub(crate) fn descriptor(&self) -> c_int {
         self.source.descriptor()
     }
@@ -197,10 +206,10 @@ impl Restored {
         Hold(self.lock())
     }
 
-    /// Gives the arena back, after something was found to be wrong. Nobody may use its engine any more.
+    /// Releases the arena after an error. Its engine must no longer be used.
     pub(crate) fn release(&self) {
         arena::release(self.contents.arena);
-        // If this fails, it is memory that nobody uses.
+        // If this fails, the memory stays unused.
         let _ = self.memory.set_len(0);
     }
 
@@ -217,9 +226,9 @@ impl Restored {
 
     fn unpack(&self, n: usize) -> anyhow::Result<()> {
         let frame = &self.contents.frames[n];
-        // Before the lock: whoever forks must not wait for what has not come yet.
+        // Before the lock: a thread that forks must not wait for missing bytes.
         let came = self.source.wait_for(frame.offset + frame.length as u64);
-        came.with_context(|| format!("frame {n} of the snapshot has not come"))?;
+        came.with_context(|| format!("frame {n} of the snapshot has not arrived"))?;
         let mut state = self.lock();
         if state.is_done[n] {
             return Ok(());
@@ -235,7 +244,8 @@ impl Restored {
             start += bytes.len();
             if is_child {
                 allow(extent, first, n_pages)?;
-                // SAFETY: these pages are the arena's, and can be written to since the line before. This process has one thread.
+                // SAFETY: these pages are the arena's, and writable since the previous line. This process has
+                // one thread.
                 unsafe {
                     std::ptr::copy_nonoverlapping(bytes.as_ptr(), extent.page(first) as *mut u8, bytes.len());
                 }
@@ -250,7 +260,7 @@ impl Restored {
         Ok(())
     }
 
-    /// A frame's bytes, checked, unpacked, and with its pointers as they must be here.
+    /// Reads a frame: checks it, unpacks it, and relocates its pointers.
     fn read<'a>(
         &self,
         frame: &Frame,
@@ -292,7 +302,8 @@ fn allow(extent: Extent, first: usize, n_pages: usize) -> anyhow::Result<()> {
 }
 
 fn install_handler() -> anyhow::Result<()> {
-    // SAFETY: a handler that touches nothing but what is said above. It runs on the stack of whoever touched the page, which has room for it.
+    // SAFETY: the handler touches nothing but what is listed above. It runs on the stack of the thread that
+    // touched the page, which has room for it.
     let code = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_fault as *const () as usize;
@@ -309,7 +320,7 @@ extern "C" fn on_fault(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
     let restored = RESTORED.get();
     let page = restored.and_then(|restored| restored.contents.arena.page_of(address));
     let Some((restored, page)) = restored.zip(page) else {
-        // Somebody's mistake: the access is tried again, and ends the process as it would have.
+        // An access outside the arena is a bug: it is repeated, and ends the process as without this handler.
         // SAFETY: back to the default.
         unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };
         return;

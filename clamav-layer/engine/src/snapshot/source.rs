@@ -1,4 +1,5 @@
-//! Where do a snapshot's bytes come from? From a file that is there, or that somebody is still writing, from its beginning to its end.
+//! Reads a snapshot's bytes from a file that is complete, or still being written from its beginning to its
+//! end.
 
 use std::ffi::c_int;
 use std::fs::File;
@@ -16,14 +17,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(crate) struct Source {
     file: File,
-    /// What it has, or will have.
+    /// Its size now or when it is complete.
     size: u64,
-    /// How long a file that is still being written may stay as it is.
+    /// How long a file that is still being written may stay unchanged.
     patience: Duration,
 }
 
 impl Source {
-    /// `size` is what it will have when it is whole; without it, it is whole.
+    /// `size` is the final size of a file that is still being written; without it, the file is complete.
     pub(crate) fn open(path: &Path, size: Option<u64>, patience: Duration) -> anyhow::Result<Self> {
         let file = File::open(path).with_context(|| format!("`{}`", path.display()))?;
         let size = size.map_or_else(|| Ok(file.metadata()?.len()), anyhow::Ok)?;
@@ -38,13 +39,14 @@ impl Source {
         self.file.as_raw_fd()
     }
 
-    /// Fills `bytes`, and waits for them if they have not come yet.
+    /// Fills `bytes`, and waits for them if they have not arrived yet.
     pub(crate) fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         self.wait_for(offset + bytes.len() as u64)?;
         self.file.read_exact_at(bytes, offset)
     }
 
-    /// Returns when the first `end` bytes have come. Allocates nothing: it is for a signal's handler too.
+    /// Waits until the first `end` bytes have arrived. Allocates nothing, because the signal handler calls it
+    /// too.
     pub(crate) fn wait_for(&self, end: u64) -> io::Result<()> {
         if end > self.size {
             return Err(ErrorKind::UnexpectedEof.into());

@@ -1,4 +1,4 @@
-//! Which pages does a scan touch first? Tried out, with the image as a file of which nothing is in memory yet.
+//! Measures which pages a scan touches first, with the image as a file of which nothing is in memory yet.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -13,14 +13,14 @@ use crate::conf::Conf;
 use crate::snapshot::image::Image;
 use crate::snapshot::relocations::Relocations;
 
-/// The tier of what no training scan has touched.
+/// The tier of pages that no training scan touched.
 pub(crate) const COLD: u8 = 2;
 
-/// Which training files' scans touch a page, a bit for each.
+/// The training files whose scans touch a page, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Touched(pub(crate) u32);
 
-/// Pages with pointers in them are copies already when a scan begins, so that it cannot be seen who touches them.
+/// Pages with pointers are private copies already when a scan begins, so their accesses cannot be observed.
 const UNSEEN: u32 = 1 << 31;
 /// One bit is [`UNSEEN`].
 pub(crate) const MAX_FILES: usize = 31;
@@ -36,7 +36,7 @@ impl Touched {
     }
 }
 
-/// What each page is needed for. Each scan is in a process of its own.
+/// Returns the scans that need each page. Each scan runs in a process of its own.
 pub(crate) fn touched(
     image: &Image,
     found: &Relocations,
@@ -56,7 +56,8 @@ pub(crate) fn touched(
     for (n, path) in files.iter().enumerate() {
         image.forget()?;
         in_child(|| {
-            // SAFETY: the image of a compiled engine is mapped where it was made, and its pointers are this process's.
+            // SAFETY: the image of a compiled engine is mapped at its original address, and its pointers are
+            // relocated.
             let engine = unsafe { Engine::at(image.description.engine_address) };
             let file = File::open(path)?;
             // As a worker does.
@@ -91,7 +92,7 @@ fn map(image: &Image) -> anyhow::Result<()> {
         "the image could not be mapped: {}",
         std::io::Error::last_os_error()
     );
-    // SAFETY: the mapping is ours. Without this, the kernel reads pages that nobody asked for.
+    // SAFETY: the mapping is ours. Without this, the kernel reads pages ahead.
     unsafe { libc::madvise(got, arena.size, libc::MADV_RANDOM) };
     Ok(())
 }
@@ -104,7 +105,7 @@ fn relocate(image: &Image, found: &Relocations) -> anyhow::Result<()> {
             bail!("`{}` is another one here", then.name)
         };
         let word = (image.description.arena.start + offset) as *mut usize;
-        // SAFETY: within the mapping, aligned, and nobody else's.
+        // SAFETY: within the mapping, aligned, and used by this thread alone.
         unsafe { *word = *word - then.low + now.low };
     }
     Ok(())

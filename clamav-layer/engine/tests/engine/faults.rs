@@ -213,7 +213,7 @@ fn a_snapshot_is_there_whole_or_not_at_all() {
             fs::remove_file(room.path("killed")).unwrap();
         }
     }
-    // Whoever makes the next one clears away what they have left.
+    // The next build removes what they left.
     room.snapshot("next", &[]);
     assert_eq!(left_over(&room), 0);
 }

@@ -1,4 +1,5 @@
-//! A snapshot that somebody is still fetching: what has come is used, what has not is waited for, and nobody is deceived.
+//! A snapshot that is still being downloaded: bytes that have arrived are used, others awaited, and no wrong
+//! answer is given.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use crate::faults::{flipped, parts};
 use crate::support::{Daemon, Room, TEST_FILES};
 
-/// What is given to an engine for the snapshot `whole`, as somebody does who knows it: its size, and the digest of its contents.
+/// The options for the snapshot `whole`, as a caller passes them that knows it: its size, and the digest of
+/// its contents.
 fn vouched(whole: &[u8]) -> [String; 4] {
     let digest = whole[16..48].iter().map(|byte| format!("{byte:02x}")).collect();
     ["--size".to_owned(), whole.len().to_string(), "--contents".to_owned(), digest]
@@ -41,7 +43,7 @@ fn no_fallback(engine: &Daemon) {
 fn an_engine_begins_with_what_has_come_and_waits_for_the_rest() {
     let room = Room::new("growing");
     let whole = fs::read(room.snapshot("whole", &[])).unwrap();
-    // Whoever vouches for a snapshot need not have the definitions.
+    // With a digest of a snapshot, the definitions may be missing.
     fs::rename(room.path("db"), room.path("elsewhere")).unwrap();
     let (engine, mut growing) = begun(&room, &whole, 0);
     std::thread::sleep(Duration::from_millis(100));
@@ -84,7 +86,7 @@ fn a_scan_that_meets_damage_is_done_again_with_the_definitions() {
     let room = Room::new("late-damage");
     let path = room.snapshot("whole", &[]);
     let whole = fs::read(&path).unwrap();
-    // It has not come yet, so nobody has it.
+    // It has not arrived yet.
     let there = later_frame(&whole, parts(&path).0);
     let damaged = fs::read(flipped(&room, &path, there as u64)).unwrap();
     let (engine, mut growing) = begun(&room, &whole, there);
@@ -103,7 +105,8 @@ fn a_scan_that_meets_damage_is_done_again_with_the_definitions() {
         }
     });
     assert!(
-        engine.errors().contains("a scan has met damage") || engine.errors().contains("its digest is wrong")
+        engine.errors().contains("a scan found it damaged")
+            || engine.errors().contains("its digest is wrong")
     );
 }
 
@@ -135,7 +138,7 @@ fn another_snapshot_than_was_said_is_not_used() {
     let other = if words[3].starts_with('0') { "1" } else { "0" };
     words[3].replace_range(..1, other);
     let engine = room.start(Some(&path), &words.each_ref().map(String::as_str)).ready();
-    assert!(engine.errors().contains("another snapshot than was said"), "{}", engine.errors());
+    assert!(engine.errors().contains("have another digest"), "{}", engine.errors());
     assert!(engine.scan(&room.path("eicar")).ends_with("Test.Eicar.UNOFFICIAL FOUND"));
 }
 

@@ -62,7 +62,7 @@ fn clamd_the_definitions_and_a_snapshot_say_the_same() {
                 assert_eq!(engine.scan(path), *expected, "{} with {snapshot:?}", path.display());
             }
         }
-        // Several at once.
+        // Several concurrently.
         std::thread::scope(|scope| {
             for start in 0..4 {
                 let (engine, files, expected) = (&engine, &files, &expected);

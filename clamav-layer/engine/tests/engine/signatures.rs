@@ -1,8 +1,9 @@
 //! The engine says what clamd says with signatures of every kind that official sets have, bytecode above all.
 //!
-//! `tests/clamav.tar.xz` holds signatures and files from the unit tests of ClamAV 1.4.3 (GPL-2.0-only), as Debian's source package has them: everything
-//! under `bytecode_sigs` that the engine loads, `bytecode.cvd`, which ClamAV's makers have signed, with it; `other_sigs`; `pe_allmatch/alert-sigs`; and
-//! the files that they are for.
+//! `tests/clamav.tar.xz` holds signatures and files from the unit tests of ClamAV 1.4.3 (GPL-2.0-only), as
+//! Debian's source package has them: everything under `bytecode_sigs` that the engine loads, `bytecode.cvd`,
+//! which ClamAV's makers have signed, with it; `other_sigs`; `pe_allmatch/alert-sigs`; and the files that
+//! they are for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use std::process::Command;
 use crate::support::{Room, TEST_FILES};
 
 /// A link that looks as if it led to a site that `t.pdb` protects.
-const PHISHING: &str = "From: a@b.example\r\nTo: c@d.example\r\nSubject: account\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n\
+const PHISHING: &str = "From: a@b.example\r\nTo: c@d.example\r\nSubject: account\r\nMIME-Version: 1.0\r\n\
+    Content-Type: text/html\r\n\r\n\
     <html><body><a href=\"http://evil.test/login\">http://www.example.com/</a></body></html>\r\n";
 
 /// The archive's content, in `room`.
@@ -29,7 +31,8 @@ fn sorted(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// clamd's replies, and those of the engine from definitions and from a snapshot, must be the same; clamd's are given back.
+/// Checks that clamd's replies and those of the engine from definitions and from a snapshot are the same.
+/// Returns clamd's.
 fn compare(room: &Room, kinds: &[&str], files: &[PathBuf]) -> Vec<String> {
     let clamav = unpacked(room);
     for kind in kinds {

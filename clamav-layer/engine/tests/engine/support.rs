@@ -1,4 +1,4 @@
-//! What every test needs: definitions of every kind, an engine, and a client that speaks as Airlock does.
+//! Shared by the tests: definitions of every kind, an engine, and a client with Airlock's protocol.
 
 use std::fs::{self, File};
 use std::io::{IoSlice, Read as _, Write as _};
@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 const ENGINE: &str = env!("CARGO_BIN_EXE_airlock-engine");
 pub(crate) const TEST_FILES: &str = "/usr/share/clamav-testfiles";
 
-/// Looks until what was `awaited` holds. There is no limit: a busy machine takes as long as it takes, and `tools/engine test` has a limit for all.
+/// Polls until the `awaited` condition holds. It has no limit of its own, because a busy machine is slow;
+/// `tools/engine test` limits all tests.
 pub(crate) fn until(awaited: &str, mut holds: impl FnMut() -> bool) {
     let (began, mut n_said) = (Instant::now(), 0);
     while !holds() {
@@ -77,10 +78,12 @@ impl Room {
     fn configure(&self) {
         let at = |name: &str| self.path(name).display().to_string();
         let text = format!(
-            "Foreground yes\nLocalSocket {}\nLocalSocketMode 600\nTemporaryDirectory {}\nDatabaseDirectory {}\nOfficialDatabaseOnly no\n\
-             DisableCache yes\nAlertExceedsMax yes\nAlertEncrypted yes\nAlertBrokenExecutables yes\n\
-             AlertPartitionIntersection yes\nMaxFileSize 100M\n\
-             StreamMaxLength 1M\nMaxScanSize 400M\nMaxFiles 1000\nMaxRecursion 17\nMaxScanTime 3600000\nSelfCheck 0\n",
+            "Foreground yes\nLocalSocket {}\nLocalSocketMode 600\n\
+             TemporaryDirectory {}\nDatabaseDirectory {}\n\
+             OfficialDatabaseOnly no\nDisableCache yes\nAlertExceedsMax yes\nAlertEncrypted yes\n\
+             AlertBrokenExecutables yes\nAlertPartitionIntersection yes\nMaxFileSize 100M\n\
+             StreamMaxLength 1M\nMaxScanSize 400M\nMaxFiles 1000\nMaxRecursion 17\nMaxScanTime 3600000\n\
+             SelfCheck 0\n",
             at("engine.sock"),
             at("tmp"),
             at("db"),
@@ -181,7 +184,7 @@ impl Daemon {
         socket.write_all(b"zINSTREAM\0").unwrap();
         for chunk in bytes.chunks(100_000) {
             let length = u32::try_from(chunk.len()).unwrap().to_be_bytes();
-            // Whoever refuses in mid-stream does not read on.
+            // An engine that refuses in mid-stream stops reading.
             if socket.write_all(&length).and_then(|()| socket.write_all(chunk)).is_err() {
                 break;
             }

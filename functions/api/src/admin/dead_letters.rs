@@ -1,12 +1,12 @@
 //! `GET /dead-letters` and `POST /dead-letters/redrive`: scan requests that nobody could answer.
 
-use aws::events::{self, Notice};
+use aws::events::{self, S3Event};
 use axum::extract::State;
 use domain::record::State as FileState;
 use domain::verdict::Verdict;
 use serde::Serialize;
 use utoipa::ToSchema;
-use web::{Admin, ApiError, Problem};
+use web::{Admin, ApiError, Refused};
 
 use crate::App;
 
@@ -39,7 +39,7 @@ pub(crate) struct Redriven {
 #[utoipa::path(get, path = "/dead-letters", tag = "operators",
     responses(
         (status = 200, description = "Dead letters with their reasons", body = DeadLetterList),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -60,7 +60,7 @@ pub(crate) async fn list(
 #[utoipa::path(post, path = "/dead-letters/redrive", tag = "operators",
     responses(
         (status = 200, description = "How many were sent", body = Redriven),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn redrive(
     State(app): State<App>,
@@ -78,7 +78,7 @@ async fn explain(app: &App, body: &str) -> Result<(Option<String>, String), ApiE
         Ok(notices) => notices,
         Err(error) => return Ok((None, error.to_string())),
     };
-    let Some(file) = notices.iter().find_map(Notice::file_id) else {
+    let Some(file) = notices.iter().find_map(S3Event::file_id) else {
         return Ok((None, "not about a file of this service".to_owned()));
     };
     let record = app.stores.ledger.load(file).await?;

@@ -1,13 +1,13 @@
 //! `POST /files/{id}/release`: an operator answers for a finding.
 
 use axum::extract::{Path, State};
-use domain::aftermath::release as make_release;
 use domain::id::{FileId, Sha256};
 use domain::machine::Event;
+use domain::machine::release as make_release;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use web::view::FileInfo;
-use web::{Admin, ApiError, Json, Problem};
+use web::{Admin, ApiError, Json, Refused};
 
 use crate::App;
 
@@ -29,7 +29,7 @@ pub(crate) struct ReleaseRequest {
 #[utoipa::path(post, path = "/files/{file_id}/release", tag = "operators", request_body = ReleaseRequest,
     responses(
         (status = 200, description = "Released", body = FileInfo),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn release(
     State(app): State<App>,

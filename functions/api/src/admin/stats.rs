@@ -9,7 +9,7 @@ use domain::timestamp::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::view::DefinitionsInfo;
-use web::{Admin, ApiError, Problem};
+use web::{Admin, ApiError, Refused};
 
 use crate::App;
 
@@ -86,7 +86,7 @@ const MAX_FAILURES: usize = 20;
 #[utoipa::path(get, path = "/stats", tag = "operators",
     responses(
         (status = 200, description = "Queue, engine, and the last 24 hours", body = Stats),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn show(State(app): State<App>, _admin: Admin) -> Result<axum::Json<Stats>, ApiError> {
     Ok(axum::Json(gather(&app, aws::clock::now()).await?))

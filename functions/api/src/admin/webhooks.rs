@@ -7,7 +7,7 @@ use domain::delivery::EndpointId;
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Admin, ApiError, Json, Problem};
+use web::{Admin, ApiError, Json, Refused};
 
 use crate::App;
 
@@ -55,7 +55,7 @@ pub(crate) struct Replayed {
 #[utoipa::path(get, path = "/webhooks", tag = "operators",
     responses(
         (status = 200, description = "Endpoints that have been sent to", body = WebhookList),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn list(State(app): State<App>, _admin: Admin) -> Result<axum::Json<WebhookList>, ApiError> {
     let endpoints = app.stores.ledger.endpoints().await?;
@@ -72,7 +72,7 @@ pub(crate) async fn list(State(app): State<App>, _admin: Admin) -> Result<axum::
 #[utoipa::path(post, path = "/webhooks/{endpoint_id}/enable", tag = "operators",
     responses(
         (status = 204, description = "It is sent to again"),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn enable(
     State(app): State<App>,
@@ -92,7 +92,7 @@ pub(crate) async fn enable(
 #[utoipa::path(post, path = "/webhooks/replay", tag = "operators", request_body = ReplayRequest,
     responses(
         (status = 200, description = "How many deliveries are on their way again", body = Replayed),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
+        Refused,
     ))]
 pub(crate) async fn replay(
     State(app): State<App>,

@@ -37,7 +37,7 @@ async fn an_earlier_set_is_published_under_a_new_serial_number_and_the_current_v
     let report = roll_back(&context, first.serial, NOW + HOUR + HOUR).await.unwrap();
     let now_published = published(&context).await;
     let (serial, version) = (now_published.serial, first.definitions.version.clone());
-    assert_eq!(report, Report::Published { serial, version });
+    assert_eq!(report, UpdateReport::Published { serial, version });
     assert!(serial > second.serial);
     assert_eq!((&now_published.files, &now_published.definitions), (&first.files, &first.definitions));
     assert_eq!(now_published.withdrawn, [second.definitions.version]);
@@ -49,7 +49,7 @@ async fn an_expired_or_unknown_set_is_refused_and_the_current_one_stays() {
     let test = TestStores::start().await;
     let (context, [first, second]) = two_sets(&test).await;
     let expired = roll_back(&context, first.serial, NOW + TTL).await.unwrap_err();
-    assert!(matches!(expired, RollbackError::Refused(Refusal::Expired(at)) if at == first.expires_at));
+    assert!(matches!(expired, RollbackError::Refused(ManifestError::Expired(at)) if at == first.expires_at));
     let unknown = roll_back(&context, 7, NOW).await.unwrap_err();
     assert!(matches!(unknown, RollbackError::Unknown(7)), "{unknown}");
     assert_eq!(published(&context).await, second);

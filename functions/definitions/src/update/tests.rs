@@ -1,6 +1,6 @@
 //! Which sets are published, what an update starts from, and what a failure leaves. No engine and no mirror.
 
-use aws::Kind;
+use aws::StoreErrorKind;
 use definition_set::Draft;
 use domain::id::Sha256;
 use fixtures::{NOW, TestStores};
@@ -98,7 +98,7 @@ async fn of_two_concurrent_updates_only_the_first_replaces_the_pointer() {
     let draft = Draft { engine, definitions, files, snapshot: None, withdrawn: vec![], ttl: HOUR };
     let second = publish(&context.bucket, &key(), draft, None, before.expected(), NOW + HOUR + HOUR).await;
     let Err(PublishError::Store(error)) = second else { panic!("the pointer was replaced twice") };
-    assert_eq!(error.kind, Kind::PreconditionFailed);
+    assert_eq!(error.kind, StoreErrorKind::PreconditionFailed);
     assert_eq!(Before::read(&context).await.unwrap().manifest, Some(first));
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use domain::machine::{MachinePolicy, Step, Why, step};
+use domain::machine::{MachinePolicy, NoChange, Step, step};
 use domain::verdict::{ScanError, Unscannable};
 use fixtures::{NOW, awaiting, clean, clean_verdict, evidence, queued, scanning, version};
 
@@ -24,7 +24,7 @@ fn applied(record: &Record, event: &Event) -> Applied {
 }
 
 fn scanned(holder: ScanId, outcome: Outcome) -> Event {
-    let report = Report {
+    let report = ScanReport {
         outcome,
         duration: Duration::ZERO,
         sha256: Some(evidence().sha256),
@@ -46,9 +46,9 @@ fn a_claim_is_scanned_once_and_a_duplicate_of_its_message_is_not() {
     let (scanned_version, lease) = scan_effect(&first.effects).unwrap();
     assert_eq!((scanned_version, lease.holder, lease.epoch), (version("v"), scan_id(1), 1));
     let duplicate = applied(&first.record, &claim(scan_id(2)));
-    assert_eq!((scan_effect(&duplicate.effects), duplicate.kept), (None, Some(Why::Leased)));
+    assert_eq!((scan_effect(&duplicate.effects), duplicate.kept), (None, Some(NoChange::Leased)));
     let late = applied(&clean(FILE, &version("v"), NOW), &claim(scan_id(2)));
-    assert_eq!((scan_effect(&late.effects), late.kept), (None, Some(Why::AlreadyJudged)));
+    assert_eq!((scan_effect(&late.effects), late.kept), (None, Some(NoChange::AlreadyJudged)));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_report_that_comes_after_the_lease_was_taken_over_changes_nothing_and_is_not
     let taken_over = scanning(&queued(FILE, &version("v"), NOW), &version("v"), scan_id(2), NOW);
     for outcome in [Outcome::Decided(clean_verdict()), inconclusive()] {
         let late = applied(&taken_over, &scanned(scan_id(1), outcome));
-        assert_eq!(late.kept, Some(Why::Fenced));
+        assert_eq!(late.kept, Some(NoChange::Fenced));
         assert!(!is_counted(&late) && !needs_another_attempt(&late));
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::meter::Transaction;
 use super::{Ledger, attributes_of};
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{Attributes, Item};
 
 /// What became of a creation.
@@ -54,7 +54,7 @@ struct IdempotencyItem {
 }
 
 impl Ledger {
-    /// Stores a new record, with its idempotency key, and counts it; all or nothing. Fails with [`Kind::PreconditionFailed`] when the id
+    /// Stores a new record, with its idempotency key, and counts it; all or nothing. Fails with [`StoreErrorKind::PreconditionFailed`] when the id
     /// exists. Quotas are exact: of two creations that race for the last place, one gets it. The SDK's client request token makes a retried
     /// transaction count once.
     pub async fn create(&self, new: NewFile<'_>, write_id: &str) -> Result<Created, StoreError> {
@@ -73,26 +73,26 @@ impl Ledger {
         writes.extend(self.reservation(record, quotas)?);
         match self.transact(writes, "create a record").await? {
             Transaction::Done => {
-                self.announce();
+                self.notify_watchers();
                 Ok(Created::New)
             }
             Transaction::Refused(at) if at.iter().any(|index| *index < n_own) => match once {
                 Some(once) => self.replay(once).await,
-                None => Err(StoreError::new("create a record", Kind::PreconditionFailed)),
+                None => Err(StoreError::new("create a record", StoreErrorKind::PreconditionFailed)),
             },
             Transaction::Refused(_) => match self.exceeded(record, quotas).await? {
                 Some(exceeded) => Ok(Created::Exceeded(exceeded)),
                 // There was no room then, and there is now.
-                None => Err(StoreError::new("create a record", Kind::Unavailable)),
+                None => Err(StoreError::new("create a record", StoreErrorKind::Unavailable)),
             },
         }
     }
 
-    /// What the idempotency key was used for before. An unfinished transaction of a twin is [`Kind::Unavailable`].
+    /// What the idempotency key was used for before. An unfinished transaction of a twin is [`StoreErrorKind::Unavailable`].
     async fn replay(&self, once: &IdempotencyKey) -> Result<Created, StoreError> {
         let found = self.get_as::<IdempotencyItem>(idempotency_pk(once), "read an idempotency key").await?;
         let Some(item) = found else {
-            return Err(StoreError::new("create a record", Kind::Unavailable));
+            return Err(StoreError::new("create a record", StoreErrorKind::Unavailable));
         };
         let is_same = item.request_hash == once.request_hash;
         Ok(if is_same { Created::Replay(item.file_id) } else { Created::KeyReused })
@@ -104,7 +104,7 @@ impl Ledger {
             .set_item(Some(attributes))
             .condition_expression("attribute_not_exists(pk)")
             .build()
-            .map_err(|error| StoreError::caused("create a record", Kind::Unexpected, error))?;
+            .map_err(|error| StoreError::caused("create a record", StoreErrorKind::Unexpected, error))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 }

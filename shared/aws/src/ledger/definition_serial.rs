@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 
 use super::Ledger;
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{number, text};
 
 const PK: &str = "definitions";
@@ -12,7 +12,7 @@ const SERIAL: &str = "serial";
 impl Ledger {
     /// The highest serial number that was noted; 0 before the first.
     pub async fn seen_definition_serial(&self) -> Result<u64, StoreError> {
-        let corrupt = || StoreError::new("read the definitions' serial number", Kind::Corrupt);
+        let corrupt = || StoreError::new("read the definitions' serial number", StoreErrorKind::Corrupt);
         let Some(item) = self.get(PK.to_owned(), "read the definitions' serial number").await? else {
             return Ok(0);
         };
@@ -20,7 +20,7 @@ impl Ledger {
         value.parse().map_err(|_| corrupt())
     }
 
-    /// Notes that a set was taken. Idempotent; [`Kind::PreconditionFailed`] when a higher number is there.
+    /// Notes that a set was taken. Idempotent; [`StoreErrorKind::PreconditionFailed`] when a higher number is there.
     pub async fn note_definition_serial(&self, serial: u64) -> Result<(), StoreError> {
         let update = self.client.update_item().table_name(&self.table).key("pk", text(PK.to_owned()));
         let noted = update

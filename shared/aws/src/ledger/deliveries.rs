@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::delivery::{Delivery, DeliveryState, EndpointId};
-use domain::journal::EventId;
+use domain::history::EventId;
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, attributes_of};
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{number, text};
 
 /// Kept for replays.
@@ -60,7 +60,7 @@ impl Ledger {
         match put.condition_expression("attribute_not_exists(pk)").send().await {
             Ok(_) => Ok(()),
             Err(error) => match StoreError::of_sdk("add a delivery", error) {
-                error if error.kind == Kind::PreconditionFailed => Ok(()),
+                error if error.kind == StoreErrorKind::PreconditionFailed => Ok(()),
                 error => Err(error),
             },
         }
@@ -93,7 +93,7 @@ impl Ledger {
         match put.send().await {
             Ok(_) => Ok(true),
             Err(error) => match StoreError::of_sdk("postpone a delivery", error) {
-                error if error.kind == Kind::PreconditionFailed => Ok(false),
+                error if error.kind == StoreErrorKind::PreconditionFailed => Ok(false),
                 error => Err(error),
             },
         }
@@ -138,7 +138,7 @@ impl Ledger {
             .map_err(|error| StoreError::of_sdk("find deliveries", error))?;
         let read = |attributes| {
             let item: DeliveryItem = serde_dynamo::from_item(attributes)
-                .map_err(|error| StoreError::caused("find deliveries", Kind::Corrupt, error))?;
+                .map_err(|error| StoreError::caused("find deliveries", StoreErrorKind::Corrupt, error))?;
             item.into_delivery()
         };
         let found = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
@@ -150,7 +150,7 @@ impl Ledger {
         let Some(item) = self.get(ENDPOINTS_PK.to_owned(), "read endpoints").await? else {
             return Ok(BTreeMap::new());
         };
-        let corrupt = |error| StoreError::caused("read endpoints", Kind::Corrupt, error);
+        let corrupt = |error| StoreError::caused("read endpoints", StoreErrorKind::Corrupt, error);
         let mut endpoints = BTreeMap::new();
         for (name, value) in item {
             if let (Some(Ok(id)), AttributeValue::M(fields)) =
@@ -199,7 +199,8 @@ impl DeliveryItem {
     fn into_delivery(self) -> Result<Delivery, StoreError> {
         let event = EventId::parse(&self.event);
         Ok(Delivery {
-            event: event.map_err(|error| StoreError::caused("read a delivery", Kind::Corrupt, error))?,
+            event: event
+                .map_err(|error| StoreError::caused("read a delivery", StoreErrorKind::Corrupt, error))?,
             endpoint: self.endpoint,
             body: self.body,
             created_at: self.created_at,

@@ -1,7 +1,7 @@
 //! When was an engine last heard of?
 
 use domain::timestamp::Timestamp;
-use domain::verdict::Engine;
+use domain::verdict::EngineVersion;
 use serde::{Deserialize, Serialize};
 
 use super::Ledger;
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 /// The last sign of life of a scan engine.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Heartbeat {
-    pub engine: Engine,
+    pub engine: EngineVersion,
     pub at: Timestamp,
 }
 

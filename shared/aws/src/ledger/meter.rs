@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{Committed, Ledger};
 use crate::clock;
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{Attributes, Replacement, file_pk, number, text};
 
 /// What became of a transaction.
@@ -166,7 +166,7 @@ impl Ledger {
                 },
             }
         }
-        Err(StoreError::new(operation, Kind::Unavailable))
+        Err(StoreError::new(operation, StoreErrorKind::Unavailable))
     }
 
     fn add_usage(
@@ -235,7 +235,8 @@ fn wrapped<T>(
         aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder,
     ) -> aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder,
 ) -> Result<TransactWriteItem, StoreError> {
-    let built = built.map_err(|error| StoreError::caused("count a file", Kind::Unexpected, error))?;
+    let built =
+        built.map_err(|error| StoreError::caused("count a file", StoreErrorKind::Unexpected, error))?;
     Ok(put(built, TransactWriteItem::builder()).build())
 }
 

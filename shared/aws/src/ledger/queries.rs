@@ -9,7 +9,7 @@ use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Ledger;
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{Item, file_pk, number, shard_name, text};
 
 /// One page of a listing.
@@ -126,7 +126,7 @@ fn page_start(key: HashMap<String, AttributeValue>) -> Result<PageStart, StoreEr
         pk: String,
         created_at: Timestamp,
     }
-    let corrupt = || StoreError::new("list files", Kind::Corrupt);
+    let corrupt = || StoreError::new("list files", StoreErrorKind::Corrupt);
     let key: Key = serde_dynamo::from_item(key).map_err(|_| corrupt())?;
     let id = key.pk.strip_prefix("file#").ok_or_else(corrupt)?;
     Ok(PageStart { created_at: key.created_at, file_id: FileId::parse(id).map_err(|_| corrupt())? })

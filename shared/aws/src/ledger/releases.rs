@@ -1,7 +1,7 @@
 //! Which findings has an operator released? By digest, for every owner and every later upload of the same bytes.
 
-use domain::aftermath::Release;
 use domain::id::Sha256;
+use domain::post_verdict::Release;
 use serde::{Deserialize, Serialize};
 
 use super::Ledger;

@@ -9,7 +9,7 @@ use domain::statistics::{Failure, Histogram, HourStatistics, SizeClass, failure_
 use domain::timestamp::Timestamp;
 
 use super::{Ledger, attributes_of};
-use crate::error::{Kind, StoreError};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{Attributes, number, text};
 
 const N_SPREAD: u8 = 4;
@@ -73,8 +73,8 @@ impl Ledger {
             .collect();
         while !wanted.is_empty() {
             let request = KeysAndAttributes::builder().set_keys(Some(std::mem::take(&mut wanted))).build();
-            let request =
-                request.map_err(|error| StoreError::caused("read statistics", Kind::Unexpected, error))?;
+            let request = request
+                .map_err(|error| StoreError::caused("read statistics", StoreErrorKind::Unexpected, error))?;
             let read = self.client.batch_get_item().request_items(&self.table, request).send().await;
             let read = read.map_err(|error| StoreError::of_sdk("read statistics", error))?;
             for item in read.responses.unwrap_or_default().into_values().flatten() {

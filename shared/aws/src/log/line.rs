@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
+use settings::LambdaSettings;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber};
@@ -13,7 +14,6 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock;
-use crate::env::Env;
 
 /// A longer text is a mistake, and CloudWatch is paid by the byte.
 const MAX_TEXT_BYTES: usize = 2000;
@@ -35,16 +35,16 @@ struct Invocation {
 }
 
 impl<W: Fn() -> O, O: Write> Lines<W> {
-    pub(super) fn new(service: &'static str, env: &Env, writer: W) -> Self {
+    pub(super) fn new(service: &'static str, lambda: &LambdaSettings, writer: W) -> Self {
         let mut constant = Map::new();
         constant.insert("service".to_owned(), service.into());
-        for (key, name) in [
-            ("function_name", "AWS_LAMBDA_FUNCTION_NAME"),
-            ("function_memory_size", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
-            ("function_version", "AWS_LAMBDA_FUNCTION_VERSION"),
+        for (key, value) in [
+            ("function_name", &lambda.function_name),
+            ("function_memory_size", &lambda.memory_size),
+            ("function_version", &lambda.version),
         ] {
-            if let Some(value) = env.get(name) {
-                constant.insert(key.to_owned(), value.into());
+            if let Some(value) = value {
+                constant.insert(key.to_owned(), value.clone().into());
             }
         }
         Self { constant, is_cold: AtomicBool::new(true), writer }
@@ -180,13 +180,15 @@ mod tests {
 
     #[test]
     fn a_line_has_the_keys_that_queries_look_for() {
-        let env = Env::from_pairs(&[
-            ("AWS_LAMBDA_FUNCTION_NAME", "airlock-scan"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "3008"),
-        ]);
+        let lambda = LambdaSettings {
+            function_name: Some("airlock-scan".to_owned()),
+            memory_size: Some("3008".to_owned()),
+            version: None,
+        };
         let written = Shared::default();
         let sink = written.clone();
-        let subscriber = tracing_subscriber::registry().with(Lines::new("scan", &env, move || sink.clone()));
+        let subscriber =
+            tracing_subscriber::registry().with(Lines::new("scan", &lambda, move || sink.clone()));
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..2 {
                 let span = tracing::info_span!(

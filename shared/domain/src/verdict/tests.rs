@@ -10,7 +10,7 @@ const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 /// Evidence that lacks nothing.
 pub(crate) fn whole() -> Evidence {
     Evidence {
-        announced_size: 10,
+        declared_size: 10,
         stored_size: 10,
         streamed_size: 10,
         content_encoding: ContentEncoding::Identity,
@@ -23,7 +23,7 @@ pub(crate) fn whole() -> Evidence {
         canary_found_before: true,
         canary_found_after: true,
         n_engine_errors: 0,
-        engine: Engine {
+        engine: EngineVersion {
             version: "ClamAV 1.4.6".into(),
             openers: vec!["7-Zip 26.02".into()],
             definitions: Definitions {
@@ -84,7 +84,7 @@ fn each_missing_piece_denies_clean() {
     let mismatch = Outcome::Decided(Verdict::Error { reason: ScanError::ContentMismatch });
     let trouble = Outcome::Inconclusive(ScanError::EngineTrouble);
     let stale = Outcome::Decided(Verdict::Unscannable { reason: Unscannable::StaleDefinitions });
-    assert_eq!(outcome(|e| e.announced_size = 11), mismatch);
+    assert_eq!(outcome(|e| e.declared_size = 11), mismatch);
     assert_eq!(outcome(|e| e.stored_size = 11), mismatch);
     assert_eq!(outcome(|e| e.streamed_size = 9), mismatch);
     assert_eq!(outcome(|e| e.declared_sha256 = Some(Sha256::from_bytes([8; 32]))), mismatch);
@@ -200,7 +200,7 @@ proptest! {
         encoded: bool,
     ) {
         let outcome = outcome(|e| {
-            [e.announced_size, e.stored_size, e.streamed_size] = sizes;
+            [e.declared_size, e.stored_size, e.streamed_size] = sizes;
             e.replies = std::iter::once(reply.clone()).chain(second.clone()).collect();
             (e.canary_found_before, e.canary_found_after) = (before, after);
             e.structure = if sound { Structure::Sound } else { Structure::Refused(Unscannable::Malformed) };

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::access::{LinkClaims, grant, may_count};
-use domain::aftermath::Rescans;
 use domain::id::{FileId, OwnerId};
-use domain::machine::{Effect, Event, Report, Step};
+use domain::machine::{Effect, Event, ScanReport, Step};
+use domain::post_verdict::Rescans;
 use domain::record::{Record, State, Status, UploadMethod};
 use domain::upload::{UploadRequest, accept};
 use domain::verdict::{Outcome, ScanError, Verdict};
@@ -25,14 +25,14 @@ impl Model for Airlock {
         let request = UploadRequest { filename: "a.txt", max_downloads: Some(1), ..UploadRequest::default() };
         let upload = accept(&request, &upload_policy()).unwrap();
         let file_id = FileId::from_random(uuid::Uuid::from_u128(7));
-        let first_look = Duration::from_secs(1);
+        let first_sweep_in = Duration::from_secs(1);
         let record = Record::new(
             file_id,
             OwnerId::local(),
             upload,
             UploadMethod::Post,
             &upload_policy(),
-            first_look,
+            first_sweep_in,
             now(0),
         );
         vec![World {
@@ -157,12 +157,15 @@ impl Model for Airlock {
                 };
                 let report = if matches!(action, Action::EngineFails(_)) {
                     next.faults_left -= 1;
-                    Report { outcome: Outcome::Inconclusive(ScanError::EngineTrouble), ..report(version, at) }
+                    ScanReport {
+                        outcome: Outcome::Inconclusive(ScanError::EngineTrouble),
+                        ..report(version, at)
+                    }
                 } else if world.stored.contains(&version) {
                     // Later definitions find what the first ones did not.
                     report(if is_again { 2 } else { version }, at)
                 } else {
-                    Report {
+                    ScanReport {
                         outcome: Outcome::Inconclusive(ScanError::StorageTrouble),
                         ..report(version, at)
                     }

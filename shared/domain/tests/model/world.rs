@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::access::DownloadGrant;
-use domain::aftermath::Quarantine;
 use domain::content_encoding::ContentEncoding;
 use domain::freshness::{Definitions, DefinitionsKind, FreshnessPolicy};
+use domain::history::History;
 use domain::id::{ETag, ScanId, Sha256, Version, VersionId};
-use domain::journal::Journal;
-use domain::machine::{Effect, Event, MachinePolicy, Report, Step, step};
+use domain::machine::{Effect, Event, MachinePolicy, ScanReport, Step, step};
+use domain::post_verdict::Quarantine;
 use domain::record::{Lease, Record, State, Status};
 use domain::timestamp::Timestamp;
 use domain::upload::{AllowedExtensions, UploadPolicy};
-use domain::verdict::{Decryption, Engine, EngineReply, Evidence, Outcome, Structure, judge};
+use domain::verdict::{Decryption, EngineReply, EngineVersion, Evidence, Outcome, Structure, judge};
 
 const START: i64 = 1_700_000_000;
 /// Ticks of one second. Nothing is uploaded, lost or broken from this one on,
@@ -27,7 +27,7 @@ fn policy() -> MachinePolicy {
     MachinePolicy {
         lease: Duration::from_secs(1),
         max_attempts: 2,
-        look_again: Duration::from_secs(1),
+        sweep_retry: Duration::from_secs(1),
         upload_grace: Duration::ZERO,
         max_file_size: 100,
         publishes: false,
@@ -179,13 +179,13 @@ pub(crate) fn holder(scanner: usize) -> ScanId {
 }
 
 /// What the engine says of a version: the first is clean, every later one infected.
-pub(crate) fn report(version: u8, at: Timestamp) -> Report {
+pub(crate) fn report(version: u8, at: Timestamp) -> ScanReport {
     let reply = if version == 1 { EngineReply::Ok } else { EngineReply::Found("Eicar".into()) };
     let definitions =
         Definitions { kind: DefinitionsKind::TestSet, version: "t".into(), built_at: at, n_signatures: 1 };
-    let engine = Engine { version: "ClamAV".into(), openers: vec![], definitions };
+    let engine = EngineVersion { version: "ClamAV".into(), openers: vec![], definitions };
     let evidence = Evidence {
-        announced_size: 10,
+        declared_size: 10,
         stored_size: 10,
         streamed_size: 10,
         content_encoding: ContentEncoding::Identity,
@@ -201,7 +201,7 @@ pub(crate) fn report(version: u8, at: Timestamp) -> Report {
         engine,
     };
     let outcome = judge(&evidence, FreshnessPolicy::default(), at);
-    Report {
+    ScanReport {
         outcome,
         duration: Duration::ZERO,
         sha256: None,
@@ -258,8 +258,8 @@ impl Airlock {
         }
         let download_count = world.record.download_count; // the count is its own atomic write
         // What was written down decides nothing here, and would multiply the states.
-        let (journal, changed_at) = (Journal::default(), world.record.changed_at);
-        world.record = Arc::new(Record { download_count, journal, changed_at, ..(**next).clone() });
+        let (history, changed_at) = (History::default(), world.record.changed_at);
+        world.record = Arc::new(Record { download_count, history, changed_at, ..(**next).clone() });
         world.was_infected |= world.record.status() == Status::Infected;
         true
     }

@@ -1,4 +1,4 @@
-//! ARC's methods 8 and 9, and Spark's 127: LZW with codes of 9 bits and more, as compress(1) has it.
+//! Decodes ARC's methods 8 and 9, and Spark's 127: LZW with codes of 9 bits and more, as compress(1) has it.
 
 use std::io;
 
@@ -70,7 +70,8 @@ impl Growing {
         }
         let mut string = code;
         if code >= self.strings.len() {
-            // The only string that is not there yet and may be meant is the one before with its first byte once more.
+            // The only string that is not there yet and may be meant is the one before with its first byte
+            // once more.
             let before = self.before.filter(|_| code == self.strings.len());
             string = before.ok_or_else(damaged)?;
             self.pending.push(self.first);

@@ -1,4 +1,4 @@
-//! ARC's methods 5 to 7: LZW with codes of 12 bits, each the place of its string in a hash table.
+//! Decodes ARC's methods 5 to 7: LZW with codes of 12 bits, each the place of its string in a hash table.
 
 use std::io;
 
@@ -91,7 +91,8 @@ impl Hashed {
     fn decode(&mut self, code: usize) -> io::Result<()> {
         let mut string = code;
         if self.entries[code].is_none() {
-            // The only string that is not there yet and may be meant is the one before with its first byte once more.
+            // The only string that is not there yet and may be meant is the one before with its first byte
+            // once more.
             let before = self.before.filter(|before| self.place(*before, self.first).1 == code);
             string = before.ok_or_else(damaged)?;
             self.pending.push(self.first);

@@ -1,4 +1,5 @@
-//! Huffman codes as CP/M's SQ has them, and runs of bytes: ARC's methods 3 and 4, and squeezed files.
+//! Decodes Huffman codes as CP/M's SQ writes them, and runs of bytes: ARC's methods 3 and 4, and squeezed
+//! files.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Members packed by hand in every way, at the start of a blob and behind other data.
+//! Tests members that are packed by hand in every way, at the start of a blob and behind other data.
 
 use super::*;
 use crate::classic_mac::tests::{handed, is_refused};
@@ -27,7 +27,8 @@ fn nine_bits(codes: &[u16]) -> Vec<u8> {
 
 /// `aaa` and `b`: a byte, the string that is just being made, a byte.
 const REPEATED: &[u16] = &[b'a' as u16, 257, b'b' as u16];
-/// The same in codes of twelve bits, as the two hashes place them, found by computing them apart from this program.
+/// The same in codes of twelve bits, as the two hashes place them, found by computing them apart from this
+/// program.
 const REPEATED_OLD_HASH: &[u8] = &[0x89, 0x00, 0x95, 0x93, 0x80];
 const REPEATED_NEW_HASH: &[u8] = &[0x46, 0x07, 0xa1, 0xf4, 0x10];
 

@@ -1,4 +1,4 @@
-//! AppleSingle and AppleDouble (RFC 1740): a table of entries, each a fork, a name or some attribute.
+//! Unwraps AppleSingle and AppleDouble (RFC 1740): a table of entries, each a fork, a name or some attribute.
 
 use crate::blob::{Blob, to_usize};
 use crate::fields::Fields as _;

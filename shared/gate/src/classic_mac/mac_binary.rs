@@ -1,4 +1,5 @@
-//! MacBinary I, II and III: a header of 128 bytes, the data fork, the resource fork, each padded to 128 bytes.
+//! Unwraps MacBinary I, II and III: a header of 128 bytes, the data fork, the resource fork, each padded to
+//! 128 bytes.
 
 use std::io;
 
@@ -12,8 +13,9 @@ const RESOURCE_SIZE_AT: usize = 87;
 const SECONDARY_HEADER_AT: usize = 120;
 const CRC_AT: usize = 124;
 
-/// Hands the forks of one file after another: macunpack goes on behind the first, and over blocks of zeros. It asks for no more than a zero byte
-/// and forks within the file; unar asks for the checksum of MacBinary II, and is content with a fork that is cut.
+/// Hands the forks of one file after another: macunpack continues behind the first, and over blocks of zeros.
+/// It asks for no more than a zero byte and forks within the file; unar asks for the checksum of MacBinary
+/// II, and is content with a fork that is cut.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let mut at = 0;
     while let Some(header) = next_header(blob, &mut at)? {

@@ -1,4 +1,5 @@
-//! PackIt: files one after another, each with a mark that says whether it is stored, compressed or encrypted.
+//! Unpacks PackIt: files one after another, each with a mark that says whether it is stored, compressed or
+//! encrypted.
 
 use domain::verdict::Unscannable;
 

@@ -1,4 +1,4 @@
-//! Values in BER (X.690), as lenient readers take them: sizes may be wrong, and need not be written in the
+//! Reads values in BER (X.690), as lenient readers do: sizes may be wrong, and need not be written in the
 //! shortest way.
 
 use std::io::{self, BufRead as _, Read, Seek as _, SeekFrom};

@@ -1,4 +1,4 @@
-//! A copy of a compound file in which some streams have other bytes, as many as before.
+//! Copies a compound file with other bytes in some streams, as many as before.
 
 use crate::blob::{Blob, BlobWriter, to_u64};
 use crate::walk::{Walk, Walked, malformed};
@@ -9,7 +9,8 @@ use super::{COPY_BYTES, Extent, File};
 const MAX_RUNS: usize = 500_000;
 
 impl File<'_> {
-    /// The file with these streams. What is shorter than before is the beginning; where streams share sectors, the first one has them.
+    /// The file with these streams. What is shorter than before is the beginning; where streams share
+    /// sectors, the first one has them.
     pub(crate) fn copy_with(&self, walk: &Walk<'_>, streams: &[(Extent, Blob)]) -> Walked<Blob> {
         let mut runs = Vec::new();
         for (extent, content) in streams {

@@ -1,4 +1,4 @@
-//! An entry of a compound file's directory ([MS-CFB] 2.6.1).
+//! Reads an entry of a compound file's directory ([MS-CFB] 2.6.1).
 
 use crate::fields::Fields as _;
 
@@ -32,7 +32,8 @@ impl Entry {
         }
     }
 
-    /// Whether there may be data to it: some readers take every kind that they do not know for a stream.
+    /// Returns whether there may be data to it: some readers take every kind that they do not know for a
+    /// stream.
     pub(super) fn is_stream(&self) -> bool {
         !matches!(self.kind, UNUSED | STORAGE | ROOT)
     }
@@ -41,7 +42,7 @@ impl Entry {
         self.names.iter().map(String::as_str)
     }
 
-    /// Whether a reader knows it by that name, in whatever case.
+    /// Returns whether a reader knows it by that name, in whatever case.
     pub(crate) fn is_named(&self, name: &str) -> bool {
         self.names().any(|known| known.eq_ignore_ascii_case(name))
     }

@@ -1,4 +1,4 @@
-//! The header of a compound file: how large sectors are, and where the tables begin ([MS-CFB] 2.2).
+//! Reads the header of a compound file: how large sectors are, and where the tables begin ([MS-CFB] 2.2).
 
 use std::io;
 
@@ -21,7 +21,8 @@ const HEADER_BYTES: usize = 512;
 const FAT_SECTORS_AT: usize = 76;
 
 impl Header {
-    /// `None` if sectors are of a size that no reader takes. Other fields that readers do not mind are not minded.
+    /// `None` if sectors are of a size that no reader takes. Other fields that readers do not mind are not
+    /// minded.
     pub(super) fn read(blob: &Blob) -> io::Result<Option<Self>> {
         let bytes = blob.bytes_at(0, HEADER_BYTES)?;
         let (sector_shift, mini_sector_shift) = (u32::from(bytes.u16_le(30)), u32::from(bytes.u16_le(32)));

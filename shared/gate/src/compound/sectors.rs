@@ -1,4 +1,4 @@
-//! Sectors of a compound file and of its mini stream, and chains of them ([MS-CFB] 2.3 to 2.5).
+//! Reads sectors of a compound file and of its mini stream, and chains of them ([MS-CFB] 2.3 to 2.5).
 
 use std::io::{self, Read};
 

@@ -1,4 +1,4 @@
-//! Which headers are followed, and which are chance?
+//! Tests which headers are followed, and which are taken for accidental.
 
 use super::*;
 

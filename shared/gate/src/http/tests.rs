@@ -1,4 +1,4 @@
-//! What is handed of a message?
+//! Tests what the engine is given of a message.
 
 use std::io::Write as _;
 

@@ -1,4 +1,5 @@
-//! The blocks of a member: sizes, checksums, and bytes that are packed unless that made them more.
+//! Decodes the blocks of a member: sizes, checksums, and bytes that are packed unless packing made them
+//! longer.
 
 use std::io::{self, Read as _};
 

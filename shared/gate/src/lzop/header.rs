@@ -1,4 +1,5 @@
-//! The header of a member: versions, method, flags, the file's name and times, and a checksum of it all.
+//! Reads the header of a member: versions, method, flags, the file's name and times, and a checksum of it
+//! all.
 
 use crate::blob::{Blob, to_u64};
 use crate::fields::Fields as _;
@@ -35,7 +36,8 @@ pub(super) struct Header {
 impl Header {
     /// The header at the start of `blob`, which begins with the magic number.
     pub(super) fn read(blob: &Blob) -> Walked<Self> {
-        // From this version of lzop on, there are the version that is needed, the level, and more bits of the time.
+        // From this version of lzop on, there are the version that is needed, the level, and more bits of the
+        // time.
         const LONGER: u16 = 0x940;
         let bytes = blob.bytes_at(0, LONGEST)?;
         let fields = bytes.at(MAGIC.len(), bytes.len().saturating_sub(MAGIC.len()));

@@ -1,4 +1,4 @@
-//! What is handed of whole, several and damaged members?
+//! Tests what the engine is given of whole, several and damaged members.
 
 use super::block::adler32;
 use super::*;

@@ -1,8 +1,10 @@
-//! The delimiters between parts (RFC 2046, 5.1.1; RFC 2231), in every way that some reader takes them from a Content-Type.
+//! Reads the delimiters between parts from a Content-Type (RFC 2046, 5.1.1; RFC 2231), in every way that some
+//! reader does.
 
 use super::header::find;
 
-/// For each `boundary` parameter that seems to stand in `value`, what it may be. Continued ones (`boundary*0=`) are joined into one more.
+/// For each `boundary` parameter that seems to stand in `value`, what it may be. Continued ones
+/// (`boundary*0=`) are joined into one more.
 pub(super) fn boundaries(value: &[u8]) -> Vec<Vec<Vec<u8>>> {
     const WORD: &[u8] = b"boundary";
     let (mut all, mut joined, mut n_joined, mut from) = (Vec::new(), Vec::new(), 0, 0);

@@ -1,4 +1,5 @@
-//! Text in another character set than ASCII: some readers save the bytes of a part, others save them converted to UTF-8.
+//! Converts text in other character sets than ASCII: some readers save the bytes of a part, others save them
+//! converted to UTF-8.
 
 use std::io::{self, Read};
 

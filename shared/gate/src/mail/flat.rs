@@ -1,4 +1,5 @@
-//! Finds every body that a header says is encoded, whatever stands around it: no boundary needs to be announced, no message to begin.
+//! Finds every body that a header says is encoded, wherever it stands: neither a boundary nor the start of a
+//! message is needed.
 
 use super::header::{Header, Taken, is_field};
 use super::lines::Line;

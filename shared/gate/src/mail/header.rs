@@ -1,4 +1,5 @@
-//! The fields of a MIME header that make a reader decode what follows (RFC 2045), in every way that some reader takes them.
+//! Reads the fields of a MIME header that make a reader decode what follows (RFC 2045), in every way that
+//! some reader does.
 
 use super::boundary::boundaries;
 use super::lines::Line;
@@ -9,7 +10,8 @@ enum Name {
     Encoding,
 }
 
-/// How a body may be written. Several, if the header says several things or something unknown: readers choose differently.
+/// How a body may be written. Several, if the header says several things or something unknown: readers choose
+/// differently.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Encodings {
     pub(crate) as_is: bool,
@@ -50,7 +52,7 @@ pub(crate) enum Taken {
 /// Fields that are longer in sum are cut.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Whether a MIME field begins with this line.
+/// Returns whether a MIME field begins with this line.
 pub(crate) fn is_field(line: &Line<'_>) -> bool {
     line.begins && field(line.text).is_some()
 }
@@ -149,7 +151,7 @@ fn field(text: &[u8]) -> Option<(Name, &[u8])> {
     })
 }
 
-/// Whether `text` holds `word`, which is in lower case, in any case.
+/// Returns whether `text` holds `word`, which is in lower case, in any case.
 pub(crate) fn holds(text: &[u8], word: &[u8]) -> bool {
     find(text, word).is_some()
 }

@@ -74,9 +74,14 @@ impl Lines {
         }
     }
 
-    /// Whether a CR without LF has ended a line so far.
+    /// Returns whether a CR without LF has ended a line so far.
     pub(crate) fn has_lonely_cr(&self) -> bool {
         self.has_lonely_cr
+    }
+
+    /// Where the next line begins.
+    pub(crate) fn position(&self) -> u64 {
+        self.reader.position() + crate::blob::to_u64(self.n_taken)
     }
 
     /// The next line; `None` at the end.

@@ -1,18 +1,21 @@
-//! Finds the bodies of messages that have no MIME: what readers save of a text that begins with any field, or that they take for parts.
+//! Finds the bodies of messages that have no MIME: what readers save of a text that begins with any field, or
+//! that they take for parts.
 //!
-//! Readers take very little for a message. Python's mail module goes by one colon in the first line; ripMIME skips paragraphs until one has a field
-//! that it knows; munpack takes two dashes with a field below for a boundary. Each body is one more stream for the engine, from its start.
+//! Readers take very little for a message. Python's mail module goes by one colon in the first line; ripMIME
+//! skips paragraphs until one has a field that it knows; munpack takes two dashes with a field below for a
+//! boundary. Each body is one more stream for the engine, from its start.
 
 use super::Spans;
 use super::header::{Header, holds, is_field};
 use super::lines::Line;
 use crate::walk::Walked;
 
-/// Messages in messages, as readers save one from the other: as many as this, as long as their bodies have no more bytes than that in sum.
+/// Messages in messages, as readers save one from the other: as many as this, as long as their bodies have no
+/// more bytes than that in sum.
 const MAX_NESTED: u32 = 16;
 const MAX_NESTED_BYTES: u64 = 8 * 1024 * 1024;
-/// As much of a body is handed that ripMIME alone takes for one, in what does not begin as a message: many texts and programs have such places. What matches anywhere
-/// is found in the whole as well.
+/// As much of a body is handed that ripMIME alone takes for one, in what does not begin as a message: many
+/// texts and programs have such places. What matches anywhere is found in the whole as well.
 const MOST_OF_UNLIKELY: u64 = 64 * 1024;
 /// Boundaries between which munpack's readings may overlap.
 const MAX_BOUNDARIES: usize = 4;
@@ -69,7 +72,7 @@ struct Nested {
 }
 
 impl Nested {
-    /// Whether a body that begins here is one. The first always is.
+    /// Returns whether a body that begins here is one. The first always is.
     fn allows(&mut self, start: u64, whole: Whole) -> bool {
         let n_bytes = self.n_bytes.saturating_add(whole.size_bytes.saturating_sub(start));
         if self.n_found > 0 && (self.n_found >= MAX_NESTED || n_bytes > MAX_NESTED_BYTES) {
@@ -267,7 +270,7 @@ impl Guess {
     }
 }
 
-/// Whether a line may stand in a header, as Python has it.
+/// Returns whether a line may stand in a header, as Python has it.
 fn is_header_line(text: &[u8]) -> bool {
     let n_name = n_name_bytes(text);
     text.get(n_name) == Some(&b':')
@@ -314,7 +317,8 @@ fn begins_with_known_name(text: &[u8]) -> bool {
     }
 }
 
-/// Whether a line begins with `=?charset?Q?text?=`, or B (RFC 2047). ripMIME decodes it before it looks for names.
+/// Returns whether a line begins with `=?charset?Q?text?=`, or B (RFC 2047). ripMIME decodes it before it
+/// looks for names.
 fn is_encoded_word(text: &[u8]) -> bool {
     let mut pieces = text.strip_prefix(b"=?").unwrap_or_default().split(|byte| *byte == b'?');
     pieces.next().is_some_and(|charset| !charset.is_empty() && charset.iter().all(u8::is_ascii_graphic))

@@ -1,14 +1,11 @@
-//! Which parts are found in a mail, and where each begins and ends.
+//! Tests which parts are found in a mail, and where each begins and ends.
 
 use super::*;
 
 /// What is found, as `encoding:text`, sorted.
 fn found(text: &str) -> Vec<String> {
     let blob = Blob::from_bytes(text.as_bytes().to_vec());
-    let mut spans = Spans::new(&blob, 1_000);
-    if find(&blob, Breaks::Any, &mut spans).unwrap() {
-        find(&blob, Breaks::Lf, &mut spans).unwrap();
-    }
+    let spans = find(&blob, &Survey::of(&blob).unwrap(), Spans::new(&blob, 1_000)).unwrap();
     let said = |span: &Span| {
         let body = blob.bytes_at(span.start, usize::try_from(span.end - span.start).unwrap()).unwrap();
         format!("{:?}:{}", span.encoding, String::from_utf8_lossy(&body))
@@ -116,18 +113,33 @@ fn parts_within_parts_have_a_limit() {
     let nested = |n: usize| {
         let text = "Content-Type: multipart/mixed; boundary=b\n\n--b\n".repeat(n);
         let blob = Blob::from_bytes(text.into_bytes());
-        find(&blob, Breaks::Any, &mut Spans::new(&blob, 1_000)).is_ok()
+        find(&blob, &Survey::of(&blob).unwrap(), Spans::new(&blob, 1_000)).is_ok()
     };
     assert!(nested(1_000) && !nested(1_001));
+}
+
+#[test]
+fn a_cr_that_stands_alone_anywhere_makes_a_second_reading_from_the_start() {
+    let uu = "begin 644 a\n#0V%T\n`\nend\n";
+    let filler = "filler\n".repeat(to_usize(STEP) * 2 / 7);
+    for (text, expected) in [
+        (format!("{uu}{filler}"), &["Uu(Any, true)"][..]),
+        (format!("{uu}{filler}a\rb\n{filler}"), &["Uu(Any, true)", "Uu(Lf, true)"]),
+        (
+            format!("{filler}{uu}a\r{uu}{filler}"),
+            &["Uu(Any, true)", "Uu(Any, true)", "Uu(Lf, true)", "Uu(Lf, true)"],
+        ),
+    ] {
+        let found = found(&text);
+        let encodings = found.iter().map(|found| found.split(':').next().unwrap()).collect::<Vec<_>>();
+        assert_eq!(encodings, expected);
+    }
 }
 
 /// The bodies of messages without MIME, in their order.
 fn plain_bodies(text: &str) -> Vec<String> {
     let blob = Blob::from_bytes(text.as_bytes().to_vec());
-    let mut spans = Spans::new(&blob, 1_000);
-    if find(&blob, Breaks::Any, &mut spans).unwrap() {
-        find(&blob, Breaks::Lf, &mut spans).unwrap();
-    }
+    let spans = find(&blob, &Survey::of(&blob).unwrap(), Spans::new(&blob, 1_000)).unwrap();
     let said = |(start, end): &(u64, u64)| {
         let body = blob.bytes_at(*start, usize::try_from(end - start).unwrap()).unwrap();
         String::from_utf8_lossy(&body).into_owned()

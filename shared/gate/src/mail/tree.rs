@@ -1,7 +1,7 @@
 //! Reads a text as a tree of MIME parts (RFC 2046), by the boundaries that its headers announce.
 //!
-//! The tree is never built: parts that are open end where a line matches the boundary of something around them. A message within a message
-//! is one part, which is looked into by itself.
+//! The tree is never built: parts that are open end where a line matches the boundary of something around
+//! them. A message within a message is one part, which is looked into by itself.
 
 use std::collections::HashMap;
 
@@ -44,7 +44,7 @@ pub(super) fn is_from_line(line: &Line<'_>) -> bool {
     line.begins && line.text.starts_with(b"From ")
 }
 
-/// Whether hours and minutes stand in it.
+/// Returns whether hours and minutes stand in it.
 pub(super) fn has_time(line: &Line<'_>) -> bool {
     let is_time = |text: &[u8]| matches!(text, [b'0'..=b'9', b':', b'0'..=b'9', ..]);
     line.text.windows(3).any(is_time)
@@ -150,7 +150,8 @@ impl Tree {
         self.end_header(Some(line.next_at))
     }
 
-    /// Begins the body behind a header, wherever some reader thinks that this ends. If no line is blank, only where that is odd.
+    /// Begins the body behind a header, wherever some reader thinks that this ends. If no line is blank, only
+    /// where that is odd.
     fn end_header(&mut self, blank_at: Option<u64>) -> Walked {
         let Place::Header { header, odd_at, white_at } = std::mem::replace(&mut self.place, Place::Body)
         else {
@@ -187,8 +188,8 @@ impl Tree {
         Ok(())
     }
 
-    /// The innermost level to which a line `--` with this behind it is a boundary. Whether it is the last one does not matter: some readers
-    /// go on.
+    /// The innermost level to which a line `--` with this behind it is a boundary. Whether it is the last one
+    /// does not matter: some readers continue.
     fn level_of(&mut self, rest: &[u8]) -> Option<usize> {
         let delimiter = rest.strip_suffix(b"--").unwrap_or(rest);
         let innermost = |boundary: &[u8]| self.by_boundary.get(boundary)?.last().copied();
@@ -232,11 +233,13 @@ impl Tree {
 
     fn end_body(&self, body: &Open, spans: &mut Spans) -> Walked {
         let Entity { encodings, is_multipart, is_message, charset, .. } = &body.entity;
-        // Of a multipart, the parts are what counts; but some readers decode the whole, if it is encoded. A message that is encoded is still one
-        // as it stands to readers that know that it must not be (RFC 2046, 5.2.1).
+        // Of a multipart, the parts are what counts; but some readers decode the whole, if it is encoded. A
+        // message that is encoded is still one as it stands to readers that know that it must not be (RFC
+        // 2046, 5.2.1).
         let as_is = (encodings.as_is && !is_multipart) || *is_message;
         for start in &body.starts {
-            // Each message would be one within the message before: a mailbox file of twenty would be too deep.
+            // Each message would be one within the message before: a mailbox file of twenty would be too
+            // deep.
             let has_messages = self.mailbox == Mailbox::OneMessage && self.from_line_at > Some(*start);
             if as_is && has_messages {
                 spans.add_plain_body(*start, self.text_end)?;

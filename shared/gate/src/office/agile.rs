@@ -1,4 +1,4 @@
-//! Agile encryption ([MS-OFFCRYPTO] 2.3.4.10 to 2.3.4.15): what an XML document says about keys.
+//! Reads the keys of agile encryption from its XML document ([MS-OFFCRYPTO] 2.3.4.10 to 2.3.4.15).
 //!
 //! Parsed strictly: of what readers may understand differently, nothing is opened.
 
@@ -130,7 +130,7 @@ struct Element<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// Whether that is its name, without a prefix.
+    /// Returns whether that is its name, without a prefix.
     fn is_named(&self, name: &str) -> bool {
         self.name.rsplit(':').next() == Some(name)
     }

@@ -27,7 +27,8 @@ pub(super) fn is_of_interest(entry: &Entry) -> bool {
         || is_with_workbook(entry)
 }
 
-/// Streams of records beside a workbook: pivot caches, which have four digits for a name, and what is noted of users.
+/// Streams of records beside a workbook: pivot caches, which have four digits for a name, and what is noted
+/// of users.
 fn is_with_workbook(entry: &Entry) -> bool {
     let is_number = |name: &str| name.len() == 4 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     entry.names().any(is_number) || entry.is_named("Revision Log") || entry.is_named("User Names")
@@ -188,14 +189,16 @@ impl Opened<'_> {
         self.streams.push((extent, content));
     }
 
-    /// Whether so much is decrypted that the file is refused: what combines streams and keys ends here.
+    /// Returns whether so much is decrypted that the file is refused: what combines streams and keys ends
+    /// here.
     fn is_full(&mut self) -> bool {
         let is_full = self.streams.len() >= MAX_DECRYPTED;
         self.is_refused |= is_full;
         is_full
     }
 
-    /// Hands over what is decrypted: what was moved elsewhere, the streams as every key makes them, and a copy with the first of each.
+    /// Hands over what is decrypted: what was moved elsewhere, the streams as every key makes them, and a
+    /// copy with the first of each.
     fn hand(&mut self, walk: &mut Walk<'_>, depth: u32) -> Walked {
         for name in SUMMARIES {
             for extent in self.extents(|entry| entry.is_named(name)) {

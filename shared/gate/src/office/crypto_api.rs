@@ -1,4 +1,5 @@
-//! What documents say that are encrypted through Windows' CryptoAPI, and before it ([MS-OFFCRYPTO] 2.3.2 to 2.3.6): a header and a verifier.
+//! Reads the header and the verifier of documents that are encrypted through Windows' CryptoAPI or in the way
+//! before it ([MS-OFFCRYPTO] 2.3.2 to 2.3.6).
 
 use crate::ciphers::Aes;
 use crate::fields::Fields as _;

@@ -1,4 +1,4 @@
-//! Hash functions that Office derives keys with.
+//! Computes the hash functions that Office derives keys with.
 
 use md5::Md5;
 use sha1::Sha1;

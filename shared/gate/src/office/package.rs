@@ -1,4 +1,5 @@
-//! Decrypts the package in a document of the newer formats ([MS-OFFCRYPTO] 2.3.4.4, 2.3.4.7 and 2.3.4.15), a segment at a time.
+//! Decrypts the package in a document of the newer formats ([MS-OFFCRYPTO] 2.3.4.4, 2.3.4.7 and 2.3.4.15), a
+//! segment at a time.
 
 use std::io::{self, Read};
 
@@ -22,8 +23,8 @@ pub(super) enum PackageKey {
     Standard { key: Vec<u8> },
 }
 
-/// Hands over what is in an encrypted package: as long as it is said to be, and to the end of its data if there is more than padding. Returns
-/// whether the key is the one of the package: only a zip is encrypted.
+/// Hands over what is in an encrypted package: as long as it is said to be, and to the end of its data if
+/// there is more than padding. Returns whether the key is the one of the package: only a zip is encrypted.
 pub(super) fn hand(walk: &mut Walk<'_>, encrypted: &Blob, key: &PackageKey, depth: u32) -> Walked<bool> {
     let data = encrypted.tail(SIZE_BYTES);
     let n_bytes = encrypted.bytes_at(0, 8)?.as_slice().u64_le(0);

@@ -1,4 +1,5 @@
-//! Decrypts binary presentations ([MS-PPT] 2.3.7): each object of a presentation by itself, and each field of a picture.
+//! Decrypts binary presentations ([MS-PPT] 2.3.7): each object of a presentation by itself, and each field of
+//! a picture.
 
 use std::io::{self, Read as _};
 
@@ -38,7 +39,7 @@ pub(super) struct Session {
     header: Rc4Header,
 }
 
-/// Whether the stream of the current user says that the presentation is encrypted. It need not.
+/// Returns whether the stream of the current user says that the presentation is encrypted. It need not.
 pub(super) fn is_encrypted(user: &[u8]) -> bool {
     user.u32_le(TOKEN_AT) == ENCRYPTED
 }
@@ -123,7 +124,8 @@ pub(super) fn decrypted_pictures(walk: &Walk<'_>, pictures: &Blob, key: &Rc4Key)
     decrypted(walk, pictures, key, &regions).map(Some)
 }
 
-/// The sizes of the fields in front of the data of a picture: one or two digests, a header of a metafile or a tag ([MS-ODRAW] 2.2.24 to 2.2.31).
+/// The sizes of the fields in front of the data of a picture: one or two digests, a header of a metafile or a
+/// tag ([MS-ODRAW] 2.2.24 to 2.2.31).
 fn picture_fields(version_and_instance: u16, kind: u16) -> Option<&'static [u64]> {
     let has_two_digests = version_and_instance >> 4 & 1 == 1;
     match (kind, has_two_digests) {
@@ -169,7 +171,8 @@ fn record(document: &Blob, at: u64, kind: u16, most_bytes: u32) -> io::Result<Op
     document.bytes_at(at + HEADER_BYTES, to_usize(n_bytes.into())).map(Some)
 }
 
-/// Where objects begin, and their numbers, as a directory has them: a number and how many follow it, and where each begins.
+/// Where objects begin, and their numbers, as a directory has them: a number and how many follow it, and
+/// where each begins.
 fn objects(directory: &[u8]) -> Vec<(u64, u32)> {
     let mut words = directory.chunks_exact(4).map(|word| word.u32_le(0));
     let mut objects = Vec::new();

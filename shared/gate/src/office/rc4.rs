@@ -1,4 +1,5 @@
-//! RC4 in the binary formats ([MS-OFFCRYPTO] 2.3.5 and 2.3.6): the key of each block is derived from its number.
+//! Decrypts RC4 in the binary formats ([MS-OFFCRYPTO] 2.3.5 and 2.3.6): the key of each block is derived from
+//! its number.
 
 use crate::ciphers::Rc4;
 use crate::fields::Fields as _;
@@ -67,7 +68,7 @@ impl Rc4Key {
         Rc4::new(&key)
     }
 
-    /// Whether a verifier is of this key.
+    /// Returns whether a verifier is of this key.
     pub(super) fn confirms(&self, mut verifier: [u8; 16], verifier_hash: &[u8]) -> bool {
         let (mut cipher, mut expected) = (self.cipher(0), verifier_hash.to_vec());
         cipher.apply(&mut verifier);

@@ -1,4 +1,5 @@
-//! Streams and storages that are moved into an encrypted stream: properties, and the objects in a workbook ([MS-OFFCRYPTO] 2.3.5.3 and 2.3.5.4).
+//! Hands streams and storages that were moved into an encrypted stream: properties, and the objects in a
+//! workbook ([MS-OFFCRYPTO] 2.3.5.3 and 2.3.5.4).
 
 use std::io;
 
@@ -21,7 +22,8 @@ struct Descriptor {
     block: u32,
 }
 
-/// The beginning of a stream that has nothing moved into it: what is decrypted has no such stream, but a place for it.
+/// The beginning of a stream that has nothing moved into it: what is decrypted has no such stream, but a
+/// place for it.
 pub(super) fn erased() -> Blob {
     Blob::from_bytes(vec![0; HEAD_BYTES])
 }

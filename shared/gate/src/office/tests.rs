@@ -1,4 +1,4 @@
-//! What opens encrypted documents, by each method, and what is handed over of them.
+//! Tests which passwords open encrypted documents, by each method, and what the engine is given of them.
 
 mod made;
 
@@ -20,7 +20,8 @@ use made::{
 const EXCEL: &str = "VelvetSweatshop";
 const POWER_POINT: &str = "/01Hannes Ruescher/01";
 
-/// What is handed over that begins with EICAR or has it within, and whether the password was needed; or the reason.
+/// What is handed over that begins with EICAR or has it within, and whether the password was needed; or the
+/// reason.
 fn inspected(streams: &[(&str, Vec<u8>)], password: Option<&str>) -> Result<(bool, bool), Unscannable> {
     let limits =
         Limits { max_member_bytes: 1 << 20, max_total_bytes: 1 << 22, max_members: 1000, max_depth: 5 };

@@ -1,4 +1,4 @@
-//! XOR obfuscation of workbooks ([MS-OFFCRYPTO] 2.3.7.1 to 2.3.7.3, method 1).
+//! Undoes the XOR obfuscation of workbooks ([MS-OFFCRYPTO] 2.3.7.1 to 2.3.7.3, method 1).
 
 use crate::fields::Fields as _;
 
@@ -47,7 +47,8 @@ fn bytes_of(password: &str) -> Vec<u8> {
     password.encode_utf16().map(byte).take(LONGEST_PASSWORD).collect()
 }
 
-/// The key of a password: a cyclic redundancy check of its seven bits a character, from the last to the first.
+/// The key of a password: a cyclic redundancy check of its seven bits a character, from the last to the
+/// first.
 fn key(password: &[u8]) -> u16 {
     let step = |value: u16| {
         let value = value.rotate_left(1);

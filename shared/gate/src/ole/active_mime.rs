@@ -1,4 +1,5 @@
-//! ActiveMime, as Word keeps macros and objects in XML and web pages (`oledata.mso`, `editdata.mso`): a header, then a compressed compound file.
+//! Unpacks ActiveMime, in which Word keeps macros and objects of XML and web pages (`oledata.mso`,
+//! `editdata.mso`): a header, then a compressed compound file.
 
 use crate::blob::{Blob, to_u64};
 use crate::fields::Fields as _;
@@ -28,7 +29,8 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Where the data may begin: where the header says, and wherever its first kilobyte has the header of zlib (RFC 1950, 2.2).
+/// Where the data may begin: where the header says, and wherever its first kilobyte has the header of zlib
+/// (RFC 1950, 2.2).
 fn places(head: &[u8]) -> Vec<u64> {
     let said = LENGTH_COUNTS_FROM + u64::from(head.u16_le(LENGTH_AT));
     let is_zlib =

@@ -1,6 +1,6 @@
-//! ASCII armor (RFC 9580, 6.2) and PEM (RFC 7468), anywhere in a file: what each reader decodes.
+//! Decodes ASCII armor (RFC 9580, 6.2) and PEM (RFC 7468) anywhere in a file, as each reader does.
 //!
-//! gpg goes on to the first `=`, over any number of lines that end the block, and joins all blocks of a file
+//! gpg reads to the first `=`, over any number of lines that end the block, and joins all blocks of a file
 //! ([`dearmored`]). Others end a block where it says so, and let it be quoted, indented or without dashes.
 
 use std::io::Read;
@@ -52,17 +52,28 @@ struct Open {
 /// which `first_at` is.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, first_at: u64, depth: u32) -> Walked {
     let text = blob.tail(line_start(blob, first_at)?);
-    if walk_blocks(walk, &text, Breaks::Any, depth)? {
+    let seen = walk_blocks(walk, &text, Breaks::Any, depth)?;
+    if seen.has_lonely_cr {
         walk_blocks(walk, &text, Breaks::LfOnly, depth)?;
     }
-    hand_dearmored(walk, &text, depth)
+    // Where gpg finds a block, a line begins with the mark whatever breaks lines.
+    if seen.has_gpg_mark { hand_dearmored(walk, &text, depth) } else { Ok(()) }
 }
 
-/// Returns whether there are other line breaks than LF.
-fn walk_blocks(walk: &mut Walk<'_>, text: &Blob, breaks: Breaks, depth: u32) -> Walked<bool> {
+/// What the lines of a text have.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// Whether there are other line breaks than LF.
+    has_lonely_cr: bool,
+    /// Whether one begins a block for gpg.
+    has_gpg_mark: bool,
+}
+
+fn walk_blocks(walk: &mut Walk<'_>, text: &Blob, breaks: Breaks, depth: u32) -> Walked<Seen> {
     let mut lines = Lines::new(text, breaks);
-    let mut open: Option<Open> = None;
+    let (mut open, mut has_gpg_mark) = (None::<Open>, false);
     while let Some(line) = lines.next_line()? {
+        has_gpg_mark |= line.begins && begun_for_gpg(line.text).is_some();
         let mark = if line.begins { mark_of(line.text) } else { None };
         let ends_text = line.begins && line.text.starts_with(b"-----");
         match &mut open {
@@ -80,11 +91,11 @@ fn walk_blocks(walk: &mut Walk<'_>, text: &Blob, breaks: Breaks, depth: u32) -> 
             open = Some(Open { mark, start: line.next_at, checksum_at: None, is_closed: false });
         }
     }
-    let has_lonely_cr = lines.has_lonely_cr();
+    let seen = Seen { has_lonely_cr: lines.has_lonely_cr(), has_gpg_mark };
     if let Some(block) = open {
         hand_block(walk, text, block, text.size_bytes(), depth)?;
     }
-    Ok(has_lonely_cr)
+    Ok(seen)
 }
 
 fn hand_dearmored(walk: &mut Walk<'_>, text: &Blob, depth: u32) -> Walked {
@@ -124,7 +135,7 @@ fn mark_of(line: &[u8]) -> Option<Mark> {
     })
 }
 
-/// Whether nothing but dashes or the like stands behind it.
+/// Returns whether nothing but dashes or the like stands behind it.
 fn is_pgp_label(label: &[u8]) -> bool {
     let n_label = label.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1);
     let is_in_label =
@@ -231,7 +242,7 @@ impl Place {
     }
 }
 
-/// Whether a colon and a space stand in it, or a colon at its end: all else is data.
+/// Returns whether a colon and a space stand in it, or a colon at its end: all else is data.
 fn is_gpg_field(line: &[u8]) -> bool {
     let colon = memchr::memchr(b':', line).map(|colon| &line[colon + 1..]);
     colon.is_some_and(|behind| behind.first().is_none_or(u8::is_ascii_whitespace))
@@ -245,8 +256,8 @@ struct Group {
 }
 
 impl Group {
-    /// Decodes a line; what is no digit is skipped. Returns whether the data go on, which they do to the
-    /// first `=`.
+    /// Decodes a line; what is no digit is skipped. Returns whether the data continue, which they do up to
+    /// the first `=`.
     fn take(&mut self, line: &[u8], bytes: &mut Vec<u8>) -> bool {
         for byte in line {
             if *byte == b'=' {

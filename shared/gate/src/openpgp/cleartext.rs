@@ -1,5 +1,5 @@
-//! The cleartext signature framework (RFC 9580, 7): text with dashes escaped, and what readers write as the
-//! text that is signed.
+//! Reads the cleartext signature framework (RFC 9580, 7): text with dashes escaped, and what readers write as
+//! the text that is signed.
 
 use std::io::Read;
 

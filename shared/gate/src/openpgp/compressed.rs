@@ -1,4 +1,4 @@
-//! Compressed data (RFC 9580, 5.6): packets within a packet, unpacked as far as that goes.
+//! Unpacks compressed data (RFC 9580, 5.6): packets within a packet, as far as they decode.
 
 use std::io::{self, BufReader, Read};
 
@@ -43,7 +43,7 @@ fn hand_stored(walk: &mut Walk<'_>, packet: &Packet, depth: u32) -> Walked {
 }
 
 fn hand_deflated(walk: &mut Walk<'_>, packet: &Packet, n_before: u64, depth: u32) -> Walked {
-    /// gpg goes on with these where the stream is cut.
+    /// gpg continues with these where the stream is cut.
     const BEHIND_THE_END: &[u8] = &[0xff; 4];
     if hand_packets(walk, || source(packet, n_before).map(Inflate::new), depth)? {
         return Ok(());

@@ -1,4 +1,5 @@
-//! OpenPGP packets: headers of the old and the new form, bodies in one piece or in parts (RFC 9580, 4.2).
+//! Reads OpenPGP packets: headers of the old and the new form, bodies in one piece or in parts (RFC 9580,
+//! 4.2).
 
 use std::io::{self, BufRead as _, Read, Seek as _, SeekFrom};
 
@@ -48,7 +49,7 @@ impl Packet {
         Ok(start)
     }
 
-    /// Whether nothing follows it.
+    /// Returns whether nothing follows it.
     pub(super) fn is_last(&self) -> bool {
         match self.size {
             Size::Bytes(n_bytes) => n_bytes >= self.rest.size_bytes(),

@@ -1,4 +1,4 @@
-//! What streams of a PDF are encrypted with: RC4, or AES in cipher block chaining mode (ISO 32000-2, 7.6.3).
+//! Decrypts streams of a PDF: RC4, or AES in cipher block chaining mode (ISO 32000-2, 7.6.3).
 
 use std::io::{self, BufRead};
 

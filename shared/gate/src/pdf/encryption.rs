@@ -1,5 +1,5 @@
-//! Keys of documents that readers open without asking for a password (ISO 32000-2, 7.6.4): those whose user
-//! password, or owner password, is empty. And of those that the uploader's password opens.
+//! Derives the keys of documents that readers open without asking for a password (ISO 32000-2, 7.6.4): those
+//! whose user password, or owner password, is empty. And of those that the uploader's password opens.
 
 use domain::password::Password;
 use domain::verdict::{Decryption, Unscannable};
@@ -267,8 +267,8 @@ impl Standard {
         self.user.starts_with(&expected)
     }
 
-    /// Algorithm 2.A, for revisions 5 and 6, with the entries of either password. The owner's are tied to those of the
-    /// `user`.
+    /// Algorithm 2.A, for revisions 5 and 6, with the entries of either password. The owner's are tied to
+    /// those of the `user`.
     fn newer_key(&self, password: &[u8], entry: &[u8], encrypted: &[u8], user: &[u8]) -> Option<Vec<u8>> {
         let (digest, for_check, for_key) = (entry.get(..32)?, entry.get(32..40)?, entry.get(40..48)?);
         let hash = |salt: &[u8]| match self.revision {

@@ -1,4 +1,4 @@
-//! Which filters a stream goes through, by every reading of its dictionary, and what comes out of them.
+//! Applies the filters of a stream, by every reading of its dictionary.
 
 use std::io::{self, BufRead as _};
 
@@ -45,7 +45,7 @@ impl Filter {
         }
     }
 
-    /// Whether nothing here undoes it.
+    /// Returns whether nothing here undoes it.
     pub(super) fn is_last(self) -> bool {
         matches!(self, Self::Image(_) | Self::Unknown)
     }

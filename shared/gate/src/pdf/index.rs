@@ -365,8 +365,8 @@ impl Index {
         }
     }
 
-    /// Whether a trailer says nothing of encryption, or there is none: to its readers, the streams are as
-    /// they are.
+    /// Returns whether a trailer says nothing of encryption, or there is none: to its readers, the streams
+    /// are as they are.
     pub(super) fn has_plain_trailer(&mut self) -> Walked<bool> {
         let (mut n_trailers, mut has_plain) = (0, false);
         let mut count = |dictionary: &Value| {

@@ -1,5 +1,5 @@
-//! LZWDecode (ISO 32000-2, 7.4.4), with either time at which codes grow. Lenient, as readers are: a missing
-//! clear code, a full table.
+//! Decodes LZWDecode (ISO 32000-2, 7.4.4), with either time at which codes grow. Lenient, as readers are: a
+//! missing clear code, a full table.
 
 use std::io::{self, BufRead};
 

@@ -1,4 +1,4 @@
-//! The ways to read one stream: where its data ends, how it is encrypted, and through which filters it goes.
+//! Lists the ways to read one stream: where its data ends, how it is encrypted, and which filters it has.
 
 use std::io;
 
@@ -74,7 +74,7 @@ fn ciphers_of(keys: &Keys, stream: &Stream, dictionary: &Value) -> Walked<Vec<Ci
     Ok(ciphers)
 }
 
-/// Whether readers save a stream as a file, by what refers to it or by what it calls itself.
+/// Returns whether readers save a stream as a file, by what refers to it or by what it calls itself.
 pub(super) fn is_saved(index: &Index, stream: &Stream, dictionary: &Value) -> bool {
     index.is_saved(stream) || dictionary.mentions(&[b"EmbeddedFile", b"Sound", b"3D"])
 }
@@ -112,8 +112,8 @@ impl Reading {
         has_last.then(|| Self { chain: Chain::default(), ..self.clone() })
     }
 
-    /// Whether a program that saves an image copies its data, and the engine does not see the same in the
-    /// file.
+    /// Returns whether a program that saves an image copies its data, and the engine does not see the same in
+    /// the file.
     pub(super) fn saves_data_of_image(&self, file: &Blob) -> io::Result<bool> {
         const SIGNATURE: usize = 12;
         let last = self.chain.filters.iter().find(|filter| filter.is_last());

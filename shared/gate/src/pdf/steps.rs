@@ -1,4 +1,4 @@
-//! Decoders of PDF's own filters (ISO 32000-2, 7.4), which end at damage: readers keep what came out before.
+//! Decodes PDF's own filters (ISO 32000-2, 7.4) up to damage: readers keep what came out before.
 
 use std::io::{self, BufRead, Read};
 

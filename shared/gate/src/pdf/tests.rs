@@ -58,7 +58,8 @@ fn handed(pdf: &[u8]) -> Result<Vec<Vec<u8>>, Unscannable> {
         blob.reader().read_to_end(&mut bytes).unwrap();
         bytes
     };
-    match walk(&mut gate_walk, &Blob::from_bytes(pdf.to_vec()), 0) {
+    let blob = Blob::from_bytes(pdf.to_vec());
+    match walk(&mut gate_walk, &blob, &Survey::of(&blob).unwrap(), 0) {
         Ok(()) => Ok(gate_walk.into_handed().into_iter().map(bytes_of).collect()),
         Err(Stop::Refused(refusal) | Stop::Disputed(refusal) | Stop::Locked(refusal)) => Err(refusal.reason),
         Err(Stop::Trouble(error)) => panic!("{error}"),
@@ -97,7 +98,8 @@ fn what_readers_save_is_handed() {
         ("7 0 obj<</Length 4>>stream\nfileendstream xref\n2 1\n0000000000 00000 n \n/EF 2 0 R", &["file"]),
         // Objects in a stream.
         (
-            "1 0 obj<</Type/ObjStm/N 1/First 4>>stream\n3 0 <</EF<</F 2 0 R>>>>\nendstream 2 0 obj<</Length 4>>stream\nfileendstream",
+            "1 0 obj<</Type/ObjStm/N 1/First 4>>stream\n3 0 <</EF<</F 2 0 R>>>>\nendstream \
+             2 0 obj<</Length 4>>stream\nfileendstream",
             &["file"],
         ),
     ] {
@@ -117,7 +119,8 @@ fn data_ends_and_is_decoded_by_every_reading() {
         ("/Filter/Other", "data", &["data"]),
     ] {
         let pdf = format!(
-            "9 0 obj/AHx endobj 9 0 obj null endobj 1 0 obj<</Type/EmbeddedFile{fields}>>stream\n{data}endstream"
+            "9 0 obj/AHx endobj 9 0 obj null endobj \
+             1 0 obj<</Type/EmbeddedFile{fields}>>stream\n{data}endstream"
         );
         let found = handed(pdf.as_bytes()).unwrap();
         for expected in expected {
@@ -153,7 +156,8 @@ fn what_explodes_is_refused() {
         format!("{filters} 2 0 obj<</Type/EmbeddedFile/Filter[{}]>>stream\nx\nendstream", "1 0 R ".repeat(8));
     let overlapping = "1 0 obj<</A(".repeat(400_000) + "stream";
     let deep = format!("2 0 obj<</Type/EmbeddedFile/Filter[{}]>>stream\nx\nendstream", "/AHx".repeat(100));
-    let rows = "2 0 obj<</Type/EmbeddedFile/Filter/LZW/DecodeParms<</Predictor 12/Columns 99999999>>>>stream\nx\nendstream";
+    let rows = "2 0 obj<</Type/EmbeddedFile/Filter/LZW\
+        /DecodeParms<</Predictor 12/Columns 99999999>>>>stream\nx\nendstream";
     for (pdf, reason) in [
         (chains.as_str(), Unscannable::TooManyFiles),
         (&overlapping, Unscannable::TooManyFiles),

@@ -1,4 +1,4 @@
-//! Splits PDF into tokens (ISO 32000-2, 7.2). Nothing is an error: readers go on behind what they do not
+//! Splits PDF into tokens (ISO 32000-2, 7.2). Nothing is an error: readers continue behind what they do not
 //! understand.
 
 use std::io;

@@ -43,7 +43,7 @@ impl Value {
         matches!(self, Self::Name(it) if it == name)
     }
 
-    /// Whether one of `names` stands in it, at any depth.
+    /// Returns whether one of `names` stands in it, at any depth.
     pub(super) fn mentions(&self, names: &[&[u8]]) -> bool {
         let is_it = matches!(self, Self::Name(it) if names.contains(&it.as_slice()));
         is_it || self.items().iter().any(|item| item.mentions(names))

@@ -1,4 +1,4 @@
-//! The hexadecimal digits of a destination, decoded in each way that readers have.
+//! Decodes the hexadecimal digits of a destination, in each way that readers do.
 
 use std::io::{self, Read};
 

@@ -1,4 +1,4 @@
-//! RTF as a stream of tokens (RTF 1.9.1, "RTF Syntax"). Everything is some token: no text is malformed.
+//! Splits RTF into tokens (RTF 1.9.1, "RTF Syntax"). No text is malformed: everything is some token.
 
 use std::io::{self, BufRead as _};
 
@@ -36,7 +36,7 @@ impl Tokens {
         self.source.position()
     }
 
-    /// Whether the last control word is this one, in whatever case.
+    /// Returns whether the last control word is this one, in whatever case.
     pub(super) fn is_word(&self, name: &[u8]) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
@@ -114,7 +114,8 @@ impl Tokens {
         Ok(value.map(|value| if is_negative { -value } else { value }))
     }
 
-    /// How many bytes of binary data follow the control word `\bin`. One space before them is skipped; less than none is none.
+    /// How many bytes of binary data follow the control word `\bin`. One space before them is skipped; less
+    /// than none is none.
     pub(super) fn begin_binary(&mut self) -> io::Result<u64> {
         if self.peek()? == Some(b' ') {
             self.source.consume(1);

@@ -1,4 +1,5 @@
-//! `data:` addresses (RFC 2397) whose data are not base64: text with percent-encoding, which a browser saves as a file. Those in base64 are found as runs.
+//! Decodes `data:` URLs (RFC 2397) whose data are not base64: text with percent-encoding, which a browser
+//! saves as a file. Those in base64 are found as runs.
 
 use std::io::Read;
 
@@ -14,7 +15,8 @@ const LONGEST_TYPE: usize = 256;
 /// The shortest data that are looked at. The EICAR test file has 68 bytes.
 const SHORTEST: usize = 64;
 
-/// Where the data of an address begin, in `head`, which begins as one. `None` for data in base64, or that are short.
+/// Where the data of an address begin, in `head`, which begins as one. `None` for data in base64, or that are
+/// short.
 pub(crate) fn data_at(head: &[u8]) -> Option<usize> {
     let media_type = &head[SCHEME.len().min(head.len())..head.len().min(LONGEST_TYPE)];
     let comma = memchr::memchr(b',', media_type)?;

@@ -1,4 +1,4 @@
-//! Base64 as lenient readers take it: whatever is no digit is skipped, and the end may be missing.
+//! Decodes base64 as lenient readers do: whatever is no digit is skipped, and the end may be missing.
 
 use std::io::{self, BufRead as _, Read};
 
@@ -46,7 +46,7 @@ struct State {
 }
 
 impl State {
-    /// Returns whether the data go on.
+    /// Returns whether the data continue.
     fn take(&mut self, byte: u8, padding: Padding, bytes: &mut Vec<u8>) -> bool {
         if let Some(digit) = digit(byte) {
             self.group = self.group << 6 | digit;
@@ -97,7 +97,7 @@ impl Base64 {
         Self { source: body.reader(), padding, state, ready, has_ended: false }
     }
 
-    /// Whether there are digits behind a padding. Call it when all has been read.
+    /// Returns whether there are digits behind a padding. Call it when all has been read.
     pub(crate) fn has_inner_padding(&mut self) -> io::Result<bool> {
         let mut found_padding = self.has_ended;
         if !found_padding {

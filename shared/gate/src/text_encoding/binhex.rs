@@ -1,4 +1,5 @@
-//! BinHex 4.0 (RFC 1741): six bits a character between two colons, runs shortened, then a header and two forks. Checksums are ignored.
+//! Decodes BinHex 4.0 (RFC 1741): six bits a character between two colons, runs shortened, then a header and
+//! two forks. Checksums are ignored.
 
 use std::io::{self, BufRead as _, Read};
 
@@ -11,7 +12,7 @@ const MAX_NAME: usize = 63;
 /// Behind the name: a zero, type, creator and flags, the lengths of the two forks, a checksum.
 const HEADER: usize = 1 + 4 + 4 + 2 + 4 + 4 + 2;
 
-/// Whether what is encoded from here on, behind a colon, begins with a header.
+/// Returns whether what is encoded from here on, behind a colon, begins with a header.
 pub(super) fn begins(text: &[u8]) -> bool {
     let mut decoded = vec![0; 1 + MAX_NAME + HEADER];
     let n_bytes = Decoder::new(&Blob::from_bytes(text.to_vec())).read(&mut decoded).unwrap_or(0);

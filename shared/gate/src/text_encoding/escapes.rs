@@ -1,4 +1,5 @@
-//! Bytes that stand in string literals as escapes, `\x58` or `%58` each, in one literal or in several that are joined.
+//! Finds bytes that stand in string literals as escapes, `\x58` or `%58` each, in one literal or in several
+//! that are joined.
 
 use memchr::memrchr3;
 
@@ -24,7 +25,8 @@ pub(super) struct Escapes {
     n_escaped: u64,
 }
 
-/// Reads literals with escapes in a line, and `open`, which goes on in it. Returns what goes on in the next one.
+/// Reads literals with escapes in a line, and continues `open`. Returns what is unfinished at the end of the
+/// line.
 pub(super) fn find(line: &Line<'_>, open: Option<Escapes>, found: &mut Vec<Found>) -> Option<Escapes> {
     let (text, mut from) = (line.text, 0);
     if let Some(mut escapes) = open {
@@ -58,7 +60,7 @@ pub(super) fn find(line: &Line<'_>, open: Option<Escapes>, found: &mut Vec<Found
     None
 }
 
-/// Whether some begin in a line.
+/// Returns whether some begin in a line.
 pub(super) fn are_in(text: &[u8]) -> bool {
     next_escapes(text, 0).is_some()
 }
@@ -66,7 +68,8 @@ pub(super) fn are_in(text: &[u8]) -> bool {
 /// The fewest bytes that escapes take in a row. Lines of C have some more.
 const FEWEST_BYTES: usize = 60;
 
-/// Where two escapes follow each other, from `from` on. Looks where one of many stands: all data of all files come through here.
+/// Where two escapes follow each other, from `from` on. Looks where one of many stands: all data of all files
+/// come through here.
 fn next_escapes(text: &[u8], from: usize) -> Option<usize> {
     const SHORT_ESCAPE: usize = 4;
     let mut probe = from + FEWEST_BYTES - 2 * SHORT_ESCAPE;
@@ -84,14 +87,14 @@ fn next_escapes(text: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// Whether one of its four bytes is `byte`.
+/// Returns whether one of its four bytes is `byte`.
 fn has_byte(word: u32, byte: u8) -> bool {
     let zero_there = word ^ u32::from_le_bytes([byte; 4]);
     zero_there.wrapping_sub(0x0101_0101) & !zero_there & 0x8080_8080 != 0
 }
 
 impl Escapes {
-    /// Goes on at `line.text[from..]`. Returns where it ends, if it does so in this line.
+    /// Continues at `line.text[from..]`. Returns where it ends, if that is in this line.
     fn take(&mut self, line: &Line<'_>, mut from: usize) -> Option<usize> {
         while let Some(byte) = line.text.get(from).copied() {
             match self.quote {

@@ -1,4 +1,4 @@
-//! Bytes as two digits each.
+//! Decodes bytes that are written as two hexadecimal digits each.
 
 use std::io::{BufRead as _, Read};
 

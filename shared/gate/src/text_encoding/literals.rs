@@ -1,8 +1,8 @@
-//! Data in the string literals of scripts and in attributes of markup: base64 of either alphabet between quotes, in one piece or in
-//! several that are joined, with the escapes that these languages have.
+//! Finds data in the string literals of scripts and in attributes of markup: base64 of either alphabet
+//! between quotes, in one piece or in several that are joined, with the escapes that these languages have.
 //!
-//! No reader of files decodes these, but the script that they stand in does so by itself. What a script computes in any other way is not
-//! undone.
+//! No reader of files decodes these, but the script that they stand in does so by itself. What a script
+//! computes in any other way is not undone.
 
 use super::hexadecimal::digit;
 use super::runs::{ALL, SIGN, URL, class_of};
@@ -15,7 +15,8 @@ pub(super) const LEAST: u64 = 90;
 /// The longest escape.
 pub(super) const MAX_ESCAPE: usize = 6;
 
-/// What stands between two pieces that are joined: `+` and `.`, a comma in a list, `&` and `_` of Basic, or nothing.
+/// What stands between two pieces that are joined: `+` and `.`, a comma in a list, `&` and `_` of Basic, or
+/// nothing.
 pub(super) const GLUE: &[u8] = b" \t\r\n+.,&_\\";
 pub(super) const QUOTES: &[u8; 3] = b"\"'`";
 
@@ -54,8 +55,8 @@ impl Piece {
 pub(super) type Found = (u64, u64, u64, Encoding);
 
 impl Literal {
-    /// Begins with the quote in front of `text[at]`, if nothing but digits and escapes stands in between, and nothing of it before
-    /// `text[least]`. Returns where its digits begin.
+    /// Begins with the quote in front of `text[at]`, if nothing but digits and escapes stands in between, and
+    /// nothing of it before `text[least]`. Returns where its digits begin.
     pub(super) fn begin(text: &[u8], text_at: u64, at: usize, least: usize) -> Option<(Self, usize)> {
         let n_before = text[least..at].iter().rev().take_while(|byte| is_literal(**byte)).count();
         let from = at - n_before;
@@ -69,7 +70,8 @@ impl Literal {
         ))
     }
 
-    /// Goes on at `text[from..]`, a line or the rest of one. Returns where it ends, if it does so in this line.
+    /// Continues at `text[from..]`, a line or the rest of one. Returns where it ends, if that is in this
+    /// line.
     pub(super) fn take(
         &mut self,
         text: &[u8],

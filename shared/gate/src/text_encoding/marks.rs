@@ -1,8 +1,9 @@
-//! Lines that say what the next ones are: `begin 644 name`, `=ybegin`, BinHex's first colon.
+//! Finds lines that announce encoded data: `begin 644 name`, `=ybegin`, BinHex's first colon.
 
 use super::{Encoding, binhex};
 use crate::blob::Blob;
 use crate::mail::{Breaks, Line, Spans};
+use crate::survey::Survey;
 use crate::walk::Walked;
 
 /// Finds such lines. What begins with one ends where the next one of its kind stands.
@@ -10,6 +11,7 @@ use crate::walk::Walked;
 pub(crate) struct Marks {
     blob: Blob,
     breaks: Breaks,
+    has_begin: bool,
     begun: Option<(u64, Encoding)>,
     yenc_at: Option<u64>,
     first_yenc_at: Option<u64>,
@@ -17,12 +19,26 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    pub(crate) fn new(blob: &Blob, breaks: Breaks) -> Self {
-        let blob = blob.clone();
-        Self { blob, breaks, begun: None, yenc_at: None, first_yenc_at: None, text_end: 0 }
+    pub(crate) fn new(blob: &Blob, breaks: Breaks, survey: &Survey) -> Self {
+        let (blob, has_begin) = (blob.clone(), survey.has_begin);
+        Self { blob, breaks, has_begin, begun: None, yenc_at: None, first_yenc_at: None, text_end: 0 }
     }
 
     pub(crate) fn take(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
+        if self.has_begin {
+            self.take_begin(line, spans)?;
+        }
+        if line.begins
+            && line.text.starts_with(b":")
+            && binhex::begins(&binhex::head_of(&self.blob, line.at)?)
+        {
+            spans.add_plain(line.at, self.blob.size_bytes(), Encoding::BinHex)?;
+        }
+        self.text_end = line.next_at;
+        Ok(())
+    }
+
+    fn take_begin(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
         if let Some(encoding) = begun_by(line.text, self.breaks) {
             self.end_begun(line.at, spans)?;
             self.begun = Some((line.next_at, encoding));
@@ -36,13 +52,6 @@ impl Marks {
             self.first_yenc_at.get_or_insert(line.at);
             self.yenc_at = Some(line.at);
         }
-        if line.begins
-            && line.text.starts_with(b":")
-            && binhex::begins(&binhex::head_of(&self.blob, line.at)?)
-        {
-            spans.add_plain(line.at, self.blob.size_bytes(), Encoding::BinHex)?;
-        }
-        self.text_end = line.next_at;
         Ok(())
     }
 
@@ -71,8 +80,9 @@ impl Marks {
     }
 }
 
-/// What a line says that the next ones are: `begin 644 name`, `begin-base64 644 name` and their kin (POSIX.1-2024 and sharutils). At the start
-/// of a line whatever mode it says, behind other text only with one that is sure.
+/// What a line says that the next ones are: `begin 644 name`, `begin-base64 644 name` and their kin
+/// (POSIX.1-2024 and sharutils). At the start of a line whatever mode it says, behind other text only with
+/// one that is sure.
 fn begun_by(line: &[u8], breaks: Breaks) -> Option<Encoding> {
     let is_before = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'>');
     let n_before = line.iter().take_while(is_before).count();
@@ -87,7 +97,7 @@ fn begun_by(line: &[u8], breaks: Breaks) -> Option<Encoding> {
     })
 }
 
-/// Whether the data are base64, and what stands behind the word.
+/// Returns whether the data are base64, and what stands behind the word.
 fn behind_begin(text: &[u8]) -> Option<(bool, &[u8])> {
     const WORD: &[u8] = b"begin";
     let word = text.get(..WORD.len())?;

@@ -1,4 +1,4 @@
-//! Quoted-printable (RFC 2045, 6.7) as lenient readers take it: what is no escape stands for itself.
+//! Decodes quoted-printable (RFC 2045, 6.7) as lenient readers do: what is no escape stands for itself.
 
 use std::io::Read;
 

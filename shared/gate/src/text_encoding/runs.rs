@@ -1,7 +1,9 @@
-//! Runs of base64 in any text: calendars, address cards, flat office documents, `data:` URIs, armour, and mails whose header says nothing.
+//! Finds runs of base64 in any text: calendars, address cards, flat office documents, `data:` URLs, armor,
+//! and mails whose header says nothing.
 //!
-//! Letters, digits and two signs are what ordinary text is made of too. What tells data is where they stand and how long they go on: hashes,
-//! tokens, words and names are shorter, or are not of upper case, lower case and figures alike.
+//! Letters, digits and two signs are what ordinary text is made of too. What tells data is where they stand
+//! and how long they are: hashes, tokens, words and names are shorter, or are not of upper case, lower case
+//! and figures alike.
 
 use std::io;
 
@@ -199,7 +201,7 @@ impl Runs {
         Ok(n_digits)
     }
 
-    /// Goes on with literals at `line.text[from..]`. Returns where they end.
+    /// Continues literals at `line.text[from..]`. Returns where they end.
     #[cold]
     fn read_literal(
         &mut self,
@@ -230,7 +232,7 @@ impl Runs {
         if self.is_taken(n_digits) { spans.add_plain(start, end, encoding) } else { Ok(()) }
     }
 
-    /// Whether a run is taken that may well be a token or a key: as many as are worth the time.
+    /// Returns whether a run is taken that may well be a token or a key: as many as are worth the time.
     fn is_taken(&mut self, n_digits: u64) -> bool {
         let (n_before, most) = if n_digits < Reason::Length.least() {
             (&mut self.n_short, MAX_SHORT)
@@ -273,7 +275,8 @@ impl Run {
         self.classes |= classes;
     }
 
-    /// Lines of data are as long as the first one, except for the last; names that stand below each other are not.
+    /// Lines of data are as long as the first one, except for the last; names that stand below each other are
+    /// not.
     fn takes_line(&self, n_digits: usize) -> bool {
         match self.reason {
             Reason::Announced | Reason::Value => n_digits > 0,
@@ -320,8 +323,8 @@ fn hexadecimal_prefix(run: &[u8]) -> usize {
 /// What is shorter, and does not go to the end of its line, is no data for any reason.
 const SHORTEST: usize = 64;
 
-/// Where the next run begins from `from` on that is long enough, or goes to the end. Looks at one byte of each so many: all data of all files
-/// come through here.
+/// Where the next run begins from `from` on that is long enough, or goes to the end. Looks at one byte of
+/// each so many: all data of all files come through here.
 fn next_run(text: &[u8], mut from: usize, is_digit: impl Fn(u8) -> bool + Copy) -> Option<usize> {
     loop {
         // A long run that begins from here on has a digit there.
@@ -355,7 +358,8 @@ fn is_any_digit(byte: u8) -> bool {
     class_of(byte) != 0
 }
 
-/// Whether digits that a line begins with may be the last ones of a run, by what follows them: not the name of the next field.
+/// Returns whether digits that a line begins with may be the last ones of a run, by what follows them: not
+/// the name of the next field.
 fn ends_run(behind: &[u8]) -> bool {
     behind.first().is_none_or(|byte| b"=<\"'`)]}\\".contains(byte))
 }
@@ -374,7 +378,7 @@ fn reason(text: &[u8], at: usize, end: usize) -> Reason {
     }
 }
 
-/// Whether digits are an argument or a value without quotes, by what stands before and behind them.
+/// Returns whether digits are an argument or a value without quotes, by what stands before and behind them.
 fn is_word(before: Option<&u8>, behind: &[u8]) -> bool {
     let n_pads = behind.iter().take_while(|byte| **byte == b'=').count();
     let ends = |byte: &u8| byte.is_ascii_whitespace() || b")];|&<".contains(byte);

@@ -1,4 +1,4 @@
-//! Data in every text that programs keep them in, and how these write them.
+//! Tests data in every kind of text that programs keep it in, as these programs write it.
 
 use crate::blob::Blob;
 use crate::scratch::Scratch;
@@ -94,7 +94,8 @@ const IN_A_LINE: [&str; 42] = [
     "data=@&b=1",
     "begin-base64 644 a\n@\n====",
     "Content-Transfer-Encoding: base64\n\n@",
-    "MIME-Version: 1.0\nContent-Type: multipart/related; boundary=b\n\n--b\nContent-Location: a\nContent-Transfer-Encoding: base64\n\n@\n--b--",
+    "MIME-Version: 1.0\nContent-Type: multipart/related; boundary=b\n\n\
+     --b\nContent-Location: a\nContent-Transfer-Encoding: base64\n\n@\n--b--",
 ];
 
 #[test]
@@ -141,7 +142,8 @@ const IN_LINES: [(&str, &str); 30] = [
     ("<img src=\"data:a/b;base64,@\">", "\n"),
     ("Content-Transfer-Encoding: base64\n\n@", "\n"),
     (
-        "From a Mon Jan 1 10:00:00 2024\nContent-Transfer-Encoding: base64\n\n@\n\nFrom a Mon Jan 1 10:00:00 2024\n",
+        "From a Mon Jan 1 10:00:00 2024\nContent-Transfer-Encoding: base64\n\n@\n\n\
+         From a Mon Jan 1 10:00:00 2024\n",
         "\n",
     ),
 ];

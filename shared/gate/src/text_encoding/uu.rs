@@ -1,4 +1,5 @@
-//! uuencode (POSIX.1-2024, `uuencode`) and xxencode, line by line: its length, then four characters for three bytes each.
+//! Decodes uuencode (POSIX.1-2024, `uuencode`) and xxencode, line by line: its length, then four characters
+//! for three bytes each.
 
 use std::io::{self, Read};
 
@@ -88,7 +89,7 @@ fn skipping(line: &[u8], bits: Bits) -> Taken {
     }
 }
 
-/// Whether a line looks like data: as long as it says, or with spaces cut off its end.
+/// Returns whether a line looks like data: as long as it says, or with spaces cut off its end.
 fn fits(line: &[u8], bits: Bits) -> bool {
     let Some((length, text)) = line.split_first() else { return false };
     let n_wanted = n_characters(bits(*length).unwrap_or(0));

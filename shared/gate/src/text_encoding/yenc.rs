@@ -1,4 +1,4 @@
-//! yEnc 1.3: every byte is 42 more than it stands for, and a few are escaped.
+//! Decodes yEnc 1.3: every byte is 42 more than it stands for, and a few are escaped.
 
 use std::io::Read;
 
@@ -40,7 +40,8 @@ mod tests {
     #[test]
     fn blocks_are_decoded() {
         let mut text = b"=ybegin part=1 line=128 size=6 name=a\r\n=ypart begin=1 end=3\r\n".to_vec();
-        text.extend(b"m\x8b\x9e\r\n=yend size=3\r\nbetween\r\n=ybegin part=2 line=128\r\n=}\x8b\x9e\r\n=yend\r\nbehind");
+        text.extend(b"m\x8b\x9e\r\n=yend size=3\r\nbetween\r\n");
+        text.extend(b"=ybegin part=2 line=128\r\n=}\x8b\x9e\r\n=yend\r\nbehind");
         let mut bytes = Vec::new();
         decoded(&Blob::from_bytes(text)).read_to_end(&mut bytes).unwrap();
         assert_eq!(bytes, b"Cat\x13at");

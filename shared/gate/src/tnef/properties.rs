@@ -1,4 +1,4 @@
-//! Lists of MAPI properties as each reader of TNEF takes them apart ([MS-OXTNEF] 2.1.3.4).
+//! Reads lists of MAPI properties as each reader of TNEF does ([MS-OXTNEF] 2.1.3.4).
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, Read as _};
@@ -108,7 +108,7 @@ fn is_variable(kind: u16, reader: Reader) -> bool {
     }
 }
 
-/// Returns whether the list goes on.
+/// Returns whether the list continues.
 fn read_values(
     walk: &Walk<'_>,
     cursor: &mut Cursor,
@@ -142,7 +142,7 @@ fn what(kind: u16, name: u16) -> Option<What> {
     }
 }
 
-/// Returns whether the list goes on: readers give up at a type that they do not know.
+/// Returns whether the list continues: readers give up at a type that they do not know.
 fn skip_numbers(cursor: &mut Cursor, reader: Reader, kind: u16) -> io::Result<bool> {
     let has_several = kind & SEVERAL != 0 && reader != Reader::RipMime;
     let kind = if has_several { kind & !SEVERAL } else { kind };

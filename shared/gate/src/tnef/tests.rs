@@ -1,4 +1,4 @@
-//! What is handed over of a TNEF stream, and where each reader finds a property's value.
+//! Tests what the engine is given of a TNEF stream, and where each reader finds a property's value.
 
 use super::*;
 use crate::scratch::Scratch;
@@ -82,7 +82,8 @@ fn properties_have_data() {
 
 #[test]
 fn zeros_behind_a_value_are_for_the_engine_alone() {
-    // A stream whose attribute goes on into the padding: what it holds there is handed only where that is no padding.
+    // A stream whose attribute extends into the padding: what it holds there is handed only where that is no
+    // padding.
     let mut object = stream(&[attribute(ATTACH_DATA, b"Cat")]);
     object.truncate(object.len() - 3);
     let padded = value(0x102, 0x6000, &object);

@@ -1,4 +1,4 @@
-//! What a walk counts, and refuses beyond the limits.
+//! Counts what a walk does, and refuses a file beyond the limits.
 
 use domain::verdict::Unscannable;
 
@@ -8,7 +8,8 @@ use crate::capability::Method;
 /// Signatures that may be followed in vain in one file before it counts as made to waste time.
 const MAX_ATTEMPTS: u64 = 2_000;
 
-/// How often may be hashed for the keys of encrypted documents: Office hashes 100 000 times for each password, which takes a core about 50 ms.
+/// How often may be hashed for the keys of encrypted documents: Office hashes 100 000 times for each
+/// password, which takes a core about 50 ms.
 const MAX_HASH_ROUNDS: u64 = 25_000_000;
 
 /// What members have taken of the limits so far.

@@ -1,4 +1,6 @@
-//! What a walk reads, counts and passes on.
+//! Tests what a walk reads, counts and gives to the engine.
+
+use std::sync::Arc;
 
 use super::*;
 use crate::Limits;
@@ -52,7 +54,7 @@ fn trouble_with_the_disk_is_no_damage() {
     // A blob whose file is shorter than it was.
     let file = tempfile::tempfile().unwrap();
     file.set_len(10).unwrap();
-    let blob = Blob::from_file(file.try_clone().unwrap()).unwrap();
+    let blob = Blob::in_file(Arc::new(file.try_clone().unwrap()), 0, 10).unwrap();
     file.set_len(0).unwrap();
     let gate = gate();
     for damage in [Damage::Refused, Damage::CutOff] {

@@ -1,4 +1,4 @@
-//! What is handed of records?
+//! Tests what the engine is given of records.
 
 use domain::verdict::Unscannable;
 

@@ -1,4 +1,4 @@
-//! What does the central directory list, and does the end record stand where it must?
+//! Reads the central directory, and checks that the end record stands where it must.
 
 use domain::verdict::Unscannable;
 
@@ -54,7 +54,8 @@ struct End {
     has_zip64: bool,
 }
 
-/// Reads the directory of a zip that reaches to the blob's end. Its members may be counted from before the blob's start.
+/// Reads the directory of a zip that reaches to the blob's end. Its members may be counted from before the
+/// blob's start.
 pub(super) fn read(blob: &Blob) -> Walked<Directory> {
     let directory = read_damaged(blob)?;
     directory.damage.clone().map_or(Ok(directory), |damage| Err(Stop::Refused(damage)))
@@ -131,7 +132,8 @@ fn read_end(blob: &Blob) -> Walked<End> {
     }
 }
 
-/// The ZIP64 end record must stand right before its locator, and agree with the short record where that is not all ones.
+/// The ZIP64 end record must stand right before its locator, and agree with the short record where that is
+/// not all ones.
 fn read_zip64_end(blob: &Blob, short: &End, locator: &[u8], locator_at: u64) -> Walked<End> {
     let Some(at) = locator_at.checked_sub(ZIP64_END_BYTES) else {
         return malformed("zip: no room for the ZIP64 end record");

@@ -1,4 +1,4 @@
-//! Does the header in front of a member say what the directory says?
+//! Compares the header in front of a member with its entry in the directory.
 
 use crate::blob::{Blob, to_u64};
 use crate::fields::Fields as _;
@@ -76,8 +76,8 @@ pub(super) fn read(blob: &Blob, listed: &Listed, starts_at: i128) -> Walked<Loca
     Ok(Local { starts_at: at, data_at, ends_at: data_ends_at + n_descriptor, is_zip64 })
 }
 
-/// The length of the descriptor behind the data: with or without signature, sizes short or long. `None` if there is none that agrees;
-/// none is needed where the header said it all.
+/// The length of the descriptor behind the data: with or without signature, sizes short or long. `None` if
+/// there is none that agrees; none is needed where the header said it all.
 fn descriptor_bytes(bytes: &[u8], listed: &Listed, may_be_absent: bool) -> Option<u64> {
     for n_signature in [4, 0] {
         if n_signature == 4 && !bytes.starts_with(DESCRIPTOR) {

@@ -1,7 +1,9 @@
-//! Zips that lie in pieces among other data: in the sectors of a compound file, in the pages of a database.
+//! Finds zips that lie in pieces among other data: in the sectors of a compound file, in the pages of a
+//! database.
 //!
-//! They are whole in a stream or a table, which is where their readers find them. A reader that is given the file itself gets what happens to lie
-//! whole: what the directory points at, and what stands behind a local header.
+//! They are whole in a stream or a table, which is where their readers find them. A reader that is given the
+//! file itself gets what happens to lie whole: what the directory points at, and what stands behind a local
+//! header.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +21,7 @@ const LOCAL_BYTES: usize = 30;
 const MEMBERS_PER_ATTEMPT: u64 = 16;
 const BYTES_PER_ATTEMPT: u64 = 64 * 1024;
 
-/// Whether a part of the directory is lost, or a member's header is not where the directory has it.
+/// Returns whether a part of the directory is lost, or a member's header is not where the directory has it.
 pub(super) fn is_in_pieces(blob: &Blob, directory: &Directory) -> Walked<bool> {
     if directory.damage.is_some() {
         return Ok(true);
@@ -32,7 +34,8 @@ pub(super) fn is_in_pieces(blob: &Blob, directory: &Directory) -> Walked<bool> {
     Ok(false)
 }
 
-/// Hands over what the directory gives, as far as it unpacks. What stands behind other headers is the caller's to search for.
+/// Hands over what the directory gives, as far as it unpacks. What stands behind other headers is the
+/// caller's to search for.
 pub(super) fn walk(walk: &mut Walk<'_>, blob: &Blob, directory: &Directory, depth: u32) -> Walked {
     let directory_bytes = directory.ends_at.saturating_sub(directory.begins_at);
     walk.count_attempts(1 + directory_bytes / BYTES_PER_ATTEMPT)?;

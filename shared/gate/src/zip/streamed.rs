@@ -1,4 +1,5 @@
-//! Zip members in the middle of other data, found header by header, without a directory: as 7-Zip and streaming readers do it.
+//! Unpacks zip members in the middle of other data, header by header and without a directory, as 7-Zip and
+//! streaming readers do.
 
 use std::io;
 
@@ -14,7 +15,8 @@ use super::{DEFLATED, STORED, require_method, unpack};
 
 const LOCAL_BYTES: usize = 30;
 
-/// Whether a header stands here that 7-Zip would follow. Four bytes alone occur in every program that reads zips.
+/// Returns whether a header stands here that 7-Zip would follow. Four bytes alone occur in every program that
+/// reads zips.
 pub(crate) fn is_plausible(header: &[u8]) -> bool {
     let n_name = usize::from(header.u16_le(26));
     let name = header.at(LOCAL_BYTES, n_name.min(32));
@@ -26,7 +28,8 @@ pub(crate) fn is_plausible(header: &[u8]) -> bool {
         && !name.contains(&0)
 }
 
-/// Unpacks members one behind the other, as far as they go, and hands them to the engine. Returns where they end.
+/// Unpacks members one behind the other, as far as they go, and hands them to the engine. Returns where they
+/// end.
 pub(crate) fn walk_streamed(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<u64> {
     let mut at = 0;
     loop {
@@ -41,7 +44,7 @@ pub(crate) fn walk_streamed(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Wal
         let is_streamed = flags & 0x0008 != 0 && declared == 0;
         let is_encrypted = flags & 1 != 0;
         if is_encrypted {
-            // Nobody unpacks it without the password, and programs carry such resources.
+            // No reader unpacks it without the password, and programs carry such resources.
             at = data_at.saturating_add(declared);
             continue;
         }

@@ -1,4 +1,4 @@
-//! Reads bytes of a blob at a place.
+//! Reads bytes of a blob at an offset.
 
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 

@@ -1,4 +1,4 @@
-//! Sorts what the library complains of.
+//! Classifies the library's errors.
 
 use gate::{MemberEnd, Opened};
 
@@ -16,7 +16,8 @@ pub(super) enum Complaint {
 }
 
 impl Complaint {
-    /// From an errno and its text. The library has errors of its own for few things; its texts are stable, and one that is not known means damage.
+    /// From an errno and its text. The library has errors of its own for few things; its texts are stable,
+    /// and one that is not known means damage.
     pub(super) fn new(errno: i32, text: &str) -> Self {
         let text = text.to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));

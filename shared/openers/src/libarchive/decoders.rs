@@ -1,4 +1,5 @@
-//! Lists what libarchive reads: filters, which undo one compression or encoding, and formats, which hold members.
+//! Lists what libarchive reads: filters, which undo one compression or encoding, and formats, which hold
+//! members.
 
 use gate::Kind;
 
@@ -12,13 +13,14 @@ pub(super) struct Decoder {
     pub mark: Mark,
 }
 
-/// What libarchive's claim of a file rests on. Where it is too little and the first header or byte then cannot be read, the file is none of this kind:
-/// its recipient gets nothing out of it, and sees no archive.
+/// What libarchive's claim of a file rests on. Where it is too little and the first header or byte then
+/// cannot be read, the file is none of this kind: its recipient gets nothing out of it, and sees no archive.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mark {
     /// Always so little that ordinary files have it.
     Weak,
-    /// Too little unless these bytes are at this offset. Elsewhere, behind a program, they may be that program's own data.
+    /// Too little unless these bytes are at this offset. Elsewhere, behind a program, they may be that
+    /// program's own data.
     At(u64, &'static [u8]),
     /// Too little unless the file begins so.
     Start(fn(&[u8]) -> bool),
@@ -64,7 +66,8 @@ pub(super) const FILTERS: [Decoder; 10] = [
     decoder("zstd", None, Mark::Strong),
 ];
 
-/// All but `mtree`, which lists files that are elsewhere, and `empty` and `raw`, which hold nothing of their own.
+/// All but `mtree`, which lists files that are elsewhere, and `empty` and `raw`, which hold nothing of their
+/// own.
 pub(super) const FORMATS: [Decoder; 13] = [
     decoder("7zip", Some(Kind::SevenZip), Mark::At(0, b"7z\xBC\xAF\x27\x1C")),
     decoder("ar", Some(Kind::Ar), Mark::At(0, b"!<arch>\n")),

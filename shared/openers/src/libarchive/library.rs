@@ -42,7 +42,8 @@ pub(super) type OpenCallback = unsafe extern "C" fn(*mut Archive, client: *mut c
 type OnArchive = unsafe extern "C" fn(*mut Archive) -> c_int;
 type OnEntry<T> = unsafe extern "C" fn(*mut Entry) -> T;
 
-/// What is called of the library. Names and types as in archive.h and archive_entry.h of 3.6, which versions from 3.4 to 3.8 share.
+/// What is called of the library. Names and types as in archive.h and archive_entry.h of 3.6, which versions
+/// from 3.4 to 3.8 share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Functions {
     pub version_details: unsafe extern "C" fn() -> *const c_char,
@@ -86,7 +87,8 @@ pub(super) struct Library {
 impl Library {
     /// Loads it from `path`, or from where the system has a library of that name. `None` if there is none.
     pub(super) fn load(path: &Path) -> Result<Option<Self>, LibarchiveError> {
-        // SAFETY: it is an installed program, as trusted as libc; the initialisers are those of libstdc++ and ICU, which it depends on for XML.
+        // SAFETY: it is an installed program, as trusted as libc; the initialisers are those of libstdc++ and
+        // ICU, which it depends on for XML.
         let dynamic = match unsafe { Dynamic::open(Some(path), RTLD_LAZY | RTLD_LOCAL) } {
             Err(error) if is_missing(&error, path) => return Ok(None),
             dynamic => dynamic?,

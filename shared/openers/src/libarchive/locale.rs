@@ -1,4 +1,5 @@
-//! Gives a thread UTF-8 as its character encoding: libarchive gives up archives whose names it cannot convert.
+//! Gives a thread UTF-8 as its character encoding: libarchive gives up archives whose names it cannot
+//! convert.
 
 #![expect(unsafe_code, reason = "locale(7) is an interface of C")]
 
@@ -16,8 +17,8 @@ impl Utf8 {
     pub(super) fn load() -> Option<Self> {
         // SAFETY: the name is a string that ends; null asks for a new object.
         let locale = unsafe { libc::newlocale(libc::LC_CTYPE_MASK, c"C.UTF-8".as_ptr(), ptr::null_mut()) };
-        // Names in LHA are Japanese, and a confined process can load no conversion. What is opened here is never closed, so that it stays.
-        // SAFETY: the names are strings that end.
+        // Names in LHA are Japanese, and a confined process can load no conversion. What is opened here is
+        // never closed, so that it stays. SAFETY: the names are strings that end.
         unsafe { libc::iconv_open(c"UTF-8".as_ptr(), c"CP932".as_ptr()) };
         (!locale.is_null()).then_some(Self(locale))
     }

@@ -8,14 +8,15 @@ use super::bytes::bytes_at;
 
 const N_BYTES: u64 = 34;
 
-/// Whether `blob` is a file of lzop, lrzip or GRZip, unless the gate has walked it.
+/// Returns whether `blob` is a file of lzop, lrzip or GRZip, unless the gate has walked it.
 pub(super) fn needs_program(blob: &Blob, walked: Option<Kind>) -> io::Result<bool> {
     let start = bytes_at(blob, 0, N_BYTES)?;
     let is_lzop = walked != Some(Kind::Lzop) && is_lzop(&start);
     Ok(is_lzop || is_lrzip(&start) || start.starts_with(b"GRZipII\0\x02\x04:)"))
 }
 
-/// As lzop 1.04 writes it (src/lzop.c), and as libarchive demands of it: the magic number, three versions, a method.
+/// As lzop 1.04 writes it (src/lzop.c), and as libarchive demands of it: the magic number, three versions, a
+/// method.
 fn is_lzop(start: &[u8]) -> bool {
     const MAGIC: &[u8] = b"\x89LZO\0\r\n\x1A\n";
     let Some(header) = start.strip_prefix(MAGIC) else { return false };

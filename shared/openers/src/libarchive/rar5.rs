@@ -1,4 +1,5 @@
-//! Finds members of RAR 5 archives that are encrypted. libarchive up to 3.7 does not see that, and gives what is encrypted for the member's data.
+//! Finds members of RAR 5 archives that are encrypted. libarchive up to 3.7 does not see that, and gives what
+//! is encrypted for the member's data.
 //!
 //! Source: RAR 5.0 archive format, <https://www.rarlab.com/technote.htm>.
 
@@ -24,7 +25,7 @@ const ENCRYPTION_OF_HEADERS: u64 = 4;
 /// A type of record in the extra area.
 const ENCRYPTION: u64 = 1;
 
-/// Whether any header says so. Headers are followed for as long as they make sense.
+/// Returns whether any header says so. Headers are followed for as long as they make sense.
 pub(super) fn has_encrypted_members(blob: &Blob) -> io::Result<bool> {
     let start = bytes_at(blob, 0, MAX_PROGRAM_BYTES)?;
     for place in memchr::memmem::find_iter(&start, SIGNATURE) {

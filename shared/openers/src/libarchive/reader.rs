@@ -29,9 +29,11 @@ pub(super) struct Reader<'library> {
 /// What the library says of a member before its data.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
-    /// The size that the file on the recipient's disk has in the end, if it is a file and the archive says so.
+    /// The size that the file on the recipient's disk has in the end, if it is a file and the archive says
+    /// so.
     pub size_bytes: Option<u64>,
-    /// Whether programs write data of it. They pass over directories, links and empty files, of which some formats have data nevertheless.
+    /// Whether programs write data of it. They pass over directories, links and empty files, of which some
+    /// formats have data nevertheless.
     pub has_data: bool,
     pub is_encrypted: bool,
 }
@@ -85,19 +87,19 @@ impl<'library> Reader<'library> {
         if reader.is_unreadable() { Err(Complaint::Unreadable) } else { Ok(reader) }
     }
 
-    /// Whether the blob could not be read at some time. The library may have taken that for its end.
+    /// Returns whether the blob could not be read at some time. The library may have taken that for its end.
     pub(super) fn is_unreadable(&self) -> bool {
         // SAFETY: the library refers to the source only within calls.
         unsafe { self.source.as_ref() }.is_unreadable
     }
 
-    /// Whether a filter claims the blob: there is more than the source itself.
+    /// Returns whether a filter claims the blob: there is more than the source itself.
     pub(super) fn is_filtered(&self) -> bool {
         // SAFETY: the archive is open.
         unsafe { (self.functions.filter_count)(self.archive.as_ptr()) > 1 }
     }
 
-    /// Whether the library has seen that a member or the list of members is encrypted.
+    /// Returns whether the library has seen that a member or the list of members is encrypted.
     pub(super) fn has_encrypted_members(&self) -> bool {
         // SAFETY: the archive is open. 0 is no, negative numbers mean that it does not know.
         unsafe { (self.functions.has_encrypted_entries)(self.archive.as_ptr()) == 1 }
@@ -150,7 +152,8 @@ impl<'library> Reader<'library> {
         let bytes = if start.is_null() || n_bytes == 0 {
             &[]
         } else {
-            // SAFETY: the library's buffer, which it leaves alone until the next call; that needs this reader mutably.
+            // SAFETY: the library's buffer, which it leaves alone until the next call; that needs this reader
+            // mutably.
             unsafe { std::slice::from_raw_parts(start.cast::<u8>(), n_bytes) }
         };
         let offset = u64::try_from(offset).map_err(|_| Complaint::Damaged)?;
@@ -180,7 +183,8 @@ impl<'library> Reader<'library> {
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        // SAFETY: the archive is freed once, before the source, which was leaked from a box when it was opened.
+        // SAFETY: the archive is freed once, before the source, which was leaked from a box when it was
+        // opened.
         unsafe {
             (self.functions.free)(self.archive.as_ptr());
             drop(Box::from_raw(self.source.as_ptr()));

@@ -59,7 +59,8 @@ pub(super) unsafe extern "C" fn read(
     client: *mut c_void,
     buffer: *mut *const c_void,
 ) -> isize {
-    // SAFETY: the library passes the source that it was opened with, which outlives it, and no other reference to it exists during a call.
+    // SAFETY: the library passes the source that it was opened with, which outlives it, and no other
+    // reference to it exists during a call.
     let source = unsafe { &mut *client.cast::<Source>() };
     let Ok((start, n_bytes)) = source.read() else {
         source.is_unreadable = true;

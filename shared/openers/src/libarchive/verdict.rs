@@ -1,4 +1,4 @@
-//! Comes to what a file is, to one filter or format and to all of them.
+//! Decides what a file is, by the answer of one filter or format and by those of all.
 
 use gate::{Blob, Opened};
 
@@ -33,7 +33,7 @@ pub(super) fn opened(decoder: Decoder, reader: &Reader<'_>, found: Found, blob: 
     }
 }
 
-/// Whether the claim is more than a guess. One that cannot be read again is taken for one.
+/// Returns whether the claim is more than a guess. One that cannot be read again is taken for one.
 fn is_sure(decoder: Decoder, blob: &Blob) -> bool {
     let rests_on = match decoder.mark {
         Mark::Weak => Ok(false),

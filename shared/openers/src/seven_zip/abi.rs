@@ -1,7 +1,8 @@
 //! Declares the binary interface of 7-Zip's format library, 7z.so.
 //!
-//! It is that of COM: an object is a pointer to a pointer to a table of functions, the first three of which are IUnknown's. From 7-Zip 23 on the table has no
-//! destructors; a library says so itself ([`module_property::INTERFACE_TYPE`]). Source: CPP/7zip/{IStream,IProgress,IPassword,PropID,ICoder}.h,
+//! It is that of COM: an object is a pointer to a pointer to a table of functions, the first three of which
+//! are IUnknown's. From 7-Zip 23 on the table has no destructors; a library says so itself
+//! ([`module_property::INTERFACE_TYPE`]). Source: CPP/7zip/{IStream,IProgress,IPassword,PropID,ICoder}.h,
 //! CPP/7zip/Archive/IArchive.h and CPP/Common/MyWindows.h of 7-Zip 26.
 
 use std::ffi::c_void;

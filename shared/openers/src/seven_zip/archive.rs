@@ -21,7 +21,8 @@ impl Counted {
     ///
     /// `T` must be the table of an interface that was asked for when the pointer was got.
     unsafe fn functions<T>(&self) -> &T {
-        // SAFETY: an object begins with the pointer to its table, which lives as long as the library: to the end of the process.
+        // SAFETY: an object begins with the pointer to its table, which lives as long as the library: to the
+        // end of the process.
         unsafe { &**self.0.cast::<*const T>().as_ptr() }
     }
 
@@ -71,7 +72,8 @@ impl Archive {
         const NO_THREAD_FOR_EACH_CODER: (&[u32], Variant) =
             (&['m' as u32, 't' as u32, 'f' as u32, 0], Variant::new(Variant::BOOL, 0));
         let Some(properties) = self.0.interface(Guid::SET_PROPERTIES) else { return };
-        // In one call, as each begins anew, and in this order: other formats take the first for a number of threads, or refuse it.
+        // In one call, as each begins anew, and in this order: other formats take the first for a number of
+        // threads, or refuse it.
         if set(&properties, &[NO_THREAD_FOR_EACH_CODER, ONE_THREAD]) != Status::OK {
             set(&properties, &[ONE_THREAD]);
         }
@@ -87,7 +89,8 @@ impl Archive {
     /// Opens an archive that begins at the input's position.
     pub(super) fn open(&self, input: &Rc<Object<Input>>, opening: &Rc<Object<Opening>>) -> Status {
         let farthest_start = 0;
-        // SAFETY: both objects have the interfaces that the library expects here. It counts those that it keeps.
+        // SAFETY: both objects have the interfaces that the library expects here. It counts those that it
+        // keeps.
         unsafe {
             (self.functions().open)(
                 self.this(),
@@ -121,7 +124,8 @@ impl Archive {
 
     fn call_extract(&self, indices: &[u32], test: i32, callback: &Rc<Object<Callback<'_>>>) -> Status {
         let Ok(n_indices) = u32::try_from(indices.len()) else { return Status::OUT_OF_MEMORY };
-        // SAFETY: that many indices, each below the number of items; the callback has the interface that the library expects.
+        // SAFETY: that many indices, each below the number of items; the callback has the interface that the
+        // library expects.
         unsafe {
             (self.functions().extract)(self.this(), indices.as_ptr(), n_indices, test, object::lend(callback))
         }
@@ -130,12 +134,13 @@ impl Archive {
     /// A yes of an item; `false` as well if the format does not say.
     pub(super) fn item_is(&self, index: u32, id: u32) -> bool {
         let mut value = Variant::empty();
-        // SAFETY: fills a variant. It is asked for properties without text alone, so there is nothing to free.
+        // SAFETY: fills a variant. It is asked for properties without text alone, so there is nothing to
+        // free.
         let status = unsafe { (self.functions().property)(self.this(), index, id, &raw mut value) };
         status == Status::OK && is_true(&value)
     }
 
-    /// Whether the size in bytes of what is packed cannot be told by reading it.
+    /// Returns whether the size in bytes of what is packed cannot be told by reading it.
     pub(super) fn size_is_unknowable(&self) -> bool {
         is_true(&self.property(property::SIZE_IS_UNKNOWABLE))
     }
@@ -155,14 +160,15 @@ impl Archive {
         unsigned(&self.property(property::ERROR_FLAGS))
     }
 
-    /// Whether it tells of an error in words.
+    /// Returns whether it tells of an error in words.
     pub(super) fn has_error(&self) -> bool {
         self.property(property::ERROR).kind != Variant::EMPTY
     }
 
     fn property(&self, id: u32) -> Variant {
         let mut value = Variant::empty();
-        // SAFETY: as for items, but that the words of an error are not freed: they are few, and the process ends soon.
+        // SAFETY: as for items, but that the words of an error are not freed: they are few, and the process
+        // ends soon.
         let status = unsafe { (self.functions().archive_property)(self.this(), id, &raw mut value) };
         if status == Status::OK { value } else { Variant::empty() }
     }

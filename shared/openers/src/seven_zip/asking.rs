@@ -13,7 +13,8 @@ use super::library::{self, Library};
 use super::object::Object;
 use super::opening::{Opening, PasswordSource};
 
-/// How much is looked at to tell whether an archive of a format begins there. The farthest signature stands at 32769.
+/// How much is looked at to tell whether an archive of a format begins there. The farthest signature stands
+/// at 32769.
 pub(super) const HEAD_BYTES: usize = 1 << 16;
 
 pub(super) struct Asking<'a> {
@@ -27,7 +28,8 @@ pub(super) struct Asking<'a> {
     is_broken: bool,
     /// Of what stands at the start.
     ends: Vec<End>,
-    /// What was extracted: the format's index, and where the archive begins. Some formats find it from the start of the file as well.
+    /// What was extracted: the format's index, and where the archive begins. Some formats find it from the
+    /// start of the file as well.
     extracted: Vec<(usize, Option<u64>)>,
 }
 
@@ -78,7 +80,7 @@ impl<'a> Asking<'a> {
         self.input.state()
     }
 
-    /// Whether any archive that could be opened asked for the password.
+    /// Returns whether any archive that could be opened asked for the password.
     pub(super) fn needed_password(&self) -> bool {
         self.needed_password
     }
@@ -197,7 +199,8 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Whether 7-Zip asks the format about the start of the file whatever the file's name. All others it asks if the name ends as theirs do.
+    /// Returns whether 7-Zip asks the format about the start of the file whatever the file's name. All others
+    /// it asks if the name ends as theirs do.
     fn is_tried_under_any_name(&self, format: &Format) -> bool {
         const ANYWHERE: u32 =
             format_flags::START_OPEN | format_flags::PURE_START_OPEN | format_flags::BACKWARD_OPEN;
@@ -304,7 +307,8 @@ fn has_global_offset(format: &Format) -> bool {
 /// What the flags of an archive hold against it.
 fn complaint(format: &Format, flags: u64) -> Opened {
     const UNSUPPORTED: u64 = error_flags::UNSUPPORTED_METHOD | error_flags::UNSUPPORTED_FEATURE;
-    // With threads, 7-Zip loses all but the first of several streams in such a file: what it writes depends on the machine.
+    // With threads, 7-Zip loses all but the first of several streams in such a file: what it writes depends
+    // on the machine.
     let minds_data_after_end = format.kind == Some(Kind::Bzip2);
     let harmless = if minds_data_after_end { 0 } else { error_flags::DATA_AFTER_END };
     match flags & !harmless & !error_flags::IS_NOT_ARCHIVE {

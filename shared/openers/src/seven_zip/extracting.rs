@@ -98,7 +98,7 @@ impl<'a> Extraction<'a> {
     }
 
     fn begin_item(&self, item: Item) -> Status {
-        // A library that goes on without an end has not said that the member is whole.
+        // A library that begins the next member without ending this one has not said that this one is whole.
         if matches!(self.item.get(), Item::Empty | Item::Begun) && self.end(MemberEnd::Damaged) != Status::OK
         {
             return Status::ABORT;

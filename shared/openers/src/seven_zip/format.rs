@@ -10,8 +10,8 @@ pub(super) enum Role {
     Container,
     /// A text that is asked about by its name alone: see [`is_base64`].
     Base64,
-    /// A container that nothing marks. At the start of every file the gate tries it itself, and takes less memory than 7-Zip would for bytes that only
-    /// may be one.
+    /// A container that nothing marks. At the start of every file the gate tries it itself, and takes less
+    /// memory than 7-Zip would for bytes that only may be one.
     FoundByGate,
     /// A program: the engine reads it as one. An archive may stand behind it.
     Program,
@@ -25,7 +25,8 @@ pub(super) enum Weight {
     Full,
     /// The archive may be none: of damage, only what is written counts.
     Guess,
-    /// Debian leaves RAR's decoders out. libarchive opens these, wherever they stand: what is not unpacked here is damage, which it may get over.
+    /// Debian leaves RAR's decoders out. libarchive opens these, wherever they stand: what is not unpacked
+    /// here is damage, which it may get over.
     NoDecoder,
 }
 
@@ -68,7 +69,7 @@ impl Format {
         self.flags & flag != 0
     }
 
-    /// Whether 7-Zip looks for it behind the start of a file.
+    /// Returns whether 7-Zip looks for it behind the start of a file.
     pub(super) fn is_searched_for(&self) -> bool {
         matches!(self.role, Role::Container | Role::FoundByGate) && !self.has(format_flags::BY_EXTENSION_ONLY)
     }
@@ -77,10 +78,12 @@ impl Format {
 /// The formats of 7-Zip 26.02 that are no containers; every other is one, also those of later versions.
 pub(super) fn role(name: &str) -> Role {
     match name {
-        // Their sections; the engine reads programs itself. Not `Mub`, several Mach-O programs in one file, which may be anything.
+        // Their sections; the engine reads programs itself. Not `Mub`, several Mach-O programs in one file,
+        // which may be anything.
         "ELF" | "MachO" | "PE" | "TE" => Role::Program,
-        // COFF: parts of a program, for linkers. FLV: a film, whose sound and pictures are its items. Hash: a list of checksums, with the names of other
-        // files. Split: the first of several files; alone, its item is the file itself.
+        // COFF: parts of a program, for linkers. FLV: a film, whose sound and pictures are its items. Hash: a
+        // list of checksums, with the names of other files. Split: the first of several files; alone, its
+        // item is the file itself.
         "COFF" | "FLV" | "Hash" | "Split" => Role::NoContainer,
         "lzma" | "lzma86" => Role::FoundByGate,
         "Base64" => Role::Base64,
@@ -114,7 +117,8 @@ pub(super) fn kind(name: &str) -> Option<Kind> {
     })
 }
 
-/// Whether a text that begins so may be base64 as a whole: at least 64 of its characters, and nothing else but space.
+/// Returns whether a text that begins so may be base64 as a whole: at least 64 of its characters, and nothing
+/// else but space.
 ///
 /// 7-Zip decides by the name. Without the limit every word would be an archive.
 pub(super) fn is_base64(head: &[u8]) -> bool {

@@ -73,7 +73,8 @@ impl Input {
         self.position.set(position);
     }
 
-    /// Whether the blob could not be read somewhere. Formats take that for an end, or for another format.
+    /// Returns whether the blob could not be read somewhere. Formats take that for an end, or for another
+    /// format.
     pub(super) fn has_failed(&self) -> bool {
         self.source.has_failed.get()
     }
@@ -86,8 +87,8 @@ impl Input {
         read.map_or_else(Vec::new, |_| bytes)
     }
 
-    /// Lends up to `n_bytes` from the position on to `take`, and steps behind them. At least one, unless the end is reached or none is wanted. `None` if the
-    /// blob cannot be read.
+    /// Lends up to `n_bytes` from the position on to `take`, and steps behind them. At least one, unless the
+    /// end is reached or none is wanted. `None` if the blob cannot be read.
     fn read(&self, n_bytes: usize, take: impl FnOnce(&[u8])) -> Option<usize> {
         let position = self.position.get();
         if position >= self.size_bytes {
@@ -128,7 +129,8 @@ unsafe extern "C" fn read(this: *mut c_void, data: *mut c_void, size: u32, n_rea
     // SAFETY: called through the table of `Input`.
     let input = unsafe { object::state::<Input>(this) };
     let read = input.read(size as usize, |bytes| {
-        // SAFETY: the library owns `size` bytes there for the time of the call, which no reference of ours covers; `bytes` are at most as many.
+        // SAFETY: the library owns `size` bytes there for the time of the call, which no reference of ours
+        // covers; `bytes` are at most as many.
         unsafe { data.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     });
     if !n_read.is_null() {

@@ -41,7 +41,8 @@ pub(super) struct Library {
 impl Library {
     /// `None` for one of before version 23, which has another interface.
     pub(super) fn load(path: &Path) -> Result<Option<Self>, LoadError> {
-        // SAFETY: initialisers of 7-Zip's library fill tables and read the name of the locale. It is an installed program, as trusted as libc.
+        // SAFETY: initialisers of 7-Zip's library fill tables and read the name of the locale. It is an
+        // installed program, as trusted as libc.
         let dynamic = unsafe { Dynamic::open(Some(path), RTLD_NOW | RTLD_LOCAL) }?;
         // SAFETY: only whether it is there.
         if unsafe { dynamic.get::<ModuleProperty>(c"GetModuleProp") }.is_err() {
@@ -167,7 +168,7 @@ impl Library {
     }
 }
 
-/// Whether a format's archive may begin as `head` does, the first bytes of `size_bytes`.
+/// Returns whether a format's archive may begin as `head` does, the first bytes of `size_bytes`.
 pub(super) fn may_start(function: IsStart, head: &[u8], size_bytes: u64) -> bool {
     match start(function, head) {
         is_start::NO => false,

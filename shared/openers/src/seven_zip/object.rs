@@ -1,4 +1,4 @@
-//! Serves objects of ours to the library: counted, and laid out as its own are.
+//! Gives the library reference-counted objects with the memory layout of its own.
 
 #![expect(unsafe_code, reason = "the library calls these functions with pointers to objects of ours")]
 
@@ -57,9 +57,11 @@ pub(super) const fn unknown<T: Served>() -> Unknown {
 
 /// # Safety
 ///
-/// `this` must be from [`lend`] or [`give`] for the same `T`, and not released: what the library holds when it calls a function of `T`'s table.
+/// `this` must be from [`lend`] or [`give`] for the same `T`, and not released: what the library holds when
+/// it calls a function of `T`'s table.
 pub(super) unsafe fn state<'a, T: Served + 'a>(this: *mut c_void) -> &'a T {
-    // SAFETY: by this function's contract it points to a live object, which is only read: its state changes through cells.
+    // SAFETY: by this function's contract it points to a live object, which is only read: its state changes
+    // through cells.
     let object = unsafe { &*this.cast::<Object<T>>() };
     &object.state
 }

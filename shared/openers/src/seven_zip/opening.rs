@@ -11,7 +11,8 @@ use gate::Password;
 use super::abi::{GetTextPassword, Guid, OpenCallback, Status};
 use super::object::{self, Object, Served};
 
-/// Gives the password that the uploader gave, and remembers that it was asked for. Without one the work is aborted.
+/// Gives the password that the uploader gave, and remembers that it was asked for. Without one the work is
+/// aborted.
 #[derive(Debug)]
 pub(super) struct PasswordSource {
     password: Option<Password>,
@@ -54,7 +55,8 @@ unsafe extern "C" fn password(this: *mut c_void, password: *mut *mut u32) -> Sta
     Status::OK
 }
 
-/// A BSTR as the library makes and frees them: memory of malloc(3) that begins with the number of the text's bytes, and the address behind that number.
+/// A BSTR as the library makes and frees them: memory of malloc(3) that begins with the number of the text's
+/// bytes, and the address behind that number.
 fn wide_text(text: &str) -> *mut u32 {
     let characters = text.chars().map(u32::from).chain([0]).collect::<Vec<_>>();
     let n_bytes = u32::try_from((characters.len() - 1) * size_of::<u32>()).unwrap_or(0);

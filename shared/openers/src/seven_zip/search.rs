@@ -20,7 +20,8 @@ const LONG: usize = 3;
 /// The signatures that are looked for.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// Their first bytes, by how many: a search for two bytes stops more often, and few signatures are so short.
+    /// Their first bytes, by how many: a search for two bytes stops more often, and few signatures are so
+    /// short.
     prefixes: Vec<Prefixes>,
     /// Sorted by their first two bytes: no signature is shorter.
     signatures: Vec<Signature>,

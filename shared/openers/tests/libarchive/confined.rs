@@ -1,4 +1,5 @@
-//! A confined process, which opens no file and makes no thread, gets the same out of archives: names in other character sets do not stop it.
+//! A confined process, which opens no file and makes no thread, gets the same out of archives: names in other
+//! character sets do not stop it.
 
 use std::path::Path;
 use std::process::Command;

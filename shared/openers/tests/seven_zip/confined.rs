@@ -43,7 +43,8 @@ fn files() -> Vec<(PathBuf, File)> {
     paths().into_iter().map(|path| (path.clone(), File::open(path).unwrap())).collect()
 }
 
-/// LZMA, whose dictionary takes one and a half gigabytes: properties, its size, no size of the data, and the data's first bytes.
+/// LZMA, whose dictionary takes one and a half gigabytes: properties, its size, no size of the data, and the
+/// data's first bytes.
 const GREEDY: &[u8] = b"\x5d\0\0\0\x60\xff\xff\xff\xff\xff\xff\xff\xff\0\x30\0\0\0\0\0\0\0\0\0\0";
 
 /// Behind another archive: there, the format learns by unpacking where it ends.

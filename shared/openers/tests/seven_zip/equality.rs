@@ -1,4 +1,5 @@
-//! What `7z x` writes to the disk, the gate gets: of ClamAV's test files, of the gate's own samples, of everything made here.
+//! What `7z x` writes to the disk, the gate gets: of ClamAV's test files, of the gate's own samples, of
+//! everything made here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use crate::{all_made, holds, open, sorted_entries};
 
 /// What `7z x` makes of a file: `None` if it reads it as a program, which is no container here.
 fn extracted(archive: &Path, into: &Path) -> Option<Vec<Vec<u8>>> {
-    // -aou: another name for a file that is there already. -mmt1: with threads, it loses what stands in later streams of a damaged bzip2.
+    // -aou: another name for a file that is there already. -mmt1: with threads, it loses what stands in later
+    // streams of a damaged bzip2.
     let words = ["x", "-y", "-bd", "-aou", "-p-", "-mmt1"];
     let output =
         Command::new("7z").args(words).arg(format!("-o{}", into.display())).arg(archive).output().unwrap();
@@ -37,7 +39,8 @@ fn extracted(archive: &Path, into: &Path) -> Option<Vec<Vec<u8>>> {
     Some(found)
 }
 
-/// The members, and theirs: 7-Zip opens the main member of some archives in the same way, such as a package's data, and the gate asks about every member.
+/// The members, and theirs: 7-Zip opens the main member of some archives in the same way, such as a package's
+/// data, and the gate asks about every member.
 fn everything(bytes: &[u8], depth: usize) -> Vec<Vec<u8>> {
     let members = open(bytes).1.given.into_iter().map(|(member, _)| member);
     let mut all: Vec<_> = members.collect();

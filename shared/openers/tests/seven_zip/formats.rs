@@ -1,4 +1,5 @@
-//! No format of the library is forgotten: each is made and opened by a test here, or is named with why it is not.
+//! No format of the library is forgotten: each is made and opened by a test here, or is named with why it is
+//! not.
 
 use std::path::Path;
 
@@ -53,7 +54,8 @@ const MADE: [(&str, &str); 44] = [
     ("Compound", ""),
 ];
 
-/// Opened as others are, but nothing here writes them: file systems and firmware of telephones and Macs, and three rare packers.
+/// Opened as others are, but nothing here writes them: file systems and firmware of telephones and Macs, and
+/// three rare packers.
 const NOT_MADE: [&str; 6] = ["APFS", "Hxs", "LP", "Ppmd", "UEFIc", "UEFIf"];
 
 /// Found by the gate where a file begins so: see `format.rs`.

@@ -4,7 +4,8 @@ use gate::Opened;
 
 use crate::{all_made, holds, open};
 
-/// Made here, and not opened by 7-Zip 26.02 either (`equality.rs` compares): an old file system, and two ways of packing.
+/// Made here, and not opened by 7-Zip 26.02 either (`equality.rs` compares): an old file system, and two ways
+/// of packing.
 const NOT_OPENED: [(&str, Opened); 3] =
     [("hfs", Opened::NotMine), ("squashfs-lz4", Opened::Unsupported), ("vmdk-stream", Opened::NotMine)];
 

@@ -151,7 +151,7 @@ fn run(program: &str, arguments: &[&str], directory: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Whether each of `parts` is in `whole`, as often.
+/// Returns whether each of `parts` is in `whole`, as often.
 fn holds(whole: &[&[u8]], parts: &[&[u8]]) -> bool {
     let mut rest = whole.to_vec();
     parts.iter().all(|part| {

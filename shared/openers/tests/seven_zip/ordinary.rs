@@ -78,7 +78,8 @@ fn prose_that_begins_as_an_archive_does_is_not_mine() {
                 let text = format!("{before}{start}{}", rest.repeat(90));
                 let (opened, members) = open(text.as_bytes());
                 if start == "CWS" && before.is_empty() && opened == Opened::Whole {
-                    // With a name for it, 7-Zip takes this for a film, and writes the start of a film's header.
+                    // With a name for it, 7-Zip takes this for a film, and writes the start of a film's
+                    // header.
                     assert_eq!(
                         members.given,
                         [(format!("FWS{}", &text[3..8]).into_bytes(), MemberEnd::Whole)]

@@ -1,4 +1,4 @@
-//! Which operations does the stand-in offer? These; `s3s` answers `NotImplemented` to all others.
+//! The operations of the stand-in; `s3s` answers `NotImplemented` to all others.
 
 use std::io;
 
@@ -28,7 +28,8 @@ use super::rows::{self, ObjectRow, internal};
 /// Large enough that system calls do not count (81 MiB/s at 4 KiB, 814 MiB/s at this).
 const READ_BYTES: usize = 256 * 1024;
 
-/// Where a form's object will be. S3 says so in the answer's headers, together with its ETag, and `s3s` 0.14 does not: Uppy 4 and 5 wait for both.
+/// Returns the location of a form's object. S3 sends it in the answer's headers, together with its ETag, and
+/// `s3s` 0.14 does not: Uppy 4 and 5 need both.
 fn location_of(request: &S3Request<PutObjectInput>) -> Option<HeaderValue> {
     let host = request.headers.get(header::HOST).filter(|_| request.method == "POST")?.to_str().ok()?;
     let (bucket, key) = (&request.input.bucket, utf8_percent_encode(&request.input.key, EVENT_KEY));

@@ -1,4 +1,4 @@
-//! Accepts the signatures of one pair of keys.
+//! Verifies signatures with one pair of keys.
 
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Result, s3_error};

@@ -1,4 +1,4 @@
-//! Where are the bytes on disk? One file per object version or part, complete and flushed before a row names it.
+//! The bytes on disk: one file per object version or part, complete and flushed before a row names it.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -16,18 +16,19 @@ use super::rows::internal;
 use crate::clock::random_id;
 use crate::room::Room;
 
-/// How often to look whether there is still room while a body arrives: it may not have said its size, and others arrive as well.
+/// How often to check for space while a body arrives: its size may be unknown, and other bodies arrive
+/// concurrently.
 const LOOK_EVERY_BYTES: u64 = 4 << 20;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Blobs {
     named: PathBuf,
     staged: PathBuf,
-    /// `None` where there is no limit but the disk's own.
+    /// `None` if the disk's size is the only limit.
     pub(super) room: Option<Room>,
 }
 
-/// Bytes that arrived whole, not yet named by a row. Dropped, they are gone.
+/// Bytes that arrived whole and are not yet named by a row. Dropping this removes them.
 #[derive(Debug)]
 pub(super) struct Staged {
     path: PathBuf,
@@ -59,11 +60,11 @@ impl Blobs {
     }
 
     pub(super) fn remove(&self, name: &str) {
-        // A file that stays is found by the next start.
+        // If this fails, the next start removes the file.
         let _ = std::fs::remove_file(self.path(name));
     }
 
-    /// Refuses `n_bytes` for which there is no room.
+    /// Refuses `n_bytes` if there is no space for them.
     fn check_room(&self, n_bytes: u64) -> S3Result<()> {
         if self.room.as_ref().is_none_or(|room| room.has(n_bytes)) {
             return Ok(());
@@ -75,10 +76,10 @@ impl Blobs {
     pub(super) async fn stage(
         &self,
         body: Option<StreamingBlob>,
-        announced_size: Option<u64>,
+        declared_size: Option<u64>,
         mut checksums: ChecksumHasher,
     ) -> S3Result<Staged> {
-        self.check_room(announced_size.unwrap_or(0))?;
+        self.check_room(declared_size.unwrap_or(0))?;
         let path = self.staged.join(random_id());
         let mut staged = Staged { path, size: 0, md5: [0; 16], checksums: Checksum::default() };
         let file = tokio::fs::File::create(&staged.path).await.map_err(internal)?;
@@ -98,7 +99,7 @@ impl Blobs {
                 file.write_all(&chunk).await.map_err(internal)?;
             }
         }
-        if announced_size.is_some_and(|announced| announced != staged.size) {
+        if declared_size.is_some_and(|announced| announced != staged.size) {
             return Err(s3_error!(IncompleteBody));
         }
         file.flush().await.map_err(internal)?;
@@ -108,7 +109,7 @@ impl Blobs {
         Ok(staged)
     }
 
-    /// Joins parts to one file and flushes it. Blocking.
+    /// Joins parts into one file and flushes it. Blocking.
     pub(super) fn join(&self, parts: &[String]) -> S3Result<Staged> {
         let sizes = parts.iter().map(|part| Ok(std::fs::metadata(self.path(part))?.len()));
         self.check_room(sizes.sum::<io::Result<u64>>().map_err(internal)?)?;
@@ -134,7 +135,7 @@ impl Blobs {
         Ok(name)
     }
 
-    /// Removes files that no row names: bytes whose row was never committed, or whose row is gone.
+    /// Removes files that no row names: bytes whose row was never committed, or was deleted.
     pub(super) fn remove_unnamed(&self, named: &HashSet<String>) -> io::Result<()> {
         for directory in std::fs::read_dir(&self.named)? {
             for file in std::fs::read_dir(directory?.path())? {

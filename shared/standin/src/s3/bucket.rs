@@ -1,4 +1,4 @@
-//! What clients ask about the bucket before they use it: there is one, it exists, and it is the signer's.
+//! Answers what clients ask about the bucket before they use it: it is the only one, and the signer's.
 
 use s3s::dto::{
     Bucket, CreateBucketInput, CreateBucketOutput, GetBucketLocationInput, GetBucketLocationOutput,
@@ -11,8 +11,8 @@ use super::Store;
 const REGION: &str = "us-east-1";
 
 impl Store {
-    /// Creates nothing. The bucket that exists is answered as S3 answers its owner: 200 in us-east-1, `BucketAlreadyOwnedByYou` in
-    /// another region. Any other name: `AccessDenied`.
+    /// Creates nothing. The bucket that exists is answered as S3 answers its owner: 200 in us-east-1,
+    /// `BucketAlreadyOwnedByYou` in another region. Any other name: `AccessDenied`.
     pub(super) fn create_bucket(&self, input: &CreateBucketInput) -> S3Result<CreateBucketOutput> {
         if input.bucket != self.bucket {
             return Err(s3_error!(AccessDenied, "there is one bucket here, and no other can be made"));

@@ -1,4 +1,4 @@
-//! How is an object copied? Its bytes are staged anew, so that a copy never depends on its source.
+//! Copies objects. The bytes are staged anew, so that a copy never depends on its source.
 
 use futures_util::TryStreamExt as _;
 use s3s::checksum::ChecksumHasher;

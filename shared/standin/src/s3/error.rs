@@ -1,4 +1,4 @@
-//! Every error says what is wrong: S3's code with a message, also where `s3s` 0.14 gives a code alone.
+//! Error answers: S3's code with a message that says what is wrong, also where `s3s` 0.14 gives a code alone.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -9,18 +9,18 @@ use super::guard;
 
 /// `s3s` makes errors of a few hundred bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
-/// As much of a header's value as is repeated.
+/// The most characters of a header's value that a message repeats.
 const MAX_SHOWN: usize = 100;
 
-/// What `s3s` says to a region that is none, such as s3cmd's "US".
+/// The error of `s3s` for an invalid region, such as s3cmd's "US".
 const INVALID_REGION: &str = "invalid credential region";
 
-/// Refuses a request that is not signed, or not for this storage.
+/// Refuses a request that is unsigned, or not for this storage.
 pub fn access_denied(message: &str) -> Response {
     answer(StatusCode::FORBIDDEN, "AccessDenied", message)
 }
 
-/// Refuses a request that comes when there are too many. S3's clients send it again later.
+/// Refuses a request beyond the limit of connections. S3's clients retry it later.
 pub fn slow_down() -> Response {
     let mut response = answer(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -44,7 +44,7 @@ fn element(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", escaped(text))
 }
 
-/// What an error's message needs of a request.
+/// The parts of a request that an error's message needs.
 pub(super) struct Asked {
     is_form: bool,
     signed: Vec<String>,
@@ -57,10 +57,12 @@ impl Asked {
         Self { is_form: guard::is_form(request), signed, headers: request.headers().clone() }
     }
 
-    /// S3 cannot know which header was another when the request was signed; it knows which are missing, and what came.
+    /// S3 cannot know which header had another value when the request was signed, but which ones are missing,
+    /// and the values that arrived.
     fn signature_differs(&self) -> String {
         if self.is_form {
-            return "the form's `policy` is not the one that was signed, or was signed with another key; send every field as it was given"
+            return "the form's `policy` is not the one that was signed, or was signed with another key; send \
+                    every field as it was given"
                 .to_owned();
         }
         let missing: Vec<_> = self.signed.iter().filter(|name| !self.headers.contains_key(*name)).collect();
@@ -68,11 +70,12 @@ impl Asked {
             let names: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
             return format!("the request lacks what was signed: {}", names.join(", "));
         }
-        // `host` last: it is seldom the one.
+        // `host` last, because it is seldom the wrong one.
         let (hosts, others): (Vec<_>, Vec<_>) = self.signed.iter().partition(|name| *name == "host");
         let shown: Vec<_> = others.into_iter().chain(hosts).map(|name| self.shown(name)).collect();
         format!(
-            "the request is not the one that was signed: its method, path, query or one of these headers has another value: {}",
+            "the request is not the one that was signed: its method, path, query or one of these headers has \
+             another value: {}",
             shown.join(", ")
         )
     }
@@ -89,7 +92,7 @@ impl Asked {
     }
 }
 
-/// The response, with a message if it is an error that has none.
+/// Adds a message to an error response that has none.
 pub(super) async fn explained(response: Response, asked: &Asked) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
@@ -117,7 +120,7 @@ pub(super) async fn explained(response: Response, asked: &Asked) -> Response {
     Response::from_parts(parts, Body::from(text))
 }
 
-/// S3 names the right region, and s3cmd signs again with it.
+/// S3 names the right region, and s3cmd then signs with it.
 fn wrong_region() -> Response {
     let message = "the authorization header is malformed: the region is wrong; expecting `us-east-1`";
     let (code, region) = ("AuthorizationHeaderMalformed", "us-east-1");
@@ -131,7 +134,7 @@ fn message(code: &str) -> &'static str {
         "BadDigest" => "the bytes that arrived do not have the checksum that was sent with them",
         "EntityTooLarge" => "the form's file is larger than its policy or this storage allows",
         "EntityTooSmall" => {
-            "a part that is not the last is smaller than 5 MiB, or a form's file smaller than its policy allows"
+            "a part that is not the last has less than 5 MiB, or a form's file less than its policy allows"
         }
         "IncompleteBody" => "fewer or more bytes arrived than `content-length` says",
         "InternalError" => "the stand-in failed; its log says why",

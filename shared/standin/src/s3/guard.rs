@@ -1,7 +1,8 @@
-//! What does AWS S3 refuse that `s3s` 0.14 lets through?
+//! Refuses requests that AWS S3 refuses and `s3s` 0.14 accepts.
 //!
 //! S3 answers 403 to any `x-amz-*` header that is not signed. Without this a presigned PUT can be sent with
-//! `x-amz-copy-source` and read any object as the signer (MinIO CVE-2026-97731, Ceph CVE-2026-54330, and others).
+//! `x-amz-copy-source` and read any object as the signer (MinIO CVE-2026-97731, Ceph CVE-2026-54330, and
+//! others).
 
 use std::collections::BTreeSet;
 
@@ -13,11 +14,12 @@ use percent_encoding::percent_decode_str;
 use super::error;
 
 const SIGNATURE: &str = "X-Amz-Signature";
-/// Of version 2, which Airlock does not use and `s3s` takes first. It names no headers.
+/// The signature of version 2, which Airlock does not use and `s3s` reads first. It names no headers.
 const SIGNATURE_2: &str = "Signature";
 const SIGNED_HEADERS: &str = "X-Amz-SignedHeaders";
 
-/// The answer to a request that carries an unsigned `x-amz-*` header, or more than one signature; `None` for any other.
+/// The answer to a request that carries an unsigned `x-amz-*` header, or more than one signature; `None` for
+/// any other.
 pub(super) fn refusal(request: &Request) -> Option<Response> {
     if n_signatures(request) > 1 {
         let message =
@@ -32,8 +34,9 @@ pub(super) fn refusal(request: &Request) -> Option<Response> {
     Some(error::access_denied(&format!("the header `{unsigned}` is not signed")))
 }
 
-/// The names that the signature covers. They are read where `s3s` looks for the signature, and nowhere else: a form's signature
-/// covers its fields and no header, a presigned URL names headers in its query, any other request in `authorization`.
+/// The names that the signature covers. They are read where `s3s` reads the signature, and nowhere else: a
+/// form's signature covers its fields and no header, a presigned URL names headers in its query, any other
+/// request in `authorization`.
 pub(super) fn signed_headers(request: &Request) -> BTreeSet<String> {
     let list = if is_form(request) || has(request.uri(), SIGNATURE_2) {
         None
@@ -46,7 +49,7 @@ pub(super) fn signed_headers(request: &Request) -> BTreeSet<String> {
     list.split(';').filter(|name| !name.is_empty()).map(str::to_lowercase).collect()
 }
 
-/// Whether the body is a POST form, which brings its own signature. Decided as `s3s` decides it.
+/// Returns whether the body is a POST form, which contains its own signature. Decides as `s3s` does.
 pub(super) fn is_form(request: &Request) -> bool {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let essence = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -65,7 +68,7 @@ fn n_signatures(request: &Request) -> usize {
         + request.headers().get_all(header::AUTHORIZATION).iter().count()
 }
 
-/// The values of one parameter, decoded as `s3s` decodes them.
+/// Returns the values of one parameter, decoded as `s3s` decodes them.
 fn in_query(uri: &Uri, name: &str) -> Vec<String> {
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let pairs = uri.query().unwrap_or_default().split('&');

@@ -1,4 +1,4 @@
-//! Which headers does S3 keep with an object, return with it, or refuse?
+//! The headers that S3 keeps with an object, returns with it, or refuses.
 
 use s3s::dto::{
     CopyObjectInput, CreateMultipartUploadInput, GetObjectOutput, HeadObjectOutput, MetadataDirective,
@@ -8,7 +8,7 @@ use s3s::{S3Result, s3_error};
 
 use super::rows::Meta;
 
-/// Those of a general purpose bucket (S3, "Storage classes").
+/// The storage classes of a general purpose bucket (S3, "Storage classes").
 const STORAGE_CLASSES: [&str; 8] = [
     StorageClass::STANDARD,
     StorageClass::REDUCED_REDUNDANCY,
@@ -20,10 +20,10 @@ const STORAGE_CLASSES: [&str; 8] = [
     StorageClass::DEEP_ARCHIVE,
 ];
 
-/// Those whose objects cannot be read before they are restored.
+/// The storage classes whose objects cannot be read before they are restored.
 const ARCHIVES: [&str; 2] = [StorageClass::GLACIER, StorageClass::DEEP_ARCHIVE];
 
-/// Reads the headers that a request wants kept, or refuses them as S3 does for a bucket with default
+/// Reads the headers that are kept with an object, or refuses them as S3 does for a bucket with default
 /// settings. The three kinds of request have the same fields, but no type in common.
 macro_rules! meta_of {
     ($input:expr) => {{
@@ -42,7 +42,8 @@ macro_rules! meta_of {
         if has_lock {
             return Err(s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration"));
         }
-        // S3 takes the first one only, where the bucket's owner is enforced. rclone sends the second, which gives no more away.
+        // S3 accepts only the first one if the bucket's owner is enforced. rclone sends the second, which
+        // grants no more.
         let is_owners_acl = |acl: &ObjectCannedACL| {
             matches!(acl.as_str(), ObjectCannedACL::BUCKET_OWNER_FULL_CONTROL | ObjectCannedACL::PRIVATE)
         };
@@ -74,7 +75,7 @@ macro_rules! meta_of {
     }};
 }
 
-/// The kept headers, for the answer to a `GET` or a `HEAD`.
+/// Returns the kept headers, for the answer to a `GET` or a `HEAD`.
 macro_rules! described {
     ($output:ident, $meta:expr, $shows_checksums:expr) => {{
         let (meta, shows_checksums) = ($meta, $shows_checksums);
@@ -142,7 +143,7 @@ impl Meta {
         })
     }
 
-    /// Refuses what is archived.
+    /// Refuses to read an archived object.
     pub(super) fn check_readable(&self) -> S3Result<()> {
         let is_archived = self.storage_class.as_deref().is_some_and(|class| ARCHIVES.contains(&class));
         if is_archived {

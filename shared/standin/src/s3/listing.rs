@@ -1,4 +1,5 @@
-//! Lists the current objects, as `aws s3 ls`, rclone, s3cmd and boto3 ask for them (ListObjectsV2, and ListObjects before it).
+//! Lists the current objects, as `aws s3 ls`, rclone, s3cmd and boto3 request them (ListObjectsV2, and the
+//! older ListObjects).
 
 use std::fmt::Write as _;
 
@@ -16,16 +17,17 @@ use super::Store;
 use super::put::EVENT_KEY;
 use super::rows::{self, ObjectRow};
 
-/// As many keys and common prefixes as S3 lists at a time.
+/// The most keys and common prefixes on one of S3's pages.
 const PAGE: i32 = 1000;
-/// Sorts behind every character that follows a prefix in a key.
+/// Sorts after every character that follows a prefix in a key.
 const LAST_CHARACTER: char = char::MAX;
 
-/// What is listed: keys below `prefix` and behind `mark`, those with a `delimiter` behind the prefix as one common prefix.
+/// A query: keys below `prefix` and after `mark`; those with a `delimiter` after the prefix form one common
+/// prefix.
 struct Listing {
     prefix: String,
     delimiter: Option<String>,
-    /// Keys and common prefixes up to this one were listed before.
+    /// Earlier pages listed the keys and common prefixes up to this one.
     mark: String,
     n_max: usize,
 }
@@ -34,7 +36,7 @@ struct Listing {
 struct Page {
     objects: Vec<ObjectRow>,
     prefixes: Vec<String>,
-    /// The last key or common prefix, when there are more.
+    /// The last key or common prefix, if there are more.
     next: Option<String>,
 }
 
@@ -131,7 +133,8 @@ impl Listing {
         Ok(page)
     }
 
-    /// The first object behind the key `after`. One look in the index: a group of any size costs one step.
+    /// Returns the first object after the key `after`. One lookup in the index: a group of any size costs one
+    /// step.
     fn next(&self, tx: &Transaction<'_>, after: &str) -> S3Result<Option<ObjectRow>> {
         let sql = format!(
             "SELECT {} FROM objects AS o WHERE key > ?1 AND key >= ?2 AND key < ?3
@@ -146,7 +149,7 @@ impl Listing {
         found.optional().map_err(rows::sqlite)
     }
 
-    /// The part of a key up to the first delimiter behind the prefix.
+    /// Returns the part of a key up to the first delimiter after the prefix.
     fn common_prefix(&self, key: &str) -> Option<String> {
         let (delimiter, rest) = (self.delimiter.as_deref()?, key.strip_prefix(&self.prefix)?);
         let (group, _) = rest.split_once(delimiter)?;
@@ -164,7 +167,7 @@ fn mark_of(token: &str) -> S3Result<String> {
     decoded.ok_or_else(|| s3_error!(InvalidArgument, "the continuation token is not one that was given"))
 }
 
-/// How keys are written: as they are, or percent-encoded, because XML 1.0 cannot hold every character.
+/// How keys are written: unchanged, or percent-encoded, because XML 1.0 does not allow every character.
 #[derive(Clone, Copy)]
 enum Shown {
     Plain,

@@ -1,4 +1,4 @@
-//! How are large objects put together? Parts are durable on their own; nothing shows before the last step.
+//! Multipart uploads. Each part is durable by itself; the object appears with the last step.
 
 use rusqlite::{OptionalExtension as _, params};
 use s3s::crypto::{Checksum as _, Md5};
@@ -14,7 +14,7 @@ use super::put::{Condition, NewVersion, Wanted, hex};
 use super::rows::{self, Meta, internal};
 use crate::clock::{now_millis, random_id};
 
-/// Every part but the last must have this much.
+/// The minimum size of every part but the last.
 const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 
 #[derive(Clone)]
@@ -26,7 +26,7 @@ struct PartRow {
     sha256: Option<String>,
 }
 
-/// As many parts as S3 lists at a time.
+/// The most parts on one of S3's pages.
 const PAGE: usize = 1000;
 
 const PART_NUMBERS: std::ops::RangeInclusive<i32> = 1..=10_000;
@@ -160,7 +160,7 @@ impl Store {
         Ok(AbortMultipartUploadOutput::default())
     }
 
-    /// The parts that are there, a page at a time.
+    /// Lists the stored parts, one page.
     pub(super) async fn list_parts(&self, input: ListPartsInput) -> S3Result<ListPartsOutput> {
         self.check_bucket(&input.bucket)?;
         let (_, mut found) = self.upload(&input.upload_id, &input.key).await?;
@@ -190,8 +190,8 @@ impl Store {
         })
     }
 
-    /// An upload is one key's: with another it is not found. What it is and its parts are read at one moment: whoever completes or aborts it in
-    /// between must not leave an upload without parts to be seen.
+    /// Reads an upload and its parts in one transaction, so that a concurrent completion or abortion never
+    /// shows an upload without parts. An upload belongs to one key: with another it is not found.
     async fn upload(&self, upload: &str, key: &str) -> S3Result<(Meta, Vec<PartRow>)> {
         let (upload, key) = (upload.to_owned(), key.to_owned());
         self.database
@@ -222,7 +222,7 @@ fn parts_of(tx: &rusqlite::Transaction<'_>, upload: &str) -> S3Result<Vec<PartRo
     parts.collect::<Result<Vec<_>, _>>().map_err(rows::sqlite)
 }
 
-/// Stores a part in place of one with the same number, whose file it returns.
+/// Stores a part in the place of one with the same number, and returns that one's file.
 fn replace_part(
     tx: &rusqlite::Transaction<'_>,
     upload: &str,
@@ -241,7 +241,7 @@ fn replace_part(
     Ok(replaced)
 }
 
-/// The listed parts, in order, each with the ETag that it has.
+/// Returns the listed parts, in order, if each has the listed ETag.
 fn choose_parts(wanted: &[CompletedPart], stored: &[PartRow]) -> S3Result<Vec<PartRow>> {
     let mut chosen: Vec<PartRow> = Vec::with_capacity(wanted.len());
     for part in wanted {
@@ -262,7 +262,7 @@ fn choose_parts(wanted: &[CompletedPart], stored: &[PartRow]) -> S3Result<Vec<Pa
     Ok(chosen)
 }
 
-/// S3's form: the MD5 of the parts' MD5s, and their number.
+/// S3's ETag of a multipart object: the MD5 of the parts' MD5s, and their number.
 fn multipart_etag(parts: &[PartRow]) -> String {
     let mut md5 = Md5::new();
     for part in parts {

@@ -1,4 +1,4 @@
-//! How does an object come to be? Staged, flushed, renamed, then named by a row in the same transaction as its event.
+//! Stores objects: staged, flushed, renamed, then named by a row in the same transaction as the event.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::checksum::ChecksumHasher;
@@ -11,7 +11,7 @@ use super::rows::{self, Meta, ObjectRow};
 use crate::clock::{now_millis, random_id};
 use crate::queue;
 
-/// What is about to become a version.
+/// An object that is about to become a version.
 pub(super) struct NewVersion {
     pub(super) key: String,
     pub(super) blob: String,
@@ -21,7 +21,7 @@ pub(super) struct NewVersion {
     pub(super) tags: Vec<(String, String)>,
     pub(super) condition: Condition,
     pub(super) event: &'static str,
-    /// The multipart upload that this ends.
+    /// The multipart upload that this completes.
     pub(super) upload: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Store {
         self.check_bucket(&input.bucket)?;
         let meta = if is_form { Meta::of_form(&input)? } else { Meta::of_put(&input)? };
         let condition = Condition::of(input.if_none_match.as_ref(), input.if_match.as_ref())?;
-        // Answered before the body is read; decided in the transaction that would make the version.
+        // Checked early to answer before the body is read; the transaction that makes the version decides.
         self.check(condition.clone(), input.key.clone()).await?;
         let wanted = Wanted::of(&input, trailers.is_some());
         let announced =
@@ -72,7 +72,8 @@ impl Store {
         })
     }
 
-    /// Makes the version visible and its event durable, in one transaction; or neither, and the bytes go.
+    /// Makes the version visible and its event durable, in one transaction. On failure neither happens, and
+    /// the bytes are removed.
     pub(super) async fn commit(&self, new: NewVersion) -> S3Result<String> {
         let (bucket, blob) = (self.bucket.clone(), new.blob.clone());
         let committed = self
@@ -115,7 +116,7 @@ impl Store {
     }
 }
 
-/// What must be so under a key when it is written (S3, "Conditional writes").
+/// The condition of a write (S3, "Conditional writes").
 #[derive(Clone)]
 pub(super) enum Condition {
     None,
@@ -153,7 +154,7 @@ impl Condition {
     }
 }
 
-/// The checksums that the client announced, in headers or in trailers.
+/// Returns the checksums that the client declared, in headers or in trailers.
 pub(super) struct Wanted {
     crc32: Option<String>,
     sha256: Option<String>,
@@ -220,11 +221,11 @@ fn parse_tags(header: Option<&str>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Keys arrive form-url-encoded in events, with slashes left as they are.
+/// Encodes a key as in events: form-url-encoded, with slashes unchanged.
 pub(super) const EVENT_KEY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*');
 
-/// What S3 would send (AWS, "Event message structure").
+/// Makes the event that S3 would send (AWS, "Event message structure").
 fn notification(bucket: &str, row: &ObjectRow, event: &str, seq: i64) -> String {
     let key = utf8_percent_encode(&row.key, EVENT_KEY).to_string().replace("%20", "+");
     json!({ "Records": [{
@@ -239,7 +240,11 @@ fn notification(bucket: &str, row: &ObjectRow, event: &str, seq: i64) -> String 
         "s3": {
             "s3SchemaVersion": "1.0",
             "configurationId": "airlock",
-            "bucket": { "name": bucket, "ownerIdentity": { "principalId": "local" }, "arn": format!("arn:aws:s3:::{bucket}") },
+            "bucket": {
+                "name": bucket,
+                "ownerIdentity": { "principalId": "local" },
+                "arn": format!("arn:aws:s3:::{bucket}"),
+            },
             "object": {
                 "key": key,
                 "size": row.size,

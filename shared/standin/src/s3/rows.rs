@@ -1,4 +1,4 @@
-//! What does the database say of an object? Rows, and the two questions that every operation asks.
+//! The rows of objects, and the two queries that every operation needs.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::now_millis;
 use crate::database::StandinError;
 
-/// What the uploader said about an object, and its checksums.
+/// The headers that the uploader stored with an object, and its checksums.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Meta {
     pub(super) content_type: Option<String>,
@@ -26,7 +26,7 @@ pub(super) struct Meta {
     pub(super) user: Option<HashMap<String, String>>,
     pub(super) crc32: Option<String>,
     pub(super) sha256: Option<String>,
-    /// Of an upload in parts: every part must come with its SHA-256.
+    /// For a multipart upload: every part must have its SHA-256.
     #[serde(default)]
     pub(super) needs_sha256: bool,
 }
@@ -62,7 +62,8 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
     })
 }
 
-/// The named version, or the current one. Errors as S3's: a delete marker is `NoSuchKey`, or `MethodNotAllowed` by id.
+/// Returns the named version, or the current one. Errors are S3's: a delete marker is `NoSuchKey`, or
+/// `MethodNotAllowed` by id.
 pub(super) fn find(tx: &Transaction<'_>, key: &str, version: Option<&str>) -> S3Result<ObjectRow> {
     let row = match version {
         None => current(tx, key)?,
@@ -80,17 +81,18 @@ pub(super) fn find(tx: &Transaction<'_>, key: &str, version: Option<&str>) -> S3
     }
 }
 
-/// The newest row under a key, a delete marker included.
+/// Returns the newest row under a key, which may be a delete marker.
 pub(super) fn current(tx: &Transaction<'_>, key: &str) -> S3Result<Option<ObjectRow>> {
     let sql = format!("SELECT {COLUMNS} FROM objects WHERE key = ? ORDER BY seq DESC LIMIT 1");
     tx.query_row(&sql, [key], read_row).optional().map_err(sqlite)
 }
 
-/// Adds a version, or with no blob a delete marker, as the current one. Returns its sequence number.
+/// Adds a version, or without a blob a delete marker, as the current one. Returns its sequence number.
 pub(super) fn insert(tx: &Transaction<'_>, row: &ObjectRow) -> S3Result<i64> {
     let (meta, tags) = (to_json(&row.meta)?, to_json(&row.tags)?);
     tx.execute(
-        "INSERT INTO objects (key, version, is_marker, size, etag, blob, meta, tags, modified_at) VALUES (?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO objects (key, version, is_marker, size, etag, blob, meta, tags, modified_at)
+         VALUES (?,?,?,?,?,?,?,?,?)",
         params![row.key, row.version, row.is_marker, row.size, row.etag, row.blob, meta, tags, now_millis()],
     )
     .map_err(sqlite)?;
@@ -101,7 +103,7 @@ pub(super) fn to_json(value: &impl Serialize) -> S3Result<String> {
     serde_json::to_string(value).map_err(internal)
 }
 
-/// Every file that a row names.
+/// Returns every file that a row names.
 pub(super) fn named_blobs(tx: &Transaction<'_>) -> Result<HashSet<String>, StandinError> {
     let mut statement =
         tx.prepare("SELECT blob FROM objects WHERE blob IS NOT NULL UNION SELECT blob FROM parts")?;

@@ -1,4 +1,4 @@
-//! Which versions are there, and how do they go away?
+//! Lists and removes versions.
 
 use rusqlite::{OptionalExtension as _, params};
 use s3s::dto::{
@@ -11,11 +11,12 @@ use super::Store;
 use super::rows::{self, Meta, ObjectRow};
 use crate::clock::{now_millis, random_id};
 
-/// As many versions as S3 lists at a time.
+/// The most versions on one of S3's pages.
 const PAGE: usize = 1000;
 
 impl Store {
-    /// Removes one version for good, or without an id puts a delete marker on top. Removing what is not there succeeds.
+    /// Removes one version permanently, or without an id adds a delete marker. Removing a missing version
+    /// succeeds.
     pub(super) async fn delete(&self, key: String, version: Option<String>) -> S3Result<DeletedObject> {
         let named = key.clone();
         let (blob, deleted) = self
@@ -56,7 +57,7 @@ impl Store {
         Ok(DeleteObjectsOutput { deleted: (!is_quiet).then_some(deleted), ..Default::default() })
     }
 
-    /// The versions and markers under a prefix, newest first within a key, a page at a time.
+    /// Lists the versions and markers under a prefix, newest first within a key, one page.
     pub(super) async fn list_versions(
         &self,
         input: ListObjectVersionsInput,
@@ -89,7 +90,7 @@ impl Store {
         found.truncate(page);
         let last = found.last().filter(|_| is_truncated).map(|row| (row.key.clone(), row.version.clone()));
         let (next_key_marker, next_version_id_marker) = last.unzip();
-        // The newest version of the marked key was on the page before.
+        // The newest version of the marked key was on the previous page.
         let (mut versions, mut markers, mut newest_of) = (vec![], vec![], input.key_marker.clone());
         for row in found {
             let is_latest = Some(newest_of.replace(row.key.clone())) != Some(Some(row.key.clone()));

@@ -1,4 +1,4 @@
-//! Encrypted documents, made as programs make them.
+//! Makes encrypted documents as programs do.
 
 use crate::ciphers::{Aes, BLOCK};
 use crate::office::crypto_api;
@@ -97,7 +97,8 @@ pub(super) fn agile(password: &str, hash: Hash, name: &str, n_key_bits: usize) -
         hash.n_bytes()
     );
     let xml = format!(
-        "<?xml version='1.0'?><encryption><keyData {common}/><keyEncryptors><keyEncryptor uri='x'><p:encryptedKey \
+        "<?xml version='1.0'?><encryption><keyData {common}/><keyEncryptors><keyEncryptor uri='x'>\
+         <p:encryptedKey \
          spinCount='20' {common} encryptedVerifierHashInput='{}' encryptedVerifierHashValue='{}' \
          encryptedKeyValue='{}'/></keyEncryptor></keyEncryptors></encryption>",
         for_xml([0xfe, 0xa7, 0xd2, 0x76, 0x3b, 0x4b, 0x9e, 0x79], &verifier),
@@ -188,7 +189,8 @@ pub(super) fn workbook(key: &Rc4Key) -> Vec<u8> {
     .concat()
 }
 
-/// A workbook that is obfuscated with the password of Excel: key and verifier are those of the specification's algorithms.
+/// A workbook that is obfuscated with the password of Excel: key and verifier are those of the
+/// specification's algorithms.
 pub(super) fn obfuscated_workbook(key: u16, verifier: u16, array: [u8; 16]) -> Vec<u8> {
     let pass = [0, key, verifier].into_iter().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
     let mut bytes = [record(0x0809, &[0; 16]), record(0x002f, &pass)].concat();

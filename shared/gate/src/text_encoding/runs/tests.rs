@@ -1,4 +1,4 @@
-//! Which runs are found, and where each begins and ends.
+//! Tests which runs are found, and where each begins and ends.
 
 use super::*;
 use crate::mail::{Breaks, Lines};

@@ -1,0 +1,158 @@
+//! Everything that can be refused before a file or a port is opened: the settings, read and checked.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::bail;
+use api::ApiSettings;
+use clamd::EngineProgram;
+use domain::incoming::IncomingRules;
+use domain::tag::TagProfile;
+use live::LiveSettings;
+use notify::NotifySettings;
+use scan::ScanSettings;
+use settings::{
+    CLIENT, EngineChoice, EngineSettings, Environment, EventSettings, IdentitySettings, LiveStreamSettings,
+    OriginSettings, RescanSettings, SecretText, TagSettings, UploadSettings, VerdictSettings,
+};
+use sweep::{SweepPace, SweepSettings};
+use web::{Identity, LoopbackOnly, Verifier};
+
+use crate::settings::{Auth, Settings};
+use crate::storage::Storage;
+use crate::storage_host::StorageHost;
+
+/// A stream is cheap here.
+const LONGEST_STREAM: Duration = Duration::from_hours(1);
+
+/// What the command line and the environment ask for.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) options: Settings,
+    pub(crate) storage: Storage,
+    pub(crate) storage_host: StorageHost,
+    pub(crate) program: EngineProgram,
+    pub(crate) proxy: Vec<(String, SecretText)>,
+    pub(crate) tags: TagProfile,
+    pub(crate) incoming: Option<IncomingRules>,
+    pub(crate) identity: Identity,
+    pub(crate) loopback_only: LoopbackOnly,
+    pub(crate) events: EventSettings,
+    pub(crate) functions: FunctionSettings,
+}
+
+/// The functions' own settings.
+#[derive(Clone, Debug)]
+pub(crate) struct FunctionSettings {
+    pub(crate) api: ApiSettings,
+    pub(crate) live: LiveSettings,
+    pub(crate) notify: NotifySettings,
+    pub(crate) scan: ScanSettings,
+    pub(crate) sweep: SweepSettings,
+    pub(crate) sweep_pace: SweepPace,
+}
+
+impl Plan {
+    pub(crate) fn of(options: Settings, env: &Environment) -> anyhow::Result<Self> {
+        // A client on the same machine may share the environment.
+        env.refuse_unknown(&[&CLIENT])?;
+        refuse_open_service(&options)?;
+        let storage = Storage::read(env)?;
+        let events = EventSettings::read(env)?;
+        let functions = FunctionSettings::of(&options, &storage, &events, env)?;
+        let (identity, loopback_only) = identity(options.auth, &functions.api.origins, env)?;
+        Ok(Self {
+            storage_host: StorageHost::of(&options)?,
+            storage,
+            program: program(&options, env)?,
+            proxy: env.proxy(),
+            tags: TagSettings::read(env)?.profile,
+            incoming: settings::incoming_rules(env)?,
+            identity,
+            loopback_only,
+            events,
+            functions,
+            options,
+        })
+    }
+}
+
+impl FunctionSettings {
+    fn of(
+        options: &Settings,
+        storage: &Storage,
+        events: &EventSettings,
+        env: &Environment,
+    ) -> anyhow::Result<Self> {
+        let tuning = &options.tuning;
+        let (uploads, verdicts) = (UploadSettings::read(env)?, VerdictSettings::read(env)?);
+        let machine = verdicts.machine(&uploads, events.has_receivers(), tuning.machine);
+        let machine = storage.machine(machine);
+        let api = ApiSettings::read(env, machine)?;
+        let streams = LiveStreamSettings {
+            longest_stream: LONGEST_STREAM,
+            n_workers: u64::try_from(tuning.delivery.n_workers).unwrap_or(1),
+        };
+        let scan = ScanSettings::read(env, machine)?;
+        Ok(Self {
+            live: LiveSettings { origins: api.origins.clone(), streams },
+            api,
+            notify: NotifySettings { machine, bucket: storage.bucket() },
+            scan: ScanSettings { recall: tuning.recall, is_measured: false, ..scan },
+            sweep: SweepSettings { machine, rescans: RescanSettings::read(env)? },
+            sweep_pace: SweepPace {
+                every: storage.sweep_every(tuning.sweep_every),
+                incoming_every: storage.incoming_every(tuning.incoming_every),
+            },
+        })
+    }
+}
+
+/// Without tokens, every client that can connect is the owner of every file.
+fn refuse_open_service(options: &Settings) -> anyhow::Result<()> {
+    if options.auth == Auth::Nobody && !options.listen.ip().is_loopback() {
+        bail!("`--listen {}` is not a loopback address: it needs `--auth jwt`", options.listen);
+    }
+    Ok(())
+}
+
+fn identity(
+    auth: Auth,
+    origins: &OriginSettings,
+    env: &Environment,
+) -> anyhow::Result<(Identity, LoopbackOnly)> {
+    Ok(match auth {
+        Auth::Nobody => {
+            let allowed_origins = origins.allowed_origins.clone().into();
+            (Identity::Local, LoopbackOnly::Yes { allowed_origins })
+        }
+        Auth::Jwt => {
+            let verifier = Verifier::new(IdentitySettings::read(env)?)?;
+            (Identity::Jwt(verifier.into()), LoopbackOnly::No)
+        }
+    })
+}
+
+/// The engine's program: by default the snapshot engine where it is installed, else clamd.
+fn program(options: &Settings, env: &Environment) -> anyhow::Result<EngineProgram> {
+    let chosen = EngineSettings::read(env)?.engine;
+    if chosen == Some(EngineChoice::Clamd) {
+        return Ok(EngineProgram::Clamd("clamd".into()));
+    }
+    let found =
+        options.tuning.airlock_engine.clone().or_else(|| find_beside_or_on_path("airlock-engine", env));
+    match (found, chosen) {
+        (Some(path), _) => Ok(EngineProgram::AirlockEngine(path)),
+        (None, None) => Ok(EngineProgram::Clamd("clamd".into())),
+        (None, Some(_)) => bail!(
+            "`ENGINE` is `snapshot`, and there is no `airlock-engine` on the search path: \
+             `tools/engine build` makes it"
+        ),
+    }
+}
+
+fn find_beside_or_on_path(name: &str, env: &Environment) -> Option<PathBuf> {
+    let beside = std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
+    let places = beside.into_iter().chain(env.search_path());
+    places.map(|place| place.join(name)).find(|path| path.is_file())
+}

@@ -1,0 +1,81 @@
+//! The engine and the scan function of a service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use api::{RuntimeStats, StatsSource};
+use aws::Heartbeat;
+use clamd::{DaemonConfig, Engine};
+use scan::ScanDependencies;
+use standin::queue::Queue;
+
+use crate::plan::Plan;
+use crate::premises::Premises;
+use crate::snapshot;
+
+/// A socket's path has at most this many bytes.
+const MAX_SOCKET_PATH: usize = 107;
+
+/// The running engine, and what scans with it.
+#[derive(Debug)]
+pub(crate) struct Scanning {
+    pub(crate) context: Arc<scan::Context>,
+    /// Of the engine's start.
+    pub(crate) heartbeat: Heartbeat,
+    pub(crate) snapshot: Option<snapshot::Kept>,
+}
+
+impl Scanning {
+    /// Starts the engine and the gate's processes, and records the engine in the ledger.
+    pub(crate) async fn start(plan: &Plan, premises: &Premises, stores: aws::Stores) -> anyhow::Result<Self> {
+        let engine = engine(plan, premises)?;
+        let snapshot = snapshot::Kept::for_engine(&engine, &premises.data_dir.path);
+        let dependencies = ScanDependencies {
+            stores,
+            run_directory: engine.config().run_directory.clone(),
+            engine: Arc::new(engine),
+            definitions: None,
+            gate_worker: plan.options.tuning.gate_worker.clone(),
+        };
+        let context = Arc::new(scan::Context::new(plan.functions.scan, dependencies).await?);
+        let heartbeat = context.beat().await?;
+        Ok(Self { context, heartbeat, snapshot })
+    }
+
+    /// What the monitor cannot learn from the stores.
+    pub(crate) fn probe(&self, queue: &Queue, n_workers: usize) -> StatsSource {
+        let (queue, engine) = (queue.clone(), Arc::clone(&self.context.engine));
+        StatsSource(Arc::new(move || {
+            let (queue, engine) = (queue.clone(), Arc::clone(&engine));
+            Box::pin(async move {
+                let backlog = queue.backlog().await;
+                RuntimeStats {
+                    n_workers: u64::try_from(n_workers).unwrap_or(u64::MAX),
+                    oldest_age: backlog.ok().and_then(|backlog| backlog.oldest_age),
+                    n_engine_starts: engine.n_starts(),
+                }
+            })
+        }))
+    }
+}
+
+/// The engine with our configuration, on a socket that only we can reach, which ends when this process does.
+fn engine(plan: &Plan, premises: &Premises) -> anyhow::Result<Engine> {
+    let run_directory = premises.data_dir.path.join("run");
+    std::fs::create_dir_all(&run_directory)?;
+    let longest = run_directory.join("clamd.sock");
+    if longest.as_os_str().len() > MAX_SOCKET_PATH {
+        bail!("the data directory's path is too long for a Unix socket: `{}`", longest.display());
+    }
+    let launcher = ["setpriv", "--pdeathsig", "KILL", "--no-new-privs", "--"];
+    let config = DaemonConfig {
+        program: plan.program.clone(),
+        launcher: launcher.map(ToOwned::to_owned).to_vec(),
+        run_directory,
+        definitions_directory: premises.definitions.directory.clone(),
+        limits: plan.functions.scan.limits(),
+        start_timeout: Duration::from_mins(2),
+    };
+    Ok(Engine::new(config, plan.options.tuning.transport))
+}

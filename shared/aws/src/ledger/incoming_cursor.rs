@@ -1,0 +1,37 @@
+//! How far has the sweep looked through what others stored?
+
+use domain::id::VersionId;
+use domain::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Ledger;
+use crate::error::StoreError;
+
+const PK: &str = "incoming-look";
+
+/// Where the last look ended, and when the next one is due.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct IncomingCursor {
+    /// The last key and version that were looked at; `None` to begin anew.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub after: Option<(String, VersionId)>,
+    pub due_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LookItem {
+    pk: String,
+    look: IncomingCursor,
+}
+
+impl Ledger {
+    pub async fn incoming_cursor(&self) -> Result<Option<IncomingCursor>, StoreError> {
+        let item = self.get_as::<LookItem>(PK.to_owned(), "read how far the sweep has looked").await?;
+        Ok(item.map(|item| item.look))
+    }
+
+    /// The last writer wins: of two sweeps at once, both have looked.
+    pub async fn keep_incoming_cursor(&self, look: IncomingCursor) -> Result<(), StoreError> {
+        self.put(LookItem { pk: PK.to_owned(), look }, "note how far the sweep has looked").await
+    }
+}

@@ -1,0 +1,65 @@
+//! The inputs of one step, and the ways in which a step can end.
+
+use super::{Effect, MachinePolicy, NoChange, Step};
+use crate::record::{Record, State, UploadMethod};
+use crate::timestamp::Timestamp;
+
+/// What a step is decided on: the record as it is stored, the policy and the time.
+#[derive(Clone, Copy)]
+pub(super) struct Change<'a> {
+    pub(super) record: &'a Record,
+    pub(super) policy: &'a MachinePolicy,
+    pub(super) now: Timestamp,
+}
+
+impl Change<'_> {
+    /// A copy of the record with the next revision, for the caller to change.
+    pub(super) fn advanced(&self) -> Record {
+        Record { revision: self.record.revision + 1, ..self.record.clone() }
+    }
+
+    /// Moves the record to `state`; the sweep looks at it again at `due_at`.
+    pub(super) fn to_state(&self, state: State, due_at: Timestamp, effects: Vec<Effect>) -> Step {
+        commit(Record { state, due_at: Some(due_at), ..self.advanced() }, effects)
+    }
+
+    /// Ends the file: its bytes are removed.
+    pub(super) fn end(&self, state: State) -> Step {
+        self.to_state(state, self.now, vec![Effect::Purge])
+    }
+
+    /// When the sweep retries what is asked for now.
+    pub(super) fn retry_at(&self) -> Timestamp {
+        self.now + self.policy.sweep_retry
+    }
+
+    /// Until when an upload that began before its deadline can still arrive.
+    pub(super) fn last_arrival(&self) -> Timestamp {
+        self.record.upload_deadline + self.policy.upload_grace
+    }
+
+    /// When the sweep must look for bytes that arrive after a purge; `None` when none can.
+    pub(super) fn next_arrival(&self) -> Option<Timestamp> {
+        let method = &self.record.upload_method;
+        let can_be_replayed =
+            matches!(method, UploadMethod::Put | UploadMethod::Post | UploadMethod::Multipart(_));
+        Some(self.last_arrival()).filter(|at| can_be_replayed && *at > self.now)
+    }
+
+    /// Notes that everything that had to go is gone.
+    pub(super) fn purged(&self, due_at: Option<Timestamp>) -> Step {
+        commit(Record { due_at, has_surplus: false, ..self.advanced() }, vec![])
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.record.state, State::Expired | State::Deleted)
+    }
+}
+
+pub(super) fn commit(next: Record, effects: Vec<Effect>) -> Step {
+    Step::Commit { next: Box::new(next), effects }
+}
+
+pub(super) fn keep(why: NoChange) -> Step {
+    Step::Keep { why, effects: vec![] }
+}

@@ -1,0 +1,101 @@
+//! How a file gets its verdict, and what is due after it.
+
+use std::time::Duration;
+
+use super::change::{Change, commit, keep};
+use super::rules::next_rescan;
+use super::{Effect, MachinePolicy, NoChange, ScanReport, Step};
+use crate::id::Version;
+use crate::post_verdict::{PostVerdict, Quarantine};
+use crate::record::{Record, State, UploadMethod};
+use crate::timestamp::Timestamp;
+use crate::verdict::{Judgement, ScanError, Verdict};
+
+/// Binds `judgement` to `version`.
+pub(super) fn conclude(
+    change: Change<'_>,
+    version: &Version,
+    judgement: Judgement,
+    post_verdict: PostVerdict,
+) -> Step {
+    let Change { record, policy, now } = change;
+    let mut next = change.advanced();
+    next.state = State::Judged { version: version.clone(), judgement, post_verdict };
+    let mut due_at = match &record.upload_method {
+        _ if record.has_surplus => now,
+        // A POST policy can be replayed until its deadline, and the replay's event can be lost: look once after that.
+        UploadMethod::Post => change.last_arrival().max(now).min(record.expires_at),
+        UploadMethod::Put | UploadMethod::Form | UploadMethod::Multipart(_) | UploadMethod::Incoming(_) => {
+            record.expires_at
+        }
+    };
+    // The sweep's work: what reads hostile bytes should not be allowed to remove any.
+    if quarantine(&next, policy).is_some() {
+        due_at = due_at.min(now);
+    }
+    next.due_at = Some(due_at);
+    commit(next, vec![Effect::Tag { version: version.clone() }])
+}
+
+/// Binds a verdict that is no finding, and plans the next rescan.
+pub(super) fn reported(change: Change<'_>, version: &Version, judgement: Judgement) -> Step {
+    let rescan = next_rescan(change, &judgement);
+    conclude(change, version, judgement, PostVerdict { rescan, ..PostVerdict::default() })
+}
+
+/// The engine failed too often.
+pub(super) fn give_up(change: Change<'_>, version: &Version) -> Step {
+    let judgement = unread(Verdict::Error { reason: ScanError::EngineTrouble }, change.now);
+    conclude(change, version, judgement, PostVerdict::default())
+}
+
+/// The judgement that a scanner's report makes of `verdict`.
+pub(super) fn judgement_of(verdict: Verdict, report: &ScanReport, now: Timestamp) -> Judgement {
+    Judgement {
+        verdict,
+        judged_at: now,
+        duration: report.duration,
+        sha256: report.sha256,
+        engine: report.engine.clone(),
+        needed_password: report.needed_password,
+    }
+}
+
+/// The judgement on bytes that were not read.
+pub(super) fn unread(verdict: Verdict, now: Timestamp) -> Judgement {
+    Judgement {
+        verdict,
+        judged_at: now,
+        duration: Duration::ZERO,
+        sha256: None,
+        engine: None,
+        needed_password: false,
+    }
+}
+
+/// What the policy still wants done with the bytes.
+pub(super) fn quarantine(record: &Record, policy: &MachinePolicy) -> Option<Effect> {
+    let State::Judged { version, judgement, post_verdict } = &record.state else { return None };
+    let is_infected = matches!(judgement.verdict, Verdict::Infected { .. }) && post_verdict.release.is_none();
+    let is_left = policy.quarantine != Quarantine::Keep && record.quarantined.is_none();
+    (is_infected && is_left).then(|| Effect::Quarantine { version: version.clone(), how: policy.quarantine })
+}
+
+/// Notes bytes under the key that are not the file: the sweep removes them, immediately when no scan comes first.
+pub(super) fn surplus(change: Change<'_>) -> Step {
+    let Change { record, now, .. } = change;
+    let already_known = record.has_surplus;
+    // Other versions under a key of an uploader outside the API are other files.
+    if record.incoming_version().is_some() && !change.has_ended() {
+        return keep(NoChange::NotPossible);
+    }
+    let mut next = change.advanced();
+    next.has_surplus = true;
+    if matches!(record.state, State::Judged { .. } | State::Expired | State::Deleted) {
+        next.due_at = Some(record.due_at.map_or(now, |due_at| due_at.min(now)));
+    }
+    if already_known && next.due_at == record.due_at {
+        return keep(NoChange::AlreadyEnded);
+    }
+    commit(next, vec![])
+}

@@ -1,0 +1,46 @@
+//! The sweep's look at a record: the first of its appointments that has come.
+
+use super::change::{Change, commit, keep};
+use super::judged::Judged;
+use super::{Effect, NoChange, Step, ended, unjudged};
+use crate::id::Version;
+use crate::post_verdict::Rescans;
+use crate::record::State;
+use crate::timestamp::Timestamp;
+
+/// Serves the appointment of the record's state, or else the one of its rescan; the outbox's is renewed with either.
+pub(super) fn due(change: Change<'_>, found: Option<&Version>, rescans: &Rescans) -> Step {
+    let record = change.record;
+    let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= change.now);
+    let rescan_due_at = record.post_verdict().and_then(|post_verdict| post_verdict.rescan.due_at());
+    let step = if is_due(record.due_at) {
+        state_due(change, found)
+    } else if is_due(rescan_due_at) {
+        Judged::of(change).map_or_else(|| keep(NoChange::NotDue), |judged| judged.rescan_due(rescans))
+    } else {
+        keep(NoChange::NotDue)
+    };
+    if is_due(record.publish_due_at) { with_outbox(change, step) } else { step }
+}
+
+fn state_due(change: Change<'_>, found: Option<&Version>) -> Step {
+    if change.record.expires_at <= change.now && !change.has_ended() {
+        return change.end(State::Expired);
+    }
+    match Judged::of(change) {
+        Some(judged) => judged.due(),
+        None if change.has_ended() => ended::due(),
+        None => unjudged::due(change, found),
+    }
+}
+
+/// Asks for the outbox to be published, and makes the sweep retry that.
+fn with_outbox(change: Change<'_>, step: Step) -> Step {
+    let (mut next, mut effects) = match step {
+        Step::Commit { next, effects } => (*next, effects),
+        Step::Keep { effects, .. } => (change.advanced(), effects),
+    };
+    next.publish_due_at = Some(change.retry_at());
+    effects.push(Effect::Publish);
+    commit(next, effects)
+}

@@ -1,0 +1,112 @@
+//! The rules that a caller checks before it sends an event, and that a step applies again.
+
+use thiserror::Error;
+
+use super::change::Change;
+use crate::history::EventKind;
+use crate::id::{OwnerId, Sha256};
+use crate::post_verdict::{Release, Rescan};
+use crate::record::{Record, State, Status};
+use crate::timestamp::Timestamp;
+use crate::verdict::{Judgement, Verdict};
+
+/// Why a file is not scanned again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum RescanError {
+    #[error("the file is gone")]
+    Gone,
+    #[error("the file has no verdict yet")]
+    NotJudged,
+    #[error("a finding stands; only an operator's release lifts it")]
+    Infected,
+}
+
+/// Whether the owner can have the file scanned again. A finding is not asked about again and again until it goes away.
+pub fn may_rescan(record: &Record, now: Timestamp) -> Result<(), RescanError> {
+    match &record.state {
+        _ if record.expires_at <= now => Err(RescanError::Gone),
+        State::Expired | State::Deleted => Err(RescanError::Gone),
+        State::Awaiting | State::Queued { .. } | State::Scanning { .. } => Err(RescanError::NotJudged),
+        State::Judged { judgement, post_verdict, .. } => match judgement.verdict {
+            Verdict::Infected { .. } if post_verdict.release.is_none() => Err(RescanError::Infected),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// Why a finding cannot be lifted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum ReleaseError {
+    #[error("the file is gone")]
+    Gone,
+    #[error("the file is not infected")]
+    NotInfected,
+    #[error("`sha256` is not the digest of the bytes that were judged")]
+    OtherBytes,
+    #[error("the quarantine policy has removed the bytes")]
+    BytesRemoved,
+    #[error("`reason` must have 1 to {} bytes", Release::MAX_REASON_BYTES)]
+    InvalidReason,
+}
+
+/// The release of a finding that stands, if this one can be released.
+pub fn release(
+    record: &Record,
+    sha256: Sha256,
+    reason: &str,
+    by: OwnerId,
+    now: Timestamp,
+) -> Result<Release, ReleaseError> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.len() > Release::MAX_REASON_BYTES {
+        return Err(ReleaseError::InvalidReason);
+    }
+    let judgement = match &record.state {
+        State::Expired | State::Deleted => return Err(ReleaseError::Gone),
+        State::Judged { judgement, .. } => judgement,
+        _ => return Err(ReleaseError::NotInfected),
+    };
+    let Verdict::Infected { signature } = &judgement.verdict else { return Err(ReleaseError::NotInfected) };
+    if judgement.sha256 != Some(sha256) {
+        return Err(ReleaseError::OtherBytes);
+    }
+    if record.quarantined.is_some() {
+        return Err(ReleaseError::BytesRemoved);
+    }
+    Ok(Release { sha256, signature: signature.clone(), reason: reason.to_owned(), by, at: now })
+}
+
+/// The next planned rescan of a file that is clean now; none after its end.
+pub(super) fn next_rescan(change: Change<'_>, judgement: &Judgement) -> Rescan {
+    let is_clean = matches!(judgement.verdict, Verdict::Clean(_));
+    match change.policy.rescan_every.map(|every| change.now + every) {
+        Some(when) if is_clean && when < change.record.expires_at => Rescan::Planned { when },
+        _ => Rescan::None,
+    }
+}
+
+/// The event that the step from `before` to `after` is to subscribers, if it is one.
+pub(super) fn event_kind(before: &Record, after: &Record) -> Option<EventKind> {
+    use Status as S;
+    let (was, is) = (before.status(), after.status());
+    match (was, is) {
+        (S::Deleted, S::Deleted)
+        | (S::Expired, S::Expired)
+        | (S::Scanning, S::Scanning)
+        | (_, S::Pending) => None,
+        (_, S::Deleted) => Some(EventKind::Deleted),
+        (_, S::Expired) => Some(EventKind::Expired),
+        (_, S::Scanning) => Some(EventKind::ScanStarted),
+        (S::Pending | S::Scanning, _) => Some(EventKind::ScanCompleted),
+        _ if was != is => Some(EventKind::VerdictChanged),
+        // Judged before and after, with the same verdict: an event only for a rescan that was asked for.
+        _ if before.judgement() != after.judgement() && asked_for_rescan(before) => {
+            Some(EventKind::ScanCompleted)
+        }
+        _ => None,
+    }
+}
+
+fn asked_for_rescan(record: &Record) -> bool {
+    record.post_verdict().is_some_and(|post_verdict| post_verdict.rescan.is_asked_for())
+}

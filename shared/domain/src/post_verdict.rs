@@ -1,0 +1,121 @@
+//! What happens to a file after its verdict: rescans of the same bytes, an operator's release, the quarantine.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{OwnerId, Sha256};
+use crate::lease::Lease;
+use crate::timestamp::Timestamp;
+use crate::verdict::{EngineVersion, Judgement, Verdict};
+
+/// What has happened since the verdict.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct PostVerdict {
+    #[serde(default)]
+    pub rescan: Rescan,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub release: Option<Release>,
+    /// When a rescan last failed to open the file: it needs its password, which is not kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unopened_at: Option<Timestamp>,
+}
+
+/// The progress of the next scan of bytes that have a verdict. The verdict stands meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(tag = "at", rename_all = "snake_case")]
+pub enum Rescan {
+    #[default]
+    None,
+    /// At this moment the sweep compares the definitions with those of the verdict.
+    Planned {
+        when: Timestamp,
+    },
+    /// A message is on the scan queue.
+    Queued {
+        n_attempts: u32,
+        /// When the sweep repeats the message.
+        #[serde(alias = "look_at")]
+        next_due_at: Timestamp,
+        why: RescanReason,
+    },
+    Running {
+        lease: Lease,
+        why: RescanReason,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RescanReason {
+    /// The owner or an operator asked for it.
+    Asked,
+    NewDefinitions,
+}
+
+impl Rescan {
+    /// When the sweep must act on it.
+    pub fn due_at(self) -> Option<Timestamp> {
+        match self {
+            Self::None => None,
+            Self::Planned { when } => Some(when),
+            Self::Queued { next_due_at, .. } => Some(next_due_at),
+            Self::Running { lease, .. } => Some(lease.until),
+        }
+    }
+
+    /// Whether a rescan is queued or running.
+    pub fn is_on(self) -> bool {
+        matches!(self, Self::Queued { .. } | Self::Running { .. })
+    }
+
+    pub(crate) fn is_asked_for(self) -> bool {
+        matches!(
+            self,
+            Self::Queued { why: RescanReason::Asked, .. } | Self::Running { why: RescanReason::Asked, .. }
+        )
+    }
+}
+
+/// What the sweep knows when it decides on a rescan.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Rescans {
+    /// The engine that would scan now; `None` when no engine has reported.
+    pub engine: Option<EngineVersion>,
+    /// Whether the sweep may queue another rescan.
+    pub has_room: bool,
+}
+
+/// An operator's decision that a finding in exactly these bytes is wrong, or wanted. It covers one finding: another one in the
+/// same bytes counts.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Release {
+    pub sha256: Sha256,
+    pub signature: String,
+    pub reason: String,
+    pub by: OwnerId,
+    pub at: Timestamp,
+}
+
+impl Release {
+    /// The longest reason, in bytes.
+    pub const MAX_REASON_BYTES: usize = 1000;
+
+    /// Whether it covers this verdict on these bytes.
+    pub fn covers(&self, judgement: &Judgement) -> bool {
+        let same_bytes = judgement.sha256 == Some(self.sha256);
+        same_bytes
+            && matches!(&judgement.verdict, Verdict::Infected { signature } if *signature == self.signature)
+    }
+}
+
+/// What becomes of the bytes of an infected file.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quarantine {
+    /// They stay where they are, out of reach, until the file expires.
+    #[default]
+    Keep,
+    /// The version is removed.
+    Delete,
+    /// They are copied to `quarantine/{file_id}`, and the version is removed.
+    Move,
+}

@@ -1,0 +1,67 @@
+//! Reads a blob once for the searches that each look for a few bytes anywhere in it.
+//!
+//! A search by itself reads the whole file, and most find nothing. Here each looks at the same window while
+//! it is in the processor's cache.
+
+use std::io;
+
+use memchr::memmem;
+
+use crate::blob::{Blob, to_u64};
+use crate::embedded::{self, Signatures};
+use crate::{mail, rtf, tar};
+
+/// What stands where in a blob.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for itself")]
+pub(crate) struct Survey {
+    pub(crate) has_rtf: bool,
+    has_object: bool,
+    has_stream: bool,
+    /// In any case: uuencode and yEnc have it in front of data.
+    pub(crate) has_begin: bool,
+    /// The first block, but for the very first, that is the header of a tar without `ustar`.
+    pub(crate) tar_block_at: Option<u64>,
+    pub(crate) signatures: Signatures,
+    /// The first armor, in a container: in other data it is one of the signatures.
+    pub(crate) armor_at: Option<u64>,
+}
+
+impl Survey {
+    /// For data that may hide containers.
+    pub(crate) fn of(blob: &Blob) -> io::Result<Self> {
+        let mut survey = Self::default();
+        let mut windows = blob.windows(0, embedded::HEADER);
+        while let Some((at, window)) = windows.next_window()? {
+            survey.look_for_words(window);
+            survey.tar_block_at = survey.tar_block_at.or_else(|| tar::block_without_magic(at, window));
+            survey.signatures.add_window(at, window);
+        }
+        Ok(survey)
+    }
+
+    /// For containers.
+    pub(crate) fn of_container(blob: &Blob) -> io::Result<Self> {
+        let mut survey = Self::default();
+        let mut windows = blob.windows(0, embedded::HEADER);
+        while let Some((at, window)) = windows.next_window()? {
+            survey.look_for_words(window);
+            survey.armor_at =
+                survey.armor_at.or_else(|| Some(at + to_u64(memmem::find(window, embedded::ARMOR)?)));
+        }
+        Ok(survey)
+    }
+
+    fn look_for_words(&mut self, window: &[u8]) {
+        let holds = |word| memmem::find(window, word).is_some();
+        self.has_rtf = self.has_rtf || holds(rtf::START);
+        self.has_object = self.has_object || holds(b"obj");
+        self.has_stream = self.has_stream || holds(b"stream");
+        self.has_begin = self.has_begin || mail::holds(window, b"begin");
+    }
+
+    /// Returns whether there is what a reader of PDF needs. Poppler reads files without `%PDF-`.
+    pub(crate) fn may_be_pdf(&self) -> bool {
+        self.has_object && self.has_stream
+    }
+}

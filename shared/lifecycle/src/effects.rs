@@ -1,0 +1,104 @@
+//! What a change asks for beyond the record: objects, tags and messages.
+
+use aws::{EventTask, StoreError, StoreErrorKind};
+use domain::id::{FileId, Version};
+use domain::machine::{Effect, Event};
+use domain::post_verdict::Quarantine;
+use domain::record::Record;
+use domain::timestamp::Timestamp;
+
+use crate::{Applied, Transitions};
+
+impl Transitions<'_> {
+    /// Runs all effects but the scan itself, and applies the events that report them as done.
+    ///
+    /// Idempotent, but for messages, whose receivers take duplicates. A tag that cannot be written is an error, because
+    /// bucket policies may depend on it: the scan's message is redelivered, and with it the tag. Bytes that cannot be removed
+    /// and scans that cannot be queued are errors as well, and stay due for the sweep. A publication that cannot be requested
+    /// is only logged: the sweep retries it.
+    pub async fn run_effects(self, applied: &Applied, now: Timestamp) -> Result<(), StoreError> {
+        let record = &applied.record;
+        let file = record.file_id;
+        // Subscribers do not wait for the storage.
+        if applied.effects.contains(&Effect::Publish) {
+            self.request_publication(file).await;
+        }
+        for effect in &applied.effects {
+            match effect {
+                Effect::Purge => {
+                    self.purge(record).await?;
+                    self.report(file, &Event::Purged, now).await?;
+                }
+                Effect::PurgeOthers { keep } => {
+                    self.purge_others(record, keep).await?;
+                    self.report(file, &Event::Purged, now).await?;
+                }
+                Effect::Tag { version } => self.tag(record, version).await?,
+                Effect::Quarantine { version, how } => {
+                    self.stores.objects.quarantine(record, version, *how).await?;
+                    let done = Event::Quarantined { version_id: version.version_id.clone(), how: *how };
+                    self.report(file, &done, now).await?;
+                }
+                Effect::QueueScan { version } => self.queue_scan(record, version).await?,
+                Effect::Publish | Effect::Scan { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies an event that says that an effect is done. Such events have no effects of their own.
+    async fn report(self, file: FileId, done: &Event, now: Timestamp) -> Result<(), StoreError> {
+        let applied = self.apply(file, done, now).await?;
+        debug_assert!(applied.is_none_or(|applied| applied.effects.is_empty()), "{done:?}");
+        Ok(())
+    }
+
+    /// Removes everything under the file's key; of a key that the service did not issue, the one version that is the file.
+    async fn purge(self, record: &Record) -> Result<(), StoreError> {
+        let objects = &self.stores.objects;
+        if let Some(incoming) = record.incoming_version() {
+            objects.remove_incoming(incoming).await?;
+        } else {
+            // First the parts: what was joined in the meantime is found by the purge.
+            if let Some(upload) = record.multipart() {
+                objects.abort_multipart(&record.object_key(), upload.upload_id.as_str()).await?;
+            }
+            objects.purge(record.file_id, None).await?;
+        }
+        match record.quarantined {
+            Some(Quarantine::Move) => objects.purge_quarantined(record.file_id).await,
+            Some(Quarantine::Keep | Quarantine::Delete) | None => Ok(()),
+        }
+    }
+
+    /// Removes every version under the file's key but `keep`. Other versions under a key that the service did not issue are other files.
+    async fn purge_others(self, record: &Record, keep: &Version) -> Result<(), StoreError> {
+        if record.incoming_version().is_some() {
+            return Ok(());
+        }
+        self.stores.objects.purge(record.file_id, Some(&keep.version_id)).await
+    }
+
+    async fn queue_scan(self, record: &Record, version: &Version) -> Result<(), StoreError> {
+        let queue = self.stores.queues.scans.as_ref();
+        let queue = queue.ok_or_else(|| StoreError::new("queue a scan", StoreErrorKind::Unexpected))?;
+        queue.request_scan(record, version).await
+    }
+
+    async fn request_publication(self, file: FileId) {
+        let Some(queue) = &self.stores.queues.events else { return };
+        if let Err(error) = queue.request(&EventTask::Publish(file)).await {
+            tracing::warn!(file.id = %file, error = aws::log::chain(&error), "an event is left to the sweep");
+        }
+    }
+
+    async fn tag(self, record: &Record, version: &Version) -> Result<(), StoreError> {
+        let tags = &self.stores.tags;
+        let (name, value) = (tags.key(), tags.value(record.status()));
+        match self.stores.objects.tag(&record.object_key(), &version.version_id, name, &value).await {
+            // Deleted meanwhile: there is nothing to tag.
+            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(()),
+            tagged => tagged,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! From an event to a committed change: load, step, commit; after a conflict again, a bounded number of times.
+
+use aws::{Committed, StoreError, StoreErrorKind, Stores};
+use domain::id::FileId;
+use domain::machine::{Effect, Event, MachinePolicy, NoChange, Step, step};
+use domain::record::Record;
+use domain::timestamp::Timestamp;
+
+/// Changes records in `stores` as the state machine says under `policy`.
+#[derive(Clone, Copy, Debug)]
+pub struct Transitions<'a> {
+    pub stores: &'a Stores,
+    pub policy: &'a MachinePolicy,
+}
+
+/// The result of an event. Its effects are the caller's to run.
+#[derive(Clone, Debug)]
+#[must_use = "the effects are not run yet"]
+pub struct Applied {
+    /// The record as it is now.
+    pub record: Record,
+    /// Why it did not change, if it did not.
+    pub kept: Option<NoChange>,
+    /// What [`Transitions::run_effects`] does, and the scan, which only a scanner can run.
+    pub effects: Vec<Effect>,
+}
+
+/// Conflicts come from the few writers of one file: two scanners, the sweep, the owner. More than this is a bug.
+const MAX_CONFLICTS: usize = 20;
+
+impl Transitions<'_> {
+    /// Applies `event` to a file's record. `None` when there is no such record: none is ever made here.
+    ///
+    /// Safe to repeat and to race: each attempt decides afresh on what is stored at that moment.
+    pub async fn apply(
+        self,
+        file: FileId,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<Option<Applied>, StoreError> {
+        let ledger = &self.stores.ledger;
+        for _ in 0..MAX_CONFLICTS {
+            let Some(record) = ledger.load(file).await? else { return Ok(None) };
+            match step(&record, event, self.policy, now) {
+                Step::Keep { why, effects } => return Ok(Some(Applied { record, kept: Some(why), effects })),
+                Step::Commit { next, effects } => match ledger.commit(&record, &next, &write_id()).await? {
+                    Committed::Yes => return Ok(Some(Applied { record: *next, kept: None, effects })),
+                    Committed::Conflict => {}
+                },
+            }
+        }
+        Err(StoreError::new("commit a record", StoreErrorKind::Unavailable))
+    }
+}
+
+/// A name for one write, by which its own retry recognises it.
+pub(crate) fn write_id() -> String {
+    aws::clock::random_uuid().simple().to_string()
+}

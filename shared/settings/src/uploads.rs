@@ -1,0 +1,52 @@
+//! What may be uploaded, and how long it is kept.
+
+use std::time::Duration;
+
+use domain::upload::{AllowedExtensions, UploadPolicy};
+
+use crate::declare::subject;
+use crate::parse;
+
+subject! {
+    /// What may be uploaded, and how long it is kept.
+    pub struct UploadSettings: "Uploads" {
+        /// Largest file that is accepted.
+        max_file_size: u64 = defaulted "MAX_FILE_SIZE" {
+            default: "104857600",
+            unit: "bytes",
+            allowed: "a whole number of bytes up to 2147483647; the engine skips larger files",
+            parameter: "MaxFileSize",
+            parse: file_size,
+        }
+        /// File name extensions that are accepted, separated by commas.
+        allowed_extensions: Option<AllowedExtensions> = optional "ALLOWED_EXTENSIONS" {
+            default: "documents, pictures, audio, video, archives (`shared/domain/src/upload.rs`)",
+            allowed: "extensions, or `*` for all files",
+            parameter: "AllowedExtensions",
+            parse: |value| Some(AllowedExtensions::parse(value)),
+        }
+        /// How long a file is kept after its upload began; then it expires and its bytes are removed.
+        retention: Duration = defaulted "FILE_RETENTION_DAYS" {
+            default: "7",
+            unit: "days",
+            allowed: "a whole number of days",
+            parameter: "FileRetentionDays",
+            parse: parse::days,
+        }
+    }
+}
+
+fn file_size(value: &str) -> Option<u64> {
+    parse::number(value).filter(|size| *size <= UploadPolicy::LARGEST_SCANNABLE)
+}
+
+impl UploadSettings {
+    pub fn policy(&self) -> UploadPolicy {
+        UploadPolicy {
+            max_file_size: self.max_file_size,
+            allowed_extensions: self.allowed_extensions.clone().unwrap_or_default(),
+            upload_ttl: UploadPolicy::UPLOAD_TTL,
+            retention: self.retention,
+        }
+    }
+}

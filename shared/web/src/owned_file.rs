@@ -1,0 +1,48 @@
+//! The caller's own file, as an extractor: a handler that has one cannot forget to check the owner.
+
+use aws::Ledger;
+use axum::extract::{FromRef, FromRequestParts, Path};
+use axum::http::request::Parts;
+use domain::id::{FileId, OwnerId};
+use domain::record::Record;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{ApiError, Caller, Identity};
+
+/// The record of the file that a route's `{file_id}` names, which belongs to the caller. A file of another owner, an unknown one and a
+/// malformed id are the same 404.
+#[derive(Clone, Debug)]
+pub struct OwnedFile(pub Record);
+
+/// The parameter of routes that take an [`OwnedFile`].
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct FilePath {
+    file_id: String,
+}
+
+impl OwnedFile {
+    /// Loads the file as the extractor does, for ids that come another way.
+    pub async fn load(ledger: &Ledger, owner: &OwnerId, file_id: &str) -> Result<Self, ApiError> {
+        let file = FileId::parse(file_id).map_err(|_| ApiError::FileNotFound)?;
+        let record = ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
+        if record.owner == *owner { Ok(Self(record)) } else { Err(ApiError::FileNotFound) }
+    }
+}
+
+impl<S> FromRequestParts<S> for OwnedFile
+where
+    S: Send + Sync,
+    Identity: FromRef<S>,
+    Ledger: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let path = Path::<FilePath>::from_request_parts(parts, state).await;
+        let Path(FilePath { file_id }) = path.map_err(|_| ApiError::FileNotFound)?;
+        Self::load(&Ledger::from_ref(state), &caller.owner, &file_id).await
+    }
+}
