@@ -67,15 +67,13 @@ async fn a_mirror_that_fails_changes_nothing() {
         assert_eq!(scanner.looks().await.unwrap(), "3", "{mood:?}");
     }
     deployment.mirror.set(5, Mood::WithoutPatches);
-    assert!(
-        matches!(deployment.update().await.unwrap(), UpdateReport::Published { version, .. } if version == "5")
-    );
+    let report = deployment.update().await.unwrap();
+    assert!(matches!(report, UpdateReport::Published { version, .. } if version == "5"));
     assert_eq!(scanner.looks().await.unwrap(), "5");
     // Of the newest patch alone freshclam takes it that this mirror does not have it yet.
     deployment.mirror.set(6, Mood::CutOff);
-    assert!(
-        matches!(deployment.update().await.unwrap(), UpdateReport::Published { version, .. } if version == "5")
-    );
+    let report = deployment.update().await.unwrap();
+    assert!(matches!(report, UpdateReport::Published { version, .. } if version == "5"));
     deployment.publish(6).await;
     assert_eq!(scanner.looks().await.unwrap(), "6");
     // A mirror that went back in time.

@@ -71,9 +71,9 @@ impl<'a> Response<'a> {
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sends the public key to CloudFormation. A new stack gets its first set before that: if publishing fails, the
-/// stack is created all the same, the schedule retries, and files wait. The bucket of a stack that is deleted is
-/// emptied: if that fails, CloudFormation gets the reason and stops.
+/// Sends the public key to CloudFormation. A new stack gets its first set before that: if publishing fails,
+/// the stack is created all the same, the schedule retries, and files wait. The bucket of a stack that is
+/// deleted is emptied: if that fails, CloudFormation gets the reason and stops.
 pub(crate) async fn answer(
     context: &PublisherContext,
     request: ResourceRequest,

@@ -20,7 +20,6 @@ use crate::{ScanContext, recall};
 
 /// What a verdict is decided from.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and mostly evidence")]
 pub(crate) enum ScanInput {
     Evidence(Evidence),
     /// An earlier verdict about the same bytes, which `engine` would repeat now.

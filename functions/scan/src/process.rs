@@ -86,13 +86,11 @@ async fn scan_under_lease(context: &ScanContext, claim: &Claim<'_>, budget: Dura
         keeps_lease(&renewed)
     };
     let scan = attempt(context, claim.record, &claim.version, budget);
-    match while_held(scan, context.machine.lease / 3, renew).await {
-        Some(attempt) => report(context, claim, attempt).await,
-        None => {
-            tracing::info!(file.id = %file, "lease lost; scan dropped");
-            Ok(())
-        }
-    }
+    let Some(attempt) = while_held(scan, context.machine.lease / 3, renew).await else {
+        tracing::info!(file.id = %file, "lease lost; scan dropped");
+        return Ok(());
+    };
+    report(context, claim, attempt).await
 }
 
 /// Waits for `work`, and calls `renew` at each interval meanwhile. Drops `work` and returns `None` when

@@ -1,6 +1,8 @@
 //! What becomes of each message of a batch, when it must be delivered again and when not. Over the stand-ins,
 //! with the real gate worker and without an engine: the one that is configured does not exist.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use inspector::{Inspector, WorkerProgram};
 use scan::{IncomingTerms, ScanContext, SpoolDirectory, handle};
 
 const TIME: Duration = Duration::from_mins(5);
-const LIMITS: EngineLimits = EngineLimits { max_file_size: 1 << 20, max_scan_time: Duration::from_secs(60) };
+const LIMITS: EngineLimits = EngineLimits { max_file_size: 1 << 20, max_scan_time: Duration::from_mins(1) };
 
 struct Scanner {
     test: TestStores,
@@ -69,7 +71,7 @@ impl Scanner {
 
     /// Handles one batch; the ids of the messages that must be delivered again.
     async fn handle(&self, messages: &[(&str, &str)]) -> Vec<String> {
-        let response = handle(&self.context, sqs_event(messages), TIME).await;
+        let response = movable(handle(&self.context, sqs_event(messages), TIME)).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
@@ -86,6 +88,11 @@ impl Scanner {
     async fn verdict(&self, file: FileId) -> Verdict {
         self.test.record(file).await.judgement().expect("the file has its verdict").verdict.clone()
     }
+}
+
+/// The local mode handles batches on several threads.
+fn movable<F: Future + Send>(handling: F) -> F {
+    handling
 }
 
 /// S3's event for a version of this file.

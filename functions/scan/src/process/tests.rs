@@ -64,7 +64,7 @@ fn a_lease_is_lost_when_another_scanner_has_it_or_the_record_is_removed_but_not_
 #[tokio::test]
 async fn a_scan_whose_lease_is_lost_is_dropped() {
     let n_renewals = Cell::new(0);
-    let renew = async || {
+    let renew = || async {
         n_renewals.set(n_renewals.get() + 1);
         n_renewals.get() < 3
     };
@@ -78,9 +78,9 @@ async fn a_scan_that_ends_under_its_lease_is_reported() {
         tokio::time::sleep(TICK * 4).await;
         "scanned"
     };
-    assert_eq!(while_held(scan, TICK, async || true).await, Some("scanned"));
+    assert_eq!(while_held(scan, TICK, || async { true }).await, Some("scanned"));
     // One that ends before the first renewal needs none.
-    let immediate = while_held(async { "scanned" }, Duration::from_hours(1), async || false);
+    let immediate = while_held(async { "scanned" }, Duration::from_hours(1), || async { false });
     assert_eq!(immediate.await, Some("scanned"));
 }
 
