@@ -223,6 +223,22 @@ pub(crate) fn is_text_like_program(blob: &Blob) -> io::Result<bool> {
     Ok(head.starts_with(b"MZ") && !is_program && is_text(blob)?)
 }
 
+/// Returns whether a blob begins as the programs do that the engine may find broken: of Windows and DOS,
+/// ELF, Mach-O.
+pub(crate) fn begins_as_program(blob: &Blob) -> io::Result<bool> {
+    const STARTS: &[&[u8]] = &[
+        b"MZ",
+        b"ZM",
+        b"\x7fELF",
+        b"\xfe\xed\xfa",
+        b"\xce\xfa\xed\xfe",
+        b"\xcf\xfa\xed\xfe",
+        b"\xca\xfe\xba",
+    ];
+    let head = blob.bytes_at(0, 4)?;
+    Ok(STARTS.iter().any(|start| head.starts_with(start)))
+}
+
 pub(crate) fn is_bzip2(bytes: &[u8]) -> bool {
     let block = bytes.at(4, 6);
     bytes.starts_with(b"BZh")

@@ -1,13 +1,13 @@
 //! Walks through a file: every container and every member, within one budget.
 
 mod limits;
+mod visit;
 
 use std::collections::HashSet;
-use std::io::{self, BufRead as _, Read};
+use std::io::{self, Read};
 
 use domain::password::Password;
 use domain::verdict::{Decryption, Unscannable};
-use sha2::{Digest as _, Sha256};
 
 use crate::Gate;
 use crate::blob::{Blob, BlobWriter, StorageTrouble, to_u64};
@@ -17,6 +17,7 @@ use crate::scratch::Scratch;
 
 pub(crate) use limits::Counted;
 use limits::Work;
+use visit::digest;
 
 /// Why a walk ends before its end.
 #[derive(Debug)]
@@ -99,6 +100,10 @@ pub(crate) struct Walk<'a> {
     pub(crate) is_in_chunks: bool,
     /// Most members are small: clearing a buffer for each would cost more than filling it.
     copy_buffer: Vec<u8>,
+    /// Members that the engine finds by itself and takes for broken programs, though they are texts.
+    pub(crate) n_texts_like_programs: u64,
+    /// The engine is given every member, those that it finds by itself as well.
+    pub(crate) gives_every_member: bool,
     handed: Vec<Blob>,
     /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal
     /// streams that say "formula".
@@ -126,6 +131,8 @@ impl<'a> Walk<'a> {
             plain_body_depth: None,
             is_in_chunks: false,
             copy_buffer: Vec::new(),
+            n_texts_like_programs: 0,
+            gives_every_member: false,
             handed: Vec::new(),
             handed_digests: HashSet::new(),
             openers,
@@ -297,84 +304,6 @@ impl<'a> Walk<'a> {
             }
             Err(stop) => Err(stop),
         }
-    }
-
-    /// Looks into a member that is unpacked, and gives it to the engine where that is needed.
-    pub(crate) fn visit(&mut self, blob: Blob, depth: u32, reach: Reach) -> Walked {
-        match reach {
-            Reach::Followed => self.look(&blob, depth + 1),
-            Reach::Handed if blob.size_bytes() == 0 => Ok(()),
-            Reach::Handed => {
-                let digest = digest(&blob)?;
-                self.visit_digested(blob, digest, depth)
-            }
-        }
-    }
-
-    /// The same for a member whose digest is known, and which the engine is given in any case: once, and
-    /// looked into once.
-    pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
-        if !self.handed_digests.insert(digest) {
-            return Ok(());
-        }
-        if let Err(stop) = self.look(&blob, depth + 1) {
-            // If it is found again, it must not count as one that passed.
-            self.handed_digests.remove(&digest);
-            return Err(stop);
-        }
-        self.give(blob)
-    }
-
-    /// Gives the engine what is not looked into, or not to its end.
-    pub(crate) fn give(&mut self, blob: Blob) -> Walked {
-        self.handed.push(blob.kept_in(&self.scratch)?);
-        Ok(())
-    }
-
-    /// Gives the engine a text so that it takes it for nothing else, whatever it begins with: behind a line
-    /// break.
-    pub(crate) fn give_as_text(&mut self, text: &Blob) -> io::Result<()> {
-        let (mut writer, mut reader) = (self.writer(), text.reader());
-        writer.write(b"\n")?;
-        loop {
-            let bytes = reader.fill_buf()?;
-            let n_bytes = bytes.len();
-            if n_bytes == 0 {
-                break;
-            }
-            writer.write(bytes)?;
-            reader.consume(n_bytes);
-        }
-        self.handed.push(writer.finish().kept_in(&self.scratch)?);
-        Ok(())
-    }
-
-    /// [`Walk::give`] for what may be known.
-    pub(crate) fn give_once(&mut self, blob: Blob) -> Walked {
-        if blob.size_bytes() == 0 || self.knows(&digest(&blob)?) { Ok(()) } else { self.give(blob) }
-    }
-
-    /// Returns whether the engine is given these bytes already.
-    pub(crate) fn knows(&self, digest: &[u8; 32]) -> bool {
-        self.handed_digests.contains(digest)
-    }
-
-    pub(crate) fn n_handed(&self) -> usize {
-        self.handed.len()
-    }
-}
-
-/// SHA-256: an attacker cannot make other bytes that pass for bytes that were given already.
-fn digest(blob: &Blob) -> io::Result<[u8; 32]> {
-    let (mut hasher, mut reader) = (Sha256::new(), blob.reader());
-    loop {
-        let bytes = reader.fill_buf()?;
-        if bytes.is_empty() {
-            return Ok(hasher.finalize().into());
-        }
-        hasher.update(bytes);
-        let n_bytes = bytes.len();
-        reader.consume(n_bytes);
     }
 }
 
