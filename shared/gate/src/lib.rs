@@ -76,7 +76,7 @@ pub use opener::{Kind, MemberEnd, MemberSink, Opened, Opener, Program};
 pub use refusal::Refusal;
 
 use scratch::Scratch;
-use walk::{Stop, Walk};
+use walk::{Given, Stop, Walk};
 
 /// What the engine is allowed to unpack; the gate refuses what would go beyond.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -134,10 +134,11 @@ impl Gate {
             }
         }
         let mut walk = Walk::new(self, Scratch::new(scratch.try_clone()?), openers);
-        walk.password = password.clone();
+        walk.password.clone_from(&password);
         let is_text_like_program = format::is_text_like_program(&blob)?;
         let mut looked = walk.look(&blob, 0);
-        // Such a finding about a member could be about any other member as well, so each is scanned by itself.
+        // Such a finding about a member could be about any other member as well, so each is scanned by
+        // itself.
         let has_text_like_program =
             looked.is_ok() && walk.n_texts_like_programs > 0 && !format::begins_as_program(&blob)?;
         if has_text_like_program {
@@ -145,7 +146,7 @@ impl Gate {
             drop(walk);
             walk = Walk::new(self, Scratch::new(scratch), openers);
             walk.password = password;
-            walk.gives_every_member = true;
+            walk.given = Given::Every;
             looked = walk.look(&blob, 0);
         }
         if is_text_like_program {

@@ -4,7 +4,7 @@ use std::io::{self, BufRead as _};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Reach, Walk, Walked};
+use super::{Given, Reach, Walk, Walked};
 use crate::blob::Blob;
 use crate::format::{begins_as_program, is_text_like_program};
 
@@ -28,7 +28,7 @@ impl Walk<'_> {
         let is_text_like_program = is_text_like_program(&blob)?;
         self.n_texts_like_programs += u64::from(is_text_like_program);
         self.look(&blob, depth + 1)?;
-        if !self.gives_every_member || blob.size_bytes() == 0 {
+        if self.given == Given::Needed || blob.size_bytes() == 0 {
             return Ok(());
         }
         if is_text_like_program {
@@ -41,8 +41,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The same for a member whose digest is known, and which the engine is given in any case: once, and
-    /// looked into once.
+    /// Looks into a member and gives it to the engine, unless that was done for one with the same `digest`.
     pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
         if !self.handed_digests.insert(digest) {
             return Ok(());
@@ -55,7 +54,7 @@ impl Walk<'_> {
         self.give(blob)
     }
 
-    /// Gives the engine what is not looked into, or not to its end.
+    /// Gives the engine a member that is not looked into, or only in part.
     pub(crate) fn give(&mut self, blob: Blob) -> Walked {
         self.handed.push(blob.kept_in(&self.scratch)?);
         Ok(())
@@ -79,7 +78,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// [`Walk::give`] for what may be known.
+    /// Gives the engine a member, unless it is empty or given already.
     pub(crate) fn give_once(&mut self, blob: Blob) -> Walked {
         if blob.size_bytes() == 0 || self.knows(&digest(&blob)?) { Ok(()) } else { self.give(blob) }
     }
