@@ -77,8 +77,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The engine, the gate alone, and a worker: a process from its start, which loads the openers and lets them
-/// and the gate look. Turn and turn about, so that whatever else the machine does is in all of them.
+/// Measures the engine, the gate alone, and a worker with its fork, the openers and the gate. The three
+/// alternate, so that the machine's other load affects all of them.
 async fn compare(
     engine: &Engine,
     gate: &Gate,
@@ -95,7 +95,7 @@ async fn compare(
     Ok(times.map(cpu::median))
 }
 
-/// One worker's own time, the middle of some.
+/// Returns a worker's processor time for one file, the median of several.
 async fn worker_cost(inspector: &Inspector, gate: &Gate, path: &Path) -> anyhow::Result<Duration> {
     let (file, mut times) = (File::open(path)?, vec![]);
     while times.iter().sum::<Duration>() < LONG_ENOUGH {
@@ -110,7 +110,7 @@ async fn pid(engine: &Engine) -> anyhow::Result<u32> {
     engine.pid().await.context("the engine does not run")
 }
 
-/// The engine's own time for one scan, with the two canaries around it.
+/// Returns the engine's processor time for one scan, with the two canaries around it.
 async fn engine_cost(engine: &Engine, path: &Path) -> anyhow::Result<Duration> {
     let (file, pid) = (File::open(path)?, pid(engine).await?);
     let size_bytes = file.metadata()?.len();
@@ -127,7 +127,7 @@ async fn engine_cost(engine: &Engine, path: &Path) -> anyhow::Result<Duration> {
     }
 }
 
-/// The gate's time for one look; this process does nothing else meanwhile.
+/// Returns the gate's processor time for one inspection; this process does nothing else meanwhile.
 fn gate_cost(gate: &Gate, path: &Path) -> anyhow::Result<Duration> {
     let file = File::open(path)?;
     let (began, mut n_looks) = (cpu::own(), 0);
@@ -142,7 +142,7 @@ fn gate_cost(gate: &Gate, path: &Path) -> anyhow::Result<Duration> {
     }
 }
 
-/// What is done with an object's bytes on their way in.
+/// Hashes and stores a file as the service does with an object, and returns the processor time.
 fn hash_and_keep(path: &Path, directory: &Path) -> anyhow::Result<Duration> {
     let mut times = vec![];
     for _ in 0..3 {

@@ -6,10 +6,10 @@ use seccompiler::{SeccompAction, SeccompFilter, TargetArch};
 
 use crate::ConfineError;
 
-/// What is left: open files, memory, time, random numbers, the end.
+/// The allowed calls: open files, memory, time, random numbers, exit.
 const ALLOWED: [i64; 36] = [
-    // Files that are open. `statx` and `newfstatat` take names as well, and tell no more than that a file is
-    // there.
+    // Files that are open. `statx` and `newfstatat` take names as well, and reveal only whether a file
+    // exists.
     libc::SYS_read,
     libc::SYS_write,
     libc::SYS_readv,
@@ -31,7 +31,7 @@ const ALLOWED: [i64; 36] = [
     libc::SYS_mremap,
     libc::SYS_mprotect,
     libc::SYS_madvise,
-    // Waiting for threads that are there already.
+    // Waiting for existing threads.
     libc::SYS_futex,
     libc::SYS_sched_yield,
     libc::SYS_getpid,
@@ -45,10 +45,10 @@ const ALLOWED: [i64; 36] = [
     // Time and random numbers.
     libc::SYS_clock_gettime,
     libc::SYS_getrandom,
-    // What tells how much was used.
+    // Resource usage.
     libc::SYS_getrusage,
     libc::SYS_times,
-    // The end.
+    // Exit.
     libc::SYS_set_robust_list,
     libc::SYS_exit,
     libc::SYS_exit_group,
@@ -69,7 +69,7 @@ pub fn forbid_calls() -> Result<bool, ConfineError> {
     }
 }
 
-/// Not in this kernel.
+/// This kernel does not have it.
 fn is_missing(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL))
 }

@@ -7,9 +7,9 @@ use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_sig
 /// Which of the two a process is, after [`fork`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Forked {
-    /// The copy. The kernel kills it when the other one ends.
+    /// The copy. The kernel kills it when the original ends.
     Copy,
-    /// The one that was there, with the copy's number. It must wait for its end (waitpid(2)).
+    /// The original process, with the copy's id. It must wait for the copy's end (waitpid(2)).
     Original(Pid),
 }
 
@@ -27,7 +27,7 @@ pub fn fork() -> io::Result<Forked> {
         -1 => Err(io::Error::last_os_error()),
         0 => {
             set_parent_process_death_signal(Some(Signal::KILL))?;
-            // It may have ended before it was watched.
+            // The original may have ended before the copy could ask for the signal.
             if getppid() != Some(original) {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }

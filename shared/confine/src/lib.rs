@@ -6,8 +6,7 @@
 //! socket made, no program run. Where the kernel lacks one layer, as AWS Lambda's lacks Landlock, the others
 //! still hold.
 //!
-//! Invariant: what is not allowed is forbidden; a system call that a later kernel adds is none that a
-//! confined process may make.
+//! Invariant: only listed system calls are allowed, so a system call that a later kernel adds is forbidden.
 
 mod calls;
 mod fork;
@@ -32,7 +31,7 @@ pub struct Confined {
     pub calls: bool,
 }
 
-/// A layer is there and could not be put on.
+/// The kernel has a layer that could not be applied.
 #[derive(Debug, Error)]
 pub enum ConfineError {
     #[error("a resource limit could not be set")]

@@ -29,9 +29,9 @@ pub(crate) enum Asked {
 struct Claim {
     opened: Opened,
     ends: Vec<MemberEnd>,
-    /// Of every member that is not empty.
+    /// The digest of every member that is not empty.
     digests: BTreeSet<[u8; 32]>,
-    /// Those that were not given before.
+    /// The members that were not given before.
     members: Vec<Member>,
 }
 
@@ -64,8 +64,8 @@ pub(crate) fn ask(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth:
 }
 
 /// Asks about a container that the gate itself found malformed, or could not unpack. It passes if one opener
-/// gets everything out of it, and no other anything else; of a zip, if there is besides no member that only a
-/// reader would find that goes by what stands in front of the data.
+/// gets everything out of it and no other opener gets anything else. A zip must also have no member that only
+/// readers find that go by the headers in front of the data.
 pub(crate) fn second_opinion(
     walk: &mut Walk<'_>,
     blob: &Blob,
@@ -81,7 +81,7 @@ pub(crate) fn second_opinion(
         whole.is_whole() && claims.iter().all(|claim| gives_no_more(claim, whole, format, &refusal))
     });
     let refusal = match refusal_of(&claims, claims.iter().any(Claim::is_whole)) {
-        // Says more than what the gate could not make sense of.
+        // It says more than that the gate could not read the container.
         Err(Stop::Refused(better)) if better.reason != Unscannable::Malformed => better,
         Err(Stop::Trouble(error)) => return Err(Stop::Trouble(error)),
         _ => refusal,
@@ -99,8 +99,8 @@ pub(crate) fn second_opinion(
 }
 
 /// Asks about a container that the gate walked, and in which only encrypted members are left. One opener must
-/// give everything with the uploader's password. That another one cannot counts for nothing here, and only
-/// here: the gate has seen that there is one container, and nothing beside it.
+/// give everything with the uploader's password. That another opener cannot is ignored, and only here: the
+/// gate has seen that there is one container and nothing beside it.
 pub(crate) fn open_with_password(
     walk: &mut Walk<'_>,
     blob: &Blob,
@@ -163,9 +163,9 @@ fn visit_all(walk: &mut Walk<'_>, claims: Vec<Claim>, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Damage counts only where no opener gets over it, nor the gate itself: who repairs gives what a recipient
-/// would get. Everything else counts, whatever another opener says: what this one could not give, its users
-/// may get.
+/// Damage counts only if neither an opener nor the gate gets everything in spite of it: an opener that
+/// repairs gives what a recipient would get. Everything else counts, whatever another opener says: users of
+/// the program may get what its opener could not give.
 fn refusal_of(claims: &[Claim], is_whole: bool) -> Walked {
     let any = |opened, end: Option<MemberEnd>| {
         claims.iter().any(|claim| claim.opened == opened || end.is_some_and(|end| claim.ends.contains(&end)))
@@ -221,7 +221,7 @@ impl<'w, 'a> Taking<'w, 'a> {
         Ok(())
     }
 
-    /// What is empty, or was given before, counts against no limit.
+    /// A member that is empty, or was given before, counts against no limit.
     fn end_member(&mut self, end: MemberEnd) -> Walked {
         let (writer, hasher) = self.current.take().ok_or_else(out_of_order)?;
         self.ends.push(end);

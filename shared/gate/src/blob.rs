@@ -46,8 +46,8 @@ pub enum PlaceIn {
     Scratch,
 }
 
-/// The file system failed, as opposed to the bytes being odd. Travels inside `io::Error` through the
-/// decompressors.
+/// A failure of the file system, as opposed to damaged bytes. Passes through the decompressors inside
+/// `io::Error`.
 #[derive(Debug, thiserror::Error)]
 #[error("stored bytes could not be read")]
 pub(crate) struct StorageTrouble(#[source] io::Error);
@@ -58,7 +58,7 @@ impl Blob {
         Self { store: Store::Memory(Arc::new(bytes)), offset: 0, size_bytes }
     }
 
-    /// The whole of a file, whatever its position. A small one is read into memory.
+    /// Returns the whole of a file, whatever its position. A small one is read into memory.
     pub fn from_file(file: File) -> io::Result<Self> {
         let size_bytes = file.metadata()?.len();
         let blob = Self { store: Store::File(Arc::new(file)), offset: 0, size_bytes };
@@ -69,7 +69,7 @@ impl Blob {
         Ok(Self { store: Store::Loaded(Arc::new(bytes)), ..blob })
     }
 
-    /// A part of a file. An error if the file ends before it does.
+    /// Returns a part of a file. Fails if the file ends before the part does.
     pub fn in_file(file: Arc<File>, offset: u64, size_bytes: u64) -> io::Result<Self> {
         let end = offset.checked_add(size_bytes);
         if end.is_none_or(|end| file.metadata().is_ok_and(|metadata| end > metadata.len())) {
@@ -82,7 +82,7 @@ impl Blob {
         self.size_bytes
     }
 
-    /// Where it is; `None` while it is in memory.
+    /// Returns where the bytes are; `None` while they are in memory alone.
     pub fn place(&self) -> Option<Place> {
         let place_in = match self.store {
             Store::Memory(_) => return None,
@@ -92,7 +92,7 @@ impl Blob {
         Some(Place { place_in, offset: self.offset, size_bytes: self.size_bytes })
     }
 
-    /// The same bytes, out of memory.
+    /// Returns the same bytes, moved to `scratch` if they are in memory alone.
     pub(crate) fn kept_in(self, scratch: &Scratch) -> io::Result<Self> {
         if !matches!(self.store, Store::Memory(_)) {
             return Ok(self);
@@ -102,7 +102,7 @@ impl Blob {
         Ok(Self::in_range(range, self.size_bytes))
     }
 
-    /// The bytes themselves, where nothing need be read for them.
+    /// Returns the bytes, if they are in memory.
     fn in_memory(&self) -> Option<&[u8]> {
         match &self.store {
             Store::Memory(bytes) | Store::Loaded(bytes) => {
@@ -117,7 +117,7 @@ impl Blob {
         Self { offset: range.start(), store: Store::Scratch(Arc::new(range)), size_bytes }
     }
 
-    /// `n_bytes` from `offset` on, cut at the blob's end.
+    /// Returns `n_bytes` from `offset` on, cut at the blob's end.
     pub(crate) fn slice(&self, offset: u64, n_bytes: u64) -> Self {
         let start = offset.min(self.size_bytes);
         let size_bytes = n_bytes.min(self.size_bytes - start);
@@ -128,7 +128,7 @@ impl Blob {
         self.slice(offset, u64::MAX)
     }
 
-    /// Up to `n_bytes` at `offset`; fewer only where the blob ends.
+    /// Reads up to `n_bytes` at `offset`; fewer only where the blob ends.
     pub(crate) fn bytes_at(&self, offset: u64, n_bytes: usize) -> io::Result<Vec<u8>> {
         let slice = self.slice(offset, to_u64(n_bytes));
         if let Some(bytes) = slice.in_memory() {
@@ -139,7 +139,7 @@ impl Blob {
         Ok(bytes)
     }
 
-    /// Up to `n_bytes` at `offset`, lent: from memory, or read into `buffer`.
+    /// Lends up to `n_bytes` at `offset`, from memory or from `buffer`, into which they are read.
     fn lent<'a>(&'a self, offset: u64, n_bytes: usize, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
         if let Some(bytes) = self.in_memory() {
             let start = to_usize(offset).min(bytes.len());
@@ -162,18 +162,18 @@ impl Blob {
         }
     }
 
-    /// Goes through the blob, [`SEARCH_WINDOW`] after [`SEARCH_WINDOW`].
+    /// Returns windows of [`SEARCH_WINDOW`] bytes, from `from` on, each with `n_more` bytes of the next one.
     pub(crate) fn windows(&self, from: u64, n_more: usize) -> Windows<'_> {
         Windows { blob: self, at: from, n_more, buffer: Vec::new() }
     }
 
-    /// A buffered reader from the start.
+    /// Returns a buffered reader from the start.
     pub fn reader(&self) -> BlobReader {
         BlobReader { blob: self.clone(), position: 0, buffer: Vec::new(), buffer_start: 0 }
     }
 }
 
-/// The windows of a blob.
+/// Iterates over the windows of a blob.
 #[derive(Debug)]
 pub(crate) struct Windows<'a> {
     blob: &'a Blob,
@@ -184,7 +184,7 @@ pub(crate) struct Windows<'a> {
 }
 
 impl Windows<'_> {
-    /// Where the next window starts, and its bytes; `None` at the end.
+    /// Returns where the next window starts, and its bytes; `None` at the end.
     pub(crate) fn next_window(&mut self) -> io::Result<Option<(u64, &[u8])>> {
         let at = self.at;
         if at >= self.blob.size_bytes {
@@ -196,8 +196,8 @@ impl Windows<'_> {
     }
 }
 
-/// Reads a [`Blob`], buffered. It knows how far it has really been read, which the decompressors' own buffers
-/// hide.
+/// Reads a [`Blob`], buffered. Its position is that of the last byte consumed, which the decompressors' own
+/// buffers hide.
 #[derive(Debug)]
 pub struct BlobReader {
     blob: Blob,
@@ -213,7 +213,7 @@ impl BlobReader {
         self.position
     }
 
-    /// Another reader of the same blob.
+    /// Returns another reader of the same blob, from its start.
     pub(crate) fn rewound(&self) -> Self {
         self.blob.reader()
     }
@@ -312,7 +312,7 @@ pub(crate) fn to_u64(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
-/// For offsets into memory: what does not fit is out of every slice's range.
+/// Converts an offset into memory. One that does not fit is out of every slice's range.
 pub(crate) fn to_usize(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }

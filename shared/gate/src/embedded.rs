@@ -35,12 +35,12 @@ const USTAR_AT: u64 = 257;
 const LHA_METHOD_AT: u64 = 2;
 const DESCRIPTOR_AT: u64 = 16 * 2048;
 
-/// Follows every plausible signature.
+/// Unpacks every container that begins at a plausible signature.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     walk_surveyed(walk, blob, Survey::of(blob)?, depth)
 }
 
-/// The same for a blob that has been surveyed.
+/// Does the same for a blob that has been surveyed.
 pub(crate) fn walk_surveyed(walk: &mut Walk<'_>, blob: &Blob, survey: Survey, depth: u32) -> Walked {
     if let Some(block_at) = survey.tar_block_at {
         tar::walk_blocks_without_magic(block_at, walk, blob, depth)?;
@@ -171,7 +171,7 @@ pub(crate) fn walk_armor(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked
     Ok(())
 }
 
-/// Unpacks whatever a reader of zips would find that goes by the headers in front of the data.
+/// Unpacks every member that a reader finds by the headers in front of the data.
 pub(crate) fn walk_zip_members(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let mut at = 0;
     while at < blob.size_bytes() {
@@ -192,7 +192,8 @@ pub(crate) fn walk_zip_members(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> 
     Ok(())
 }
 
-/// Decodes what decodes. Random bytes end after a few; whatever a tool would write to disk is looked at.
+/// Decodes a stream as far as it decodes, and looks at the result as tools write it to the disk. Random bytes
+/// end after a few.
 fn follow_stream(
     walk: &mut Walk<'_>,
     rest: &Blob,
@@ -213,8 +214,8 @@ fn follow_stream(
     Ok(reader.position())
 }
 
-/// Every zip reader looks for the end record near the end, whatever comes before it. Returns what is not part
-/// of the zip.
+/// Walks a zip whose end record is near the blob's end, where every reader looks for it. Returns what is not
+/// part of the zip.
 pub(crate) fn walk_zip_at_end(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Vec<Blob>> {
     let Some(ends_at) = zip_at_end(blob)? else { return Ok(vec![blob.clone()]) };
     let zip_and_before = blob.slice(0, ends_at);
@@ -243,8 +244,8 @@ fn zip_at_end(blob: &Blob) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
-/// Where the zip ends whose end record stands at `at`, if that points at a directory. Programs that read zips
-/// hold the signature alone.
+/// Returns where the zip ends whose end record stands at `at`, if that points at a directory. Programs that
+/// read zips hold the signature alone.
 fn zip_end(blob: &Blob, at: u64, record: &[u8]) -> io::Result<Option<u64>> {
     let begins = |n_bytes_before: u64, magic: &[u8]| match at.checked_sub(n_bytes_before) {
         Some(at) => blob.bytes_at(at, 4).map(|bytes| bytes == magic),

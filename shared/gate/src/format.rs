@@ -7,7 +7,7 @@ use crate::fields::Fields as _;
 use crate::opener::{Kind, Program};
 use crate::{http, lzop, mail, tar, warc};
 
-/// What a reader would take a blob for.
+/// The format that readers take a blob for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Format {
     Zip,
@@ -38,7 +38,7 @@ impl Format {
         !matches!(self, Self::Pdf | Self::Other)
     }
 
-    /// What the gate walks itself, so that openers need not do it again.
+    /// Returns the kind that the gate walks itself, so that openers need not do it again.
     pub(crate) fn kind(self) -> Option<Kind> {
         match self {
             Self::Zip => Some(Kind::Zip),
@@ -205,7 +205,7 @@ pub(crate) fn is_text(blob: &Blob) -> io::Result<bool> {
     Ok(is_utf8 && !head.iter().copied().any(is_control))
 }
 
-/// The same for text in any character set of single bytes.
+/// Returns whether the start of a blob is text in any character set of single bytes.
 pub(crate) fn has_no_controls(blob: &Blob) -> io::Result<bool> {
     Ok(!blob.bytes_at(0, HEAD_BYTES)?.into_iter().any(is_control))
 }
@@ -221,6 +221,22 @@ pub(crate) fn is_text_like_program(blob: &Blob) -> io::Result<bool> {
     let head = blob.bytes_at(0, HEADER_AT + 4)?;
     let is_program = head.len() == HEADER_AT + 4 && u64::from(head.u32_le(HEADER_AT)) < blob.size_bytes();
     Ok(head.starts_with(b"MZ") && !is_program && is_text(blob)?)
+}
+
+/// Returns whether a blob begins as the programs do that the engine may find broken: of Windows and DOS,
+/// ELF, Mach-O.
+pub(crate) fn begins_as_program(blob: &Blob) -> io::Result<bool> {
+    const STARTS: &[&[u8]] = &[
+        b"MZ",
+        b"ZM",
+        b"\x7fELF",
+        b"\xfe\xed\xfa",
+        b"\xce\xfa\xed\xfe",
+        b"\xcf\xfa\xed\xfe",
+        b"\xca\xfe\xba",
+    ];
+    let head = blob.bytes_at(0, 4)?;
+    Ok(STARTS.iter().any(|start| head.starts_with(start)))
 }
 
 pub(crate) fn is_bzip2(bytes: &[u8]) -> bool {
@@ -250,7 +266,8 @@ fn foreign(head: &[u8], blob: &Blob) -> io::Result<Option<Foreign>> {
     Ok(FOREIGN_TRAILERS.iter().find(|(magic, _)| trailer.starts_with(magic)).map(|(_, foreign)| *foreign))
 }
 
-/// `60 EA`, the size of the basic header, the header, its CRC-32. Two bytes alone would hit ordinary files.
+/// Recognises ARJ by `60 EA`, the size of the basic header, the header and its CRC-32. The two bytes alone
+/// occur in ordinary files.
 pub(crate) fn is_arj(bytes: &[u8]) -> bool {
     let n_header = usize::from(bytes.u16_le(2));
     let header = bytes.at(4, n_header);
@@ -260,15 +277,16 @@ pub(crate) fn is_arj(bytes: &[u8]) -> bool {
         && crc32fast::hash(header) == bytes.u32_le(4 + n_header)
 }
 
-/// What gzip(1) unpacks beside its own format: `1F 9E`, with a header like that of `1F 8B`, and pack's
-/// `1F 1E`, a size and the number of lengths of codes, 24 at most.
+/// Recognises what gzip(1) unpacks beside its own format: `1F 9E`, with a header like that of `1F 8B`, and
+/// pack's `1F 1E`, a size and the number of lengths of codes, 24 at most.
 fn is_old_gzip(head: &[u8]) -> bool {
     let is_old = head.starts_with(b"\x1f\x9e\x08") && head.u8_at(3) & 0xe0 == 0;
     let is_pack = head.starts_with(b"\x1f\x1e") && (1..=24).contains(&head.u8_at(6)) && head.len() > 8;
     is_old || is_pack
 }
 
-/// A master boot record: its signature, and four entries that are empty or sensible, one of them not empty.
+/// Recognises a master boot record by its signature and four entries that are empty or sensible, one of them
+/// not empty.
 fn is_partitioned(head: &[u8]) -> bool {
     let entries = [446, 462, 478, 494].map(|at| head.at(at, 16));
     let is_empty = |entry: &&[u8]| entry.iter().all(|byte| *byte == 0);
@@ -283,9 +301,9 @@ fn is_partitioned(head: &[u8]) -> bool {
         && !entries.iter().all(is_empty)
 }
 
-/// The parameters of a FAT volume, each in its range (Microsoft, "FAT: General Overview of On-Disk Format",
-/// boot sector). mtools reads volumes without the mark at the sector's end, or without a jump at its start,
-/// which 7-Zip does not.
+/// Recognises a FAT volume by its parameters, each in its range (Microsoft, "FAT: General Overview of On-Disk
+/// Format", boot sector). mtools reads volumes without the mark at the sector's end, or without a jump at its
+/// start, which 7-Zip does not.
 fn is_fat(head: &[u8]) -> bool {
     let (bytes_per_sector, sectors_per_cluster) = (head.u16_le(11), head.u8_at(13));
     let n_sectors = u32::from(head.u16_le(19)).max(head.u32_le(32));
@@ -360,8 +378,8 @@ pub(crate) fn is_rar(bytes: &[u8]) -> bool {
     bytes.starts_with(RAR) && (version_4 || version_5)
 }
 
-/// How much of a cabinet its own header says it is; `None` when the header is not one. As cabextract has it,
-/// to which it does not matter what stands where zeros should, and which version it is.
+/// Returns the size of a cabinet by its header; `None` if the header is none. As cabextract, it accepts any
+/// version, and anything in the place of reserved zeros.
 pub(crate) fn cabinet_size(bytes: &[u8]) -> Option<u64> {
     const HEADER_BYTES: u32 = 36;
     let (size, files_at) = (bytes.u32_le(8), bytes.u32_le(16));

@@ -76,7 +76,7 @@ pub use opener::{Kind, MemberEnd, MemberSink, Opened, Opener, Program};
 pub use refusal::Refusal;
 
 use scratch::Scratch;
-use walk::{Stop, Walk};
+use walk::{Given, Stop, Walk};
 
 /// What the engine is allowed to unpack; the gate refuses what would go beyond.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -104,8 +104,9 @@ pub struct Inspection {
     pub refusal: Option<Refusal>,
     /// Members that the engine must be given by themselves: without them its answer covers only a part.
     pub handed: Vec<Blob>,
-    /// The file is a text that begins with `MZ`, as programs for Windows do. The engine reports a broken
-    /// program, so it is also given the file as text: nothing hides behind that finding.
+    /// The file is a text that begins with `MZ`, as programs for Windows do, or has such a member. The engine
+    /// reports a broken program, so it is also given that text as text, and every other member by itself:
+    /// nothing hides behind that finding about the whole.
     pub is_text_like_program: bool,
     /// How what is encrypted was decrypted.
     pub decryption: Decryption,
@@ -132,10 +133,22 @@ impl Gate {
                 opener.use_password(password.clone());
             }
         }
-        let mut walk = Walk::new(self, Scratch::new(scratch), openers);
-        walk.password = password;
+        let mut walk = Walk::new(self, Scratch::new(scratch.try_clone()?), openers);
+        walk.password.clone_from(&password);
         let is_text_like_program = format::is_text_like_program(&blob)?;
-        let looked = walk.look(&blob, 0);
+        let mut looked = walk.look(&blob, 0);
+        // Such a finding about a member could be about any other member as well, so each is scanned by
+        // itself.
+        let has_text_like_program =
+            looked.is_ok() && walk.n_texts_like_programs > 0 && !format::begins_as_program(&blob)?;
+        if has_text_like_program {
+            let openers = std::mem::take(&mut walk.openers);
+            drop(walk);
+            walk = Walk::new(self, Scratch::new(scratch), openers);
+            walk.password = password;
+            walk.given = Given::Every;
+            looked = walk.look(&blob, 0);
+        }
         if is_text_like_program {
             walk.give_as_text(&blob)?;
         }
@@ -147,6 +160,7 @@ impl Gate {
         // A partial decryption does not count.
         let is_whole = refusal.is_none() && !walk.has_left_encrypted;
         let decryption = if is_whole { walk.decryption } else { Decryption::None };
+        let is_text_like_program = is_text_like_program || has_text_like_program;
         Ok(Inspection { refusal, handed: walk.into_handed(), is_text_like_program, decryption })
     }
 }

@@ -53,11 +53,11 @@ pub(crate) struct Spans {
     blob: Blob,
     known: HashSet<Span>,
     ordered: Vec<Span>,
-    /// Where bodies stand that are as they are, by readers that mind no MIME.
+    /// Where bodies stand that are not encoded, to readers that ignore MIME.
     plain: BTreeSet<(u64, u64)>,
     takes_plain: bool,
     n_most: u64,
-    /// How the text is being read.
+    /// How the lines are being read.
     breaks: Breaks,
 }
 
@@ -67,7 +67,7 @@ impl Spans {
         Self { blob: blob.clone(), known, ordered, plain, takes_plain: true, n_most, breaks: Breaks::Any }
     }
 
-    /// Where each is.
+    /// Returns where each is.
     #[cfg(test)]
     pub(crate) fn places(&self) -> impl Iterator<Item = (u64, u64)> {
         self.ordered.iter().map(|span| (span.start, span.end))
@@ -116,7 +116,7 @@ impl Spans {
         self.expect_few()
     }
 
-    /// For another reading of the same text.
+    /// Returns an empty collection for another reading of the same text.
     fn emptied(&self) -> Self {
         Self { takes_plain: self.takes_plain, breaks: self.breaks, ..Self::new(&self.blob, self.n_most) }
     }
@@ -142,7 +142,7 @@ impl Spans {
         Ok(())
     }
 
-    /// Without white space around it, so that what is found in several ways is decoded once.
+    /// Returns a range without white space around it, so that what is found in several ways is decoded once.
     fn trimmed(&self, start: u64, end: u64) -> Walked<(u64, u64)> {
         const MOST: usize = 64;
         let n_bytes = end.saturating_sub(start);
@@ -180,7 +180,7 @@ pub(crate) fn is_header(head: &[u8]) -> bool {
     has_field
 }
 
-/// Hands over whatever some reader decodes in a blob that is no container, or may be another besides.
+/// Hands over everything that some reader decodes in a blob that is no container, or also something else.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32) -> Walked {
     charset::walk_wide_text(walk, blob, depth)?;
     let mut spans = Spans::new(blob, walk.gate.limits.max_members);
@@ -222,8 +222,8 @@ fn hand_plain_body(walk: &mut Walk<'_>, body: &Blob, depth: u32) -> Walked {
 /// How much of a text is read in one way before it is read in the other: it stays in the processor's cache.
 const STEP: u64 = 256 * 1024;
 
-/// Finds all, in each way to read the lines that makes a difference: where a CR stands alone, it breaks a
-/// line to some readers.
+/// Finds everything, with each way to split lines that makes a difference: to some readers, a CR alone breaks
+/// a line.
 fn find(blob: &Blob, survey: &Survey, spans: Spans) -> Walked<Spans> {
     let none = spans.emptied();
     let mut any = Finder::new(blob, survey, Breaks::Any, spans)?;

@@ -7,12 +7,11 @@ use domain::password::Password;
 
 use crate::blob::Blob;
 
-/// A program that recipients open archives with, as a library. What it finds in a file, a recipient gets out
-/// of it.
+/// A program that recipients open archives with, as a library: recipients get the members that it finds.
 pub trait Opener: Debug + Send {
     fn program(&self) -> Program;
 
-    /// Its name and version, as evidence.
+    /// Returns its name and version, for the evidence.
     fn name(&self) -> &str;
 
     /// Opens `blob` in every way that the program has, but for the one that the gate has `walked` strictly
@@ -23,7 +22,8 @@ pub trait Opener: Debug + Send {
     /// returns does not count.
     fn open(&mut self, blob: &Blob, walked: Option<Kind>, sink: &mut dyn MemberSink) -> Opened;
 
-    /// From now on, what is encrypted is opened with this password, if the program can.
+    /// Sets the password for encrypted archives that are opened from now on, if the program supports
+    /// passwords.
     fn use_password(&mut self, _password: Password) {}
 
     /// Returns whether what was opened last needed the password.
@@ -43,7 +43,7 @@ pub enum Program {
 pub trait MemberSink {
     fn begin(&mut self) -> ControlFlow<()>;
 
-    /// More bytes of the member that has begun.
+    /// Takes more bytes of the member that has begun.
     fn write(&mut self, bytes: &[u8]) -> ControlFlow<()>;
 
     fn end(&mut self, end: MemberEnd) -> ControlFlow<()>;
@@ -67,7 +67,7 @@ pub enum MemberEnd {
 /// What a program makes of a file as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Opened {
-    /// No archive, to this program.
+    /// Not an archive to this program.
     NotMine,
     /// An archive; its members say how they ended.
     Whole,
@@ -102,8 +102,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Returns whether 7-Zip does not know it. To 7-Zip it is other data, and what it finds in there, where
-    /// data is stored as it is, may well be damaged.
+    /// Returns whether 7-Zip does not know the kind. 7-Zip searches it like other data, and an archive that
+    /// it finds in stored data may well be damaged.
     pub fn is_unknown_to_seven_zip(self) -> bool {
         matches!(self, Self::Http | Self::Lzop | Self::Warc)
     }

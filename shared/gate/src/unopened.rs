@@ -1,8 +1,8 @@
 //! Refuses archives that none of the openers opens, though other programs do: they are recognised by their
 //! structure.
 //!
-//! unar reads the Macintosh's, the Amiga's and CP/M's, hfsutils classic HFS. All but HFS begin where the blob
-//! does. A text that begins with a signature is none.
+//! unar reads archives of the Macintosh, the Amiga and CP/M, hfsutils classic HFS. All but HFS begin where
+//! the blob does. A text that begins with a signature is no archive.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::fields::Fields as _;
 use crate::format::is_text;
 use crate::walk::{Walked, refuse};
 
-/// Signatures of which no more than the bytes is asked.
+/// Signatures that are recognised by their bytes alone.
 const SIGNATURES: &[(&[u8], &str)] = &[
     (b"LZX", "LZX of the Amiga"),
     (b"PP20", "PowerPacker"),
@@ -26,7 +26,7 @@ const SIGNATURES: &[(&[u8], &str)] = &[
 
 const HEAD_BYTES: usize = 2048;
 
-/// Refuses what only other programs open.
+/// Refuses an archive that only other programs open.
 pub(crate) fn refuse_unopened(blob: &Blob) -> Walked {
     let head = blob.bytes_at(0, HEAD_BYTES)?;
     match recognised(&head, blob)? {
@@ -35,7 +35,7 @@ pub(crate) fn refuse_unopened(blob: &Blob) -> Walked {
     }
 }
 
-/// Refuses what 7-Zip alone opens and recognises; for a gate without it.
+/// Refuses an archive that only 7-Zip opens and recognises, for a gate without 7-Zip.
 pub(crate) fn refuse_without_seven_zip(blob: &Blob) -> Walked {
     let head = blob.bytes_at(0, HEAD_BYTES)?;
     if is_intel_hex(&head) {

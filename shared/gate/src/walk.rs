@@ -1,13 +1,13 @@
 //! Walks through a file: every container and every member, within one budget.
 
 mod limits;
+mod visit;
 
 use std::collections::HashSet;
-use std::io::{self, BufRead as _, Read};
+use std::io::{self, Read};
 
 use domain::password::Password;
 use domain::verdict::{Decryption, Unscannable};
-use sha2::{Digest as _, Sha256};
 
 use crate::Gate;
 use crate::blob::{Blob, BlobWriter, StorageTrouble, to_u64};
@@ -17,22 +17,22 @@ use crate::scratch::Scratch;
 
 pub(crate) use limits::Counted;
 use limits::Work;
+use visit::digest;
 
 /// Why a walk ends before its end.
 #[derive(Debug)]
 pub(crate) enum Stop {
     Refused(Refusal),
-    /// The same where programs are known to differ that are no opener: what openers agree on does not count.
+    /// A refusal that openers cannot overrule, because other programs are known to differ.
     Disputed(Refusal),
-    /// It is sound, but for members that are encrypted, and there is a password, which the openers know how
-    /// to use.
+    /// The container is sound except for encrypted members, and there is a password for the openers to try.
     Locked(Refusal),
     /// The file system failed. Says nothing about the bytes.
     Trouble(io::Error),
 }
 
 impl Stop {
-    /// The same where no password is tried.
+    /// Turns [`Stop::Locked`] into a refusal, where no password is tried.
     pub(crate) fn without_password(self) -> Self {
         match self {
             Self::Locked(refusal) => Self::Refused(refusal),
@@ -55,13 +55,13 @@ pub(crate) fn disputed<T>(seen: &'static str) -> Walked<T> {
     Err(Stop::Disputed(Refusal { reason: Unscannable::Malformed, seen: seen.into() }))
 }
 
-/// Refuses what is encrypted, unless there is a password to try on the whole of it.
+/// Refuses an encrypted container, unless there is a password to try on it.
 pub(crate) fn locked<T>(walk: &Walk<'_>, seen: &'static str) -> Walked<T> {
     let refusal = Refusal { reason: Unscannable::Encrypted, seen: seen.into() };
     Err(if walk.password.is_some() { Stop::Locked(refusal) } else { Stop::Refused(refusal) })
 }
 
-/// For direct reads of a blob: every failure is the file system's.
+/// Direct reads of a blob fail only if the file system does.
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
         Self::Trouble(error)
@@ -71,17 +71,26 @@ impl From<io::Error> for Stop {
 /// Whether the engine finds a container's members by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Reach {
-    /// It does: the container is of the plain form that it reads.
+    /// The engine finds them: the container has the plain form that it reads.
     Followed,
-    /// It may not: each member is given to it as a stream of its own.
+    /// The engine may not find them: it is given each member as a stream of its own.
     Handed,
+}
+
+/// Which members the engine is given by themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Given {
+    /// Those that it does not find by itself.
+    Needed,
+    Every,
 }
 
 /// What becomes of a member whose decompressor reports damage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Damage {
     Refused,
-    /// What came out before the damage counts: tools extract it too. For finds in the middle of other data.
+    /// The bytes before the damage are judged, because tools extract them. For containers in the middle of
+    /// other data.
     CutOff,
 }
 
@@ -90,21 +99,25 @@ pub(crate) struct Walk<'a> {
     scratch: Scratch,
     pub(crate) counted: Counted,
     work: Work,
-    /// What is looked at was found by so little that it may be no member: such are not searched for within
-    /// it.
+    /// The member was found by so little evidence that it may be none. No others like it are searched for
+    /// within it.
     pub(crate) is_in_doubtful_member: bool,
-    /// How deep the body of a message without MIME is that is looked at: others in it are found already.
+    /// The depth of the body of a message without MIME that is being looked at: bodies in it were found
+    /// already.
     pub(crate) plain_body_depth: Option<u32>,
-    /// What is looked at next is a body in chunks, as it was sent.
+    /// The blob to look at next is a body in chunks, as it was sent.
     pub(crate) is_in_chunks: bool,
     /// Most members are small: clearing a buffer for each would cost more than filling it.
     copy_buffer: Vec<u8>,
+    /// Members that the engine finds by itself and takes for broken programs, though they are texts.
+    pub(crate) n_texts_like_programs: u64,
+    pub(crate) given: Given,
     handed: Vec<Blob>,
-    /// The same bytes need not be given twice: a document with a thousand formulas has a thousand equal
-    /// streams that say "formula".
+    /// Digests of what the engine is given, so that it is given equal members once: a document with a
+    /// thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
     pub(crate) openers: Vec<Box<dyn Opener>>,
-    /// Of whatever is encrypted, as its uploader says.
+    /// The uploader's password for what is encrypted.
     pub(crate) password: Option<Password>,
     /// How what is encrypted was decrypted so far.
     pub(crate) decryption: Decryption,
@@ -126,6 +139,8 @@ impl<'a> Walk<'a> {
             plain_body_depth: None,
             is_in_chunks: false,
             copy_buffer: Vec::new(),
+            n_texts_like_programs: 0,
+            given: Given::Needed,
             handed: Vec::new(),
             handed_digests: HashSet::new(),
             openers,
@@ -135,8 +150,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The passwords that a reader may have for a document: the uploader's, and those of `known` that
-    /// programs try by themselves.
+    /// Returns the passwords to try on a document: the uploader's, and those of `known`, which programs try
+    /// by themselves.
     pub(crate) fn passwords<'p>(&'p self, known: &'p [&'p str]) -> impl Iterator<Item = &'p str> {
         self.password.iter().map(Password::exposed).chain(known.iter().copied())
     }
@@ -152,23 +167,23 @@ impl<'a> Walk<'a> {
         self.visit(writer.finish(), depth, reach)
     }
 
-    /// The same for a member that is stored as it is: nothing is copied.
+    /// Does the same for a stored member, without copying it.
     pub(crate) fn stored_member(&mut self, blob: Blob, depth: u32, reach: Reach) -> Walked {
         self.count_member()?;
         self.count_bytes(blob.size_bytes(), blob.size_bytes())?;
         self.visit(blob, depth, reach)
     }
 
-    /// Unpacks what one reader makes of some bytes that others may read differently. What is empty or known
-    /// counts against no limit.
+    /// Unpacks one reader's reading of bytes that others may read differently. Empty and known results count
+    /// against no limit.
     pub(crate) fn reading(&mut self, source: &mut dyn Read, depth: u32) -> Walked<Blob> {
         let mut writer = self.new_member()?;
         self.fill(&mut writer, source, Damage::Refused)?;
         self.visit_reading(writer.finish(), depth)
     }
 
-    /// The same for what may be damaged: whole, or else as far as it goes. `source` begins anew each time.
-    /// Returns whether it was whole.
+    /// Does the same for data that may be damaged, up to the damage. `source` is called for each attempt.
+    /// Returns whether the data was whole.
     pub(crate) fn reading_cut_off<R: Read>(
         &mut self,
         source: impl Fn() -> io::Result<R>,
@@ -184,15 +199,15 @@ impl<'a> Walk<'a> {
         Ok((blob, is_whole))
     }
 
-    /// The same for what is stored as it is.
+    /// Does the same for stored data.
     pub(crate) fn reading_of(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
         self.count_member()?;
         self.count_bytes(blob.size_bytes(), blob.size_bytes())?;
         self.visit_reading(blob, depth)
     }
 
-    /// The same for a body whose chunks are joined already: what is damaged in it for openers was looked into
-    /// undamaged.
+    /// Does the same for a body in chunks that was looked into with its chunks joined: damage that openers
+    /// find in it does not count.
     pub(crate) fn reading_of_chunks(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
         self.is_in_chunks = true;
         let read = self.reading_of(blob, depth);
@@ -200,7 +215,7 @@ impl<'a> Walk<'a> {
         read
     }
 
-    /// The same for what is unpacked and counted already.
+    /// Does the same for a member that is unpacked and counted already.
     pub(crate) fn visit_reading(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
         let digest = digest(&blob)?;
         if blob.size_bytes() == 0 || self.knows(&digest) {
@@ -211,9 +226,8 @@ impl<'a> Walk<'a> {
         Ok(blob)
     }
 
-    /// The same for what nothing but its letters says to be data: source code and office documents are full
-    /// of pieces of files. Nothing is refused for such a piece; the engine is given what cannot be looked
-    /// into.
+    /// Does the same for text that only looks like encoded data: source code and office documents are full of
+    /// pieces of files. Nothing is refused for such a piece; the engine is given what cannot be looked into.
     pub(crate) fn reading_of_guess(&mut self, source: &mut dyn Read, depth: u32) -> Walked<Blob> {
         let mut writer = self.new_member()?;
         self.fill(&mut writer, source, Damage::Refused)?;
@@ -239,12 +253,12 @@ impl<'a> Walk<'a> {
         Ok(self.writer())
     }
 
-    /// For what may turn out not to be a member.
+    /// Returns a writer for data that may turn out not to be a member.
     pub(crate) fn writer(&self) -> BlobWriter {
         BlobWriter::new(&self.scratch)
     }
 
-    /// The same bytes, out of memory.
+    /// Returns the same bytes, moved to the scratch file if they are in memory.
     pub(crate) fn kept(&self, blob: Blob) -> io::Result<Blob> {
         blob.kept_in(&self.scratch)
     }
@@ -266,8 +280,8 @@ impl<'a> Walk<'a> {
         damage: Damage,
     ) -> Walked {
         loop {
-            // A decompressor that reports damage drops what it wrote into the buffer until then. Tools that
-            // do not care keep it.
+            // A decompressor that reports damage drops what it wrote into the buffer before. Tools that
+            // ignore damage keep it.
             let n_wanted = match damage {
                 Damage::Refused => COPY_BYTES,
                 Damage::CutOff if writer.size_bytes() < BYTE_BY_BYTE => 1,
@@ -286,7 +300,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The same for what may be damaged: quickly, but `false` and nothing counted if it is.
+    /// Unpacks data that may be damaged with large buffers. Returns `false`, and counts nothing, if it is
+    /// damaged.
     pub(crate) fn fill_whole(&mut self, writer: &mut BlobWriter, source: &mut dyn Read) -> Walked<bool> {
         let n_bytes = self.counted.n_bytes;
         match self.fill(writer, source, Damage::Refused) {
@@ -297,84 +312,6 @@ impl<'a> Walk<'a> {
             }
             Err(stop) => Err(stop),
         }
-    }
-
-    /// Looks into a member that is unpacked, and gives it to the engine where that is needed.
-    pub(crate) fn visit(&mut self, blob: Blob, depth: u32, reach: Reach) -> Walked {
-        match reach {
-            Reach::Followed => self.look(&blob, depth + 1),
-            Reach::Handed if blob.size_bytes() == 0 => Ok(()),
-            Reach::Handed => {
-                let digest = digest(&blob)?;
-                self.visit_digested(blob, digest, depth)
-            }
-        }
-    }
-
-    /// The same for a member whose digest is known, and which the engine is given in any case: once, and
-    /// looked into once.
-    pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
-        if !self.handed_digests.insert(digest) {
-            return Ok(());
-        }
-        if let Err(stop) = self.look(&blob, depth + 1) {
-            // If it is found again, it must not count as one that passed.
-            self.handed_digests.remove(&digest);
-            return Err(stop);
-        }
-        self.give(blob)
-    }
-
-    /// Gives the engine what is not looked into, or not to its end.
-    pub(crate) fn give(&mut self, blob: Blob) -> Walked {
-        self.handed.push(blob.kept_in(&self.scratch)?);
-        Ok(())
-    }
-
-    /// Gives the engine a text so that it takes it for nothing else, whatever it begins with: behind a line
-    /// break.
-    pub(crate) fn give_as_text(&mut self, text: &Blob) -> io::Result<()> {
-        let (mut writer, mut reader) = (self.writer(), text.reader());
-        writer.write(b"\n")?;
-        loop {
-            let bytes = reader.fill_buf()?;
-            let n_bytes = bytes.len();
-            if n_bytes == 0 {
-                break;
-            }
-            writer.write(bytes)?;
-            reader.consume(n_bytes);
-        }
-        self.handed.push(writer.finish().kept_in(&self.scratch)?);
-        Ok(())
-    }
-
-    /// [`Walk::give`] for what may be known.
-    pub(crate) fn give_once(&mut self, blob: Blob) -> Walked {
-        if blob.size_bytes() == 0 || self.knows(&digest(&blob)?) { Ok(()) } else { self.give(blob) }
-    }
-
-    /// Returns whether the engine is given these bytes already.
-    pub(crate) fn knows(&self, digest: &[u8; 32]) -> bool {
-        self.handed_digests.contains(digest)
-    }
-
-    pub(crate) fn n_handed(&self) -> usize {
-        self.handed.len()
-    }
-}
-
-/// SHA-256: an attacker cannot make other bytes that pass for bytes that were given already.
-fn digest(blob: &Blob) -> io::Result<[u8; 32]> {
-    let (mut hasher, mut reader) = (Sha256::new(), blob.reader());
-    loop {
-        let bytes = reader.fill_buf()?;
-        if bytes.is_empty() {
-            return Ok(hasher.finalize().into());
-        }
-        hasher.update(bytes);
-        let n_bytes = bytes.len();
-        reader.consume(n_bytes);
     }
 }
 

@@ -7,6 +7,7 @@ use domain::verdict::Unscannable;
 use flate2::{Compression, write::GzEncoder};
 use gate::{Blob, Inspection, Limits};
 
+use crate::zip_builder::{Archive, Member};
 use crate::{USUAL_LIMITS, gate, inspect_bytes};
 
 const MIB: usize = 1024 * 1024;
@@ -131,4 +132,20 @@ fn a_text_like_a_program_is_handed_as_text() {
     for other in [program, b"MZ\0".to_vec(), b"MA,PK".to_vec()] {
         assert!(!inspect(&other, Limits { max_member_bytes: 1 << 30, ..limits }).is_text_like_program);
     }
+}
+
+#[test]
+fn a_member_like_a_program_is_handed_as_text_and_all_others_as_they_are() {
+    let (text, program) = (b"MZ,PK,BZ\n".as_slice(), b"MZ\0\x01 a broken program".as_slice());
+    let inner =
+        Archive::of(&[Member::stored("a.txt", text), Member::stored("inner", b"innermost")], b"").bytes();
+    let members = [("a.zip", inner.as_slice()), ("b.exe", program), ("c.txt", b"c"), ("d.txt", b"c")];
+    let members = members.map(|(name, data)| Member::stored(name, data));
+    let inspection = inspect(&Archive::of(&members, b"").bytes(), USUAL_LIMITS);
+    assert!(inspection.is_text_like_program && inspection.refusal.is_none());
+    let handed = inspection.handed.iter().map(content).collect::<Vec<_>>();
+    assert_eq!(handed, [&[b"\n", text].concat()[..], b"innermost", program, b"c"]);
+    // Without the text, the engine finds all of it by itself.
+    let inspection = inspect(&Archive::of(&members[1..], b"").bytes(), USUAL_LIMITS);
+    assert!(!inspection.is_text_like_program && inspection.handed.is_empty());
 }

@@ -50,12 +50,12 @@ pub struct Inspector {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WorkerProgram {
     pub path: PathBuf,
-    /// In front of the worker's own.
+    /// Arguments in front of the worker's own.
     pub arguments: Vec<OsString>,
 }
 
 impl Default for WorkerProgram {
-    /// The file that this process runs, also when another has taken its place since.
+    /// Returns the executable of this process, even if its path holds another file by now.
     fn default() -> Self {
         Self { path: "/proc/self/exe".into(), arguments: vec![] }
     }
@@ -98,7 +98,8 @@ impl InspectorError {
 }
 
 impl Inspector {
-    /// For workers that run `program`. Runs one to see that they start, and which openers they have.
+    /// Returns an inspector whose workers run `program`. Runs one to check that it starts, and to list its
+    /// openers.
     pub async fn start(program: WorkerProgram, scratch_directory: PathBuf) -> Result<Self, InspectorError> {
         let openers = process::openers(&program).await.map_err(InspectorError::Spawn)?;
         Ok(Self { program, openers, scratch_directory, ready: Mutex::default() })
@@ -113,9 +114,9 @@ impl Inspector {
     /// Inspects `file` from its start, for at most `cpu_limit` of processor time; what is encrypted, with
     /// `password`. Dropping the future kills the process that reads it.
     ///
-    /// An error is no verdict; what the file did to the worker is: [`Unscannable::ScanTimeout`] beyond the
-    /// limit, [`Unscannable::ExpandsTooMuch`] beyond the room for members, [`Unscannable::InspectionFailed`]
-    /// for any other end.
+    /// An error is no verdict. What the file did to the worker is a refusal: [`Unscannable::ScanTimeout`]
+    /// beyond the limit, [`Unscannable::ExpandsTooMuch`] beyond the room for members,
+    /// [`Unscannable::InspectionFailed`] for any other end.
     pub async fn inspect(
         &self,
         gate: &Gate,
@@ -181,7 +182,7 @@ impl Inspector {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A worker that has its job: one that waits, or a new one if that has died while it waited.
+    /// Gives the job to a worker that waits, or to a new one if that has died.
     async fn worker_with(
         &self,
         job: &Job,
@@ -207,8 +208,8 @@ fn read_only(file: &File) -> io::Result<File> {
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-/// What the end of a worker says about its file; `None` when it says nothing: another process killed it, or
-/// it could not begin.
+/// Returns what the end of a worker says about its file; `None` if another process killed the worker, or it
+/// could not begin.
 fn refusal_of(status: std::process::ExitStatus) -> Option<Refusal> {
     use std::os::unix::process::ExitStatusExt as _;
     let (reason, seen) = match (status.signal().and_then(Signal::from_named_raw), status.code()) {

@@ -14,14 +14,14 @@ use tokio::process::{Child, Command};
 use crate::protocol::{self, Answer, End, Job};
 use crate::{InspectorError, WorkerProgram, descriptors, worker};
 
-/// Dropping it kills the process, and with it the copy that is at work.
+/// A worker's process. Dropping it kills the process and its copy.
 #[derive(Debug)]
 pub(crate) struct Worker {
     child: Child,
     control: UnixStream,
 }
 
-/// A job that was given. The sockets are its copy's alone: what another one wrote cannot be in them.
+/// A job that was given. Only its copy has the sockets: nothing that another copy wrote can be in them.
 #[derive(Debug)]
 pub(crate) struct Given {
     answers: UnixStream,
@@ -33,7 +33,7 @@ pub(crate) struct Given {
 pub(crate) enum Ended {
     /// With what the worker itself spent on it.
     Answered(Answer, Duration),
-    /// Without a whole answer; `said` is the end of what it wrote to stderr.
+    /// Without a complete answer; `said` is what it wrote to stderr.
     Failed { status: ExitStatus, said: String },
 }
 
@@ -41,7 +41,7 @@ const MAX_SAID: u64 = 4096;
 /// A copy that has answered ends immediately. A compromised one may not.
 const TIME_TO_END: Duration = Duration::from_secs(2);
 
-/// The openers that a worker has, by name and version.
+/// Returns the openers that a worker has, by name and version.
 pub(crate) async fn openers(program: &WorkerProgram) -> io::Result<Vec<String>> {
     let output = command(program).arg(worker::OPENERS).stdin(Stdio::null()).output().await?;
     if !output.status.success() {
@@ -81,7 +81,7 @@ impl Worker {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Gives it a job. The files are copies of the descriptors: the same open files.
+    /// Gives the worker a job. It gets copies of the descriptors: the same open files.
     pub(crate) async fn give(&mut self, job: &Job, file: &File, scratch: &File) -> io::Result<Given> {
         let (mut answers, their_answers) = socket_pair()?;
         let (said, their_stderr) = socket_pair()?;
@@ -94,7 +94,7 @@ impl Worker {
     /// Waits for the answer, or for the end without one. The copy has ended afterwards; the worker is
     /// returned if it is ready for another job.
     pub(crate) async fn answer(mut self, mut given: Given) -> Result<(Ended, Option<Self>), InspectorError> {
-        // Half an answer is none.
+        // An incomplete answer does not count.
         if let Ok(answer) = protocol::read_async(&mut given.answers).await {
             let end = tokio::time::timeout(TIME_TO_END, self.end()).await;
             return Ok(match end {
@@ -116,7 +116,7 @@ impl Worker {
     }
 }
 
-/// Ours, and one for a process that waits.
+/// Returns a socket for this process, and the other end for a process that blocks on it.
 fn socket_pair() -> io::Result<(UnixStream, std::os::unix::net::UnixStream)> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// What is to be done with the files that come with it.
+/// The job for the files that come with it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) gate: Gate,
@@ -18,7 +18,7 @@ pub(crate) struct Job {
     pub(crate) password: Option<String>,
 }
 
-/// What a copy says, which has read hostile bytes.
+/// The answer of a copy, which has read hostile bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Inspected {
@@ -32,10 +32,10 @@ pub(crate) enum Answer {
     Storage { message: String, is_full: bool },
 }
 
-/// What a worker says once its copy has ended.
+/// The worker's message once its copy has ended.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct End {
-    /// As of waitpid(2).
+    /// The status of waitpid(2).
     pub(crate) status: i32,
     /// What the worker itself spent on this job.
     pub(crate) cpu_time: Duration,

@@ -22,16 +22,16 @@ use crate::protocol::{self, Answer, End, Job};
 pub(crate) const WORD: &str = "gate-worker";
 /// The second argument, for one that only says which openers it has.
 pub(crate) const OPENERS: &str = "openers";
-/// How a worker and its copies show in a list of processes: by their arguments, and a copy by its name as
-/// well.
+/// The name of workers and their copies in a list of processes: among the arguments, and for a copy the
+/// process name as well.
 pub(crate) const NAME: &str = "airlock-gate";
 const COPY_NAME: &CStr = c"airlock-inspect";
 /// The exit code of a Rust program that panicked.
 pub(crate) const PANICKED: i32 = 101;
-/// The exit code of one that could not begin.
+/// The exit code of a worker that could not start.
 const NOT_BEGUN: i32 = 2;
 
-/// Beside what the largest decompressors and a parsed mail of the largest size need.
+/// More than the largest decompressors and a parsed mail of the largest size need.
 const MEMORY_BYTES: u64 = 1 << 30;
 /// Parsers that recurse go as deep as a file says. A gigabyte is enough for the deepest mail of 64 MiB; what
 /// is not touched costs nothing.
@@ -90,7 +90,7 @@ fn serve(openers: Vec<Box<dyn Opener>>) -> io::Result<()> {
     Ok(())
 }
 
-/// Does one job, in a process that ends with it. Only here is it read: it may hold a password.
+/// Does one job, in a process that ends with it. The job is read only here, because it may hold a password.
 fn inspect(
     file: OwnedFd,
     scratch: OwnedFd,
@@ -108,7 +108,7 @@ fn inspect(
     confine::limit_resources(ResourceLimits {
         cpu: cpu_limit,
         memory_bytes: MEMORY_BYTES + u64::try_from(STACK_BYTES).unwrap_or(u64::MAX),
-        // What is given back is written again: twice as much as all members may have.
+        // Freed ranges are written again: twice as much as all members may have.
         file_bytes: gate.limits.max_total_bytes.saturating_mul(2),
     })
     .map_err(io::Error::other)?;
@@ -131,7 +131,8 @@ fn answer(
     let inspected = gate.inspect(&file.into(), scratch.into(), openers, password);
     let answer = match &inspected {
         Ok(Inspection { refusal, handed, is_text_like_program, decryption }) => {
-            // The gate keeps all of them in one of the files. One that is not would be missing from the scan.
+            // The gate keeps every member in one of the files. One in memory alone would be missing from the
+            // scan.
             let places = handed.iter().map(gate::Blob::place).collect::<Option<Vec<_>>>();
             let handed = places.ok_or_else(|| io::Error::other("a member is in memory"))?;
             Answer::Inspected {
@@ -152,7 +153,7 @@ fn answer(
     std::process::exit(0)
 }
 
-/// Of this process, so far.
+/// Returns the processor time of this process so far.
 fn cpu_time() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::try_from(spent).unwrap_or_default()

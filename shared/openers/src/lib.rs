@@ -21,7 +21,7 @@ const SEVEN_ZIP: [&str; 4] =
 /// A name that the system's loader finds.
 const LIBARCHIVE: [&str; 1] = ["libarchive.so.13"];
 
-/// An opener is installed, and cannot be used.
+/// An installed opener cannot be used.
 #[derive(Debug, Error)]
 pub enum OpenerError {
     #[error("7-Zip cannot be used")]
@@ -30,9 +30,9 @@ pub enum OpenerError {
     Libarchive(#[from] LibarchiveError),
 }
 
-/// Loads those that are installed, while files can still be opened. One that is there and cannot be used is
-/// an error: what only it opens would pass unseen. One that is missing is not: the gate refuses what only
-/// that one opens.
+/// Loads the installed openers, while files can still be opened. Fails if an installed one cannot be used:
+/// what only that one opens would pass unseen. A missing one is no error: the gate refuses what only that one
+/// opens.
 pub fn installed() -> Result<Vec<Box<dyn Opener>>, OpenerError> {
     let seven_zip = SevenZip::load(&SEVEN_ZIP.map(Path::new))?;
     let libarchive = Libarchive::load(&LIBARCHIVE.map(Path::new))?;

@@ -45,8 +45,8 @@ pub struct Libarchive {
 }
 
 impl Libarchive {
-    /// Loads the first of `candidates` that is there: paths, or names for the system to look for. `None` if
-    /// none is.
+    /// Loads the first of `candidates` that exists: paths, or names for the system to look for. Returns
+    /// `None` if none does.
     pub fn load(candidates: &[&Path]) -> Result<Option<Self>, LibarchiveError> {
         for candidate in candidates {
             if let Some(library) = Library::load(candidate)? {
@@ -57,7 +57,7 @@ impl Libarchive {
         Ok(None)
     }
 
-    /// What each filter leaves, as a member.
+    /// Gives what each filter leaves, as a member.
     fn open_filters(
         &self,
         blob: &Blob,
@@ -87,7 +87,7 @@ impl Libarchive {
         Continue(opened)
     }
 
-    /// The members that each format finds.
+    /// Gives the members that each format finds.
     fn open_formats(
         &self,
         blob: &Blob,

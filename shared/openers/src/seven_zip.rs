@@ -30,7 +30,8 @@ use self::library::Library;
 pub use self::library::LoadError;
 use self::search::Search;
 
-/// 7-Zip. Loaded once in a process: the library stays, and what it says about its formats is not freed.
+/// 7-Zip, loaded once in a process: the library stays loaded, and what it says about its formats is not
+/// freed.
 #[derive(Debug)]
 pub struct SevenZip {
     name: String,
@@ -43,8 +44,8 @@ pub struct SevenZip {
 
 impl SevenZip {
     /// Loads the first of these files that is 7-Zip's library of version 23 or later, such as
-    /// `/usr/lib/7zip/7z.so`; `None` if none is. An error if one cannot be loaded. Afterwards nothing is
-    /// opened, and no thread made.
+    /// `/usr/lib/7zip/7z.so`. Returns `None` if none is. Fails if one cannot be loaded. Later, no file is
+    /// opened and no thread made.
     pub fn load(candidates: &[&Path]) -> Result<Option<Self>, LoadError> {
         for path in candidates.iter().filter(|path| path.is_file()) {
             if let Some(library) = Library::load(path)? {

@@ -12,14 +12,14 @@ const MAX_ATTEMPTS: u64 = 2_000;
 /// password, which takes a core about 50 ms.
 const MAX_HASH_ROUNDS: u64 = 25_000_000;
 
-/// What members have taken of the limits so far.
+/// The members so far, as they count against the limits.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Counted {
     pub(super) n_members: u64,
     pub(super) n_bytes: u64,
 }
 
-/// What took time though it may have been in vain: never taken back.
+/// Work that may have been in vain. It is never taken back.
 #[derive(Default, Debug)]
 pub(super) struct Work {
     n_attempts: u64,
@@ -27,7 +27,7 @@ pub(super) struct Work {
 }
 
 impl Walk<'_> {
-    /// Refuses what this engine was not seen to open.
+    /// Refuses a method that this engine was not seen to open.
     pub(crate) fn require(&self, method: Method) -> Walked {
         if self.gate.capabilities.has(method) {
             return Ok(());
@@ -76,7 +76,7 @@ impl Walk<'_> {
         self.count_attempts(1)
     }
 
-    /// The same for what takes as much work as several.
+    /// Counts an attempt that takes as much work as several.
     pub(crate) fn count_attempts(&mut self, n_attempts: u64) -> Walked {
         self.work.n_attempts = self.work.n_attempts.saturating_add(n_attempts);
         if self.work.n_attempts > MAX_ATTEMPTS {

@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use gate::Blob;
 
-/// Up to `n_bytes` at `offset`; fewer only where the blob ends.
+/// Reads up to `n_bytes` at `offset`; fewer only where the blob ends.
 pub(super) fn bytes_at(blob: &Blob, offset: u64, n_bytes: u64) -> io::Result<Vec<u8>> {
     let mut reader = blob.reader();
     reader.seek(SeekFrom::Start(offset))?;

@@ -16,8 +16,8 @@ pub(super) enum Complaint {
 }
 
 impl Complaint {
-    /// From an errno and its text. The library has errors of its own for few things; its texts are stable,
-    /// and one that is not known means damage.
+    /// Classifies an errno and its text. The library has few error codes of its own; its texts are stable,
+    /// and an unknown text means damage.
     pub(super) fn new(errno: i32, text: &str) -> Self {
         let text = text.to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -42,7 +42,7 @@ impl Complaint {
         }
     }
 
-    /// How a member ends with it.
+    /// Returns how a member ends with this error.
     pub(super) fn member_end(self) -> MemberEnd {
         match self {
             Self::NotRecognised | Self::Damaged | Self::Unreadable => MemberEnd::Damaged,
@@ -52,7 +52,7 @@ impl Complaint {
         }
     }
 
-    /// What it makes of the file as a whole.
+    /// Returns what the error makes of the file as a whole.
     pub(super) fn opened(self) -> Opened {
         match self {
             Self::NotRecognised => Opened::NotMine,

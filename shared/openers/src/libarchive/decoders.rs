@@ -13,22 +13,22 @@ pub(super) struct Decoder {
     pub mark: Mark,
 }
 
-/// What libarchive's claim of a file rests on. Where it is too little and the first header or byte then
-/// cannot be read, the file is none of this kind: its recipient gets nothing out of it, and sees no archive.
+/// The evidence on which libarchive claims a file. If it is insufficient and the first header or byte cannot
+/// be read, the file is not of this kind: its recipient gets nothing out of it, and sees no archive.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mark {
-    /// Always so little that ordinary files have it.
+    /// Always insufficient: ordinary files have it.
     Weak,
-    /// Too little unless these bytes are at this offset. Elsewhere, behind a program, they may be that
+    /// Sufficient only if these bytes are at this offset. Elsewhere, behind a program, they may be that
     /// program's own data.
     At(u64, &'static [u8]),
-    /// Too little unless the file begins so.
+    /// Sufficient only if the file begins so.
     Start(fn(&[u8]) -> bool),
-    /// Enough: libarchive has checked a structure.
+    /// Sufficient: libarchive has checked a structure.
     Strong,
 }
 
-/// As much of a file as [`Mark::Start`] gets, if there is as much.
+/// How much of a file [`Mark::Start`] gets, if there is as much.
 pub(super) const START_BYTES: u64 = 512;
 
 /// An archive may begin, and end, with a block of zeros; so do disk images. Other headers have a checksum.
@@ -52,7 +52,8 @@ const fn decoder(name: &'static str, kind: Option<Kind>, mark: Mark) -> Decoder 
     Decoder { name, kind, mark }
 }
 
-/// Those that run within the process. lrzip, grzip and (without LZO) lzop run programs: [`super::programs`].
+/// The filters that run within the process. lrzip, grzip and (without LZO) lzop run programs:
+/// [`super::programs`].
 pub(super) const FILTERS: [Decoder; 10] = [
     decoder("bzip2", Some(Kind::Bzip2), Mark::Strong),
     decoder("compress", None, Mark::Weak),
@@ -66,8 +67,8 @@ pub(super) const FILTERS: [Decoder; 10] = [
     decoder("zstd", None, Mark::Strong),
 ];
 
-/// All but `mtree`, which lists files that are elsewhere, and `empty` and `raw`, which hold nothing of their
-/// own.
+/// All formats but `mtree`, which lists files that are elsewhere, and `empty` and `raw`, which hold nothing
+/// of their own.
 pub(super) const FORMATS: [Decoder; 13] = [
     decoder("7zip", Some(Kind::SevenZip), Mark::At(0, b"7z\xBC\xAF\x27\x1C")),
     decoder("ar", Some(Kind::Ar), Mark::At(0, b"!<arch>\n")),

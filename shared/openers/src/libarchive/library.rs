@@ -10,7 +10,7 @@ use libloading::os::unix::{Library as Dynamic, RTLD_LAZY, RTLD_LOCAL};
 
 use super::decoders::{Decoder, FILTERS, FORMATS, RAW};
 
-/// The library is there and cannot be used.
+/// An installed library cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LibarchiveError {
     #[error("libarchive could not be loaded")]
@@ -42,8 +42,8 @@ pub(super) type OpenCallback = unsafe extern "C" fn(*mut Archive, client: *mut c
 type OnArchive = unsafe extern "C" fn(*mut Archive) -> c_int;
 type OnEntry<T> = unsafe extern "C" fn(*mut Entry) -> T;
 
-/// What is called of the library. Names and types as in archive.h and archive_entry.h of 3.6, which versions
-/// from 3.4 to 3.8 share.
+/// The library's functions, as declared in archive.h and archive_entry.h of 3.6; versions from 3.4 to 3.8
+/// share these.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Functions {
     pub version_details: unsafe extern "C" fn() -> *const c_char,
@@ -85,7 +85,8 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// Loads it from `path`, or from where the system has a library of that name. `None` if there is none.
+    /// Loads the library from `path`, or from where the system has one of that name. Returns `None` if there
+    /// is none.
     pub(super) fn load(path: &Path) -> Result<Option<Self>, LibarchiveError> {
         // SAFETY: it is an installed program, as trusted as libc; the initialisers are those of libstdc++ and
         // ICU, which it depends on for XML.
@@ -104,7 +105,7 @@ impl Library {
         Ok(Some(library))
     }
 
-    /// That every filter and format works within the process: otherwise enabling it gives a warning.
+    /// Checks that every filter and format works within the process: otherwise enabling it gives a warning.
     fn check(&self) -> Result<(), LibarchiveError> {
         // SAFETY: takes nothing.
         let archive = unsafe { (self.functions.new)() };
@@ -121,7 +122,7 @@ impl Library {
         incomplete.map_or(Ok(()), |(decoder, _)| Err(LibarchiveError::Incomplete(decoder.name)))
     }
 
-    /// Its version and those of the decoders that it is linked with.
+    /// Returns its version and those of the decoders that it is linked with.
     pub(super) fn version(&self) -> String {
         // SAFETY: takes nothing, and returns a string that stays.
         let version = unsafe { (self.functions.version_details)() };

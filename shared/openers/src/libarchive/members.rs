@@ -7,17 +7,17 @@ use gate::{MemberEnd, MemberSink};
 use super::complaint::Complaint;
 use super::reader::{Header, Next, Piece, Reader};
 
-/// Members without a sound header, after which the rest is not read.
+/// The number of members without a sound header after which the rest is not read.
 const MAX_PASSED: u32 = 1000;
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
-/// What was found in a file that the library has opened.
+/// The members found in a file that the library has opened.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     /// Headers, of directories and links too.
     pub n_headers: u64,
     pub n_encrypted: u64,
-    /// What ended the list before its end, or a member that was passed over.
+    /// The error that ended the list early, or for which a member was skipped.
     pub complaint: Option<Complaint>,
 }
 
@@ -102,7 +102,7 @@ impl Member<'_> {
             match reader.piece() {
                 Ok(Piece::At { offset, bytes, is_doubtful }) => {
                     is_doubted |= is_doubtful;
-                    // Programs would write over what is there; a sink cannot.
+                    // Programs overwrite what is there; a sink cannot.
                     if offset < self.n_written && !bytes.is_empty() {
                         return Continue(MemberEnd::Ambiguous);
                     }
@@ -114,7 +114,7 @@ impl Member<'_> {
             }
         };
         let size_bytes = header.size_bytes.unwrap_or(self.n_written);
-        // Some programs write no more than that.
+        // Some programs write only that.
         let is_ambiguous = self.n_written > size_bytes;
         // Data that ends early, without a word; a hole at the end is known.
         is_doubted |= self.n_written < size_bytes && end_offset < size_bytes;

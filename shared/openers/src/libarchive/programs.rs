@@ -15,8 +15,8 @@ pub(super) fn needs_program(blob: &Blob, walked: Option<Kind>) -> io::Result<boo
     Ok(is_lzop || is_lrzip(&start) || start.starts_with(b"GRZipII\0\x02\x04:)"))
 }
 
-/// As lzop 1.04 writes it (src/lzop.c), and as libarchive demands of it: the magic number, three versions, a
-/// method.
+/// Recognises a header of lzop by what lzop 1.04 writes (src/lzop.c) and libarchive requires: the magic
+/// number, three versions, a method.
 fn is_lzop(start: &[u8]) -> bool {
     const MAGIC: &[u8] = b"\x89LZO\0\r\n\x1A\n";
     let Some(header) = start.strip_prefix(MAGIC) else { return false };

@@ -26,28 +26,28 @@ pub(super) struct Reader<'library> {
     source: NonNull<Source>,
 }
 
-/// What the library says of a member before its data.
+/// A member's header, as the library reads it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
-    /// The size that the file on the recipient's disk has in the end, if it is a file and the archive says
-    /// so.
+    /// The size of the file that a program writes to the recipient's disk, if it is a file and the archive
+    /// has its size.
     pub size_bytes: Option<u64>,
-    /// Whether programs write data of it. They pass over directories, links and empty files, of which some
-    /// formats have data nevertheless.
+    /// Whether programs write its data. They skip the data of directories, links and empty files, which some
+    /// formats have nevertheless.
     pub has_data: bool,
     pub is_encrypted: bool,
 }
 
-/// What comes next in the list of members.
+/// The next entry in the list of members.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Next {
     Member(Header),
-    /// A member whose header the library cannot make sense of; there may be others behind it.
+    /// A member with a header that the library cannot read; there may be others behind it.
     Passed(Complaint),
     End,
 }
 
-/// A piece of a member's data, which stays until the next call.
+/// A piece of a member's data, valid until the next call.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Piece<'reader> {
     At {
@@ -61,7 +61,7 @@ pub(super) enum Piece<'reader> {
 }
 
 impl<'library> Reader<'library> {
-    /// Opens `blob` with those filters and formats alone.
+    /// Opens `blob` with these filters and formats alone.
     pub(super) fn open(
         functions: &'library Functions,
         enables: &[Enable],
@@ -105,7 +105,7 @@ impl<'library> Reader<'library> {
         unsafe { (self.functions.has_encrypted_entries)(self.archive.as_ptr()) == 1 }
     }
 
-    /// Steps to the next member, over what is left of the last one.
+    /// Moves to the next member, and skips the rest of the last one.
     pub(super) fn next(&mut self) -> Result<Next, Complaint> {
         let mut entry: *mut Entry = ptr::null_mut();
         // SAFETY: the archive is open; fills a pointer to an entry of its own.
@@ -113,7 +113,7 @@ impl<'library> Reader<'library> {
         let checked = self.check(status);
         match (status, checked) {
             (EOF, _) => return Ok(Next::End),
-            // Programs warn and ask for the next.
+            // Programs print the warning and read the next member.
             (RETRY | FAILED, Err(complaint)) => return Ok(Next::Passed(complaint)),
             (_, checked) => checked?,
         }
@@ -137,7 +137,7 @@ impl<'library> Reader<'library> {
         }
     }
 
-    /// The member's next data.
+    /// Returns the member's next data.
     pub(super) fn piece(&mut self) -> Result<Piece<'_>, Complaint> {
         let (mut start, mut n_bytes, mut offset) = (ptr::null(), 0, 0);
         // SAFETY: the archive is open; fills the three.
@@ -160,7 +160,7 @@ impl<'library> Reader<'library> {
         Ok(Piece::At { offset, bytes, is_doubtful: status != OK })
     }
 
-    /// Warnings pass.
+    /// Converts a return code into a result. Warnings are no error.
     fn check(&self, status: c_int) -> Result<(), Complaint> {
         if status >= WARN && status != RETRY {
             return Ok(());

@@ -17,7 +17,7 @@ const READ_FAILED: isize = -30;
 pub(super) struct Source {
     reader: BlobReader,
     size_bytes: u64,
-    /// Whether the blob could not be read: the library's complaint is none about the bytes.
+    /// The blob could not be read, so an error of the library says nothing about the bytes.
     pub is_unreadable: bool,
 }
 
@@ -26,7 +26,8 @@ impl Source {
         Self { reader: blob.reader(), size_bytes: blob.size_bytes(), is_unreadable: false }
     }
 
-    /// The bytes from the position on, as far as they are buffered. They stay until the next call.
+    /// Returns the bytes from the position on, as far as they are buffered. They are valid until the next
+    /// call.
     fn read(&mut self) -> io::Result<(*const u8, usize)> {
         let bytes = self.reader.fill_buf()?;
         let (start, n_bytes) = (bytes.as_ptr(), bytes.len());
@@ -34,7 +35,7 @@ impl Source {
         Ok((start, n_bytes))
     }
 
-    /// Returns how far it went: to the end at most.
+    /// Skips `request` bytes, up to the end. Returns how many were skipped.
     fn skip(&mut self, request: i64) -> io::Result<i64> {
         let position = self.reader.stream_position()?;
         let left = self.size_bytes.saturating_sub(position);

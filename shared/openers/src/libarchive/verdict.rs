@@ -9,7 +9,7 @@ use super::members::Found;
 use super::rar5;
 use super::reader::Reader;
 
-/// Of a file that could not be opened.
+/// Decides about a file that could not be opened.
 pub(super) fn unopened(decoder: Decoder, complaint: Complaint, blob: &Blob) -> Opened {
     match complaint {
         Complaint::Damaged if !is_sure(decoder, blob) => Opened::NotMine,
@@ -17,7 +17,7 @@ pub(super) fn unopened(decoder: Decoder, complaint: Complaint, blob: &Blob) -> O
     }
 }
 
-/// Of a file that was opened, and read as far as it goes.
+/// Decides about a file that was opened and read as far as possible.
 pub(super) fn opened(decoder: Decoder, reader: &Reader<'_>, found: Found, blob: &Blob) -> Opened {
     if reader.is_unreadable() {
         return Opened::Unread;
@@ -33,7 +33,7 @@ pub(super) fn opened(decoder: Decoder, reader: &Reader<'_>, found: Found, blob: 
     }
 }
 
-/// Returns whether the claim is more than a guess. One that cannot be read again is taken for one.
+/// Returns whether the claim is more than a guess. A claim on a file that cannot be read again counts as one.
 fn is_sure(decoder: Decoder, blob: &Blob) -> bool {
     let rests_on = match decoder.mark {
         Mark::Weak => Ok(false),
@@ -46,7 +46,7 @@ fn is_sure(decoder: Decoder, blob: &Blob) -> bool {
     rests_on.unwrap_or(true)
 }
 
-/// The one of the two that says less about the file.
+/// Returns the one of the two that says less about the file.
 pub(super) fn worse(one: Opened, other: Opened) -> Opened {
     let rank = |opened| match opened {
         Opened::NotMine => 0,

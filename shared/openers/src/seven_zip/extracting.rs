@@ -1,4 +1,4 @@
-//! Takes what the library extracts, and passes it on member by member.
+//! Takes what the library extracts, and gives it to the sink member by member.
 
 #![expect(unsafe_code, reason = "the library calls these functions with its own buffers")]
 
@@ -92,7 +92,7 @@ impl<'a> Extraction<'a> {
         self.n_ended.get()
     }
 
-    /// The sink wants nothing more.
+    /// Records that the sink wants nothing more.
     pub(super) fn is_broken(&self) -> bool {
         self.is_broken.get()
     }

@@ -1,4 +1,4 @@
-//! Says what each of 7-Zip's formats is to the gate.
+//! Classifies 7-Zip's formats for the gate.
 
 use super::abi::{Guid, IsStart, format_flags};
 use gate::{Kind, MemberEnd, Opened};

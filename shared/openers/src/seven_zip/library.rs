@@ -15,7 +15,7 @@ use super::abi::{
 use super::archive::Archive;
 use super::format::{self, Format, Weight};
 
-/// The library is there and cannot be used.
+/// An installed library cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error("the library of 7-Zip could not be loaded")]
@@ -39,7 +39,7 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// `None` for one of before version 23, which has another interface.
+    /// Loads the library at `path`. Returns `None` for a version before 23, which has another interface.
     pub(super) fn load(path: &Path) -> Result<Option<Self>, LoadError> {
         // SAFETY: initialisers of 7-Zip's library fill tables and read the name of the locale. It is an
         // installed program, as trusted as libc.
@@ -154,7 +154,7 @@ impl Library {
         bytes(&self.format_property(index, id)?)
     }
 
-    /// A new, closed archive of the format. `None` if the library has no memory.
+    /// Returns a new, closed archive of the format; `None` if the library has no memory.
     pub(super) fn archive(self, format: &Format) -> Option<Archive> {
         let interface = Guid::IN_ARCHIVE;
         let mut object: *mut c_void = ptr::null_mut();
