@@ -140,7 +140,7 @@ impl DefinitionBucket {
         loop {
             match self.part(key, part.clone()).await {
                 Err(error) if error.kind == StoreErrorKind::Unavailable && n_attempts < MAX_ATTEMPTS => {
-                    n_attempts += 1
+                    n_attempts += 1;
                 }
                 ended => return ended,
             }

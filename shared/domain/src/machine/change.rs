@@ -19,7 +19,7 @@ impl Change<'_> {
     }
 
     /// Moves the record to `state`; the sweep looks at it again at `due_at`.
-    pub(super) fn to_state(&self, state: State, due_at: Timestamp, effects: Vec<Effect>) -> Step {
+    pub(super) fn to_state(self, state: State, due_at: Timestamp, effects: Vec<Effect>) -> Step {
         commit(Record { state, due_at: Some(due_at), ..self.advanced() }, effects)
     }
 
