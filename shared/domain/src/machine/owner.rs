@@ -125,3 +125,6 @@ pub(super) fn links_revoked(change: Change<'_>) -> Step {
     next.changed_at = change.now;
     commit(next, vec![])
 }
+
+#[cfg(test)]
+mod tests;
