@@ -119,7 +119,7 @@ async fn a_stored_encoding_is_never_clean() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verdict_about_the_bytes_is_not_recalled_for_encoded_ones_nor_the_other_way_round() {
-    let service = Service::start_with(&[], |settings| settings.tuning.recall = true).await;
+    let service = Service::start_with(&[], |settings| settings.tuning.reuses_verdicts = true).await;
     let bytes = zlib(&eicar());
     for checksum in [json!({}), json!({ "checksum_sha256": sha256(&bytes) })] {
         for _ in 0..2 {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Service, eicar, sha256, wait};
 
 async fn service() -> Service {
-    Service::start_with(&[], |settings| settings.tuning.recall = true).await
+    Service::start_with(&[], |settings| settings.tuning.reuses_verdicts = true).await
 }
 
 /// From now on the engine answers nothing: what ends all the same was not scanned.
@@ -74,14 +74,17 @@ async fn other_definitions_and_errors_are_not_recalled() {
     let owner = domain::id::OwnerId::parse("local".to_owned()).unwrap();
     let digest = domain::id::Sha256::parse(&sha256(&bytes)).unwrap();
     let ledger = &service.local.stores().ledger;
-    let known = ledger.recall(&owner, digest).await.unwrap().expect("the verdict is remembered");
+    let known = ledger.cached_verdict(&owner, digest).await.unwrap().expect("the verdict is remembered");
     let someone_else = domain::id::OwnerId::parse("someone else".to_owned()).unwrap();
-    assert!(ledger.recall(&someone_else, digest).await.unwrap().is_none(), "verdicts are the owner's own");
+    assert!(
+        ledger.cached_verdict(&someone_else, digest).await.unwrap().is_none(),
+        "verdicts are the owner's own"
+    );
     // As it would stand there if it came from the definitions of another day.
     let mut stored = serde_json::to_value(&known).unwrap();
     stored["engine"]["definitions"]["version"] = json!("yesterday's");
     stored["verdict"] = json!({ "status": "infected", "signature": "recalled" });
-    ledger.remember(&owner, serde_json::from_value(stored).unwrap(), aws::clock::now()).await.unwrap();
+    ledger.cache_verdict(&owner, serde_json::from_value(stored).unwrap(), aws::clock::now()).await.unwrap();
     let second = service.upload("b.txt", &bytes).await;
     service.ends_as(&second, "clean").await;
     service.stop().await;

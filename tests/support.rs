@@ -90,7 +90,7 @@ fn tuning() -> Tuning {
     tuning.delivery.visibility = SCAN_TIMEOUT * 2;
     tuning.delivery.retry_delay = Duration::from_millis(100);
     // Tests send the same bytes again and again to see them scanned.
-    tuning.recall = false;
+    tuning.reuses_verdicts = false;
     tuning
 }
 

@@ -120,7 +120,7 @@ impl Deployment {
             incoming: scan::IncomingTerms { retention: Duration::from_hours(1), is_metered: false },
             freshness,
             definitions: Some(scanner.published),
-            recall: false,
+            reuses_verdicts: false,
             scan_timeout: SCAN_TIMEOUT,
             is_measured: false,
         });

@@ -22,7 +22,7 @@ use domain::timestamp::Timestamp;
 use domain::upload::{Upload, UploadRequest, accept};
 use web::{ApiError, OwnedFile};
 
-use crate::create_upload::{Way, create_upload};
+use crate::create_upload::{Transfer, create_upload};
 use crate::{App, upload_parts};
 use origin::PublicOrigin;
 use uploader::Uploader;
@@ -48,7 +48,7 @@ async fn begin_form(
     upload: Upload,
     now: Timestamp,
 ) -> Result<PresignedUpload, ApiError> {
-    let record = create_upload(app, uploader.owner, upload.clone(), Way::Post, None, now).await?;
+    let record = create_upload(app, uploader.owner, upload.clone(), Transfer::Post, None, now).await?;
     let (objects, key) = (&app.stores.objects, record.object_key());
     let ttl = record.upload_deadline.since(now);
     Ok(objects.presign_post(&key, &upload, app.uploads.max_file_size, ttl, now).await?)

@@ -13,7 +13,7 @@ use crate::App;
 
 /// How the bytes will be uploaded, before storage has been asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Transfer {
     Put,
     Post,
     Parts { has_checksums: bool },
@@ -24,18 +24,18 @@ pub(crate) async fn create_upload(
     app: &App,
     owner: OwnerId,
     upload: Upload,
-    way: Way,
+    transfer: Transfer,
     once: Option<&IdempotencyKey>,
     now: Timestamp,
 ) -> Result<Record, ApiError> {
     let file = FileId::from_random(aws::clock::random_uuid());
     let password = app.sealed_password(&upload, file)?;
-    app.check_room(wanted_bytes(app, &upload, way))?;
-    let method = match way {
-        Way::Put => UploadMethod::Put,
-        Way::Post => UploadMethod::Post,
+    app.check_room(wanted_bytes(app, &upload, transfer))?;
+    let method = match transfer {
+        Transfer::Put => UploadMethod::Put,
+        Transfer::Post => UploadMethod::Post,
         // At storage first: a record names its upload, so that it can be aborted.
-        Way::Parts { has_checksums } => {
+        Transfer::Parts { has_checksums } => {
             let (objects, key) = (&app.stores.objects, ObjectKey::Issued(file));
             let upload_id = objects.begin_multipart(&key, &upload.content_type, has_checksums).await?;
             UploadMethod::Multipart(MultipartUpload { upload_id, has_checksums })
@@ -55,11 +55,11 @@ pub(crate) async fn create_upload(
 }
 
 /// The most storage that the upload takes. Parts are kept beside the whole while they are joined.
-fn wanted_bytes(app: &App, upload: &Upload, way: Way) -> u64 {
+fn wanted_bytes(app: &App, upload: &Upload, transfer: Transfer) -> u64 {
     let size_bytes = upload.declared_size.unwrap_or(app.uploads.max_file_size);
-    match way {
-        Way::Put | Way::Post => size_bytes,
-        Way::Parts { .. } => size_bytes.saturating_mul(2),
+    match transfer {
+        Transfer::Put | Transfer::Post => size_bytes,
+        Transfer::Parts { .. } => size_bytes.saturating_mul(2),
     }
 }
 

@@ -18,7 +18,7 @@ use web::view::Accepted;
 use web::{ApiError, Caller, Json, Problem, Refused};
 
 use crate::App;
-use crate::create_upload::{Way, create_upload};
+use crate::create_upload::{Transfer, create_upload};
 
 /// What the client is about to upload.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
@@ -35,7 +35,7 @@ pub(crate) struct NewFile {
     checksum_sha256: Option<String>,
     #[serde(default)]
     method: Method,
-    /// With `multipart`: each part comes with its SHA-256, and storage refuses a part that was damaged on the way.
+    /// With `multipart`: each part comes with its SHA-256, and storage refuses a part that was damaged in transit.
     #[serde(default)]
     part_checksums: bool,
     /// How often the file can be downloaded; without it, any number of times.
@@ -106,13 +106,13 @@ pub(crate) async fn create(
     let now = aws::clock::now();
     let upload = accept(&request(&body), &app.uploads)?;
     let once = idempotency_key(&caller, &headers, &body)?;
-    let way = match body.method {
-        Method::Put => Way::Put,
-        Method::Post => Way::Post,
+    let transfer = match body.method {
+        Method::Put => Transfer::Put,
+        Method::Post => Transfer::Post,
         Method::Multipart if upload.declared_size.is_none() => return Err(UploadError::SizeNeeded.into()),
-        Method::Multipart => Way::Parts { has_checksums: body.part_checksums },
+        Method::Multipart => Transfer::Parts { has_checksums: body.part_checksums },
     };
-    let record = create_upload(&app, caller.owner, upload.clone(), way, once.as_ref(), now).await?;
+    let record = create_upload(&app, caller.owner, upload.clone(), transfer, once.as_ref(), now).await?;
     let location = format!("/files/{}", record.file_id);
     let upload = match record.multipart() {
         Some(_) => UploadInstructions::in_parts(&record, &upload),

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clamd::{Engine, EngineError, Scan, Transport, harmless};
+use clamd::{Engine, EngineError, Scan, Transport, clean_samples};
 use domain::verdict::{EngineReply, EngineVersion};
 use thiserror::Error;
 
@@ -42,7 +42,7 @@ async fn check_with(context: &PublisherContext, engine: &Engine) -> Result<Engin
         let file = File::open(path).map_err(|error| CheckError::Unreadable(path.clone(), error))?;
         pass(engine, path, &file).await?;
     }
-    for (name, bytes) in harmless::DOCUMENTS {
+    for (name, bytes) in clean_samples::DOCUMENTS {
         let written = tempfile::tempfile_in(&context.engine.run_directory).and_then(|mut file| {
             file.write_all(bytes)?;
             Ok(file)

@@ -51,7 +51,7 @@ pub struct Tuning {
     /// How often the definitions on disk are checked for changes. freshclam runs less often.
     pub definitions_every: Duration,
     /// Whether bytes that were judged before keep their verdict.
-    pub recall: bool,
+    pub reuses_verdicts: bool,
     /// The bounds of each HTTP server.
     pub connections: Connections,
 }
@@ -75,7 +75,7 @@ impl Default for Tuning {
             airlock_engine: None,
             gate_worker: WorkerProgram::default(),
             definitions_every: Duration::from_secs(30),
-            recall: true,
+            reuses_verdicts: true,
             connections: Connections::for_this_process(),
         }
     }

@@ -97,7 +97,7 @@ impl FunctionSettings {
             live: LiveSettings { origins: api.origins.clone(), streams },
             api,
             notify: NotifySettings { machine, bucket: storage.bucket() },
-            scan: ScanSettings { recall: tuning.recall, is_measured: false, ..scan },
+            scan: ScanSettings { reuses_verdicts: tuning.reuses_verdicts, is_measured: false, ..scan },
             sweep: SweepSettings { machine, rescans: RescanSettings::read(env)? },
             sweep_pace: SweepPace {
                 every: storage.sweep_every(tuning.sweep_every),

@@ -1,14 +1,14 @@
 //! Decides what one attempt at a scan amounts to, from what was collected or from what failed.
 
+use domain::cached_verdict::CachedVerdict;
 use domain::freshness::FreshnessPolicy;
 use domain::id::Sha256;
-use domain::known::Known;
 use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::verdict::{Decryption, EngineReply, EngineVersion, Evidence, Outcome, Verdict, judge};
 
 use crate::input::{ScanFailure, ScanInput};
-use crate::{recall, room};
+use crate::{room, verdict_cache};
 
 /// What one attempt amounts to.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Conclusion {
     /// Whether the attempt failed for want of temporary space, which says nothing about the file.
     pub(crate) is_out_of_room: bool,
     /// The cache entry by which the same bytes need no other scan.
-    pub(crate) to_remember: Option<Known>,
+    pub(crate) to_cache: Option<CachedVerdict>,
     /// For the log. Nothing from the file itself.
     pub(crate) observed: Vec<String>,
 }
@@ -60,7 +60,7 @@ fn of_evidence(
     Conclusion {
         sha256: Some(evidence.sha256),
         needed_password: evidence.decryption == Decryption::Password,
-        to_remember: recall::entry(record, &evidence, &outcome),
+        to_cache: verdict_cache::entry(record, &evidence, &outcome),
         observed: evidence.replies.iter().filter_map(finding).collect(),
         engine: Some(evidence.engine),
         ..of(outcome)
@@ -81,7 +81,7 @@ fn of(outcome: Outcome) -> Conclusion {
         engine: None,
         needed_password: false,
         is_out_of_room: false,
-        to_remember: None,
+        to_cache: None,
         observed: vec![],
     }
 }

@@ -28,7 +28,7 @@ pub struct ScanSettings {
     pub machine: MachinePolicy,
     pub incoming: IncomingTerms,
     /// Whether bytes that were judged before keep their verdict.
-    pub recall: bool,
+    pub reuses_verdicts: bool,
     /// Whether CloudWatch is told of each verdict.
     pub is_measured: bool,
 }
@@ -69,7 +69,7 @@ impl ScanSettings {
             freshness: FreshnessSettings::read(env)?.policy(),
             machine,
             incoming: IncomingTerms::of(&uploads, &QuotaSettings::read(env)?),
-            recall: true,
+            reuses_verdicts: true,
             is_measured: true,
         })
     }
@@ -125,7 +125,7 @@ impl ScanContext {
             spool: SpoolDirectory(run_directory),
             machine: settings.machine,
             incoming: settings.incoming,
-            recall: settings.recall,
+            reuses_verdicts: settings.reuses_verdicts,
             freshness: settings.freshness,
             definitions,
             scan_timeout: settings.scan_timeout,

@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::spool::SpoolError;
-use crate::{ScanContext, recall};
+use crate::{ScanContext, verdict_cache};
 
 /// What a verdict is decided from.
 #[derive(Debug)]
@@ -182,7 +182,7 @@ async fn cached(
     sha256: Sha256,
     size_bytes: u64,
 ) -> Option<ScanInput> {
-    let (verdict, engine) = recall::recall(context, record, sha256, size_bytes).await?;
+    let (verdict, engine) = verdict_cache::lookup(context, record, sha256, size_bytes).await?;
     Some(ScanInput::Cached { verdict, sha256, engine })
 }
 

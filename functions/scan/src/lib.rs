@@ -12,11 +12,11 @@ mod input;
 mod inspection;
 mod measure;
 mod process;
-mod recall;
 mod room;
 mod scanner;
 mod snapshot;
 mod spool;
+mod verdict_cache;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub struct ScanContext {
     /// means.
     pub definitions: Option<PublishedDefinitions>,
     /// Whether bytes that were judged before get their cached verdict.
-    pub recall: bool,
+    pub reuses_verdicts: bool,
     /// For one scan, including the wait for the engine.
     pub scan_timeout: Duration,
     /// Whether metrics are emitted for each verdict.

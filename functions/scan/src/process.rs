@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval_at};
 
 use crate::conclusion::{Conclusion, conclude};
 use crate::input::{self, ScanFailure};
-use crate::{Retry, ScanContext, measure, recall};
+use crate::{Retry, ScanContext, measure, verdict_cache};
 
 /// A version that this process has claimed.
 struct Claim<'a> {
@@ -136,11 +136,11 @@ async fn attempt(context: &ScanContext, record: &Record, version: &Version, budg
         tracing::warn!(file.id = %record.file_id, error = aws::log::chain(failure), "scan failed");
     }
     let concluded = conclude(record, input, context.freshness_now().await, aws::clock::now());
-    let Conclusion { outcome, sha256, engine, needed_password, is_out_of_room, to_remember, observed } =
+    let Conclusion { outcome, sha256, engine, needed_password, is_out_of_room, to_cache, observed } =
         concluded;
     seen.extend(observed);
-    if let Some(known) = to_remember.filter(|_| context.recall) {
-        recall::remember(context, record, known).await;
+    if let Some(known) = to_cache.filter(|_| context.reuses_verdicts) {
+        verdict_cache::store(context, record, known).await;
     }
     // An engine that ran out of space reports that only as an error of its own.
     let is_out_of_room = is_out_of_room || context.engine.lacks_room(version.size_bytes);

@@ -62,7 +62,7 @@ impl Scanner {
             incoming: IncomingTerms { retention: Duration::from_hours(24), is_metered: false },
             freshness: FreshnessPolicy::default(),
             definitions: None,
-            recall: true,
+            reuses_verdicts: true,
             scan_timeout: Duration::from_mins(1),
             is_measured: false,
         };

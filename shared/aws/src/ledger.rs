@@ -1,12 +1,12 @@
 //! The records of all files in one DynamoDB table; every write states its condition.
 
+mod cached_verdicts;
 mod create;
 mod definition_serial;
 mod deliveries;
 mod downloads;
 mod heartbeat;
 mod incoming_cursor;
-mod known;
 mod meter;
 mod queries;
 mod releases;

@@ -160,7 +160,7 @@ impl Daemon {
     }
 
     /// Waits until scans have spent `limit` of processor time from now on.
-    pub(crate) async fn spend(&self, limit: Duration) -> Duration {
+    pub(crate) async fn cpu_limit_reached(&self, limit: Duration) -> Duration {
         let spent = || cpu_time::spent(&self.program, self.pid()?);
         let begin = spent();
         loop {

@@ -182,7 +182,7 @@ impl Engine {
         let daemon = self.take_running(&mut slot).await?;
         let scanned = tokio::select! {
             scanned = self.scan_with(&daemon, file, size_bytes, parts, deadline) => scanned,
-            limit = daemon.spend(budget.cpu) => Err(EngineError::TooCostly { limit }),
+            limit = daemon.cpu_limit_reached(budget.cpu) => Err(EngineError::TooCostly { limit }),
         };
         let is_sound = scanned.as_ref().is_ok_and(|scan| {
             scan.canary_found_before && scan.canary_found_after && scan.n_engine_errors == 0

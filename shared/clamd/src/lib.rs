@@ -5,6 +5,7 @@
 //! temporary directory (`LibClamAV Error` lines are the only trace when temporary space runs out).
 
 pub mod canary;
+pub mod clean_samples;
 mod client;
 mod conf;
 mod cpu_time;
@@ -12,7 +13,6 @@ mod daemon;
 pub mod definitions;
 mod engine;
 pub mod freshclam;
-pub mod harmless;
 mod program;
 pub mod protocol;
 mod snapshot;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use domain::id::Sha256;
 use thiserror::Error;
 
+use crate::clean_samples;
 use crate::daemon::{ConfError, DaemonConfig, write_conf};
-use crate::harmless;
 use crate::program::{EngineProgram, Place, configured, empty_directory};
 
 /// Makes and checks snapshots for engines of one configuration.
@@ -125,7 +125,7 @@ impl Snapshots {
             written.map_err(|error| SnapshotError::Directory(path.clone(), error))?;
             Ok(path)
         };
-        harmless::DOCUMENTS.into_iter().map(write).collect()
+        clean_samples::DOCUMENTS.into_iter().map(write).collect()
     }
 
     async fn run(&self, command: &str, words: &[String]) -> Result<Output, SnapshotError> {

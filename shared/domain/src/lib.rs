@@ -8,6 +8,7 @@
 //! Invariant: a record changes only by [`machine::step`].
 
 pub mod access;
+pub mod cached_verdict;
 pub mod content_encoding;
 pub mod content_type;
 pub mod delivery;
@@ -17,7 +18,6 @@ pub mod freshness;
 pub mod history;
 pub mod id;
 pub mod incoming;
-pub mod known;
 mod lease;
 pub mod machine;
 pub mod parts;

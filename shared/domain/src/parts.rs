@@ -72,7 +72,7 @@ pub const MAX_PARTS_AT_ONCE: usize = 100;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Whole {
     /// The uploader said how many bytes there are; they are cut as [`PART_BYTES`] says.
-    Announced { size_bytes: u64 },
+    Declared { size_bytes: u64 },
     /// The uploader's protocol does not say; it cuts as it likes.
     AtMost { limit_bytes: u64 },
 }
@@ -86,7 +86,7 @@ impl Whole {
     /// How many parts there can be.
     pub fn max_parts(self) -> u64 {
         match self {
-            Self::Announced { size_bytes } => n_parts(size_bytes),
+            Self::Declared { size_bytes } => n_parts(size_bytes),
             Self::AtMost { limit_bytes } => limit_bytes.div_ceil(MIN_PART_BYTES).clamp(1, MAX_PARTS),
         }
     }
@@ -94,7 +94,7 @@ impl Whole {
     /// How many bytes a part has, where that is known; an error when there can be no such part.
     pub fn part_size(self, number: u32) -> Result<Option<u64>, PartsError> {
         let size = match self {
-            Self::Announced { size_bytes } => part_size(size_bytes, number).map(Some),
+            Self::Declared { size_bytes } => part_size(size_bytes, number).map(Some),
             Self::AtMost { .. } => (1..=self.max_parts()).contains(&u64::from(number)).then_some(None),
         };
         size.ok_or(PartsError::NoSuchPart { number, n_parts: self.max_parts() })
@@ -105,7 +105,7 @@ impl Whole {
 /// already, if there are any.
 pub fn check(whole: Whole, parts: &[StoredPart], has_checksums: bool) -> Result<(), PartsError> {
     match whole {
-        Whole::Announced { size_bytes } => check_announced(size_bytes, parts)?,
+        Whole::Declared { size_bytes } => check_declared(size_bytes, parts)?,
         Whole::AtMost { limit_bytes } => check_sum(limit_bytes, parts)?,
     }
     match parts.iter().find(|part| has_checksums && part.sha256.is_none()) {
@@ -114,7 +114,7 @@ pub fn check(whole: Whole, parts: &[StoredPart], has_checksums: bool) -> Result<
     }
 }
 
-fn check_announced(size_bytes: u64, parts: &[StoredPart]) -> Result<(), PartsError> {
+fn check_declared(size_bytes: u64, parts: &[StoredPart]) -> Result<(), PartsError> {
     let mut stored = parts.iter();
     let mut number = 1;
     while let Some(expected) = part_size(size_bytes, number) {
@@ -178,7 +178,7 @@ mod tests {
     fn only_exactly_the_announced_parts_are_joined() {
         let size = 2 * PART_BYTES + 5;
         let whole = [part(1, PART_BYTES), part(2, PART_BYTES), part(3, 5)];
-        let announced = Whole::Announced { size_bytes: size };
+        let announced = Whole::Declared { size_bytes: size };
         assert_eq!(check(announced, &whole, false), Ok(()));
         let refused =
             |parts: &[StoredPart], has_checksums| check(announced, parts, has_checksums).unwrap_err();

@@ -252,7 +252,7 @@ impl Record {
 
     /// What the parts of an upload must add up to; `limit_bytes` where the uploader did not say.
     pub fn whole(&self, limit_bytes: u64) -> Whole {
-        self.declared_size.map_or(Whole::AtMost { limit_bytes }, |size_bytes| Whole::Announced { size_bytes })
+        self.declared_size.map_or(Whole::AtMost { limit_bytes }, |size_bytes| Whole::Declared { size_bytes })
     }
 
     /// The measured size once bytes are bound, else the declared one.

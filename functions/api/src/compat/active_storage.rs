@@ -15,7 +15,7 @@ use web::{ApiError, Json, Refused};
 
 use super::Uploader;
 use crate::App;
-use crate::create_upload::{Way, create_upload};
+use crate::create_upload::{Transfer, create_upload};
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub(crate) struct NewBlob {
@@ -71,7 +71,7 @@ pub(crate) async fn create(
     }
     let content_type = blob.content_type.as_deref().unwrap_or_default();
     let upload = super::accepted(&app, &blob.filename, Some(blob.byte_size), content_type)?;
-    let record = create_upload(&app, uploader.owner, upload.clone(), Way::Put, None, now).await?;
+    let record = create_upload(&app, uploader.owner, upload.clone(), Transfer::Put, None, now).await?;
     let put = PutRequest { md5: Some(&blob.checksum), ..PutRequest::from(&upload) };
     let presigned = super::presign_put(&app, &record, put, now).await?;
     Ok(axum::Json(CreatedBlob {

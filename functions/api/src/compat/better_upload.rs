@@ -16,7 +16,7 @@ use web::{ApiError, Json, Problem};
 
 use super::{PublicOrigin, Uploader, companion, sign_request};
 use crate::App;
-use crate::create_upload::{Way, create_upload};
+use crate::create_upload::{Transfer, create_upload};
 
 /// Each may need hundreds of signatures.
 const MAX_FILES: usize = 20;
@@ -127,8 +127,8 @@ pub(crate) async fn sign(
     let is_in_parts = body.files.iter().any(|file| file.size > MAX_WHOLE_BYTES);
     let (mut whole, mut in_parts, mut file_ids) = (vec![], vec![], vec![]);
     for (file, upload) in body.files.into_iter().zip(uploads) {
-        let way = if is_in_parts { Way::Parts { has_checksums: false } } else { Way::Put };
-        let record = create_upload(&app, uploader.owner.clone(), upload.clone(), way, None, now).await?;
+        let transfer = if is_in_parts { Transfer::Parts { has_checksums: false } } else { Transfer::Put };
+        let record = create_upload(&app, uploader.owner.clone(), upload.clone(), transfer, None, now).await?;
         file_ids.push(record.file_id.to_string());
         if is_in_parts {
             in_parts.push(parts_of(&app, &origin, &record, file, now).await?);

@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use web::{ApiError, Json, QueryString, Refused};
 
 use super::{PublicOrigin, Uploader};
-use crate::create_upload::{Way, create_upload};
+use crate::create_upload::{Transfer, create_upload};
 use crate::{App, complete, upload_parts};
 
 /// The file that is about to be uploaded. What else the client says about it is ignored.
@@ -88,8 +88,8 @@ pub(crate) async fn begin(
 ) -> Result<axum::Json<MultipartBegun>, ApiError> {
     let content_type = body.content_type.as_deref().unwrap_or_default();
     let upload = super::accepted(&app, &body.filename, None, content_type)?;
-    let way = Way::Parts { has_checksums: false };
-    let record = create_upload(&app, uploader.owner, upload, way, None, aws::clock::now()).await?;
+    let transfer = Transfer::Parts { has_checksums: false };
+    let record = create_upload(&app, uploader.owner, upload, transfer, None, aws::clock::now()).await?;
     Ok(axum::Json(MultipartBegun {
         key: record.object_key().to_string(),
         upload_id: super::multipart(&record)?.upload_id.to_string(),

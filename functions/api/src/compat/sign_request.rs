@@ -16,7 +16,7 @@ use web::{ApiError, Json, Refused};
 
 use super::{PublicOrigin, Uploader, companion};
 use crate::App;
-use crate::create_upload::{Way, create_upload};
+use crate::create_upload::{Transfer, create_upload};
 
 /// What the client wants to send to S3.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -65,8 +65,8 @@ pub(crate) async fn presign(
         }
         ("POST", None, None) => {
             let upload = super::accepted(&app, name_in(&body.key), None, content_type)?;
-            let way = Way::Parts { has_checksums: false };
-            let record = create_upload(&app, uploader.owner, upload, way, None, now).await?;
+            let transfer = Transfer::Parts { has_checksums: false };
+            let record = create_upload(&app, uploader.owner, upload, transfer, None, now).await?;
             let url = format!("{}?uploads", multipart_url(&app, &origin, &record, now)?);
             SignedRequest { url, key: Some(record.object_key().to_string()), fields: None }
         }

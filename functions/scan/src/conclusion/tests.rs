@@ -30,7 +30,7 @@ fn whole_evidence_is_clean_names_its_engine_and_is_cached() {
     assert_eq!(conclusion.outcome, Outcome::Decided(clean_verdict()));
     assert_eq!(conclusion.engine, Some(engine("1")));
     assert_eq!(conclusion.sha256, Some(evidence().sha256));
-    assert_eq!(conclusion.to_remember.unwrap().sha256, evidence().sha256);
+    assert_eq!(conclusion.to_cache.unwrap().sha256, evidence().sha256);
     assert!(!conclusion.needed_password && !conclusion.is_out_of_room);
     assert_eq!(conclusion.observed, Vec::<String>::new());
 }
@@ -46,7 +46,7 @@ fn stale_definitions_make_a_file_unscannable_and_still_find_malware() {
     let later = NOW + Duration::from_hours(24 * 30);
     let stale = concluded_at(Ok(ScanInput::Evidence(evidence())), later);
     assert_eq!(stale.outcome, decided(Unscannable::StaleDefinitions));
-    assert!(stale.to_remember.is_none());
+    assert!(stale.to_cache.is_none());
     let infected = Evidence { replies: vec![EngineReply::Found("Eicar".to_owned())], ..evidence() };
     let found = concluded_at(Ok(ScanInput::Evidence(infected)), later);
     assert_eq!(found.outcome, Outcome::Decided(Verdict::Infected { signature: "Eicar".to_owned() }));
@@ -58,7 +58,7 @@ fn an_engine_that_misses_a_canary_decides_nothing() {
     let broken = Evidence { canary_found_after: false, ..evidence() };
     let conclusion = concluded(Ok(ScanInput::Evidence(broken)));
     assert_eq!(conclusion.outcome, Outcome::Inconclusive(ScanError::EngineTrouble));
-    assert!(conclusion.to_remember.is_none());
+    assert!(conclusion.to_cache.is_none());
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_cached_verdict_is_the_outcome_and_is_not_cached_again() {
     let conclusion = concluded(Ok(cached));
     assert_eq!(conclusion.outcome, Outcome::Decided(verdict));
     assert_eq!((conclusion.sha256, conclusion.engine), (Some(sha256), Some(engine("1"))));
-    assert!(conclusion.to_remember.is_none());
+    assert!(conclusion.to_cache.is_none());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::verdict::{EngineVersion, Verdict};
 
 /// A verdict about bytes, and everything that it rests on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Known {
+pub struct CachedVerdict {
     pub sha256: Sha256,
     size_bytes: u64,
     verdict: Verdict,
@@ -31,7 +31,7 @@ pub struct CacheKey<'a> {
     pub release: &'a str,
 }
 
-impl Known {
+impl CachedVerdict {
     /// `None` for what says nothing lasting about the bytes: errors, and refusals because of the moment or of
     /// how the bytes were stored.
     pub fn of(question: CacheKey<'_>, verdict: &Verdict) -> Option<Self> {
@@ -94,7 +94,7 @@ mod tests {
         let digest = |byte| Sha256::from_bytes([byte; 32]);
         let question = CacheKey { sha256: digest(1), size_bytes: 10, engine: &today, release: "1" };
         let infected = Verdict::Infected { signature: "Eicar".into() };
-        let known = Known::of(question, &infected).unwrap();
+        let known = CachedVerdict::of(question, &infected).unwrap();
         let answer = |question, now| known.answer(question, FreshnessPolicy::default(), now);
         assert_eq!(answer(question, NOW), Some(infected));
         for other in [
@@ -118,9 +118,9 @@ mod tests {
             panic!("whole evidence is clean")
         };
         let question = CacheKey { sha256: own, size_bytes: 10, engine: &engine, release: "1" };
-        assert_eq!(Known::of(question, &clean).unwrap().verdict, clean);
+        assert_eq!(CachedVerdict::of(question, &clean).unwrap().verdict, clean);
         let of_others = CacheKey { sha256: Sha256::from_bytes([2; 32]), ..question };
-        assert!(Known::of(of_others, &clean).is_none());
+        assert!(CachedVerdict::of(of_others, &clean).is_none());
     }
 
     #[test]
@@ -129,13 +129,13 @@ mod tests {
         let question =
             CacheKey { sha256: Sha256::from_bytes([1; 32]), size_bytes: 10, engine: &engine, release: "1" };
         let unscannable = |reason| Verdict::Unscannable { reason };
-        assert!(Known::of(question, &unscannable(Unscannable::Encrypted)).is_some());
-        assert!(Known::of(question, &unscannable(Unscannable::ScanTimeout)).is_none());
-        assert!(Known::of(question, &unscannable(Unscannable::StaleDefinitions)).is_none());
-        assert!(Known::of(question, &unscannable(Unscannable::ContentEncoding)).is_none());
-        assert!(Known::of(question, &unscannable(Unscannable::InspectionFailed)).is_none());
+        assert!(CachedVerdict::of(question, &unscannable(Unscannable::Encrypted)).is_some());
+        assert!(CachedVerdict::of(question, &unscannable(Unscannable::ScanTimeout)).is_none());
+        assert!(CachedVerdict::of(question, &unscannable(Unscannable::StaleDefinitions)).is_none());
+        assert!(CachedVerdict::of(question, &unscannable(Unscannable::ContentEncoding)).is_none());
+        assert!(CachedVerdict::of(question, &unscannable(Unscannable::InspectionFailed)).is_none());
         for reason in ScanError::ALL {
-            assert!(Known::of(question, &Verdict::Error { reason }).is_none());
+            assert!(CachedVerdict::of(question, &Verdict::Error { reason }).is_none());
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Reuses the verdict about bytes that were judged before, so that the engine, and often the object, need not
 //! be read.
 
+use domain::cached_verdict::{CacheKey, CachedVerdict};
 use domain::freshness::FreshnessPolicy;
 use domain::id::Sha256;
-use domain::known::{CacheKey, Known};
 use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::verdict::{EngineVersion, Evidence, Outcome, Verdict};
@@ -15,16 +15,16 @@ const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
 /// The cached verdict about these bytes for this owner, and the engine that it rests on, if it still holds.
 /// After a failure the file is scanned.
-pub(crate) async fn recall(
+pub(crate) async fn lookup(
     context: &ScanContext,
     record: &Record,
     sha256: Sha256,
     size_bytes: u64,
 ) -> Option<(Verdict, EngineVersion)> {
-    if !context.recall || !may_reuse(record) {
+    if !context.reuses_verdicts || !may_reuse(record) {
         return None;
     }
-    let recalled = context.stores.ledger.recall(&record.owner, sha256).await;
+    let recalled = context.stores.ledger.cached_verdict(&record.owner, sha256).await;
     let known = recalled.unwrap_or_else(|error| {
         tracing::warn!(error = aws::log::chain(&error), "the cached verdict could not be read");
         None
@@ -44,7 +44,7 @@ fn may_reuse(record: &Record) -> bool {
 
 /// The cached verdict, if `engine`, which runs now, would repeat it.
 fn still_valid(
-    known: &Known,
+    known: &CachedVerdict,
     (sha256, size_bytes): (Sha256, u64),
     engine: &EngineVersion,
     freshness: FreshnessPolicy,
@@ -55,7 +55,7 @@ fn still_valid(
 
 /// The cache entry for what was found; `None` for what says nothing lasting about the bytes, or only holds
 /// with the uploader's password.
-pub(crate) fn entry(record: &Record, evidence: &Evidence, outcome: &Outcome) -> Option<Known> {
+pub(crate) fn entry(record: &Record, evidence: &Evidence, outcome: &Outcome) -> Option<CachedVerdict> {
     let Outcome::Decided(verdict) = outcome else { return None };
     let question = CacheKey {
         sha256: evidence.sha256,
@@ -63,12 +63,12 @@ pub(crate) fn entry(record: &Record, evidence: &Evidence, outcome: &Outcome) -> 
         engine: &evidence.engine,
         release: RELEASE,
     };
-    Known::of(question, verdict).filter(|_| record.password.is_none())
+    CachedVerdict::of(question, verdict).filter(|_| record.password.is_none())
 }
 
 /// Caches a verdict. After a failure the same bytes are scanned again.
-pub(crate) async fn remember(context: &ScanContext, record: &Record, known: Known) {
-    if let Err(error) = context.stores.ledger.remember(&record.owner, known, aws::clock::now()).await {
+pub(crate) async fn store(context: &ScanContext, record: &Record, known: CachedVerdict) {
+    if let Err(error) = context.stores.ledger.cache_verdict(&record.owner, known, aws::clock::now()).await {
         tracing::warn!(error = aws::log::chain(&error), "a verdict was not cached");
     }
 }
@@ -86,7 +86,7 @@ mod tests {
 
     const FILE: FileId = FileId::from_digest([1; 16]);
 
-    fn entry_of(verdict: Verdict) -> Option<Known> {
+    fn entry_of(verdict: Verdict) -> Option<CachedVerdict> {
         entry(&awaiting(FILE, NOW), &evidence(), &Outcome::Decided(verdict))
     }
 
