@@ -1,6 +1,7 @@
 //! The repository's own invariants.
 
 mod language;
+mod names;
 mod rooms;
 mod width;
 

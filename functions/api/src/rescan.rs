@@ -6,7 +6,7 @@ use domain::machine::Event;
 use domain::machine::may_rescan;
 use domain::record::Record;
 use domain::timestamp::Timestamp;
-use domain::usage::{Exceeded, Quota};
+use domain::usage::{Quota, QuotaError};
 use web::view::FileInfo;
 use web::{ApiError, FilePath, NoSuchFile, OwnedFile, Problem};
 
@@ -41,5 +41,5 @@ async fn refuse_used_up_scan_time(app: &App, record: &Record, now: Timestamp) ->
     if scanned.as_secs() < limit {
         return Ok(());
     }
-    Err(ApiError::QuotaExceeded { exceeded: Exceeded { quota: Quota::ScanSeconds, limit }, now })
+    Err(ApiError::QuotaExceeded { exceeded: QuotaError { quota: Quota::ScanSeconds, limit }, now })
 }

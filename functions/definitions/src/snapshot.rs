@@ -27,7 +27,7 @@ pub(crate) struct Made {
 
 /// Why a set is published without a snapshot.
 #[derive(Debug, Error)]
-pub(crate) enum NoSnapshot {
+pub(crate) enum SnapshotMakeError {
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
     #[error(transparent)]
@@ -50,7 +50,7 @@ pub(crate) async fn of_set(
     files: &[SetFile],
     definitions: &Definitions,
     before: Option<&Manifest>,
-) -> Result<Made, NoSnapshot> {
+) -> Result<Made, SnapshotMakeError> {
     let samples: Vec<PathBuf> = context.known_good.iter().chain(&context.known_bad).cloned().collect();
     let snapshots = Snapshots::new(config, samples.clone());
     let build = snapshots.build().await?;
@@ -84,11 +84,11 @@ async fn compare(
     config: &DaemonConfig,
     snapshot: Snapshot,
     samples: &[PathBuf],
-) -> Result<(), NoSnapshot> {
+) -> Result<(), SnapshotMakeError> {
     let clamd = replies(&context.engine, None, samples).await?;
     // Without definitions to fall back on, an engine that does not use the snapshot replies nothing at all.
     let empty = config.run_directory.join("no-definitions");
-    std::fs::create_dir_all(&empty).map_err(|error| NoSnapshot::Unreadable(empty.clone(), error))?;
+    std::fs::create_dir_all(&empty).map_err(|error| SnapshotMakeError::Unreadable(empty.clone(), error))?;
     let config = DaemonConfig { definitions_directory: empty, ..config.clone() };
     let restored = replies(&config, Some(snapshot), samples).await?;
     same_replies(samples, clamd, restored)
@@ -98,10 +98,10 @@ fn same_replies(
     samples: &[PathBuf],
     clamd: Vec<Vec<EngineReply>>,
     restored: Vec<Vec<EngineReply>>,
-) -> Result<(), NoSnapshot> {
+) -> Result<(), SnapshotMakeError> {
     for ((sample, clamd), restored) in samples.iter().zip(clamd).zip(restored) {
         if clamd != restored {
-            return Err(NoSnapshot::OtherReply { sample: sample.clone(), clamd, restored });
+            return Err(SnapshotMakeError::OtherReply { sample: sample.clone(), clamd, restored });
         }
     }
     Ok(())
@@ -111,7 +111,7 @@ async fn replies(
     config: &DaemonConfig,
     snapshot: Option<Snapshot>,
     samples: &[PathBuf],
-) -> Result<Vec<Vec<EngineReply>>, NoSnapshot> {
+) -> Result<Vec<Vec<EngineReply>>, SnapshotMakeError> {
     let engine = Engine::new(config.clone(), Transport::Stream);
     engine.begin_with(snapshot);
     let mut replies = vec![];
@@ -128,8 +128,8 @@ async fn replies(
     Ok(replies)
 }
 
-async fn reply(engine: &Engine, sample: &Path) -> Result<Vec<EngineReply>, NoSnapshot> {
-    let unreadable = |error| NoSnapshot::Unreadable(sample.to_owned(), error);
+async fn reply(engine: &Engine, sample: &Path) -> Result<Vec<EngineReply>, SnapshotMakeError> {
+    let unreadable = |error| SnapshotMakeError::Unreadable(sample.to_owned(), error);
     let file = File::open(sample).map_err(unreadable)?;
     let size_bytes = file.metadata().map_err(unreadable)?.len();
     let scan = engine.scan(&file, size_bytes, vec![], SCAN_TIMEOUT).await?;
@@ -171,7 +171,7 @@ mod tests {
         assert!(same_replies(&samples, clamd.clone(), clamd.clone()).is_ok());
         for restored in [vec![found("X"), found("Y")], vec![found("Z"), vec![EngineReply::Ok]]] {
             let error = same_replies(&samples, clamd.clone(), restored.clone()).unwrap_err();
-            assert!(matches!(error, NoSnapshot::OtherReply { .. }), "{restored:?}");
+            assert!(matches!(error, SnapshotMakeError::OtherReply { .. }), "{restored:?}");
         }
     }
 }

@@ -184,7 +184,7 @@ struct PublicOnly(Lookup);
 /// What a name led to.
 #[derive(Debug, thiserror::Error)]
 #[error("the name leads to no public address")]
-struct NotPublic;
+struct AddressError;
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
@@ -193,7 +193,7 @@ impl Resolve for PublicOnly {
             let public = found.await?.into_iter().filter(|address| is_public(*address));
             let public: Vec<SocketAddr> = public.map(|address| (address, 0).into()).collect();
             if public.is_empty() {
-                return Err(NotPublic.into());
+                return Err(AddressError.into());
             }
             Ok(Box::new(public.into_iter()) as Addrs)
         })

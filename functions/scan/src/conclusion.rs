@@ -7,7 +7,7 @@ use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::verdict::{Decryption, EngineReply, EngineVersion, Evidence, Outcome, Verdict, judge};
 
-use crate::input::{ScanFailure, ScanInput};
+use crate::input::{InputError, ScanInput};
 use crate::{room, verdict_cache};
 
 /// What one attempt amounts to.
@@ -29,7 +29,7 @@ pub(crate) struct Conclusion {
 /// Turns `input` into an outcome. A failure is never a verdict.
 pub(crate) fn conclude(
     record: &Record,
-    input: Result<ScanInput, ScanFailure>,
+    input: Result<ScanInput, InputError>,
     freshness: FreshnessPolicy,
     now: Timestamp,
 ) -> Conclusion {

@@ -37,7 +37,7 @@ pub(crate) enum ScanInput {
 
 /// Why there is nothing to decide from. Says nothing about the file: another attempt may succeed.
 #[derive(Debug, Error)]
-pub(crate) enum ScanFailure {
+pub(crate) enum InputError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -52,7 +52,7 @@ pub(crate) enum ScanFailure {
     TimedOut(Duration),
 }
 
-impl ScanFailure {
+impl InputError {
     /// Without the variant around it, which would hide it in a chain of causes.
     pub(crate) fn cause(&self) -> &(dyn std::error::Error + 'static) {
         match self {
@@ -118,7 +118,7 @@ pub(crate) async fn collect(
     version: &Version,
     budget: Duration,
     seen: &mut Vec<String>,
-) -> Result<ScanInput, ScanFailure> {
+) -> Result<ScanInput, InputError> {
     let began = Instant::now();
     let object = context.stores.objects.open(&record.object_key(), version).await?;
     let stored = Stored::of(&object);
@@ -225,10 +225,10 @@ fn answer(
     scanned: Result<Scan, EngineError>,
     structure: Structure,
     size_bytes: u64,
-) -> Result<EngineAnswer, ScanFailure> {
+) -> Result<EngineAnswer, InputError> {
     match scanned {
         Ok(scan) if scan.n_bytes == size_bytes => Ok(EngineAnswer::Whole(scan)),
-        Ok(scan) => Err(ScanFailure::NotAllTaken { taken: scan.n_bytes, size: size_bytes }),
+        Ok(scan) => Err(InputError::NotAllTaken { taken: scan.n_bytes, size: size_bytes }),
         Err(error @ EngineError::TooCostly { .. }) => {
             let reason = match structure {
                 Structure::Refused(reason) => reason,

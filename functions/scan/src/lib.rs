@@ -71,9 +71,9 @@ impl ScanContext {
 
 /// Why a message must be delivered again.
 #[derive(Debug, Error)]
-enum Retry {
+enum RetryError {
     #[error(transparent)]
-    BadMessage(#[from] events::BadMessage),
+    BadMessage(#[from] events::MessageError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the scan was inconclusive")]
@@ -99,7 +99,11 @@ pub async fn handle(context: &ScanContext, event: SqsEvent, time_left: Duration)
     response
 }
 
-async fn handle_message(context: &ScanContext, message: &SqsMessage, deadline: Instant) -> Result<(), Retry> {
+async fn handle_message(
+    context: &ScanContext,
+    message: &SqsMessage,
+    deadline: Instant,
+) -> Result<(), RetryError> {
     let body = message.body.as_deref().unwrap_or_default();
     for notice in events::read_body(body, context.stores.incoming.as_ref())? {
         let (file, version) = match notice {
@@ -118,7 +122,7 @@ async fn handle_message(context: &ScanContext, message: &SqsMessage, deadline: I
         };
         let time_left = deadline.saturating_duration_since(Instant::now());
         if time_left.is_zero() {
-            return Err(Retry::OutOfTime);
+            return Err(RetryError::OutOfTime);
         }
         let budget = time_left.min(context.scan_timeout);
         process::judge_version(context, file, version, measure::sent_at(message), budget).await?;

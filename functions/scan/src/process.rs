@@ -12,8 +12,8 @@ use lifecycle::Applied;
 use tokio::time::{Instant, interval_at};
 
 use crate::conclusion::{Conclusion, conclude};
-use crate::input::{self, ScanFailure};
-use crate::{Retry, ScanContext, measure, verdict_cache};
+use crate::input::{self, InputError};
+use crate::{RetryError, ScanContext, measure, verdict_cache};
 
 /// A version that this process has claimed.
 struct Claim<'a> {
@@ -42,7 +42,7 @@ pub(crate) async fn judge_version(
     version: Version,
     sent_at: Option<Timestamp>,
     budget: Duration,
-) -> Result<(), Retry> {
+) -> Result<(), RetryError> {
     let holder = ScanId::from_random(aws::clock::random_uuid());
     let claimed = Event::Claimed { version, holder };
     let transitions = context.transitions();
@@ -62,7 +62,7 @@ pub(crate) async fn judge_version(
     };
     let claim = Claim { record: &applied.record, version, lease, sent_at };
     let (settled, scanned) = tokio::join!(settled, scan_under_lease(context, &claim, budget));
-    scanned.and(settled.map_err(Retry::from))
+    scanned.and(settled.map_err(RetryError::from))
 }
 
 /// The version that the claim won, with its lease.
@@ -75,7 +75,11 @@ fn scan_effect(effects: &[Effect]) -> Option<(Version, Lease)> {
 
 /// Scans while renewing the lease. When the lease is lost the scan is dropped, because another scanner has
 /// taken over.
-async fn scan_under_lease(context: &ScanContext, claim: &Claim<'_>, budget: Duration) -> Result<(), Retry> {
+async fn scan_under_lease(
+    context: &ScanContext,
+    claim: &Claim<'_>,
+    budget: Duration,
+) -> Result<(), RetryError> {
     let (file, renewed) = (claim.record.file_id, &Event::Renewed { holder: claim.lease.holder });
     let transitions = context.transitions();
     let renew = || async move {
@@ -130,7 +134,7 @@ async fn attempt(context: &ScanContext, record: &Record, version: &Version, budg
     let collecting = input::collect(context, record, version, budget, &mut seen);
     let input = match tokio::time::timeout(budget, collecting).await {
         Ok(input) => input,
-        Err(_) => Err(ScanFailure::TimedOut(budget)),
+        Err(_) => Err(InputError::TimedOut(budget)),
     };
     if let Err(failure) = &input {
         tracing::warn!(file.id = %record.file_id, error = aws::log::chain(failure), "scan failed");
@@ -161,7 +165,7 @@ async fn release_of(context: &ScanContext, outcome: &Outcome, sha256: Option<Sha
 }
 
 /// Commits what the attempt found. An error means that the version needs another attempt.
-async fn report(context: &ScanContext, claim: &Claim<'_>, attempt: Attempt) -> Result<(), Retry> {
+async fn report(context: &ScanContext, claim: &Claim<'_>, attempt: Attempt) -> Result<(), RetryError> {
     let Attempt { report, seen, is_postponed } = attempt;
     let (file, now) = (claim.record.file_id, aws::clock::now());
     let (version_id, holder) = (claim.version.version_id.clone(), claim.lease.holder);
@@ -175,7 +179,7 @@ async fn report(context: &ScanContext, claim: &Claim<'_>, attempt: Attempt) -> R
         tracing::warn!(file.id = %file, seen, "scan postponed: too little temporary space");
         let postponed = Event::Postponed { version_id, holder };
         let _no_effects = transitions.apply(file, &postponed, now).await?;
-        return Err(Retry::NoRoom);
+        return Err(RetryError::NoRoom);
     }
     let scanned = Event::Scanned { version_id, holder, report };
     let Some(applied) = transitions.apply(file, &scanned, now).await? else {
@@ -191,7 +195,7 @@ async fn report(context: &ScanContext, claim: &Claim<'_>, attempt: Attempt) -> R
             tracing::warn!(file.id = %file, error = aws::log::chain(&error), "a verdict was not counted");
         }
     }
-    if needs_another_attempt(&applied) { Err(Retry::Inconclusive) } else { Ok(()) }
+    if needs_another_attempt(&applied) { Err(RetryError::Inconclusive) } else { Ok(()) }
 }
 
 /// Whether the report gave the file its verdict, or confirmed one. One that came too late changes nothing.

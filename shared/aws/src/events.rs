@@ -49,7 +49,7 @@ pub enum IgnoreReason {
 
 /// A message that is not an S3 event. It is retried and ends in the dead-letter queue, never swallowed.
 #[derive(Debug, Error)]
-pub enum BadMessage {
+pub enum MessageError {
     #[error("the body is not an S3 event")]
     NotAnEvent(#[source] serde_json::Error),
     #[error("the object's key cannot be decoded")]
@@ -59,8 +59,8 @@ pub enum BadMessage {
 }
 
 /// Reads one message body. It may hold several records, or none. Without `rules`, only keys that were issued are anybody's.
-pub fn read_body(body: &str, rules: Option<&IncomingRules>) -> Result<Vec<S3Event>, BadMessage> {
-    let body: Body = serde_json::from_str(body).map_err(BadMessage::NotAnEvent)?;
+pub fn read_body(body: &str, rules: Option<&IncomingRules>) -> Result<Vec<S3Event>, MessageError> {
+    let body: Body = serde_json::from_str(body).map_err(MessageError::NotAnEvent)?;
     match body {
         Body::Test { event } if event == "s3:TestEvent" => {
             Ok(vec![S3Event::Ignored(IgnoreReason::TestEvent)])
@@ -70,7 +70,7 @@ pub fn read_body(body: &str, rules: Option<&IncomingRules>) -> Result<Vec<S3Even
     }
 }
 
-fn read_record(record: RecordBody, rules: Option<&IncomingRules>) -> Result<S3Event, BadMessage> {
+fn read_record(record: RecordBody, rules: Option<&IncomingRules>) -> Result<S3Event, MessageError> {
     if !record.event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
         return Ok(S3Event::Ignored(IgnoreReason::OtherEvent));
     }
@@ -101,16 +101,16 @@ fn incoming(key: &str, version: Version, rules: Option<&IncomingRules>) -> S3Eve
 }
 
 /// Decodes a key exactly once. A stray `%` or bytes that are not UTF-8 are errors, not characters.
-pub fn decode_key(key: &str) -> Result<String, BadMessage> {
+pub fn decode_key(key: &str) -> Result<String, MessageError> {
     let bytes = key.as_bytes();
     let is_escape =
         |at: usize| bytes.get(at + 1..at + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
     let has_stray_percent = bytes.iter().enumerate().any(|(at, byte)| *byte == b'%' && !is_escape(at));
     if has_stray_percent {
-        return Err(BadMessage::BadKey);
+        return Err(MessageError::BadKey);
     }
     let spaced = key.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().map(String::from).map_err(|_| BadMessage::BadKey)
+    percent_decode_str(&spaced).decode_utf8().map(String::from).map_err(|_| MessageError::BadKey)
 }
 
 /// The body that S3 would send for this version. With the `file` that it is known to be, the rules for incoming objects are not asked again:
@@ -235,7 +235,7 @@ mod tests {
             assert!(read_body(body, None).is_err(), "{body}");
         }
         let bad_key = json!({ "Records": [record("uploads/%zz", "ObjectCreated:Put")] });
-        assert!(matches!(read_body(&bad_key.to_string(), None), Err(BadMessage::BadKey)));
+        assert!(matches!(read_body(&bad_key.to_string(), None), Err(MessageError::BadKey)));
     }
 
     #[test]

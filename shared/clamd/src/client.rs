@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::protocol::{self, BadReply, VersionReply, Via};
+use crate::protocol::{self, ReplyError, VersionReply, Via};
 
 /// A client of one socket. Each command has a connection of its own.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub enum ClientError {
     #[error("the bytes to scan could not be read")]
     Source(#[source] io::Error),
     #[error(transparent)]
-    BadReply(#[from] BadReply),
+    BadReply(#[from] ReplyError),
 }
 
 /// INSTREAM chunk size: large enough that framing costs nothing, small enough for the stack of buffers.
@@ -48,7 +48,7 @@ impl Client {
         if reply == b"PONG\0" {
             Ok(())
         } else {
-            Err(BadReply(String::from_utf8_lossy(&reply).into_owned()).into())
+            Err(ReplyError(String::from_utf8_lossy(&reply).into_owned()).into())
         }
     }
 

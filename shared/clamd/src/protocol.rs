@@ -22,12 +22,12 @@ pub enum Via {
 /// A reply that is neither `OK` nor `FOUND`: an error, a part of a reply, two replies, or nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("clamd replied `{0}`")]
-pub struct BadReply(pub String);
+pub struct ReplyError(pub String);
 
 /// Reads the whole reply to a scan. Exactly `stream: OK` (or `fd[N]: OK`) is OK, exactly `stream: NAME FOUND`
 /// is a finding, and everything else is an error.
-pub fn parse_reply(reply: &[u8], via: Via) -> Result<EngineReply, BadReply> {
-    let bad = || BadReply(String::from_utf8_lossy(reply).chars().take(200).collect());
+pub fn parse_reply(reply: &[u8], via: Via) -> Result<EngineReply, ReplyError> {
+    let bad = || ReplyError(String::from_utf8_lossy(reply).chars().take(200).collect());
     let line = reply.strip_suffix(b"\0").and_then(|line| std::str::from_utf8(line).ok()).ok_or_else(bad)?;
     let answer = strip_source(line, via).ok_or_else(bad)?;
     if answer == "OK" {
@@ -65,8 +65,8 @@ pub struct VersionReply {
     pub definitions: Option<String>,
 }
 
-pub fn parse_version(reply: &[u8]) -> Result<VersionReply, BadReply> {
-    let bad = || BadReply(String::from_utf8_lossy(reply).chars().take(200).collect());
+pub fn parse_version(reply: &[u8]) -> Result<VersionReply, ReplyError> {
+    let bad = || ReplyError(String::from_utf8_lossy(reply).chars().take(200).collect());
     let line = reply.strip_suffix(b"\0").and_then(|line| std::str::from_utf8(line).ok()).ok_or_else(bad)?;
     let mut parts = line.split('/');
     let engine = parts.next().filter(|engine| engine.starts_with("ClamAV ")).ok_or_else(bad)?;
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    fn parse(reply: &str) -> Result<EngineReply, BadReply> {
+    fn parse(reply: &str) -> Result<EngineReply, ReplyError> {
         parse_reply(reply.as_bytes(), Via::Stream)
     }
 

@@ -99,7 +99,7 @@ async fn limits_are_findings_and_not_silence() {
         let engine = begun(directory.path(), &program, Transport::Descriptor).await;
         let large = vec![b'x'; usize::try_from(MAX_FILE_SIZE).unwrap() + 1];
         let said = scan(&engine, &large).await.unwrap();
-        assert_eq!(found(&said), "Heuristics.EngineLimits.Exceeded.MaxFileSize", "{program:?}");
+        assert_eq!(found(&said), "Heuristics.Limits.Exceeded.MaxFileSize", "{program:?}");
         engine.stop().await;
         let directory = tempfile::tempdir().unwrap();
         let engine = begun(directory.path(), &program, Transport::Stream).await;

@@ -101,7 +101,7 @@ impl Quotas {
     }
 
     /// The first quota that a new file of `bytes` would break, when `used` and `scan_seconds` are what is in use.
-    pub fn broken_by(&self, bytes: u64, used: Usage, scan_seconds: u64) -> Option<Exceeded> {
+    pub fn broken_by(&self, bytes: u64, used: Usage, scan_seconds: u64) -> Option<QuotaError> {
         let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
         let (pending, objects) = (unsigned(used.pending), unsigned(used.objects));
         let after = |quota| match quota {
@@ -112,7 +112,7 @@ impl Quotas {
         };
         Quota::ALL.into_iter().find_map(|quota| {
             let limit = self.limit(quota)?;
-            (after(quota) > limit).then_some(Exceeded { quota, limit })
+            (after(quota) > limit).then_some(QuotaError { quota, limit })
         })
     }
 }
@@ -120,12 +120,12 @@ impl Quotas {
 /// A quota that stands in the way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("your quota of {limit} {} is used up", .quota.name())]
-pub struct Exceeded {
+pub struct QuotaError {
     pub quota: Quota,
     pub limit: u64,
 }
 
-impl Exceeded {
+impl QuotaError {
     /// When it is worth trying again: at midnight for what is counted by day, else after a while in which files are judged or expire.
     pub fn retry_after(self, now: Timestamp) -> Duration {
         match self.quota {
@@ -152,7 +152,7 @@ mod tests {
         let quotas = Quotas { pending: Some(2), objects: Some(3), bytes: Some(100), scan_seconds: Some(5) };
         let used = Usage { pending: 1, objects: 2, bytes: 90 };
         let broken = |bytes, used, seconds| {
-            quotas.broken_by(bytes, used, seconds).map(|exceeded: Exceeded| exceeded.quota)
+            quotas.broken_by(bytes, used, seconds).map(|exceeded: QuotaError| exceeded.quota)
         };
         assert_eq!(broken(10, used, 4), None);
         assert_eq!(broken(11, used, 4), Some(Quota::Bytes));
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_by_day_comes_back_at_midnight() {
-        let exceeded = Exceeded { quota: Quota::ScanSeconds, limit: 1 };
+        let exceeded = QuotaError { quota: Quota::ScanSeconds, limit: 1 };
         let an_hour_before = Timestamp::from_secs(86_400 * 3 - 3600);
         assert_eq!(exceeded.retry_after(an_hour_before), Duration::from_hours(1));
     }

@@ -9,7 +9,7 @@ use domain::password::SealedPassword;
 use domain::record::{Record, UploadMethod};
 use domain::timestamp::Timestamp;
 use domain::upload::{Upload, UploadPolicy};
-use domain::usage::{Exceeded, Quotas};
+use domain::usage::{QuotaError, Quotas};
 
 use crate::Transitions;
 use crate::transitions::write_id;
@@ -43,7 +43,7 @@ pub enum Creation {
     /// The idempotency key was used before, for another request.
     KeyReused,
     /// The owner has used up a quota.
-    Exceeded(Exceeded),
+    Exceeded(QuotaError),
 }
 
 impl UploadCreator<'_> {

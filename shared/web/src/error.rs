@@ -14,7 +14,7 @@ use domain::machine::{ReleaseError, RescanError};
 use domain::parts::PartsError;
 use domain::timestamp::Timestamp;
 use domain::upload::UploadError;
-use domain::usage::Exceeded;
+use domain::usage::QuotaError;
 
 use crate::problem::Parts;
 
@@ -71,7 +71,7 @@ pub enum ApiError {
     #[error("the body is not the XML that S3 expects here")]
     InvalidXml,
     #[error("{exceeded}")]
-    QuotaExceeded { exceeded: Exceeded, now: Timestamp },
+    QuotaExceeded { exceeded: QuotaError, now: Timestamp },
     // Who the client is.
     #[error("a valid bearer token is required")]
     Unauthorized,

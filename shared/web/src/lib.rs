@@ -20,4 +20,4 @@ pub use link_key::{LinkKey, LinkKeyError, renew_link_key};
 pub use loopback::{LoopbackOnly, asked_host, is_loopback, loopback_only};
 pub use owned_file::{FilePath, OwnedFile};
 pub use problem::{NoSuchFile, Problem, Refused, problems};
-pub use token::{KeyTooShort, TokenSigner};
+pub use token::{KeyLengthError, TokenSigner};

@@ -12,7 +12,7 @@ use settings::{ConfigError, LinkSettings};
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-use crate::token::{KeyTooShort, TokenSigner};
+use crate::token::{KeyLengthError, TokenSigner};
 
 /// A signer, and the secret that its key is read from again and again; `None` for a key that does not change.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub enum LinkKeyError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    TooShort(#[from] KeyTooShort),
+    TooShort(#[from] KeyLengthError),
 }
 
 /// A rotation is noticed after this long, or at the first link that cannot be verified.

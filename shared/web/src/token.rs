@@ -36,7 +36,7 @@ struct Keys {
 /// A secret that is too short to sign with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the key must have at least {MIN_KEY_BYTES} bytes")]
-pub struct KeyTooShort;
+pub struct KeyLengthError;
 
 #[derive(Serialize, Deserialize)]
 struct LinkToken {
@@ -76,12 +76,12 @@ impl std::fmt::Debug for TokenSigner {
 }
 
 impl TokenSigner {
-    pub fn new(secret: &[u8]) -> Result<Self, KeyTooShort> {
+    pub fn new(secret: &[u8]) -> Result<Self, KeyLengthError> {
         Ok(Self(Arc::new(RwLock::new(Keys::new(secret, None)?))))
     }
 
     /// Signs with another key from now on, in every clone; what `previous` signed is still good.
-    pub fn rotate(&self, current: &[u8], previous: Option<&[u8]>) -> Result<(), KeyTooShort> {
+    pub fn rotate(&self, current: &[u8], previous: Option<&[u8]>) -> Result<(), KeyLengthError> {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Keys::new(current, previous)?;
         Ok(())
     }
@@ -200,9 +200,9 @@ impl TokenSigner {
 }
 
 impl Keys {
-    fn new(current: &[u8], previous: Option<&[u8]>) -> Result<Self, KeyTooShort> {
+    fn new(current: &[u8], previous: Option<&[u8]>) -> Result<Self, KeyLengthError> {
         if current.len() < MIN_KEY_BYTES {
-            return Err(KeyTooShort);
+            return Err(KeyLengthError);
         }
         let previous = previous.filter(|key| key.len() >= MIN_KEY_BYTES);
         let decoding =
@@ -261,7 +261,7 @@ mod tests {
         assert!(signer.read_link(&first).is_err() && signer.read_link(&second).is_ok());
         signer.rotate(&[4; 32], Some(&[])).unwrap();
         assert!(signer.read_link(&second).is_err());
-        assert_eq!(signer.rotate(&[5; 31], None), Err(KeyTooShort));
+        assert_eq!(signer.rotate(&[5; 31], None), Err(KeyLengthError));
         let link = signer.sign_link(&claims(), NOW).unwrap();
         assert!(signer.clone().read_link(&link).is_ok(), "a key that is refused changes nothing");
     }
@@ -295,6 +295,6 @@ mod tests {
 
     #[test]
     fn short_keys_are_refused() {
-        assert_eq!(TokenSigner::new(&[7; 31]).unwrap_err(), KeyTooShort);
+        assert_eq!(TokenSigner::new(&[7; 31]).unwrap_err(), KeyLengthError);
     }
 }

@@ -11,11 +11,11 @@ use fixtures::{NOW, awaiting, clean_verdict, engine, evidence};
 use super::*;
 use crate::spool::SpoolError;
 
-fn concluded(input: Result<ScanInput, ScanFailure>) -> Conclusion {
+fn concluded(input: Result<ScanInput, InputError>) -> Conclusion {
     concluded_at(input, NOW)
 }
 
-fn concluded_at(input: Result<ScanInput, ScanFailure>, now: Timestamp) -> Conclusion {
+fn concluded_at(input: Result<ScanInput, InputError>, now: Timestamp) -> Conclusion {
     let record = awaiting(FileId::from_digest([1; 16]), NOW);
     conclude(&record, input, FreshnessPolicy::default(), now)
 }
@@ -87,14 +87,14 @@ fn a_file_that_costs_too_much_is_unscannable_without_an_engine() {
 
 #[test]
 fn a_failure_is_never_a_verdict_and_only_a_full_disk_is_out_of_room() {
-    let disk = |kind: ErrorKind| ScanFailure::Spool(SpoolError::Disk(Error::from(kind)));
+    let disk = |kind: ErrorKind| InputError::Spool(SpoolError::Disk(Error::from(kind)));
     let no_space = EngineError::NoSpace { free_bytes: 1, needed_bytes: 2 };
     for (failure, reason, is_out_of_room) in [
         (disk(ErrorKind::StorageFull), ScanError::StorageTrouble, true),
         (disk(ErrorKind::PermissionDenied), ScanError::StorageTrouble, false),
         (no_space.into(), ScanError::EngineTrouble, true),
         (EngineError::DefinitionsChanged.into(), ScanError::EngineTrouble, false),
-        (ScanFailure::TimedOut(Duration::from_secs(9)), ScanError::EngineTrouble, false),
+        (InputError::TimedOut(Duration::from_secs(9)), ScanError::EngineTrouble, false),
     ] {
         let said = aws::log::chain(&failure);
         let conclusion = concluded(Err(failure));

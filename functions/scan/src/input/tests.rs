@@ -93,7 +93,7 @@ fn a_scan_beyond_its_limit_is_unscannable_for_the_gates_reason_or_else_for_its_t
 
 #[test]
 fn every_failure_is_inconclusive_with_the_reason_of_what_failed() {
-    let storage = ScanFailure::Spool(SpoolError::Disk(std::io::Error::other("disk")));
+    let storage = InputError::Spool(SpoolError::Disk(std::io::Error::other("disk")));
     assert_eq!(storage.reason(), ScanError::StorageTrouble);
     let of_engine = [
         EngineError::Busy,
@@ -106,7 +106,7 @@ fn every_failure_is_inconclusive_with_the_reason_of_what_failed() {
         assert_eq!(failure.reason(), ScanError::EngineTrouble, "{failure}");
         assert!(failure.cause().is::<EngineError>(), "{failure}");
     }
-    for failure in [ScanFailure::Gate(InspectorError::BadAnswer), ScanFailure::TimedOut(Duration::ZERO)] {
+    for failure in [InputError::Gate(InspectorError::BadAnswer), InputError::TimedOut(Duration::ZERO)] {
         assert_eq!(failure.reason(), ScanError::EngineTrouble, "{failure}");
     }
 }

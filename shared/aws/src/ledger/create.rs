@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::id::{FileId, OwnerId};
 use domain::record::Record;
-use domain::usage::{Exceeded, Quotas};
+use domain::usage::{QuotaError, Quotas};
 use serde::{Deserialize, Serialize};
 
 use super::meter::Transaction;
@@ -22,7 +22,7 @@ pub enum Created {
     /// The idempotency key was used before, for another request.
     KeyReused,
     /// The owner has used up a quota.
-    Exceeded(Exceeded),
+    Exceeded(QuotaError),
 }
 
 /// A client's `Idempotency-Key`, and what it was sent with.

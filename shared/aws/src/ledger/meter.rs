@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
 use domain::id::OwnerId;
 use domain::record::Record;
 use domain::timestamp::Timestamp;
-use domain::usage::{Exceeded, Quotas, Usage, day, scan_time};
+use domain::usage::{QuotaError, Quotas, Usage, day, scan_time};
 use serde::Deserialize;
 
 use super::{Committed, Ledger};
@@ -66,7 +66,7 @@ impl Ledger {
         &self,
         record: &Record,
         quotas: &Quotas,
-    ) -> Result<Option<Exceeded>, StoreError> {
+    ) -> Result<Option<QuotaError>, StoreError> {
         let used = self.usage(&record.owner).await?;
         let scanned = self.scanned_today(&record.owner, record.created_at).await?;
         let bytes = u64::try_from(Usage::of(record).bytes).unwrap_or(0);

@@ -73,7 +73,7 @@ fn each_error_has_its_status_and_code() {
         (ApiError::NotUploaded, 409, "not_uploaded"),
         (
             ApiError::QuotaExceeded {
-                exceeded: Exceeded { quota: Quota::Bytes, limit: 1 },
+                exceeded: QuotaError { quota: Quota::Bytes, limit: 1 },
                 now: Timestamp::from_secs(0),
             },
             429,
