@@ -1,4 +1,4 @@
-//! What only operators may see and do.
+//! The routes for operators.
 
 pub(crate) mod dead_letters;
 pub(crate) mod metrics;

@@ -1,5 +1,6 @@
-//! The protocols that existing upload clients speak. Each is a thin layer: it reads the client's request, creates the upload
-//! as `POST /files` does, and answers in the client's format. None of them can do anything that the native interface cannot.
+//! The protocols of existing upload clients. Each is a thin layer: it reads the client's request, creates the
+//! upload as `POST /files` does, and answers in the client's format. None can do anything that the native
+//! interface cannot.
 
 pub(crate) mod active_storage;
 pub(crate) mod better_upload;
@@ -27,7 +28,8 @@ use crate::{App, upload_parts};
 use origin::PublicOrigin;
 use uploader::Uploader;
 
-/// What these clients say about a file. Their content types are often no such thing (`""`, `"null"`, `"undefined"`).
+/// Checks what a client declares about a file. A content type that is invalid is ignored: these clients often
+/// send `""`, `"null"` or `"undefined"`.
 fn accepted(
     app: &App,
     filename: &str,
@@ -41,7 +43,7 @@ fn accepted(
     )?)
 }
 
-/// A form, whose policy limits the size even where the client does not say it.
+/// Creates an upload by a form, whose policy limits the size even if the client does not declare it.
 async fn begin_form(
     app: &App,
     uploader: Uploader,
@@ -54,7 +56,7 @@ async fn begin_form(
     Ok(objects.presign_post(&key, &upload, app.uploads.max_file_size, ttl, now).await?)
 }
 
-/// A PUT, without the headers that a browser does not let scripts set.
+/// Presigns a PUT, without the headers that browsers do not let scripts set.
 async fn presign_put(
     app: &App,
     record: &Record,
@@ -67,14 +69,14 @@ async fn presign_put(
     Ok(presigned)
 }
 
-/// The caller's file under a key. A foreign one, an unknown one and a malformed key are the same 404.
+/// The uploader's file under a key. Another owner's file, an unknown key and a malformed key all give 404.
 async fn record_under(app: &App, uploader: &Uploader, key: &str) -> Result<Record, ApiError> {
     let file = ObjectKey::issued_for(key).map_err(|_| ApiError::FileNotFound)?;
     let owned = OwnedFile::load(&app.stores.ledger, &uploader.owner, &file.to_string()).await?;
     Ok(owned.0)
 }
 
-/// The caller's upload in parts. Under the right key with another upload's id, there is nothing either.
+/// The uploader's multipart upload under a key. An id of another upload gives 404, too.
 async fn upload_under(
     app: &App,
     uploader: &Uploader,
@@ -94,7 +96,7 @@ async fn stored_parts(app: &App, record: &Record, now: Timestamp) -> Result<Vec<
     }
 }
 
-/// Forgets an upload that is not over: the file is deleted. Idempotent.
+/// Aborts an unfinished upload and deletes its file. Idempotent.
 async fn abort(app: &App, record: &Record) -> Result<(), ApiError> {
     match record.state {
         FileState::Awaiting => app.apply(record.file_id, &Event::OwnerDeleted).await.map(drop),
@@ -105,17 +107,17 @@ async fn abort(app: &App, record: &Record) -> Result<(), ApiError> {
     }
 }
 
-/// Where the client finds the file, once it is uploaded.
+/// The URL of the file at this API.
 fn location(origin: &PublicOrigin, file: FileId) -> String {
     format!("{origin}/files/{file}")
 }
 
-/// The upload that storage keeps for a record that was announced in parts.
+/// The multipart upload of a record. Errors: the record was created without one.
 fn multipart(record: &Record) -> Result<&MultipartUpload, ApiError> {
     record.multipart().ok_or(ApiError::Internal)
 }
 
-/// Middleware: nobody keeps these answers.
+/// Middleware: keeps the response out of caches.
 pub(crate) async fn no_store(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

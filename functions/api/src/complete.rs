@@ -1,4 +1,4 @@
-//! `POST /files/{id}/complete`: what has been uploaded is there, and can be looked at.
+//! `POST /files/{id}/complete`: completes an upload, so that its scan is requested.
 
 use aws::StoreErrorKind;
 use axum::extract::State;
@@ -11,17 +11,20 @@ use web::{ApiError, FilePath, NoSuchFile, OwnedFile, Problem};
 
 use crate::App;
 
-/// Say that an upload is complete
+/// Complete an upload
 ///
-/// An upload in parts needs this: the parts are compared with what was announced, and joined. For others storage says so itself, where it can;
-/// where its events do not reach the service, this is faster than waiting for the sweep. Calling it again, at the same time, or for a file that
-/// is known to be there, changes nothing.
+/// Required for multipart uploads: the API checks the parts against the announced upload and joins them. For
+/// other uploads it is optional: storage reports them itself, and where its events do not reach the service,
+/// this call is faster than the sweep. Repeated and concurrent calls change nothing, nor do calls for a file
+/// that has already been received.
 #[utoipa::path(post, path = "/files/{file_id}/complete", tag = "files", params(FilePath),
     responses(
-        (status = 202, description = "The bytes are there", body = FileInfo),
+        (status = 202, description = "The bytes have been received", body = FileInfo),
         NoSuchFile,
-        (status = 409, description = "Nothing has been uploaded, or not all of it", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Nothing has been uploaded, or not all of it",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "Expired or deleted",
+            body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn complete(
     State(app): State<App>,
@@ -31,7 +34,8 @@ pub(crate) async fn complete(
     Ok((StatusCode::ACCEPTED, axum::Json(FileInfo::from(&record))))
 }
 
-/// Joins the parts, if there are any, and binds what is there. `listed` is what the client says it has sent, where its protocol has it say so.
+/// Joins the parts of a multipart upload, and binds the uploaded version. `listed` are the parts that the
+/// client lists, if its protocol has such a list. Idempotent.
 pub(crate) async fn finish(
     app: &App,
     record: Record,
@@ -50,11 +54,11 @@ async fn arrived(app: &App, record: Record, listed: Option<&[ListedPart]>) -> Re
     }
     let found = app.stores.objects.listed_version(&record.object_key()).await?;
     let version = found.ok_or(ApiError::NotUploaded)?;
-    // As if the sweep had looked: it does the same when the record is due.
+    // The sweep does the same when the record is due.
     app.apply(record.file_id, &Event::Arrived { version }).await
 }
 
-/// Joins the parts, unless that has been done.
+/// Joins the parts, unless they have been joined already.
 async fn join(
     app: &App,
     record: &Record,
@@ -72,13 +76,13 @@ async fn join(
     }
     let checked = parts::check(record.whole(app.uploads.max_file_size), &found, upload.has_checksums);
     if let Err(refused @ PartsError::TooLarge { .. }) = checked {
-        // Nothing that is sent now makes it smaller.
+        // Sending more parts cannot make the upload smaller.
         objects.abort_multipart(&key, upload.upload_id.as_str()).await?;
         return Err(refused.into());
     }
     checked?;
     match objects.complete_multipart(&key, upload, &found).await {
-        // Somebody else was faster, or an answer was lost. What is there is looked for next.
+        // Another request has joined them, or its answer was lost. The caller looks for the object next.
         Err(error) if matches!(error.kind, StoreErrorKind::NotFound | StoreErrorKind::PreconditionFailed) => {
             Ok(())
         }

@@ -16,7 +16,7 @@ use web::{Identity, LinkKey, LoopbackOnly, Verifier};
 
 use crate::{ApiContext, ApiOptions, Disk, StatsSource};
 
-/// What an operator chooses for the API, wherever it runs.
+/// The settings of the API, on AWS and on one machine.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     pub uploads: UploadPolicy,
@@ -27,7 +27,7 @@ pub struct ApiSettings {
     pub freshness: FreshnessPolicy,
 }
 
-/// What the API is given by the process that it runs in.
+/// What the process provides for the API.
 #[derive(Clone, Debug)]
 pub struct ApiDependencies {
     pub stores: Stores,
@@ -35,13 +35,14 @@ pub struct ApiDependencies {
     pub identity: Identity,
     pub link_key: LinkKey,
     pub loopback_only: LoopbackOnly,
-    /// The largest `POST /upload` that the process can take. The largest file is a limit as well.
+    /// The largest `POST /upload` that the process accepts, in bytes. The maximum file size is a limit as
+    /// well.
     pub max_form_size: u64,
-    /// How long an engine may be silent; `None` where engines come and go.
+    /// How long an engine may send no heartbeat; `None` if engines start and stop on demand.
     pub engine_silence: Option<Duration>,
-    /// Statistics of the process; `None` where the API is alone in it.
+    /// Statistics of the process; `None` if only the API runs in it.
     pub probe: Option<StatsSource>,
-    /// The disk that scans need; `None` where they run elsewhere.
+    /// The disk that scans need; `None` if they run on another machine.
     pub room: Option<Disk>,
 }
 
@@ -55,11 +56,11 @@ pub struct ApiDeployment {
     identity: IdentitySettings,
 }
 
-/// A Lambda takes 6 MB of request, in base64: 4.5 MB of form, of which a little is not the file.
+/// Lambda accepts requests of 6 MB in base64: 4.5 MB of form, of which a little is not the file.
 const MAX_LAMBDA_FORM: u64 = 4_400_000;
 
 impl ApiSettings {
-    /// `machine` is the policy on which all functions of the deployment agree.
+    /// `machine` is the policy that all functions of the deployment share.
     pub fn read(env: &Environment, machine: MachinePolicy) -> Result<Self, ConfigError> {
         Ok(Self {
             uploads: UploadSettings::read(env)?.policy(),

@@ -1,4 +1,4 @@
-//! How an upload begins, whatever protocol the client speaks.
+//! Creates uploads, for all protocols that clients use.
 
 use aws::IdempotencyKey;
 use domain::id::{FileId, ObjectKey, OwnerId};
@@ -11,7 +11,7 @@ use web::ApiError;
 
 use crate::App;
 
-/// How the bytes will be uploaded, before storage has been asked.
+/// How the bytes will be uploaded, before a multipart upload exists at storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transfer {
     Put,
@@ -19,7 +19,8 @@ pub(crate) enum Transfer {
     Parts { has_checksums: bool },
 }
 
-/// Creates the record of a file that `owner` is about to upload. A repeated `once` gives the earlier record.
+/// Creates the record of a file that `owner` will upload. If `once` was used before for the same request,
+/// returns the earlier record.
 pub(crate) async fn create_upload(
     app: &App,
     owner: OwnerId,
@@ -34,7 +35,7 @@ pub(crate) async fn create_upload(
     let method = match transfer {
         Transfer::Put => UploadMethod::Put,
         Transfer::Post => UploadMethod::Post,
-        // At storage first: a record names its upload, so that it can be aborted.
+        // Created at storage first, because the record names the upload, so that it can be aborted.
         Transfer::Parts { has_checksums } => {
             let (objects, key) = (&app.stores.objects, ObjectKey::Issued(file));
             let upload_id = objects.begin_multipart(&key, &upload.content_type, has_checksums).await?;
@@ -54,7 +55,8 @@ pub(crate) async fn create_upload(
     }
 }
 
-/// The most storage that the upload takes. Parts are kept beside the whole while they are joined.
+/// The largest number of bytes that the upload occupies at storage. While parts are joined, storage keeps
+/// them beside the whole file.
 fn wanted_bytes(app: &App, upload: &Upload, transfer: Transfer) -> u64 {
     let size_bytes = upload.declared_size.unwrap_or(app.uploads.max_file_size);
     match transfer {
@@ -63,7 +65,8 @@ fn wanted_bytes(app: &App, upload: &Upload, transfer: Transfer) -> u64 {
     }
 }
 
-/// Aborts the multipart upload of a record that was not created. If this fails, the bucket's lifecycle aborts it.
+/// Aborts the multipart upload of a record that was not created. If this fails, the bucket's lifecycle aborts
+/// it.
 async fn abandon(app: &App, file: FileId, method: &UploadMethod) {
     let UploadMethod::Multipart(upload) = method else { return };
     let key = ObjectKey::Issued(file);

@@ -1,4 +1,4 @@
-//! `GET /docs` and `GET /openapi.json`: the reference, from this binary alone.
+//! `GET /docs` and `GET /openapi.json`: the API reference, with all of its assets embedded.
 
 use axum::Router;
 use axum::routing::get;
@@ -9,18 +9,22 @@ use web::{NoSuchFile, Problem, Refused};
 
 use crate::App;
 
-/// What the routes do not say themselves.
+/// The parts of the description that do not belong to a route of this function.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Airlock", description = "Takes files from people you do not trust and gives them to people you do. \
-        A file can be downloaded only when the whole of it was scanned and nothing was found, and only those bytes."),
+    info(
+        title = "Airlock",
+        description = "Takes files from people you do not trust and gives them to people you do. \
+            A file can be downloaded only when the whole of it was scanned and nothing was found, \
+            and only those bytes.",
+    ),
     paths(download, file_events, events, metrics),
     components(schemas(Problem)),
     tags(
         (name = "files", description = "Upload files and follow them"),
         (name = "download", description = "Download clean files"),
-        (name = "operators", description = "Watch and run the service: the scope `admin`"),
-        (name = "service", description = "The service itself"),
+        (name = "operators", description = "Monitor and operate the service; needs the scope `admin`"),
+        (name = "service", description = "The health of the service"),
     ),
     modifiers(&BearerToken),
     security((), ("bearer" = [])),
@@ -41,35 +45,44 @@ impl Modify for BearerToken {
 
 /// Follow a download link
 ///
-/// Redirects to storage for at most a minute, pinned to the version that was judged; each call counts as one download.
-/// With `Accept: application/json` the address comes as JSON instead.
+/// Redirects to a storage URL that is valid for at most a minute and pinned to the judged version. Each call
+/// counts as one download. With `Accept: application/json`, the answer contains the URL as JSON instead.
 #[utoipa::path(get, path = "/download/{token}", tag = "download", security(()),
     params(("token" = String, Path, description = "From `download_url`")),
     responses(
-        (status = 302, description = "To the bytes, as an attachment"),
-        (status = 200, description = "The address, for `Accept: application/json`", content_type = "application/json"),
-        (status = 403, description = "No longer clean", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "Not a link of this service", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "Expired, deleted, or downloaded often enough", body = Problem, content_type = "application/problem+json"),
+        (status = 302, description = "Redirect to the bytes, as an attachment"),
+        (status = 200, description = "The URL, for `Accept: application/json`",
+            content_type = "application/json"),
+        (status = 403, description = "No longer clean",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Not a link of this service",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "Expired or deleted, or the download limit is reached",
+            body = Problem, content_type = "application/problem+json"),
     ))]
 #[expect(
     dead_code,
-    reason = "describes the download function's route, so that there is one reference for all"
+    reason = "describes the download function's route, so that one reference covers all routes"
 )]
 fn download() {}
 
 /// Follow a file
 ///
-/// Server-sent events. `file` events have an `id`; come back with it as `Last-Event-ID` and nothing is missed, though some may be told twice:
-/// `data` is `{"type", "event_id", "at", "file_info", "message"}`. `progress` events say how it stands: `{"type", "file_id", "phase",
-/// "elapsed_seconds", "estimated_seconds"}`. The stream ends once the file has its verdict. On AWS these routes are at the function URL
-/// `LiveUrl`, if the stack has it.
+/// Sends server-sent events. `file` events report changes; their `data` is `{"type", "event_id", "at",
+/// "file_info", "message"}`. Each has an `id`: a client that reconnects with it as `Last-Event-ID` misses no
+/// event, but may receive some twice. `progress` events report the progress of the scan; their `data` is
+/// `{"type", "file_id", "phase", "elapsed_seconds", "estimated_seconds"}`. The stream ends once the file has
+/// its verdict. On AWS, these routes are at the function URL `LiveUrl`, if the stack has one.
 #[utoipa::path(get, path = "/files/{file_id}/events", tag = "files",
-    params(("file_id" = String, Path), ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that was seen")),
+    params(
+        ("file_id" = String, Path),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that the client received"),
+    ),
     responses(
         (status = 200, description = "Events as they happen", content_type = "text/event-stream"),
-        (status = 204, description = "Everything was seen, and nothing more will happen soon"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 204, description = "The client has received all events; no more are expected soon"),
+        (status = 401, description = "No valid token",
+            body = Problem, content_type = "application/problem+json"),
         NoSuchFile,
     ))]
 #[expect(dead_code, reason = "describes the live function's route")]
@@ -77,28 +90,32 @@ fn file_events() {}
 
 /// Follow all your files
 ///
-/// As for one file; the stream does not end by itself for long.
+/// Sends the same events as for one file. The stream does not end with a verdict, but after a maximum
+/// duration.
 #[utoipa::path(get, path = "/events", tag = "files",
-    params(("Last-Event-ID" = Option<String>, Header, description = "The last `id` that was seen")),
+    params(
+        ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that the client received"),
+    ),
     responses(
         (status = 200, description = "Events as they happen", content_type = "text/event-stream"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token",
+            body = Problem, content_type = "application/problem+json"),
     ))]
 #[expect(dead_code, reason = "describes the live function's route")]
 fn events() {}
 
-/// Read the statistics as Prometheus does
+/// Read the statistics in the format of Prometheus
 ///
-/// Only where everything runs on one machine; on AWS the numbers are in CloudWatch.
+/// Only in local mode; on AWS, the statistics are in CloudWatch.
 #[utoipa::path(get, path = "/metrics", tag = "operators",
     responses(
         (status = 200, description = "Text exposition format", content_type = "text/plain"),
         Refused,
     ))]
-#[expect(dead_code, reason = "the route is there only in local mode")]
+#[expect(dead_code, reason = "the route exists only in local mode")]
 fn metrics() {}
 
-/// Swagger UI is embedded: no CDN, nothing is fetched.
+/// Swagger UI is embedded, so a browser fetches nothing from elsewhere.
 pub(crate) fn router() -> Router<App> {
     let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));
     Router::new().route("/openapi.json", get(async || axum::Json(crate::openapi()))).merge(ui)

@@ -1,4 +1,4 @@
-//! `GET /files`, and one file: show, edit, delete.
+//! `GET /files`, and `GET`, `PATCH` and `DELETE /files/{id}`: lists, shows, edits and deletes files.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use web::{ApiError, Caller, FilePath, Json, NoSuchFile, OwnedFile, QueryString, 
 
 use crate::App;
 
-/// Which files.
+/// The filters and the page.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListQuery {
@@ -27,9 +27,10 @@ pub(crate) struct ListQuery {
     /// At most this many, 1 to 100.
     #[param(default = 20, minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// Only what is under this key in the bucket: one file, or, below the incoming prefix, one for each version.
+    /// Only files under this key in the bucket: one file, or one for each version if the key is below the
+    /// incoming prefix.
     #[param(example = "uploads/123e4567-e89b-42d3-a456-426614174000")]
     key: Option<String>,
 }
@@ -45,9 +46,10 @@ pub(crate) struct FileList {
 
 const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
-/// With a filter, a page of the ledger may hold few matches; this many are read before the client is asked to go on.
+/// With a filter, a page of the ledger may hold few matches. At most this many pages are read for one answer;
+/// the client continues with the cursor.
 const MAX_PAGES: usize = 10;
-/// Of one key; its newest.
+/// The newest versions of one key that are listed.
 const MAX_VERSIONS: i32 = 100;
 
 /// List your files
@@ -84,7 +86,7 @@ pub(crate) async fn list(
     Ok(axum::Json(FileList { files: records.iter().map(FileInfo::from).collect(), next_cursor }))
 }
 
-/// The owner's files under a key. Upload clients remember a key where we speak of an id.
+/// The owner's files under a key. Some upload clients keep a file's key instead of its id.
 async fn under_key(app: &App, owner: &OwnerId, key: &str) -> Result<Vec<Record>, ApiError> {
     let mut files = vec![];
     if let Ok(file) = ObjectKey::issued_for(key) {
@@ -130,14 +132,14 @@ async fn page(
 /// Show a file
 #[utoipa::path(get, path = "/files/{file_id}", tag = "files", params(FilePath),
     responses(
-        (status = 200, description = "What is known", body = FileInfo),
+        (status = 200, description = "The file", body = FileInfo),
         NoSuchFile,
     ))]
 pub(crate) async fn show(OwnedFile(record): OwnedFile) -> axum::Json<FileInfo> {
     axum::Json(FileInfo::from(&record))
 }
 
-/// Changes to a file; what is absent stays.
+/// Changes to a file; absent fields stay unchanged.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FileEdit {
@@ -150,7 +152,7 @@ pub(crate) struct FileEdit {
     expires_at: Option<String>,
 }
 
-/// Rename a file, set its tags, its expiry or its download limit
+/// Change a file's name, tags, expiry or download limit
 #[utoipa::path(patch, path = "/files/{file_id}", tag = "files", request_body = FileEdit, params(FilePath),
     responses(
         (status = 200, description = "Changed", body = FileInfo),
@@ -173,7 +175,7 @@ pub(crate) async fn edit(
     };
     let edit = machine::edit(&record, &request, &app.uploads, aws::clock::now())?;
     let record = app.apply(record.file_id, &Event::Edited { edit }).await?;
-    // Another writer may have ended the file after the check.
+    // Another request may have deleted the file after the check, or it may have expired.
     match record.status() {
         Status::Expired | Status::Deleted => Err(EditError::Gone.into()),
         _ => Ok(axum::Json(FileInfo::from(&record))),
@@ -183,7 +185,7 @@ pub(crate) async fn edit(
 /// Delete a file, all its versions and its links
 #[utoipa::path(delete, path = "/files/{file_id}", tag = "files", params(FilePath),
     responses(
-        (status = 204, description = "Gone"),
+        (status = 204, description = "Deleted"),
         NoSuchFile,
     ))]
 pub(crate) async fn delete(

@@ -1,4 +1,4 @@
-//! `GET /health`: can files be uploaded, judged and downloaded right now?
+//! `GET /health`: reports whether files can be uploaded, scanned and downloaded.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,7 +10,7 @@ use web::view::DefinitionsInfo;
 
 use crate::{App, DiskSpace};
 
-/// One line per part that files depend on.
+/// The health of the service and of each of its parts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
     status: HealthStatus,
@@ -18,20 +18,21 @@ pub(crate) struct Health {
     storage: PartStatus,
     ledger: PartStatus,
     queue: QueueHealth,
-    /// Where objects or scans are on a disk of the service's own.
+    /// Only if the service keeps objects or scans files on its own disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<DiskHealth>,
     uploads: UploadLimits,
 }
 
-/// Whether there is room for scans, and for uploads beside them.
+/// Whether the disk has enough space for scans and uploads.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct DiskHealth {
     status: DiskStatus,
     /// Bytes.
     #[schema(example = 52_000_000_000u64)]
     free: u64,
-    /// Bytes that scans may need. With less, files wait for their scan and uploads are refused with `storage_full`.
+    /// Bytes that scans may need. If less is free, files wait for their scan, and uploads are refused with
+    /// `storage_full`.
     #[schema(example = 1_115_684_864)]
     needed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,10 +59,10 @@ impl From<DiskSpace> for DiskHealth {
     }
 }
 
-/// What is accepted, so that a page can say so beforehand.
+/// The limits for uploads, so that a client can show them beforehand.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct UploadLimits {
-    /// Bytes; never more than the engine scans whole.
+    /// Bytes; never more than the engine can scan as a whole.
     #[schema(example = 104_857_600)]
     max_file_size: u64,
 }
@@ -70,7 +71,7 @@ pub(crate) struct UploadLimits {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum HealthStatus {
     Ok,
-    /// Everything runs, and what is there can be downloaded; new files must wait.
+    /// All parts work, and clean files can be downloaded, but new files must wait.
     Degraded,
     Unavailable,
 }
@@ -87,12 +88,13 @@ pub(crate) struct EngineHealth {
     status: PartStatus,
     #[schema(example = "ClamAV 1.4.6")]
     version: Option<String>,
-    /// The programs that take files apart for the engine. What only one that is missing could open is unscannable.
+    /// The programs that unpack files for the engine. A file that only a missing program could unpack is
+    /// `unscannable`.
     #[schema(example = json!(["7-Zip 26.02", "libarchive 3.6.2"]))]
     openers: Vec<String>,
     last_seen: Option<String>,
     definitions: Option<DefinitionsInfo>,
-    /// How old the definitions are, in hours; absent for the test set.
+    /// The age of the definitions in hours; `null` for the test set.
     definitions_age_hours: Option<u64>,
     definitions_freshness: Option<FreshnessName>,
 }
@@ -101,24 +103,27 @@ pub(crate) struct EngineHealth {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FreshnessName {
     Fresh,
-    /// Over a day old.
+    /// More than a day old.
     Ageing,
-    /// Too old to call anything clean.
+    /// Too old: files become `unscannable`.
     Stale,
-    /// The test set: for trying the service out, not for protection.
+    /// The test set, which is for trying the service out and gives no protection.
     TestSet,
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct QueueHealth {
     status: PartStatus,
-    /// About how many scans wait.
+    /// Approximate number of waiting scans.
     waiting: Option<u64>,
 }
 
-/// Ask whether the service works
+/// Check the health of the service
 #[utoipa::path(get, path = "/health", tag = "service", security(()),
-    responses((status = 200, description = "All parts work", body = Health), (status = 503, description = "A part is down, or the disk is full", body = Health)))]
+    responses(
+        (status = 200, description = "All parts work", body = Health),
+        (status = 503, description = "A part is down, or the disk is full", body = Health),
+    ))]
 pub(crate) async fn show(State(app): State<App>) -> (StatusCode, axum::Json<Health>) {
     let (engine, storage, queue) =
         tokio::join!(app.stores.ledger.heartbeat(), app.stores.objects.check(), app.backlog());

@@ -1,6 +1,7 @@
 //! The API: uploads, files, status, links, health, and their OpenAPI description.
 //!
-//! Handlers decode, ask the domain, call an adapter and answer; none of them has a policy of its own.
+//! A handler decodes the request, lets the domain decide, calls an adapter and answers; it has no policy of
+//! its own.
 
 mod admin;
 mod compat;
@@ -58,34 +59,35 @@ pub struct ApiContext {
 /// What differs between deployments.
 #[derive(Clone, Debug)]
 pub struct ApiOptions {
-    /// How long a download link lives.
+    /// How long a download link is valid.
     pub link_ttl: Duration,
-    /// The largest `POST /upload`; a Lambda takes 6 MB of request at most.
+    /// The largest `POST /upload`, in bytes; Lambda accepts requests of at most 6 MB.
     pub max_form_size: u64,
-    /// How long after an upload began the sweep first looks for it.
+    /// How long after the creation of an upload the sweep first looks for its object.
     pub first_sweep_in: Duration,
-    /// An engine that is silent for longer is reported as down. `None` where engines come and go, as on Lambda.
+    /// An engine without a heartbeat for longer is reported as down. `None` if engines start and stop on
+    /// demand, as on Lambda.
     pub engine_silence: Option<Duration>,
     pub allowed_origins: Vec<String>,
     pub loopback_only: LoopbackOnly,
-    /// What only the process that runs everything knows.
+    /// Statistics of the process; only in local mode.
     pub probe: Option<StatsSource>,
-    /// `None` where storage is not on a disk of this machine, and scans run elsewhere.
+    /// `None` if neither storage nor scans use a disk of this machine.
     pub room: Option<Disk>,
 }
 
-/// Asks the rest of the process, where the API is not alone in it.
+/// Reads the statistics of a process in which more than the API runs.
 #[derive(Clone)]
 pub struct StatsSource(pub Arc<dyn Fn() -> StatsFuture + Send + Sync>);
 
-/// What a [`StatsSource`] gives, some day.
+/// The result of a [`StatsSource`].
 pub type StatsFuture = std::pin::Pin<Box<dyn Future<Output = RuntimeStats> + Send>>;
 
-/// What the rest of the process knows.
+/// Statistics of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuntimeStats {
     pub n_workers: u64,
-    /// Of the oldest message in the scan queue.
+    /// The age of the oldest message in the scan queue.
     pub oldest_age: Option<Duration>,
     /// How often the engine was started.
     pub n_engine_starts: u64,
@@ -139,11 +141,11 @@ pub fn router(context: ApiContext) -> axum::Router {
         .layer(middleware::from_fn_with_state(link_key, web::renew_link_key))
         .layer(middleware::from_fn_with_state(loopback, web::loopback_only))
         .layer(middleware::from_fn(web::problems))
-        // Outside of the errors: a page of another origin must be able to read those too.
+        // The outermost layer: pages of other origins must be able to read errors, too.
         .layer(cors)
 }
 
-/// The API's description, OpenAPI 3.1. Committed as `openapi.json`.
+/// The API's description in OpenAPI 3.1. Committed as `openapi.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     documented_routes().split_for_parts().1
 }
@@ -171,11 +173,12 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(admin::webhooks::enable))
         .routes(routes!(admin::webhooks::replay))
         .routes(routes!(health::show))
-        // Bodies that are not JSON are limited where they are read.
+        // Handlers limit the bodies that they read.
         .layer(DefaultBodyLimit::disable())
 }
 
-/// Uppy's routes, below `/uppy` for clients that send a token, and below `/uppy/t/{token}` for those that cannot.
+/// Uppy's routes, below `/uppy` for clients that send a token in a header, and below `/uppy/t/{token}` for
+/// those that cannot.
 fn uppy_routes() -> OpenApiRouter<App> {
     use compat::{companion, sign_request};
     OpenApiRouter::new()
@@ -186,11 +189,12 @@ fn uppy_routes() -> OpenApiRouter<App> {
         .routes(routes!(companion::sign_part))
         .routes(routes!(companion::join))
         .routes(routes!(sign_request::presign))
-        // The first of them is a GET that begins an upload.
+        // The first of them is a GET that creates an upload.
         .layer(middleware::map_response(compat::no_store))
 }
 
-/// The same again, where the token is in the path. Not in the description: it would only repeat it.
+/// The routes with a token in the path. The OpenAPI description omits them, because it would repeat the
+/// others.
 fn routes_by_token() -> axum::Router<App> {
     use compat::s3_parts;
     let (uppy, _) = uppy_routes().split_for_parts();
@@ -219,12 +223,13 @@ impl App {
         key.seal(password, file).map(Some).map_err(|_| ApiError::Internal)
     }
 
-    /// Refuses an upload of at most `n_bytes` that there is no room for. Nothing to do where storage does not fill up.
+    /// Refuses an upload of at most `n_bytes` if the disk lacks the space. Does nothing if storage is not on
+    /// a disk of this machine.
     fn check_room(&self, n_bytes: u64) -> Result<(), ApiError> {
         self.settings.room.as_ref().map_or(Ok(()), |disk| disk.space().check(n_bytes))
     }
 
-    /// Applies an event of the API's callers. If its effects fail, the sweep retries them.
+    /// Applies an event that a caller requested. If its effects fail, the sweep retries them.
     async fn apply(&self, file: FileId, event: &Event) -> Result<Record, ApiError> {
         let now = aws::clock::now();
         let transitions = self.transitions();
@@ -240,7 +245,8 @@ impl App {
         Ok(queue.backlog().await?)
     }
 
-    /// Reads what we have signed; once more with the newest key, if that was rotated meanwhile.
+    /// Reads a token that we have signed. If this fails and the key was rotated meanwhile, tries the newest
+    /// key.
     async fn read_signed<T>(
         &self,
         read: impl Fn(&TokenSigner, Timestamp) -> Result<T, ApiError>,

@@ -1,4 +1,5 @@
-//! `GET /files/{id}/download-link`: a link to the bytes that were judged clean.
+//! `GET /files/{id}/download-link` and `DELETE /files/{id}/links`: creates a link to the bytes that were
+//! judged clean, and revokes all links.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,24 +13,27 @@ use web::{ApiError, FilePath, NoSuchFile, OwnedFile, Problem};
 
 use crate::App;
 
-/// The original service's answer.
+/// A link, in the format of the original service.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct DownloadLink {
-    /// Relative to this API. Whoever has it can download the file.
+    /// Relative to this API. Anyone with this URL can download the file.
     #[schema(example = "/download/eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9...")]
     download_url: String,
     expires_at: String,
     file_info: FileInfo,
 }
 
-/// Make a download link for a clean file
+/// Create a download link for a clean file
 #[utoipa::path(get, path = "/files/{file_id}/download-link", tag = "download", params(FilePath),
     responses(
         (status = 200, description = "The link", body = DownloadLink),
-        (status = 403, description = "Infected, unscannable, or the scan failed", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Infected, unscannable, or the scan failed",
+            body = Problem, content_type = "application/problem+json"),
         NoSuchFile,
-        (status = 409, description = "Not scanned yet; `Retry-After` says when to ask again", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Not scanned yet; `Retry-After` says when to retry",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "Expired or deleted",
+            body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -37,7 +41,7 @@ pub(crate) async fn create(
 ) -> Result<axum::Json<DownloadLink>, ApiError> {
     let now = aws::clock::now();
     let version = downloadable(&record, now)?;
-    // Whole seconds, as the token has them; a link never outlives its file.
+    // Whole seconds, as in the token. A link expires with its file at the latest.
     let expires_at = Timestamp::from_secs((now + app.settings.link_ttl).min(record.expires_at).as_secs());
     let claims = LinkClaims {
         file_id: record.file_id,

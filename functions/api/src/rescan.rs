@@ -1,4 +1,4 @@
-//! `POST /files/{id}/rescan`: another look at what has a verdict.
+//! `POST /files/{id}/rescan`: requests another scan of a file that has a verdict.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,16 +12,20 @@ use web::{ApiError, FilePath, NoSuchFile, OwnedFile, Problem};
 
 use crate::App;
 
-/// Have a file scanned again
+/// Rescan a file
 ///
-/// Its status stands until the scan is over. Infected files are not scanned again: only an operator's release lifts a finding.
+/// The file keeps its status until the rescan is over. Infected files are not rescanned: only an operator's
+/// release overrules a finding.
 #[utoipa::path(post, path = "/files/{file_id}/rescan", tag = "files", params(FilePath),
     responses(
-        (status = 202, description = "A scan is on its way", body = FileInfo),
+        (status = 202, description = "The rescan is requested", body = FileInfo),
         NoSuchFile,
-        (status = 409, description = "Not scanned yet, or infected", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "Expired or deleted", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "The day's scan time is used up", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Not scanned yet, or infected",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "Expired or deleted",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The daily scan-time quota is used up",
+            body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn rescan(
     State(app): State<App>,

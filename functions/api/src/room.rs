@@ -1,23 +1,24 @@
-//! Refuses uploads where objects are kept on this machine's disk, before there is no room for them.
+//! Refuses uploads for which the disk lacks the space, if objects are kept on this machine's disk.
 //!
-//! Room is what is free, less what scans need. Pending uploads have no claim to it: announcing costs a client nothing, so claims would let one
-//! client keep all others out. What is announced and does not fit when it arrives, storage itself refuses.
+//! The room for uploads is the free space less what scans need. Pending uploads reserve none: announcing
+//! costs a client nothing, so with reservations one client could block all others. Storage itself refuses an
+//! announced upload that does not fit when it arrives.
 
 use std::sync::Arc;
 
 use web::ApiError;
 
-/// Asks the disk, where there is one that can fill up.
+/// Measures the space on the disk that objects or scans use.
 #[derive(Clone)]
 pub struct Disk(pub Arc<dyn Fn() -> DiskSpace + Send + Sync>);
 
-/// What a [`Disk`] says, in bytes.
+/// The space on a [`Disk`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
     pub free_bytes: u64,
-    /// What scans may need.
+    /// The bytes that scans may need.
     pub needed_bytes: u64,
-    /// Whether uploaded objects are kept there, too.
+    /// Whether uploaded objects are kept on this disk, too.
     pub keeps_objects: bool,
 }
 

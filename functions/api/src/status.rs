@@ -1,4 +1,4 @@
-//! `GET /files/{id}/status`: immediately, or with `Prefer: wait=20` when the status changes.
+//! `GET /files/{id}/status`: answers immediately, or with `Prefer: wait=20` when the status changes.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use web::{ApiError, FilePath, NoSuchFile, OwnedFile};
 
 use crate::App;
 
-/// The original service's answer.
+/// The status, in the format of the original service.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct FileStatus {
     file_info: FileInfo,
@@ -22,14 +22,19 @@ pub(crate) struct FileStatus {
     message: String,
 }
 
-/// API Gateway gives up after 30 seconds.
+/// Below the timeout of API Gateway, which is 30 seconds.
 const MAX_WAIT: Duration = Duration::from_secs(20);
-/// Often enough that a person does not notice, seldom enough for the ledger.
+/// Short enough that a person notices no delay, long enough to keep the load on the ledger low.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Ask for a file's status, or wait for it to change
+/// Show a file's status, or wait until it changes
 #[utoipa::path(get, path = "/files/{file_id}/status", tag = "files",
-    params(FilePath, ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the status changes or is final, at the latest after N seconds, N up to 20 (RFC 7240)")),
+    params(
+        FilePath,
+        ("Prefer" = Option<String>, Header,
+            description = "`wait=N`: answer when the status changes or is final, \
+                at the latest after N seconds, N up to 20 (RFC 7240)"),
+    ),
     responses(
         (status = 200, description = "The status", body = FileStatus),
         NoSuchFile,
@@ -54,7 +59,7 @@ pub(crate) async fn show(
     Ok(response)
 }
 
-/// The record as soon as it shows something else than `first`, or as it is when the wait is over.
+/// Waits until the record differs visibly from `first` or `wait` is over, and returns the latest record.
 async fn changed(app: &App, first: Record, wait: Duration) -> Result<Record, ApiError> {
     let (deadline, mut record) = (Instant::now() + wait, first.clone());
     let shown = |record: &Record| (record.status(), record.state.version().is_some());

@@ -1,4 +1,4 @@
-//! `POST /files`: permission to upload straight to storage.
+//! `POST /files`: creates an upload that goes directly to storage.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use web::{ApiError, Caller, Json, Problem, Refused};
 use crate::App;
 use crate::create_upload::{Transfer, create_upload};
 
-/// What the client is about to upload.
+/// The file to upload.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewFile {
@@ -35,29 +35,31 @@ pub(crate) struct NewFile {
     checksum_sha256: Option<String>,
     #[serde(default)]
     method: Method,
-    /// With `multipart`: each part comes with its SHA-256, and storage refuses a part that was damaged in transit.
+    /// With `multipart`: the client declares the SHA-256 of each part, and storage refuses a part that was
+    /// damaged in transit.
     #[serde(default)]
     part_checksums: bool,
-    /// How often the file can be downloaded; without it, any number of times.
+    /// How often the file can be downloaded; unlimited if absent.
     #[schema(minimum = 1)]
     max_downloads: Option<u32>,
-    /// Opens the file, if it is encrypted: a zip, a 7z archive, a PDF, an Office document. It is used for the scan that follows the upload,
-    /// kept encrypted until then, and never given back.
+    /// Opens the file if it is encrypted: a ZIP or 7z archive, a PDF or an Office document. The password is
+    /// used for the scan after the upload, kept encrypted until then, and never returned.
     #[serde(skip_serializing)]
     #[schema(write_only, min_length = 1, max_length = 255)]
     password: Option<String>,
 }
 
-/// How the client wants to upload.
+/// How the client will upload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Method {
     /// A presigned PUT, which works once.
     #[default]
     Put,
-    /// A form for a presigned POST, whose size storage limits even when it is not known beforehand.
+    /// A form for a presigned POST. Storage limits its size even if the size is not known beforehand.
     Post,
-    /// In parts, for large files: each can be sent again, several at once. See `/files/{file_id}/parts`. Needs `size`.
+    /// In parts, for large files. Parts can be sent concurrently, and again after a failure. See
+    /// `/files/{file_id}/parts`. Needs `size`.
     Multipart,
 }
 
@@ -69,7 +71,7 @@ pub(crate) struct AcceptedDirect {
     upload: UploadInstructions,
 }
 
-/// Send this, as it stands.
+/// The request to send, unchanged.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct UploadInstructions {
     #[schema(example = "PUT")]
@@ -89,12 +91,17 @@ pub(crate) struct UploadInstructions {
     expires_at: String,
 }
 
-/// Ask for an upload straight to storage
+/// Create an upload that goes directly to storage
 #[utoipa::path(post, path = "/files", tag = "files", request_body = NewFile,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats of the same request with the same key give the same file")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "A repeat of the same request with the same key gives the same file"),
+    ),
     responses(
-        (status = 429, description = "A quota is used up; `Retry-After` says when to try again", body = Problem, content_type = "application/problem+json"),
-        (status = 201, description = "Upload to `upload.url`", body = AcceptedDirect, headers(("Location" = String))),
+        (status = 429, description = "A quota is used up; `Retry-After` says when to retry",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 201, description = "Upload to `upload.url`",
+            body = AcceptedDirect, headers(("Location" = String))),
         Refused,
     ))]
 pub(crate) async fn create(
@@ -133,7 +140,8 @@ fn request(body: &NewFile) -> UploadRequest<'_> {
     }
 }
 
-/// The key and a digest of what it was sent with, but for the password, which is kept in no form that it could be guessed by (draft-ietf-httpapi-idempotency-key-header-07).
+/// The idempotency key and a digest of the request (draft-ietf-httpapi-idempotency-key-header-07). The digest
+/// leaves out the password, so that nothing is kept from which the password could be guessed.
 fn idempotency_key(
     caller: &Caller,
     headers: &HeaderMap,
@@ -156,7 +164,7 @@ async fn presign(
     now: Timestamp,
 ) -> Result<PresignedUpload, ApiError> {
     let key = &record.object_key();
-    // A replayed request gets a URL that ends when the first one's did: the record's deadline must hold.
+    // A replayed request gets a URL that expires with the first one, at the record's deadline.
     let ttl = record.upload_deadline.since(now);
     let objects = &app.stores.objects;
     Ok(match &record.upload_method {

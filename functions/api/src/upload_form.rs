@@ -1,4 +1,4 @@
-//! `POST /upload`: the original upload, a form through the service, streamed to storage.
+//! `POST /upload`: the upload of the original service, a form that is streamed through the API to storage.
 
 mod disposition;
 
@@ -25,19 +25,22 @@ use disposition::Disposition;
 pub(crate) struct UploadForm {
     #[schema(format = Binary, content_media_type = "application/octet-stream")]
     file: String,
-    /// In front of the file: opens it, if it is encrypted. See `POST /files`.
+    /// Opens the file if it is encrypted; must precede the field `file`. See `POST /files`.
     #[schema(write_only, min_length = 1, max_length = 255)]
     password: Option<String>,
 }
 
 /// Upload a file through the service
 ///
-/// Streamed to storage; the size is limited while it streams. Larger files go directly to storage: see `POST /files`.
+/// The API streams the file to storage and limits its size. Upload larger files directly to storage: see
+/// `POST /files`.
 #[utoipa::path(post, path = "/upload", tag = "files",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses(
-        (status = 201, description = "Stored; the scan follows", body = Accepted, headers(("Location" = String))),
-        (status = "4XX", description = "Refused; nothing is stored", body = Problem, content_type = "application/problem+json"),
+        (status = 201, description = "Stored; the scan follows",
+            body = Accepted, headers(("Location" = String))),
+        (status = "4XX", description = "Refused; nothing is stored",
+            body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn upload(
     State(app): State<App>,
@@ -71,14 +74,14 @@ pub(crate) async fn upload(
     Err(ApiError::FileFieldMissing)
 }
 
-/// What is said about the file in front of its bytes.
+/// What the form declares about the file before its bytes.
 struct Declared<'a> {
     name: &'a str,
     password: Option<&'a str>,
     announced_bytes: u64,
 }
 
-/// An empty field is no password: forms send what is left empty.
+/// Reads the password. An empty field means no password, because browsers send fields that are left empty.
 async fn read_password(field: &mut Field<'_>) -> Result<String, ApiError> {
     const MOST_BYTES: usize = 4 * Password::LONGEST;
     let mut bytes = Vec::new();
@@ -91,7 +94,8 @@ async fn read_password(field: &mut Field<'_>) -> Result<String, ApiError> {
     String::from_utf8(bytes).map_err(|_| ApiError::Upload(PasswordError.into()))
 }
 
-/// What the content length alone rules out is not read. The form around the file is small; 64 KiB are allowed for it.
+/// Refuses a request whose content length is too large, without reading it. 64 KiB are allowed for the form
+/// around the file.
 fn refuse_announced_excess(app: &App, request: &Request) -> Result<(), ApiError> {
     const FORM_BYTES: u64 = 64 * 1024;
     match content_length(request) {
@@ -113,7 +117,8 @@ fn too_large(app: &App) -> ApiError {
     }
 }
 
-/// Streams the field to storage; the record appears just before the object does. On any failure neither is there.
+/// Streams the field to storage, and creates the record just before the object becomes visible. If this fails
+/// before the record exists, nothing is stored.
 async fn store(
     app: &App,
     caller: Caller,
@@ -147,12 +152,12 @@ async fn store(
     let new = NewUpload { file, owner: caller.owner, upload, method: UploadMethod::Form, password };
     let refused = match app.creator().create(new, None, now).await {
         Ok(Creation::New(record)) => {
-            // If this fails, or the process dies here, the sweep finds a record without an object and expires it.
+            // If this fails or the process dies here, the sweep expires the record, which has no object.
             writer.complete().await?;
             return Ok(*record);
         }
         Ok(Creation::Exceeded(exceeded)) => ApiError::QuotaExceeded { exceeded, now },
-        // Only for requests with an idempotency key, which forms do not have.
+        // These need an idempotency key, which forms do not have.
         Ok(Creation::Replay(_) | Creation::KeyReused) => ApiError::Internal,
         Err(error) => error.into(),
     };
@@ -160,7 +165,7 @@ async fn store(
     Err(refused)
 }
 
-/// Size and digest of what was copied. The digest is what the scan must find again.
+/// Copies the field to storage. Returns the size and the digest; the scan must find the same digest.
 async fn copy(
     app: &App,
     field: &mut Field<'_>,

@@ -1,4 +1,5 @@
-//! `/files/{id}/parts`: an upload in parts, part by part. `POST /files` begins it, `POST /files/{id}/complete` ends it.
+//! `/files/{id}/parts`: presigns and lists the parts of a multipart upload, which `POST /files` creates and
+//! `POST /files/{id}/complete` completes.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use web::{ApiError, FilePath, Json, NoSuchFile, OwnedFile, Problem, Refused};
 
 use crate::App;
 
-/// The parts to be sent next.
+/// The parts to presign.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WantedParts {
@@ -29,7 +30,7 @@ pub(crate) struct WantedPart {
     /// From 1.
     #[schema(example = 1, minimum = 1)]
     part_number: u32,
-    /// Hexadecimal or base64; needed if the upload began with `part_checksums`.
+    /// Hexadecimal or base64; required if the upload was created with `part_checksums`.
     checksum_sha256: Option<String>,
 }
 
@@ -45,21 +46,22 @@ pub(crate) struct PartInstruction {
     part_number: u32,
     url: String,
     headers: BTreeMap<String, String>,
-    /// Absent where the upload's size is not known.
+    /// Absent if the size of the upload is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     expires_at: String,
 }
 
-/// What is there of an upload in parts.
+/// The state of a multipart upload.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct PartList {
-    /// Bytes of every part but the last; absent where another protocol began the upload, without its size.
+    /// Bytes of every part but the last; absent if the upload was created by another protocol, without its
+    /// size.
     #[serde(skip_serializing_if = "Option::is_none")]
     part_size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part_count: Option<u64>,
-    /// Whether each part must come with its SHA-256.
+    /// Whether the client must declare the SHA-256 of each part.
     part_checksums: bool,
     expires_at: String,
     parts: Vec<StoredPart>,
@@ -70,15 +72,17 @@ pub(crate) struct StoredPart {
     part_number: u32,
     size: u64,
     etag: String,
-    /// Hexadecimal; only if the upload began with `part_checksums`.
+    /// Hexadecimal; only if the upload was created with `part_checksums`.
     #[serde(skip_serializing_if = "Option::is_none")]
     checksum_sha256: Option<String>,
 }
 
-/// Ask for requests that send parts
+/// Presign the upload of parts
 ///
-/// Each is good for fifteen minutes, for exactly this part's length, and can be sent again until the upload is complete.
-#[utoipa::path(post, path = "/files/{file_id}/parts", tag = "files", request_body = WantedParts, params(FilePath),
+/// Each request is valid for at most 15 minutes and for exactly this part's length. A part can be sent again
+/// until the upload is complete.
+#[utoipa::path(post, path = "/files/{file_id}/parts", tag = "files",
+    request_body = WantedParts, params(FilePath),
     responses(
         (status = 200, description = "One request for each part", body = PartInstructions),
         Refused,
@@ -93,7 +97,7 @@ pub(crate) async fn presign(
     if body.parts.is_empty() || body.parts.len() > MAX_PARTS_AT_ONCE {
         return Err(PartsError::WrongNumber.into());
     }
-    // Nothing is signed before all of it is known to be right.
+    // No part is presigned unless all of the requested parts are valid.
     let whole = record.whole(app.uploads.max_file_size);
     let wanted = body.parts.iter().map(|part| part_request(whole, upload, part));
     let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
@@ -113,14 +117,15 @@ pub(crate) async fn presign(
     Ok(axum::Json(PartInstructions { parts }))
 }
 
-/// Ask which parts are there
+/// List the uploaded parts
 ///
-/// To go on after an interruption, with the parts that are missing.
+/// A client resumes an interrupted upload by sending the missing parts.
 #[utoipa::path(get, path = "/files/{file_id}/parts", tag = "files", params(FilePath),
     responses(
         (status = 200, description = "The parts that storage has", body = PartList),
         NoSuchFile,
-        (status = 409, description = "Not in parts, or over", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Not a multipart upload, or completed or expired",
+            body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -146,7 +151,7 @@ pub(crate) async fn list(
     }))
 }
 
-/// The upload that storage keeps for a record, while parts can be added to it.
+/// The multipart upload of a record. Errors: the record has none, or no more parts can be added.
 pub(crate) fn open_upload(record: &Record, now: Timestamp) -> Result<&MultipartUpload, ApiError> {
     let upload = record.multipart().ok_or(PartsError::NotInParts)?;
     match record.state {

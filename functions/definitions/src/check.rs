@@ -25,8 +25,8 @@ pub enum CheckError {
 
 const SCAN_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Starts an engine with the set that freshclam left, checks it and stops the engine. Returns what the engine
-/// is.
+/// Starts an engine with the set that freshclam left, checks it and stops the engine. Returns the versions of
+/// the engine and its definitions.
 pub(crate) async fn check(context: &PublisherContext) -> Result<EngineVersion, CheckError> {
     let made = std::fs::create_dir_all(&context.engine.run_directory);
     made.map_err(EngineError::TemporaryDirectory)?;

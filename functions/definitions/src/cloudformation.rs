@@ -1,6 +1,6 @@
-//! Answers CloudFormation: with the public key that scanners are deployed with. A new stack gets its first
-//! set of definitions; a stack that is deleted gets its bucket emptied, because CloudFormation deletes only
-//! empty ones.
+//! Answers CloudFormation with the public key that scanners are deployed with. Publishes the first definition
+//! set of a new stack, and empties the bucket of a stack that is deleted, because CloudFormation deletes only
+//! empty buckets.
 //!
 //! The protocol: AWS, "Custom resource request and response objects".
 
@@ -71,9 +71,9 @@ impl<'a> Response<'a> {
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sends the public key to CloudFormation. A new stack gets its first set before that: if publishing fails,
-/// the stack is created all the same, the schedule retries, and files wait. The bucket of a stack that is
-/// deleted is emptied: if that fails, CloudFormation gets the reason and stops.
+/// Sends the public key to CloudFormation. For a new stack, publishes the first set before that: if this
+/// fails, the stack is created all the same, the schedule retries, and files wait. For a stack that is
+/// deleted, empties the bucket: if this fails, CloudFormation gets the reason and stops.
 pub(crate) async fn answer(
     context: &PublisherContext,
     request: ResourceRequest,

@@ -82,7 +82,7 @@ const CERTIFICATES: &str = "/opt/etc/ssl/ca-certificates.crt";
 /// ClamAV's own test files, where the layer has them.
 const KNOWN_BAD: &str = "/opt/share/clamav-testfiles";
 
-/// In order of their names; none if there is no such directory.
+/// The files in a directory, sorted by name; none if the directory does not exist.
 fn files_of(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = match std::fs::read_dir(directory) {
         Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?,

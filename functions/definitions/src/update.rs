@@ -59,7 +59,7 @@ pub async fn update(context: &PublisherContext, now: Timestamp) -> Result<Update
     updated.map(|(report, _)| report)
 }
 
-/// What is published when an update begins.
+/// The set that is published when an update begins.
 #[derive(Debug)]
 pub(crate) struct Before {
     pub(crate) pointer: Option<Pointer>,
@@ -84,7 +84,7 @@ impl Before {
         Ok(Self { pointer, manifest })
     }
 
-    /// What the pointer must still be when the new set is published.
+    /// The pointer that must still be published when the new set replaces it, with its serial number.
     pub(crate) fn expected(&self) -> Option<(&Pointer, u64)> {
         let serial = self.manifest.as_ref().map_or(0, |manifest| manifest.serial);
         self.pointer.as_ref().map(|pointer| (pointer, serial))
@@ -120,7 +120,7 @@ async fn update_from(
     let sources = Sources { directory: databases, snapshot: path.as_deref() };
     let manifest =
         publish(&context.bucket, &context.key, draft, Some(sources), before.expected(), now).await?;
-    // It is as large as the definitions, and the next run may use the same disk.
+    // The snapshot is as large as the definitions, and the next run may use the same disk.
     if let Some(path) = path {
         let _ = std::fs::remove_file(path);
     }
@@ -128,17 +128,17 @@ async fn update_from(
     Ok((report, Some(definitions)))
 }
 
-/// What to do with a set that freshclam left.
+/// Whether to publish a set that freshclam left.
 #[derive(Debug, PartialEq, Eq)]
 enum Decision {
-    /// With the versions that stay withdrawn.
+    /// `withdrawn` are the versions that stay withdrawn.
     Publish { withdrawn: Vec<String> },
     /// An operator has rolled this version back.
     Withdrawn,
 }
 
-/// Decides by what is published. Definitions that are older than those are an error: a mirror that is behind,
-/// or hostile, must not take signatures away.
+/// Decides by comparing with the published set. Definitions that are older than its own are an error: a
+/// mirror that is behind, or hostile, must not remove signatures.
 fn decide(published: Option<&Manifest>, fetched: &Definitions) -> Result<Decision, UpdateError> {
     let Some(manifest) = published else { return Ok(Decision::Publish { withdrawn: vec![] }) };
     if manifest.withdrawn.contains(&fetched.version) {
@@ -175,7 +175,7 @@ async fn prepare(context: &PublisherContext, manifest: Option<&Manifest>) -> Res
     let fetched = match manifest {
         Some(manifest) => match install(&context.bucket, manifest, &root, Some(databases)).await {
             Ok(fetched) => Some(fetched),
-            // Without this, a damaged or lost file would stay so: freshclam starts from an empty directory.
+            // Otherwise a damaged or lost file would stay so. freshclam starts from an empty directory.
             Err(error) if is_damage(&error) => {
                 tracing::error!(error = aws::log::chain(&error), "the published set is damaged");
                 None

@@ -11,7 +11,7 @@ use web::{Identity, LoopbackOnly, Verifier};
 
 use crate::{LiveContext, LiveOptions};
 
-/// What streams need, wherever they are served.
+/// The settings of streams, on AWS and on one machine.
 #[derive(Clone, Debug)]
 pub struct LiveSettings {
     pub origins: OriginSettings,
@@ -26,8 +26,8 @@ pub struct LiveDeployment {
     identity: IdentitySettings,
 }
 
-/// On AWS each look is a query, and each second of a stream is paid for. On one machine changes are announced
-/// within the process, so that streams rarely depend on it.
+/// How often a stream polls the ledger. On AWS each poll is a paid query. On one machine the process
+/// announces changes itself, so that streams rarely depend on polling.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl LiveDeployment {

@@ -1,4 +1,4 @@
-//! How long will it take? What is measured, put honestly: the queue's length times the typical scan of such a file.
+//! Estimates the time until a file's verdict, from the queue's length and the median scan time of its size.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use domain::statistics::{Histogram, SizeClass, estimated_wait};
 use domain::timestamp::Timestamp;
 use tokio::sync::Mutex;
 
-/// What estimates rest on, measured now and then.
+/// Measures the queue and the scan times, and keeps the result for a short time.
 #[derive(Debug)]
 pub(crate) struct Estimator {
     stores: Stores,
@@ -23,9 +23,9 @@ struct Measured {
     typical: [Option<Duration>; SizeClass::ALL.len()],
 }
 
-/// However many streams there are, the queue and the statistics are asked at most this often.
+/// The queue and the statistics are read at most this often, however many streams there are.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
-/// The typical scan of the last hours is today's.
+/// Scan times are taken from the statistics of this many hours.
 const N_HOURS: u8 = 3;
 
 impl Estimator {
@@ -33,7 +33,8 @@ impl Estimator {
         Self { stores, n_workers, measured: Mutex::default() }
     }
 
-    /// From now to the verdict, for a file that waits; for one that is being scanned, the scan alone. `None` while nothing like it was measured.
+    /// The time from `now` until the verdict. For a file that is being scanned, this is the rest of its scan.
+    /// `None` if no file of its size was scanned lately, or if the queue or the statistics cannot be read.
     pub(crate) async fn until_verdict(
         &self,
         record: &Record,

@@ -1,4 +1,5 @@
-//! Who follows what, and where are they? A position is a place in the ledger, so it means the same to every process.
+//! Follows the changes of an owner's files, or of one file. A stream's position refers to the ledger, so
+//! that every process can resume it.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -28,7 +29,8 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    /// A client that has seen nothing also wants what happened while it connected.
+    /// The position of a client that connects without one. Because of the overlap, the client also receives
+    /// what happened while it connected.
     pub(crate) fn just_before(now: Timestamp) -> Self {
         Self { at: now, file: None, seq: 0 }
     }
@@ -48,7 +50,7 @@ impl Position {
         Some(Self::at_entry(file, seq.parse().ok()?, Timestamp::from_millis(millis.parse().ok()?)))
     }
 
-    /// Whether everything that has happened to this file was seen.
+    /// Returns whether the client has seen all changes of this file.
     pub(crate) fn has_seen(&self, record: &Record) -> bool {
         self.file == Some(record.file_id)
             && self.seq >= record.history.last_seq()
@@ -65,22 +67,22 @@ impl fmt::Display for Position {
     }
 }
 
-/// Whether nothing will happen to a file unless somebody does something.
+/// Returns whether a file has its verdict and is not being rescanned, so that no change is expected soon.
 pub(crate) fn is_quiet(record: &Record) -> bool {
     let is_rescanning = record.post_verdict().is_some_and(|post_verdict| post_verdict.rescan.is_on());
     record.status().is_terminal() && !is_rescanning
 }
 
-/// Reads what has changed, again and again, and sends what is new.
+/// Reads changed records from the ledger repeatedly, and sends their new entries.
 #[derive(Debug)]
 pub(crate) struct Follower {
     ledger: Ledger,
     scope: Scope,
-    /// No entry from before this is new.
+    /// Older entries are not sent.
     since: Timestamp,
-    /// What was sent of each file that changed lately: its last entry, and its last change.
+    /// For each file that changed recently, the last entry and the last change that were sent.
     sent: HashMap<FileId, Sent>,
-    /// Files without a verdict, as they were seen last.
+    /// Files without a verdict, as they were last read.
     waiting: HashMap<FileId, Record>,
 }
 
@@ -96,7 +98,7 @@ enum Scope {
     File(FileId),
 }
 
-/// The client is gone, or the stream has been long enough.
+/// The client has closed the stream.
 struct Ended;
 
 const PAGE: i32 = 100;
@@ -111,7 +113,8 @@ impl Follower {
     }
 
     fn new(ledger: Ledger, scope: Scope, position: Position) -> Self {
-        // What this very event is about has been seen; of other files, times alone do not tell.
+        // The client has seen this file up to this entry. For other files, the time alone does not say what
+        // the client has seen.
         let seen = position.file.map(|file| (file, Sent { seq: position.seq, changed_at: position.at }));
         let since = match scope {
             Scope::Owner(_) => overlapped(position.at),
@@ -120,7 +123,7 @@ impl Follower {
         Self { ledger, scope, since, sent: seen.into_iter().collect(), waiting: HashMap::new() }
     }
 
-    /// Follows in a task of its own, which ends with the stream.
+    /// Starts a task that follows the changes. The task ends with the stream.
     pub(crate) fn start(
         mut self,
         settings: LiveOptions,
@@ -143,7 +146,7 @@ impl Follower {
     ) -> Result<(), StoreError> {
         let deadline = Instant::now() + settings.longest_stream;
         let mut changes = self.ledger.watch();
-        // Headers go out with the first bytes: without this a client would not know that it is connected.
+        // The headers are sent with the first bytes: this tells the client that it is connected.
         let hello = Event::default().comment("connected").retry(std::time::Duration::from_secs(1));
         if sender.send(hello).await.is_err() {
             return Ok(());
@@ -151,7 +154,7 @@ impl Follower {
         while Instant::now() < deadline {
             changes.mark_unchanged();
             let records = self.changed().await?;
-            if self.send_news(records, sender).await.is_err() {
+            if self.send_events(records, sender).await.is_err() {
                 return Ok(());
             }
             if self.is_over() || self.send_progress(estimator, sender).await.is_err() {
@@ -166,7 +169,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Records that may have news.
+    /// Records that may have changed since they were last read.
     async fn changed(&self) -> Result<Vec<Record>, StoreError> {
         match &self.scope {
             Scope::File(file) => Ok(self.ledger.load(*file).await?.into_iter().collect()),
@@ -182,7 +185,7 @@ impl Follower {
         }
     }
 
-    async fn send_news(&mut self, records: Vec<Record>, sender: &mpsc::Sender<Event>) -> Result<(), Ended> {
+    async fn send_events(&mut self, records: Vec<Record>, sender: &mpsc::Sender<Event>) -> Result<(), Ended> {
         let newest = records.iter().map(|record| record.changed_at).max();
         for record in records {
             let file = record.file_id;
@@ -209,7 +212,7 @@ impl Follower {
         if let (Scope::Owner(_), Some(newest)) = (&self.scope, newest) {
             self.since = self.since.max(overlapped(newest));
         }
-        // What is older than the overlap is not read again.
+        // Changes from before the overlap are not read again, so they need not be remembered.
         let horizon = overlapped(self.since) - OVERLAP;
         self.sent.retain(|_, sent| sent.changed_at >= horizon);
         Ok(())

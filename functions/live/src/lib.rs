@@ -1,7 +1,8 @@
-//! "What is happening to my files?" Server-sent events (WHATWG HTML, 9.2), from the records' journals.
+//! Serves server-sent events (WHATWG HTML, 9.2) about the caller's files, from the history in their records.
 //!
-//! Invariant: a client that comes back with `Last-Event-ID` is told everything that happened since, whatever was restarted meanwhile:
-//! what is sent is read from the ledger, never from memory. It may be told twice; every event has a stable id.
+//! Invariant: a client that reconnects with `Last-Event-ID` receives everything that happened since and that
+//! the history keeps, even if processes restarted meanwhile: events are read from the ledger, never from
+//! memory. It may receive an event twice; every event has a stable id.
 
 mod config;
 mod estimate;
@@ -26,7 +27,7 @@ use crate::follow::{Follower, Position};
 
 pub use config::{LiveDeployment, LiveSettings};
 
-/// What following needs. Built once per process.
+/// What streams need. Built once per process.
 #[derive(Clone, Debug)]
 pub struct LiveContext {
     pub stores: Stores,
@@ -39,11 +40,12 @@ pub struct LiveContext {
 /// What differs between deployments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveOptions {
-    /// How often the ledger is looked at without being told that something changed: what other processes do shows no sooner.
+    /// How often a stream reads the ledger when this process announces no change. Changes by other processes
+    /// show after this time at the latest.
     pub poll_interval: Duration,
-    /// A stream ends after this, and the client comes back.
+    /// A stream ends after this time, and the client reconnects.
     pub longest_stream: Duration,
-    /// How many scans run at once, as far as that is known.
+    /// How many scans run concurrently, as far as that is known.
     pub n_workers: u64,
 }
 
@@ -76,18 +78,19 @@ pub fn router(context: LiveContext) -> Router {
         .with_state(App { context: Arc::new(context), estimator: Arc::new(estimator) })
         .layer(middleware::from_fn_with_state(loopback, web::loopback_only))
         .layer(middleware::from_fn(web::problems))
-        // Outside of the errors: a page of another origin must be able to read those too.
+        // The outermost layer: pages of other origins must be able to read errors, too.
         .layer(cors)
 }
 
-/// All files of the caller.
+/// Follows all files of the caller.
 async fn of_owner(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Response {
     let position = last_event_id(&headers).unwrap_or_else(|| Position::just_before(aws::clock::now()));
     let follower = Follower::of_owner(app.context.stores.ledger.clone(), caller.owner, position);
     stream(&app, follower)
 }
 
-/// One file of the caller. Ends when nothing more will happen soon; coming back then gets 204, which tells browsers to stay away.
+/// Follows one file of the caller. The stream ends once the file has its verdict. A client that has seen all
+/// and reconnects gets 204, on which browsers stop reconnecting.
 async fn of_file(
     State(app): State<App>,
     OwnedFile(record): OwnedFile,
@@ -106,17 +109,18 @@ fn stream(app: &App, follower: Follower) -> Response {
     let events = follower.start(app.context.settings, Arc::clone(&app.estimator));
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15)).text("still here");
     let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
-    // Proxies that collect answers would defeat the purpose (nginx).
+    // Otherwise nginx would buffer the events.
     response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
     response
 }
 
-/// An id that is not ours counts as none: the client gets everything that is recent.
+/// An id that we did not issue is ignored: the client is treated as a new one.
 fn last_event_id(headers: &HeaderMap) -> Option<Position> {
     Position::parse(headers.get("last-event-id")?.to_str().ok()?)
 }
 
-/// How long ago an entry can have been written by another machine and still not be visible in the index, clocks' differences included.
+/// How long an entry that another machine has written may stay invisible in the index, including the
+/// difference between the machines' clocks.
 pub(crate) const OVERLAP: Duration = Duration::from_secs(10);
 
 pub(crate) fn overlapped(since: Timestamp) -> Timestamp {

@@ -1,4 +1,4 @@
-//! What does one server-sent event say?
+//! Builds the server-sent events.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use web::view::{FileInfo, message};
 
 use crate::follow::Position;
 
-/// Something has happened to a file, and this is how it is now.
+/// A change of a file, with its current state.
 #[derive(Debug, Serialize)]
 struct Changed {
     #[serde(rename = "type")]
     kind: &'static str,
-    /// The same as in webhooks; absent for what is not told there.
+    /// The same as in webhooks; absent for changes that webhooks do not report.
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<String>,
     at: String,
@@ -25,7 +25,7 @@ struct Changed {
     message: String,
 }
 
-/// Nothing has happened yet, and this is how it stands.
+/// The progress of a file that has no verdict yet.
 #[derive(Debug, Serialize)]
 struct Progress {
     #[serde(rename = "type")]
@@ -43,7 +43,7 @@ pub(crate) fn entry(record: &Record, seq: u32, kind: EventKind, at: Timestamp) -
     changed(kind.name(), Some(id), record, at, Position::at_entry(record.file_id, seq, at))
 }
 
-/// Anything else that shows: a new file, another name.
+/// Any other visible change, such as a new file or a new name.
 pub(crate) fn updated(record: &Record) -> Event {
     let position = Position::at_entry(record.file_id, record.history.last_seq(), record.changed_at);
     changed("file.updated", None, record, record.changed_at, position)
@@ -66,7 +66,7 @@ fn changed(
     json(Event::default().event("file").id(position.to_string()), &data)
 }
 
-/// Has no id: whoever comes back has missed nothing by it.
+/// Has no id: a client that reconnects does not need it.
 pub(crate) fn progress(record: &Record, elapsed: Duration, estimated: Option<Duration>) -> Event {
     let data = Progress {
         kind: "progress",
@@ -83,6 +83,6 @@ pub(crate) fn progress(record: &Record, elapsed: Duration, estimated: Option<Dur
 }
 
 fn json(event: Event, data: &impl Serialize) -> Event {
-    // Our own values always serialise, and JSON has no line breaks.
+    // Our own values can always be serialized, and their JSON has no line breaks.
     event.json_data(data).unwrap_or_default()
 }

@@ -1,9 +1,10 @@
-//! May this address be asked? Only what anybody on the internet could ask as well.
+//! Decides which IP addresses webhooks may connect to: only those that are reachable from the whole internet.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address is a public one. Everything that is special in IANA's registries is not: loopback (on Lambda the Runtime API is
-/// there), link-local (instance metadata), private and shared ranges, and whatever embeds an IPv4 address in an IPv6 one.
+/// Returns whether an address is public. An address in one of IANA's special-purpose registries is not:
+/// loopback (on Lambda, the Runtime API listens there), link-local (instance metadata), private and shared
+/// ranges, and IPv6 addresses that embed an IPv4 address.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -29,11 +30,13 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
-    let is_global_unicast = a & 0xe000 == 0x2000; // 2000::/3, RFC 4291; mapped, ULA, link-local and NAT64 addresses are outside
+    // 2000::/3, RFC 4291. Mapped, unique local, link-local and NAT64 addresses are outside of it.
+    let is_global_unicast = a & 0xe000 == 0x2000;
     let is_special = match a {
-        0x2001 => b < 0x0200 || b == 0x0db8, // protocol assignments with Teredo, RFC 2928; documentation, RFC 3849
-        0x2002 => true,                      // 6to4, RFC 3056
-        0x3fff => b < 0x1000,                // documentation, RFC 9637
+        // Protocol assignments with Teredo, RFC 2928; documentation, RFC 3849.
+        0x2001 => b < 0x0200 || b == 0x0db8,
+        0x2002 => true,       // 6to4, RFC 3056
+        0x3fff => b < 0x1000, // documentation, RFC 9637
         _ => false,
     };
     is_global_unicast && !is_special

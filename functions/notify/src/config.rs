@@ -8,11 +8,11 @@ use settings::{
 
 use crate::{NotifyContext, Webhooks};
 
-/// What publishing events needs, wherever it runs.
+/// The settings of publishing, on AWS and on one machine.
 #[derive(Clone, Debug)]
 pub struct NotifySettings {
     pub machine: MachinePolicy,
-    /// Where the bytes are: events name it.
+    /// The bucket of the files, which events name.
     pub bucket: String,
 }
 
@@ -31,7 +31,7 @@ impl NotifyDeployment {
         let machine = machine_policy(env, stores.publishes(), MachinePolicy::default())?;
         Ok(Self {
             settings: NotifySettings { machine, bucket: stores.bucket.clone() },
-            // A Lambda has no private endpoints to reach.
+            // A Lambda must not reach private endpoints.
             events: EventSettings { private_hosts: vec![], ..EventSettings::read(env)? },
             stores,
         })
@@ -39,7 +39,7 @@ impl NotifyDeployment {
 }
 
 impl Webhooks {
-    /// The endpoints that the settings name. Errors: a URL or a secret that cannot be used.
+    /// The endpoints that the settings name. Errors: a URL or a secret is unusable.
     pub fn of(events: &EventSettings) -> Result<Self, ConfigError> {
         let exposed = |texts: &'_ [SecretText]| -> Vec<String> {
             texts.iter().map(|text| text.exposed().to_owned()).collect()

@@ -1,4 +1,4 @@
-//! One delivery: one attempt, and what comes of it.
+//! Makes one attempt at a delivery and stores its result.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use domain::delivery::{Answer, Delivery, EndpointFate};
 
 use crate::NotifyContext;
 
-/// Longer than an attempt can take.
+/// How long an attempt is protected from other senders; longer than one can take.
 const CHANCE: Duration = Duration::from_mins(5);
 
-/// Makes an attempt that the sweep has put off and asked for, unless the delivery is over.
+/// Makes an attempt that the sweep requested, unless the delivery is over. Does not compare the due time: the
+/// sweep postpones a delivery before it requests the attempt.
 pub(crate) async fn deliver_by_key(context: &NotifyContext, key: &str) -> Result<(), StoreError> {
     match context.stores.ledger.delivery(key).await? {
         Some(delivery) if delivery.due_at().is_some() => attempt(context, &delivery).await,
@@ -18,7 +19,7 @@ pub(crate) async fn deliver_by_key(context: &NotifyContext, key: &str) -> Result
     }
 }
 
-/// Makes the first attempt, unless somebody has begun with it.
+/// Makes the first attempt at a delivery, unless another sender has begun it.
 pub(crate) async fn deliver(context: &NotifyContext, delivery: &Delivery) -> Result<(), StoreError> {
     let key = Ledger::delivery_key(delivery.event, &delivery.endpoint);
     match context.stores.ledger.delivery(&key).await? {
@@ -29,12 +30,13 @@ pub(crate) async fn deliver(context: &NotifyContext, delivery: &Delivery) -> Res
     }
 }
 
-/// Makes one attempt. That it failed is no error: when it is tried again is stored.
+/// Makes one attempt. A failed attempt is not an error: the delivery is stored with the time of its retry.
+/// Of several senders, only the one that postpones the delivery makes the attempt.
 async fn attempt(context: &NotifyContext, delivery: &Delivery) -> Result<(), StoreError> {
     let ledger = &context.stores.ledger;
-    // Whoever dies from here on leaves it due again after this.
+    // If the process dies after this, the delivery becomes due again.
     if !ledger.postpone_delivery(delivery, aws::clock::now() + CHANCE).await? {
-        return Ok(()); // Somebody else makes this attempt.
+        return Ok(()); // Another sender makes this attempt.
     }
     let known = ledger.endpoints().await?.remove(&delivery.endpoint);
     let is_disabled = known.as_ref().is_some_and(|known| known.disabled_at.is_some());
@@ -53,7 +55,11 @@ async fn attempt(context: &NotifyContext, delivery: &Delivery) -> Result<(), Sto
     };
     if let Some(why) = &last_failure {
         tracing::warn!(
-            event.id = %delivery.event, endpoint.id = %delivery.endpoint, delivery.attempt = next.n_attempts, why, "not delivered"
+            event.id = %delivery.event,
+            endpoint.id = %delivery.endpoint,
+            delivery.attempt = next.n_attempts,
+            why,
+            "webhook delivery failed"
         );
     }
     let noted = EndpointRecord {

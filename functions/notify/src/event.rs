@@ -1,4 +1,5 @@
-//! What does an event say? GuardDuty's "Object Scan Result" with what we know beside it, so that rules and programs for the one read the other.
+//! Builds the JSON of events: GuardDuty's "Object Scan Result" with our own fields beside it, so that rules
+//! and programs for GuardDuty can read it.
 
 use domain::history::{EventId, EventKind, HistoryEntry, OutboxPayload};
 use domain::record::{Record, Status};
@@ -6,7 +7,7 @@ use domain::tag::guardduty_result;
 use domain::verdict::Verdict;
 use serde_json::{Value, json};
 
-/// One event, ready to be told.
+/// One event to publish.
 pub(crate) struct EventPayload<'a> {
     record: &'a Record,
     entry: &'a HistoryEntry,
@@ -85,7 +86,7 @@ impl<'a> EventPayload<'a> {
             },
         });
         if entry.kind == EventKind::VerdictChanged {
-            // Since the verdict changed nobody has had the file, so this is how often it was had before.
+            // No download has succeeded since the verdict changed, so the count is from before.
             data["airlock"]["downloadsBefore"] = record.download_count.into();
         }
         data

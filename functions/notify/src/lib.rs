@@ -1,8 +1,9 @@
-//! "Who must be told?" A file's history becomes events on a bus and requests to webhooks.
+//! Publishes the events of files: puts them on an event bus and sends them to webhooks.
 //!
-//! Invariant: what is in an outbox leaves it only when the bus has it and every endpoint's delivery is stored, so that an event is told
-//! at least once, under one id, whatever dies in between.
-//! Invariant: a webhook never reaches an address that is not public, unless the operator has named that very host and port.
+//! Invariant: an event leaves its outbox only when the bus has it and a delivery to every endpoint is stored,
+//! so that it is published at least once, under one id, even if a process dies in between.
+//! Invariant: a webhook never connects to an address that is not public, unless the operator has configured
+//! its host and port.
 
 mod address;
 mod config;
@@ -21,12 +22,12 @@ use thiserror::Error;
 pub use config::{NotifyDeployment, NotifySettings};
 pub use webhook::{Endpoint, Webhooks};
 
-/// What telling needs. Built once per process.
+/// What publishing needs. Built once per process.
 #[derive(Debug)]
 pub struct NotifyContext {
     pub stores: Stores,
     pub machine: MachinePolicy,
-    /// Where the bytes are: events name it.
+    /// The bucket of the files, which events name.
     pub bucket: String,
     pub bus: Option<EventBus>,
     pub webhooks: Webhooks,
@@ -39,28 +40,29 @@ pub enum DeliverError {
     BadMessage(#[source] serde_json::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the time for this batch is over")]
+    #[error("the invocation has no time left for this message")]
     OutOfTime,
 }
 
 /// Kept back from the invocation's time, to report failures before the platform ends it.
 const RESERVE: Duration = Duration::from_secs(5);
 
-/// Handles one batch within `time_left`. Never fails as a whole: each message that must come again is named.
+/// Handles one batch within `time_left`. The batch never fails as a whole: the response names each message
+/// that must be redelivered.
 pub async fn handle(context: &NotifyContext, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
     let deadline = tokio::time::Instant::now() + time_left.saturating_sub(RESERVE);
     let mut response = SqsBatchResponse::default();
     for message in &event.records {
-        let told = async {
-            let told = tokio::time::timeout_at(deadline, tell(context, message));
-            told.await.unwrap_or(Err(DeliverError::OutOfTime))
+        let handled = async {
+            let handled = tokio::time::timeout_at(deadline, run_task(context, message));
+            handled.await.unwrap_or(Err(DeliverError::OutOfTime))
         };
-        response.batch_item_failures.extend(aws::batch::failure_of(message, told).await);
+        response.batch_item_failures.extend(aws::batch::failure_of(message, handled).await);
     }
     response
 }
 
-async fn tell(context: &NotifyContext, message: &SqsMessage) -> Result<(), DeliverError> {
+async fn run_task(context: &NotifyContext, message: &SqsMessage) -> Result<(), DeliverError> {
     let body = message.body.as_deref().unwrap_or_default();
     match serde_json::from_str(body).map_err(DeliverError::BadMessage)? {
         EventTask::Publish(file) => publish::publish(context, file).await?,

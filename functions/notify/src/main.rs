@@ -1,4 +1,4 @@
-//! Notify function: messages about news become events and webhooks.
+//! Notify function: publishes events and sends webhooks, as the messages of its queue request.
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

@@ -1,4 +1,5 @@
-//! How is a webhook sent? Signed as Standard Webhooks says, to an address that was checked after it was looked up.
+//! Sends webhooks: signed as Standard Webhooks specifies, to an address that is checked after the name was
+//! resolved.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,25 +18,25 @@ use standardwebhooks::Webhook;
 
 use crate::address::is_public;
 
-/// The endpoints, and how they are reached.
+/// The endpoints, the signing secrets and the HTTP clients.
 pub struct Webhooks {
     endpoints: Vec<Endpoint>,
-    /// The current secret first; receivers accept any of them, so that a rotation loses nothing.
+    /// The current secret first. A request carries a signature of each, so that a rotation loses no event.
     signers: Vec<Webhook>,
     client: reqwest::Client,
-    /// The same, for hosts that the operator has named.
+    /// For the hosts in `private_hosts`; it also connects to private addresses.
     private_client: reqwest::Client,
     private_hosts: BTreeSet<String>,
 }
 
-/// Who wants to be told.
+/// A configured receiver of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     pub id: EndpointId,
     pub url: Url,
 }
 
-/// An endpoint has this long to answer; what takes longer should be queued there.
+/// How long an endpoint may take to answer. An endpoint with more work to do should queue it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl std::fmt::Debug for Webhooks {
@@ -46,7 +47,8 @@ impl std::fmt::Debug for Webhooks {
 }
 
 impl Webhooks {
-    /// `private_hosts` are `host:port` pairs that may be reached although they are not public, and without TLS.
+    /// `private_hosts` are `host:port` pairs that are allowed although they are not public, and without TLS.
+    /// Errors: a URL or a secret is unusable, or there are URLs but no secret.
     pub fn new(urls: &[&str], secrets: &[&str], private_hosts: &[&str]) -> Result<Self, ConfigError> {
         Self::with_lookup(urls, secrets, private_hosts, Arc::new(|name| Box::pin(look_up(name))))
     }
@@ -84,13 +86,13 @@ impl Webhooks {
         &self.endpoints
     }
 
-    /// The host of an endpoint, for people to recognise it by; empty when it is not configured.
+    /// The host of an endpoint, by which operators recognise it; empty if the endpoint is not configured.
     pub(crate) fn host_of(&self, id: &EndpointId) -> String {
         let endpoint = self.endpoints.iter().find(|endpoint| endpoint.id == *id);
         endpoint.and_then(|endpoint| endpoint.url.host_str()).unwrap_or_default().to_owned()
     }
 
-    /// Makes one attempt. The answer's body is not read; a redirect is a failure.
+    /// Sends one request. The response's body is not read; a redirect is a failure.
     pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Answer {
         let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.id == delivery.endpoint) else {
             return Answer::Failed("the endpoint is no longer configured".to_owned());
@@ -125,7 +127,7 @@ impl Webhooks {
     }
 }
 
-/// A secret as Standard Webhooks writes it, or any other text of some length, whose bytes are the key.
+/// Reads a secret: `whsec_` and base64, as Standard Webhooks defines it, or a text whose bytes are the key.
 fn signer(secret: &str) -> Result<Webhook, ConfigError> {
     const SHORTEST: usize = 24;
     let signer = match secret.strip_prefix("whsec_") {
@@ -144,13 +146,14 @@ fn host_and_port(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
 
-/// Reads an endpoint's URL. What can be refused at start is; names are checked each time that they are looked up.
+/// Reads an endpoint's URL, and refuses one that can be seen to be unusable. Names are checked each time that
+/// they are resolved.
 fn endpoint(text: &str, private_hosts: &BTreeSet<String>) -> Result<Endpoint, ConfigError> {
     let refused = |why: &str| {
         let host = Url::parse(text).ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
         ConfigError::Unsafe(format!("the webhook at `{}` {why}", host.unwrap_or_default()))
     };
-    let url = Url::parse(text).map_err(|_| refused("has a URL that cannot be read"))?;
+    let url = Url::parse(text).map_err(|_| refused("has an invalid URL"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refused("has credentials in its URL"));
     }
@@ -160,7 +163,7 @@ fn endpoint(text: &str, private_hosts: &BTreeSet<String>) -> Result<Endpoint, Co
         }
         let host = url.host_str().unwrap_or_default();
         let literal: Result<IpAddr, _> = host.trim_start_matches('[').trim_end_matches(']').parse();
-        // Addresses are not looked up, so the resolver never sees them.
+        // A literal address is not resolved, so the resolver never sees it.
         if literal.is_ok_and(|address| !is_public(address)) {
             return Err(refused("has an address that is not public"));
         }
@@ -169,7 +172,7 @@ fn endpoint(text: &str, private_hosts: &BTreeSet<String>) -> Result<Endpoint, Co
     Ok(Endpoint { id: EndpointId::of_digest(digest), url })
 }
 
-/// Where a name leads.
+/// Resolves a name to its addresses.
 type Lookup = Arc<dyn Fn(String) -> LookupFuture + Send + Sync>;
 type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
@@ -177,11 +180,12 @@ async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
     Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
 }
 
-/// Looks a name up once, and gives the connection only addresses that may be asked: there is no second look-up to answer differently.
+/// Resolves a name once and returns only its public addresses, to which the client then connects. There is no
+/// second look-up that could be answered differently.
 #[derive(Clone)]
 struct PublicOnly(Lookup);
 
-/// What a name led to.
+/// A name has no public address.
 #[derive(Debug, thiserror::Error)]
 #[error("the name leads to no public address")]
 struct AddressError;
@@ -254,7 +258,7 @@ mod tests {
         }
     }
 
-    /// A name server that says one thing first, and another thing afterwards.
+    /// A name server that gives each answer once, in this order, and repeats the last one.
     fn rebinding(answers: &'static [&'static str]) -> (Lookup, Arc<AtomicUsize>) {
         let n_lookups = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&n_lookups);
@@ -290,7 +294,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_second_answer_is_never_asked_for() {
-        // Whoever looked again to connect would be led to this listener. (Without the right to listen there, the count alone tells.)
+        // A second look-up would lead the client to this listener. Where the test may not listen on this
+        // port, the number of look-ups is the only check.
         let inside = tokio::net::TcpListener::bind("127.0.0.1:443").await.ok();
         let (lookup, n_lookups) = rebinding(&["192.0.2.1 1.1.1.1", "127.0.0.1"]);
         let resolved = PublicOnly(lookup).resolve("hooks.example".parse().unwrap()).await.unwrap();

@@ -1,4 +1,4 @@
-//! `GET /dead-letters` and `POST /dead-letters/redrive`: scan requests that nobody could answer.
+//! `GET /dead-letters` and `POST /dead-letters/redrive`: scan requests that failed too often.
 
 use aws::events::{self, S3Event};
 use axum::extract::State;
@@ -10,10 +10,10 @@ use web::{Admin, ApiError, Refused};
 
 use crate::App;
 
-/// Some of the dead letters; all of them when they are few.
+/// The dead letters, or some of them if there are many.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct DeadLetterList {
-    /// About how many there are.
+    /// Approximate number of dead letters.
     total: u64,
     dead_letters: Vec<DeadLetterInfo>,
 }
@@ -21,21 +21,21 @@ pub(crate) struct DeadLetterList {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct DeadLetterInfo {
     message_id: String,
-    /// The file that it is about, if it can be read.
+    /// The file that the message is about, if the message can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     file_id: Option<String>,
-    /// Why it is here, as far as that can be told now.
+    /// Why the message failed, or the current state of its file.
     #[schema(example = "engine_trouble")]
     reason: String,
 }
 
-/// How many messages were sent again.
+/// The number of messages that were sent to the scan queue again.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) struct Redriven {
     moved: u64,
 }
 
-/// List scan requests that nobody could answer
+/// List dead letters: scan requests that failed too often
 #[utoipa::path(get, path = "/dead-letters", tag = "operators",
     responses(
         (status = 200, description = "Dead letters with their reasons", body = DeadLetterList),
@@ -56,10 +56,10 @@ pub(crate) async fn list(
     Ok(axum::Json(DeadLetterList { total: listed.max(backlog.n_waiting), dead_letters }))
 }
 
-/// Send every dead letter to the scan queue again
+/// Redrive all dead letters to the scan queue
 #[utoipa::path(post, path = "/dead-letters/redrive", tag = "operators",
     responses(
-        (status = 200, description = "How many were sent", body = Redriven),
+        (status = 200, description = "The number of messages that were sent again", body = Redriven),
         Refused,
     ))]
 pub(crate) async fn redrive(
@@ -68,7 +68,7 @@ pub(crate) async fn redrive(
 ) -> Result<axum::Json<Redriven>, ApiError> {
     let Some(queue) = &app.dead_letters else { return Err(ApiError::RouteNotFound) };
     let moved = queue.redrive().await?;
-    tracing::info!(dead_letters.moved = moved, operator = %operator, "dead letters were sent again");
+    tracing::info!(dead_letters.moved = moved, operator = %operator, "dead letters were redriven");
     Ok(axum::Json(Redriven { moved }))
 }
 
@@ -87,12 +87,12 @@ async fn explain(app: &App, body: &str) -> Result<(Option<String>, String), ApiE
         Some(FileState::Judged { judgement, .. }) => match &judgement.verdict {
             Verdict::Unscannable { reason } => reason.code(),
             Verdict::Error { reason } => reason.code(),
-            Verdict::Clean(_) | Verdict::Infected { .. } => "judged since",
+            Verdict::Clean(_) | Verdict::Infected { .. } => "already judged",
         },
-        Some(FileState::Queued { .. }) => "scans of it were inconclusive; the sweep asks again",
+        Some(FileState::Queued { .. }) => "earlier scans were inconclusive; the sweep retries",
         Some(FileState::Scanning { .. }) => "being scanned now",
-        Some(FileState::Awaiting) => "not claimed yet",
-        Some(FileState::Expired | FileState::Deleted) => "gone since",
+        Some(FileState::Awaiting) => "the upload is not recorded yet",
+        Some(FileState::Expired | FileState::Deleted) => "expired or deleted",
     };
     Ok((Some(file.to_string()), reason.to_owned()))
 }

@@ -1,4 +1,5 @@
-//! `GET /metrics`: the same numbers as Prometheus reads them (text exposition format 0.0.4). On AWS, CloudWatch has them.
+//! `GET /metrics`: the statistics in Prometheus' text exposition format 0.0.4. On AWS they are in CloudWatch
+//! instead.
 
 use std::fmt::Write as _;
 
@@ -17,7 +18,7 @@ pub(crate) async fn show(State(app): State<App>, _admin: Admin) -> Result<Respon
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response())
 }
 
-/// Label values are our own words: none needs escaping.
+/// All label values are fixed names, so none needs escaping.
 fn render(stats: &Stats, now: Timestamp) -> String {
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, value: Option<f64>| {
@@ -30,17 +31,17 @@ fn render(stats: &Stats, now: Timestamp) -> String {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let float = |value: u64| value as f64;
     let queue = &stats.queue;
-    gauge("queue_waiting", "Scans that wait.", Some(float(queue.waiting)));
-    gauge("queue_in_flight", "Scans under way.", Some(float(queue.in_flight)));
+    gauge("queue_waiting", "Scans waiting.", Some(float(queue.waiting)));
+    gauge("queue_in_flight", "Scans in progress.", Some(float(queue.in_flight)));
     gauge("queue_oldest_seconds", "Age of the oldest scan request.", queue.oldest_seconds.map(float));
-    gauge("workers", "How many scans run at once.", queue.workers.map(float));
-    gauge("dead_letters", "Scan requests that were given up.", stats.dead_letters.map(float));
+    gauge("workers", "Maximum number of concurrent scans.", queue.workers.map(float));
+    gauge("dead_letters", "Scan requests that failed too often.", stats.dead_letters.map(float));
     if let Some(engine) = &stats.engine {
         gauge("engine_restarts", "Engine starts after the first.", engine.restarts.map(float));
         let seen = Timestamp::parse_rfc3339(&engine.last_seen);
         gauge(
             "engine_silent_seconds",
-            "Since the engine was last heard of.",
+            "Time since the last heartbeat of the engine.",
             seen.map(|seen| now.since(seen).as_secs_f64()),
         );
         gauge(

@@ -1,4 +1,4 @@
-//! `POST /files/{id}/release`: an operator answers for a finding.
+//! `POST /files/{id}/release`: an operator overrules a finding.
 
 use axum::extract::{Path, State};
 use domain::id::{FileId, Sha256};
@@ -11,21 +11,22 @@ use web::{Admin, ApiError, Json, Refused};
 
 use crate::App;
 
-/// Which bytes, and why.
+/// The bytes to release, and the reason.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReleaseRequest {
-    /// The digest of the bytes that were judged, as `scan_result.sha256` shows it: whoever releases has looked at these.
+    /// The digest of the judged bytes, as `scan_result.sha256` shows it, so that the operator releases no
+    /// other bytes than those that were examined.
     sha256: String,
-    /// For the record; at most 1000 bytes.
+    /// Kept with the release; at most 1000 bytes.
     #[schema(example = "false positive, confirmed by the vendor", min_length = 1, max_length = 1000)]
     reason: String,
 }
 
 /// Release an infected file
 ///
-/// It can be downloaded from then on, and so can later uploads of the same bytes with the same finding. Another finding in them counts. Who
-/// released what, when and why is kept.
+/// The file can then be downloaded, and so can later uploads of the same bytes with the same finding. A
+/// different finding in these bytes still counts. The release is kept with its operator, time and reason.
 #[utoipa::path(post, path = "/files/{file_id}/release", tag = "operators", request_body = ReleaseRequest,
     responses(
         (status = 200, description = "Released", body = FileInfo),
@@ -43,7 +44,7 @@ pub(crate) async fn release(
     })?;
     let record = app.stores.ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
     let release = make_release(&record, sha256, &body.reason, operator.clone(), aws::clock::now())?;
-    // First the word, then the deed: a file is never released without somebody who answers for it.
+    // The release is stored first, so that no file is released without a record of the operator.
     app.stores.ledger.keep_release(release.clone()).await?;
     let record = app.apply(file, &Event::Released { release }).await?;
     tracing::warn!(file.id = %file, file.sha256 = %sha256, operator = %operator, "a finding was released");

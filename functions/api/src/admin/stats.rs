@@ -1,4 +1,4 @@
-//! `GET /stats`: how is it going?
+//! `GET /stats`: statistics of the queue, the engine and the last 24 hours.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use web::{Admin, ApiError, Refused};
 
 use crate::App;
 
-/// The service at this moment, and in the last 24 hours.
+/// Statistics of the service, now and in the last 24 hours.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Stats {
     pub(crate) at: String,
@@ -23,7 +23,7 @@ pub(crate) struct Stats {
     /// Verdicts of the last 24 hours.
     pub(crate) files_by_status: BTreeMap<&'static str, u64>,
     pub(crate) bytes_scanned: u64,
-    /// From the first byte read to the verdict, in seconds, by size of file.
+    /// Seconds from the first byte read to the verdict, by file size.
     pub(crate) scan_seconds: Vec<ScanSeconds>,
     /// Oldest first.
     pub(crate) hours: Vec<HourStats>,
@@ -35,9 +35,9 @@ pub(crate) struct Stats {
 pub(crate) struct QueueStats {
     pub(crate) waiting: u64,
     pub(crate) in_flight: u64,
-    /// Not known on AWS: CloudWatch has it.
+    /// Age of the oldest scan request; `null` on AWS, where CloudWatch has it.
     pub(crate) oldest_seconds: Option<u64>,
-    /// How many scans run at once; not known on AWS.
+    /// Maximum number of concurrent scans; `null` on AWS.
     pub(crate) workers: Option<u64>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct EngineStats {
     pub(crate) last_seen: String,
     pub(crate) definitions: DefinitionsInfo,
     pub(crate) definitions_age_hours: Option<u64>,
-    /// After the first start; not known on AWS.
+    /// Engine starts after the first; `null` on AWS.
     pub(crate) restarts: Option<u64>,
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct FailureInfo {
 const N_HOURS: u8 = 24;
 const MAX_FAILURES: usize = 20;
 
-/// Ask how the service is doing
+/// Show statistics of the service
 #[utoipa::path(get, path = "/stats", tag = "operators",
     responses(
         (status = 200, description = "Queue, engine, and the last 24 hours", body = Stats),

@@ -1,4 +1,4 @@
-//! `/webhooks`: who is told, what failed, and telling it again.
+//! `/webhooks`: lists the endpoints and their failures, re-enables endpoints and replays events.
 
 use aws::clock;
 use axum::extract::{Path, State};
@@ -11,7 +11,7 @@ use web::{Admin, ApiError, Json, Refused};
 
 use crate::App;
 
-/// The endpoints that have been sent to.
+/// The endpoints to which events were sent.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct WebhookList {
     webhooks: Vec<WebhookInfo>,
@@ -23,29 +23,29 @@ pub(crate) struct WebhookInfo {
     id: String,
     #[schema(example = "hooks.example.com")]
     host: String,
-    /// Since when it is not sent to any more, because it answered 410.
+    /// When the endpoint was disabled because it answered 410; absent if it is enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled_at: Option<String>,
-    /// What its last answer was, if that was not a success.
+    /// The last answer of the endpoint, if that was not a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_failure: Option<String>,
 }
 
-/// Which events are told again.
+/// The events to replay.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReplayRequest {
     /// RFC 3339. Events from this moment on, at most two weeks back.
     #[schema(format = DateTime)]
     since: String,
-    /// Only to this endpoint.
+    /// Replay only to this endpoint.
     endpoint: Option<String>,
-    /// Only those that were given up.
+    /// Replay only deliveries that were given up.
     #[serde(default)]
     failed_only: bool,
 }
 
-/// How many deliveries are on their way again.
+/// The number of deliveries that will be sent again.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) struct Replayed {
     deliveries: u64,
@@ -54,7 +54,7 @@ pub(crate) struct Replayed {
 /// List webhooks
 #[utoipa::path(get, path = "/webhooks", tag = "operators",
     responses(
-        (status = 200, description = "Endpoints that have been sent to", body = WebhookList),
+        (status = 200, description = "The endpoints to which events were sent", body = WebhookList),
         Refused,
     ))]
 pub(crate) async fn list(State(app): State<App>, _admin: Admin) -> Result<axum::Json<WebhookList>, ApiError> {
@@ -68,10 +68,10 @@ pub(crate) async fn list(State(app): State<App>, _admin: Admin) -> Result<axum::
     Ok(axum::Json(WebhookList { webhooks: webhooks.collect() }))
 }
 
-/// Send to a webhook again that had answered 410
+/// Re-enable an endpoint that was disabled by a 410 response
 #[utoipa::path(post, path = "/webhooks/{endpoint_id}/enable", tag = "operators",
     responses(
-        (status = 204, description = "It is sent to again"),
+        (status = 204, description = "Enabled"),
         Refused,
     ))]
 pub(crate) async fn enable(
@@ -86,12 +86,12 @@ pub(crate) async fn enable(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Tell webhooks of past events again
+/// Replay past events to webhooks
 ///
-/// With the same `webhook-id` as before: receivers that have seen an event know it.
+/// Each event keeps its `webhook-id`, by which receivers can recognise that they have seen it.
 #[utoipa::path(post, path = "/webhooks/replay", tag = "operators", request_body = ReplayRequest,
     responses(
-        (status = 200, description = "How many deliveries are on their way again", body = Replayed),
+        (status = 200, description = "The number of deliveries that will be sent again", body = Replayed),
         Refused,
     ))]
 pub(crate) async fn replay(

@@ -1,7 +1,7 @@
-//! `POST /rails/active_storage/direct_uploads`: what `@rails/activestorage` asks before it uploads.
+//! `POST /rails/active_storage/direct_uploads`: direct uploads for `@rails/activestorage`.
 //!
-//! Read from the client and from Rails 8.1 (`active_storage/direct_uploads_controller.rb`). It says both size and MD5 beforehand, and storage
-//! takes nothing else.
+//! Sources: the client, and Rails 8.1 (`active_storage/direct_uploads_controller.rb`). The client declares
+//! the size and the MD5 beforehand, and storage accepts no other bytes.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(crate) struct Blob {
     #[serde(default)]
     content_type: Option<String>,
     byte_size: u64,
-    /// Its MD5 in base64.
+    /// The MD5 of the file in base64.
     #[schema(example = "XUFAKrxLKna5cZ2REBfFkg==")]
     checksum: String,
 }
@@ -40,21 +40,21 @@ pub(crate) struct CreatedBlob {
     /// The file's id.
     id: String,
     key: String,
-    /// The file's id; what a form sends to your application.
+    /// The file's id, which a form sends to your application.
     signed_id: String,
     #[serde(flatten)]
     blob: Blob,
     direct_upload: DirectUpload,
 }
 
-/// PUT the file there, with these headers.
+/// PUT the file to `url`, with these headers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct DirectUpload {
     url: String,
     headers: BTreeMap<String, String>,
 }
 
-/// Active Storage: ask for a direct upload
+/// Active Storage: create a direct upload
 #[utoipa::path(post, path = "/rails/active_storage/direct_uploads", tag = "clients", request_body = NewBlob,
     responses(
         (status = 200, description = "Upload to `direct_upload.url`", body = CreatedBlob),

@@ -1,6 +1,7 @@
-//! `POST /better-upload`: what `@better-upload/client` 3 asks of its server.
+//! `POST /better-upload`: the server side of `@better-upload/client` 3.
 //!
-//! Read from the client and from `@better-upload/server` 3.0. Its requests for parts are signed all at once, so they live as long as the upload.
+//! Sources: the client, and `@better-upload/server` 3.0. The requests for all parts are signed together, so
+//! they stay valid as long as the upload.
 
 use aws::PutRequest;
 use axum::extract::State;
@@ -18,12 +19,12 @@ use super::{PublicOrigin, Uploader, companion, sign_request};
 use crate::App;
 use crate::create_upload::{Transfer, create_upload};
 
-/// Each may need hundreds of signatures.
+/// A file may need hundreds of signatures.
 const MAX_FILES: usize = 20;
-/// Larger files go in parts, and all that are asked for with them.
+/// If a file is larger, all files of the request are uploaded in parts.
 const MAX_WHOLE_BYTES: u64 = 100 * 1024 * 1024;
 
-/// The files that are about to be uploaded. Which `route` they take makes no difference.
+/// The files to upload. The `route` is ignored.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub(crate) struct NewFiles {
     #[schema(min_items = 1, max_items = 20)]
@@ -36,11 +37,11 @@ pub(crate) struct ClientFile {
     name: String,
     /// Bytes.
     size: u64,
-    /// A content type, or nothing.
+    /// A content type, or empty.
     r#type: String,
 }
 
-/// Requests for whole files, or for their parts.
+/// Presigned requests for whole files, or for their parts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum SignedFiles {
@@ -99,16 +100,17 @@ pub(crate) struct SignedFile {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct ObjectInfo {
     key: String,
-    /// Always empty: the client would send it along, and storage keeps nothing of the sort.
+    /// Always empty: the client would send it to storage, which keeps no such metadata.
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
 }
 
-/// better-upload: ask for uploads
+/// better-upload: create uploads
 #[utoipa::path(post, path = "/better-upload", tag = "clients", request_body = NewFiles,
     responses(
-        (status = 200, description = "Send these", body = SignedFiles),
-        (status = "4XX", description = "Refused, all of them", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The requests to send", body = SignedFiles),
+        (status = "4XX", description = "All files are refused",
+            body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn sign(
     State(app): State<App>,
@@ -120,7 +122,7 @@ pub(crate) async fn sign(
     if body.files.is_empty() || body.files.len() > MAX_FILES {
         return Err(ApiError::WrongNumberOfFiles { max: MAX_FILES });
     }
-    // Nothing is begun before all of them are known to be acceptable.
+    // No upload is created unless all of the files are acceptable.
     let uploads =
         body.files.iter().map(|file| super::accepted(&app, &file.name, Some(file.size), &file.r#type));
     let uploads = uploads.collect::<Result<Vec<_>, _>>()?;
@@ -151,11 +153,11 @@ async fn put_of(
     upload: &Upload,
     now: Timestamp,
 ) -> Result<WholeFile, ApiError> {
-    // The client sends the file's type as it is, also when that is nothing.
+    // The client sends the file's type unchanged, even if it is empty, so only that type can be signed.
     let content_type = Some(upload.content_type.as_str()).filter(|signed| *signed == file.r#type);
     let put = PutRequest { content_type, ..PutRequest::from(upload) };
     let mut presigned = super::presign_put(app, record, put, now).await?;
-    // Sent once more, it would be there twice.
+    // The client adds this header itself; with this one the request would have it twice.
     presigned.headers.remove("content-type");
     Ok(WholeFile { signed_url: presigned.url, headers: presigned.headers, file: signed_file(record, file) })
 }

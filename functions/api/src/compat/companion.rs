@@ -1,7 +1,9 @@
-//! `/uppy/s3/…`: the S3 routes of Uppy's Companion, for `@uppy/aws-s3` 4 and 5 (`endpoint`) and 6 (`companionEndpoint`).
+//! `/uppy/s3/…`: the S3 routes of Uppy's Companion, for `@uppy/aws-s3` 4 and 5 (`endpoint`) and 6
+//! (`companionEndpoint`).
 //!
-//! Read from the clients and from `@uppy/companion` 6.2 (`server/controllers/s3.js`). What they insist on: a form for the upload of a whole file,
-//! part numbers that are numbers, a bare array of parts, and JSON in the answer to an abort.
+//! Sources: the clients, and `@uppy/companion` 6.2 (`server/controllers/s3.js`). The clients require a form
+//! for the upload of a whole file, part numbers as JSON numbers, a bare array of parts, and JSON in the
+//! answer to an abort.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use super::{PublicOrigin, Uploader};
 use crate::create_upload::{Transfer, create_upload};
 use crate::{App, complete, upload_parts};
 
-/// The file that is about to be uploaded. What else the client says about it is ignored.
+/// The file to upload. Other parameters of the client are ignored.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 pub(crate) struct NewFormQuery {
     filename: String,
@@ -40,7 +42,7 @@ pub(crate) struct FormInstructions {
     expires: u64,
 }
 
-/// Companion: ask for a form that uploads a whole file
+/// Companion: create an upload of a whole file by a form
 #[utoipa::path(get, path = "/s3/params", tag = "clients", params(NewFormQuery),
     responses(
         (status = 200, description = "The form", body = FormInstructions),
@@ -58,7 +60,7 @@ pub(crate) async fn params(
     Ok(axum::Json(FormInstructions { method: form.method, url: form.url, fields: form.fields, expires }))
 }
 
-/// The large file that is about to be uploaded.
+/// The file to upload in parts.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub(crate) struct NewMultipart {
     filename: String,
@@ -66,7 +68,7 @@ pub(crate) struct NewMultipart {
     content_type: Option<String>,
 }
 
-/// An upload in parts. The file's id is the last part of the key.
+/// A multipart upload. The file's id is the last segment of the key.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MultipartBegun {
@@ -75,10 +77,10 @@ pub(crate) struct MultipartBegun {
     bucket: String,
 }
 
-/// Companion: begin an upload in parts
+/// Companion: create a multipart upload
 #[utoipa::path(post, path = "/s3/multipart", tag = "clients", request_body = NewMultipart,
     responses(
-        (status = 200, description = "Begun", body = MultipartBegun),
+        (status = 200, description = "Created", body = MultipartBegun),
         Refused,
     ))]
 pub(crate) async fn begin(
@@ -97,21 +99,21 @@ pub(crate) async fn begin(
     }))
 }
 
-/// Which upload.
+/// The multipart upload.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct UploadPath {
     upload_id: String,
 }
 
-/// Where its file will be.
+/// The key of the file.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct KeyQuery {
     key: String,
 }
 
-/// The caller's upload that the path and the key name.
+/// The uploader's multipart upload, named by the path and the key.
 pub(crate) struct Named(Record);
 
 impl FromRequestParts<App> for Named {
@@ -126,21 +128,21 @@ impl FromRequestParts<App> for Named {
     }
 }
 
-/// A part that is there, in S3's words.
+/// An uploaded part, in S3's format.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct StoredPart {
     part_number: u32,
-    /// With its quotes.
+    /// With quotes.
     #[serde(rename = "ETag")]
     etag: String,
     size: u64,
 }
 
-/// Companion: ask which parts are there
+/// Companion: list the uploaded parts
 #[utoipa::path(get, path = "/s3/multipart/{upload_id}", tag = "clients", params(UploadPath, KeyQuery),
     responses(
-        (status = 200, description = "All of them", body = Vec<StoredPart>),
+        (status = 200, description = "All uploaded parts", body = Vec<StoredPart>),
         Refused,
     ))]
 pub(crate) async fn list(
@@ -156,16 +158,16 @@ pub(crate) async fn list(
     Ok(axum::Json(shown.collect()))
 }
 
-/// Which part.
+/// The part.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct PartPath {
-    /// From 1. Read by us, so that what is no number is an error like any other.
+    /// From 1. Parsed by the handler, so that an invalid number gets the usual error response.
     #[param(value_type = u32, minimum = 1)]
     part_number: String,
 }
 
-/// A PUT of one part.
+/// A presigned PUT of one part.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct PartUrl {
     url: String,
@@ -173,10 +175,11 @@ pub(crate) struct PartUrl {
     expires: u64,
 }
 
-/// Companion: ask for a request that sends one part
-#[utoipa::path(get, path = "/s3/multipart/{upload_id}/{part_number}", tag = "clients", params(UploadPath, PartPath, KeyQuery),
+/// Companion: presign the upload of one part
+#[utoipa::path(get, path = "/s3/multipart/{upload_id}/{part_number}", tag = "clients",
+    params(UploadPath, PartPath, KeyQuery),
     responses(
-        (status = 200, description = "The request", body = PartUrl),
+        (status = 200, description = "The presigned request", body = PartUrl),
         Refused,
     ))]
 pub(crate) async fn sign_part(
@@ -186,12 +189,13 @@ pub(crate) async fn sign_part(
 ) -> Result<axum::Json<PartUrl>, ApiError> {
     let now = aws::clock::now();
     let number = path.part_number.parse();
-    let number = number.map_err(|_| ApiError::InvalidQuery("a part's number is a number".to_owned()))?;
+    let number =
+        number.map_err(|_| ApiError::InvalidQuery("the part number must be an integer".to_owned()))?;
     let (url, expires_at) = part_url(&app, &record, number, UploadPolicy::UPLOAD_TTL, now).await?;
     Ok(axum::Json(PartUrl { url, expires: expires_at.since(now).as_secs() }))
 }
 
-/// A request for one part, of the length that it must have if that is known, for `ttl` at most.
+/// Presigns one part for at most `ttl`. The length is signed if the size of the file is known.
 pub(super) async fn part_url(
     app: &App,
     record: &Record,
@@ -211,7 +215,7 @@ pub(super) async fn part_url(
     Ok((presigned.url, presigned.expires_at))
 }
 
-/// Which parts, separated by commas.
+/// The part numbers, separated by commas.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
@@ -220,17 +224,18 @@ pub(crate) struct BatchQuery {
     part_numbers: String,
 }
 
-/// Requests by part number.
+/// Presigned requests by part number.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PartUrls {
     presigned_urls: BTreeMap<u32, String>,
 }
 
-/// Companion: ask for requests that send several parts
-#[utoipa::path(get, path = "/s3/multipart/{upload_id}/batch", tag = "clients", params(UploadPath, KeyQuery, BatchQuery),
+/// Companion: presign the upload of several parts
+#[utoipa::path(get, path = "/s3/multipart/{upload_id}/batch", tag = "clients",
+    params(UploadPath, KeyQuery, BatchQuery),
     responses(
-        (status = 200, description = "The requests", body = PartUrls),
+        (status = 200, description = "The presigned requests", body = PartUrls),
         Refused,
     ))]
 pub(crate) async fn sign_parts(
@@ -241,7 +246,8 @@ pub(crate) async fn sign_parts(
     let now = aws::clock::now();
     let numbers: Result<Vec<u32>, _> =
         query.part_numbers.split(',').map(|number| number.trim().parse()).collect();
-    let invalid = |_| ApiError::InvalidQuery("`partNumbers` is a list of numbers".to_owned());
+    let invalid =
+        |_| ApiError::InvalidQuery("`partNumbers` must be a comma-separated list of integers".to_owned());
     let numbers = numbers.map_err(invalid)?;
     if numbers.len() > MAX_PARTS_AT_ONCE {
         return Err(PartsError::WrongNumber.into());
@@ -254,7 +260,7 @@ pub(crate) async fn sign_parts(
     Ok(axum::Json(PartUrls { presigned_urls }))
 }
 
-/// What the client has sent.
+/// The parts that the client has sent.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub(crate) struct SentParts {
     parts: Vec<SentPart>,
@@ -264,24 +270,25 @@ pub(crate) struct SentParts {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct SentPart {
     part_number: u32,
-    /// With or without its quotes.
+    /// With or without quotes.
     #[serde(rename = "ETag")]
     etag: String,
 }
 
-/// Where the file is.
+/// The location of the file.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Completed {
-    /// What is known about the file, at this API.
+    /// The URL of the file at this API.
     location: String,
     key: String,
     bucket: String,
 }
 
-/// Companion: join the parts
+/// Companion: complete a multipart upload
 ///
-/// Only if they are exactly the parts that the client lists.
-#[utoipa::path(post, path = "/s3/multipart/{upload_id}/complete", tag = "clients", params(UploadPath, KeyQuery),
+/// The parts in storage must be exactly those that the client lists.
+#[utoipa::path(post, path = "/s3/multipart/{upload_id}/complete", tag = "clients",
+    params(UploadPath, KeyQuery),
     request_body = SentParts,
     responses(
         (status = 200, description = "Joined; the scan follows", body = Completed),
@@ -303,14 +310,14 @@ pub(crate) async fn join(
     Ok(axum::Json(Completed { location, key, bucket }))
 }
 
-/// Nothing.
+/// An empty object.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Aborted {}
 
-/// Companion: forget an upload
+/// Companion: abort a multipart upload
 #[utoipa::path(delete, path = "/s3/multipart/{upload_id}", tag = "clients", params(UploadPath, KeyQuery),
     responses(
-        (status = 200, description = "Forgotten", body = Aborted),
+        (status = 200, description = "Aborted", body = Aborted),
         Refused,
     ))]
 pub(crate) async fn abort(

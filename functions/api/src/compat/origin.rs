@@ -1,4 +1,4 @@
-//! Under which address did the client reach us? For answers that must name a whole URL.
+//! Finds the origin under which the client reached the API, for answers that contain an absolute URL.
 
 use std::fmt;
 
@@ -8,7 +8,8 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use web::ApiError;
 
-/// The scheme and host that this request came to. The client says it, so it goes into nothing but the answer to that same client.
+/// The scheme and host that this request was sent to. The client controls them, so they appear only in the
+/// answer to this client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PublicOrigin(String);
 
@@ -25,7 +26,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PublicOrigin {
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let host = header(header::HOST).and_then(|host| host.parse::<Authority>().ok());
         let host = host.or_else(|| parts.uri.authority().cloned()).ok_or(ApiError::HostNotAllowed)?;
-        // API Gateway and other proxies say how the client came to them.
+        // API Gateway and other proxies set this header to the scheme that the client used.
         let is_secure = parts.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
         Ok(Self(format!("{}://{host}", if is_secure { "https" } else { "http" })))
     }
@@ -45,7 +46,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_what_the_client_asked() {
+    async fn the_origin_is_the_scheme_and_host_that_the_client_used() {
         assert_eq!(origin(&[("host", "127.0.0.1:8000")]).await.unwrap(), "http://127.0.0.1:8000");
         let proxied = [("host", "api.example.com"), ("x-forwarded-proto", "https")];
         assert_eq!(origin(&proxied).await.unwrap(), "https://api.example.com");

@@ -1,7 +1,8 @@
-//! `/multipart/{token}`: the requests about an upload in parts that a client would send to S3, in S3's own XML.
+//! `/multipart/{token}`: answers the requests about a multipart upload that a client would otherwise send to
+//! S3, in S3's own XML.
 //!
-//! Formats: Amazon S3 API Reference, `CreateMultipartUpload`, `ListParts`, `CompleteMultipartUpload`, `AbortMultipartUpload`. The token is for one
-//! upload; see [`super::sign_request::multipart_url`].
+//! Formats: Amazon S3 API Reference, `CreateMultipartUpload`, `ListParts`, `CompleteMultipartUpload`,
+//! `AbortMultipartUpload`. The token is for one upload; see [`super::sign_request::multipart_url`].
 
 use aws_smithy_xml::decode::{Document, XmlDecodeError, try_data};
 use aws_smithy_xml::encode::XmlWriter;
@@ -16,11 +17,11 @@ use web::ApiError;
 use super::PublicOrigin;
 use crate::{App, complete};
 
-/// 10,000 parts, as S3 has them, take about a megabyte.
+/// S3's maximum of 10,000 parts takes about a megabyte.
 const MAX_XML_BYTES: usize = 1024 * 1024;
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-/// An error in S3's words.
+/// An error in S3's format.
 pub(crate) struct XmlError(ApiError);
 
 impl From<ApiError> for XmlError {
@@ -40,7 +41,7 @@ impl IntoResponse for XmlError {
     }
 }
 
-/// `GET`: which parts are there.
+/// `GET`: lists the uploaded parts.
 pub(crate) async fn list(State(app): State<App>, Path(token): Path<String>) -> Result<Response, XmlError> {
     let record = record(&app, &token).await?;
     let parts = super::stored_parts(&app, &record, aws::clock::now()).await?;
@@ -48,7 +49,8 @@ pub(crate) async fn list(State(app): State<App>, Path(token): Path<String>) -> R
     Ok(xml(StatusCode::OK, document("ListPartsResult", &fields, &parts)))
 }
 
-/// `POST`: with `?uploads`, which upload it is, for it has begun already; without, joins the parts that the body lists.
+/// `POST`: with `?uploads`, answers with the id of the upload, which exists already; without, joins the parts
+/// that the body lists.
 pub(crate) async fn begin_or_join(
     State(app): State<App>,
     Path(token): Path<String>,
@@ -72,7 +74,7 @@ pub(crate) async fn begin_or_join(
     Ok(xml(StatusCode::OK, document("CompleteMultipartUploadResult", &fields, &[])))
 }
 
-/// `DELETE`: forgets the upload.
+/// `DELETE`: aborts the upload.
 pub(crate) async fn abort(State(app): State<App>, Path(token): Path<String>) -> Result<StatusCode, XmlError> {
     let record = record(&app, &token).await?;
     super::abort(&app, &record).await?;
@@ -111,7 +113,7 @@ fn document(root: &str, fields: &[(&str, String)], parts: &[StoredPart]) -> Stri
 
 fn xml(status: StatusCode, body: String) -> Response {
     let headers = [
-        // Exactly so: Uppy compares it.
+        // Uppy compares the value, so it has no parameters.
         (header::CONTENT_TYPE, HeaderValue::from_static("application/xml")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
@@ -123,7 +125,7 @@ fn read_parts(body: &[u8]) -> Result<Vec<ListedPart>, XmlDecodeError> {
     let mut document = Document::try_from(body)?;
     let mut root = document.root_element()?;
     if !root.start_el().matches("CompleteMultipartUpload") {
-        return Err(XmlDecodeError::custom("another element"));
+        return Err(XmlDecodeError::custom("the root is not `CompleteMultipartUpload`"));
     }
     let mut parts = vec![];
     while let Some(mut element) = root.next_tag() {
@@ -139,7 +141,7 @@ fn read_parts(body: &[u8]) -> Result<Vec<ListedPart>, XmlDecodeError> {
                 _ => {}
             }
         }
-        let (number, etag) = number.zip(etag).ok_or_else(|| XmlDecodeError::custom("not a part"))?;
+        let (number, etag) = number.zip(etag).ok_or_else(|| XmlDecodeError::custom("an invalid `Part`"))?;
         parts.push(ListedPart { number, etag });
     }
     Ok(parts)
@@ -154,10 +156,13 @@ mod tests {
     #[test]
     fn what_the_clients_send_is_read() {
         let part = |number, etag: &str| ListedPart { number, etag: etag.to_owned() };
-        let uppy = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>a</ETag></Part></CompleteMultipartUpload>";
+        let uppy = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>a</ETag></Part>\
+                    </CompleteMultipartUpload>";
         assert_eq!(read_parts(uppy.as_bytes()).unwrap(), [part(1, "a")]);
-        let better_upload = "\n<CompleteMultipartUpload>\n  <Part>\n    <ETag>a</ETag>\n    <PartNumber>1</PartNumber>\n  </Part><Part>
-            <ETag>&quot;b&quot;</ETag>\n <PartNumber>2</PartNumber><ChecksumSHA256>x</ChecksumSHA256></Part>\n</CompleteMultipartUpload>\n  ";
+        let better_upload = "\n<CompleteMultipartUpload>\n  <Part>\n    <ETag>a</ETag>\n    \
+            <PartNumber>1</PartNumber>\n  </Part><Part>
+            <ETag>&quot;b&quot;</ETag>\n <PartNumber>2</PartNumber><ChecksumSHA256>x</ChecksumSHA256>\
+            </Part>\n</CompleteMultipartUpload>\n  ";
         assert_eq!(read_parts(better_upload.as_bytes()).unwrap(), [part(1, "a"), part(2, "b")]);
         let nothing = "<CompleteMultipartUpload></CompleteMultipartUpload>";
         assert_eq!(read_parts(nothing.as_bytes()).unwrap(), []);
@@ -170,8 +175,10 @@ mod tests {
             "{}",
             "<Other></Other>",
             "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>",
-            "<CompleteMultipartUpload><Part><PartNumber>x</PartNumber><ETag>a</ETag></Part></CompleteMultipartUpload>",
-            "<CompleteMultipartUpload><Part><PartNumber>-1</PartNumber><ETag>a</ETag></Part></CompleteMultipartUpload>",
+            "<CompleteMultipartUpload><Part><PartNumber>x</PartNumber><ETag>a</ETag></Part>\
+             </CompleteMultipartUpload>",
+            "<CompleteMultipartUpload><Part><PartNumber>-1</PartNumber><ETag>a</ETag></Part>\
+             </CompleteMultipartUpload>",
         ] {
             assert!(read_parts(text.as_bytes()).is_err(), "{text}");
         }

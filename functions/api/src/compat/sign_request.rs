@@ -1,7 +1,9 @@
-//! `POST /uppy/s3/presign`: requests that Uppy 6 has signed, one by one (`signRequest`).
+//! `POST /uppy/s3/presign`: presigns single requests for Uppy 6 (`signRequest`).
 //!
-//! Whole files go by a form, whose policy limits the size. Of an upload in parts only the parts go to storage: whoever begins, lists, joins and
-//! aborts at storage could join what nobody has checked, so those requests come to [`super::s3_parts`], which answers as S3 does.
+//! A whole file is uploaded by a form, whose policy limits the size. Of a multipart upload, only the parts go
+//! to storage. A client that could complete an upload at storage could join parts that the API has not
+//! checked, so the requests that create, list, complete and abort go to [`super::s3_parts`], which answers as
+//! S3 does.
 
 use std::collections::BTreeMap;
 
@@ -18,35 +20,36 @@ use super::{PublicOrigin, Uploader, companion};
 use crate::App;
 use crate::create_upload::{Transfer, create_upload};
 
-/// What the client wants to send to S3.
+/// The request that the client intends to send to S3.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UnsignedRequest {
     #[schema(example = "PUT")]
     method: String,
-    /// Of a new file, what the client would like, of which the name is kept; else the key that it was given.
+    /// For a new file, the client's own proposal, of which only the name is used; else the key from the
+    /// answer.
     key: String,
     content_type: Option<String>,
     upload_id: Option<String>,
     part_number: Option<u32>,
 }
 
-/// How to send it.
+/// The request to send.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub(crate) struct SignedRequest {
     url: String,
-    /// Of a new file: where it will be. The file's id is its last part.
+    /// For a new file: its key. The file's id is the last segment.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// Of a whole file: a form's fields.
+    /// For a whole file: the fields of the form.
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<BTreeMap<String, String>>,
 }
 
-/// Uppy 6: have a request signed
+/// Uppy 6: presign a request
 #[utoipa::path(post, path = "/s3/presign", tag = "clients", request_body = UnsignedRequest,
     responses(
-        (status = 200, description = "The request", body = SignedRequest),
+        (status = 200, description = "The presigned request", body = SignedRequest),
         Refused,
     ))]
 pub(crate) async fn presign(
@@ -85,7 +88,8 @@ pub(crate) async fn presign(
     Ok(axum::Json(signed))
 }
 
-/// Where a client that thinks it talks to S3 begins, lists, joins and aborts this one upload. The token in it is worth as much.
+/// The URL at which a client lists, completes and aborts this multipart upload as if it talked to S3. The
+/// token in it permits only that.
 pub(super) fn multipart_url(
     app: &App,
     origin: &PublicOrigin,
@@ -96,7 +100,7 @@ pub(super) fn multipart_url(
     Ok(format!("{origin}/multipart/{token}"))
 }
 
-/// The name in a key that Uppy made up: it puts a UUID and a dash before it.
+/// The file name in a key that Uppy has generated: Uppy puts a UUID and a dash before the name.
 fn name_in(key: &str) -> &str {
     let name = key.rsplit('/').next().unwrap_or(key);
     match name.split_at_checked(36) {

@@ -1,4 +1,4 @@
-//! `POST /upload-tokens`: permission to upload, for clients that can send no header.
+//! `POST /upload-tokens`: issues upload tokens, for clients that cannot send an `Authorization` header.
 
 use std::time::Duration;
 
@@ -13,32 +13,32 @@ use web::{ApiError, Caller, Json, Refused};
 use super::PublicOrigin;
 use crate::App;
 
-/// For how long.
+/// The lifetime of the token.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUploadToken {
-    /// Seconds, a day at most.
+    /// Seconds, at most a day.
     #[schema(minimum = 1, maximum = 86_400, default = 3600)]
     expires_in: Option<u64>,
 }
 
-/// A token, and where a client uses it.
+/// An upload token, and the URL in which a client uses it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct UploadToken {
-    /// Whoever has it can upload for you, and do nothing else.
+    /// Permits uploads in your name and nothing else.
     token: String,
     expires_at: String,
-    /// For Uppy's option `companionEndpoint`.
+    /// The value for Uppy's option `companionEndpoint`.
     #[schema(example = "https://api.example.com/uppy/t/eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9...")]
     companion_url: String,
 }
 
 const DEFAULT_TTL: Duration = Duration::from_hours(1);
 
-/// Make an upload token
+/// Create an upload token
 ///
-/// Some upload clients send no headers of your choice (Uppy 6 with `companionEndpoint`). Such a client gets this short-lived token in its URL
-/// instead of yours; it is kept out of logs.
+/// Some upload clients cannot send your `Authorization` header (Uppy 6 with `companionEndpoint`). Give such a
+/// client a URL with this short-lived token instead. The token does not appear in logs.
 #[utoipa::path(post, path = "/upload-tokens", tag = "clients", request_body = NewUploadToken,
     responses(
         (status = 201, description = "The token", body = UploadToken),

@@ -1,4 +1,5 @@
-//! Who uploads? The bearer of a user's token, or, where a client can send no header, of an upload token in the path.
+//! Authenticates uploaders: by the user's bearer token, or by an upload token in the path if the client
+//! cannot send a header.
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
@@ -7,7 +8,7 @@ use web::{ApiError, Caller};
 
 use crate::App;
 
-/// Whoever may upload for `owner`, and do nothing else.
+/// Permission to upload as `owner`, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Uploader {
     pub(crate) owner: OwnerId,

@@ -1,17 +1,20 @@
-//! What a part of a form says about itself: the name of its field, and of its file, as clients send them.
+//! Parses the `Content-Disposition` of a form field, as real clients write it: the names of the field and of
+//! the file.
 //!
-//! RFC 7578 wants the file's name in UTF-8, in `filename`. Browsers escape `"`, CR and LF (WHATWG HTML, "multipart/form-data encoding
-//! algorithm"); .NET and PowerShell send an encoded word (RFC 2047), some Python clients only `filename*` (RFC 8187), and old clients bytes in
-//! their system's encoding, which nothing names. What can be told is decoded; a byte that cannot is shown as U+FFFD. A name is never a reason
-//! not to see the file.
+//! RFC 7578 requires the file's name in UTF-8, in `filename`. Browsers escape `"`, CR and LF (WHATWG HTML,
+//! "multipart/form-data encoding algorithm"); .NET and PowerShell send an encoded word (RFC 2047), some
+//! Python clients only `filename*` (RFC 8187), and old clients bytes in their system's encoding, which the
+//! request does not name. Known encodings are decoded; a byte that is not UTF-8 becomes U+FFFD. A name that
+//! cannot be decoded is never a reason to miss the file.
 //!
-//! Percent-encoding in `filename` is left as it is, but for the three that browsers write: `50%25.txt` is a name that a file may have.
+//! Percent-encoding in `filename` is left as it is, except for the three escapes that browsers write:
+//! `50%25.txt` is a valid file name.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode;
 
-/// The two names. Neither is checked here.
+/// The names of the field and of the file. Neither is checked here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Disposition {
     pub(super) name: Option<String>,
@@ -19,20 +22,21 @@ pub(super) struct Disposition {
 }
 
 impl Disposition {
-    /// Reads the value of a `Content-Disposition`. What cannot be read is absent. `filename*` counts before `filename` (RFC 6266, 4.3).
+    /// Parses the value of a `Content-Disposition`. A parameter that cannot be parsed is absent. `filename*`
+    /// takes precedence over `filename` (RFC 6266, 4.3).
     pub(super) fn parse(value: &[u8]) -> Self {
         let parameters = parameters(value);
         let first = |wanted: &str| parameters.iter().find(|(key, _)| key == wanted).map(|(_, value)| value);
         let (plain, extended) = (first("filename"), first("filename*"));
         let exact = extended.and_then(|value| extended_value(value));
         let written = plain.map(|value| plain_value(value));
-        // Not what it says it is: better than no name.
+        // An invalid `filename*` is still better than no name.
         let raw = extended.map(|value| String::from_utf8_lossy(value).into_owned());
         Self { name: first("name").map(|value| plain_value(value)), file_name: exact.or(written).or(raw) }
     }
 }
 
-/// What follows the first `;`: names in lower case, and values without their quotes.
+/// The parameters after the first `;`: names in lower case, and values without quotes.
 fn parameters(value: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut found = vec![];
     let mut rest = after(value, b';');
@@ -56,13 +60,14 @@ fn parameters(value: &[u8]) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// What follows the first `byte`; nothing where there is none.
+/// The text after the first `byte`; empty if there is none.
 fn after(text: &[u8], byte: u8) -> &[u8] {
     text.iter().position(|found| *found == byte).map_or(&[], |at| &text[at + 1..])
 }
 
-/// The text up to the closing quote, and what follows it. Only quotes and backslashes are escaped, so that `C:\a.txt` is whole. A backslash before
-/// the last quote is a character: it is the second byte of some in Shift_JIS, and no browser escapes with it.
+/// The text up to the closing quote, and the rest. A backslash escapes only quotes and backslashes, so that
+/// `C:\a.txt` stays complete. A backslash before the last quote is literal: in Shift_JIS it is the second
+/// byte of some characters, and no browser escapes with it.
 fn unquote(quoted: &[u8]) -> (Vec<u8>, &[u8]) {
     let mut text = vec![];
     let mut at = 0;
@@ -84,7 +89,7 @@ fn unquote(quoted: &[u8]) -> (Vec<u8>, &[u8]) {
     (text, &[])
 }
 
-/// A value without a charset of its own.
+/// Decodes a value that does not name its charset in RFC 8187's form.
 fn plain_value(value: &[u8]) -> String {
     encoded_words(value).unwrap_or_else(|| {
         let text = String::from_utf8_lossy(value);
@@ -92,7 +97,8 @@ fn plain_value(value: &[u8]) -> String {
     })
 }
 
-/// RFC 8187: `charset'language'percent-encoded`. `None` unless all of it is in a charset that it names and that we know.
+/// Decodes RFC 8187's `charset'language'percent-encoded`. `None` if the charset is unknown or the bytes are
+/// not valid in it.
 fn extended_value(value: &[u8]) -> Option<String> {
     let mut parts = value.splitn(3, |byte| *byte == b'\'');
     let (charset, _language, encoded) = (parts.next()?, parts.next()?, parts.next()?);
@@ -104,7 +110,8 @@ fn extended_value(value: &[u8]) -> Option<String> {
     }
 }
 
-/// RFC 2047, where the whole value is made of it: `=?charset?B?...?=`, or `Q`, one or more.
+/// Decodes a value that consists of RFC 2047's encoded words: `=?charset?B?...?=`, or `Q`. `None` if it does
+/// not.
 fn encoded_words(value: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(value).ok()?;
     let words: Option<Vec<String>> = text.split_ascii_whitespace().map(encoded_word).collect();
@@ -120,7 +127,7 @@ fn encoded_word(word: &str) -> Option<String> {
         "Q" | "q" => quoted_printable(encoded),
         _ => return None,
     };
-    // RFC 2231 puts a language behind the charset.
+    // RFC 2231 allows a language after the charset.
     let charset = charset.split('*').next().unwrap_or_default();
     if charset.eq_ignore_ascii_case("iso-8859-1") {
         return Some(bytes.into_iter().map(char::from).collect());
@@ -128,7 +135,7 @@ fn encoded_word(word: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The Q encoding: `_` is a space, `=C3` a byte; an escape that is none stays.
+/// Decodes the Q encoding: `_` is a space, `=C3` a byte. An invalid escape stays as it is.
 fn quoted_printable(encoded: &str) -> Vec<u8> {
     let percent_like = encoded.replace('%', "=25").replace('_', " ").replace('=', "%");
     percent_decode(percent_like.as_bytes()).collect()

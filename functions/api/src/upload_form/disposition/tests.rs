@@ -1,4 +1,4 @@
-//! What real clients write, byte by byte.
+//! Parses values as real clients write them, byte by byte.
 
 use super::Disposition;
 
@@ -25,19 +25,19 @@ fn names_are_read_as_clients_write_them() {
         (b"filename=\"=?utf-8?Q?K=C3=BCche_1=25.txt?=\"", "Küche 1%.txt"),
         (b"filename=\"=?iso-8859-1*de?q?K=FCche.txt?=\"", "Küche.txt"),
         (b"filename=\"=?utf-8?B?S8O8?= =?utf-8?B?Y2hlLnR4dA==?=\"", "Küche.txt"),
-        // Not one, or not all of it.
+        // Not an encoded word, or only in part.
         (b"filename=\"=?utf-8?B?*?=\"", "=?utf-8?B?*?="),
         (b"filename=\"=?utf-8?B?YQ==?= b.txt\"", "=?utf-8?B?YQ==?= b.txt"),
-        // requests 2.21 with urllib3 1.24; first, alone, beside the other.
+        // requests 2.21 with urllib3 1.24: `filename*` alone, before and after `filename`.
         (b"filename*=utf-8''%E6%96%87%E6%A1%A3.pdf", "文档.pdf"),
         (b"filename*=UTF-8'en'%E2%82%AC.txt; filename=\"EURO.txt\"", "€.txt"),
         (b"filename=\"EURO.txt\"; filename*=\"UTF-8''%E2%82%AC.txt\"", "€.txt"),
         (b"filename*=ISO-8859-1''K%FCche.txt", "Küche.txt"),
-        // One that is not well formed gives way, and is better than none.
+        // An invalid `filename*` yields to `filename`, and is used if there is no other.
         (b"filename*=UTF-8''%FF.txt; filename=\"a.txt\"", "a.txt"),
         (b"filename*=koi8-r''%FF.txt; filename=\"a.txt\"", "a.txt"),
         (b"filename*=a.txt", "a.txt"),
-        // Browsers; and what only looks like it.
+        // Browsers' escapes, and percent-encoding that is part of the name.
         (b"filename=\"a%22b%0D%0Ac.txt\"", "a\"b\r\nc.txt"),
         (b"filename=\"50%25 of%20it.txt\"", "50%25 of%20it.txt"),
         // curl before 7.81, and Internet Explorer.
@@ -46,7 +46,7 @@ fn names_are_read_as_clients_write_them() {
         (b"filename=\"a\\\"", "a\\"),
         (b"filename=\"unterminated.txt", "unterminated.txt"),
         (b"filename=\"\"", ""),
-        // Latin-1, Shift_JIS (whose second byte may be a backslash), GBK: nothing says which.
+        // Latin-1, Shift_JIS (whose second byte may be a backslash) and GBK, which the request does not name.
         (b"filename=\"K\xfcche.txt\"", "K\u{fffd}che.txt"),
         (b"filename=\"\x95\x5c.txt\"; x=\"y\"", "\u{fffd}\\.txt"),
         (b"filename=\"\x95\x5c\"", "\u{fffd}\\"),
@@ -74,8 +74,8 @@ fn a_field_without_a_file_has_no_file_name() {
 }
 
 #[test]
-fn no_bytes_are_too_odd() {
-    // Every pair of bytes that mean something, before and behind every other.
+fn any_bytes_are_parsed() {
+    // Every pair of bytes with a special meaning, before and after every other.
     let odd = b"\"\\;=%'? *\xff\0ab";
     let values = odd.iter().flat_map(|a| odd.iter().flat_map(move |b| odd.iter().map(move |c| [*a, *b, *c])));
     for [a, b, c] in values {
