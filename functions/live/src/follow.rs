@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::fmt;
 use std::sync::Arc;
 
 use aws::{Change, Ledger, StoreError};
@@ -18,54 +17,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::estimate::Estimator;
+use crate::position::Position;
 use crate::{LiveOptions, OVERLAP, message, overlapped};
-
-/// The last event that a client has seen: `{milliseconds}-{file_id}-{seq}`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Position {
-    at: Timestamp,
-    file: Option<FileId>,
-    seq: u32,
-}
-
-impl Position {
-    /// The position of a client that connects without one. Because of the overlap, the client also receives
-    /// what happened while it connected.
-    pub(crate) fn just_before(now: Timestamp) -> Self {
-        Self { at: now, file: None, seq: 0 }
-    }
-
-    pub(crate) fn beginning(file: FileId) -> Self {
-        Self { at: Timestamp::from_millis(0), file: Some(file), seq: 0 }
-    }
-
-    pub(crate) fn at_entry(file: FileId, seq: u32, at: Timestamp) -> Self {
-        Self { at, file: Some(file), seq }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (millis, rest) = text.split_once('-')?;
-        let (file, seq) = rest.rsplit_once('-')?;
-        let file = FileId::parse(file).ok()?;
-        Some(Self::at_entry(file, seq.parse().ok()?, Timestamp::from_millis(millis.parse().ok()?)))
-    }
-
-    /// Returns whether the client has seen all changes of this file.
-    pub(crate) fn has_seen(&self, record: &Record) -> bool {
-        self.file == Some(record.file_id)
-            && self.seq >= record.history.last_seq()
-            && self.at >= record.changed_at
-    }
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.file {
-            Some(file) => write!(f, "{}-{file}-{}", self.at.as_millis(), self.seq),
-            None => Ok(()),
-        }
-    }
-}
 
 /// Returns whether a file has its verdict and is not being rescanned, so that no change is expected soon.
 pub(crate) fn is_quiet(record: &Record) -> bool {
@@ -242,19 +195,4 @@ fn scan_started_at(record: &Record) -> Option<Timestamp> {
     let mut started =
         record.history.entries().iter().rev().filter(|entry| entry.kind == EventKind::ScanStarted);
     started.next().map(|entry| entry.at).filter(|_| is_scanning)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_position_reads_back() {
-        let file = FileId::parse("123e4567-e89b-42d3-a456-426614174000").unwrap();
-        let position = Position::at_entry(file, 7, Timestamp::from_millis(1_700_000_000_123));
-        assert_eq!(Position::parse(&position.to_string()), Some(position));
-        for bad in ["", "1", "1-2-3", "x-123e4567-e89b-42d3-a456-426614174000-1"] {
-            assert_eq!(Position::parse(bad), None, "{bad}");
-        }
-    }
 }

@@ -8,6 +8,7 @@ mod config;
 mod estimate;
 mod follow;
 mod message;
+mod position;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,8 @@ use domain::timestamp::Timestamp;
 use web::{ApiError, Caller, Identity, LoopbackOnly, OwnedFile};
 
 use crate::estimate::Estimator;
-use crate::follow::{Follower, Position};
+use crate::follow::Follower;
+use crate::position::Position;
 
 pub use config::{LiveDeployment, LiveSettings};
 

@@ -10,7 +10,7 @@ use domain::timestamp::Timestamp;
 use serde::Serialize;
 use web::view::{FileInfo, message};
 
-use crate::follow::Position;
+use crate::position::Position;
 
 /// A change of a file, with its current state.
 #[derive(Debug, Serialize)]
