@@ -1,4 +1,4 @@
-//! Verdicts by digest, for the same owner's same bytes. A cache: losing an item costs a scan and nothing else.
+//! Caches verdicts by owner and digest. Losing an item costs one scan and nothing else.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Ledger;
 use crate::error::StoreError;
 
-/// Definitions change every day, and with them every answer.
+/// Verdicts are reused with the same definitions only, and those change every day.
 const TTL: Duration = Duration::from_hours(48);
 
 #[derive(Serialize, Deserialize)]
@@ -21,13 +21,14 @@ struct KnownItem {
 }
 
 impl Ledger {
-    /// What was last decided about these bytes for this owner, if it is still there. Whether it still counts is the domain's to say.
+    /// Returns the last verdict about these bytes for this owner, if it is still cached. The domain decides
+    /// whether it still applies.
     pub async fn recall(&self, owner: &OwnerId, sha256: Sha256) -> Result<Option<Known>, StoreError> {
         let item = self.get_as::<KnownItem>(pk(owner, sha256), "recall a verdict").await?;
         Ok(item.map(|item| item.known))
     }
 
-    /// Remembers a verdict. The last writer wins: each is right about the engine that it names.
+    /// Caches a verdict. The last writer wins: each verdict is correct for the engine that it names.
     pub async fn remember(&self, owner: &OwnerId, known: Known, now: Timestamp) -> Result<(), StoreError> {
         let item = KnownItem { pk: pk(owner, known.sha256), known, ttl: (now + TTL).as_secs() };
         self.put(item, "remember a verdict").await
