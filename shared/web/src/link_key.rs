@@ -93,7 +93,7 @@ impl LinkKey {
     }
 }
 
-/// Middleware: refreshes the key, if it is time, before the request is handled.
+/// Middleware: refreshes the key, if it is due, before the request is handled.
 pub async fn renew_link_key(State(key): State<LinkKey>, request: Request, next: Next) -> Response {
     key.renew(aws::clock::now(), READ_EVERY).await;
     next.run(request).await

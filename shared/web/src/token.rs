@@ -20,7 +20,7 @@ const UPLOAD_AUDIENCE: &str = "airlock:upload";
 const PARTS_AUDIENCE: &str = "airlock:parts";
 /// The length of the hash's output (RFC 7518, 3.2).
 const MIN_KEY_BYTES: usize = 32;
-/// The service's own tokens have fewer than 500 bytes.
+/// Longer tokens are refused; the service's own have fewer than 500 bytes.
 const MAX_TOKEN_BYTES: usize = 4096;
 
 /// Signs and verifies the service's own tokens with its secret.

@@ -49,7 +49,7 @@ pub enum StatusName {
     Scanning,
     Clean,
     Infected,
-    /// Malware was found, and an operator released the file with a reason.
+    /// The engine reported a finding, and an operator released the file with a reason.
     Released,
     /// The file could not be checked as a whole; `scan_result.reason` says why.
     Unscannable,
@@ -107,7 +107,7 @@ pub struct ScanResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<&'static str>,
     /// The file could only be opened with the password that was uploaded with it. The password is not kept: a
-    /// rescan does not change this verdict unless the engine finds malware without opening the file.
+    /// rescan does not change this verdict unless the engine finds malware without the password.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     used_password: bool,
     /// When a rescan last left the verdict unchanged, because it had no password.
@@ -207,7 +207,7 @@ pub fn message(record: &Record) -> String {
         Status::Scanning => "File is being scanned.".to_owned(),
         Status::Clean => "File is clean and safe to download.".to_owned(),
         Status::Infected => "File is infected. Download is blocked.".to_owned(),
-        Status::Released => "Something was found, and an operator has released the file.".to_owned(),
+        Status::Released => "The engine reported a finding, and an operator released the file.".to_owned(),
         Status::Unscannable | Status::Error => match record.judgement().map(|judgement| &judgement.verdict) {
             Some(Verdict::Unscannable { reason }) => reason.sentence().to_owned(),
             Some(Verdict::Error { reason }) => reason.sentence().to_owned(),
