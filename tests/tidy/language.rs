@@ -15,10 +15,8 @@ const NOT_YET: &[&str] = &[
     "functions/local",
     "functions/notify",
     "openapi.json",
-    "shared/aws",
     "shared/domain",
     "shared/settings",
-    "shared/web",
     "tests",
 ];
 

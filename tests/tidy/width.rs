@@ -14,11 +14,9 @@ const NOT_YET: &[&str] = &[
     "functions/definitions",
     "functions/live",
     "functions/notify",
-    "shared/aws",
     "shared/domain",
     "shared/lifecycle",
     "shared/settings",
-    "shared/web",
     "tests",
 ];
 

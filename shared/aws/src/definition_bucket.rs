@@ -1,4 +1,5 @@
-//! Where are the virus definitions? Files named by their digests, signed manifests, and one pointer that is flipped.
+//! Stores published virus definitions: files named by their digests, signed manifests, and a pointer to the
+//! current manifest.
 
 use std::io::Write as _;
 use std::ops::Range;
@@ -15,14 +16,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::sdk::Sdk;
 
-/// The bucket that definitions are published in. Nothing in it is trusted but for a signature or a digest.
+/// The bucket in which definitions are published. Readers trust only what a signature or digest covers.
 #[derive(Clone, Debug)]
 pub struct DefinitionBucket {
     client: Client,
     bucket: String,
 }
 
-/// The pointer's content, and what it must still be when it is replaced.
+/// The pointer's content, and the entity tag on which replacing it is conditional.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pointer {
     pub bytes: Vec<u8>,
@@ -30,14 +31,15 @@ pub struct Pointer {
 }
 
 const CURRENT: &str = "current.json";
-/// A manifest names a few files; a larger pointer is not ours.
+/// A manifest lists only a few files, so a larger object is corrupt.
 const MAX_SMALL_OBJECT_BYTES: i64 = 256 * 1024;
-/// One request each: large enough to be worth it, small enough that many run at once.
+/// The size of one request: large enough to outweigh its overhead, small enough for several to run
+/// concurrently.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
-const PARTS_AT_ONCE: usize = 8;
-/// Of a file that is read while it comes: its beginning must not wait for much of the rest.
+const MAX_CONCURRENT_PARTS: usize = 8;
+/// The part size of a file that is read while it downloads: small, so that its beginning arrives early.
 const STREAM_PART_BYTES: u64 = 2 * 1024 * 1024;
-const STREAM_PARTS_AT_ONCE: usize = 16;
+const MAX_CONCURRENT_STREAM_PARTS: usize = 16;
 const MAX_ATTEMPTS: usize = 4;
 
 impl DefinitionBucket {
@@ -45,12 +47,13 @@ impl DefinitionBucket {
         Self { client: Client::from_conf(sdk.s3.clone()), bucket }
     }
 
-    /// What the pointer holds; `None` when nothing has been published.
+    /// Returns the pointer; `None` if nothing has been published.
     pub async fn current(&self) -> Result<Option<Pointer>, StoreError> {
         self.small_object(CURRENT).await
     }
 
-    /// Flips the pointer if it still is what was read ([`StoreErrorKind::PreconditionFailed`] otherwise); `None` if there was none.
+    /// Replaces the pointer if it is still `was`, or creates it if `was` is `None`; fails with
+    /// [`StoreErrorKind::PreconditionFailed`] otherwise.
     pub async fn replace_current(&self, bytes: Vec<u8>, was: Option<&Pointer>) -> Result<(), StoreError> {
         let put = self.client.put_object().bucket(&self.bucket).key(CURRENT).body(ByteStream::from(bytes));
         let put = match was {
@@ -60,19 +63,20 @@ impl DefinitionBucket {
         put.send().await.map(drop).map_err(|error| StoreError::of_sdk("publish definitions", error))
     }
 
-    /// A manifest of earlier, by its serial number.
+    /// Returns an earlier manifest by its serial number; `None` if it does not exist.
     pub async fn manifest(&self, serial: u64) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.small_object(&manifest_key(serial)).await?.map(|pointer| pointer.bytes))
     }
 
-    /// Keeps a manifest for later. Never replaces one.
+    /// Stores a manifest under its serial number. Fails with [`StoreErrorKind::PreconditionFailed`] if one
+    /// exists.
     pub async fn keep_manifest(&self, serial: u64, bytes: Vec<u8>) -> Result<(), StoreError> {
         let put = self.client.put_object().bucket(&self.bucket).key(manifest_key(serial)).if_none_match("*");
         let kept = put.body(ByteStream::from(bytes)).send().await;
-        kept.map(drop).map_err(|error| StoreError::of_sdk("keep a manifest", error))
+        kept.map(drop).map_err(|error| StoreError::of_sdk("store a manifest", error))
     }
 
-    /// freshclam's own state: who it is, and until when it must not ask.
+    /// Returns freshclam's own state: its id, and the time before which it must not ask again.
     pub async fn updater_state(&self) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.small_object("freshclam.dat").await?.map(|pointer| pointer.bytes))
     }
@@ -80,14 +84,14 @@ impl DefinitionBucket {
     pub async fn keep_updater_state(&self, bytes: Vec<u8>) -> Result<(), StoreError> {
         let put = self.client.put_object().bucket(&self.bucket).key("freshclam.dat");
         let kept = put.body(ByteStream::from(bytes)).send().await;
-        kept.map(drop).map_err(|error| StoreError::of_sdk("keep freshclam's state", error))
+        kept.map(drop).map_err(|error| StoreError::of_sdk("store freshclam's state", error))
     }
 
-    /// Stores a file under its digest; S3 checks the digest. Idempotent: a file that is there already is not sent again.
+    /// Stores a file under its digest, which S3 checks. Idempotent: a file that exists is not sent again.
     pub async fn put_file(&self, sha256: Sha256, path: &Path) -> Result<(), StoreError> {
         let key = file_key(sha256);
         let head = self.client.head_object().bucket(&self.bucket).key(&key).send().await;
-        match head.map_err(|error| StoreError::of_sdk("look for definitions", error)) {
+        match head.map_err(|error| StoreError::of_sdk("check for definitions", error)) {
             Ok(_) => return Ok(()),
             Err(error) if error.kind == StoreErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -99,10 +103,11 @@ impl DefinitionBucket {
         put.body(body).send().await.map(drop).map_err(|error| StoreError::of_sdk("store definitions", error))
     }
 
-    /// Fetches a file of `size_bytes` to `path`, in parts at once. What arrived is for the caller to check.
+    /// Downloads a file of `size_bytes` to the new file `path`, several parts concurrently. The caller must
+    /// check the digest.
     pub async fn fetch_file(&self, sha256: Sha256, size_bytes: u64, path: &Path) -> Result<(), StoreError> {
         let failed = |error: std::io::Error| {
-            StoreError::caused("fetch definitions", StoreErrorKind::Unexpected, error)
+            StoreError::caused("download definitions", StoreErrorKind::Unexpected, error)
         };
         let file = std::fs::File::create_new(path).map_err(failed)?;
         file.set_len(size_bytes).map_err(failed)?;
@@ -111,11 +116,12 @@ impl DefinitionBucket {
             let bytes = self.part(key, part.clone()).await?;
             file.write_all_at(&bytes, part.start).map_err(failed)
         });
-        futures_util::stream::iter(parts).buffer_unordered(PARTS_AT_ONCE).try_collect().await
+        futures_util::stream::iter(parts).buffer_unordered(MAX_CONCURRENT_PARTS).try_collect().await
     }
 
-    /// Appends a file of `size_bytes` to `file`, for somebody who reads it meanwhile: from its beginning to its end, in parts at once. What arrived is for
-    /// the reader to check. After an error `file` has the beginning.
+    /// Downloads a file of `size_bytes` to the end of `file`, in order, so that a reader can follow it;
+    /// several parts are fetched concurrently. The reader must check the digest. After an error, `file` holds
+    /// the beginning.
     pub async fn stream_file(
         &self,
         sha256: Sha256,
@@ -123,19 +129,20 @@ impl DefinitionBucket {
         mut file: std::fs::File,
     ) -> Result<(), StoreError> {
         let failed = |error: std::io::Error| {
-            StoreError::caused("fetch definitions", StoreErrorKind::Unexpected, error)
+            StoreError::caused("download definitions", StoreErrorKind::Unexpected, error)
         };
         let key = &file_key(sha256);
-        let parts = parts_of(size_bytes, STREAM_PART_BYTES).map(|part| self.insistently(key, part));
-        let mut parts = futures_util::stream::iter(parts).buffered(STREAM_PARTS_AT_ONCE);
+        let parts = parts_of(size_bytes, STREAM_PART_BYTES).map(|part| self.part_with_retries(key, part));
+        let mut parts = futures_util::stream::iter(parts).buffered(MAX_CONCURRENT_STREAM_PARTS);
         while let Some(bytes) = parts.try_next().await? {
             file.write_all(&bytes).map_err(failed)?;
         }
         Ok(())
     }
 
-    /// A part, asked for again when its connection ends: Lambda stops everything between two invocations, for minutes.
-    async fn insistently(&self, key: &str, part: Range<u64>) -> Result<Bytes, StoreError> {
+    /// Fetches a part, and retries if it is unavailable: Lambda freezes the process between two invocations,
+    /// for minutes, and connections end meanwhile.
+    async fn part_with_retries(&self, key: &str, part: Range<u64>) -> Result<Bytes, StoreError> {
         let mut n_attempts = 1;
         loop {
             match self.part(key, part.clone()).await {
@@ -147,8 +154,8 @@ impl DefinitionBucket {
         }
     }
 
-    /// Removes every version and delete marker, so that the bucket can be deleted. Idempotent. What is
-    /// published concurrently may stay.
+    /// Removes every version and delete marker, so that the bucket can be deleted. Idempotent. Definitions
+    /// that are published concurrently may stay.
     pub async fn empty(&self) -> Result<(), StoreError> {
         const DOING: &str = "empty the definitions bucket";
         loop {
@@ -181,38 +188,39 @@ impl DefinitionBucket {
     async fn part(&self, key: &str, part: Range<u64>) -> Result<Bytes, StoreError> {
         let request = self.client.get_object().bucket(&self.bucket).key(key);
         let got = request.range(format!("bytes={}-{}", part.start, part.end - 1)).send().await;
-        let got = got.map_err(|error| StoreError::of_sdk("fetch definitions", error))?;
+        let got = got.map_err(|error| StoreError::of_sdk("download definitions", error))?;
         let bytes = got.body.collect().await;
-        let bytes = bytes
-            .map_err(|error| StoreError::caused("fetch definitions", StoreErrorKind::Unavailable, error))?;
+        let bytes = bytes.map_err(|error| {
+            StoreError::caused("download definitions", StoreErrorKind::Unavailable, error)
+        })?;
         let bytes = bytes.into_bytes();
-        // A store that ignores the range would have every part written over the others.
+        // A store that ignores the range would return the whole file for every part.
         if bytes.len() as u64 != part.end - part.start {
-            return Err(StoreError::new("fetch definitions", StoreErrorKind::Corrupt));
+            return Err(StoreError::new("download definitions", StoreErrorKind::Corrupt));
         }
         Ok(bytes)
     }
 
     async fn small_object(&self, key: &str) -> Result<Option<Pointer>, StoreError> {
         let got = self.client.get_object().bucket(&self.bucket).key(key).send().await;
-        let got = match got.map_err(|error| StoreError::of_sdk("read about definitions", error)) {
+        let got = match got.map_err(|error| StoreError::of_sdk("read the definitions' metadata", error)) {
             Ok(got) => got,
             Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
         if got.content_length.unwrap_or(i64::MAX) > MAX_SMALL_OBJECT_BYTES {
-            return Err(StoreError::new("read about definitions", StoreErrorKind::Corrupt));
+            return Err(StoreError::new("read the definitions' metadata", StoreErrorKind::Corrupt));
         }
         let etag = got.e_tag.unwrap_or_default();
         let bytes = got.body.collect().await;
         let bytes = bytes.map_err(|error| {
-            StoreError::caused("read about definitions", StoreErrorKind::Unavailable, error)
+            StoreError::caused("read the definitions' metadata", StoreErrorKind::Unavailable, error)
         })?;
         Ok(Some(Pointer { bytes: bytes.to_vec(), etag }))
     }
 }
 
-/// Ranges of `part_bytes`, the last one shorter.
+/// Splits a size into ranges of `part_bytes`, of which the last may be shorter.
 fn parts_of(size_bytes: u64, part_bytes: u64) -> impl Iterator<Item = Range<u64>> {
     let starts = (0..size_bytes).step_by(usize::try_from(part_bytes).unwrap_or(usize::MAX));
     starts.map(move |start| start..(start + part_bytes).min(size_bytes))

@@ -1,4 +1,4 @@
-//! SHA-256 of something small.
+//! Computes the SHA-256 of small byte strings.
 
 use sha2::Digest as _;
 

@@ -1,11 +1,11 @@
-//! What went wrong at AWS, in the few kinds that callers tell apart.
+//! Classifies errors of AWS into the few kinds that callers distinguish.
 
 use std::fmt;
 
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use thiserror::Error;
 
-/// A storage, ledger or queue operation failed. `Display` names the operation; the source chain has the details.
+/// A failed operation of storage, ledger or queue. `Display` names the operation; the source has the details.
 #[derive(Debug, Error)]
 #[error("{operation}: {kind}")]
 pub struct StoreError {
@@ -15,18 +15,18 @@ pub struct StoreError {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// What a caller can do about it. These are the errors that any reasonable implementation could have.
+/// The kinds of failure that callers handle differently. Any reasonable implementation could have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreErrorKind {
     /// There is no such object or version.
     NotFound,
-    /// Somebody else was there first (412, or a failed condition).
+    /// Another writer came first: HTTP status 412, or a failed condition.
     PreconditionFailed,
-    /// Not now: throttled, timed out, unreachable. Try again later.
+    /// A temporary failure, such as throttling, a timeout or no connection. Retry later.
     Unavailable,
-    /// What was read is not what we write.
+    /// The stored data does not have the format that this service writes.
     Corrupt,
-    /// Anything else: a bug or a wrong permission.
+    /// Any other failure: a bug or a missing permission.
     Unexpected,
 }
 
@@ -55,7 +55,7 @@ impl StoreError {
         Self { operation, kind, source: Some(source.into()) }
     }
 
-    /// Classifies an SDK error, once, by its transport and its code.
+    /// Classifies an SDK error by its transport failure or its code.
     #[expect(clippy::needless_pass_by_value, reason = "the error ends here; callers map it")]
     pub(crate) fn of_sdk<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
     where

@@ -1,4 +1,4 @@
-//! How are events put on an EventBridge bus?
+//! Puts events on an EventBridge bus.
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use domain::timestamp::Timestamp;
@@ -6,14 +6,14 @@ use domain::timestamp::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::sdk::Sdk;
 
-/// A bus that rules of other people read.
+/// The bus on which events are published for EventBridge rules outside this service.
 #[derive(Clone, Debug)]
 pub struct EventBus {
     client: aws_sdk_eventbridge::Client,
     name: String,
 }
 
-/// What every event of ours says about its origin.
+/// The `source` of every event.
 const SOURCE: &str = "airlock";
 
 impl EventBus {
@@ -21,7 +21,8 @@ impl EventBus {
         Self { client: sdk.event_bridge(), name }
     }
 
-    /// Puts one event. Not idempotent: what is put twice is delivered twice, with the same id in its detail.
+    /// Puts one event. Not idempotent: an event that is put twice is delivered twice, with the same id in its
+    /// detail.
     pub async fn put(
         &self,
         detail_type: &str,

@@ -1,24 +1,25 @@
-//! How does the function that tells people things learn that there is something to tell?
+//! Queues work for the notify function: events to publish and webhooks to deliver.
 
 use domain::id::FileId;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 
-/// The queue that the notify function is fed from. Its messages carry no news, only where to look: what they name is read again.
+/// The queue that triggers the notify function. Its messages hold no event data: they name a file or a
+/// delivery, which the function reads from the ledger.
 #[derive(Clone, Debug)]
 pub struct EventQueue {
     client: aws_sdk_sqs::Client,
     url: String,
 }
 
-/// What a message asks for.
+/// The task that a message requests.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventTask {
-    /// This file's history has something to tell.
+    /// Publish this file's unpublished events.
     Publish(FileId),
-    /// This webhook delivery is due.
+    /// Make the webhook delivery with this key.
     Deliver(String),
 }
 
@@ -27,7 +28,8 @@ impl EventQueue {
         Self { client, url }
     }
 
-    /// Not idempotent; the notify function takes duplicates. A message that is lost is sent again by the sweep.
+    /// Queues a task. Not idempotent; the notify function accepts duplicates. The sweep sends a lost message
+    /// again.
     pub async fn request(&self, task: &EventTask) -> Result<(), StoreError> {
         let body = serde_json::to_string(task).unwrap_or_default();
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;

@@ -1,6 +1,6 @@
-//! What does a queue message say? S3 event notifications, read strictly and written by the sweep.
+//! Reads S3 event notifications from queue messages, strictly, and writes them for scan requests.
 //!
-//! Only the fields that are used are read. Keys arrive form-url-encoded: `+` is a space and `%2B` a plus
+//! Only the used fields are read. Keys arrive form-url-encoded: `+` is a space and `%2B` a plus
 //! (AWS, "Event message structure").
 
 use domain::id::{ETag, FileId, IdError, ObjectKey, OwnerId, Version, VersionId};
@@ -12,19 +12,20 @@ use thiserror::Error;
 
 use crate::objects::KEY;
 
-/// One thing that a message tells.
+/// One event of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum S3Event {
-    /// These bytes were stored under the key that was issued for this file.
+    /// A version was stored under the key that was issued for this file.
     Stored { file: FileId, version: Version },
-    /// Somebody else stored these bytes where the rules say that they are this owner's.
+    /// A program stored a version below the incoming prefix; the rules derive its owner from the key.
     Incoming { incoming: Incoming, owner: OwnerId, version: Version },
-    /// Not for us: S3's own test event, another kind of event, or a key that is nobody's.
+    /// An event without effect: S3's own test event, another kind of event, or an object that belongs to no
+    /// file.
     Ignored(IgnoreReason),
 }
 
 impl S3Event {
-    /// The file that it is about.
+    /// Returns the file that the event concerns; `None` if the event is ignored.
     pub fn file_id(&self) -> Option<FileId> {
         match self {
             Self::Stored { file, .. } => Some(*file),
@@ -39,15 +40,15 @@ pub enum IgnoreReason {
     TestEvent,
     OtherEvent,
     ForeignKey,
-    /// A tus server's notes beside an upload, or an empty object that stands for a folder.
+    /// A tus server's metadata object beside an upload, or an empty object that represents a folder.
     Sidecar,
-    /// Below the incoming prefix, and no rule says whose.
+    /// The key is below the incoming prefix, but no rule assigns it an owner.
     NoOwner,
-    /// The bucket is not versioned: no verdict could name these bytes.
+    /// The bucket is not versioned, so no verdict could identify the bytes.
     NoVersion,
 }
 
-/// A message that is not an S3 event. It is retried and ends in the dead-letter queue, never swallowed.
+/// Why a message is not a valid S3 event. The message is retried and then moves to the dead-letter queue.
 #[derive(Debug, Error)]
 pub enum MessageError {
     #[error("the body is not an S3 event")]
@@ -58,7 +59,8 @@ pub enum MessageError {
     BadField(#[from] IdError),
 }
 
-/// Reads one message body. It may hold several records, or none. Without `rules`, only keys that were issued are anybody's.
+/// Reads one message body, which may hold several records or none. Without `rules`, only issued keys belong
+/// to a file.
 pub fn read_body(body: &str, rules: Option<&IncomingRules>) -> Result<Vec<S3Event>, MessageError> {
     let body: Body = serde_json::from_str(body).map_err(MessageError::NotAnEvent)?;
     match body {
@@ -100,7 +102,7 @@ fn incoming(key: &str, version: Version, rules: Option<&IncomingRules>) -> S3Eve
     }
 }
 
-/// Decodes a key exactly once. A stray `%` or bytes that are not UTF-8 are errors, not characters.
+/// Decodes a key exactly once. Fails on a stray `%` and on bytes that are not UTF-8.
 pub fn decode_key(key: &str) -> Result<String, MessageError> {
     let bytes = key.as_bytes();
     let is_escape =
@@ -113,8 +115,8 @@ pub fn decode_key(key: &str) -> Result<String, MessageError> {
     percent_decode_str(&spaced).decode_utf8().map(String::from).map_err(|_| MessageError::BadKey)
 }
 
-/// The body that S3 would send for this version. With the `file` that it is known to be, the rules for incoming objects are not asked again:
-/// they may have changed since.
+/// Returns the body that S3 would send for this version. With `file`, its reader does not apply the rules for
+/// incoming objects again, which may have changed since.
 pub(crate) fn stored_body(bucket: &str, key: &ObjectKey, version: &Version, file: Option<FileId>) -> String {
     let key = utf8_percent_encode(&key.to_string(), KEY).to_string();
     json!({ "Records": [{
@@ -168,7 +170,8 @@ struct ObjectBody {
     e_tag: String,
     #[serde(rename = "versionId")]
     version_id: Option<String>,
-    /// Only in our own messages. S3 writes no such field, and nobody else may write to the queue.
+    /// Set only in the service's own messages. S3 writes no such field, and no other program may write to the
+    /// queue.
     #[serde(default, rename = "airlockFileId")]
     file_id: Option<FileId>,
 }
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_of_body_is_told_apart() {
+    fn every_shape_of_body_is_distinguished() {
         let ours = format!("uploads/{ID}");
         let stored = notices(&json!({ "Records": [record(&ours, "ObjectCreated:Post")] }));
         assert!(matches!(&stored[..], [S3Event::Stored { file, version }]
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_event_is_an_error() {
+    fn a_body_that_is_not_an_event_is_an_error() {
         for body in [
             "",
             "{}",
@@ -274,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_store_is_told_apart_by_the_rules() {
+    fn the_rules_decide_about_objects_of_other_uploaders() {
         let read = |key: &str| {
             let body = json!({ "Records": [record(key, "ObjectCreated:CompleteMultipartUpload")] });
             read_body(&body.to_string(), Some(&rules())).unwrap().remove(0)

@@ -1,7 +1,7 @@
-//! A record as a DynamoDB item.
+//! Converts records to DynamoDB items and back.
 //!
-//! Attributes that conditions and indexes use stand at the top level; the state is one nested map. An index attribute
-//! that is absent keeps the item out of that index.
+//! Attributes that conditions and indexes use are at the top level; the state is one nested map. An item
+//! without an index's attribute does not appear in that index.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::error::{StoreError, StoreErrorKind};
 
 pub(crate) type Attributes = HashMap<String, AttributeValue>;
 
-/// A record outlives its file by a week, so that a link or an id that was good yesterday says "gone", not "unknown".
+/// A record outlives its file by a week, so that a recently valid link or id yields "gone" instead of
+/// "unknown".
 const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
 
 /// A record with the attributes that only the table needs.
@@ -27,16 +28,16 @@ pub(crate) struct Item {
     pub(crate) status: Status,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     version_id: Option<VersionId>,
-    /// `by_owner` (with `created_at`): absent once the file is deleted.
+    /// The key of the index `by_owner` (with `created_at`); absent once the file is deleted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     by_owner: Option<OwnerId>,
-    /// `attention` (with `due_at`): absent when nothing is left to do.
+    /// The key of the index `attention` (with `due_at`); absent if the record is never due.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     attention: Option<String>,
-    /// The earliest of the record's appointments.
+    /// The earliest time at which the record is due.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     due_at: Option<Timestamp>,
-    /// `feed` (with `changed_at`): the owner, for as long as there is a record.
+    /// The key of the index `feed` (with `changed_at`): the owner, as long as the record exists.
     feed: OwnerId,
     /// DynamoDB's time to live, in seconds.
     ttl: i64,
@@ -92,7 +93,7 @@ impl Item {
     }
 }
 
-/// Attributes that a commit leaves alone: the key, and the count, which has its own atomic write.
+/// Attributes that a commit does not change: the key, and the download count, which has its own atomic write.
 const NOT_COMMITTED: [&str; 2] = ["pk", "download_count"];
 
 /// An update expression that makes the stored item equal to another one.
@@ -103,7 +104,7 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// Sets everything that `next` has, and removes what only `stored` has.
+    /// Sets every attribute of `next` and removes those that only `stored` has.
     pub(crate) fn of(stored: &Attributes, next: Attributes) -> Self {
         let is_committed = |name: &str| !NOT_COMMITTED.contains(&name);
         let gone = stored.keys().filter(|name| !next.contains_key(*name) && is_committed(name));
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_removes_what_is_gone_and_leaves_the_count() {
+    fn a_commit_removes_absent_attributes_and_keeps_the_count() {
         let now = Timestamp::from_secs(1_700_000_000);
         let (declared_sha256, quarantined) = (Some(Sha256::from_bytes([1; 32])), Some(Quarantine::Delete));
         let before = Record { declared_sha256, quarantined, metered: Some(5), ..record(State::Awaiting) };
@@ -238,8 +239,8 @@ mod tests {
         let (_, removed) = replacement.expression.split_once(" REMOVE ").unwrap();
         assert_eq!(
             removed,
-            "#attention, #by_owner, #declared_sha256, #due_at, #metered, #password, #publish_due_at, #quarantined, \
-             #state_due_at"
+            "#attention, #by_owner, #declared_sha256, #due_at, #metered, #password, #publish_due_at, \
+             #quarantined, #state_due_at"
         );
         assert!(removed.split(", ").all(|name| replacement.names.contains_key(name)));
     }

@@ -1,4 +1,4 @@
-//! The records of all files in one DynamoDB table; every write states its condition.
+//! Stores the records of all files in one DynamoDB table; every write states its condition.
 
 mod cached_verdicts;
 mod create;
@@ -36,11 +36,11 @@ pub use queries::{Change, Listing, PageStart};
 pub struct Ledger {
     pub(crate) client: Client,
     pub(crate) table: String,
-    /// Counts the changes of records that went through this process.
+    /// Counts the changes of records that this process made.
     changes: watch::Sender<u64>,
 }
 
-/// What became of a commit.
+/// The result of a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Committed {
     Yes,
@@ -58,21 +58,23 @@ impl Ledger {
         Self { client, table, changes: watch::Sender::new(0) }
     }
 
-    /// Signals changes of records through this process. Other processes' changes do not show here: poll as well.
+    /// Signals changes of records that this process makes. It does not see other processes' changes: poll as
+    /// well.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// Reads a record, strongly consistent; `None` when there is none.
+    /// Reads a record, strongly consistent; `None` if it does not exist.
     pub async fn load(&self, file: FileId) -> Result<Option<Record>, StoreError> {
         let item = self.get(file_pk(file), "load a record").await?;
         item.map(|attributes| Item::from_attributes(attributes).map(Item::into_record)).transpose()
     }
 
-    /// Replaces `before` by `next`, whose revision is one more, all but the download count; with a metered file its owner's usage changes in
-    /// the same transaction.
+    /// Replaces `before` by `next`, whose revision is one more; the download count stays as it is. For a
+    /// metered file, the same transaction updates its owner's usage.
     ///
-    /// Idempotent in `write_id`: a retry of a write that was applied, but whose answer was lost, is `Yes`, not `Conflict`.
+    /// Idempotent in `write_id`: the retry of a write that was applied, but whose response was lost, returns
+    /// `Yes`, not `Conflict`.
     pub async fn commit(
         &self,
         before: &Record,
@@ -135,7 +137,7 @@ impl Ledger {
         Ok(output.item)
     }
 
-    /// Reads an item of another kind than a record.
+    /// Reads an item that is not a record.
     pub(crate) async fn get_as<T: DeserializeOwned>(
         &self,
         pk: String,
@@ -146,7 +148,7 @@ impl Ledger {
         read.map_err(|error| StoreError::caused(operation, StoreErrorKind::Corrupt, error))
     }
 
-    /// Writes an item of another kind than a record. The last writer wins.
+    /// Writes an item that is not a record. The last writer wins.
     pub(crate) async fn put(&self, item: impl Serialize, operation: &'static str) -> Result<(), StoreError> {
         let attributes = attributes_of(item, operation)?;
         let written = self.client.put_item().table_name(&self.table).set_item(Some(attributes)).send().await;
@@ -159,7 +161,7 @@ pub(crate) fn attributes_of(item: impl Serialize, operation: &'static str) -> Re
         .map_err(|error| StoreError::caused(operation, StoreErrorKind::Unexpected, error))
 }
 
-/// The stored item, when `error` is a failed condition.
+/// Returns the stored item if `error` is a failed condition.
 pub(crate) fn condition_failure<R>(error: &SdkError<UpdateItemError, R>) -> Option<Attributes> {
     match error.as_service_error() {
         Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {

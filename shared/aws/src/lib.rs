@@ -1,7 +1,8 @@
-//! How the domain's decisions reach AWS: objects in S3, records in DynamoDB, scan requests in SQS.
+//! Carries out the domain's decisions on AWS: objects in S3, records in DynamoDB, scan requests in SQS.
 //!
-//! These are structs around the SDK's own clients, not traits: the local mode points them at stand-ins that speak the
-//! same wire protocols. Nothing here decides; every policy is an argument or a domain value.
+//! The types wrap the SDK's own clients and are not traits: local mode points the clients at stand-ins that
+//! speak the same wire protocols. This crate makes no decisions; every policy is an argument or a domain
+//! value.
 //!
 //! Invariant: [`Objects::presign_get`] takes a [`domain::access::DownloadGrant`].
 //! Invariant: every write of the [`Ledger`] states its condition.

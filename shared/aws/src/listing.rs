@@ -1,4 +1,4 @@
-//! Which versions are in the bucket?
+//! Lists the object versions in the bucket.
 
 use aws_sdk_s3::types::ObjectVersion;
 use domain::id::{ETag, IdError, ObjectKey, Version, VersionId};
@@ -10,13 +10,13 @@ use crate::objects::Objects;
 #[derive(Debug)]
 pub struct ListedVersions {
     pub versions: Vec<(String, Version)>,
-    /// What to go on after; `None` at the end.
+    /// The key and version after which the next page starts; `None` on the last page.
     pub next: Option<(String, VersionId)>,
 }
 
 impl Objects {
-    /// The current version under a key, by the bucket's listing: for those who may not read objects that nobody has judged, not even their
-    /// heads.
+    /// Returns the current version under a key from the bucket's listing, for functions that are not
+    /// permitted to read objects without a verdict, or their heads.
     pub async fn listed_version(&self, key: &ObjectKey) -> Result<Option<Version>, StoreError> {
         let key = key.to_string();
         let request = self.client.list_object_versions().bucket(&self.bucket).prefix(&key);
@@ -27,7 +27,8 @@ impl Objects {
         latest.map(version_of).transpose()
     }
 
-    /// At most `max` versions under a prefix, in the store's order, from the one that follows `after`. Delete markers are left out.
+    /// Returns at most `max` versions under a prefix, in the store's order, starting after `after`. Delete
+    /// markers are omitted.
     pub async fn list_versions(
         &self,
         prefix: &str,

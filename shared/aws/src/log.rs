@@ -1,8 +1,9 @@
-//! How do functions log? One JSON object per line, with the keys of AWS Powertools' loggers, whose queries then work here, and an RFC 3339
-//! `timestamp` and a `level`, as Lambda's log-level filter needs (AWS, "Log-level filtering"). Levels: `AWS_LAMBDA_LOG_LEVEL`, or `debug`
-//! with `DEBUG=true`.
+//! Writes the functions' logs as one JSON object per line. The keys are those of AWS Powertools' loggers, so
+//! that their queries work here; Lambda's log-level filter needs the RFC 3339 `timestamp` and the `level`
+//! (AWS, "Log-level filtering"). The level is `AWS_LAMBDA_LOG_LEVEL`, or `debug` with `DEBUG=true`.
 //!
-//! Never logged: tokens, query strings, secrets, file names, owners' files' contents. Files are named by their ids.
+//! Never logged: tokens, query strings, secrets, file names and file contents. Files are identified by their
+//! ids.
 
 mod line;
 
@@ -16,17 +17,19 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::metrics;
 
-/// Chatty libraries, and `s3s`, which calls every client's mistake an error.
-const QUIET: &str = "hyper=warn,aws_config=warn,aws_smithy_runtime=error,aws_sdk=error,s3s=off,dynoxide=error,h2=warn,rustls=warn,reqwest=warn";
+/// Filters for verbose libraries, and for `s3s`, which logs every mistake of a client as an error.
+const QUIET: &str = "hyper=warn,aws_config=warn,aws_smithy_runtime=error,aws_sdk=error,s3s=off,\
+                     dynoxide=error,h2=warn,rustls=warn,reqwest=warn";
 
-/// An error with everything that caused it. Structured logs show an error's own sentence only, and that does not repeat its source's.
+/// Formats an error with all its sources. Structured logs show only the error's own message, which does not
+/// repeat its source's.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// One line, at a level that every deployment shows, if the record got a verdict other than clean at this moment: which file, why, and what was
-/// seen. `seen` says nothing of the file's own: no name, no content.
+/// Logs the file, the reason and `seen` as a warning if the record received a verdict other than clean at
+/// `now`. `seen` must not contain the file's name or content.
 pub fn verdict(record: &Record, seen: &str, now: Timestamp) {
     let Some(judgement) = record.judgement().filter(|judgement| judgement.judged_at == now) else { return };
     let (status, reason) = match &judgement.verdict {
@@ -38,7 +41,7 @@ pub fn verdict(record: &Record, seen: &str, now: Timestamp) {
     tracing::warn!(file.id = %record.file_id, scan.status = status, scan.reason = reason, seen, "not clean");
 }
 
-/// For the function called `service`: JSON on stdout. Counts its cold start.
+/// Logs as JSON to stdout, for the function `service`, and counts its cold start.
 pub fn to_cloudwatch(service: &'static str, env: &Environment) -> Result<(), ConfigError> {
     let LogSettings { is_debug, lambda_level } = LogSettings::read(env)?;
     let lambda = LambdaSettings::read(env)?;
@@ -55,7 +58,7 @@ pub fn to_cloudwatch(service: &'static str, env: &Environment) -> Result<(), Con
     Ok(())
 }
 
-/// For a terminal: text on stderr.
+/// Logs as text to stderr, for a terminal.
 pub fn to_terminal(is_debug: bool) {
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let subscriber =
@@ -73,7 +76,7 @@ mod tests {
     use crate::{StoreError, StoreErrorKind};
 
     #[test]
-    fn a_chain_names_every_cause() {
+    fn a_chain_includes_every_source() {
         let cause = std::io::Error::other("the line is cut");
         let error = StoreError::caused("open an object", StoreErrorKind::Unavailable, cause);
         assert_eq!(chain(&error), "open an object: unavailable: the line is cut");

@@ -1,4 +1,5 @@
-//! What is measured? One line of CloudWatch's embedded metric format per event: a JSON object on stdout (AWS, "Embedded metric format").
+//! Writes metrics to stdout in CloudWatch's embedded metric format, one JSON object per line and event (AWS,
+//! "Embedded metric format").
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -44,15 +45,16 @@ pub fn seconds(name: &'static str, value: Duration) -> Metric {
 #[derive(Clone, Copy, Debug)]
 pub struct MetricEvent<'a> {
     pub service: &'static str,
-    /// What they are told apart by, beside the service: few values, never ids.
+    /// The dimensions beside the service: they have few values and are never ids.
     pub dimensions: &'a [(&'static str, &'a str)],
     pub metrics: &'a [Metric],
     pub at: Timestamp,
 }
 
-/// Writes the metrics of one event. On one machine nobody reads them, so nothing is written there: only functions call this.
+/// Writes the metrics of one event. Only Lambda functions call it, because local mode has no reader for
+/// metrics.
 pub fn emit(event: &MetricEvent<'_>) {
-    // What cannot be written to stdout cannot be complained about there either.
+    // A failure to write to stdout cannot be reported there.
     let _ = write(event, &mut std::io::stdout().lock());
 }
 
@@ -103,7 +105,11 @@ mod tests {
         let expected = json!({
             "_aws": { "Timestamp": 5000, "CloudWatchMetrics": [{
                 "Namespace": "Airlock", "Dimensions": [["service", "verdict"]],
-                "Metrics": [{ "Name": "Failed", "Unit": "Count" }, { "Name": "Age", "Unit": "Seconds" }, { "Name": "Size", "Unit": "Bytes" }],
+                "Metrics": [
+                    { "Name": "Failed", "Unit": "Count" },
+                    { "Name": "Age", "Unit": "Seconds" },
+                    { "Name": "Size", "Unit": "Bytes" },
+                ],
             }] },
             "service": "definitions", "verdict": "clean", "Failed": 1, "Age": 1.5, "Size": 7,
         });

@@ -1,4 +1,4 @@
-//! How is an object put together from parts? Nothing of it shows in the bucket before the last step.
+//! Uploads objects in parts. The object appears in the bucket only when the upload is completed.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ const COMPLETE_TIMEOUT: Duration = Duration::from_mins(5);
 /// One part that a client may send.
 #[derive(Clone, Copy, Debug)]
 pub struct PartRequest {
-    /// From 1.
+    /// The part's number; the first is 1.
     pub number: u32,
-    /// Exactly so many bytes; `None` where the uploader does not say.
+    /// The exact size; `None` if the uploader did not declare it.
     pub size_bytes: Option<u64>,
-    /// Exactly these bytes.
+    /// The digest that the store checks.
     pub sha256: Option<Sha256>,
 }
 
@@ -35,7 +35,8 @@ impl Objects {
         content_type: &ContentType,
         has_checksums: bool,
     ) -> Result<UploadId, StoreError> {
-        // Else the SDK announces checksums of its own choice, which presigned parts do not have.
+        // Otherwise the SDK declares a checksum algorithm of its own choice, which presigned parts do not
+        // use.
         let quiet = aws_sdk_s3::Config::builder()
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
         let begun = self
@@ -54,7 +55,7 @@ impl Objects {
             .map_err(|error| StoreError::caused("begin an upload", StoreErrorKind::Corrupt, error))
     }
 
-    /// A PUT of one part. It can be sent again until the upload is over; the last one counts.
+    /// Presigns a PUT of one part. The client may repeat it until the upload ends; the last one counts.
     pub async fn presign_part(
         &self,
         key: &ObjectKey,
@@ -78,7 +79,8 @@ impl Objects {
         Ok(PresignedUpload::put(&presigned, expires_at))
     }
 
-    /// The parts that are there, in order. [`StoreErrorKind::NotFound`] when the upload is over.
+    /// Lists the stored parts, in order. Fails with [`StoreErrorKind::NotFound`] if the upload was completed
+    /// or aborted.
     pub async fn list_parts(
         &self,
         key: &ObjectKey,
@@ -99,8 +101,9 @@ impl Objects {
         }
     }
 
-    /// Makes the object appear, whole, unless there is one under the key already ([`StoreErrorKind::PreconditionFailed`]). [`StoreErrorKind::NotFound`] when the
-    /// upload is over, by whomever. Of two calls at once, one succeeds.
+    /// Joins the parts into the object, atomically. Fails with [`StoreErrorKind::PreconditionFailed`] if the
+    /// key has an object, and with [`StoreErrorKind::NotFound`] if the upload was completed or aborted. Of
+    /// two concurrent calls, one succeeds.
     pub async fn complete_multipart(
         &self,
         key: &ObjectKey,
@@ -132,14 +135,14 @@ impl Objects {
             .upload_id(upload_id)
             .if_none_match("*")
             .multipart_upload(parts);
-        // Storage joins the parts before it answers; a retry would find the upload gone.
+        // The store joins the parts before it responds; a retry after a timeout would not find the upload.
         let patience = TimeoutConfig::builder().read_timeout(COMPLETE_TIMEOUT).build();
         let patient = aws_sdk_s3::Config::builder().timeout_config(patience);
         let completed = request.customize().config_override(patient).send().await;
         completed.map(drop).map_err(|error| StoreError::of_sdk("complete an upload", error))
     }
 
-    /// Forgets the parts. Idempotent: an upload that is over is left as it is.
+    /// Removes the upload and its parts. Idempotent: does nothing if the upload was completed or aborted.
     pub async fn abort_multipart(&self, key: &ObjectKey, upload_id: &str) -> Result<(), StoreError> {
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key.to_string());
         match request.upload_id(upload_id).send().await {

@@ -1,6 +1,7 @@
-//! How are bytes of unknown length stored through the service itself, in bounded memory, all or nothing?
+//! Stores a stream of unknown length as one object, atomically and in bounded memory.
 //!
-//! Small bodies are one PUT. Larger ones are a multipart upload, which shows nothing in the bucket until it completes.
+//! A small body is one PUT. A larger one is a multipart upload, which does not appear in the bucket until it
+//! completes.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::CompletedPart;
@@ -11,11 +12,11 @@ use domain::id::ObjectKey;
 use crate::error::StoreError;
 use crate::objects::Objects;
 
-/// Held in memory at a time. S3 wants at least 5 MiB for every part but the last, and at most 10,000 parts.
+/// The bytes in memory. S3 requires at least 5 MiB for every part but the last, and at most 10,000 parts.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// One upload in progress. Drop is not enough to undo it: call [`ObjectWriter::abort`], or leave it to the bucket's
-/// lifecycle rule for unfinished multipart uploads.
+/// One upload in progress. Dropping it does not remove the sent parts: call [`ObjectWriter::abort`], or leave
+/// them to the bucket's lifecycle rule for unfinished multipart uploads.
 #[derive(Debug)]
 pub struct ObjectWriter<'a> {
     objects: &'a Objects,
@@ -32,12 +33,12 @@ struct Multipart {
 }
 
 impl<'a> ObjectWriter<'a> {
-    /// Begins; nothing is sent before the first part is full.
+    /// Starts an upload. Nothing is sent before the first part is full.
     pub fn new(objects: &'a Objects, key: ObjectKey, content_type: ContentType) -> Self {
         Self { objects, key, content_type, buffer: BytesMut::new(), multipart: None }
     }
 
-    /// Takes the next bytes, and sends a part when there are enough.
+    /// Appends bytes, and sends every part that is full.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.buffer.extend_from_slice(bytes);
         while self.buffer.len() >= PART_BYTES {
@@ -47,7 +48,8 @@ impl<'a> ObjectWriter<'a> {
         Ok(())
     }
 
-    /// Makes the object appear, whole, unless there is one under the key already.
+    /// Sends the rest and creates the object, atomically. Fails with
+    /// [`crate::StoreErrorKind::PreconditionFailed`] if the key has an object.
     pub async fn complete(mut self) -> Result<(), StoreError> {
         let rest = self.buffer.split().freeze();
         if self.multipart.is_none() {
@@ -60,7 +62,7 @@ impl<'a> ObjectWriter<'a> {
         self.objects.join_parts(&self.key, &multipart.upload_id, multipart.parts.clone()).await
     }
 
-    /// Forgets what was sent. Nothing of it was ever visible.
+    /// Removes the sent parts, which were never visible in the bucket.
     pub async fn abort(self) -> Result<(), StoreError> {
         let Some(multipart) = &self.multipart else { return Ok(()) };
         self.objects.abort_multipart(&self.key, &multipart.upload_id).await

@@ -1,4 +1,4 @@
-//! Where are the bytes? One versioned bucket; reads and removals name the version.
+//! Reads and removes objects in one versioned bucket; reads and removals name the version.
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -18,7 +18,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::sdk::Sdk;
 
-/// The bucket that uploads go to.
+/// The bucket that holds uploads.
 #[derive(Clone, Debug)]
 pub struct Objects {
     pub(crate) client: Client,
@@ -32,14 +32,16 @@ pub struct Objects {
 #[derive(Debug)]
 pub struct OpenObject {
     pub size_bytes: u64,
-    /// What the store measured of the whole object when it arrived; only when the uploader declared it.
+    /// The digest of the whole object, which the store checked on arrival; `None` if the uploader did not
+    /// declare it.
     pub sha256: Option<Sha256>,
-    /// What storage repeats to clients. `body` has the stored bytes, not decoded.
+    /// The stored header that the store sends to clients. `body` has the stored bytes, not decoded.
     pub content_encoding: ContentEncoding,
     pub body: ByteStream,
 }
 
-/// What a key may hold in events and in a copy's source as it is; the slashes too.
+/// The characters of a key to percent-encode in events and in a copy's source: all but letters, digits and
+/// `/-_.~`.
 pub(crate) const KEY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -54,7 +56,7 @@ impl Objects {
         }
     }
 
-    /// Opens one version for reading. [`StoreErrorKind::NotFound`] when it is gone.
+    /// Opens one version for reading. Fails with [`StoreErrorKind::NotFound`] if it does not exist.
     pub async fn open(&self, key: &ObjectKey, version: &Version) -> Result<OpenObject, StoreError> {
         let request =
             self.get(key).version_id(version.version_id.as_str()).checksum_mode(ChecksumMode::Enabled);
@@ -62,21 +64,21 @@ impl Objects {
         let size_bytes = output.content_length.and_then(|length| length.try_into().ok());
         let size_bytes =
             size_bytes.ok_or_else(|| StoreError::new("open an object", StoreErrorKind::Corrupt))?;
-        // Of an object in parts it is a digest of digests, which does not parse.
+        // For an object that was uploaded in parts it is a digest of digests, which does not parse.
         let sha256 = output.checksum_sha256.and_then(|text| Sha256::parse(&text).ok());
         let content_encoding = ContentEncoding::parse(output.content_encoding.as_deref());
         Ok(OpenObject { size_bytes, sha256, content_encoding, body: output.body })
     }
 
-    /// The current version under a key; `None` when there is none or it is a delete marker.
+    /// Returns the current version under a key; `None` if there is none or it is a delete marker.
     pub async fn current_version(&self, key: &ObjectKey) -> Result<Option<Version>, StoreError> {
         let head = self.client.head_object().bucket(&self.bucket).key(key.to_string()).send().await;
-        let head = match head.map_err(|error| StoreError::of_sdk("look at an object", error)) {
+        let head = match head.map_err(|error| StoreError::of_sdk("read an object's head", error)) {
             Ok(head) => head,
             Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let corrupt = |_| StoreError::new("look at an object", StoreErrorKind::Corrupt);
+        let corrupt = |_| StoreError::new("read an object's head", StoreErrorKind::Corrupt);
         Ok(Some(Version {
             version_id: VersionId::parse(head.version_id.unwrap_or_default()).map_err(corrupt)?,
             etag: ETag::parse(head.e_tag.unwrap_or_default().trim_matches('"')).map_err(corrupt)?,
@@ -84,13 +86,13 @@ impl Objects {
         }))
     }
 
-    /// Removes every version and delete marker under the key that was issued for a file, but `keep`. Idempotent; versions that arrive meanwhile
-    /// stay.
+    /// Removes every version and delete marker, except `keep`, under the key that was issued for a file.
+    /// Idempotent; versions that arrive meanwhile may stay.
     pub async fn purge(&self, file: FileId, keep: Option<&VersionId>) -> Result<(), StoreError> {
         self.purge_key(&ObjectKey::Issued(file).to_string(), keep).await
     }
 
-    /// Removes one version that somebody else stored, and nothing else under its key. Idempotent.
+    /// Removes one version that was uploaded outside the API, and no other version under its key. Idempotent.
     pub async fn remove_incoming(&self, incoming: &Incoming) -> Result<(), StoreError> {
         self.delete_versions(&incoming.key().to_string(), &[incoming.version_id().as_str()]).await
     }
@@ -102,7 +104,7 @@ impl Objects {
             let versions = page.versions().iter().filter_map(|version| version.version_id());
             let markers = page.delete_markers().iter().filter_map(|marker| marker.version_id());
             let is_doomed = |id: &&str| keep.is_none_or(|keep| keep.as_str() != *id);
-            // No other key has ours as a prefix: all ids are equally long.
+            // No other key has this one as a prefix, because all ids have the same length.
             let doomed: Vec<&str> = versions.chain(markers).filter(is_doomed).collect();
             if doomed.is_empty() {
                 return Ok(());
@@ -111,7 +113,8 @@ impl Objects {
         }
     }
 
-    /// Does with the bytes of an infected version what the policy says. Idempotent: what is gone already has been dealt with.
+    /// Applies the quarantine policy to the bytes of an infected version. Idempotent: a version that no
+    /// longer exists was moved or deleted before.
     pub async fn quarantine(
         &self,
         record: &Record,
@@ -131,7 +134,7 @@ impl Objects {
             );
             let moved_to = ObjectKey::quarantined(record.file_id);
             let copy = self.client.copy_object().bucket(&self.bucket).key(moved_to);
-            // Without the tags: copying those needs permissions of its own.
+            // The tags are not copied, because that would need further permissions.
             match copy.copy_source(source).tagging_directive(TaggingDirective::Replace).send().await {
                 Ok(_) => {}
                 Err(error) => match StoreError::of_sdk("quarantine an object", error) {
@@ -143,7 +146,7 @@ impl Objects {
         self.delete_versions(&key, &[version.version_id.as_str()]).await
     }
 
-    /// Removes what [`Objects::quarantine`] has moved. Idempotent.
+    /// Removes the copy that [`Objects::quarantine`] made. Idempotent.
     pub async fn purge_quarantined(&self, file: FileId) -> Result<(), StoreError> {
         self.purge_key(&ObjectKey::quarantined(file), None).await
     }
@@ -167,7 +170,8 @@ impl Objects {
         }
     }
 
-    /// Tags one version for people and policies to see; nothing of ours reads tags. Replaces the tag set.
+    /// Tags one version for people and bucket policies; this service does not read tags. Replaces the tag
+    /// set.
     pub async fn tag(
         &self,
         key: &ObjectKey,
@@ -183,21 +187,20 @@ impl Objects {
         tagged.map(drop).map_err(|error| StoreError::of_sdk("tag an object", error))
     }
 
-    /// Whether the bucket answers.
+    /// Checks that the bucket exists and is accessible.
     pub async fn check(&self) -> Result<(), StoreError> {
         let head = self.client.head_bucket().bucket(&self.bucket).send().await;
-        head.map(drop).map_err(|error| StoreError::of_sdk("look at the bucket", error))
+        head.map(drop).map_err(|error| StoreError::of_sdk("check the bucket", error))
     }
 
-    /// Whether the bucket keeps versions. Without them no verdict could name its bytes.
+    /// Returns whether versioning is enabled. Without versions, a verdict could not identify its bytes.
     pub async fn is_versioned(&self) -> Result<bool, StoreError> {
         let asked = self.client.get_bucket_versioning().bucket(&self.bucket).send().await;
-        let versioning =
-            asked.map_err(|error| StoreError::of_sdk("look at the bucket's versioning", error))?;
+        let versioning = asked.map_err(|error| StoreError::of_sdk("read the bucket's versioning", error))?;
         Ok(versioning.status == Some(BucketVersioningStatus::Enabled))
     }
 
-    /// Its name.
+    /// Returns the bucket's name.
     pub fn bucket(&self) -> &str {
         &self.bucket
     }

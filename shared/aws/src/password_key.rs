@@ -1,6 +1,6 @@
-//! Encrypts the passwords of files between the upload and the scan: with AES-256-GCM, for one file each.
+//! Encrypts the passwords of files between upload and scan, with AES-256-GCM and for one file each.
 //!
-//! Invariant: what is sealed for one file does not open as another's.
+//! Invariant: a password that was sealed for one file cannot be opened for another.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::sdk::Sdk;
 use crate::secrets::Secret;
 
-/// The key of the API, which seals, and of the scan function, which opens.
+/// The key with which the API seals passwords and the scan function opens them.
 #[derive(Clone)]
 pub struct PasswordKey(Arc<RandomizedNonceKey>);
 
@@ -30,7 +30,7 @@ impl std::fmt::Debug for PasswordKey {
 /// Why a password cannot be sealed or opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum PasswordKeyError {
-    #[error("the key of passwords has fewer than 32 bytes")]
+    #[error("the key that encrypts passwords must have at least 32 bytes")]
     TooShort,
     #[error("a password could not be encrypted")]
     NotSealed,
@@ -41,7 +41,7 @@ pub enum PasswordKeyError {
 impl PasswordKey {
     const LEAST_BYTES: usize = 32;
 
-    /// From a secret text of at least 32 bytes.
+    /// Derives the key from a secret of at least 32 bytes.
     pub fn new(secret: &str) -> Result<Self, PasswordKeyError> {
         if secret.len() < Self::LEAST_BYTES {
             return Err(PasswordKeyError::TooShort);
@@ -51,7 +51,8 @@ impl PasswordKey {
         Ok(Self(Arc::new(key)))
     }
 
-    /// The key that the settings name, from Secrets Manager or as it is. `None` where passwords are not accepted.
+    /// Loads the key from the secret that the settings name, or from the settings themselves. `None` if
+    /// passwords are not accepted.
     pub async fn connect(settings: &PasswordSettings, sdk: &Sdk) -> Result<Option<Self>, StoreError> {
         let secret = match &settings.key_arn {
             Some(arn) => Some(Secret::new(sdk.secrets(), arn.clone()).read().await?.current),
@@ -59,7 +60,7 @@ impl PasswordKey {
         };
         let key = secret.map(|secret| Self::new(&secret)).transpose();
         key.map_err(|error| {
-            StoreError::caused("read the key of passwords", crate::StoreErrorKind::Corrupt, error)
+            StoreError::caused("read the key that encrypts passwords", crate::StoreErrorKind::Corrupt, error)
         })
     }
 

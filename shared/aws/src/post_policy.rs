@@ -1,7 +1,7 @@
-//! What may a browser's form upload? POST policies, which the SDK cannot sign.
+//! Signs POST policies for uploads by a browser's form, which the SDK cannot sign.
 //!
-//! Format and string to sign: AWS, "Authenticating Requests: Browser-Based Uploads Using POST (AWS Signature Version 4)".
-//! The HMAC chain is `aws-sigv4`'s.
+//! Format and string to sign: AWS, "Authenticating Requests: Browser-Based Uploads Using POST (AWS Signature
+//! Version 4)". `aws-sigv4` computes the HMAC chain.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-/// What the form must be, exactly.
+/// The conditions that an uploaded form must meet.
 #[derive(Clone, Debug)]
 pub struct PostPolicy<'a> {
     pub bucket: &'a str,
@@ -27,7 +27,7 @@ pub struct PostPolicy<'a> {
 }
 
 impl PostPolicy<'_> {
-    /// The form's fields, all but the file. Every one of them is covered by a condition of the signed policy.
+    /// Returns the form's fields except the file. A condition of the signed policy covers each of them.
     pub(crate) fn sign(
         &self,
         credentials: &Credentials,
@@ -80,8 +80,24 @@ fn utc_moment(moment: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    /// The policy of AWS's published example ("Examples: Browser-Based Upload using HTTP POST"), byte for byte.
-    const AWS_POLICY: &str = "{ \"expiration\": \"2015-12-30T12:00:00.000Z\",\r\n  \"conditions\": [\r\n    {\"bucket\": \"sigv4examplebucket\"},\r\n    [\"starts-with\", \"$key\", \"user/user1/\"],\r\n    {\"acl\": \"public-read\"},\r\n    {\"success_action_redirect\": \"http://sigv4examplebucket.s3.amazonaws.com/successful_upload.html\"},\r\n    [\"starts-with\", \"$Content-Type\", \"image/\"],\r\n    {\"x-amz-meta-uuid\": \"14365123651274\"},\r\n    {\"x-amz-server-side-encryption\": \"AES256\"},\r\n    [\"starts-with\", \"$x-amz-meta-tag\", \"\"],\r\n\r\n    {\"x-amz-credential\": \"AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request\"},\r\n    {\"x-amz-algorithm\": \"AWS4-HMAC-SHA256\"},\r\n    {\"x-amz-date\": \"20151229T000000Z\" }\r\n  ]\r\n}";
+    /// The policy of AWS's published example ("Examples: Browser-Based Upload using HTTP POST"), to the byte.
+    const AWS_POLICY: &str = "{ \"expiration\": \"2015-12-30T12:00:00.000Z\",\r\n  \
+        \"conditions\": [\r\n    \
+        {\"bucket\": \"sigv4examplebucket\"},\r\n    \
+        [\"starts-with\", \"$key\", \"user/user1/\"],\r\n    \
+        {\"acl\": \"public-read\"},\r\n    \
+        {\"success_action_redirect\": \
+        \"http://sigv4examplebucket.s3.amazonaws.com/successful_upload.html\"},\r\n    \
+        [\"starts-with\", \"$Content-Type\", \"image/\"],\r\n    \
+        {\"x-amz-meta-uuid\": \"14365123651274\"},\r\n    \
+        {\"x-amz-server-side-encryption\": \"AES256\"},\r\n    \
+        [\"starts-with\", \"$x-amz-meta-tag\", \"\"],\r\n\
+        \r\n    \
+        {\"x-amz-credential\": \"AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request\"},\r\n    \
+        {\"x-amz-algorithm\": \"AWS4-HMAC-SHA256\"},\r\n    \
+        {\"x-amz-date\": \"20151229T000000Z\" }\r\n  \
+        ]\r\n\
+        }";
     const AWS_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
     #[test]

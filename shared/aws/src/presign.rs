@@ -1,4 +1,4 @@
-//! What may a client send to the bucket, or fetch from it? Requests that are signed here and sent there, by somebody else.
+//! Presigns the requests that clients send to the bucket: uploads, and downloads with a grant.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,27 +16,28 @@ use crate::error::StoreErrorKind;
 use crate::objects::Objects;
 use crate::post_policy::PostPolicy;
 
-/// What a client does to upload: send this, as it stands.
+/// The request that a client must send, unchanged, to upload.
 #[derive(Clone, Debug)]
 pub struct PresignedUpload {
     pub method: &'static str,
     pub url: String,
-    /// For PUT: headers that are signed, so that the request fails without them.
+    /// For PUT: the signed headers, without which the request fails.
     pub headers: BTreeMap<String, String>,
-    /// For POST: form fields that come before the file.
+    /// For POST: the form fields, which must precede the file.
     pub fields: BTreeMap<String, String>,
     pub expires_at: Timestamp,
 }
 
-/// What a client may PUT. What is `None` is left to it.
+/// The constraints of a PUT. `None` leaves a property to the client.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PutRequest<'a> {
     pub content_type: Option<&'a str>,
-    /// Exactly so many bytes.
+    /// The exact size.
     pub size_bytes: Option<u64>,
-    /// Exactly these bytes.
+    /// The digest that the store checks.
     pub sha256: Option<Sha256>,
-    /// The same, for clients that know nothing better: base64, as `Content-MD5` has it (RFC 1864). It notices accidents, not attacks.
+    /// The MD5 digest that the store checks, in base64 (`Content-MD5`, RFC 1864), for clients that cannot
+    /// compute SHA-256. It detects accidental damage, not attacks.
     pub md5: Option<&'a str>,
 }
 
@@ -63,14 +64,15 @@ impl PresignedUpload {
     }
 }
 
-/// A URL signed with temporary credentials dies with them; a minute is kept in hand.
+/// A URL that is signed with temporary credentials expires with them. It is given an expiry one minute
+/// earlier.
 const CREDENTIALS_MARGIN: Duration = Duration::from_mins(1);
 
-/// RFC 5646, section 4.1: nothing is said about the language.
+/// The language tag of an undetermined language (RFC 5646, section 4.1).
 const UNDETERMINED_LANGUAGE: &str = "und";
 
 impl Objects {
-    /// A PUT that works once (`if-none-match: *`), for what the request says: the store refuses anything else.
+    /// Presigns a PUT that succeeds once (`if-none-match: *`) and only within the constraints of `put`.
     pub async fn presign_put(
         &self,
         key: &ObjectKey,
@@ -94,8 +96,9 @@ impl Objects {
         Ok(PresignedUpload::put(&presigned, expires_at))
     }
 
-    /// A POST form for the declared type and checksum, with a length within `max_size`, or exactly the declared one.
-    /// It can be replayed until it expires; the ledger binds the first version and the sweep removes the others.
+    /// Signs a POST form for the declared type and checksum, and for the declared size, or at most `max_size`
+    /// without one. It can be replayed until it expires; the ledger binds the first version and the sweep
+    /// removes the others.
     pub async fn presign_post(
         &self,
         key: &ObjectKey,
@@ -125,12 +128,13 @@ impl Objects {
         })
     }
 
-    /// A GET of exactly the granted version, as an attachment of a harmless type, for at most `ttl`.
+    /// Presigns a GET of exactly the granted version, as an attachment of a harmless type, valid for at most
+    /// `ttl`.
     ///
     /// It overrides every stored header that S3 can override (AWS, "GetObject", "Overriding response header
     /// values through the request"), so that the uploader cannot change what a client does with the bytes.
-    /// Without `identity`, clients would decode the judged bytes by the uploader's `content-encoding`, and
-    /// save bytes that were never judged.
+    /// Without `identity`, clients would decode the scanned bytes by the uploader's `content-encoding`, and
+    /// save bytes that were never scanned.
     pub async fn presign_get(
         &self,
         grant: &DownloadGrant,
@@ -155,7 +159,7 @@ impl Objects {
         Ok((presigned.uri().to_owned(), expires_at))
     }
 
-    /// `wanted`, or the moment when the credentials that sign would end it.
+    /// Returns `wanted`, or the expiry that the signing credentials impose, if that is earlier.
     pub(crate) async fn latest_expiry(&self, wanted: Timestamp) -> Result<Timestamp, StoreError> {
         let expiry = self.credentials_now("presign").await?.expiry();
         let since_epoch = expiry.and_then(|moment| moment.duration_since(std::time::UNIX_EPOCH).ok());
@@ -163,7 +167,8 @@ impl Objects {
         Ok(limit.map_or(wanted, |limit| wanted.min(limit)))
     }
 
-    /// Where forms are posted to: the bucket's address as the SDK forms it (virtual host, or path with an endpoint).
+    /// Returns the URL to which forms are posted: the bucket's address as the SDK builds it (virtual host, or
+    /// a path with a configured endpoint).
     async fn bucket_url(&self, now: Timestamp) -> Result<String, StoreError> {
         let soon = presigning(now, now + CREDENTIALS_MARGIN)?;
         let any_object = self.public_client.get_object().bucket(&self.bucket).key("k");
@@ -183,7 +188,8 @@ pub(crate) fn presigning(now: Timestamp, expires_at: Timestamp) -> Result<Presig
         .map_err(|error| StoreError::caused("presign", StoreErrorKind::Unexpected, error))
 }
 
-/// What the client must send. Browsers set `content-length` and `host` themselves, from the body and the URL.
+/// Returns the signed headers that the client must send, without `host`, which every client sets from the
+/// URL.
 fn signed_headers(presigned: &PresignedRequest) -> BTreeMap<String, String> {
     let all = presigned.headers().map(|(name, value)| (name.to_lowercase(), value.to_owned()));
     all.filter(|(name, _)| name != "host").collect()

@@ -1,4 +1,4 @@
-//! The queue of scan requests, and its dead letters.
+//! Sends scan requests to their queue, and lists and redrives its dead letters.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use domain::record::Record;
 use crate::error::StoreError;
 use crate::events;
 
-/// The queue that the scan function is fed from.
+/// The queue that triggers the scan function.
 #[derive(Clone, Debug)]
 pub struct ScanQueue {
     client: aws_sdk_sqs::Client,
@@ -30,12 +30,14 @@ impl ScanQueue {
         Self { client, url, bucket }
     }
 
-    /// Asks for a scan of a version that is bound to a file. Not idempotent; the scan function takes duplicates.
+    /// Queues a scan of a version that is bound to a file. Not idempotent; the scan function accepts
+    /// duplicates.
     pub async fn request_scan(&self, record: &Record, version: &Version) -> Result<(), StoreError> {
         self.send(&record.object_key(), version, Some(record.file_id)).await
     }
 
-    /// Queues a version whose event S3 has not delivered. Not idempotent; the scan function takes duplicates.
+    /// Queues a version whose event S3 has not delivered. Not idempotent; the scan function accepts
+    /// duplicates.
     pub async fn enqueue(&self, incoming: &Incoming, version: &Version) -> Result<(), StoreError> {
         self.send(&incoming.key(), version, None).await
     }
@@ -50,13 +52,13 @@ impl ScanQueue {
         backlog(&self.client, &self.url).await
     }
 
-    /// The queue that messages go to which could not be handled often enough.
+    /// Returns the dead-letter queue at `url`, which redrives to this queue.
     pub fn dead_letters(&self, url: String) -> DeadLetters {
         DeadLetters { client: self.client.clone(), url, source_url: self.url.clone() }
     }
 }
 
-/// Messages that were received too often.
+/// The queue of messages whose handling failed too often.
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     client: aws_sdk_sqs::Client,
@@ -64,25 +66,25 @@ pub struct DeadLetters {
     source_url: String,
 }
 
-/// One of them.
+/// A message in the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     pub message_id: String,
     pub body: String,
 }
 
-/// SQS shows a sample at each look; this many looks are taken.
-const MAX_LOOKS: usize = 10;
+/// Each request to SQS returns a sample of the messages, so a listing makes at most so many requests.
+const MAX_REQUESTS: usize = 10;
 
 impl DeadLetters {
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         backlog(&self.client, &self.url).await
     }
 
-    /// Some of the dead letters: all when they are few. They stay where they are.
+    /// Returns some of the dead letters, or all if there are few. They stay in the queue.
     pub async fn list(&self) -> Result<Vec<DeadLetter>, StoreError> {
         let mut found = BTreeMap::new();
-        for _ in 0..MAX_LOOKS {
+        for _ in 0..MAX_REQUESTS {
             let n_before = found.len();
             for message in self.receive(0).await? {
                 let letter = DeadLetter {
@@ -98,9 +100,10 @@ impl DeadLetters {
         Ok(found.into_values().collect())
     }
 
-    /// Sends the dead letters that are there now to the queue that they came from; how many. Dying in between sends one twice, and loses none.
+    /// Moves the present dead letters to the queue that they came from and returns their number. A crash may
+    /// send one message twice, but loses none.
     pub async fn redrive(&self) -> Result<u64, StoreError> {
-        // What comes back at once is not sent again: that would never end.
+        // Messages that fail again meanwhile are not moved again, or this loop would never end.
         let n_now = self.backlog().await?.n_waiting;
         let mut n_moved = 0;
         while n_moved < n_now {
@@ -130,7 +133,7 @@ impl DeadLetters {
             .visibility_timeout(visibility_secs)
             .send()
             .await;
-        let received = received.map_err(|error| StoreError::of_sdk("look at dead letters", error))?;
+        let received = received.map_err(|error| StoreError::of_sdk("receive dead letters", error))?;
         Ok(received.messages.unwrap_or_default())
     }
 }
@@ -147,7 +150,7 @@ async fn backlog(client: &aws_sdk_sqs::Client, url: &str) -> Result<Backlog, Sto
         .attribute_names(in_flight.clone())
         .send()
         .await;
-    let attributes = asked.map_err(|error| StoreError::of_sdk("measure the queue", error))?.attributes;
+    let attributes = asked.map_err(|error| StoreError::of_sdk("read the queue's length", error))?.attributes;
     let attributes = attributes.unwrap_or_default();
     let number = |name| attributes.get(&name).and_then(|value| value.parse().ok()).unwrap_or(0);
     Ok(Backlog { n_waiting: number(waiting), n_in_flight: number(in_flight) })

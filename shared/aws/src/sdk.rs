@@ -1,4 +1,4 @@
-//! How do we reach AWS? The SDK's clients, built once per process.
+//! Configures the SDK's clients, once per process.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use aws_sdk_dynamodb::config::HttpClient;
 pub struct Sdk {
     pub(crate) shared: SdkConfig,
     pub(crate) s3: aws_sdk_s3::Config,
-    /// The same, with the address that browsers use.
+    /// The same, with the endpoint that browsers use.
     pub(crate) s3_public: aws_sdk_s3::Config,
 }
 
-/// Where S3 is, when it is not AWS's own.
+/// S3's endpoints, if they are not AWS's own.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoints {
     pub s3: Option<String>,
-    /// Where browsers reach S3, if that is another address.
+    /// The endpoint for browsers, if it is a different one.
     pub s3_public: Option<String>,
 }
 
-/// Credentials that are given, not looked up: those of the stand-ins.
+/// Credentials that do not come from the environment: those of the stand-ins.
 #[derive(Clone)]
 pub struct StaticKeys {
     pub access_key_id: String,
@@ -40,12 +40,12 @@ impl std::fmt::Debug for StaticKeys {
 }
 
 impl Sdk {
-    /// AWS as the environment describes it: region, credentials, `AWS_ENDPOINT_URL*`.
+    /// Configures AWS from the environment: region, credentials, `AWS_ENDPOINT_URL*`.
     pub async fn from_environment() -> Self {
         Self::with_s3(loader().load().await, &Endpoints::default())
     }
 
-    /// Everything at the given endpoints, with the given keys.
+    /// Configures the given S3 endpoints and region with the given keys.
     pub async fn at(endpoints: &Endpoints, keys: &StaticKeys, region: &str) -> Self {
         let credentials =
             Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "airlock-local");
@@ -84,7 +84,7 @@ impl Sdk {
         aws_sdk_dynamodb::Client::new(&self.shared)
     }
 
-    /// A DynamoDB client whose requests all go to `http`, not to the network: the local mode's.
+    /// A DynamoDB client that sends its requests to `http` instead of the network, for local mode.
     pub fn dynamodb_over(&self, http: impl HttpClient + 'static) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::config::Builder::from(&self.shared).http_client(http);
         aws_sdk_dynamodb::Client::from_conf(config.build())
@@ -95,7 +95,7 @@ impl Sdk {
         aws_sdk_sqs::Client::new(&self.shared)
     }
 
-    /// An SQS client whose requests all go to `http`, not to the network: the local mode's.
+    /// An SQS client that sends its requests to `http` instead of the network, for local mode.
     pub fn sqs_over(&self, http: impl HttpClient + 'static) -> aws_sdk_sqs::Client {
         let config = aws_sdk_sqs::config::Builder::from(&self.shared).http_client(http);
         aws_sdk_sqs::Client::from_conf(config.build())

@@ -1,4 +1,5 @@
-//! What is secret? Values in Secrets Manager, with the one before, so that what it signed stays good for a while.
+//! Reads secrets from Secrets Manager, with their previous values, so that tokens stay valid for a while
+//! after a rotation.
 
 use aws_sdk_secretsmanager::Client;
 
@@ -14,7 +15,7 @@ pub struct Secret {
 /// A secret's values.
 pub struct SecretValues {
     pub current: String,
-    /// What was current before the last rotation; Secrets Manager keeps it under the label `AWSPREVIOUS`.
+    /// The value before the last rotation, which Secrets Manager keeps under the label `AWSPREVIOUS`.
     pub previous: Option<String>,
 }
 
@@ -29,7 +30,7 @@ impl Secret {
         Self { client, arn }
     }
 
-    /// Reads both values. There is no previous one before the first rotation.
+    /// Reads both values. The previous one is `None` before the first rotation.
     pub async fn read(&self) -> Result<SecretValues, StoreError> {
         let current = self.version("AWSCURRENT").await?;
         let previous = match self.version("AWSPREVIOUS").await {

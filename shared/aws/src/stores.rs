@@ -1,4 +1,4 @@
-//! The stores together: objects, records and queues.
+//! Bundles the stores: objects, records and queues.
 
 use domain::incoming::IncomingRules;
 use domain::tag::TagProfile;
@@ -25,21 +25,21 @@ pub struct Stores {
     pub passwords: Option<PasswordKey>,
 }
 
-/// The queues that effects write to; a function has those that its effects need.
+/// The queues to which effects write; each function has those that its effects need.
 #[derive(Clone, Debug, Default)]
 pub struct Queues {
     pub scans: Option<ScanQueue>,
-    /// `None` as well where there are no subscribers.
+    /// `None` also if there are no subscribers.
     pub events: Option<EventQueue>,
 }
 
 impl Stores {
-    /// The same stores with the key of passwords, if the settings name one.
+    /// Adds the key that encrypts passwords, if the settings name one.
     pub async fn with_password_key(self, settings: &PasswordSettings, sdk: &Sdk) -> Result<Self, StoreError> {
         Ok(Self { passwords: PasswordKey::connect(settings, sdk).await?, ..self })
     }
 
-    /// AWS's stores, without a key of passwords.
+    /// Connects to AWS's stores, without the key that encrypts passwords.
     pub fn connect(settings: &StoreSettings, sdk: &Sdk) -> Self {
         let StoreSettings { bucket, deployment, tags, incoming } = settings.clone();
         let scans = deployment.scan_queue_url.map(|url| ScanQueue::new(sdk.sqs(), url, bucket.clone()));

@@ -1,11 +1,11 @@
-//! Which web pages may call the API?
+//! Allows web pages of the configured origins to call the API (CORS).
 
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-/// Exact origins, never `*`, never an echo of whoever asks.
+/// Allows exactly these origins: never `*`, and never the request's `Origin` repeated.
 pub fn cors(allowed_origins: &[String]) -> CorsLayer {
     let origins = allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     let name = HeaderName::from_static;

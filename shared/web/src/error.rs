@@ -1,6 +1,7 @@
-//! The one table from errors to HTTP.
+//! Maps every error to its HTTP status, code, title and message, in one table.
 //!
-//! `message`, `code` and `error` repeat what `detail` and `type` say, because upload clients look there.
+//! The body's `message`, `code` and `error` repeat `detail` and `type`, because upload clients read those
+//! members.
 
 use std::time::Duration;
 
@@ -18,37 +19,39 @@ use domain::usage::QuotaError;
 
 use crate::problem::Parts;
 
-/// Everything that a request can fail with.
+/// Every error that a request can end with.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    // What the client sent.
+    // Invalid requests.
     #[error("the body is not valid JSON: {0}")]
     InvalidJson(String),
     #[error("the body does not have the expected fields: {0}")]
     InvalidBody(String),
-    #[error("the query is not valid: {0}")]
+    #[error("the query string is not valid: {0}")]
     InvalidQuery(String),
-    #[error("the content type must be `{expected}`")]
+    #[error("the request's `Content-Type` must be `{expected}`")]
     UnsupportedMediaType { expected: &'static str },
-    #[error("the request body is larger than {limit_bytes} bytes")]
+    #[error("the request body is too large; the limit is {limit_bytes} bytes")]
     BodyTooLarge { limit_bytes: u64 },
     #[error(
-        "uploads through this endpoint are limited to {limit_bytes} bytes; larger files go directly to storage: see `POST /files`"
+        "the file is too large for this endpoint; the limit is {limit_bytes} bytes. \
+         Upload larger files directly to storage: see `POST /files`"
     )]
     UseDirectUpload { limit_bytes: u64 },
-    #[error("the form is damaged or incomplete")]
+    #[error("the multipart form is malformed or incomplete; send it again")]
     MalformedForm,
     #[error("the form has no field `file` with a file name")]
     FileFieldMissing,
-    #[error("`cursor` is not one that this service gave you")]
+    #[error("`cursor` is not valid; start again from the first page, without `cursor`")]
     InvalidCursor,
     #[error(
-        "this service takes no passwords of files: remove the password from the file and upload it again"
+        "this service does not accept passwords for files; \
+         remove the password from the file and upload it again"
     )]
     PasswordsNotAccepted,
     #[error("`Idempotency-Key` must be 1 to 255 visible ASCII characters")]
     InvalidIdempotencyKey,
-    #[error("this `Idempotency-Key` was used for another request")]
+    #[error("this `Idempotency-Key` was already used for a different request; use a new key")]
     IdempotencyKeyReused,
     #[error(transparent)]
     Upload(#[from] UploadError),
@@ -60,60 +63,60 @@ pub enum ApiError {
     Release(#[from] ReleaseError),
     #[error(transparent)]
     Parts(#[from] PartsError),
-    #[error("nothing has been uploaded yet")]
+    #[error("the file has not been uploaded yet; upload it before you complete the upload")]
     NotUploaded,
-    #[error("`checksum` is not an MD5 in base64")]
+    #[error("`checksum` must be the file's MD5 digest in base64")]
     InvalidMd5,
-    #[error("this asks for something else than an upload")]
+    #[error("`method`, `uploadId` and `partNumber` do not describe an upload request that can be signed")]
     NotAnUpload,
-    #[error("upload 1 to {max} files at a time")]
+    #[error("`files` must list 1 to {max} files")]
     WrongNumberOfFiles { max: usize },
-    #[error("the body is not the XML that S3 expects here")]
+    #[error("the body is not a valid `CompleteMultipartUpload` document of S3's API")]
     InvalidXml,
     #[error("{exceeded}")]
     QuotaExceeded { exceeded: QuotaError, now: Timestamp },
-    // Who the client is.
-    #[error("a valid bearer token is required")]
+    // Authentication and authorization.
+    #[error("a valid bearer token is required; send it as `Authorization: Bearer <token>`")]
     Unauthorized,
-    #[error("this permission to upload is not valid, or not any more")]
+    #[error("the upload token is not valid or has expired; request a new one")]
     InvalidUploadToken,
-    #[error("only an operator may do this: the token needs the scope `admin`")]
+    #[error("this operation is for operators only: the token needs the scope `admin`")]
     AdminRequired,
-    #[error("this service answers on loopback addresses only")]
+    #[error("this service accepts requests to a loopback address only, such as `localhost`")]
     HostNotAllowed,
-    #[error("requests from other origins are not accepted")]
+    #[error("this service does not accept requests from this origin; an operator can allow it")]
     CrossOrigin,
-    // What the client asked for.
+    // Files, links and routes.
     #[error("there is no such file")]
     FileNotFound,
-    #[error("this link is not valid")]
+    #[error("this download link is not valid; ask for a new one")]
     InvalidLink,
     #[error(transparent)]
     AccessError(#[from] AccessError),
-    #[error("there is nothing here")]
+    #[error("there is no resource at this path")]
     RouteNotFound,
-    #[error("this method is not allowed here")]
+    #[error("this resource does not support this HTTP method")]
     MethodNotAllowed,
-    // What went wrong on our side.
-    #[error("storage failed")]
+    // Failures of the service.
+    #[error("a storage operation failed")]
     Store(#[from] StoreError),
     #[error("there is no room for this upload at present; try again later")]
     StorageFull,
-    #[error("there are too many connections")]
+    #[error("too many connections are open")]
     TooManyConnections,
-    #[error("something went wrong")]
+    #[error("internal error")]
     Internal,
 }
 
-/// How long a client waits before it asks for a verdict again.
+/// `Retry-After` for a client that waits for a verdict.
 const RETRY_JUDGEMENT: Duration = Duration::from_secs(2);
-/// How long a client waits when a dependency does not answer.
+/// `Retry-After` when a dependency is unavailable.
 const RETRY_DEPENDENCY: Duration = Duration::from_secs(5);
-/// How long a client waits for room: files expire, and operators react, in minutes at best.
+/// `Retry-After` when storage is full: expiry and operators free space in minutes at best.
 const RETRY_STORAGE: Duration = Duration::from_mins(1);
 
 impl ApiError {
-    /// Status, code and title. Exhaustive on purpose: a new error must find its row here.
+    /// Returns the status, code and title. The match has no wildcard, so each new error needs a row here.
     pub fn row(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
@@ -195,7 +198,8 @@ impl ApiError {
         }
     }
 
-    /// What the client is told. For our own failures it is constant; the log has the rest.
+    /// Returns the message for the client. For server errors but [`ApiError::StorageFull`] it is constant,
+    /// and their cause is only logged.
     pub fn detail(&self, status: StatusCode) -> String {
         if status.is_server_error() && !matches!(self, Self::StorageFull) {
             return "The service could not answer. Please try again later.".to_owned();
@@ -211,7 +215,7 @@ impl ApiError {
         letters.next().map_or(text.clone(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
     }
 
-    /// A machine-readable reason beside the code, where there is one.
+    /// Returns the machine-readable reason that accompanies the code, if there is one.
     fn reason(&self) -> Option<String> {
         match self {
             Self::AccessError(AccessError::Unscannable(reason)) => Some(reason.code().to_owned()),
@@ -314,7 +318,7 @@ fn denied_row(denied: &AccessError) -> (StatusCode, &'static str, &'static str) 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, title) = self.row();
-        // The server itself says that there are too many connections, once a minute and not for each.
+        // The server logs refused connections itself, once a minute rather than for each one.
         if status.is_server_error() && !matches!(self, Self::TooManyConnections) {
             tracing::error!(error = aws::log::chain(&self), "request failed");
         }

@@ -1,4 +1,4 @@
-//! Request parts, with our own errors where axum's would be plain text.
+//! Extractors for JSON bodies and query strings that fail with an [`ApiError`] instead of axum's plain text.
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -7,11 +7,11 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 
-/// A JSON body. Larger than [`MAX_JSON_BYTES`], it is refused.
+/// A JSON body of at most [`MAX_JSON_BYTES`]; a larger one is an [`ApiError::BodyTooLarge`].
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
-/// The largest JSON body: ten tags of the largest size fit many times over.
+/// Ten tags of the largest size fit many times over.
 pub(crate) const MAX_JSON_BYTES: u64 = 64 * 1024;
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
@@ -32,7 +32,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-/// The query string.
+/// The parsed query string.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryString<T>(pub T);
 

@@ -1,4 +1,4 @@
-//! Who is calling? A verified user token, or, on a loopback service without tokens, the user `local`.
+//! Identifies the caller: by a verified user token, or as `local` on a loopback service without tokens.
 
 use std::collections::HashSet;
 
@@ -14,15 +14,15 @@ use settings::{ConfigError, IdentityKeys, IdentitySettings};
 use crate::error::ApiError;
 use crate::jwks::Jwks;
 
-/// How callers are told apart. Cheap to clone.
+/// How callers are authenticated. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Identity {
-    /// Everybody is `local`. For loopback only.
+    /// Every caller is the user `local`. For loopback services only.
     Local,
     Jwt(std::sync::Arc<Verifier>),
 }
 
-/// Verifies user tokens: the algorithm belongs to the key, never to the token's header.
+/// Verifies user tokens. The key determines the algorithm; the token's header does not.
 #[derive(Debug)]
 pub struct Verifier {
     issuer: String,
@@ -36,7 +36,7 @@ enum Keys {
     Jwks(Box<Jwks>),
 }
 
-/// The most that a clock may differ.
+/// The accepted difference between the issuer's clock and this one.
 const LEEWAY_SECS: u64 = 30;
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
@@ -44,7 +44,7 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 struct UserClaims {
     sub: String,
     iat: i64,
-    /// Space-delimited (RFC 8693, 4.2), or a list, as some issuers write it.
+    /// Space-delimited (RFC 8693, 4.2), or a list, which some issuers write.
     scope: Option<Scopes>,
     scp: Option<Scopes>,
 }
@@ -65,11 +65,11 @@ impl Scopes {
     }
 }
 
-/// The scope that operators have.
+/// The scope that makes a user an operator.
 const ADMIN_SCOPE: &str = "admin";
 
 impl Verifier {
-    /// Errors: the key set's URL cannot be used.
+    /// Fails if the key set's URL is not valid.
     pub fn new(settings: IdentitySettings) -> Result<Self, ConfigError> {
         let IdentitySettings { issuer, audience, keys } = settings;
         let keys = match keys {
@@ -81,7 +81,7 @@ impl Verifier {
         Ok(Self { issuer, audience, keys })
     }
 
-    /// Who has the token. Every failure is the same [`ApiError::Unauthorized`].
+    /// Returns the caller that the token names. Every failure is the same [`ApiError::Unauthorized`].
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, ApiError> {
         self.verified(token, now).await.ok_or(ApiError::Unauthorized)
     }
@@ -91,7 +91,7 @@ impl Verifier {
             return None;
         }
         let token_header = jsonwebtoken::decode_header(token).ok()?;
-        // A token may say which of our keys it is for; it may not bring or point to a key of its own.
+        // A token may name one of the configured keys; it may not contain a key or point to one.
         let brings_key = token_header.jku.is_some()
             || token_header.jwk.is_some()
             || token_header.x5u.is_some()
@@ -110,7 +110,7 @@ impl Verifier {
             return None;
         }
         let is_admin = claims.scope.iter().chain(&claims.scp).any(|scopes| scopes.has(ADMIN_SCOPE));
-        // That one owns what was uploaded while there were no tokens.
+        // `local` owns the files that were uploaded while the service had no tokens.
         let owner = OwnerId::parse(claims.sub).ok().filter(|owner| *owner != OwnerId::local())?;
         Some(Caller { owner, is_admin })
     }
@@ -127,7 +127,8 @@ impl Verifier {
     }
 }
 
-/// We know no critical extension, so a token that has one is not for us (RFC 7515, 4.1.11).
+/// Returns whether the header has `crit`, or cannot be read. No critical extension is supported here, so such
+/// a token must be refused (RFC 7515, 4.1.11).
 fn has_crit(token: &str) -> bool {
     use base64::Engine as _;
     let header = token.split('.').next().unwrap_or_default();
@@ -143,7 +144,8 @@ pub struct Caller {
     pub is_admin: bool,
 }
 
-/// The verified caller of a request that only operators may make: with the scope `admin`, or on a loopback service without tokens.
+/// The verified caller of an operators' request: a user with the scope `admin`, or any caller of a loopback
+/// service without tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin(pub OwnerId);
 

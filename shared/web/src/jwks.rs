@@ -1,4 +1,4 @@
-//! Which keys does the issuer sign with? Its JWKS, cached as a Lambda needs it: no background task, one fetch at a time.
+//! Caches the issuer's JWKS without a background task, as Lambda requires, and with one fetch at a time.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use settings::ConfigError;
 use tokio::sync::Mutex;
 
-/// Used without asking again.
+/// How long a fetched set is used without another fetch.
 const FRESH_FOR: Duration = Duration::from_hours(1);
-/// Used when the issuer does not answer.
+/// How long a fetched set is used while the issuer does not answer.
 const USABLE_FOR: Duration = Duration::from_hours(24);
-/// An unknown key id asks again, at most this often.
+/// The shortest time between two fetches, such as those that unknown key ids cause.
 const ASK_EVERY: Duration = Duration::from_mins(1);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BYTES: usize = 512 * 1024;
@@ -39,14 +39,14 @@ struct Cache {
 }
 
 impl Jwks {
-    /// `http` is accepted for loopback addresses only.
+    /// Fails if `url` is not a URL, or is not `https` and not a loopback address.
     pub(crate) fn new(url: &str) -> Result<Self, ConfigError> {
         let invalid =
             |why: &str| ConfigError::Invalid { name: "JWKS_URL", value: url.to_owned(), why: why.to_owned() };
         let uri: Uri = url.parse().map_err(|_| invalid("not a URL"))?;
         let is_loopback = matches!(uri.host(), Some("127.0.0.1" | "localhost" | "[::1]"));
         if uri.scheme_str() != Some("https") && !is_loopback {
-            return Err(invalid("must be https"));
+            return Err(invalid("must be an https URL unless it is a loopback address"));
         }
         let connector = HttpsConnectorBuilder::new().with_native_roots();
         let connector = connector.map_err(|_| invalid("this machine has no certificate store"))?;
@@ -55,7 +55,8 @@ impl Jwks {
         Ok(Self { url: uri, client, cache: Mutex::default() })
     }
 
-    /// The key with this id, and the one algorithm that it is for. The id is looked up, never followed.
+    /// Returns the key with this id and the one algorithm that it is used with. `kid` is compared with the
+    /// ids in the set only; it is never used as a path or URL.
     pub(crate) async fn key(&self, kid: &str, now: Timestamp) -> Option<(DecodingKey, Algorithm)> {
         let mut cache = self.cache.lock().await;
         let age = cache.fetched_at.map(|at| now.since(at));
@@ -68,7 +69,7 @@ impl Jwks {
                 cache.keys = Some(keys);
                 cache.fetched_at = Some(now);
             } else {
-                tracing::warn!(jwks.url = %self.url, "the key set could not be fetched");
+                tracing::warn!(jwks.url = %self.url, "fetching the key set failed");
             }
         }
         let is_usable = cache.fetched_at.is_some_and(|at| now.since(at) < USABLE_FOR);
@@ -86,7 +87,8 @@ impl Jwks {
     }
 }
 
-/// Asymmetric signatures only: a set is public, so no key in it can be a shared secret.
+/// Returns the key's algorithm, if it is an asymmetric signature: a set is public, so none of its keys is
+/// secret.
 fn algorithm(key: &Jwk) -> Option<Algorithm> {
     if key.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
         return None;

@@ -1,4 +1,4 @@
-//! What the HTTP functions share: errors, identities, tokens, and the rules for loopback.
+//! Shared by the HTTP functions: errors, identities, tokens, and the rules for loopback services.
 
 mod cors;
 mod error;

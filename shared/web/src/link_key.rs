@@ -1,4 +1,4 @@
-//! Where does the key of links come from? The environment, or a secret that may be rotated while functions run.
+//! Reads the key that signs links from the environment, or from a secret that may be rotated at run time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::token::{KeyLengthError, TokenSigner};
 
-/// A signer, and the secret that its key is read from again and again; `None` for a key that does not change.
+/// A signer, and the secret from which its key is refreshed; `None` for a fixed key.
 #[derive(Clone, Debug)]
 pub struct LinkKey {
     pub signer: TokenSigner,
@@ -27,7 +27,7 @@ struct Rotated {
     read_at: Mutex<Timestamp>,
 }
 
-/// Why there is no key to sign with.
+/// Why the signing key could not be loaded.
 #[derive(Debug, Error)]
 pub enum LinkKeyError {
     #[error(transparent)]
@@ -38,18 +38,18 @@ pub enum LinkKeyError {
     TooShort(#[from] KeyLengthError),
 }
 
-/// A rotation is noticed after this long, or at the first link that cannot be verified.
+/// The secret is read again after this time, or earlier if a link cannot be verified.
 const READ_EVERY: Duration = Duration::from_mins(5);
-/// Links that cannot be verified make the secret be read again at most this often.
+/// The shortest time between two reads that links which cannot be verified cause.
 const READ_AT_MOST_EVERY: Duration = Duration::from_secs(10);
 
 impl LinkKey {
-    /// A key that does not change.
+    /// Uses a key that does not change.
     pub fn fixed(signer: TokenSigner) -> Self {
         Self { signer, secret: None }
     }
 
-    /// The key that the settings name, from Secrets Manager or as it is.
+    /// Loads the key from the secret that the settings name, or from the settings themselves.
     pub async fn connect(settings: &LinkSettings, sdk: &Sdk, now: Timestamp) -> Result<Self, LinkKeyError> {
         let Some(arn) = settings.secret_key_arn.clone() else {
             let key = settings.secret_key.as_ref().ok_or(ConfigError::Missing("SECRET_KEY"))?;
@@ -62,12 +62,13 @@ impl LinkKey {
         Ok(Self { signer, secret: Some(Arc::new(Rotated { secret, read_at: Mutex::new(now) })) })
     }
 
-    /// Reads the secret again, if that was not done lately, after a link could not be verified. Whether it was read.
+    /// Reads the secret again after a link could not be verified, unless it was read in the last ten seconds.
+    /// Returns whether it was read.
     pub async fn renew_now(&self, now: Timestamp) -> bool {
         self.renew(now, READ_AT_MOST_EVERY).await
     }
 
-    /// A secret that cannot be read leaves the keys as they are.
+    /// If the secret cannot be read or is too short, the signer keeps its keys, and the failure is logged.
     async fn renew(&self, now: Timestamp, every: Duration) -> bool {
         let Some(rotated) = &self.secret else { return false };
         let mut read_at = rotated.read_at.lock().await;
@@ -83,13 +84,16 @@ impl LinkKey {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = &renewed {
-            tracing::error!(error = aws::log::chain(error), "the key of links could not be read again");
+            tracing::error!(
+                error = aws::log::chain(error),
+                "refreshing the signing key of links failed; the present key stays in use"
+            );
         }
         renewed.is_ok()
     }
 }
 
-/// Keeps the key current, before requests are handled.
+/// Middleware: refreshes the key, if it is due, before the request is handled.
 pub async fn renew_link_key(State(key): State<LinkKey>, request: Request, next: Next) -> Response {
     key.renew(aws::clock::now(), READ_EVERY).await;
     next.run(request).await

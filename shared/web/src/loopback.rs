@@ -1,5 +1,5 @@
-//! Without tokens, who else could be talking to us? Any web page in the user's browser: by a name that points to 127.0.0.1
-//! (DNS rebinding), or by a form that it posts across sites.
+//! Protects a loopback service without tokens from web pages in the user's browser, which could reach it by a
+//! name that resolves to 127.0.0.1 (DNS rebinding) or by posting a form across sites.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use crate::error::ApiError;
 /// Whether the rules for loopback without tokens apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoopbackOnly {
-    /// The origins that the operator has named count as our own.
+    /// The origins that the operator configured are accepted like the service's own.
     Yes {
         allowed_origins: Arc<[String]>,
     },
     No,
 }
 
-/// Uppy's protocol begins an upload with a GET: below this, no method is safe.
+/// Uppy's protocol starts an upload with a GET, so no method counts as safe below this path.
 const UPPY: &str = "/uppy/";
 
-/// Middleware: `Host` must be a loopback name; what changes something needs an `Origin` that is ours or allowed, or none, and must not be said
-/// to come from another site.
+/// Middleware: requires a loopback name in `Host`. A request with an unsafe method also needs the service's
+/// own `Origin` or an allowed one; without `Origin`, its `Sec-Fetch-Site` must not name another site.
 pub async fn loopback_only(State(rule): State<LoopbackOnly>, request: Request, next: Next) -> Response {
     let LoopbackOnly::Yes { allowed_origins } = rule else { return next.run(request).await };
     let is_safe = request.method().is_safe() && !request.uri().path().starts_with(UPPY);
@@ -48,20 +48,22 @@ fn check(
             origin == format!("http://{host}").as_bytes()
                 || allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin)
         }
-        // Browsers leave it out of a GET that a page makes without asking for the answer (Fetch Metadata, W3C).
+        // Browsers omit `Origin` from a page's `no-cors` GET, but send `Sec-Fetch-Site` (Fetch Metadata,
+        // W3C).
         None => !headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none"),
     };
     if is_safe || is_ours { Ok(()) } else { Err(ApiError::CrossOrigin) }
 }
 
-/// The name that a request was sent to: `Host`, or without it what the request line says.
+/// Returns the authority that a request was sent to: `Host`, or without it the authority of the request line.
 pub fn asked_host(headers: &HeaderMap, authority: Option<&Authority>) -> Option<Authority> {
     let host =
         headers.get(header::HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse().ok());
     host.or_else(|| authority.cloned())
 }
 
-/// Whether a host is an address of this machine alone, or a name that browsers take for one (RFC 6761, section 6.3).
+/// Returns whether a host is a loopback address, or a name that browsers resolve to one (RFC 6761, section
+/// 6.3).
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let is_address = bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());

@@ -1,4 +1,4 @@
-//! The caller's own file, as an extractor: a handler that has one cannot forget to check the owner.
+//! Extracts the caller's own file, so that no handler can forget to check the owner.
 
 use aws::Ledger;
 use axum::extract::{FromRef, FromRequestParts, Path};
@@ -10,8 +10,8 @@ use utoipa::IntoParams;
 
 use crate::{ApiError, Caller, Identity};
 
-/// The record of the file that a route's `{file_id}` names, which belongs to the caller. A file of another owner, an unknown one and a
-/// malformed id are the same 404.
+/// The record of the caller's file that the route's `{file_id}` names. A file of another owner, an unknown id
+/// and a malformed id all yield the same 404.
 #[derive(Clone, Debug)]
 pub struct OwnedFile(pub Record);
 
@@ -23,7 +23,7 @@ pub struct FilePath {
 }
 
 impl OwnedFile {
-    /// Loads the file as the extractor does, for ids that come another way.
+    /// Loads the file as the extractor does, for an id that is not in the path.
     pub async fn load(ledger: &Ledger, owner: &OwnerId, file_id: &str) -> Result<Self, ApiError> {
         let file = FileId::parse(file_id).map_err(|_| ApiError::FileNotFound)?;
         let record = ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
-/// An error body.
+/// The body of an error response.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
     /// A URN that ends with `code`.
@@ -23,12 +23,12 @@ pub struct Problem {
     pub detail: String,
     /// The path of the request.
     pub instance: String,
-    /// The same as `detail`.
+    /// Equal to `detail`.
     pub message: String,
-    /// Stable, for programs.
+    /// The error's stable code, which programs may rely on.
     #[schema(example = "file_not_found")]
     pub code: &'static str,
-    /// Why, where a code has several reasons: `encrypted`, a signature's name, ...
+    /// The reason, for codes that have several: `encrypted`, or a signature's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     #[serde(rename = "requestId")]
@@ -42,17 +42,21 @@ pub struct ProblemError {
     pub message: String,
 }
 
-/// The documented answer to a request for a file that the caller does not own, or that does not exist.
+/// The documented response if a file does not exist or does not belong to the caller.
 #[derive(Debug, IntoResponses)]
-#[response(status = 404, description = "No such file of yours", content_type = "application/problem+json")]
+#[response(
+    status = 404,
+    description = "The caller has no such file",
+    content_type = "application/problem+json"
+)]
 pub struct NoSuchFile(pub Problem);
 
-/// The documented answer to any request that is refused.
+/// The documented response to a refused request.
 #[derive(Debug, IntoResponses)]
 #[response(status = "4XX", description = "Refused", content_type = "application/problem+json")]
 pub struct Refused(pub Problem);
 
-/// An error on its way out, before it knows which request it answers.
+/// An error without the request's path and id, which [`problems`] adds.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
     pub(crate) status: StatusCode,
@@ -61,7 +65,7 @@ pub(crate) struct Parts {
     pub(crate) detail: String,
     pub(crate) reason: Option<String>,
     pub(crate) retry_after: Option<Duration>,
-    /// A quota that is used up: its name and size.
+    /// The exceeded quota: its name and limit.
     pub(crate) quota: Option<(&'static str, u64)>,
 }
 
@@ -73,7 +77,7 @@ impl IntoResponse for Parts {
     }
 }
 
-/// Middleware: names every request, and writes the body of every error.
+/// Middleware: gives every request an id and writes the body of every error.
 pub async fn problems(request: Request, next: Next) -> Response {
     let request_id = aws::clock::random_uuid().to_string();
     let instance = request.uri().path().to_owned();
@@ -88,7 +92,7 @@ pub async fn problems(request: Request, next: Next) -> Response {
     response
 }
 
-/// What follows these in a path is a secret; it is not repeated.
+/// Path prefixes that precede a secret token, which `instance` must not repeat.
 const BEFORE_TOKEN: [&str; 3] = ["/download/", "/uppy/t/", "/multipart/"];
 
 fn without_token(path: &str) -> &str {

@@ -1,5 +1,5 @@
-//! What do the tokens say that we sign ourselves? Download links, listing cursors and permissions to upload: one key, an audience for each, so
-//! that none is ever taken for another, nor for a user's token.
+//! Signs and verifies the service's own tokens: download links, listing cursors and upload tokens. They share
+//! one key but each kind has its own audience, so that none is accepted as another kind or as a user's token.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -18,18 +18,18 @@ const LINK_AUDIENCE: &str = "airlock:download";
 const CURSOR_AUDIENCE: &str = "airlock:cursor";
 const UPLOAD_AUDIENCE: &str = "airlock:upload";
 const PARTS_AUDIENCE: &str = "airlock:parts";
-/// As long as the output of the hash (RFC 7518, 3.2).
+/// The length of the hash's output (RFC 7518, 3.2).
 const MIN_KEY_BYTES: usize = 32;
-/// Ours are below 500 bytes; a longer one is not ours.
+/// Longer tokens are refused; the service's own have fewer than 500 bytes.
 const MAX_TOKEN_BYTES: usize = 4096;
 
-/// Signs and verifies our own tokens with the service's secret.
+/// Signs and verifies the service's own tokens with its secret.
 #[derive(Clone)]
 pub struct TokenSigner(Arc<RwLock<Keys>>);
 
 struct Keys {
     encoding: EncodingKey,
-    /// The current key, then the one before it: what that one signed stays good until the next rotation.
+    /// The current key, then the previous one, whose tokens stay valid until the next rotation.
     decoding: Vec<DecodingKey>,
 }
 
@@ -59,7 +59,7 @@ struct CursorToken<T> {
     at: T,
 }
 
-/// A permission that ends.
+/// An upload token that expires.
 #[derive(Serialize, Deserialize)]
 struct PermitToken<T> {
     iss: String,
@@ -80,7 +80,8 @@ impl TokenSigner {
         Ok(Self(Arc::new(RwLock::new(Keys::new(secret, None)?))))
     }
 
-    /// Signs with another key from now on, in every clone; what `previous` signed is still good.
+    /// Replaces the key in every clone; tokens that `previous` signed stay valid. If a key is too short,
+    /// nothing changes.
     pub fn rotate(&self, current: &[u8], previous: Option<&[u8]>) -> Result<(), KeyLengthError> {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Keys::new(current, previous)?;
         Ok(())
@@ -90,7 +91,7 @@ impl TokenSigner {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A link to exactly these bytes, until `expires_at`.
+    /// Signs a link to exactly these bytes, valid until `expires_at`.
     pub fn sign_link(&self, claims: &LinkClaims, now: Timestamp) -> Result<String, ApiError> {
         self.sign(&LinkToken {
             iss: ISSUER.to_owned(),
@@ -103,7 +104,7 @@ impl TokenSigner {
         })
     }
 
-    /// Reads a link. Its expiry is judged later, by `access::grant`, with everything else.
+    /// Verifies a link's signature. `access::grant` checks its expiry, with all other conditions.
     pub fn read_link(&self, token: &str) -> Result<LinkClaims, ApiError> {
         let link: LinkToken = self.read(token, LINK_AUDIENCE).ok_or(ApiError::InvalidLink)?;
         Ok(LinkClaims {
@@ -114,7 +115,7 @@ impl TokenSigner {
         })
     }
 
-    /// An opaque cursor that is good for one owner only.
+    /// Signs an opaque cursor that is valid for one owner only.
     pub fn sign_cursor(&self, owner: &OwnerId, at: &impl Serialize) -> Result<String, ApiError> {
         self.sign(&CursorToken {
             iss: ISSUER.to_owned(),
@@ -129,7 +130,8 @@ impl TokenSigner {
         cursor.filter(|cursor| cursor.sub == *owner).map(|cursor| cursor.at).ok_or(ApiError::InvalidCursor)
     }
 
-    /// For clients that can send no header: whoever has it may upload for `owner`, and nothing else, until `expires_at`.
+    /// Signs a token for clients that cannot send a header. It permits uploads for `owner` until
+    /// `expires_at`, and nothing else.
     pub fn sign_upload(
         &self,
         owner: &OwnerId,
@@ -143,7 +145,8 @@ impl TokenSigner {
         self.read_permit(token, UPLOAD_AUDIENCE, now)
     }
 
-    /// Whoever has it may end the upload in parts of this one file, until `expires_at`.
+    /// Signs a token that permits listing the parts of this one file's upload, completing it and aborting it,
+    /// until `expires_at`.
     pub fn sign_parts(
         &self,
         file: FileId,
@@ -277,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permission_to_upload_is_for_one_purpose_and_ends() {
+    fn an_upload_token_serves_one_purpose_and_expires() {
         let signer = TokenSigner::new(&[7; 32]).unwrap();
         let (file, end) = (claims().file_id, NOW + std::time::Duration::from_mins(5));
         let upload = signer.sign_upload(&OwnerId::local(), end, NOW).unwrap();

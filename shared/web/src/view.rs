@@ -1,4 +1,5 @@
-//! How does a record look from outside? The original service's field names, with ours added.
+//! Converts records to the API's JSON: the original service's field names, and further fields of this
+//! service.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +9,14 @@ use domain::verdict::{Judgement, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What is known about a file.
+/// A file's metadata and status.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FileInfo {
     #[schema(example = "123e4567-e89b-42d3-a456-426614174000")]
     file_id: String,
     #[schema(example = "example.pdf")]
     filename: String,
-    /// Bytes: as declared while nothing has arrived, as measured afterwards.
+    /// Bytes: as declared before the upload arrives, as measured afterwards.
     #[schema(example = 1_024_000)]
     file_size: Option<u64>,
     #[schema(example = "application/pdf")]
@@ -25,34 +26,34 @@ pub struct FileInfo {
     scan_status: StatusName,
     #[serde(skip_serializing_if = "Option::is_none")]
     scan_result: Option<ScanResult>,
-    /// Another look at the same bytes is on its way; the status stands meanwhile.
+    /// The same bytes are being scanned again; the status stands meanwhile.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     rescanning: bool,
-    /// Why an operator has released what was found.
+    /// Why an operator released the finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     release_reason: Option<String>,
     download_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_downloads: Option<u32>,
     tags: BTreeMap<String, String>,
-    /// After this moment the file is gone.
+    /// When the file expires and is deleted.
     expires_at: String,
 }
 
-/// Where a file is on its way. Only `clean` and `released` can be downloaded.
+/// The status of a file. Only `clean` and `released` files can be downloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StatusName {
-    /// Nothing has arrived yet, or the scan has not started.
+    /// The upload has not arrived, or the scan has not started.
     Pending,
     Scanning,
     Clean,
     Infected,
-    /// Something was found, and an operator has released it with a reason.
+    /// The engine reported a finding, and an operator released the file with a reason.
     Released,
-    /// It could not be checked as a whole; `scan_result.reason` says why.
+    /// The file could not be checked as a whole; `scan_result.reason` says why.
     Unscannable,
-    /// Checking it failed, repeatedly.
+    /// Checking the file failed repeatedly.
     Error,
     Expired,
     Deleted,
@@ -74,7 +75,7 @@ impl From<Status> for StatusName {
     }
 }
 
-/// A verdict and what it rests on.
+/// A verdict, with the engine and definitions that it is based on.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ScanResult {
     status: StatusName,
@@ -84,7 +85,7 @@ pub struct ScanResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "ClamAV 1.4.6")]
     engine_version: Option<String>,
-    /// The programs that took the file apart for the engine.
+    /// The programs that unpacked the file for the engine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["7-Zip 26.02", "libarchive 3.6.2"]))]
     openers: Vec<String>,
@@ -94,27 +95,27 @@ pub struct ScanResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
     scanned_at: String,
-    /// What was found in an infected file.
+    /// The name of the malware that was found in an infected file.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Win.Test.EICAR_HDB-1")]
     signature: Option<String>,
-    /// Why an unscannable or failed file has no other verdict.
+    /// Why the file is `unscannable` or in `error`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "encrypted")]
     reason: Option<&'static str>,
     /// The reason as a sentence for the person who uploaded the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<&'static str>,
-    /// The file could only be opened with the password that was uploaded with it. It is not kept: a rescan does not change this verdict unless
-    /// the engine finds malware in the file as it is.
+    /// The file could only be opened with the password that was uploaded with it. The password is not kept: a
+    /// rescan does not change this verdict unless the engine finds malware without the password.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     used_password: bool,
-    /// When a rescan last left the verdict as it was, because it had no password.
+    /// When a rescan last left the verdict unchanged, because it had no password.
     #[serde(skip_serializing_if = "Option::is_none")]
     rescan_without_password_at: Option<String>,
 }
 
-/// Which virus definitions.
+/// The virus definitions of a scan.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DefinitionsInfo {
     #[schema(example = "27900")]
@@ -128,7 +129,7 @@ pub struct DefinitionsInfo {
 #[serde(rename_all = "snake_case")]
 pub enum DefinitionsKindName {
     Official,
-    /// A handful of harmless samples: for trying the service out, not for protection.
+    /// Definitions of a few harmless samples: for trying the service out, not for protection.
     TestSet,
 }
 
@@ -198,7 +199,7 @@ impl ScanResult {
     }
 }
 
-/// The status in a sentence.
+/// Returns the status as a sentence.
 pub fn message(record: &Record) -> String {
     match record.status() {
         Status::Pending if record.state.version().is_none() => "Waiting for the file to arrive.".to_owned(),
@@ -206,7 +207,7 @@ pub fn message(record: &Record) -> String {
         Status::Scanning => "File is being scanned.".to_owned(),
         Status::Clean => "File is clean and safe to download.".to_owned(),
         Status::Infected => "File is infected. Download is blocked.".to_owned(),
-        Status::Released => "Something was found, and an operator has released the file.".to_owned(),
+        Status::Released => "The engine reported a finding, and an operator released the file.".to_owned(),
         Status::Unscannable | Status::Error => match record.judgement().map(|judgement| &judgement.verdict) {
             Some(Verdict::Unscannable { reason }) => reason.sentence().to_owned(),
             Some(Verdict::Error { reason }) => reason.sentence().to_owned(),
@@ -217,7 +218,7 @@ pub fn message(record: &Record) -> String {
     }
 }
 
-/// The answer to an upload: the original service's fields.
+/// The response to an upload, with the original service's fields.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Accepted {
     pub file_id: String,
@@ -225,7 +226,7 @@ pub struct Accepted {
     pub file_size: Option<u64>,
     pub upload_timestamp: String,
     pub scan_status: StatusName,
-    /// Names the scan; there is one per file.
+    /// Identifies the scan; there is one per file.
     pub task_id: String,
 }
 

@@ -1,4 +1,4 @@
-//! Verdicts by digest, for the same owner's same bytes. A cache: losing an item costs a scan and nothing else.
+//! Caches verdicts by owner and digest. Losing an item costs one scan and nothing else.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Ledger;
 use crate::error::StoreError;
 
-/// Definitions change every day, and with them every answer.
+/// Verdicts are reused with the same definitions only, and those change every day.
 const TTL: Duration = Duration::from_hours(48);
 
 #[derive(Serialize, Deserialize)]
@@ -21,7 +21,8 @@ struct KnownItem {
 }
 
 impl Ledger {
-    /// What was last decided about these bytes for this owner, if it is still there. Whether it still counts is the domain's to say.
+    /// Returns the last verdict about these bytes for this owner, if it is still cached. The domain decides
+    /// whether it still applies.
     pub async fn cached_verdict(
         &self,
         owner: &OwnerId,
@@ -31,7 +32,7 @@ impl Ledger {
         Ok(item.map(|item| item.known))
     }
 
-    /// Remembers a verdict. The last writer wins: each is right about the engine that it names.
+    /// Caches a verdict. The last writer wins: each verdict is correct for the engine that it names.
     pub async fn cache_verdict(
         &self,
         owner: &OwnerId,

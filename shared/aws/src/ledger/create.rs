@@ -1,4 +1,4 @@
-//! How does a file come into being? Its record, its idempotency key and its share of the owner's quotas, all or nothing.
+//! Creates files: the record, its idempotency key and its share of the owner's quotas, atomically.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use super::{Ledger, attributes_of};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{Attributes, Item};
 
-/// What became of a creation.
+/// The result of a creation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Created {
     New,
-    /// The idempotency key was used before, for the same request: this file is the answer.
+    /// The idempotency key was used before, for the same request, which created this file.
     Replay(FileId),
-    /// The idempotency key was used before, for another request.
+    /// The idempotency key was used before, for a different request.
     KeyReused,
-    /// The owner has used up a quota.
+    /// The file would exceed a quota of its owner.
     Exceeded(QuotaError),
 }
 
-/// A client's `Idempotency-Key`, and what it was sent with.
+/// A client's `Idempotency-Key`, with its owner and the hash of the request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IdempotencyKey {
     pub owner: OwnerId,
@@ -33,12 +33,12 @@ pub struct IdempotencyKey {
     pub request_hash: String,
 }
 
-/// A record that does not exist yet.
+/// A record to create.
 #[derive(Clone, Copy, Debug)]
 pub struct NewFile<'a> {
     pub record: &'a Record,
     pub once: Option<&'a IdempotencyKey>,
-    /// Only looked at for a metered record.
+    /// Checked for a metered record only.
     pub quotas: &'a Quotas,
 }
 
@@ -54,9 +54,10 @@ struct IdempotencyItem {
 }
 
 impl Ledger {
-    /// Stores a new record, with its idempotency key, and counts it; all or nothing. Fails with [`StoreErrorKind::PreconditionFailed`] when the id
-    /// exists. Quotas are exact: of two creations that race for the last place, one gets it. The SDK's client request token makes a retried
-    /// transaction count once.
+    /// Stores a new record with its idempotency key and counts it against its owner's quotas, in one
+    /// transaction. Fails with [`StoreErrorKind::PreconditionFailed`] if the id exists. Quotas are exact: of
+    /// two creations that race for the last place, one succeeds. Idempotent under the SDK's retries by its
+    /// client request token.
     pub async fn create(&self, new: NewFile<'_>, write_id: &str) -> Result<Created, StoreError> {
         let NewFile { record, once, quotas } = new;
         let mut writes = vec![self.put_if_absent(Item::of(record, write_id).into_attributes()?)?];
@@ -82,13 +83,14 @@ impl Ledger {
             },
             Transaction::Refused(_) => match self.exceeded(record, quotas).await? {
                 Some(exceeded) => Ok(Created::Exceeded(exceeded)),
-                // There was no room then, and there is now.
+                // A quota was exceeded during the transaction, but no longer is: the caller may retry.
                 None => Err(StoreError::new("create a record", StoreErrorKind::Unavailable)),
             },
         }
     }
 
-    /// What the idempotency key was used for before. An unfinished transaction of a twin is [`StoreErrorKind::Unavailable`].
+    /// Returns the result of the earlier request with this idempotency key. Fails with
+    /// [`StoreErrorKind::Unavailable`] if the key is not stored.
     async fn replay(&self, once: &IdempotencyKey) -> Result<Created, StoreError> {
         let found = self.get_as::<IdempotencyItem>(idempotency_pk(once), "read an idempotency key").await?;
         let Some(item) = found else {
@@ -110,6 +112,6 @@ impl Ledger {
 }
 
 fn idempotency_pk(once: &IdempotencyKey) -> String {
-    // The owner's length keeps ("a", "b#c") and ("a#b", "c") apart.
+    // The owner's length gives ("a", "b#c") and ("a#b", "c") different keys.
     format!("idem#{}#{}#{}", once.owner.as_str().len(), once.owner, once.key)
 }

@@ -1,4 +1,5 @@
-//! Which definition set has any scanner taken? Remembered, so that a new scanner is not given an older one.
+//! Records the highest serial number of a definition set that any scanner has taken, so that a new scanner
+//! takes no older set.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 
@@ -10,7 +11,7 @@ const PK: &str = "definitions";
 const SERIAL: &str = "serial";
 
 impl Ledger {
-    /// The highest serial number that was noted; 0 before the first.
+    /// Returns the highest recorded serial number; 0 if none is recorded.
     pub async fn seen_definition_serial(&self) -> Result<u64, StoreError> {
         let corrupt = || StoreError::new("read the definitions' serial number", StoreErrorKind::Corrupt);
         let Some(item) = self.get(PK.to_owned(), "read the definitions' serial number").await? else {
@@ -20,7 +21,8 @@ impl Ledger {
         value.parse().map_err(|_| corrupt())
     }
 
-    /// Notes that a set was taken. Idempotent; [`StoreErrorKind::PreconditionFailed`] when a higher number is there.
+    /// Records that a set was taken. Idempotent. Fails with [`StoreErrorKind::PreconditionFailed`] if a
+    /// higher serial number is recorded.
     pub async fn note_definition_serial(&self, serial: u64) -> Result<(), StoreError> {
         let update = self.client.update_item().table_name(&self.table).key("pk", text(PK.to_owned()));
         let noted = update
@@ -31,7 +33,7 @@ impl Ledger {
             .await;
         let noted = noted.map(drop);
         noted.map_err(|error| {
-            StoreError::of_sdk::<UpdateItemError, _>("note the definitions' serial number", error)
+            StoreError::of_sdk::<UpdateItemError, _>("record the definitions' serial number", error)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Which webhooks are on their way? One item per event and endpoint, in the same index that the sweep reads.
+//! Stores webhook deliveries: one item per event and endpoint, in the index that the sweep reads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -13,13 +13,13 @@ use super::{Ledger, attributes_of};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{number, text};
 
-/// Kept for replays.
+/// How long a delivery is kept, so that it can be replayed.
 const TTL: Duration = Duration::from_hours(14 * 24);
 
 #[derive(Serialize, Deserialize)]
 struct DeliveryItem {
     pk: String,
-    /// `deliveries` while it is due, `delivered` afterwards: then `due_at` is when it was made.
+    /// `deliveries` while it is due, `delivered` afterwards; then `due_at` is when it was created.
     attention: String,
     due_at: Timestamp,
     ttl: i64,
@@ -31,16 +31,16 @@ struct DeliveryItem {
     state: DeliveryState,
 }
 
-/// What is known of an endpoint beside its URL.
+/// An endpoint's state, without its URL.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct EndpointRecord {
-    /// Whose it is; the URL itself may hold a secret.
+    /// The URL's host; the URL itself may contain a secret.
     pub host: String,
     pub disabled_at: Option<Timestamp>,
     pub last_failure: Option<String>,
 }
 
-/// All endpoints are in one item: there are few.
+/// The item that holds all endpoints, of which there are few.
 const ENDPOINTS_PK: &str = "webhooks";
 const ENDPOINT_PREFIX: &str = "endpoint_";
 
@@ -48,12 +48,13 @@ const DUE: &str = "deliveries";
 const OVER: &str = "delivered";
 
 impl Ledger {
-    /// What names a delivery.
+    /// Returns the key of a delivery.
     pub fn delivery_key(event: EventId, endpoint: &EndpointId) -> String {
         format!("delivery#{event}#{endpoint}")
     }
 
-    /// Stores a new delivery. Idempotent: one that exists stays as it is, so that an event told twice is sent once.
+    /// Stores a new delivery. Idempotent: an existing delivery stays as it is, so that an event that is
+    /// published twice is sent once.
     pub async fn add_delivery(&self, delivery: &Delivery) -> Result<(), StoreError> {
         let attributes = attributes_of(DeliveryItem::of(delivery), "add a delivery")?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(attributes));
@@ -71,13 +72,14 @@ impl Ledger {
         item.map(DeliveryItem::into_delivery).transpose()
     }
 
-    /// Replaces a delivery. The last writer wins: two senders at once have both sent it, which receivers notice by its id.
+    /// Replaces a delivery. The last writer wins: two concurrent senders have both sent it, and receivers
+    /// deduplicate it by its id.
     pub async fn update_delivery(&self, delivery: &Delivery) -> Result<(), StoreError> {
         self.put(DeliveryItem::of(delivery), "update a delivery").await
     }
 
-    /// Makes a due delivery due later, unless somebody has changed it since it was read: of several that want to make an attempt, one may.
-    /// Whether it was us.
+    /// Makes a due delivery due later, on the condition that it has not changed since it was read: of several
+    /// concurrent callers, one may make the attempt. Returns whether this caller may.
     pub async fn postpone_delivery(&self, delivery: &Delivery, until: Timestamp) -> Result<bool, StoreError> {
         let Some(due_at) = delivery.due_at() else { return Ok(false) };
         let postponed = attributes_of(DeliveryItem::of(&delivery.postponed(until)), "postpone a delivery")?;
@@ -99,13 +101,14 @@ impl Ledger {
         }
     }
 
-    /// Deliveries that are due, the longest overdue first.
+    /// Returns due deliveries, the longest overdue first.
     pub async fn due_deliveries(&self, now: Timestamp, limit: i32) -> Result<Vec<Delivery>, StoreError> {
         let condition = "attention = :queue AND due_at <= :at";
         self.deliveries(DUE, condition, now, None, limit).await.map(|page| page.0)
     }
 
-    /// Deliveries that are over and were made at `since` or later, the oldest first, a page at a time.
+    /// Returns one page of the finished deliveries that were created at `since` or later, the oldest first,
+    /// with the start of the next page.
     pub async fn past_deliveries(
         &self,
         since: Timestamp,
@@ -145,7 +148,7 @@ impl Ledger {
         Ok((found, page.last_evaluated_key))
     }
 
-    /// The endpoints that have ever been sent to.
+    /// Returns the recorded endpoints.
     pub async fn endpoints(&self) -> Result<BTreeMap<EndpointId, EndpointRecord>, StoreError> {
         let Some(item) = self.get(ENDPOINTS_PK.to_owned(), "read endpoints").await? else {
             return Ok(BTreeMap::new());
@@ -162,9 +165,9 @@ impl Ledger {
         Ok(endpoints)
     }
 
-    /// Notes something about one endpoint. The last writer wins.
+    /// Records an endpoint's state. The last writer wins.
     pub async fn note_endpoint(&self, id: &EndpointId, endpoint: &EndpointRecord) -> Result<(), StoreError> {
-        let value = AttributeValue::M(attributes_of(endpoint, "note an endpoint")?);
+        let value = AttributeValue::M(attributes_of(endpoint, "record an endpoint")?);
         let update = self.client.update_item().table_name(&self.table).key("pk", text(ENDPOINTS_PK));
         let noted = update
             .update_expression("SET #endpoint = :endpoint")
@@ -172,7 +175,7 @@ impl Ledger {
             .expression_attribute_values(":endpoint", value)
             .send()
             .await;
-        noted.map(drop).map_err(|error| StoreError::of_sdk("note an endpoint", error))
+        noted.map(drop).map_err(|error| StoreError::of_sdk("record an endpoint", error))
     }
 }
 

@@ -1,4 +1,4 @@
-//! How is a download counted? In one atomic write that repeats every condition of the grant.
+//! Counts downloads, in one atomic write that repeats every condition of the grant.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use domain::access::DownloadGrant;
@@ -9,9 +9,10 @@ use crate::error::StoreError;
 use crate::item::{file_pk, number, text};
 
 impl Ledger {
-    /// Counts one download, atomically: only while the granted version may be downloaded, by links of this generation, and the limit is not
-    /// reached ([`domain::access::may_count`] is this condition). `None` when it does not hold. Not idempotent: a retry after a
-    /// lost answer counts twice, which gives one download fewer than allowed, never one more.
+    /// Counts one download atomically and returns the new count. The condition is
+    /// [`domain::access::may_count`]: the granted version may be downloaded, the link's generation is the
+    /// record's, and the limit is not reached. Returns `None` if it does not hold. Not idempotent: a retry
+    /// after a lost response counts twice, which allows one download fewer, never one more.
     pub async fn count_download(&self, grant: &DownloadGrant) -> Result<Option<u32>, StoreError> {
         let written = self
             .client

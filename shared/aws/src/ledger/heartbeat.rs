@@ -1,4 +1,4 @@
-//! When was an engine last heard of?
+//! Stores the last heartbeat of any scan engine.
 
 use domain::timestamp::Timestamp;
 use domain::verdict::EngineVersion;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Ledger;
 use crate::error::StoreError;
 
-/// The last sign of life of a scan engine.
+/// A scan engine's report that it is running.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Heartbeat {
     pub engine: EngineVersion,
@@ -23,13 +23,13 @@ struct HeartbeatItem {
 impl Ledger {
     const HEARTBEAT_PK: &'static str = "engine#heartbeat";
 
-    /// Says that an engine is alive. The last writer wins, which is right: any live engine will do.
+    /// Records that an engine is running. The last writer wins: one running engine is enough.
     pub async fn beat(&self, heartbeat: Heartbeat) -> Result<(), StoreError> {
         let item = HeartbeatItem { pk: Self::HEARTBEAT_PK.to_owned(), heartbeat };
         self.put(item, "write the heartbeat").await
     }
 
-    /// The last heartbeat, if there ever was one.
+    /// Returns the last heartbeat; `None` before the first.
     pub async fn heartbeat(&self) -> Result<Option<Heartbeat>, StoreError> {
         let item = self.get_as::<HeartbeatItem>(Self::HEARTBEAT_PK.to_owned(), "read the heartbeat").await?;
         Ok(item.map(|item| item.heartbeat))

@@ -1,4 +1,4 @@
-//! How are quotas counted? In items of the owner's, changed only in transactions with the records that they count.
+//! Counts each owner's usage, in items that change only in transactions with the records that they count.
 
 use std::time::Duration;
 
@@ -18,17 +18,18 @@ use crate::clock;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{Attributes, Replacement, file_pk, number, text};
 
-/// What became of a transaction.
+/// The result of a transaction.
 pub(super) enum Transaction {
     Done,
-    /// The conditions of these writes do not hold.
+    /// The conditions of the writes with these indices do not hold.
     Refused(Vec<usize>),
 }
 
-/// Transactions on one owner's items get in each other's way. DynamoDB cancels all but one; the others try again.
+/// Of concurrent transactions on one owner's items, DynamoDB cancels all but one; the others retry so many
+/// times.
 const MAX_COLLISIONS: u32 = 40;
 
-/// A day's scan time is kept a little longer than it counts.
+/// How long a day's scan time is kept; it counts on that day only.
 const SCAN_TTL: Duration = Duration::from_hours(48);
 
 #[derive(Deserialize, Default)]
@@ -48,20 +49,20 @@ struct ScanTimeItem {
 }
 
 impl Ledger {
-    /// What an owner's metered files take up now.
+    /// Returns the current usage of an owner's metered files.
     pub async fn usage(&self, owner: &OwnerId) -> Result<Usage, StoreError> {
         let found = self.get_as::<UsageItem>(usage_pk(owner), "read a quota").await?;
         let item = found.unwrap_or_default();
         Ok(Usage { pending: item.pending, objects: item.objects, bytes: item.bytes })
     }
 
-    /// How long an owner's metered files have been scanned today.
+    /// Returns the time for which an owner's metered files have been scanned today.
     pub async fn scanned_today(&self, owner: &OwnerId, now: Timestamp) -> Result<Duration, StoreError> {
         let found = self.get_as::<ScanTimeItem>(scan_time_pk(owner, now), "read a quota").await?;
         Ok(Duration::from_millis(found.unwrap_or_default().scan_millis))
     }
 
-    /// The quota that stands in the way of a new file, if one does now.
+    /// Returns the quota that a new file would exceed now, if any.
     pub(super) async fn exceeded(
         &self,
         record: &Record,
@@ -73,7 +74,8 @@ impl Ledger {
         Ok(quotas.broken_by(bytes, used, scanned.as_secs()))
     }
 
-    /// The writes that count a new record, on the condition that no quota breaks: [`Quotas::broken_by`] as expressions.
+    /// Returns the writes that count a new record, on the condition that no quota is exceeded:
+    /// [`Quotas::broken_by`] as expressions. No writes if the record is not metered.
     pub(super) fn reservation(
         &self,
         record: &Record,
@@ -87,7 +89,7 @@ impl Ledger {
         let mut at_most = |name: &str, limit: Option<u64>, added: i64| {
             let Some(limit) = limit else { return };
             let room = i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(added);
-            // An item that does not exist yet counts nothing.
+            // An attribute that does not exist yet counts as zero.
             let is_first =
                 if room >= 0 { format!("attribute_not_exists({name}) OR ") } else { String::new() };
             conditions.push(format!("({is_first}{name} <= :most_{name})"));
@@ -103,7 +105,7 @@ impl Ledger {
         Ok(writes)
     }
 
-    /// The writes that go with a change of a metered record; none when nothing that counts changes.
+    /// Returns the writes that count a change of a record; none if its usage and scan time stay the same.
     pub(super) fn usage_updates(
         &self,
         before: &Record,
@@ -140,7 +142,8 @@ impl Ledger {
         writes.insert(0, wrapped(update.build(), |update, item| item.update(update))?);
         match self.transact(writes, "commit a record").await? {
             Transaction::Done => Ok(Committed::Yes),
-            // It may have been ours, whose answer was lost for longer than the request token lives.
+            // This write may have been applied earlier, if its response was lost and its request token has
+            // expired.
             Transaction::Refused(_) => {
                 let stored = self.get(file_pk(next.file_id), "load a record").await?;
                 let is_ours = stored.is_some_and(|item| item.get("write_id") == Some(&text(write_id)));
@@ -149,7 +152,8 @@ impl Ledger {
         }
     }
 
-    /// Runs a transaction, again and again while others are in its way.
+    /// Runs a transaction, and retries it while it collides with others. Fails with
+    /// [`StoreErrorKind::Unavailable`] after [`MAX_COLLISIONS`].
     pub(super) async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
@@ -224,7 +228,7 @@ fn usage_pk(owner: &OwnerId) -> String {
 }
 
 fn scan_time_pk(owner: &OwnerId, now: Timestamp) -> String {
-    // The day comes first: it has no `#`, so no two pairs share a key.
+    // The day comes first and contains no `#`, so no two pairs share a key.
     format!("scanned#{}#{owner}", day(now))
 }
 
@@ -262,7 +266,7 @@ fn refusal<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Refusal> {
     (!with_code("TransactionConflict").is_empty()).then_some(Refusal::Collision)
 }
 
-/// Longer each time, and never the same for two that collided.
+/// Returns a random pause, whose limit grows with each collision, so that colliding transactions spread out.
 fn pause(n_collisions: u32) -> Duration {
     let random = u64::from(clock::random_uuid().as_fields().0);
     let limit_ms = 10 << n_collisions.min(5);

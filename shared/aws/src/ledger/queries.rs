@@ -1,4 +1,4 @@
-//! Which files are there? By owner, by what is due, by what has changed.
+//! Finds files by owner, by due time and by change.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,8 @@ pub struct Change {
 }
 
 impl Ledger {
-    /// The owner's files, newest first; with `status`, only those. May give fewer than `limit` and still have a next page.
+    /// Returns the owner's files, newest first; with `status`, only those with it. A page may have fewer than
+    /// `limit` files and still have a next page.
     pub async fn list(
         &self,
         owner: &OwnerId,
@@ -68,9 +69,10 @@ impl Ledger {
         Ok(Listing { records: records(page.items)?, next })
     }
 
-    /// The owner's files that changed at `since` or later, deleted ones included, in the order of their changes, at most `limit`. With
-    /// `after`, only those behind that one. Eventually consistent, and ordered by the clocks of several machines: ask again from a little
-    /// earlier, or a change may be missed.
+    /// Returns at most `limit` of the owner's files that changed at `since` or later, deleted ones included,
+    /// in the order of their changes; with `after`, only those that follow it. Eventually consistent, and
+    /// ordered by the clocks of several machines: the caller must query again from a little earlier, or it
+    /// may miss a change.
     pub async fn changes(
         &self,
         owner: &OwnerId,
@@ -97,7 +99,7 @@ impl Ledger {
         records(page.items)
     }
 
-    /// Files of one shard that are due at `now`, the longest overdue first, at most `limit`.
+    /// Returns at most `limit` files of one shard that are due at `now`, the longest overdue first.
     pub async fn due(&self, shard: u8, now: Timestamp, limit: i32) -> Result<Vec<FileId>, StoreError> {
         let page = self
             .client

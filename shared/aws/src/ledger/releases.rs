@@ -1,4 +1,4 @@
-//! Which findings has an operator released? By digest, for every owner and every later upload of the same bytes.
+//! Stores operators' releases by digest: they apply to every owner and every later upload of the same bytes.
 
 use domain::id::Sha256;
 use domain::post_verdict::Release;
@@ -14,12 +14,13 @@ struct ReleaseItem {
 }
 
 impl Ledger {
-    /// Keeps a release. It has no end: it is also the record of who answered for these bytes, and why. The last one counts.
+    /// Stores a release. It never expires, because it also documents which operator released these bytes, and
+    /// why. The last writer wins.
     pub async fn keep_release(&self, release: Release) -> Result<(), StoreError> {
-        self.put(ReleaseItem { pk: pk(release.sha256), release }, "keep a release").await
+        self.put(ReleaseItem { pk: pk(release.sha256), release }, "store a release").await
     }
 
-    /// The release of these bytes, if there is one. Whether it covers a finding is the domain's to say.
+    /// Returns the release of these bytes, if any. The domain decides whether it covers a finding.
     pub async fn release(&self, sha256: Sha256) -> Result<Option<Release>, StoreError> {
         let item = self.get_as::<ReleaseItem>(pk(sha256), "read a release").await?;
         Ok(item.map(|item| item.release))

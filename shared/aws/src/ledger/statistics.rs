@@ -1,4 +1,4 @@
-//! How has it been going? Counters by the hour, added up atomically, spread over a few items so that no one is hot.
+//! Counts verdicts by the hour, with atomic increments that are spread over a few items so that none is hot.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::item::{Attributes, number, text};
 
 const N_SPREAD: u8 = 4;
 const TTL: Duration = Duration::from_hours(8 * 24);
-/// Per item: an hour in which everything fails has this many times [`N_SPREAD`] examples.
+/// The most failures that one item keeps; an hour has [`N_SPREAD`] items.
 const MAX_FAILURES: usize = 10;
 
 impl Ledger {
-    /// Counts one verdict. Not idempotent: a statistic.
+    /// Counts one verdict. Not idempotent, which is acceptable for a statistic.
     pub async fn count_verdict(&self, record: &Record, now: Timestamp) -> Result<(), StoreError> {
         let Some(judgement) = record.judgement() else { return Ok(()) };
         let bytes = record.size_bytes().unwrap_or(0);
@@ -61,7 +61,8 @@ impl Ledger {
         }
     }
 
-    /// What happened in each of the last `n_hours` hours, the current one last. At most 24: one request reads 100 items.
+    /// Returns the statistics of each of the last `n_hours` hours, the current one last. At most 24, because
+    /// one request reads at most 100 items.
     pub async fn statistics(&self, n_hours: u8, now: Timestamp) -> Result<Vec<HourStatistics>, StoreError> {
         let n_hours = n_hours.clamp(1, 24);
         let first = hour(now) - i64::from(n_hours) + 1;
@@ -102,7 +103,7 @@ fn duration_name(class: SizeClass, bucket: usize) -> String {
     format!("t_{}_{bucket}", class.name())
 }
 
-/// What cannot be read counts as nothing.
+/// Reads an item's counters; those that are missing or unreadable count as zero.
 fn read_hour(item: &Attributes) -> HourStatistics {
     let count = |name: &str| item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0);
     let mut hour = HourStatistics { n_bytes: count("n_bytes"), ..HourStatistics::default() };

@@ -1,4 +1,4 @@
-//! One event, one line: what Powertools' loggers write, and the event's own fields beside it.
+//! Formats each event as one line of JSON: the keys of Powertools' loggers, and the event's own fields.
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -15,19 +15,19 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock;
 
-/// A longer text is a mistake, and CloudWatch is paid by the byte.
+/// Longer texts are truncated: they are mistakes, and CloudWatch charges by the byte.
 const MAX_TEXT_BYTES: usize = 2000;
 
 /// Writes each event as one line of JSON.
 pub(super) struct Lines<W> {
-    /// What every line says about the function.
+    /// The fields of every line, which describe the function.
     constant: Map<String, Value>,
-    /// Until the first invocation is over.
+    /// True until the first invocation has ended.
     is_cold: AtomicBool,
     writer: W,
 }
 
-/// Which invocation a span belongs to, as the runtime's own span says.
+/// The invocation of a span, from the fields of the runtime's own span.
 #[derive(Default)]
 struct Invocation {
     request_id: Option<String>,
@@ -94,7 +94,7 @@ where
         }
         let mut text = Value::Object(line).to_string();
         text.push('\n');
-        // In one piece, so that lines do not mix. What cannot be written cannot be complained about either.
+        // One write, so that lines do not mix. A failure to write to the log cannot be logged.
         let _ = (self.writer)().write_all(text.as_bytes());
     }
 }
@@ -143,7 +143,7 @@ impl Visit for Invocation {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "requestId" => self.request_id = Some(value.to_owned()),
-            // Only the root: what follows it differs from service to service.
+            // Only the root: the fields that follow it differ between services.
             "xrayTraceId" => {
                 let root = value.split(';').find_map(|part| part.strip_prefix("Root="));
                 self.trace_id = Some(root.unwrap_or(value).to_owned());
@@ -205,7 +205,7 @@ mod tests {
         });
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 4, "whatever is in a field, it makes no line of its own: {text}");
+        assert_eq!(lines.len(), 4, "no field's content starts another line: {text}");
         let first = &lines[0];
         for (key, value) in [
             ("level", "INFO"),

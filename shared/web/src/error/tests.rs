@@ -1,4 +1,4 @@
-//! Every row of the table.
+//! Tests every row of the error table.
 
 use domain::password::PasswordError;
 use domain::usage::Quota;
@@ -6,7 +6,7 @@ use domain::verdict::{ScanError, Unscannable};
 
 use super::*;
 
-/// Every row. A changed status or code is a changed API.
+/// Pins every row: a change of a status or code is a change of the API.
 #[test]
 fn each_error_has_its_status_and_code() {
     let text = String::new;
@@ -111,7 +111,8 @@ fn details_are_sentences_and_our_failures_say_nothing() {
     let encrypted = ApiError::AccessError(AccessError::Unscannable(Unscannable::Encrypted));
     assert_eq!(
         detail(encrypted),
-        "We could not check this file because it is password-protected. Remove the password and upload it again."
+        "We could not check this file because it is password-protected. \
+         Remove the password and upload it again."
     );
     let full = "There is no room for this upload at present; try again later.";
     assert_eq!(detail(ApiError::StorageFull), full);
