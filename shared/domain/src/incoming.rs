@@ -101,7 +101,7 @@ pub enum IncomingRulesError {
 pub enum KeyMatch {
     /// Not below the prefix.
     Elsewhere,
-    /// A tus server's own object, or an object that represents a folder.
+    /// A tus server's auxiliary object, or an empty object that represents a folder.
     Sidecar,
     /// Below the prefix, but no rule gives it an owner.
     NoOwner,
