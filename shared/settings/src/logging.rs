@@ -1,4 +1,4 @@
-//! What is logged, and what Lambda says about the function that logs.
+//! Log settings, and the variables that Lambda sets about the function.
 
 use crate::declare::subject;
 use crate::parse;

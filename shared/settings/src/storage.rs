@@ -87,7 +87,7 @@ fn storage_kind(value: &str) -> Option<StorageKind> {
 }
 
 impl BucketSettings {
-    /// The bucket's name, where there must be one.
+    /// The bucket's name; an error if it is not set.
     pub fn required(self) -> Result<String, ConfigError> {
         self.name.ok_or(ConfigError::Missing("S3_BUCKET_NAME"))
     }
@@ -116,7 +116,7 @@ impl StoreSettings {
         })
     }
 
-    /// For the functions that request scans.
+    /// Checks that the scan queue is set, for functions that request scans.
     pub fn require_scan_queue(&self) -> Result<(), ConfigError> {
         match self.deployment.scan_queue_url {
             Some(_) => Ok(()),

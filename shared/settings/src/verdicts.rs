@@ -69,8 +69,8 @@ fn quarantine(value: &str) -> Option<Quarantine> {
     }
 }
 
-/// The policy of the status machine, on which all functions of a deployment must agree: what is set, and
-/// `base` for the rest. `publishes` says whether events have receivers.
+/// The policy of the status machine, which must be the same for all functions of a deployment: the variables
+/// that are set, and `base` for the rest. `publishes` says whether events have receivers.
 pub fn machine_policy(
     env: &Environment,
     publishes: bool,
