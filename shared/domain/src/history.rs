@@ -1,4 +1,4 @@
-//! What has happened to a file, and which of its events are not published yet.
+//! The history of a file's changes, and the outbox of its unpublished events.
 //!
 //! The history is part of the record, so that an entry exists if and only if its change was committed. An
 //! entry holds its payload until it is published: the outbox. Its number never changes, so that subscribers

@@ -46,7 +46,7 @@ pub struct MachinePolicy {
     /// How long after its verdict a clean file is scanned again, if the definitions have changed by then;
     /// `None` for never.
     pub rescan_every: Option<Duration>,
-    /// What the sweep does with infected bytes.
+    /// How the sweep treats infected bytes.
     pub quarantine: Quarantine,
 }
 
@@ -65,7 +65,7 @@ impl Default for MachinePolicy {
     }
 }
 
-/// What has happened.
+/// An event that may change a record.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// A scanner received a message about a stored version and claims it.
@@ -109,7 +109,7 @@ pub struct ScanReport {
     pub engine: Option<EngineVersion>,
     /// The file could only be opened with the uploader's password.
     pub needed_password: bool,
-    /// An operator's release of these bytes, if there is one; it counts when it covers what was found.
+    /// An operator's release of these bytes, if there is one; it counts if it covers the finding.
     pub release: Option<Release>,
 }
 
@@ -138,7 +138,7 @@ pub enum NoChange {
     NotPossible,
 }
 
-/// What the caller does after the commit.
+/// Work that the caller does after the commit.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
     /// Read and scan this version under this lease, then report [`Event::Scanned`].

@@ -67,7 +67,7 @@ pub enum PartsError {
 /// The maximum number of parts in one request.
 pub const MAX_PARTS_PER_REQUEST: usize = 100;
 
-/// What the parts must add up to.
+/// The total size that the parts must have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Whole {
     /// The uploader declared the size; all parts but the last have [`PART_BYTES`].

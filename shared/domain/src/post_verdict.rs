@@ -1,5 +1,4 @@
-//! What happens to a file after its verdict: rescans of the same bytes, an operator's release, the
-//! quarantine.
+//! The state of a file after its verdict: rescans of the same bytes, an operator's release, the quarantine.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +7,7 @@ use crate::lease::Lease;
 use crate::timestamp::Timestamp;
 use crate::verdict::{EngineVersion, Judgement, Verdict};
 
-/// What has happened since the verdict.
+/// The rescans and the release since the verdict.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct PostVerdict {
     #[serde(default)]
@@ -108,7 +107,7 @@ impl Release {
     }
 }
 
-/// What the sweep does with the bytes of an infected file.
+/// How the sweep treats the bytes of an infected file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quarantine {

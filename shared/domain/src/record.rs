@@ -52,7 +52,7 @@ pub struct Record {
     /// [`Record::next_due_at`].
     #[serde(rename = "state_due_at", skip_serializing_if = "Option::is_none", default)]
     pub due_at: Option<Timestamp>,
-    /// What has happened, and which of its events are not published yet.
+    /// The file's changes, with those events that are not published yet.
     #[serde(rename = "history")]
     pub history: History,
     /// When the sweep must request the publication of the outbox; `None` if it is empty.

@@ -104,7 +104,7 @@ impl Histogram {
     }
 }
 
-/// What happened in one hour.
+/// The statistics of one hour.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HourStatistics {
     pub by_status: BTreeMap<&'static str, u64>,

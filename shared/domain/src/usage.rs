@@ -56,7 +56,7 @@ pub fn scan_time(before: &Record, after: &Record) -> Duration {
     judgement.map_or(Duration::ZERO, |judgement| judgement.duration)
 }
 
-/// What one owner may use; `None` for no limit.
+/// The quotas of one owner; `None` for no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Quotas {
     pub pending: Option<u64>,

@@ -162,7 +162,7 @@ impl Evidence {
     }
 }
 
-/// What the evidence amounts to.
+/// The result of judging evidence.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Outcome {
     Decided(Verdict),

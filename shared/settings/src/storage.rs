@@ -143,7 +143,7 @@ const fn foreign(name: &'static str, absence: &'static str, about: &'static str)
     }
 }
 
-/// What the AWS SDK reads: the address of the bucket and the credentials for it.
+/// The variables that the AWS SDK reads: the bucket's address and its credentials.
 pub const AWS: Subject = Subject {
     title: "Storage",
     variables: &[
@@ -161,7 +161,7 @@ pub const AWS: Subject = Subject {
     ],
 };
 
-/// What the command-line client reads. A service on the same machine accepts these names.
+/// The variables that the command-line client reads. A service on the same machine accepts these names.
 pub const CLIENT: Subject = Subject {
     title: "The command-line client",
     variables: &[

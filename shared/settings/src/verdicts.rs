@@ -1,4 +1,4 @@
-//! What follows a verdict: quarantine, rescans and tags.
+//! Settings for quarantine, rescans and tags.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::parse;
 use crate::uploads::UploadSettings;
 
 subject! {
-    /// What follows a verdict.
+    /// Quarantine and rescans after a verdict.
     pub struct VerdictSettings: "After the verdict" {
         /// What happens to infected bytes. They cannot be downloaded in any case.
         quarantine: Quarantine = defaulted "QUARANTINE" {
