@@ -1,4 +1,4 @@
-//! What is scanned: plain files, and archives that unpack to as much.
+//! Makes the samples: plain files, and archives that unpack to the same size.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ pub(crate) struct Sample {
 }
 
 const SIZES: [usize; 3] = [1_000, 1_000_000, 100_000_000];
-/// As large as the members of ordinary archives are.
+/// The size of a member, as in ordinary archives.
 const MEMBER_BYTES: usize = 500_000;
 
 /// Noise, programs, and archives of programs in each size, below `directory`.

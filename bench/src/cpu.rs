@@ -1,27 +1,28 @@
-//! How much processor time did something take? Time on the wall says little on a busy machine.
+//! Measures processor time; wall time says little on a busy machine.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::time::{ClockId, clock_gettime};
 
-/// Of this process, with all its threads.
+/// The processor time of this process, with all its threads.
 pub(crate) fn own() -> Duration {
     let spent = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or(0))
 }
 
-/// Of another process, in clock ticks of usually 10 ms: fields 14 and 15 of its `stat` (proc_pid_stat(5)).
+/// The processor time of another process, in clock ticks of usually 10 ms: fields 14 and 15 of its `stat`
+/// (proc_pid_stat(5)).
 pub(crate) fn of_process(pid: u32) -> anyhow::Result<Duration> {
     ticks(&pid.to_string(), 14, 2)
 }
 
-/// The same, with those of its children that have ended and were waited for: fields 16 and 17 as well.
+/// The same, with its children that have ended and were waited for: fields 16 and 17 as well.
 pub(crate) fn of_family(pid: u32) -> anyhow::Result<Duration> {
     ticks(&pid.to_string(), 14, 4)
 }
 
-/// Of our own children that have ended.
+/// The processor time of this process's children that have ended.
 pub(crate) fn of_ended_children() -> anyhow::Result<Duration> {
     ticks("self", 16, 2)
 }

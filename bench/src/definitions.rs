@@ -1,8 +1,10 @@
-//! A set of definitions of the size and shape of ClamAV's own, made up: loading and matching cost what they cost in production.
+//! Writes a made-up set of definitions with the size and shape of ClamAV's own, so that loading and matching
+//! cost what they cost in production.
 //!
-//! 3.63 million signatures. How many of each kind is an estimate, because ClamAV does not publish it; the official set has about as many
-//! in all. Byte patterns are taken from programs of this machine, their ends changed, so that their first bytes are as frequent in real
-//! files as those of real signatures. It detects nothing but the test files.
+//! 3.63 million signatures. How many of each kind is an estimate, because ClamAV does not publish it; the
+//! official set has about as many in all. Byte patterns are taken from programs of this machine, with changed
+//! ends, so that their first bytes are as frequent in real files as those of real signatures. It detects
+//! nothing but the test files.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -39,7 +41,8 @@ const SECTION_MD5S: usize = 2_080_000;
 const BYTE_PATTERNS: usize = 114_000;
 const LOGICAL: usize = 49_000;
 
-/// Writes the set beside the test set, which marks the directory as one that protects nobody. Takes seconds and 270 MB.
+/// Writes the set beside the test set, which marks the directory as unfit for production. Takes seconds and
+/// 270 MB.
 pub(crate) fn write_full_size_set(directory: &Path) -> anyhow::Result<()> {
     clamd::definitions::write_test_set(directory)?;
     let mut numbers = Numbers::new(1);
@@ -88,7 +91,8 @@ pub(crate) fn programs(n_bytes: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// 24 to 63 bytes of a program, the last eight of them changed, in hexadecimal. Runs of few different bytes are no signatures.
+/// 24 to 63 bytes of a program, in hexadecimal, with the last eight changed. Runs with few different bytes
+/// are skipped.
 fn pattern(numbers: &mut Numbers, programs: &[u8]) -> String {
     loop {
         let length = 24 + numbers.below(40);

@@ -1,5 +1,6 @@
-//! What does it cost to have a loaded engine? From the start of a process to its first verdicts, and warm: clamscan for each event, clamd, and the
-//! snapshot engine, on the same definitions and the same files, turn and turn about.
+//! Measures what a loaded engine costs, from the start of a process to its first verdicts, and warm. Compares
+//! clamscan for each event, clamd and the snapshot engine, which scan the same files with the same
+//! definitions in turn.
 
 mod peers;
 mod storage;
@@ -25,11 +26,12 @@ const LIMITS: EngineLimits =
 const N_ROUNDS: usize = 5;
 const TEST_FILES: &str = "/usr/share/clamav-testfiles";
 const DEADLINE: Duration = Duration::from_mins(5);
-/// Lambda's price for x86_64 in us-east-1, for a GB and a second; one processor comes with 1,769 MB (AWS Lambda pricing and configuration).
+/// Lambda's price for a GB-second of x86_64 in us-east-1; 1,769 MB come with one processor (AWS Lambda
+/// pricing and configuration).
 const DOLLARS_PER_GB_SECOND: f64 = 0.000_016_666_7;
 const GB_FOR_ONE_PROCESSOR: f64 = 1.769;
 
-/// How an engine comes to be.
+/// A way to start an engine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Way {
     Clamscan,
@@ -65,7 +67,7 @@ impl Way {
     }
 }
 
-/// Where everything is.
+/// The files and the storage of one run.
 struct Bench {
     directory: PathBuf,
     engine: PathBuf,
@@ -76,7 +78,7 @@ struct Bench {
 struct Started {
     cpu: Duration,
     wall: Duration,
-    /// What the engine had in memory: of clamscan, the most at any time.
+    /// The engine's memory; for clamscan, its peak.
     memory_mb: u64,
 }
 
@@ -174,7 +176,7 @@ impl Bench {
         self.directory.join(name)
     }
 
-    /// The medians of all ways, in their order.
+    /// The medians of all ways, in the order of [`Way::ALL`].
     async fn starts(&self, files: &[PathBuf]) -> anyhow::Result<Vec<Started>> {
         let mut rounds: Vec<Vec<Started>> = Way::ALL.iter().map(|_| vec![]).collect();
         for _ in 0..N_ROUNDS {
@@ -226,7 +228,7 @@ impl Bench {
         Ok(Started { cpu, wall: began.elapsed(), memory_mb: most_mb })
     }
 
-    /// Started, and answering.
+    /// Starts an engine and waits until it answers.
     async fn daemon(&self, way: Way) -> anyhow::Result<Daemon> {
         let (conf, socket) =
             if way == Way::Clamd { ("clamd.conf", "clamd.sock") } else { ("engine.conf", "engine.sock") };
@@ -261,7 +263,8 @@ impl Bench {
     async fn warm(&self, test_files: &[PathBuf]) -> anyhow::Result<()> {
         println!("\n## Warm\n");
         println!(
-            "One scan of an engine that has everything in memory; medians, processor time with all children.\n"
+            "One scan of an engine that has everything in memory; \
+             medians, processor time with all children.\n"
         );
         println!("| | bytes | clamd | snapshot engine | to clamd | wall: clamd | wall: snapshot engine |");
         println!("|---|---|---|---|---|---|---|");
@@ -282,7 +285,7 @@ impl Bench {
                 daemon.scan(path).await?;
             }
         }
-        // What is unpacked in the background is there by then.
+        // By then the snapshot is completely unpacked in the background.
         tokio::time::sleep(Duration::from_secs(5)).await;
         for (name, path) in &samples {
             let [theirs, ours] = compare([&clamd, &engine], path).await?;
@@ -305,7 +308,8 @@ impl Bench {
     }
 }
 
-/// Processor time and time on the wall of one scan, for each of two; turn and turn about, each turn long enough for the clock's ticks of 10 ms.
+/// Returns processor time and wall time of one scan for each of two engines. They alternate, and each turn is
+/// long compared with the clock's ticks of 10 ms.
 async fn compare(daemons: [&Daemon; 2], path: &Path) -> anyhow::Result<[(Duration, Duration); 2]> {
     const LONG_ENOUGH: Duration = Duration::from_millis(500);
     let began = Instant::now();
@@ -333,7 +337,7 @@ async fn compare(daemons: [&Daemon; 2], path: &Path) -> anyhow::Result<[(Duratio
 struct Daemon {
     child: Child,
     client: Client,
-    /// Its snapshot, which is still being fetched.
+    /// The background download of its snapshot; aborted on drop.
     coming: Option<tokio::task::JoinHandle<()>>,
 }
 
@@ -359,7 +363,8 @@ impl Drop for Daemon {
     }
 }
 
-/// What a process and its children have in memory, each by its share of what it has with others, and all of a file in memory that it keeps.
+/// The memory of a process and its children: their proportional shares (PSS), and the whole of their largest
+/// memfd.
 fn memory_mb(pid: u32) -> u64 {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let children = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());

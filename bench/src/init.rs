@@ -1,6 +1,8 @@
-//! How long does a function's process take from its start to its first question for an event? The release builds of `tools/lambda`.
+//! Measures how long a function's process takes from its start to its first request for an event, with the
+//! release builds of `tools/lambda`.
 //!
-//! Nothing is fetched in that time but what the init phase fetches; secrets are in the environment, so no request leaves the machine.
+//! The time includes what the init phase fetches; secrets are in the environment, so no request leaves the
+//! machine.
 
 use std::io::Read as _;
 use std::net::TcpListener;

@@ -1,5 +1,6 @@
-//! What we say about speed, measured: `bench pipeline`, `bench gate`, `bench engine`, `bench init`; computed: `bench scale`. Reproduce with `make bench`.
-//! `bench definitions DIRECTORY` writes the made-up set that they use, to try things out with.
+//! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine` and `bench init`
+//! measure; `bench scale` computes. Reproduce with `make bench`. `bench definitions DIRECTORY` writes the
+//! made-up set that they use, for experiments.
 
 mod archives;
 mod cpu;
@@ -33,6 +34,6 @@ async fn run() -> anyhow::Result<()> {
             std::fs::create_dir_all(&directory)?;
             definitions::write_full_size_set(directory.as_ref())
         }
-        _ => bail!("say which: `pipeline`, `gate`, `engine`, `init`, `scale` or `definitions DIRECTORY`"),
+        _ => bail!("name one of `pipeline`, `gate`, `engine`, `init`, `scale` and `definitions DIRECTORY`"),
     }
 }

@@ -1,5 +1,5 @@
-//! How fast is the whole pipeline on one machine? 1,000 files of 10 KB, 32 at a time, from a client's announcement to the
-//! verdict that it sees.
+//! Measures the whole pipeline on one machine: 1,000 files of 10 KB, 32 concurrently, from the client's
+//! announcement to the verdict that it sees.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,14 +13,14 @@ const N_FILES: usize = 1000;
 const FILE_BYTES: usize = 10_000;
 const AT_A_TIME: usize = 32;
 
-/// One file's way, in the client's time.
+/// The timings of one file, as the client sees them.
 struct Timing {
     uploaded_after: Duration,
     /// From the end of the upload to the moment when a long poll shows the verdict.
     judged_after: Duration,
 }
 
-/// A service on ports of its own, with the test definitions.
+/// The options of a service on free ports, with the test definitions.
 pub(crate) fn settings(data_dir: &Path) -> anyhow::Result<LocalOptions> {
     let any_port = "127.0.0.1:0".parse()?;
     Ok(LocalOptions {
@@ -47,7 +47,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let timings: Vec<Timing> = timings.into_iter().collect::<anyhow::Result<_>>()?;
     let n_judged = u32::try_from(timings.len())?;
     println!(
-        "{N_FILES} files of {FILE_BYTES} bytes, {AT_A_TIME} at a time, test definitions: {} judged, none lost",
+        "{N_FILES} files of {FILE_BYTES} bytes, {AT_A_TIME} concurrently, test definitions: \
+         {} judged, none lost",
         timings.len()
     );
     println!("  throughput          {:.0} files/s", f64::from(n_judged) / elapsed.as_secs_f64());

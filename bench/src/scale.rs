@@ -1,5 +1,5 @@
-//! How far does the deployment on AWS go? A simulation of arrivals, queue and execution environments, from costs per file that are measured
-//! elsewhere here, and from AWS's published limits. It measures nothing itself.
+//! Estimates the capacity of the deployment on AWS: simulates arrivals, queue and execution environments,
+//! from costs per file that other benchmarks measure and from AWS's published limits.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -20,18 +20,19 @@ const COLD_START: f64 = 10.0;
 /// An idle environment is kept for minutes; AWS does not say for how many.
 const KEPT_IDLE: f64 = 300.0;
 const MEMORY_GB: f64 = 3008.0 / 1024.0;
-/// SQS's event source begins with 5 at a time and adds up to 300 a minute (AWS, "Configuring scaling behavior for SQS event sources").
+/// SQS's event source begins with 5 at a time and adds up to 300 a minute (AWS, "Configuring scaling behavior
+/// for SQS event sources").
 const FIRST_POLLERS: f64 = 5.0;
 const MORE_POLLERS_PER_SECOND: f64 = 300.0 / 60.0;
 
-/// Requests that a file makes on its way, counted in the code: an upload, a scan, a download.
+/// Requests for one file's upload, scan and download, counted in the code.
 const S3_WRITES: f64 = 2.0; // the PUT, the tag
 const S3_READS: f64 = 2.0; // the scan, the download
-const TABLE_WRITES: f64 = 5.0; // created, claimed, judged, remembered, downloaded
+const TABLE_WRITES: f64 = 5.0; // created, claimed, judged, verdict cached, downloaded
 const INDEX_WRITES: f64 = 4.0; // by owner and by attention, as those change
-const TABLE_READS: f64 = 6.0; // statuses, links, what is known of the bytes
+const TABLE_READS: f64 = 6.0; // statuses, links, cached verdict
 
-/// List prices in us-east-1, dollars, as they were known in November 2026; look them up before you rely on them.
+/// List prices in us-east-1 in dollars, November 2026; check them before you rely on them.
 mod price {
     pub(super) const LAMBDA_ARM_GB_SECOND: f64 = 0.000_013_333_4;
     pub(super) const MILLION_LAMBDA_REQUESTS: f64 = 0.20;
@@ -55,7 +56,7 @@ struct Outcome {
     n_files: usize,
 }
 
-/// Moments in order, for the heaps.
+/// A moment that can be ordered, for the heaps.
 #[derive(PartialEq, Clone, Copy)]
 struct Moment(f64);
 
@@ -73,11 +74,12 @@ impl Ord for Moment {
     }
 }
 
-/// Arrivals as they come (exponential gaps), first come first served, for `minutes` from a standstill.
+/// Simulates `minutes` of random arrivals (exponential gaps), first come first served, from an idle start.
 fn simulate(per_minute: f64, max_concurrency: usize, minutes: f64) -> Outcome {
     let mut numbers = Numbers::new(7);
     let mut uniform = || (numbers.below(1 << 30) as f64 + 1.0) / f64::from(1 << 30);
-    // When each environment is free again. The one that has been free longest is used next, so that none is idle for long.
+    // When each environment is free again. The environment that has been free longest is used next, so that
+    // none is idle for long.
     let mut free_at: BinaryHeap<Reverse<Moment>> = BinaryHeap::new();
     let (mut now, mut waits, mut n_cold, mut busy_seconds, mut peak) = (0.0, vec![], 0usize, 0.0, 0);
     while now < minutes * 60.0 {
@@ -160,7 +162,8 @@ pub(crate) fn run() {
     }
     let guardduty = |megabytes: f64| price::THOUSAND_GUARDDUTY_OBJECTS + megabytes * price::GUARDDUTY_GB;
     println!(
-        "\nGuardDuty Malware Protection for S3, the scan alone, per 1,000 files: of 0.1 MB ${:.3}, of 1 MB ${:.3}, of 10 MB ${:.3}",
+        "\nGuardDuty Malware Protection for S3, the scan alone, per 1,000 files: \
+         of 0.1 MB ${:.3}, of 1 MB ${:.3}, of 10 MB ${:.3}",
         guardduty(0.1),
         guardduty(1.0),
         guardduty(10.0)

@@ -1,6 +1,8 @@
-//! What does one event cost? From the moment when somebody hears of a file to its verdict, in the ways of the peers and in ours, cold and warm.
+//! Measures what one event costs, from its arrival to the verdict, cold and warm, for the peers' designs and
+//! for Airlock's.
 //!
-//! `clamscan` for each event is what awslabs/cdk-serverless-clamscan does; a resident clamd that is sent the bytes (INSTREAM) is what most others do.
+//! `clamscan` for each event is what awslabs/cdk-serverless-clamscan does; a resident clamd that gets the
+//! bytes with INSTREAM is what most others do.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -25,11 +27,12 @@ impl From<Started> for Event {
 }
 
 impl Bench {
-    /// A PDF and a megabyte of noise, each as an event of its own.
+    /// Measures a PDF and a megabyte of noise, each as one event.
     pub(super) async fn peers(&self) -> anyhow::Result<()> {
         println!("\n## One event, from its arrival to the verdict\n");
         println!(
-            "Medians of {N_ROUNDS} rounds, wall time; bytes are streamed to the engine (INSTREAM), clamscan opens the file.\n"
+            "Medians of {N_ROUNDS} rounds, wall time; bytes are streamed to the engine (INSTREAM), \
+             clamscan opens the file.\n"
         );
         println!("| | file | cold | warm | memory | Lambda, 1,000 cold | Lambda, 1,000 warm |");
         println!("|---|---|---|---|---|---|---|");
@@ -71,7 +74,7 @@ impl Bench {
         let daemon = self.daemon(way).await?;
         daemon.stream(path).await?;
         let cold = began.elapsed();
-        // What comes in the background has come by then.
+        // By then the background download is complete.
         tokio::time::sleep(Duration::from_secs(4)).await;
         daemon.stream(path).await?;
         let began = Instant::now();
@@ -90,7 +93,7 @@ impl Daemon {
     }
 }
 
-/// For a thousand such invocations, with the memory that comes with one processor.
+/// The price of a thousand such invocations, with the memory that comes with one processor.
 fn dollars(wall: Duration) -> f64 {
     1000.0 * (wall.as_secs_f64() * GB_FOR_ONE_PROCESSOR * DOLLARS_PER_GB_SECOND + DOLLARS_PER_REQUEST)
 }

@@ -1,4 +1,4 @@
-//! The S3 stand-in, with the packed snapshot in it, as a scan function finds it in its definitions' bucket.
+//! Runs the S3 stand-in with the packed snapshot in it, as in the definitions' bucket of a deployment.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use sha2::Digest as _;
 
 use crate::pipeline::settings;
 
-/// The snapshot, stored.
+/// The stand-in with the stored snapshot.
 pub(crate) struct Storage {
     bucket: DefinitionBucket,
     sha256: Sha256,
@@ -41,12 +41,12 @@ impl Storage {
         Ok(Self { bucket, sha256, size_bytes, contents, _local: local })
     }
 
-    /// Begins to fetch the snapshot to `path`; what an engine must be told about it.
+    /// Starts to fetch the snapshot to `path`. Returns the download and the engine's arguments for it.
     pub(crate) fn fetch(&self, path: &Path) -> anyhow::Result<(tokio::task::JoinHandle<()>, [String; 2])> {
         let file = std::fs::File::create(path)?;
         let (bucket, sha256, size_bytes) = (self.bucket.clone(), self.sha256, self.size_bytes);
         let coming = tokio::spawn(async move {
-            // An engine that waits in vain says so.
+            // A failed download shows as a timeout of the engine.
             let _ = bucket.stream_file(sha256, size_bytes, file).await;
         });
         Ok((coming, [format!("--size={size_bytes}"), format!("--contents={}", self.contents)]))

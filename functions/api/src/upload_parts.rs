@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use aws::PartRequest;
 use axum::extract::State;
 use domain::id::Sha256;
-use domain::parts::{self, MAX_PARTS_AT_ONCE, MultipartUpload, PartsError, Whole};
+use domain::parts::{self, MAX_PARTS_PER_REQUEST, MultipartUpload, PartsError, Whole};
 use domain::record::{Record, State as FileState};
 use domain::timestamp::Timestamp;
 use domain::upload::UploadPolicy;
@@ -94,7 +94,7 @@ pub(crate) async fn presign(
 ) -> Result<axum::Json<PartInstructions>, ApiError> {
     let now = aws::clock::now();
     let upload = open_upload(&record, now)?;
-    if body.parts.is_empty() || body.parts.len() > MAX_PARTS_AT_ONCE {
+    if body.parts.is_empty() || body.parts.len() > MAX_PARTS_PER_REQUEST {
         return Err(PartsError::WrongNumber.into());
     }
     // No part is presigned unless all of the requested parts are valid.

@@ -1,4 +1,4 @@
-//! May this link have these bytes?
+//! Decides whether a link may download a version.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::verdict::{ScanError, Unscannable, Verdict};
 /// How long a presigned download lives at most: long enough to follow a redirect, too short to pass on.
 pub const DOWNLOAD_URL_TTL: Duration = Duration::from_mins(1);
 
-/// What a verified link token says.
+/// The claims of a verified link token.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct LinkClaims {
     pub file_id: FileId,
-    /// The link is for these bytes only.
+    /// The link is for this version only.
     pub version_id: VersionId,
     pub expires_at: Timestamp,
-    /// The record's link generation when the link was made; an older one is dead.
+    /// The record's link generation when the link was made; raising the record's generation revokes it.
     pub generation: u32,
 }
 
@@ -49,7 +49,7 @@ impl DownloadGrant {
         &self.version
     }
 
-    /// The record's link generation that it is good for.
+    /// The record's link generation for which the grant is valid.
     pub fn generation(&self) -> u32 {
         self.generation
     }
@@ -63,14 +63,14 @@ impl DownloadGrant {
     }
 }
 
-/// Why there is no download.
+/// Why a download is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AccessError {
     #[error("the link has expired")]
     LinkExpired,
     #[error("the link has been revoked")]
     LinkRevoked,
-    #[error("the file is gone")]
+    #[error("the file has expired or was deleted")]
     Gone,
     #[error("the file has not been judged yet")]
     NotJudged,
@@ -80,14 +80,15 @@ pub enum AccessError {
     Unscannable(Unscannable),
     #[error("checking the file failed: {}", .0.code())]
     Error(ScanError),
-    #[error("the link is for other bytes")]
+    #[error("the link is for another version of the file")]
     OtherVersion,
     #[error("the download limit is reached")]
     LimitReached,
 }
 
-/// Decides from the record as it is now. The caller must still count the download, atomically, before it presigns:
-/// the count's own condition repeats status, version and limit, so that a verdict that changes in between wins.
+/// Decides on the record as it is now. Before it presigns, the caller must still count the download
+/// atomically: the count's condition repeats status, version and limit, so that a verdict that changes in
+/// between wins.
 pub fn grant(record: &Record, claims: &LinkClaims, now: Timestamp) -> Result<DownloadGrant, AccessError> {
     if claims.expires_at <= now {
         return Err(AccessError::LinkExpired);
@@ -112,8 +113,9 @@ pub fn grant(record: &Record, claims: &LinkClaims, now: Timestamp) -> Result<Dow
     })
 }
 
-/// Whether one more download under `grant` may be counted against the record as it is now. The ledger evaluates this
-/// same condition inside its atomic count; a URL is handed out only when it held there.
+/// Whether one more download under `grant` may be counted against the record as it is now. The ledger
+/// evaluates this same condition inside its atomic count; a URL is handed out only if the condition held
+/// there.
 pub fn may_count(record: &Record, grant: &DownloadGrant) -> bool {
     let still_granted = record.status().is_downloadable()
         && record.link_generation == grant.generation
@@ -121,7 +123,8 @@ pub fn may_count(record: &Record, grant: &DownloadGrant) -> bool {
     still_granted && record.max_downloads.is_none_or(|limit| record.download_count < limit)
 }
 
-/// The version that may be downloaded at `now`, because its verdict is clean or an operator has released it: what a new link is made for.
+/// Returns the version that may be downloaded at `now`, because its verdict is clean or an operator has
+/// released it. New links are made for this version.
 pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, AccessError> {
     if record.expires_at <= now {
         return Err(AccessError::Gone);

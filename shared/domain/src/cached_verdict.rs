@@ -1,7 +1,8 @@
-//! May bytes have the verdict that the same bytes had before?
+//! Reuses an earlier verdict for the same bytes.
 //!
-//! Only where nothing could have changed: the same digest and size, the same engine with the same definitions, the same release of
-//! this program. Per owner, so that nobody learns what others have uploaded from how fast a verdict comes.
+//! A verdict is reused only if digest, size, engine, definitions and the release of Airlock are the same.
+//! Verdicts are kept per owner, so that the time to a verdict does not reveal what other owners have
+//! uploaded.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,18 +12,18 @@ use crate::reason::Unscannable;
 use crate::timestamp::Timestamp;
 use crate::verdict::{EngineVersion, Verdict};
 
-/// A verdict about bytes, and everything that it rests on.
+/// A verdict about bytes, with everything it depends on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CachedVerdict {
     pub sha256: Sha256,
     size_bytes: u64,
     verdict: Verdict,
     engine: EngineVersion,
-    /// Which release of this program judged: a later one may look closer.
+    /// The release of Airlock that judged; a later release may inspect more.
     release: String,
 }
 
-/// Bytes, and what would judge them now.
+/// The bytes, and the engine and release that would judge them now.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheKey<'a> {
     pub sha256: Sha256,
@@ -32,11 +33,11 @@ pub struct CacheKey<'a> {
 }
 
 impl CachedVerdict {
-    /// `None` for what says nothing lasting about the bytes: errors, and refusals because of the moment or of
-    /// how the bytes were stored.
+    /// `None` for verdicts that can change for the same bytes: errors, and refusals for a temporary reason or
+    /// because of the storage metadata.
     pub fn of(question: CacheKey<'_>, verdict: &Verdict) -> Option<Self> {
         let is_lasting = match verdict {
-            // The proof of a clean verdict names its bytes: it proves nothing about others.
+            // The proof of a clean verdict names its bytes and proves nothing about other bytes.
             Verdict::Clean(proof) => proof.sha256() == question.sha256,
             Verdict::Infected { .. } => true,
             Verdict::Unscannable { reason } => {
@@ -54,7 +55,7 @@ impl CachedVerdict {
         })
     }
 
-    /// The verdict, if a scan could not come to another one now.
+    /// The stored verdict, if a scan now would give the same one.
     pub fn answer(&self, question: CacheKey<'_>, policy: FreshnessPolicy, now: Timestamp) -> Option<Verdict> {
         let is_same = self.sha256 == question.sha256
             && self.size_bytes == question.size_bytes

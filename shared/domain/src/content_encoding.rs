@@ -1,4 +1,4 @@
-//! A stored `Content-Encoding`: a client that obeys it saves other bytes than the stored ones.
+//! Classifies a stored `Content-Encoding`: a client that obeys it may save other bytes than the stored ones.
 
 /// A stored object's `Content-Encoding`, by what clients do with the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -1,6 +1,6 @@
-//! What does the uploader say the bytes are, and what do we tell a browser?
+//! The media type that the uploader declares, and the one that downloads are served with.
 //!
-//! The declared type is a claim. It is shown, signed into the upload, and never believed.
+//! The declared type is a claim. It is shown and signed into the upload, but never trusted.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::IdError;
 
-/// A media type, with or without parameters (RFC 9110, 8.3.1): printable ASCII, `type/subtype`, at most 127 bytes. It is kept as it was
-/// given, because it is signed into the upload.
+/// A media type, with or without parameters (RFC 9110, 8.3.1): printable ASCII, `type/subtype`, at most 127
+/// bytes. It is kept unchanged, because it is signed into the upload.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ContentType(String);
@@ -32,8 +32,9 @@ impl ContentType {
         &self.0
     }
 
-    /// The type a download is served with: the declared one where no browser runs it, otherwise octets.
-    /// Everything is served as an attachment as well; this is the second lock on the same door.
+    /// The type that a download is served with: the declared one if no browser executes it, otherwise
+    /// `application/octet-stream`. Every download is also served as an attachment; this is a second
+    /// safeguard.
     pub fn for_download(&self) -> &'static str {
         let essence = self.0.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         INERT.iter().find(|inert| **inert == essence).copied().unwrap_or("application/octet-stream")

@@ -1,4 +1,4 @@
-//! When is a webhook tried again, and when is it over? One delivery is one event on its way to one endpoint.
+//! The retry schedule of webhook deliveries. One delivery is one event sent to one endpoint.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use crate::history::EventId;
 use crate::id::IdError;
 use crate::timestamp::Timestamp;
 
-/// Names an endpoint: the beginning of its URL's digest, so that logs and tables need not hold URLs, which may hold secrets.
+/// Identifies an endpoint by the beginning of its URL's digest, so that logs and tables need not hold URLs,
+/// which may contain secrets.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EndpointId(String);
@@ -35,7 +36,7 @@ impl fmt::Display for EndpointId {
     }
 }
 
-/// One event on its way to one endpoint.
+/// One event to be sent to one endpoint.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {
     pub event: EventId,
@@ -56,21 +57,21 @@ pub enum DeliveryState {
     Delivered {
         at: Timestamp,
     },
-    /// Nobody tries any more, until somebody asks for it.
+    /// It is not retried until an operator requests a redelivery.
     GivenUp {
         at: Timestamp,
         why: String,
     },
 }
 
-/// What came back from an endpoint.
+/// An endpoint's answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Answer {
     /// 2xx.
     Accepted,
-    /// 410: it does not want any more.
+    /// 410: the endpoint wants no more deliveries.
     Gone,
-    /// Any other status, or none, or an address that may not be asked.
+    /// Any other status, no response, or an address that may not be contacted.
     Failed(String),
 }
 
@@ -110,7 +111,7 @@ impl Delivery {
         matches!(self.state, DeliveryState::GivenUp { .. })
     }
 
-    /// What has become of it after one more attempt.
+    /// The delivery after one more attempt, and what the answer means for the endpoint.
     #[must_use]
     pub fn answered(&self, answer: &Answer, now: Timestamp) -> (Self, EndpointFate) {
         let n_attempts = self.n_attempts + 1;
@@ -132,13 +133,13 @@ impl Delivery {
         (Self { n_attempts, state, ..self.clone() }, fate)
     }
 
-    /// The same event once more, from the beginning of the schedule.
+    /// Redelivers the same event, from the beginning of the schedule.
     #[must_use]
     pub fn replayed(&self, now: Timestamp) -> Self {
         Self { n_attempts: 0, state: DeliveryState::Due { at: now }, ..self.clone() }
     }
 
-    /// Not to be looked at by another sweep for a while: a message about it is on its way.
+    /// Hides the delivery from the sweep until `until`, because a message about it is queued.
     #[must_use]
     pub fn postponed(&self, until: Timestamp) -> Self {
         Self { state: DeliveryState::Due { at: until }, ..self.clone() }

@@ -1,6 +1,7 @@
-//! What may a file be called, and how is that name sent to a browser?
+//! Sanitizes file names, and encodes them for `Content-Disposition`.
 //!
-//! A name is shown and offered on download; it is never a path, a key or a verdict's identity.
+//! A name is only shown and offered on download; it is never used as a path, as a key or to identify a
+//! verdict.
 
 mod visible;
 
@@ -11,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
 
-/// The longest name that Windows and macOS take, in UTF-16 code units; up to 765 bytes of UTF-8. Linux takes 255 bytes: what saves a file there
-/// shortens its name.
+/// The longest name that Windows and macOS take, in UTF-16 code units; up to 765 bytes of UTF-8. Linux takes
+/// 255 bytes; programs that save files there must shorten longer names.
 pub const MAX_NAME_UNITS: usize = 255;
 
-/// Why a name is refused. Names are made harmless where that is possible; these two cannot be.
+/// Why a name is refused. All other names are sanitized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 pub enum FileNameError {
     #[error("the file name is empty")]
@@ -24,16 +25,17 @@ pub enum FileNameError {
     TooLong,
 }
 
-/// A harmless display name: NFC, one path part, no control or direction-changing characters, not a device name.
+/// A harmless display name: NFC, one path part, no control or direction-changing characters, not a device
+/// name.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FileName(String);
 
 impl FileName {
-    /// Makes `text` harmless, or says why it cannot be. Sanitizing a sanitized name changes nothing.
+    /// Makes `text` a harmless name, or returns why it cannot. Idempotent.
     pub fn sanitize(text: &str) -> Result<Self, FileNameError> {
         let last_part = text.rsplit(['/', '\\']).next().unwrap_or_default();
-        // Composed last: what was hidden between a letter and its accent is gone by then.
+        // Composed last, when characters hidden between a letter and its accent are already removed.
         let composed: String = visible::visible(last_part).chars().map(replace_reserved).nfc().collect();
         // Windows drops trailing dots and spaces, so "a.exe." would be saved as "a.exe".
         let trimmed = composed.trim_start().trim_end_matches(|c: char| c == '.' || c.is_whitespace());
@@ -48,7 +50,7 @@ impl FileName {
         }
     }
 
-    /// For a file whose uploader gave it no name.
+    /// The name of a file without a valid one.
     pub fn nameless() -> Self {
         Self("file".to_owned())
     }
@@ -57,14 +59,14 @@ impl FileName {
         &self.0
     }
 
-    /// What follows the last dot, in lower case; `None` when there is no dot or nothing before it.
+    /// The text after the last dot, in lower case; `None` if there is no dot or no text on either side of it.
     pub fn extension(&self) -> Option<String> {
         let (stem, extension) = self.0.rsplit_once('.')?;
         (!stem.is_empty() && !extension.is_empty()).then(|| extension.to_lowercase())
     }
 
-    /// The name in at most `n_bytes` bytes of UTF-8, for file systems that count those (Linux: 255). The stem loses its end; the extension stays,
-    /// unless it is most of the name.
+    /// The name in at most `n_bytes` bytes of UTF-8, for file systems that count those (Linux: 255). The stem
+    /// is cut; the extension is kept, unless it is longer than a quarter of `n_bytes`.
     pub fn within_bytes(&self, n_bytes: usize) -> String {
         if self.0.len() <= n_bytes {
             return self.0.clone();
@@ -245,10 +247,11 @@ mod tests {
             }
         }
 
-        /// Of characters that join, combine, hide or are reserved, in any order.
+        /// Combines characters that join, combine, hide or are reserved, in any order.
         #[test]
         fn any_row_of_odd_characters_gives_a_stable_name(
-            text in "[ae.\\ <\\\\\u{301}\u{338}\u{200b}\u{200c}\u{200d}\u{fe0f}\u{e0067}\u{e007f}\u{1f3f4}\u{212a}\u{37e}\u{2000}\u{958}]{0,12}",
+            text in "[ae.\\ <\\\\\u{301}\u{338}\u{200b}\u{200c}\u{200d}\u{fe0f}\u{e0067}\u{e007f}\u{1f3f4}\
+                     \u{212a}\u{37e}\u{2000}\u{958}]{0,12}",
         ) {
             if let Ok(name) = FileName::sanitize(&text) {
                 prop_assert_eq!(FileName::sanitize(name.as_str()), Ok(name.clone()));

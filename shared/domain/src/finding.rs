@@ -1,22 +1,24 @@
-//! What the name of a finding means: malware, a file that was not scanned whole, or an engine that is not set up as Airlock sets it up.
+//! Classifies a finding by its name: malware, a file that was not scanned whole, or an unexpected
+//! configuration of the engine.
 //!
-//! ClamAV reports "I did not look at all of it" as a finding too, under a name that begins with `Heuristics.`. Such a name never means clean, and
-//! means infected only if it names malware. `finding/clamav.txt` lists every such name in ClamAV's library with its meaning; a test compares the
-//! list with the installed library.
+//! ClamAV also reports that it did not scan everything as a finding, under a name that begins with
+//! `Heuristics.`. Such a name never means clean, and means infected only if it names malware.
+//! `finding/clamav.txt` lists every such name in ClamAV's library with its meaning; a test compares the list
+//! with the installed library.
 
 use crate::reason::Unscannable;
 
-/// Worst first.
+/// The meaning of a finding, worst first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Finding {
     Malware,
-    /// The answer is no evidence of anything: its name was lost (`(null) FOUND`, clamav issue 720), or only settings that Airlock leaves off
-    /// produce it.
+    /// The reply proves nothing: its name was lost (`(null) FOUND`, clamav issue 720), or only settings that
+    /// Airlock leaves off produce it.
     Untrusted,
     NotScanned(Unscannable),
 }
 
-/// Exact names, and prefixes, which end in a dot. The first that fits counts.
+/// Exact names, and prefixes, which end in a dot. The first match counts.
 const HEURISTICS: &[(&str, Finding)] = &[
     ("Heuristics.Encrypted.", Finding::NotScanned(Unscannable::Encrypted)),
     ("Heuristics.Broken.", Finding::NotScanned(Unscannable::Malformed)),
@@ -35,15 +37,15 @@ const HEURISTICS: &[(&str, Finding)] = &[
     // A dictionary above 1 GiB; ClamAV has removed it since (pull request 1573).
     ("Heuristics.XZ.DicSizeLimit", Finding::NotScanned(Unscannable::ExpandsTooMuch)),
     ("Heuristics.Zip.OverlappingFiles", Finding::NotScanned(Unscannable::Malformed)),
-    // A program whose unpacker leads out of the file.
+    // A program whose unpacker would read outside the file.
     ("Heuristics.BoundsCheck", Finding::NotScanned(Unscannable::Malformed)),
-    // Names that are escaped without need, which hides them from scanners: `/Fl#61teDecode`.
+    // Names that are escaped needlessly, to hide them from scanners: `/Fl#61teDecode`.
     ("Heuristics.PDF.ObfuscatedNameObject", Finding::NotScanned(Unscannable::Malformed)),
     // `AlertPartitionIntersection`. ClamAV spells the second of them like this.
     ("Heuristics.APMPartitionIntersection", Finding::NotScanned(Unscannable::Malformed)),
     ("Heuristics.MBRPartitionnIntersect", Finding::NotScanned(Unscannable::Malformed)),
     ("Heuristics.GPTPartitionIntersection", Finding::NotScanned(Unscannable::Malformed)),
-    // What a file contains, and nothing bad about it. `AlertOLE2Macros` and `StructuredDataDetection` are off.
+    // These report content that is not malware; `AlertOLE2Macros` and `StructuredDataDetection` are off.
     ("Heuristics.OLE2.ContainsMacros.", Finding::Untrusted),
     ("Heuristics.Structured.", Finding::Untrusted),
     ("Heuristics.Exploit.", Finding::Malware),
@@ -54,7 +56,8 @@ const HEURISTICS: &[(&str, Finding)] = &[
     ("Heuristics.Worm.", Finding::Malware),
 ];
 
-/// What the finding `name` means. A name beginning with `Heuristics.` that is not ClamAV's own comes from definitions, and those name malware.
+/// What the finding `name` means. A name beginning with `Heuristics.` that is not ClamAV's own comes from
+/// definitions, which name malware.
 pub(crate) fn classify(name: &str) -> Finding {
     let name = name.trim_end_matches(".UNOFFICIAL");
     if name.is_empty() || name == "(null)" {
@@ -63,7 +66,7 @@ pub(crate) fn classify(name: &str) -> Finding {
     heuristic(name).unwrap_or(Finding::Malware)
 }
 
-/// The meaning of one of ClamAV's own names; `None` if it is not one that we know.
+/// The meaning of one of ClamAV's own names; `None` for any other name.
 fn heuristic(name: &str) -> Option<Finding> {
     let fits = |known: &str| match known.strip_suffix('.') {
         Some(family) => {

@@ -1,4 +1,4 @@
-//! May these definitions still judge?
+//! Decides whether definitions are recent enough to judge files.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ pub struct Definitions {
     pub n_signatures: u64,
 }
 
-/// Where definitions come from. A test set knows a handful of harmless samples; only the local mode runs on one, and says so.
+/// Where definitions come from. A test set knows a few harmless samples; only the local mode uses one, and
+/// reports it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DefinitionsKind {
@@ -32,7 +33,7 @@ pub struct FreshnessPolicy {
 }
 
 impl Default for FreshnessPolicy {
-    /// 24 hours: ClamAV publishes daily. 7 days: after that, no file is called clean.
+    /// 24 hours: ClamAV publishes daily. 7 days: with older definitions, files become `unscannable`.
     fn default() -> Self {
         Self { warn_after: Duration::from_hours(24), max_age: Duration::from_hours(7 * 24) }
     }
@@ -42,11 +43,12 @@ impl Default for FreshnessPolicy {
 pub enum Freshness {
     Fresh,
     Ageing,
-    /// Judge nothing clean with these.
+    /// No file is judged clean with these definitions.
     Stale,
 }
 
-/// How fresh `definitions` are at `now`. A test set does not age: it is never current, and is announced as such.
+/// How fresh `definitions` are at `now`. A test set does not age: it is never current, and is reported as a
+/// test set.
 pub fn freshness(definitions: &Definitions, policy: FreshnessPolicy, now: Timestamp) -> Freshness {
     let age = now.since(definitions.built_at);
     match definitions.kind {

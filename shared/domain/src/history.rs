@@ -1,7 +1,8 @@
-//! What has happened to a file, and which of its events are not published yet.
+//! The history of a file's changes, and the outbox of its unpublished events.
 //!
-//! The history is part of the record, so that an entry exists exactly if its change was committed. An entry holds its
-//! payload until it is published: the outbox. Its number never changes, so that subscribers can deduplicate.
+//! The history is part of the record, so that an entry exists if and only if its change was committed. An
+//! entry holds its payload until it is published: the outbox. Its number never changes, so that subscribers
+//! can deduplicate.
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ use crate::verdict::Judgement;
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct History {
     entries: Vec<HistoryEntry>,
-    /// How many entries there have ever been.
+    /// How many entries were ever written.
     n_written: u32,
 }
 
@@ -29,7 +30,7 @@ pub struct HistoryEntry {
     pub kind: EventKind,
     /// The file's status from then on.
     pub status: Status,
-    /// What is to be published; `None` once that is done, or when there are no subscribers.
+    /// The payload to publish; `None` once it is published, or if there are no subscribers.
     #[serde(alias = "notice", skip_serializing_if = "Option::is_none", default)]
     pub payload: Option<OutboxPayload>,
 }
@@ -60,7 +61,7 @@ impl EventKind {
     }
 }
 
-/// What an event says about its moment, kept because the record may have changed when it is published.
+/// The state that an event reports, kept because the record may change before it is published.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct OutboxPayload {
     pub version: Option<Version>,
@@ -97,19 +98,19 @@ impl fmt::Debug for EventId {
 }
 
 impl History {
-    /// How many published entries stay: enough for a client that was disconnected for a while.
+    /// How many published entries are kept, for clients that were disconnected for a while.
     pub const N_KEPT: usize = 16;
 
     pub fn entries(&self) -> &[HistoryEntry] {
         &self.entries
     }
 
-    /// The entries after `seq`. Older ones than are kept are not among them.
+    /// The kept entries after `seq`.
     pub fn after(&self, seq: u32) -> impl Iterator<Item = &HistoryEntry> {
         self.entries.iter().filter(move |entry| entry.seq > seq)
     }
 
-    /// The number of the last entry; zero when there was none.
+    /// The number of the last entry; zero if there is none.
     pub fn last_seq(&self) -> u32 {
         self.n_written
     }
@@ -135,7 +136,7 @@ impl History {
         self.forget();
     }
 
-    /// Notes that everything up to `seq` was published.
+    /// Marks the entries up to `seq` as published.
     pub(crate) fn mark_published(&mut self, seq: u32) {
         for entry in self.entries.iter_mut().filter(|entry| entry.seq <= seq) {
             entry.payload = None;
@@ -143,7 +144,7 @@ impl History {
         self.forget();
     }
 
-    /// Drops the oldest published entries. What is not published stays.
+    /// Drops the oldest published entries. Unpublished entries are kept.
     fn forget(&mut self) {
         let surplus = self.entries.len().saturating_sub(Self::N_KEPT);
         let n_published = self.entries.iter().take_while(|entry| entry.payload.is_none()).count();

@@ -1,4 +1,4 @@
-//! Which one? Every identifier is its own type, parsed once at the edge.
+//! Identifiers. Each is a type of its own, parsed once at the edge.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-/// Text that is not the identifier it was taken for.
+/// Text that is not a valid identifier of the named kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not a valid {0}")]
 pub struct IdError(pub &'static str);
 
-/// A file's public name: a random UUID, so that it cannot be guessed and spreads over partitions. An incoming object's is derived from what
-/// S3 calls it; see [`crate::incoming`].
+/// A file's public name: a random UUID, so that it cannot be guessed and spreads over partitions. An incoming
+/// object's id is derived from its key and version; see [`crate::incoming`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FileId(Uuid);
@@ -23,12 +23,14 @@ impl FileId {
         Self(random)
     }
 
-    /// For a file whose id follows from what it is: a UUID of version 8 (RFC 9562), which no random one is equal to.
+    /// For a file whose id is derived from its key and version: a version 8 UUID (RFC 9562), which never
+    /// equals a random one.
     pub const fn from_digest(bytes: [u8; 16]) -> Self {
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// Accepts one spelling only (hyphenated, lower case), so that an id has one URL, one key and one ledger item.
+    /// Accepts one spelling only (hyphenated, lower case), so that an id has one URL, one key and one ledger
+    /// item.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let id = Uuid::try_parse(text).map(Self).map_err(|_| IdError("file id"))?;
         if id.to_string() == text { Ok(id) } else { Err(IdError("file id")) }
@@ -52,12 +54,12 @@ impl fmt::Debug for FileId {
     }
 }
 
-/// Where a file's bytes are in the bucket.
+/// The key of a file's object in the bucket.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum ObjectKey {
-    /// Where an upload that the API announced goes: `uploads/{file_id}`.
+    /// The key of an upload through the API: `uploads/{file_id}`.
     Issued(FileId),
-    /// Where somebody else put it; see [`crate::incoming`].
+    /// The key that another uploader chose; see [`crate::incoming`].
     Incoming(String),
 }
 
@@ -65,7 +67,8 @@ impl ObjectKey {
     pub const PREFIX: &'static str = "uploads/";
     pub const QUARANTINE_PREFIX: &'static str = "quarantine/";
 
-    /// Where the quarantine policy moves an infected file's bytes. No event and no link is ever about such a key.
+    /// The key to which the quarantine policy moves an infected file's bytes. No event or link ever refers to
+    /// such a key.
     pub fn quarantined(file: FileId) -> String {
         format!("{}{file}", Self::QUARANTINE_PREFIX)
     }
@@ -102,7 +105,8 @@ macro_rules! bounded_text_id {
         impl $name {
             pub fn parse(text: impl Into<String>) -> Result<Self, IdError> {
                 let text = text.into();
-                let acceptable = !text.is_empty() && text.len() <= $max_bytes && !text.chars().any(char::is_control);
+                let acceptable =
+                    !text.is_empty() && text.len() <= $max_bytes && !text.chars().any(char::is_control);
                 if acceptable { Ok(Self(text)) } else { Err(IdError($what)) }
             }
 
@@ -140,11 +144,12 @@ macro_rules! bounded_text_id {
 }
 
 bounded_text_id!(
-    /// Who a file belongs to: the `sub` of a verified token, or `local`. At most 255 bytes, no control characters.
+    /// Who a file belongs to: the `sub` of a verified token, or `local`. At most 255 bytes, no control
+    /// characters.
     OwnerId, "owner id", "owner", 255
 );
 bounded_text_id!(
-    /// Which version of an object, as the store named it. S3 allows up to 1,024 bytes.
+    /// A version of an object, as the store named it. S3 allows up to 1,024 bytes.
     VersionId, "version id", "version", 1024
 );
 bounded_text_id!(
@@ -153,7 +158,7 @@ bounded_text_id!(
 );
 
 bounded_text_id!(
-    /// An upload in parts, as the store named it.
+    /// A multipart upload, as the store named it.
     UploadId, "upload id", "upload", 1024
 );
 
@@ -164,7 +169,7 @@ impl OwnerId {
     }
 }
 
-/// Exactly which bytes: one version of one object. A verdict names one of these and no other.
+/// One version of one object. A verdict is about exactly one of these.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Version {
     pub version_id: VersionId,
@@ -172,7 +177,7 @@ pub struct Version {
     pub size_bytes: u64,
 }
 
-/// One attempt to scan; fences its writes together with the lease's epoch.
+/// One attempt to scan. Together with the lease's epoch it fences the attempt's writes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ScanId(Uuid);

@@ -1,8 +1,9 @@
-//! Whose is an object that somebody else put into the bucket?
+//! Ownership rules for objects that other uploaders store in the bucket.
 //!
-//! Uploaders that know nothing of us (a tus server, Amplify, `aws s3 cp`) write below a prefix that is set aside for them. Each version that
-//! they make becomes a file of its own; the rules here say whose. They go by the key, never by metadata or tags: whoever may write below a
-//! prefix may make files for the owners that its rule names, so the bucket's policy is part of this decision.
+//! Uploaders without the API (a tus server, Amplify, `aws s3 cp`) write below the incoming prefix. Each
+//! version becomes a file of its own. Its owner is derived from the key, never from metadata or tags: a
+//! program that may write below a prefix can create files for every owner that the prefix's rule names, so
+//! the bucket's policy is part of this decision.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,26 +14,27 @@ use crate::id::{FileId, IdError, ObjectKey, OwnerId, VersionId};
 
 /// S3's limit for a key, in bytes of UTF-8.
 const MAX_KEY_BYTES: usize = 1024;
-/// What a rule says where the owner stands in the key.
+/// The placeholder for the owner in a rule.
 const OWNER: &str = "{owner}/";
-/// What tus servers keep beside an unfinished upload.
+/// The endings of the objects that tus servers keep beside an unfinished upload.
 const SIDECARS: [&str; 2] = [".info", ".part"];
 
-/// One version of an object under a key that is not ours.
+/// One version of an object whose key the API did not issue.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Incoming {
     key: IncomingKey,
     version_id: VersionId,
 }
 
-/// A key below the prefix. Only [`IncomingRules::read`] makes one; the ledger gives back stored ones.
+/// A key below the prefix. Only [`IncomingRules::read`] makes one; the ledger returns stored ones.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 struct IncomingKey(String);
 
 impl Incoming {
-    /// The file that this version is: the same for every event about it, so that duplicates make one record. No random id is the same:
-    /// this is a UUID of version 8, those are of version 4 (RFC 9562).
+    /// The id of the version's file. It is the same for every event about the version, so that duplicates
+    /// make one record. It is a version 8 UUID, so that it never equals a random id, which is version 4 (RFC
+    /// 9562).
     pub fn file_id(&self) -> FileId {
         // The version's length keeps ("a", "bc") and ("ab", "c") apart.
         let mut digest = Sha256::new();
@@ -52,13 +54,13 @@ impl Incoming {
         &self.version_id
     }
 
-    /// The last part of the key, or a stand-in where that is no name.
+    /// The last part of the key, or `file` if that is not a valid name.
     pub fn filename(&self) -> FileName {
         FileName::sanitize(&self.key.0).unwrap_or_else(|_| FileName::nameless())
     }
 }
 
-/// Where others put their objects, and whose those are.
+/// The incoming prefix and its ownership rules.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IncomingRules {
     /// Ends with a slash.
@@ -66,7 +68,7 @@ pub struct IncomingRules {
     rules: Vec<Rule>,
 }
 
-/// The first rule whose path a key begins with says who the owner is.
+/// One rule. The first rule whose path a key begins with determines the owner.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Rule {
     /// Below the prefix; empty or ending with a slash.
@@ -86,24 +88,22 @@ enum OwnerRule {
 pub enum IncomingRulesError {
     #[error("the prefix must end with `/`, and neither begin with one nor hold `//`")]
     Prefix,
-    #[error("`{0}` is where Airlock keeps its own objects")]
+    #[error("the prefix overlaps `{0}`, which is reserved for Airlock's own objects")]
     Reserved(String),
-    #[error(
-        "`{0}` is no rule: a rule is a path that ends with `{{owner}}/`, or a path with a slash at its end, `=` and an owner"
-    )]
+    #[error("`{0}` is not a rule: a rule is a path that ends with `{{owner}}/`, or `path/=owner`")]
     Rule(String),
-    #[error("`{0}` is below a path that an earlier rule takes")]
+    #[error("`{0}` never applies: an earlier rule takes the same keys")]
     Unreachable(String),
 }
 
-/// What a key is to the rules.
+/// How the rules classify a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KeyMatch {
     /// Not below the prefix.
     Elsewhere,
-    /// A tus server's notes, or an empty object that stands for a folder.
+    /// A tus server's auxiliary object, or an empty object that represents a folder.
     Sidecar,
-    /// Below the prefix, and no rule says whose.
+    /// Below the prefix, but no rule gives it an owner.
     NoOwner,
     File {
         incoming: Incoming,
@@ -112,8 +112,9 @@ pub enum KeyMatch {
 }
 
 impl IncomingRules {
-    /// `prefix` is for example `incoming/`; `rules` are separated by commas and relative to it: `{owner}/` takes the next part of the key as
-    /// the owner, `tus/=alice` gives everything below `tus/` to `alice`, `apps/{owner}/` does as the first below `apps/`.
+    /// `prefix` is for example `incoming/`; `rules` are separated by commas and relative to it: `{owner}/`
+    /// takes the next part of the key as the owner, `tus/=alice` gives everything below `tus/` to `alice`,
+    /// `apps/{owner}/` takes the part after `apps/` as the owner.
     pub fn parse(prefix: &str, rules: &str) -> Result<Self, IncomingRulesError> {
         if !prefix.ends_with('/') || !is_path(prefix) {
             return Err(IncomingRulesError::Prefix);
@@ -138,7 +139,7 @@ impl IncomingRules {
         }
     }
 
-    /// Everything that can be an incoming file begins with this.
+    /// The incoming prefix: the keys of all incoming files begin with it.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -171,7 +172,7 @@ impl Rule {
         is_well_formed.then(|| Self { path: path.to_owned(), owner })
     }
 
-    /// The owner of what is `below` the prefix; `None` when the rule is not about it.
+    /// The owner of the key `below` the prefix; `None` if the rule's path does not match.
     fn owner_of(&self, below: &str) -> Option<Result<OwnerId, IdError>> {
         let rest = below.strip_prefix(&self.path)?;
         Some(match &self.owner {

@@ -1,10 +1,12 @@
-//! What Airlock promises, as values and pure functions.
+//! The rules that make Airlock's promises hold, as values and pure functions.
 //!
-//! Nothing here waits, reads a clock, the environment, a file or the network, or makes a random number:
-//! time and new ids are arguments. So every promise can be tested by calling a function.
+//! Nothing here waits, draws random numbers, or reads a clock, the environment, a file or the network: time
+//! and new ids are arguments. Every promise can therefore be tested by calling a function.
 //!
-//! Invariant: a download is presigned only with a [`access::DownloadGrant`], and only [`access::grant`] makes one.
-//! Invariant: only [`verdict::judge`] makes [`verdict::Verdict::Clean`], and only from evidence that is whole.
+//! Invariant: a download is presigned only with a [`access::DownloadGrant`], and only [`access::grant`] makes
+//! one.
+//! Invariant: only [`verdict::judge`] makes [`verdict::Verdict::Clean`], and only from evidence that is
+//! whole.
 //! Invariant: a record changes only by [`machine::step`].
 
 pub mod access;

@@ -1,8 +1,9 @@
 //! The status machine, as one pure function.
 //!
-//! The caller loads a record, calls [`step`], commits what it says on the record's revision, and on a conflict loads and
-//! steps again. Only then does it run the effects. Effects are idempotent, and the same event asks for them again until
-//! the state says that they are done; what is never asked for again, the sweep finds by `due_at`.
+//! The caller loads a record, calls [`step`], commits the returned record if the revision is unchanged, and
+//! on a conflict loads and steps again. After the commit it runs the effects. Effects are idempotent: the
+//! same event returns them again until the state records that they are done. If no event arrives, the sweep
+//! finds the record by `due_at`.
 
 mod change;
 mod conclude;
@@ -36,15 +37,16 @@ pub struct MachinePolicy {
     pub max_attempts: u32,
     /// How long the sweep waits for an event or a queued message before it retries.
     pub sweep_retry: Duration,
-    /// How long after its deadline an upload may still arrive: one that began just before it.
+    /// How long after its deadline an upload may still arrive, because it began just before the deadline.
     pub upload_grace: Duration,
-    /// Larger objects are not read.
+    /// Larger objects are not read; they become `unscannable`.
     pub max_file_size: u64,
     /// Whether events are published; without subscribers the outbox stays empty.
     pub publishes: bool,
-    /// How long after its verdict a clean file is scanned again, if the definitions have changed by then; `None` for never.
+    /// How long after its verdict a clean file is scanned again, if the definitions have changed by then;
+    /// `None` for never.
     pub rescan_every: Option<Duration>,
-    /// What becomes of infected bytes.
+    /// How the sweep treats infected bytes.
     pub quarantine: Quarantine,
 }
 
@@ -63,22 +65,24 @@ impl Default for MachinePolicy {
     }
 }
 
-/// What has happened.
+/// An event that may change a record.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// A scanner received a message about a stored version and claims it.
     Claimed { version: Version, holder: ScanId },
-    /// The scanner is still at work.
+    /// The scanner is still scanning and renews its lease.
     Renewed { holder: ScanId },
-    /// The scanner is done with this version.
+    /// The scanner has finished scanning this version.
     Scanned { version_id: VersionId, holder: ScanId, report: ScanReport },
-    /// The scanner has no room for a scan now. Says nothing about the file, so it costs no attempt; another message asks again.
+    /// The scanner has no capacity now. This says nothing about the file, so no attempt is counted; a later
+    /// message requests the scan again.
     Postponed { version_id: VersionId, holder: ScanId },
-    /// The sweep found the record due. `found` is the current version under the key of a file that is still expected.
+    /// The sweep found the record due. `found` is the current version under the key of a file that is still
+    /// expected.
     Due { found: Option<Version>, rescans: Rescans },
     /// The API saw this version under the key; its event may never come.
     Arrived { version: Version },
-    /// All versions that had to go are gone.
+    /// All versions that had to be removed are removed.
     Purged,
     /// The quarantine policy has been carried out on the bound version.
     Quarantined { version_id: VersionId, how: Quarantine },
@@ -90,7 +94,7 @@ pub enum Event {
     OwnerDeleted,
     /// The owner revoked every link made so far.
     LinksRevoked,
-    /// The owner or an operator asked for a rescan; [`may_rescan`] allowed it.
+    /// The owner or an operator requested a rescan; [`may_rescan`] allowed it.
     RescanAsked,
     /// An operator released a finding; [`release`] made the release.
     Released { release: Release },
@@ -105,11 +109,11 @@ pub struct ScanReport {
     pub engine: Option<EngineVersion>,
     /// The file could only be opened with the uploader's password.
     pub needed_password: bool,
-    /// An operator's release of these bytes, if there is one; it counts when it covers what was found.
+    /// An operator's release of these bytes, if there is one; it counts if it covers the finding.
     pub release: Option<Release>,
 }
 
-/// What to do about it.
+/// The result of one event.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Step {
     /// The record stays as it is.
@@ -123,18 +127,18 @@ pub enum Step {
 pub enum NoChange {
     AlreadyJudged,
     AlreadyEnded,
-    /// Another scanner holds a live lease.
+    /// Another scanner holds a valid lease.
     Leased,
     /// The scanner's lease was taken over; its result does not count.
     Fenced,
     NotDue,
-    /// Only the effects are left to do.
+    /// Only effects remain to be run.
     EffectsOnly,
-    /// The file is not in a state that this could be done to.
+    /// The event does not apply to the file's state.
     NotPossible,
 }
 
-/// What the caller does after the commit.
+/// Work that the caller does after the commit.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
     /// Read and scan this version under this lease, then report [`Event::Scanned`].
@@ -147,13 +151,13 @@ pub enum Effect {
     Purge,
     /// Remove every version under the key but this one, then report [`Event::Purged`].
     PurgeOthers { keep: Version },
-    /// Do with these bytes what the policy says, then report [`Event::Quarantined`].
+    /// Apply the quarantine policy to these bytes, then report [`Event::Quarantined`].
     Quarantine { version: Version, how: Quarantine },
-    /// Publish what the outbox holds, then report [`Event::Published`].
+    /// Publish the outbox, then report [`Event::Published`].
     Publish,
 }
 
-/// One step of a record. Pure; see the module for what the caller owes.
+/// Returns the next record and its effects. Pure; the module documentation says what the caller must do.
 pub fn step(record: &Record, event: &Event, policy: &MachinePolicy, now: Timestamp) -> Step {
     let change = Change { record, policy, now };
     let step = match event {
@@ -173,11 +177,11 @@ pub fn step(record: &Record, event: &Event, policy: &MachinePolicy, now: Timesta
     with_history(record, step, policy, now)
 }
 
-/// Records what the step means to subscribers. Leaving a downloadable status also revokes the links: a file that becomes downloadable
-/// again gets new ones.
+/// Writes the change to the history and, with subscribers, to the outbox. Leaving a downloadable status also
+/// revokes all links: a file that becomes downloadable again needs new ones.
 fn with_history(before: &Record, step: Step, policy: &MachinePolicy, now: Timestamp) -> Step {
     let Step::Commit { mut next, mut effects } = step else { return step };
-    // It was for one scan.
+    // The password was kept for the scan only.
     if next.status().is_terminal() {
         next.password = None;
     }

@@ -1,18 +1,19 @@
-//! Is an upload in parts whole? Each part is compared with what was announced before storage may join them.
+//! Checks the parts of a multipart upload against what was announced, before storage may join them.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::id::{ETag, Sha256, UploadId};
 
-/// Bytes of every part but the last. S3 takes 5 MiB to 5 GiB, and 10,000 parts: the largest scannable file has 256 of these.
+/// Bytes of every part but the last. S3 takes 5 MiB to 5 GiB, and 10,000 parts: the largest scannable file
+/// has 256 of these.
 pub const PART_BYTES: u64 = 8 * 1024 * 1024;
 
-/// An upload in parts that storage keeps for us until it is complete.
+/// A multipart upload in storage.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct MultipartUpload {
     pub upload_id: UploadId,
-    /// Whether the uploader says each part's SHA-256, which storage then insists on.
+    /// Whether the uploader declares each part's SHA-256, which storage then verifies.
     pub has_checksums: bool,
 }
 
@@ -23,7 +24,7 @@ pub struct StoredPart {
     pub number: u32,
     pub etag: ETag,
     pub size_bytes: u64,
-    /// What storage measured, where the uploader declared it.
+    /// The digest that storage measured, if the uploader declared one.
     pub sha256: Option<Sha256>,
 }
 
@@ -32,18 +33,18 @@ pub const fn n_parts(size_bytes: u64) -> u64 {
     size_bytes.div_ceil(PART_BYTES)
 }
 
-/// How many bytes a part has; `None` when the file has no such part.
+/// How many bytes a part has; `None` if the file has no such part.
 pub fn part_size(size_bytes: u64, number: u32) -> Option<u64> {
     let before = PART_BYTES.checked_mul(u64::from(number.checked_sub(1)?))?;
     (before < size_bytes).then(|| (size_bytes - before).min(PART_BYTES))
 }
 
-/// Why parts are not joined, or not asked for.
+/// Why parts are not presigned or not joined.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum PartsError {
-    #[error("the file is not uploaded in parts")]
+    #[error("the file is not a multipart upload")]
     NotInParts,
-    #[error("the upload is over: there is nothing to add to it")]
+    #[error("the upload has ended and accepts no more parts")]
     Over,
     #[error("part {number} has not been uploaded")]
     Missing { number: u32 },
@@ -53,37 +54,35 @@ pub enum PartsError {
     NoSuchPart { number: u32, n_parts: u64 },
     #[error("part {number} needs a `checksum_sha256`, in hexadecimal or base64")]
     ChecksumNeeded { number: u32 },
-    #[error(
-        "part {number} has a `checksum_sha256`, but the upload did not begin with `part_checksums`: nothing would compare it"
-    )]
+    #[error("part {number} has a `checksum_sha256`, but the upload was created without `part_checksums`")]
     ChecksumUnused { number: u32 },
-    #[error("part {number} is not what you say that you have sent")]
+    #[error("part {number} does not match your list of parts and ETags")]
     Differs { number: u32 },
-    #[error("the parts are larger together than the limit of {limit_bytes} bytes")]
+    #[error("the parts add up to more than the limit of {limit_bytes} bytes")]
     TooLarge { limit_bytes: u64 },
-    #[error("ask for 1 to {MAX_PARTS_AT_ONCE} parts at a time")]
+    #[error("request 1 to {MAX_PARTS_PER_REQUEST} parts at a time")]
     WrongNumber,
 }
 
-/// How many parts one request may ask for.
-pub const MAX_PARTS_AT_ONCE: usize = 100;
+/// The maximum number of parts in one request.
+pub const MAX_PARTS_PER_REQUEST: usize = 100;
 
-/// What the parts must add up to.
+/// The total size that the parts must have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Whole {
-    /// The uploader said how many bytes there are; they are cut as [`PART_BYTES`] says.
+    /// The uploader declared the size; all parts but the last have [`PART_BYTES`].
     Declared { size_bytes: u64 },
-    /// The uploader's protocol does not say; it cuts as it likes.
+    /// The uploader's protocol declares no size; the uploader chooses the sizes of the parts.
     AtMost { limit_bytes: u64 },
 }
 
-/// The smallest part that S3 joins, but for the last one.
+/// S3's minimum for every part but the last.
 const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
-/// S3's limit.
+/// S3's limit for one upload.
 const MAX_PARTS: u64 = 10_000;
 
 impl Whole {
-    /// How many parts there can be.
+    /// The maximum number of parts.
     pub fn max_parts(self) -> u64 {
         match self {
             Self::Declared { size_bytes } => n_parts(size_bytes),
@@ -91,7 +90,7 @@ impl Whole {
         }
     }
 
-    /// How many bytes a part has, where that is known; an error when there can be no such part.
+    /// How many bytes a part has, if that is known; an error if there can be no such part.
     pub fn part_size(self, number: u32) -> Result<Option<u64>, PartsError> {
         let size = match self {
             Self::Declared { size_bytes } => part_size(size_bytes, number).map(Some),
@@ -101,8 +100,8 @@ impl Whole {
     }
 }
 
-/// Whether `parts`, in order, are what was announced. Their bytes are judged by the scan; storage has compared them with their checksums
-/// already, if there are any.
+/// Checks that `parts`, in order, are what was announced. It does not look at their bytes: storage has
+/// verified the checksums, if there are any, and the scan judges the content.
 pub fn check(whole: Whole, parts: &[StoredPart], has_checksums: bool) -> Result<(), PartsError> {
     match whole {
         Whole::Declared { size_bytes } => check_declared(size_bytes, parts)?,
@@ -141,7 +140,7 @@ fn check_sum(limit_bytes: u64, parts: &[StoredPart]) -> Result<(), PartsError> {
     if sum > limit_bytes { Err(PartsError::TooLarge { limit_bytes }) } else { Ok(()) }
 }
 
-/// A part as the uploader remembers it.
+/// A part as the uploader lists it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListedPart {
     pub number: u32,
@@ -149,7 +148,7 @@ pub struct ListedPart {
     pub etag: String,
 }
 
-/// Whether what is stored is what the uploader has sent: exactly these parts, and none was replaced since.
+/// Checks that the stored parts are exactly the listed ones, and that none was replaced since.
 pub fn compare(listed: &[ListedPart], stored: &[StoredPart]) -> Result<(), PartsError> {
     let differs = |at: usize| match (listed.get(at), stored.get(at)) {
         (Some(listed), Some(stored)) if listed.number == stored.number => {
@@ -238,7 +237,9 @@ mod tests {
             let sizes: Vec<u64> = (1..).map_while(|number| part_size(size, number)).collect();
             prop_assert_eq!(sizes.iter().sum::<u64>(), size);
             prop_assert_eq!(sizes.len() as u64, n_parts(size));
-            prop_assert!(sizes.len() <= 10_000 && sizes[..sizes.len() - 1].iter().all(|part| *part == PART_BYTES));
+            prop_assert!(
+                sizes.len() <= 10_000 && sizes[..sizes.len() - 1].iter().all(|part| *part == PART_BYTES)
+            );
             prop_assert_eq!(part_size(size, 0), None);
         }
     }

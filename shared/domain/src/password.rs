@@ -1,6 +1,6 @@
-//! Which password opens a file, said by whoever uploads it, for one scan.
+//! The password that opens a file, given by the uploader for one scan.
 //!
-//! Invariant: no text that is made for people or logs holds it.
+//! Invariant: no log line, error or `Debug` output holds a password.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ impl Password {
     /// In characters. Office takes 255, 7-Zip and PDF fewer.
     pub const LONGEST: usize = 255;
 
-    /// Takes any text of one to 255 characters that has no control characters: no program can be given one that has.
+    /// Accepts 1 to 255 characters without control characters, which no program accepts in a password.
     pub fn parse(text: &str) -> Result<Self, PasswordError> {
         if text.is_empty() || text.chars().count() > Self::LONGEST || text.chars().any(char::is_control) {
             return Err(PasswordError);
@@ -23,7 +23,7 @@ impl Password {
         Ok(Self(text.to_owned()))
     }
 
-    /// The password itself, for what opens files with it, and what encrypts it.
+    /// The password itself, for the code that opens files with it or encrypts it.
     pub fn exposed(&self) -> &str {
         &self.0
     }
@@ -40,7 +40,7 @@ impl fmt::Debug for Password {
 pub struct SealedPassword(String);
 
 impl SealedPassword {
-    /// Text that only [`SealedPassword::text`] is given to.
+    /// Wraps an encrypted password; [`SealedPassword::text`] returns it.
     pub fn of(text: String) -> Self {
         Self(text)
     }
@@ -56,9 +56,12 @@ impl fmt::Debug for SealedPassword {
     }
 }
 
-/// Says nothing about the text, which may be a password with a slip.
+/// The message does not repeat the text, which may be a mistyped password.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-#[error("`password` must have 1 to {longest} characters, and no control characters", longest = Password::LONGEST)]
+#[error(
+    "`password` must have 1 to {longest} characters, and no control characters",
+    longest = Password::LONGEST
+)]
 pub struct PasswordError;
 
 #[cfg(test)]

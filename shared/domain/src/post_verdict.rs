@@ -1,4 +1,4 @@
-//! What happens to a file after its verdict: rescans of the same bytes, an operator's release, the quarantine.
+//! The state of a file after its verdict: rescans of the same bytes, an operator's release, the quarantine.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,14 +7,14 @@ use crate::lease::Lease;
 use crate::timestamp::Timestamp;
 use crate::verdict::{EngineVersion, Judgement, Verdict};
 
-/// What has happened since the verdict.
+/// The rescans and the release since the verdict.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct PostVerdict {
     #[serde(default)]
     pub rescan: Rescan,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub release: Option<Release>,
-    /// When a rescan last failed to open the file: it needs its password, which is not kept.
+    /// When a rescan last failed to open the file, which needs its password; passwords are not kept.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unopened_at: Option<Timestamp>,
 }
@@ -32,7 +32,7 @@ pub enum Rescan {
     /// A message is on the scan queue.
     Queued {
         n_attempts: u32,
-        /// When the sweep repeats the message.
+        /// When the sweep sends the message again.
         #[serde(alias = "look_at")]
         next_due_at: Timestamp,
         why: RescanReason,
@@ -46,13 +46,13 @@ pub enum Rescan {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RescanReason {
-    /// The owner or an operator asked for it.
+    /// The owner or an operator requested it.
     Asked,
     NewDefinitions,
 }
 
 impl Rescan {
-    /// When the sweep must act on it.
+    /// When the sweep must act on the rescan.
     pub fn due_at(self) -> Option<Timestamp> {
         match self {
             Self::None => None,
@@ -75,7 +75,7 @@ impl Rescan {
     }
 }
 
-/// What the sweep knows when it decides on a rescan.
+/// The sweep's inputs when it decides on a rescan.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Rescans {
     /// The engine that would scan now; `None` when no engine has reported.
@@ -84,8 +84,8 @@ pub struct Rescans {
     pub has_room: bool,
 }
 
-/// An operator's decision that a finding in exactly these bytes is wrong, or wanted. It covers one finding: another one in the
-/// same bytes counts.
+/// An operator's decision that a finding in exactly these bytes does not count. It covers one finding: any
+/// other finding in the same bytes counts.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Release {
     pub sha256: Sha256,
@@ -99,7 +99,7 @@ impl Release {
     /// The longest reason, in bytes.
     pub const MAX_REASON_BYTES: usize = 1000;
 
-    /// Whether it covers this verdict on these bytes.
+    /// Whether the release covers this judgement: the same bytes and the same finding.
     pub fn covers(&self, judgement: &Judgement) -> bool {
         let same_bytes = judgement.sha256 == Some(self.sha256);
         same_bytes
@@ -107,11 +107,11 @@ impl Release {
     }
 }
 
-/// What becomes of the bytes of an infected file.
+/// How the sweep treats the bytes of an infected file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quarantine {
-    /// They stay where they are, out of reach, until the file expires.
+    /// They stay in place, not downloadable, until the file expires.
     #[default]
     Keep,
     /// The version is removed.

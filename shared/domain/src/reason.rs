@@ -1,4 +1,5 @@
-//! Why is there no verdict about the content of a file? One list, with a code for programs and a sentence for people.
+//! The reasons for which a file is `unscannable` or in `error`, each with a code for programs and a sentence
+//! for people.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,12 +7,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unscannable {
-    /// Storage keeps a `Content-Encoding` with the bytes: a client would decode them, and save others.
+    /// Storage keeps a `Content-Encoding` with the bytes; a client would decode them and save different
+    /// bytes.
     ContentEncoding,
     Empty,
     Encrypted,
     ExpandsTooMuch,
-    /// Taking the file apart ended in a crash. Says nothing about the file but that it is unusual.
+    /// Unpacking the file crashed the inspector. This proves nothing about the file.
     InspectionFailed,
     Malformed,
     ScanTimeout,
@@ -59,12 +61,13 @@ impl Unscannable {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::ContentEncoding => {
-                "We could not check this file because it was stored with a content encoding (gzip, for example). \
-                 Please upload it again without the header `Content-Encoding`."
+                "We could not check this file because it was stored with a content encoding \
+                 (gzip, for example). Please upload it again without the header `Content-Encoding`."
             }
             Self::Empty => "We could not check this file because it is empty.",
             Self::Encrypted => {
-                "We could not check this file because it is password-protected. Remove the password and upload it again."
+                "We could not check this file because it is password-protected. \
+                 Remove the password and upload it again."
             }
             Self::ExpandsTooMuch => "We could not check this file because it unpacks to too much data.",
             Self::InspectionFailed => {
@@ -79,7 +82,8 @@ impl Unscannable {
             Self::TooLarge => "We could not check this file because it, or something in it, is too large.",
             Self::TooManyFiles => "We could not check this file because it contains too many files.",
             Self::UnsupportedContainer => {
-                "We could not check this file because it is, or contains, a kind of archive that we cannot open."
+                "We could not check this file because it is, or contains, \
+                 a kind of archive that we cannot open."
             }
         }
     }
@@ -89,7 +93,7 @@ impl Unscannable {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScanError {
-    /// What arrived is not what was announced: another size, or another SHA-256.
+    /// The uploaded bytes differ from what was announced: another size, or another SHA-256.
     ContentMismatch,
     /// The engine died, hung, reported an internal error, or missed the canary, and so did the retries.
     EngineTrouble,
@@ -110,7 +114,7 @@ impl ScanError {
 
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::ContentMismatch => "What arrived is not what was announced: its size or checksum differs.",
+            Self::ContentMismatch => "The uploaded file's size or checksum differs from what was announced.",
             Self::EngineTrouble => {
                 "We could not check this file because the virus scanner failed. Please upload it again."
             }

@@ -20,7 +20,7 @@ use crate::verdict::{Judgement, Verdict};
 pub use crate::lease::Lease;
 pub use crate::status::Status;
 
-/// A file's record, as it is stored. Names of fields are the stored names, unless they say otherwise.
+/// A file's record, as it is stored. Field names are the stored names, except where `rename` says otherwise.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Record {
     pub file_id: FileId,
@@ -35,44 +35,45 @@ pub struct Record {
     pub created_at: Timestamp,
     /// After this moment no presigned upload for the file is valid.
     pub upload_deadline: Timestamp,
-    /// After this moment the file is gone.
+    /// The file expires at this moment.
     pub expires_at: Timestamp,
     pub tags: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_downloads: Option<u32>,
-    /// What opens the file, until it has its verdict.
+    /// The password that opens the file, kept until the verdict.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub password: Option<SealedPassword>,
     /// Counted by the ledger, atomically and apart from `revision`.
     pub download_count: u32,
     pub state: State,
-    /// Versions other than the bound one were seen under the key and are not removed yet.
+    /// Whether versions other than the bound one were seen under the key and are not removed yet.
     pub has_surplus: bool,
-    /// When the sweep must act on the file's state; `None` when nothing is left to do there. See [`Record::next_due_at`].
+    /// When the sweep must act on the file's state; `None` if nothing remains to be done. See
+    /// [`Record::next_due_at`].
     #[serde(rename = "state_due_at", skip_serializing_if = "Option::is_none", default)]
     pub due_at: Option<Timestamp>,
-    /// What has happened, and which of its events are not published yet.
+    /// The file's changes, with those events that are not published yet.
     #[serde(rename = "history")]
     pub history: History,
-    /// When the sweep must ask for the outbox to be published; `None` when it is empty.
+    /// When the sweep must request the publication of the outbox; `None` if it is empty.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub publish_due_at: Option<Timestamp>,
-    /// When something last changed that a client sees.
+    /// When a field that clients see last changed.
     pub changed_at: Timestamp,
     /// Links of earlier generations are revoked.
     pub link_generation: u32,
-    /// What the quarantine policy did with the bytes.
+    /// The quarantine action that was applied to the bytes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub quarantined: Option<Quarantine>,
-    /// Whether the file counts against its owner's quotas, and with how many bytes until its size is known. Fixed at its creation, so that
-    /// sums stay exact when quotas are turned on or off later.
+    /// Whether the file counts against its owner's quotas, and with how many bytes until its size is known.
+    /// Fixed at its creation, so that sums stay exact when quotas are turned on or off later.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub metered: Option<u64>,
     /// Grows by one with every committed change; commits are conditional on it.
     pub revision: u64,
 }
 
-/// How the bytes come in.
+/// How the bytes are uploaded.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UploadMethod {
@@ -80,15 +81,15 @@ pub enum UploadMethod {
     Put,
     /// A presigned POST; its policy cannot forbid a replay, so later versions are swept.
     Post,
-    /// Through the service itself.
+    /// A form upload whose bytes pass through the service.
     Form,
-    /// In parts, which the API joins when all of them are there.
+    /// A multipart upload, which the API completes when all parts are stored.
     Multipart(MultipartUpload),
     /// Outside the API: an uploader stored this version, and its event made the record.
     Incoming(Incoming),
 }
 
-/// Where a file is on its way. A version is bound from `Queued` on, and never changes after that.
+/// The state of a file. From `Queued` on a version is bound, and it never changes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(tag = "at", rename_all = "snake_case")]
 #[expect(clippy::large_enum_variant, reason = "one at a time, and most records are judged")]
@@ -135,7 +136,7 @@ impl State {
         }
     }
 
-    /// The bytes that the file is, once they are bound.
+    /// The bound version.
     pub fn version(&self) -> Option<&Version> {
         match self {
             Self::Queued { version, .. } | Self::Scanning { version, .. } | Self::Judged { version, .. } => {
@@ -147,7 +148,8 @@ impl State {
 }
 
 impl Record {
-    /// A file that is expected. After `first_sweep_in` the sweep looks for bytes that arrived without an event.
+    /// The record of an expected upload. After `first_sweep_in` the sweep looks for bytes that arrived
+    /// without an event.
     pub fn new(
         file_id: FileId,
         owner: OwnerId,
@@ -189,8 +191,9 @@ impl Record {
         }
     }
 
-    /// A version that was stored outside the API, and that waits for its scan. It is kept for `retention` from now. With `is_metered` it
-    /// counts against the owner's quotas, which refuse nothing here: the bytes are there already.
+    /// The record of a version that was stored outside the API and waits for its scan. It is kept for
+    /// `retention` from now. With `is_metered` it counts against the owner's quotas, but is never refused,
+    /// because the bytes are already stored.
     pub fn incoming(
         incoming: Incoming,
         owner: OwnerId,
@@ -226,7 +229,7 @@ impl Record {
         self.state.status()
     }
 
-    /// Where the bytes are.
+    /// The key of the file's object.
     pub fn object_key(&self) -> ObjectKey {
         match &self.upload_method {
             UploadMethod::Incoming(incoming) => incoming.key(),
@@ -234,7 +237,7 @@ impl Record {
         }
     }
 
-    /// The one version that the service may remove, where it did not issue the key.
+    /// The uploaded version, if the service did not issue its key. It may remove only this version.
     pub fn incoming_version(&self) -> Option<&Incoming> {
         match &self.upload_method {
             UploadMethod::Incoming(incoming) => Some(incoming),
@@ -242,7 +245,7 @@ impl Record {
         }
     }
 
-    /// The upload in parts that storage keeps for the file, or has kept.
+    /// The file's multipart upload, in progress or ended.
     pub fn multipart(&self) -> Option<&MultipartUpload> {
         match &self.upload_method {
             UploadMethod::Multipart(upload) => Some(upload),
@@ -250,7 +253,8 @@ impl Record {
         }
     }
 
-    /// What the parts of an upload must add up to; `limit_bytes` where the uploader did not say.
+    /// What the parts of an upload must add up to; `limit_bytes` is the limit if the uploader declared no
+    /// size.
     pub fn whole(&self, limit_bytes: u64) -> Whole {
         self.declared_size.map_or(Whole::AtMost { limit_bytes }, |size_bytes| Whole::Declared { size_bytes })
     }
@@ -274,7 +278,7 @@ impl Record {
         }
     }
 
-    /// The earliest of the record's appointments with the sweep; `None` when nothing is left to do.
+    /// The earliest time at which the sweep must visit the record; `None` if nothing remains to be done.
     pub fn next_due_at(&self) -> Option<Timestamp> {
         let rescan = self.post_verdict().and_then(|post_verdict| post_verdict.rescan.due_at());
         [self.due_at, self.publish_due_at, rescan].into_iter().flatten().min()

@@ -1,4 +1,4 @@
-//! How is it going? Counts by the hour, and durations in buckets, from which percentiles are read.
+//! Hourly statistics: counts by status, and durations in buckets, from which percentiles are computed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub const BUCKET_ENDS_MS: [u64; 15] =
     [10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 320_000];
 const N_BUCKETS: usize = BUCKET_ENDS_MS.len() + 1;
 
-/// Files of about the same size take about the same time.
+/// A class of file sizes; files of similar size take similar time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum SizeClass {
     UpTo1Mb,
@@ -78,7 +78,8 @@ impl Histogram {
         ends.zip(self.0)
     }
 
-    /// The duration that `percent` of all do not exceed, interpolated within its bucket; `None` without any.
+    /// The duration that `percent` of all durations do not exceed, interpolated within its bucket; `None` if
+    /// there are none.
     #[expect(clippy::cast_precision_loss, reason = "an estimate, of counts far below 2^52")]
     pub fn percentile(&self, percent: u32) -> Option<Duration> {
         let n = self.n();
@@ -103,7 +104,7 @@ impl Histogram {
     }
 }
 
-/// What happened in one hour.
+/// The statistics of one hour.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HourStatistics {
     pub by_status: BTreeMap<&'static str, u64>,
@@ -113,7 +114,7 @@ pub struct HourStatistics {
     pub failures: Vec<Failure>,
 }
 
-/// A file that got no verdict, or none that helps.
+/// A file that ended `unscannable` or in `error`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Failure {
     pub file_id: FileId,
@@ -140,7 +141,7 @@ pub fn hour(now: Timestamp) -> i64 {
     now.as_secs().div_euclid(3600)
 }
 
-/// Why the file got no verdict that helps, if so.
+/// The failure of a file that is `unscannable` or in `error`; `None` for other files.
 pub fn failure_of(record: &Record) -> Option<Failure> {
     let judgement = record.judgement()?;
     let reason = match &judgement.verdict {
@@ -156,7 +157,8 @@ pub fn failure_of(record: &Record) -> Option<Failure> {
     })
 }
 
-/// How long a new file waits for its verdict, about: those before it, one after the other on each worker.
+/// Estimates how long a new file waits for its verdict: each worker scans the waiting files one after the
+/// other.
 pub fn estimated_wait(n_waiting: u64, typical: Duration, n_workers: u64) -> Duration {
     let rounds = n_waiting.div_ceil(n_workers.max(1)).saturating_add(1);
     typical.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))

@@ -49,12 +49,13 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
-    /// Whether the file has ended: nothing but deletion, expiry, a rescan or a release changes it any more.
+    /// Whether the file has a verdict or has ended: only deletion, expiry, a rescan or a release changes the
+    /// status.
     pub const fn is_terminal(self) -> bool {
         !matches!(self, Self::Pending | Self::Scanning)
     }
 
-    /// Whether the file can be downloaded: nothing was found, or an operator answers for what was.
+    /// Whether the file can be downloaded: nothing was found, or an operator released the finding.
     pub const fn is_downloadable(self) -> bool {
         matches!(self, Self::Clean | Self::Released)
     }

@@ -1,8 +1,9 @@
-//! Which tag shows a version's verdict to people and bucket policies? Written after the verdict, never read.
+//! The tag that shows a version's verdict to people and bucket policies. It is written after the verdict and
+//! never read.
 
 use crate::record::Status;
 
-/// Whose words are used, so that policies and programs that know them go on working.
+/// The key and values of the tag, so that existing policies and programs continue to work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum TagProfile {
     /// `scan-status`, as cdk-serverless-clamscan writes it.
@@ -17,7 +18,7 @@ pub enum TagProfile {
 impl TagProfile {
     pub const ALL: [Self; 3] = [Self::ClamScan, Self::GuardDuty, Self::Plain];
 
-    /// The name that chooses it.
+    /// The value of `TAG_PROFILE` that selects the profile.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ClamScan => "scan-status",
@@ -47,8 +48,9 @@ impl TagProfile {
     }
 }
 
-/// The status in GuardDuty's words (AWS, "Monitoring scan status and result in Malware Protection for S3"). A released file has no word there:
-/// it says what was found, and policies that go by it keep it out of reach.
+/// The status in GuardDuty's terms (AWS, "Monitoring scan status and result in Malware Protection for S3").
+/// GuardDuty has no term for a released file: its tag still reports the finding, and policies that use the
+/// tag deny access.
 pub const fn guardduty_result(status: Status) -> &'static str {
     match status {
         Status::Clean => "NO_THREATS_FOUND",

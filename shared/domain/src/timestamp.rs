@@ -1,4 +1,4 @@
-//! When? Milliseconds since the Unix epoch, shown as RFC 3339 in UTC.
+//! A moment in milliseconds since the Unix epoch, shown as RFC 3339 in UTC.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! May this be uploaded?
+//! Decides whether an upload is accepted.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::file_name::{FileName, FileNameError};
 use crate::id::Sha256;
 use crate::password::{Password, PasswordError};
 
-/// What is accepted, and for how long it is kept.
+/// Which uploads are accepted, and how long files are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadPolicy {
     pub max_file_size: u64,
@@ -22,13 +22,13 @@ pub struct UploadPolicy {
 }
 
 impl UploadPolicy {
-    /// 100 MiB, as the original service had it.
+    /// 100 MiB.
     pub const DEFAULT_MAX_FILE_SIZE: u64 = 104_857_600;
-    /// The engine skips, without an error, what is larger than 2 GiB - 1 (clamav `others.c`, INT_MAX).
+    /// The engine skips files larger than 2 GiB - 1 without an error (clamav `others.c`, INT_MAX).
     pub const LARGEST_SCANNABLE: u64 = (1 << 31) - 1;
-    /// Long enough for a slow line, short enough that a leaked URL is soon worthless.
+    /// Long enough for a slow connection, short enough that a leaked URL soon expires.
     pub const UPLOAD_TTL: Duration = Duration::from_mins(15);
-    /// An upload in parts takes as long as it takes; each part's request lives for [`UploadPolicy::UPLOAD_TTL`].
+    /// How long a multipart upload may take; each part's URL is valid for [`UploadPolicy::UPLOAD_TTL`].
     pub const MULTIPART_TTL: Duration = Duration::from_hours(24);
     pub const DEFAULT_RETENTION_DAYS: u64 = 7;
 }
@@ -40,10 +40,12 @@ pub enum AllowedExtensions {
     Only(BTreeSet<String>),
 }
 
-/// Documents, pictures, sound, film and archives, each with its family; nothing that runs when it is opened. Office's formats with macros are
-/// among them: macros do not run before a person has allowed it, and the older formats (`doc`, `xls`) hold them as well.
-pub const DEFAULT_EXTENSIONS: &str = "pdf,doc,docx,docm,dot,dotx,dotm,xls,xlsx,xlsm,xlsb,xlt,xltx,xltm,ppt,pptx,pptm,\
-pps,ppsx,ppsm,pot,potx,potm,odt,ott,ods,ots,odp,otp,odg,otg,odf,pages,numbers,key,rtf,txt,text,md,markdown,csv,tsv,\
+/// Documents, pictures, audio, video and archives, with their variants; no format that is executed when it is
+/// opened. Office formats with macros are included: macros do not run before a person allows it, and the
+/// older formats (`doc`, `xls`) can hold them as well.
+pub const DEFAULT_EXTENSIONS: &str = "pdf,doc,docx,docm,dot,dotx,dotm,xls,xlsx,xlsm,xlsb,xlt,xltx,xltm,\
+ppt,pptx,pptm,pps,ppsx,ppsm,pot,potx,potm,odt,ott,ods,ots,odp,otp,odg,otg,odf,pages,numbers,key,\
+rtf,txt,text,md,markdown,csv,tsv,\
 json,jsonl,ndjson,geojson,xml,yaml,yml,log,eml,msg,mbox,ics,vcf,epub,\
 png,apng,jpg,jpeg,jpe,jfif,gif,webp,bmp,dib,tif,tiff,heic,heif,avif,svg,\
 mp3,wav,flac,ogg,oga,opus,m4a,aac,aif,aiff,wma,amr,mp4,m4v,mov,qt,avi,mkv,webm,ogv,mpg,mpeg,wmv,3gp,3g2,\
@@ -75,7 +77,7 @@ impl Default for AllowedExtensions {
     }
 }
 
-/// What a client says about the file it wants to upload, before anything is checked.
+/// A client's description of the file that it wants to upload, unchecked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadRequest<'a> {
     pub filename: &'a str,
@@ -86,7 +88,7 @@ pub struct UploadRequest<'a> {
     pub password: Option<&'a str>,
 }
 
-/// An upload that the policy accepts. The sizes and digests are still claims: the verdict measures them.
+/// An upload that the policy accepts. Size and digest are still claims: the scan verifies them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
     pub filename: FileName,
@@ -94,7 +96,7 @@ pub struct Upload {
     pub declared_size: Option<u64>,
     pub declared_sha256: Option<Sha256>,
     pub max_downloads: Option<u32>,
-    /// What opens the file, for its scan.
+    /// The password that opens the file, for its scan.
     pub password: Option<Password>,
 }
 
@@ -107,7 +109,7 @@ pub enum UploadError {
     ExtensionNotAllowed(Option<String>),
     #[error("the file is empty")]
     EmptyFile,
-    #[error("an upload in parts needs the file's `size`")]
+    #[error("a multipart upload needs the file's `size`")]
     SizeNeeded,
     #[error("the file is larger than the limit of {limit_bytes} bytes")]
     TooLarge { limit_bytes: u64 },
@@ -137,7 +139,7 @@ pub fn accept(request: &UploadRequest<'_>, policy: &UploadPolicy) -> Result<Uplo
     if request.max_downloads == Some(0) {
         return Err(UploadError::InvalidMaxDownloads);
     }
-    // Browsers say "" where they do not know.
+    // Browsers send "" for an unknown type.
     let content_type = match request.content_type.filter(|text| !text.trim().is_empty()) {
         Some(text) => ContentType::parse(text).map_err(|_| UploadError::InvalidContentType)?,
         None => ContentType::octet_stream(),
@@ -207,8 +209,9 @@ mod tests {
                 assert!(allows(extension), "{extension}");
             }
         }
-        for runs in "exe dll com scr msi msix bat cmd ps1 vbs vbe js mjs jse wsf hta jar class sh bash py pl rb php lnk url desktop reg \
-                     cpl chm iso img vhd dmg pkg app deb rpm apk appimage xll xlam ppam html htm xhtml mht shtml swf svgz"
+        for runs in "exe dll com scr msi msix bat cmd ps1 vbs vbe js mjs jse wsf hta jar class sh bash \
+                     py pl rb php lnk url desktop reg cpl chm iso img vhd dmg pkg app deb rpm apk appimage \
+                     xll xlam ppam html htm xhtml mht shtml swf svgz"
             .split_whitespace()
         {
             assert!(!allows(runs), "{runs}");

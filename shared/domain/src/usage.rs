@@ -1,21 +1,21 @@
-//! What does a file count against its owner's quotas?
+//! Computes what a file counts against its owner's quotas.
 //!
-//! The sum over an owner's files is never computed: each committed change of a record adds its difference, in the same
-//! transaction, so the sum is exact.
+//! The sum over an owner's files is never computed: each committed change of a record adds its difference, in
+//! the same transaction, so the sum is exact.
 
 use std::time::Duration;
 
 use crate::record::{Record, State};
 use crate::timestamp::Timestamp;
 
-/// What one file, or all of an owner's, takes up.
+/// The resources that one file, or all files of an owner, use.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Usage {
     /// Files without a verdict.
     pub pending: i64,
     /// Files that have not ended.
     pub objects: i64,
-    /// Their bytes: what may arrive until it is known what did.
+    /// Their bytes: the reserved size until the real one is known.
     pub bytes: i64,
 }
 
@@ -49,14 +49,14 @@ impl std::ops::Sub for Usage {
     }
 }
 
-/// How much scanning the change from `before` to `after` took, for metered files.
+/// The scan time of the change from `before` to `after`; zero for files that are not metered.
 pub fn scan_time(before: &Record, after: &Record) -> Duration {
     let is_new = before.judgement() != after.judgement();
     let judgement = after.judgement().filter(|_| is_new && after.metered.is_some());
     judgement.map_or(Duration::ZERO, |judgement| judgement.duration)
 }
 
-/// What one owner may use; `None` for no limit.
+/// The quotas of one owner; `None` for no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Quotas {
     pub pending: Option<u64>,
@@ -100,7 +100,8 @@ impl Quotas {
         }
     }
 
-    /// The first quota that a new file of `bytes` would break, when `used` and `scan_seconds` are what is in use.
+    /// The first quota that a new file of `bytes` would exceed, given the current usage `used` and
+    /// `scan_seconds`.
     pub fn broken_by(&self, bytes: u64, used: Usage, scan_seconds: u64) -> Option<QuotaError> {
         let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
         let (pending, objects) = (unsigned(used.pending), unsigned(used.objects));
@@ -117,7 +118,7 @@ impl Quotas {
     }
 }
 
-/// A quota that stands in the way.
+/// A quota that would be exceeded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("your quota of {limit} {} is used up", .quota.name())]
 pub struct QuotaError {
@@ -126,7 +127,8 @@ pub struct QuotaError {
 }
 
 impl QuotaError {
-    /// When it is worth trying again: at midnight for what is counted by day, else after a while in which files are judged or expire.
+    /// When the client should retry: after midnight UTC for a daily quota, else after a time in which files
+    /// are judged or expire.
     pub fn retry_after(self, now: Timestamp) -> Duration {
         match self.quota {
             Quota::Pending => Duration::from_mins(1),

@@ -1,4 +1,4 @@
-//! What is a file? The one place where evidence becomes a verdict.
+//! Turns the evidence of one scan into a verdict; no other code does.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::id::Sha256;
 pub use crate::reason::{ScanError, Unscannable};
 use crate::timestamp::Timestamp;
 
-/// What was decided about the bytes of one version.
+/// The decision about the bytes of one version.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Verdict {
-    /// The whole of it was scanned, by a checked engine with checked definitions, and nothing was found.
+    /// It was scanned whole, by a checked engine with checked definitions, and nothing was found.
     Clean(WholeAndClean),
     Infected {
         signature: String,
@@ -30,7 +30,8 @@ pub enum Verdict {
     },
 }
 
-/// Proof that [`judge`] found the evidence whole. It cannot be made elsewhere; the ledger can only give back a stored one.
+/// Proof that [`judge`] found the evidence whole. Only `judge` makes one; the ledger can only return a stored
+/// one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct WholeAndClean {
     sha256: Sha256,
@@ -43,7 +44,7 @@ impl WholeAndClean {
     }
 }
 
-/// A verdict and what it rests on.
+/// A verdict and the details of its scan.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Judgement {
     pub verdict: Verdict,
@@ -51,25 +52,26 @@ pub struct Judgement {
     /// From the first byte read to the verdict; zero when nothing was read.
     pub duration: Duration,
     pub sha256: Option<Sha256>,
-    /// `None` when the engine was not asked.
+    /// `None` if the engine was not used.
     pub engine: Option<EngineVersion>,
-    /// The bytes could only be opened with the uploader's password, which is kept nowhere.
+    /// Whether the bytes could only be opened with the uploader's password, which is not kept.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needed_password: bool,
 }
 
-/// Which engine, with which definitions.
+/// The version of the engine, of its openers and of its definitions.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct EngineVersion {
     /// For example `ClamAV 1.4.6`.
     pub version: String,
-    /// The programs that took the file apart for it, for example `7-Zip 26.02`.
+    /// The openers that unpacked the file for the engine, for example `7-Zip 26.02`.
     #[serde(default)]
     pub openers: Vec<String>,
     pub definitions: Definitions,
 }
 
-/// The engine's whole answer about one stream of bytes. Anything that is not one of these two is an error, not a reply.
+/// The engine's whole answer about one stream of bytes. Anything that is not one of these two is an error,
+/// not a reply.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum EngineReply {
     Ok,
@@ -77,7 +79,7 @@ pub enum EngineReply {
 }
 
 impl EngineReply {
-    /// Whether the engine looked inside and found something, as opposed to saying that it did not look.
+    /// Whether the engine found malware, as opposed to reporting that it did not scan everything.
     pub fn names_malware(&self) -> bool {
         matches!(self, Self::Found(name) if classify(name) == Finding::Malware)
     }
@@ -90,12 +92,12 @@ pub enum Structure {
     Refused(Unscannable),
 }
 
-/// Whether anything in the file is encrypted, and was decrypted for the engine.
+/// Whether something in the file is encrypted, and how it was decrypted for the engine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum Decryption {
     #[default]
     None,
-    /// As readers do without asking: with an empty password.
+    /// With an empty password, as readers do without asking.
     Open,
     /// With the uploader's password. No reader opens it without one.
     Password,
@@ -105,37 +107,38 @@ pub enum Decryption {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Evidence {
     pub declared_size: u64,
-    /// What the store said when the object was opened.
+    /// The object's size when it was opened, as storage reported it.
     pub stored_size: u64,
-    /// What was read, hashed and handed to the engine.
+    /// How many bytes were read, hashed and handed to the engine.
     pub streamed_size: u64,
-    /// What the store said when the object was opened. The stored bytes are judged, never decoded ones.
+    /// The object's content encoding when it was opened. The stored bytes are judged, never decoded ones.
     pub content_encoding: ContentEncoding,
     pub sha256: Sha256,
     pub declared_sha256: Option<Sha256>,
-    /// What the structure gate saw.
+    /// The structure gate's conclusion.
     pub structure: Structure,
-    /// The gate saw that the file is a text that only begins like a program, and had the engine look at it as text as well.
+    /// Whether the file is text that only begins like a program; the engine then scanned it as text as well.
     pub is_text_like_program: bool,
-    /// What the gate did about encryption.
+    /// What the gate decrypted.
     pub decryption: Decryption,
     /// The engine's answer about the whole, then one about each member that the gate handed to it.
     pub replies: Vec<EngineReply>,
-    /// A known-bad sample was found by the same engine process, before and after.
+    /// Whether the same engine process found the canary before and after the scan.
     pub canary_found_before: bool,
     pub canary_found_after: bool,
-    /// Error lines that the engine printed in between; they do not show in its reply.
+    /// How many error lines the engine printed during the scan; its reply does not show them.
     pub n_engine_errors: usize,
     pub engine: EngineVersion,
 }
 
 impl Evidence {
-    /// Whether the engine's answer about the whole, as a program, has another one beside it.
+    /// Whether there is another reply beside the one about the whole file as a program.
     fn is_judged_as_text(&self) -> bool {
         self.is_text_like_program && self.replies.len() > 1
     }
 
-    /// Whether the engine only says that something is encrypted, of a kind that the gate decrypts, and the gate has decrypted everything.
+    /// Whether `name` only reports encryption of a kind that the gate decrypts, and the gate has decrypted
+    /// everything.
     fn is_opened_for_engine(&self, name: &str) -> bool {
         let names: &[&str] = match self.decryption {
             Decryption::None => &[],
@@ -159,35 +162,36 @@ impl Evidence {
     }
 }
 
-/// What the evidence amounts to.
+/// The result of judging evidence.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Outcome {
     Decided(Verdict),
-    /// Not evidence of anything: scan again, and call it an error if that keeps failing.
+    /// The scan proves nothing: scan again, and end in `error` if it keeps failing.
     Inconclusive(ScanError),
 }
 
-/// A file that begins like a program and is none that the engine can read.
+/// A file that begins like a program but that the engine cannot read as one.
 const BROKEN_PROGRAM: &str = "Heuristics.Broken.Executable";
 
-/// Turns evidence into an outcome. [`Verdict::Clean`] needs every single condition; a finding needs none of them.
+/// Turns evidence into an outcome. [`Verdict::Clean`] needs every single condition; a finding needs none of
+/// them.
 pub fn judge(evidence: &Evidence, policy: FreshnessPolicy, now: Timestamp) -> Outcome {
     let findings = evidence.replies.iter().enumerate().filter_map(|(index, reply)| match reply {
-        // Of the whole file, which is no program; the same bytes are judged as text by another reply.
+        // About the whole file, which is not a program; another reply judges the same bytes as text.
         EngineReply::Found(name) if index == 0 && name == BROKEN_PROGRAM && evidence.is_judged_as_text() => {
             None
         }
-        // The engine cannot decrypt it. The gate could, and handed over what was in there.
+        // The engine cannot decrypt it. The gate did, and handed the content to the engine.
         EngineReply::Found(name) if evidence.is_opened_for_engine(name) => None,
         EngineReply::Found(name) => Some((classify(name), name)),
         EngineReply::Ok => None,
     });
-    // The worst counts: malware in any part, before a part that was not looked at.
+    // The worst finding counts: malware in any part comes before a part that was not scanned.
     if let Some((finding, name)) = findings.min_by_key(|(finding, _)| *finding) {
         return match finding {
             Finding::Malware => Outcome::Decided(Verdict::Infected { signature: name.to_owned() }),
             Finding::Untrusted => Outcome::Inconclusive(ScanError::EngineTrouble),
-            // The gate knows better than the engine why something cannot be looked at.
+            // The gate's reason is more precise than the engine's.
             Finding::NotScanned(reason) => {
                 let reason = evidence.refusal().unwrap_or(reason);
                 Outcome::Decided(Verdict::Unscannable { reason })

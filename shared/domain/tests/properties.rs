@@ -1,5 +1,5 @@
-//! Throws long random histories at the status machine: duplicated, reordered and lost events, two scanners, two
-//! versions, any clock. What must never happen is checked after every step.
+//! Applies long random histories to the status machine: duplicated, reordered and lost events, two scanners,
+//! two versions, any clock. Checks the invariants after every step.
 
 #![expect(clippy::unwrap_used, reason = "a test helper that fails is a failed test")]
 
@@ -55,7 +55,7 @@ fn scanner(n: u8) -> ScanId {
     ScanId::from_random(uuid::Uuid::from_u128(u128::from(n)))
 }
 
-/// A clean verdict as the ledger would give it back: the only other way to one is a whole piece of evidence.
+/// A clean verdict as the ledger would return it; otherwise only `judge` makes one, from whole evidence.
 fn clean() -> Verdict {
     let sha256 = "0".repeat(64);
     serde_json::from_value(serde_json::json!({ "status": "clean", "sha256": sha256 })).unwrap()
@@ -63,7 +63,7 @@ fn clean() -> Verdict {
 
 const DIGEST: Sha256 = Sha256::from_bytes([1; 32]);
 
-/// The operator answers for one of the two findings.
+/// An operator's release of one of the two findings.
 fn release() -> Release {
     Release {
         sha256: DIGEST,
@@ -74,7 +74,7 @@ fn release() -> Release {
     }
 }
 
-/// The engine has other definitions than those of any verdict here.
+/// The sweep's inputs, with other definitions than those of any verdict here.
 fn rescans(has_room: bool) -> Rescans {
     let definitions =
         Definitions { kind: DefinitionsKind::TestSet, version: "2".into(), built_at: START, n_signatures: 1 };
@@ -105,7 +105,14 @@ fn any_event() -> impl Strategy<Value = Event> {
         4 => (a_version.clone(), a_scanner, any_outcome()).prop_map(|(v, s, outcome)| Event::Scanned {
             version_id: version_id(v),
             holder: scanner(s),
-            report: ScanReport { outcome, duration: Duration::ZERO, sha256: Some(DIGEST), engine: None, needed_password: false, release: None },
+            report: ScanReport {
+                outcome,
+                duration: Duration::ZERO,
+                sha256: Some(DIGEST),
+                engine: None,
+                needed_password: false,
+                release: None,
+            },
         }),
         3 => (prop::option::of(a_version), any::<bool>()).prop_map(|(found, has_room)| Event::Due {
             found: found.map(version), rescans: rescans(has_room),
@@ -145,16 +152,20 @@ proptest! {
             if let (Some(bound), Some(now_bound)) = (before.state.version(), after.state.version()) {
                 prop_assert_eq!(bound, now_bound);
             }
-            // Deleted and infected are absorbing; clean comes from a clean report on the bound version by the lease holder.
+            // Deleted and infected are absorbing; clean comes from a clean report on the bound version by the
+            // lease holder.
             match (before.status(), after.status()) {
                 (Status::Deleted, status) => prop_assert_eq!(status, Status::Deleted),
                 (Status::Infected, Status::Released) => {
-                    prop_assert!(matches!(event, Event::Released { .. }), "only an operator lifts a finding");
+                    let is_release = matches!(event, Event::Released { .. });
+                    prop_assert!(is_release, "only an operator releases a finding");
                 }
                 (Status::Infected, status) => {
                     prop_assert!(matches!(status, Status::Infected | Status::Deleted | Status::Expired));
                 }
-                (Status::Expired, status) => prop_assert!(matches!(status, Status::Expired | Status::Deleted)),
+                (Status::Expired, status) => {
+                    prop_assert!(matches!(status, Status::Expired | Status::Deleted));
+                }
                 (earlier, Status::Clean) if earlier != Status::Clean => {
                     let lease = match &before.state {
                         State::Scanning { lease, .. } => *lease,
@@ -173,12 +184,13 @@ proptest! {
                 }
                 _ => {}
             }
-            // Who could download and no longer can has no link that comes back to life.
+            // If the file stops being downloadable, all its links are revoked for good.
             if before.status().is_downloadable() && !after.status().is_downloadable() {
                 prop_assert!(after.link_generation > before.link_generation);
             }
             prop_assert!(after.link_generation >= before.link_generation);
-            // Each change of status is written down once, numbered without gaps, and stays in the outbox until it was told.
+            // Each change of status is recorded once, numbered without gaps, and stays in the outbox until it
+            // is published.
             let n_new = after.history.last_seq() - before.history.last_seq();
             let is_told = matches!(event, Event::Published { .. });
             prop_assert!(n_new <= 1);
@@ -186,31 +198,37 @@ proptest! {
             if shown(before.status()) != shown(after.status()) {
                 prop_assert_eq!(n_new, 1, "{:?} to {:?}", before.status(), after.status());
             }
-            prop_assert!(is_told || after.history.outbox().count() == before.history.outbox().count() + n_new as usize);
+            prop_assert!(
+                is_told
+                    || after.history.outbox().count() == before.history.outbox().count() + n_new as usize
+            );
             prop_assert_eq!(after.history.has_outbox(), after.publish_due_at.is_some());
             if n_new == 1 {
                 let entry = after.history.entries().last().unwrap();
                 prop_assert_eq!((entry.seq, entry.status), (after.history.last_seq(), after.status()));
                 prop_assert!(effects.contains(&Effect::Publish));
                 prop_assert_eq!(entry.kind == EventKind::VerdictChanged,
-                    before.judgement().is_some() && after.judgement().is_some() && before.status() != after.status());
+                    before.judgement().is_some() && after.judgement().is_some()
+                        && before.status() != after.status());
             }
-            // What has not ended is looked at again; what has a live record keeps its bytes.
+            // A file that has not ended stays due for the sweep and keeps its bytes.
             if !matches!(after.state, State::Expired | State::Deleted) {
                 prop_assert!(after.due_at.is_some());
                 prop_assert!(!effects.contains(&Effect::Purge));
             }
-            // The same event again changes nothing that counts.
+            // Repeating the event does not change the state of a judged or ended file.
             let (again, _) = apply(&after, event, now);
             let is_renewal_or_look = matches!(event,
                 Event::Renewed { .. } | Event::Due { .. } | Event::Purged | Event::Scanned { .. });
             if !is_renewal_or_look && after.status().is_terminal() {
                 prop_assert_eq!(again.state, after.state.clone());
             }
-            // A link is good for the clean version and no other.
+            // A link is valid for the clean or released version and no other.
             for n in 1..3 {
                 let claims = LinkClaims {
-                    file_id: after.file_id, version_id: version_id(n), expires_at: now + Duration::from_secs(1),
+                    file_id: after.file_id,
+                    version_id: version_id(n),
+                    expires_at: now + Duration::from_secs(1),
                     generation: after.link_generation,
                 };
                 let granted = grant(&after, &claims, now).is_ok();
@@ -225,13 +243,15 @@ proptest! {
     }
 
     #[test]
-    fn whatever_happened_the_sweep_ends_it(history in prop::collection::vec((any_event(), 0u64..200), 0..40)) {
+    fn whatever_happened_the_sweep_ends_it(
+        history in prop::collection::vec((any_event(), 0u64..200), 0..40),
+    ) {
         let (mut record, mut now) = (record(UploadMethod::Post), START);
         for (event, wait_secs) in &history {
             now = now + Duration::from_secs(*wait_secs);
             (record, _) = apply(&record, event, now);
         }
-        // From here on no event arrives: only the sweep, at every due moment, and what it purges.
+        // From here on only the sweep acts, at every due moment, and its purges are reported.
         for _ in 0..200 {
             let Some(due_at) = record.next_due_at() else { break };
             now = now.max(due_at);
@@ -251,7 +271,7 @@ proptest! {
 }
 
 #[test]
-fn an_object_that_need_not_be_read_is_judged_at_once() {
+fn an_object_that_need_not_be_read_is_judged_immediately() {
     let claim = |size_bytes, declared_size| {
         let record = Record { declared_size, ..record(UploadMethod::Put) };
         let event = Event::Claimed { version: Version { size_bytes, ..version(1) }, holder: scanner(1) };
@@ -277,7 +297,7 @@ fn a_scan_that_is_postponed_costs_no_attempt() {
         (waiting, _) = apply(&waiting, &claim, START);
         assert_eq!(waiting.status(), Status::Scanning);
         let (kept, _) = apply(&waiting, &postponed(2), START);
-        assert_eq!(kept, waiting, "only the holder gives its lease back");
+        assert_eq!(kept, waiting, "only the holder returns its lease");
         let effects;
         (waiting, effects) = apply(&waiting, &postponed(1), START);
         assert!(matches!(waiting.state, State::Queued { n_attempts: 0, .. }), "{:?}", waiting.state);
@@ -325,7 +345,8 @@ fn an_engine_that_keeps_failing_ends_in_error() {
     assert_eq!(record.status(), Status::Error);
 }
 
-/// For as long as a scan may need it, through every attempt, and no longer; what a later scan cannot open changes nothing.
+/// The password is kept through every attempt and removed with the verdict. A rescan that cannot open the
+/// file changes nothing.
 #[test]
 fn a_password_is_kept_until_the_verdict() {
     let report = |outcome, needed_password| ScanReport {
@@ -362,7 +383,8 @@ fn a_password_is_kept_until_the_verdict() {
     let unopened = rescanned(&judged, encrypted());
     assert_eq!(unopened.judgement(), judged.judgement());
     assert_eq!(unopened.post_verdict().unwrap().unopened_at, Some(START + Duration::from_secs(1)));
-    // Whatever else a rescan finds out counts, and a file that needed no password is encrypted if a scan says so.
+    // Any other result of a rescan counts, and a file that needed no password becomes `encrypted` if a scan
+    // says so.
     let infected = Outcome::Decided(Verdict::Infected { signature: "Eicar".into() });
     assert_eq!(rescanned(&judged, infected).status(), Status::Infected);
     let malformed = Outcome::Decided(Verdict::Unscannable { reason: Unscannable::Malformed });

@@ -1,4 +1,4 @@
-//! The one creator of records: for uploads through the API, whatever protocol they use, and for objects stored outside it.
+//! Creates records, for uploads through the API in any protocol and for objects stored outside it.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use domain::usage::{QuotaError, Quotas};
 use crate::Transitions;
 use crate::transitions::write_id;
 
-/// Makes the records of uploads through the API.
+/// Creates the records of uploads through the API.
 #[derive(Clone, Copy, Debug)]
 pub struct UploadCreator<'a> {
     pub stores: &'a Stores,
     pub uploads: &'a UploadPolicy,
     pub quotas: &'a Quotas,
-    /// After this the sweep looks for bytes that arrived without an event.
+    /// After this time the sweep looks for bytes that arrived without an event.
     pub first_sweep_in: Duration,
 }
 
@@ -38,17 +38,18 @@ pub struct NewUpload {
 #[derive(Clone, Debug)]
 pub enum Creation {
     New(Box<Record>),
-    /// The idempotency key was used before, for the same request: this file is the answer.
+    /// The idempotency key was used before for the same request, which created this file.
     Replay(FileId),
-    /// The idempotency key was used before, for another request.
+    /// The idempotency key was used before for another request.
     KeyReused,
     /// The owner has used up a quota.
     Exceeded(QuotaError),
 }
 
 impl UploadCreator<'_> {
-    /// Creates a record, metered if there are quotas. With `once`, a repeated request gives the earlier file; without it, the result is
-    /// [`Creation::New`] or [`Creation::Exceeded`]. All or nothing, as [`aws::Ledger::create`] says.
+    /// Creates a record, metered if there are quotas. With `once`, a repeated request returns the earlier
+    /// file; without it, the result is [`Creation::New`] or [`Creation::Exceeded`]. Atomic, as
+    /// [`aws::Ledger::create`] says.
     pub async fn create(
         &self,
         new: NewUpload,
@@ -77,13 +78,14 @@ pub struct NewIncoming {
     pub owner: OwnerId,
     pub version: Version,
     pub retention: Duration,
-    /// Whether it counts against its owner's quotas. It is never refused: the bytes are there already.
+    /// Whether it counts against its owner's quotas. It is never refused, because the bytes are already
+    /// stored.
     pub is_metered: bool,
 }
 
 impl Transitions<'_> {
-    /// Creates the record of a version that was stored outside the API, if there is none. Returns whether it was created. Safe to call for
-    /// duplicates, and concurrently: one record is made.
+    /// Creates the record of a version that was stored outside the API, if there is none. Returns whether it
+    /// was created. Idempotent and safe to call concurrently: only one record is created.
     pub async fn create_incoming(self, new: NewIncoming, now: Timestamp) -> Result<bool, StoreError> {
         let NewIncoming { incoming, owner, version, retention, is_metered } = new;
         let sweep_retry = self.policy.sweep_retry;

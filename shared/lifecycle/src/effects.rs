@@ -1,4 +1,4 @@
-//! What a change asks for beyond the record: objects, tags and messages.
+//! Runs the effects of a change: on objects, tags and queues.
 
 use aws::{EventTask, StoreError, StoreErrorKind};
 use domain::id::{FileId, Version};
@@ -10,16 +10,16 @@ use domain::timestamp::Timestamp;
 use crate::{Applied, Transitions};
 
 impl Transitions<'_> {
-    /// Runs all effects but the scan itself, and applies the events that report them as done.
+    /// Runs all effects except the scan, and applies the events that report them as done.
     ///
-    /// Idempotent, but for messages, whose receivers take duplicates. A tag that cannot be written is an error, because
-    /// bucket policies may depend on it: the scan's message is redelivered, and with it the tag. Bytes that cannot be removed
-    /// and scans that cannot be queued are errors as well, and stay due for the sweep. A publication that cannot be requested
-    /// is only logged: the sweep retries it.
+    /// Idempotent, except for messages, whose receivers accept duplicates. A tag that cannot be written is an
+    /// error, because bucket policies may depend on it: the scan's message is redelivered, and with it the
+    /// tag. Bytes that cannot be removed and scans that cannot be queued are errors as well; they stay due
+    /// for the sweep. A publication that cannot be requested is only logged: the sweep retries it.
     pub async fn run_effects(self, applied: &Applied, now: Timestamp) -> Result<(), StoreError> {
         let record = &applied.record;
         let file = record.file_id;
-        // Subscribers do not wait for the storage.
+        // First, so that subscribers do not wait for storage.
         if applied.effects.contains(&Effect::Publish) {
             self.request_publication(file).await;
         }
@@ -46,20 +46,21 @@ impl Transitions<'_> {
         Ok(())
     }
 
-    /// Applies an event that says that an effect is done. Such events have no effects of their own.
+    /// Applies an event that reports an effect as done. Such events have no effects of their own.
     async fn report(self, file: FileId, done: &Event, now: Timestamp) -> Result<(), StoreError> {
         let applied = self.apply(file, done, now).await?;
         debug_assert!(applied.is_none_or(|applied| applied.effects.is_empty()), "{done:?}");
         Ok(())
     }
 
-    /// Removes everything under the file's key; of a key that the service did not issue, the one version that is the file.
+    /// Removes every version under the file's key. Under a key that the service did not issue, removes only
+    /// the file's version.
     async fn purge(self, record: &Record) -> Result<(), StoreError> {
         let objects = &self.stores.objects;
         if let Some(incoming) = record.incoming_version() {
             objects.remove_incoming(incoming).await?;
         } else {
-            // First the parts: what was joined in the meantime is found by the purge.
+            // Abort first: an object that was completed in the meantime is then found by the purge.
             if let Some(upload) = record.multipart() {
                 objects.abort_multipart(&record.object_key(), upload.upload_id.as_str()).await?;
             }
@@ -71,7 +72,8 @@ impl Transitions<'_> {
         }
     }
 
-    /// Removes every version under the file's key but `keep`. Other versions under a key that the service did not issue are other files.
+    /// Removes every version under the file's key but `keep`. Other versions under a key that the service did
+    /// not issue are other files.
     async fn purge_others(self, record: &Record, keep: &Version) -> Result<(), StoreError> {
         if record.incoming_version().is_some() {
             return Ok(());
@@ -88,7 +90,11 @@ impl Transitions<'_> {
     async fn request_publication(self, file: FileId) {
         let Some(queue) = &self.stores.queues.events else { return };
         if let Err(error) = queue.request(&EventTask::Publish(file)).await {
-            tracing::warn!(file.id = %file, error = aws::log::chain(&error), "an event is left to the sweep");
+            tracing::warn!(
+                file.id = %file,
+                error = aws::log::chain(&error),
+                "could not request the publication of events; the sweep retries it"
+            );
         }
     }
 
@@ -96,7 +102,7 @@ impl Transitions<'_> {
         let tags = &self.stores.tags;
         let (name, value) = (tags.key(), tags.value(record.status()));
         match self.stores.objects.tag(&record.object_key(), &version.version_id, name, &value).await {
-            // Deleted meanwhile: there is nothing to tag.
+            // The object was deleted meanwhile: there is nothing to tag.
             Err(error) if error.kind == StoreErrorKind::NotFound => Ok(()),
             tagged => tagged,
         }

@@ -1,8 +1,8 @@
-//! How records are made and changed: the one way for every function.
+//! Creates and changes records, for all functions.
 //!
-//! [`UploadCreator`] and [`Transitions::create_incoming`] make records. [`Transitions::apply`] loads one, asks the domain's state machine, and commits what it says;
-//! [`Transitions::run_effects`] then does what the change asks for. Policies are the domain's, requests are `aws`'s; what is
-//! here is their order.
+//! [`UploadCreator`] and [`Transitions::create_incoming`] create records. [`Transitions::apply`] loads a
+//! record, steps the domain's state machine, and commits the result; [`Transitions::run_effects`] then runs
+//! the effects. `domain` makes the decisions and `aws` the requests; this crate orders them.
 //!
 //! Invariant: no other crate commits a record, and none creates one.
 

@@ -1,4 +1,4 @@
-//! From an event to a committed change: load, step, commit; after a conflict again, a bounded number of times.
+//! Applies an event to a record: load, step, commit. After a conflict it retries, a bounded number of times.
 
 use aws::{Committed, StoreError, StoreErrorKind, Stores};
 use domain::id::FileId;
@@ -13,25 +13,26 @@ pub struct Transitions<'a> {
     pub policy: &'a MachinePolicy,
 }
 
-/// The result of an event. Its effects are the caller's to run.
+/// The result of an event. The caller must run its effects.
 #[derive(Clone, Debug)]
 #[must_use = "the effects are not run yet"]
 pub struct Applied {
     /// The record as it is now.
     pub record: Record,
-    /// Why it did not change, if it did not.
+    /// Why the record did not change, if it did not.
     pub kept: Option<NoChange>,
-    /// What [`Transitions::run_effects`] does, and the scan, which only a scanner can run.
+    /// The effects for [`Transitions::run_effects`], and the scan, which only a scanner can run.
     pub effects: Vec<Effect>,
 }
 
-/// Conflicts come from the few writers of one file: two scanners, the sweep, the owner. More than this is a bug.
+/// Conflicts come from the few writers of one file: two scanners, the sweep, the owner. More than this is a
+/// bug.
 const MAX_CONFLICTS: usize = 20;
 
 impl Transitions<'_> {
-    /// Applies `event` to a file's record. `None` when there is no such record: none is ever made here.
+    /// Applies `event` to a file's record. `None` if there is no such record; none is created.
     ///
-    /// Safe to repeat and to race: each attempt decides afresh on what is stored at that moment.
+    /// Safe to repeat and to call concurrently: each attempt decides on the record stored at that moment.
     pub async fn apply(
         self,
         file: FileId,

@@ -2,7 +2,7 @@
 
 use crate::error::ConfigError;
 
-/// What holds when a variable is not set.
+/// What applies if a variable is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// This text is parsed in its place.
@@ -18,13 +18,13 @@ pub enum Presence {
 pub struct Variable {
     pub name: &'static str,
     pub presence: Presence,
-    /// Empty for what has no unit.
+    /// Empty if the value has no unit.
     pub unit: &'static str,
     /// Which values are allowed; completes "must be".
     pub allowed: &'static str,
     /// The parameter of `template.yaml` that sets it; empty if none does.
     pub parameter: &'static str,
-    /// What it is for: the first words of its field's documentation.
+    /// What it is for: the first part of its field's documentation.
     pub about: &'static str,
     pub is_secret: bool,
 }
@@ -37,7 +37,7 @@ pub struct Subject {
 }
 
 impl Variable {
-    /// The error for a value that is not allowed. That of a secret is not repeated.
+    /// The error for a value that is not allowed. It does not repeat the value of a secret.
     pub(crate) fn invalid(&self, value: &str) -> ConfigError {
         let why = format!("must be {}", self.allowed);
         if self.is_secret {

@@ -1,4 +1,4 @@
-//! Virus definitions: how old they may be, who publishes them, and whom scanners trust.
+//! Virus definitions: their maximum age, their publication, and the key that scanners trust.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,7 +40,7 @@ subject! {
 }
 
 subject! {
-    /// Whose definitions scanners accept.
+    /// The publisher whose definitions scanners accept.
     pub struct DefinitionTrustSettings: "Published definitions on AWS" {
         /// The publisher's Ed25519 key. Scanners accept definition sets signed with it and no others.
         public_key: [u8; 32] = required "AIRLOCK_DEFINITIONS_PUBLIC_KEY" {

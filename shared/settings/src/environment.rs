@@ -8,7 +8,7 @@ use crate::declare::{Presence, Subject, Variable};
 use crate::error::ConfigError;
 use crate::secret::SecretText;
 
-/// The variables that say through which proxy other hosts are reached.
+/// The variables that configure the proxy for requests to other hosts.
 const PROXY: [&str; 5] = ["http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"];
 
 /// A snapshot of environment variables. Only the subjects of this crate read values from it.

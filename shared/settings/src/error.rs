@@ -1,8 +1,8 @@
-//! Why a setting is refused.
+//! The errors of settings.
 
 use thiserror::Error;
 
-/// Configuration errors end the start, never a request.
+/// Why the configuration is refused. Such an error ends the start, never a request.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConfigError {
     #[error("`{0}` is not set")]

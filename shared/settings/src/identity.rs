@@ -38,7 +38,7 @@ subject! {
     }
 }
 
-/// What user tokens must look like, and the keys that verify them.
+/// The required claims of user tokens, and the keys that verify them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentitySettings {
     pub issuer: String,

@@ -1,10 +1,10 @@
-//! What is logged, and what Lambda says about the function that logs.
+//! Log settings, and the variables that Lambda sets about the function.
 
 use crate::declare::subject;
 use crate::parse;
 
 subject! {
-    /// What is logged.
+    /// The level of the log.
     pub struct LogSettings: "Logging" {
         /// Debug logging.
         is_debug: bool = defaulted "DEBUG" {
@@ -23,7 +23,7 @@ subject! {
 }
 
 subject! {
-    /// What Lambda says about the function.
+    /// The variables that Lambda sets about the function.
     pub struct LambdaSettings: "Set by Lambda" {
         /// The function's name.
         function_name: Option<String> = optional "AWS_LAMBDA_FUNCTION_NAME" {

@@ -1,4 +1,4 @@
-//! From a variable's text to its value; `None` for what is not allowed.
+//! Parsers of variables; they return `None` for a value that is not allowed.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -43,7 +43,7 @@ pub(crate) fn is_true(value: &str) -> Option<bool> {
     Some(value == "true")
 }
 
-/// A key that something is signed or encrypted with.
+/// A key for signatures or encryption.
 pub(crate) fn key(value: &str) -> Option<SecretText> {
     (value.len() >= MIN_KEY_BYTES).then(|| SecretText::new(value.to_owned()))
 }
@@ -63,7 +63,7 @@ pub(crate) fn secret_words(value: &str) -> Option<Vec<SecretText>> {
     Some(value.split_whitespace().map(|word| SecretText::new(word.to_owned())).collect())
 }
 
-/// Web origins, separated by commas. A wildcard is none.
+/// Web origins, separated by commas. The wildcard `*` is not allowed.
 pub(crate) fn origins(value: &str) -> Option<Vec<String>> {
     let origins = value.split(',').map(str::trim).filter(|origin| !origin.is_empty());
     let origins: Vec<String> = origins.map(ToOwned::to_owned).collect();

@@ -1,4 +1,4 @@
-//! What each user may use.
+//! The quotas of each user.
 
 use domain::usage::Quotas;
 
@@ -6,7 +6,7 @@ use crate::declare::subject;
 use crate::parse;
 
 subject! {
-    /// What each user may use.
+    /// The quotas of each user.
     pub struct QuotaSettings: "Quotas of each user" {
         /// Files without a verdict.
         pending: Option<u64> = optional "QUOTA_PENDING_UPLOADS" {

@@ -87,7 +87,7 @@ fn storage_kind(value: &str) -> Option<StorageKind> {
 }
 
 impl BucketSettings {
-    /// The bucket's name, where there must be one.
+    /// The bucket's name; an error if it is not set.
     pub fn required(self) -> Result<String, ConfigError> {
         self.name.ok_or(ConfigError::Missing("S3_BUCKET_NAME"))
     }
@@ -116,7 +116,7 @@ impl StoreSettings {
         })
     }
 
-    /// For the functions that request scans.
+    /// Checks that the scan queue is set, for functions that request scans.
     pub fn require_scan_queue(&self) -> Result<(), ConfigError> {
         match self.deployment.scan_queue_url {
             Some(_) => Ok(()),
@@ -143,7 +143,7 @@ const fn foreign(name: &'static str, absence: &'static str, about: &'static str)
     }
 }
 
-/// What the AWS SDK reads: the address of the bucket and the credentials for it.
+/// The variables that the AWS SDK reads: the bucket's address and its credentials.
 pub const AWS: Subject = Subject {
     title: "Storage",
     variables: &[
@@ -161,7 +161,7 @@ pub const AWS: Subject = Subject {
     ],
 };
 
-/// What the command-line client reads. A service on the same machine accepts these names.
+/// The variables that the command-line client reads. A service on the same machine accepts these names.
 pub const CLIENT: Subject = Subject {
     title: "The command-line client",
     variables: &[

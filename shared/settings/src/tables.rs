@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::declare::{Presence, Subject, Variable};
 
-/// A region of a document that is generated: everything between these lines.
+/// The first line of a generated region of a document; [`END`] is the last.
 pub const BEGIN: &str = "<!-- settings: begin -->\n";
 pub const END: &str = "<!-- settings: end -->\n";
 
@@ -24,7 +24,7 @@ pub fn table<'a>(variables: impl IntoIterator<Item = &'a Variable>) -> String {
     variables.into_iter().fold(head.to_owned(), |text, variable| text + &row(variable))
 }
 
-/// The same without the stack's parameters.
+/// The same table without the stack's parameters.
 pub fn short_table<'a>(variables: impl IntoIterator<Item = &'a Variable>) -> String {
     let head = "| variable | default | allowed | meaning |\n|---|---|---|---|\n";
     variables.into_iter().fold(head.to_owned(), |mut text, variable| {

@@ -1,4 +1,4 @@
-//! What may be uploaded, and how long it is kept.
+//! Which files are accepted, and how long they are kept.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::declare::subject;
 use crate::parse;
 
 subject! {
-    /// What may be uploaded, and how long it is kept.
+    /// Which files are accepted, and how long they are kept.
     pub struct UploadSettings: "Uploads" {
         /// Largest file that is accepted.
         max_file_size: u64 = defaulted "MAX_FILE_SIZE" {

@@ -1,4 +1,4 @@
-//! What follows a verdict: quarantine, rescans and tags.
+//! Settings for quarantine, rescans and tags.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::parse;
 use crate::uploads::UploadSettings;
 
 subject! {
-    /// What follows a verdict.
+    /// Quarantine and rescans after a verdict.
     pub struct VerdictSettings: "After the verdict" {
         /// What happens to infected bytes. They cannot be downloaded in any case.
         quarantine: Quarantine = defaulted "QUARANTINE" {
@@ -69,8 +69,8 @@ fn quarantine(value: &str) -> Option<Quarantine> {
     }
 }
 
-/// The policy of the status machine, on which all functions of a deployment must agree: what is set, and
-/// `base` for the rest. `publishes` says whether events have receivers.
+/// The policy of the status machine, which must be the same for all functions of a deployment: the variables
+/// that are set, and `base` for the rest. `publishes` says whether events have receivers.
 pub fn machine_policy(
     env: &Environment,
     publishes: bool,

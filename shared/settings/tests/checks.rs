@@ -1,4 +1,4 @@
-//! What is checked between variables, and what policies they make.
+//! Checks of variables against each other, and the policies that result.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn nothing_set_gives_the_domains_defaults() {
     );
     let base = MachinePolicy::default();
     assert_eq!(machine_policy(&env(&[]), base.publishes, base), Ok(base));
-    // The table says 24 for what is not set.
+    // The table documents 24 as the default.
     assert_eq!(base.rescan_every, Some(Duration::from_hours(24)));
     assert_eq!(FreshnessSettings::read(&env(&[])).unwrap().policy(), FreshnessPolicy::default());
     assert_eq!(QuotaSettings::read(&env(&[])).unwrap().quotas(), Quotas::NONE);
@@ -81,7 +81,7 @@ fn user_tokens_have_exactly_one_source_of_keys() {
 fn a_wrong_rule_about_incoming_objects_names_its_variable() {
     let rules =
         |prefix, owners| incoming_rules(&env(&[("INCOMING_PREFIX", prefix), ("INCOMING_OWNERS", owners)]));
-    assert_eq!(rules("", "{nobody}"), Ok(None), "without a prefix the owners' rules are not used");
+    assert_eq!(rules("", "{invalid}"), Ok(None), "without a prefix the owners' rules are not used");
     assert!(rules("in/", "").unwrap().is_some());
     for (prefix, owners, name) in [
         ("in", "", "INCOMING_PREFIX"),

@@ -1,11 +1,12 @@
-//! The tables in the documentation are those that the declarations give. `UPDATE=1` writes them.
+//! Checks that the tables in the documentation are those generated from the declarations. `UPDATE=1` writes
+//! them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use settings::{AWS, IncomingSettings, Presence, SUBJECTS, Variable, tables};
 
-/// What a new user needs to know; docs/settings.md has the rest.
+/// The settings that a new user needs; docs/settings.md lists all.
 const FIRST: [&str; 10] = [
     "STORAGE_TYPE",
     "MAX_FILE_SIZE",

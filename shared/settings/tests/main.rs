@@ -1,4 +1,4 @@
-//! What the settings promise: values, errors, secrets, and documentation that is current.
+//! Tests of the settings: values, errors, secrets, and current documentation.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation is a failed test")]
 

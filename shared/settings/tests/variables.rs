@@ -15,11 +15,11 @@ type Pairs = &'static [(&'static str, &'static str)];
 struct Row {
     name: &'static str,
     read: fn(&Environment) -> Result<String, ConfigError>,
-    /// What the subject requires besides.
+    /// Other variables that the subject requires.
     beside: Pairs,
     /// The value, as `Debug` prints it, when the variable is not set; `None` if it must be.
     absent: Option<&'static str>,
-    /// Values and what they are read as.
+    /// Values, and how `Debug` prints what they are read as.
     valid: Pairs,
     invalid: &'static [&'static str],
 }
@@ -57,7 +57,7 @@ fn rows() -> Vec<Row> {
     [shared_rows(), host_rows()].into_iter().flatten().collect()
 }
 
-/// What an operator sets on any host.
+/// The variables that an operator sets on any host.
 #[rustfmt::skip]
 fn shared_rows() -> Vec<Row> {
     vec![
@@ -119,7 +119,7 @@ fn shared_rows() -> Vec<Row> {
     ]
 }
 
-/// What a template or a host sets.
+/// The variables that a template or a host sets.
 #[rustfmt::skip]
 fn host_rows() -> Vec<Row> {
     vec![

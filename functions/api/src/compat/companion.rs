@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws::PartRequest;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use domain::parts::{ListedPart, MAX_PARTS_AT_ONCE, PartsError};
+use domain::parts::{ListedPart, MAX_PARTS_PER_REQUEST, PartsError};
 use domain::record::Record;
 use domain::timestamp::Timestamp;
 use domain::upload::UploadPolicy;
@@ -249,7 +249,7 @@ pub(crate) async fn sign_parts(
     let invalid =
         |_| ApiError::InvalidQuery("`partNumbers` must be a comma-separated list of integers".to_owned());
     let numbers = numbers.map_err(invalid)?;
-    if numbers.len() > MAX_PARTS_AT_ONCE {
+    if numbers.len() > MAX_PARTS_PER_REQUEST {
         return Err(PartsError::WrongNumber.into());
     }
     let mut presigned_urls = BTreeMap::new();

@@ -1,7 +1,8 @@
-//! The characters of a name that a reader sees, and those that only change how others look.
+//! Removes the invisible characters of a file name.
 
-/// Drops what a reader cannot see: controls, marks and overrides of direction, separators, noncharacters, and joiners, variation selectors and
-/// tags anywhere but where they change how a character looks. There, text could be hidden in them.
+/// Drops invisible characters: controls, direction marks and overrides, separators and noncharacters. Drops
+/// joiners, variation selectors and tags as well, except where they change how a character looks: elsewhere
+/// they can hide text.
 pub(super) fn visible(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text.chars();
@@ -12,7 +13,8 @@ pub(super) fn visible(text: &str) -> String {
             kept.push_str(tags);
             rest = rest.as_str()[tags.len()..].chars();
         } else if is_modifier(c) {
-            // One at a time, and on something: whole texts have been hidden in rows of them.
+            // Only one, and only after a character that it can modify: long runs of them have been used to
+            // hide text.
             let is_on_something = kept.chars().next_back().is_some_and(|last| can_be_modified(last, c));
             if is_on_something {
                 kept.push(c);
@@ -27,8 +29,9 @@ pub(super) fn visible(text: &str) -> String {
 const BLACK_FLAG: char = '\u{1f3f4}';
 const CANCEL_TAG: char = '\u{e007f}';
 
-/// The tags that make the black flag one of a region, such as Scotland's (`gbsct`): three to six letters and digits, and the end (Unicode
-/// Technical Standard 51, "Emoji Tag Sequences"). Empty where that is not what follows.
+/// The tags that make the black flag one of a region, such as Scotland's (`gbsct`): three to six letters and
+/// digits, and the end (Unicode Technical Standard 51, "Emoji Tag Sequences"). Empty if no such sequence
+/// follows.
 fn flag_tags(text: &str) -> &str {
     let is_region_tag = |c: char| matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}');
     let end = text.find(|c| !is_region_tag(c)).unwrap_or(text.len());
@@ -40,7 +43,8 @@ fn flag_tags(text: &str) -> &str {
     }
 }
 
-/// Joiners, which make families of emoji and shape Persian and Indian scripts, and variation selectors, which choose a glyph.
+/// Joiners, which make families of emoji and shape Persian and Indian scripts, and variation selectors, which
+/// choose a glyph.
 fn is_modifier(c: char) -> bool {
     is_joiner(c) || is_variation_selector(c)
 }
@@ -53,21 +57,24 @@ fn is_variation_selector(c: char) -> bool {
     matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// A joiner may follow a variation selector (a rainbow flag is a white flag, its selector, a joiner and a rainbow); nothing else follows its kind.
+/// A joiner may follow a variation selector (a rainbow flag is a white flag, its selector, a joiner and a
+/// rainbow); no other modifier may follow a modifier.
 fn can_be_modified(last: char, modifier: char) -> bool {
     let is_bare = !is_modifier(last) && !last.is_whitespace();
     is_bare || (is_joiner(modifier) && is_variation_selector(last))
 }
 
-/// Never seen, and never of use in a name.
+/// Whether a character is invisible and of no use in a name.
 pub(super) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            // Zero-width space, marks of direction, separators, overrides, isolates, invisible operators, the byte order mark, annotations.
-            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            // Zero-width space, marks of direction, separators, overrides, isolates, invisible operators, the
+            // byte order mark, annotations.
+            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}'
                 | '\u{fff9}'..='\u{fffb}'
-                // Tags, where they are no flag's.
+                // Tags outside a flag.
                 | '\u{e0000}'..='\u{e007f}'
         )
         || u32::from(c) & 0xfffe == 0xfffe
@@ -90,7 +97,7 @@ mod tests {
             &flag("gbwls"),
             &flag("usca"),
             &format!("{}{}.txt", flag("gbsct"), flag("gbeng")),
-            // The pirates' flag is a black one too.
+            // The pirate flag is based on the black flag too.
             "\u{1f3f4}\u{200d}\u{2620}\u{fe0f}",
             "\u{1f3f3}\u{fe0f}\u{200d}\u{1f308}",
             "\u{1f3f3}\u{fe0f}\u{200d}\u{26a7}\u{fe0f}",

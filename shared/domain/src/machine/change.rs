@@ -4,7 +4,7 @@ use super::{Effect, MachinePolicy, NoChange, Step};
 use crate::record::{Record, State, UploadMethod};
 use crate::timestamp::Timestamp;
 
-/// What a step is decided on: the record as it is stored, the policy and the time.
+/// The inputs of a step: the stored record, the policy and the time.
 #[derive(Clone, Copy)]
 pub(super) struct Change<'a> {
     pub(super) record: &'a Record,
@@ -28,12 +28,12 @@ impl Change<'_> {
         self.to_state(state, self.now, vec![Effect::Purge])
     }
 
-    /// When the sweep retries what is asked for now.
+    /// When the sweep retries an effect that is requested now.
     pub(super) fn retry_at(&self) -> Timestamp {
         self.now + self.policy.sweep_retry
     }
 
-    /// Until when an upload that began before its deadline can still arrive.
+    /// The last moment at which an upload that began before its deadline can arrive.
     pub(super) fn last_arrival(&self) -> Timestamp {
         self.record.upload_deadline + self.policy.upload_grace
     }
@@ -46,7 +46,7 @@ impl Change<'_> {
         Some(self.last_arrival()).filter(|at| can_be_replayed && *at > self.now)
     }
 
-    /// Notes that everything that had to go is gone.
+    /// Records that a purge is complete.
     pub(super) fn purged(&self, due_at: Option<Timestamp>) -> Step {
         commit(Record { due_at, has_surplus: false, ..self.advanced() }, vec![])
     }

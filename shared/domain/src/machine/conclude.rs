@@ -1,4 +1,4 @@
-//! How a file gets its verdict, and what is due after it.
+//! Binds a verdict to a file's version and schedules the work that follows it.
 
 use std::time::Duration;
 
@@ -23,13 +23,15 @@ pub(super) fn conclude(
     next.state = State::Judged { version: version.clone(), judgement, post_verdict };
     let mut due_at = match &record.upload_method {
         _ if record.has_surplus => now,
-        // A POST policy can be replayed until its deadline, and the replay's event can be lost: look once after that.
+        // A POST policy can be replayed until its deadline, and the replay's event can be lost: look once
+        // after that.
         UploadMethod::Post => change.last_arrival().max(now).min(record.expires_at),
         UploadMethod::Put | UploadMethod::Form | UploadMethod::Multipart(_) | UploadMethod::Incoming(_) => {
             record.expires_at
         }
     };
-    // The sweep's work: what reads hostile bytes should not be allowed to remove any.
+    // The sweep applies the quarantine: the scanner reads hostile bytes and should not be allowed to remove
+    // any.
     if quarantine(&next, policy).is_some() {
         due_at = due_at.min(now);
     }
@@ -37,19 +39,19 @@ pub(super) fn conclude(
     commit(next, vec![Effect::Tag { version: version.clone() }])
 }
 
-/// Binds a verdict that is no finding, and plans the next rescan.
+/// Binds a verdict other than `infected`, and plans the next rescan.
 pub(super) fn reported(change: Change<'_>, version: &Version, judgement: Judgement) -> Step {
     let rescan = next_rescan(change, &judgement);
     conclude(change, version, judgement, PostVerdict { rescan, ..PostVerdict::default() })
 }
 
-/// The engine failed too often.
+/// Ends the file in `error`, because the engine failed too often.
 pub(super) fn give_up(change: Change<'_>, version: &Version) -> Step {
     let judgement = unread(Verdict::Error { reason: ScanError::EngineTrouble }, change.now);
     conclude(change, version, judgement, PostVerdict::default())
 }
 
-/// The judgement that a scanner's report makes of `verdict`.
+/// The judgement with `verdict` and the details of a scanner's report.
 pub(super) fn judgement_of(verdict: Verdict, report: &ScanReport, now: Timestamp) -> Judgement {
     Judgement {
         verdict,
@@ -73,7 +75,7 @@ pub(super) fn unread(verdict: Verdict, now: Timestamp) -> Judgement {
     }
 }
 
-/// What the policy still wants done with the bytes.
+/// The quarantine effect that the policy requires and that is not done yet.
 pub(super) fn quarantine(record: &Record, policy: &MachinePolicy) -> Option<Effect> {
     let State::Judged { version, judgement, post_verdict } = &record.state else { return None };
     let is_infected = matches!(judgement.verdict, Verdict::Infected { .. }) && post_verdict.release.is_none();
@@ -81,7 +83,8 @@ pub(super) fn quarantine(record: &Record, policy: &MachinePolicy) -> Option<Effe
     (is_infected && is_left).then(|| Effect::Quarantine { version: version.clone(), how: policy.quarantine })
 }
 
-/// Notes bytes under the key that are not the file: the sweep removes them, immediately when no scan comes first.
+/// Records that versions other than the bound one are under the key. The sweep removes them: immediately, or
+/// after the verdict if there is none yet.
 pub(super) fn surplus(change: Change<'_>) -> Step {
     let Change { record, now, .. } = change;
     let already_known = record.has_surplus;

@@ -1,4 +1,4 @@
-//! The sweep's look at a record: the first of its appointments that has come.
+//! Decides what the sweep does with a record that is due.
 
 use super::change::{Change, commit, keep};
 use super::judged::Judged;
@@ -8,7 +8,8 @@ use crate::post_verdict::Rescans;
 use crate::record::State;
 use crate::timestamp::Timestamp;
 
-/// Serves the appointment of the record's state, or else the one of its rescan; the outbox's is renewed with either.
+/// Handles the due time of the record's state or, if that has not come, of its rescan. A due publication is
+/// requested in addition.
 pub(super) fn due(change: Change<'_>, found: Option<&Version>, rescans: &Rescans) -> Step {
     let record = change.record;
     let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= change.now);
@@ -34,7 +35,7 @@ fn state_due(change: Change<'_>, found: Option<&Version>) -> Step {
     }
 }
 
-/// Asks for the outbox to be published, and makes the sweep retry that.
+/// Adds a request to publish the outbox, and schedules the sweep's retry.
 fn with_outbox(change: Change<'_>, step: Step) -> Step {
     let (mut next, mut effects) = match step {
         Step::Commit { next, effects } => (*next, effects),

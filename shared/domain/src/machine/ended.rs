@@ -1,4 +1,4 @@
-//! A file that has expired or was deleted: what still arrives under its key is removed.
+//! The steps of a file that has expired or was deleted: bytes that still arrive under its key are removed.
 
 use super::change::{Change, keep};
 use super::conclude::surplus;
@@ -17,7 +17,7 @@ pub(super) fn step(change: Change<'_>, event: &Event) -> Step {
     }
 }
 
-/// The sweep's look: the purge is asked for until it is done.
+/// The sweep's step: requests the purge again until it is done.
 pub(super) fn due() -> Step {
     Step::Keep { why: NoChange::EffectsOnly, effects: vec![Effect::Purge] }
 }

@@ -1,6 +1,7 @@
-//! A file that has a verdict: rescans, releases and the quarantine.
+//! The steps of a file that has a verdict: rescans, releases and the quarantine.
 //!
-//! The verdict stands until a rescan is over. What the rescan finds out replaces it; what it cannot find out changes nothing.
+//! The verdict stands until a rescan ends. A conclusive rescan replaces it; an inconclusive one changes
+//! nothing.
 
 use super::change::{Change, commit, keep};
 use super::conclude::{conclude, judgement_of, quarantine, reported, surplus};
@@ -54,7 +55,8 @@ impl Judged<'_> {
         }
     }
 
-    /// The sweep's look, because the record's own appointment came: removes other versions, finishes a release and the quarantine.
+    /// The sweep's step when the record's state is due: removes other versions, and finishes a release and
+    /// the quarantine.
     pub(super) fn due(self) -> Step {
         let mut effects = vec![Effect::PurgeOthers { keep: self.version.clone() }];
         if self.post_verdict.release.is_some() {
@@ -64,7 +66,7 @@ impl Judged<'_> {
         Step::Keep { why: NoChange::EffectsOnly, effects }
     }
 
-    /// The sweep's look, because the rescan's appointment came.
+    /// The sweep's step when the rescan is due.
     pub(super) fn rescan_due(self, rescans: &Rescans) -> Step {
         match self.post_verdict.rescan {
             Rescan::None => keep(NoChange::NotDue),
@@ -139,7 +141,7 @@ impl Judged<'_> {
     }
 
     fn scanned(self, holder: ScanId, report: &ScanReport) -> Step {
-        // A finding counts whichever scanner made it: infected is absorbing.
+        // A finding counts even without the lease: `infected` is absorbing.
         if let Outcome::Decided(verdict @ Verdict::Infected { .. }) = &report.outcome {
             return self.found(holder, report, judgement_of(verdict.clone(), report, self.change.now));
         }
@@ -148,11 +150,11 @@ impl Judged<'_> {
             _ => return keep(NoChange::AlreadyJudged),
         };
         match &report.outcome {
-            // Says nothing about the bytes.
+            // Stale definitions say nothing about the bytes.
             Outcome::Decided(Verdict::Unscannable { reason: Unscannable::StaleDefinitions }) => {
                 self.rescan_over(Some(holder), None)
             }
-            // Nor does this: the first scan had the password.
+            // `encrypted` says nothing either: the first scan had the password, the rescan does not.
             Outcome::Decided(Verdict::Unscannable { reason: Unscannable::Encrypted })
                 if self.judgement.needed_password =>
             {
@@ -170,8 +172,8 @@ impl Judged<'_> {
         }
     }
 
-    /// A finding replaces the verdict, unless it repeats the finding that stands; a release that covers it stands, or is taken from
-    /// the report.
+    /// A finding replaces the verdict, unless it repeats the current finding. A release that covers it is
+    /// kept, or taken from the report.
     fn found(self, holder: ScanId, report: &ScanReport, judgement: Judgement) -> Step {
         let known = self.post_verdict.release.as_ref();
         let release =
@@ -196,8 +198,8 @@ impl Judged<'_> {
         }
     }
 
-    /// Ends the rescan, and the verdict stands: `again` is the judgement that repeats it, if there is one. Only for the holder of the
-    /// lease, where there is one.
+    /// Ends the rescan without changing the verdict; `again` is the judgement that repeats it, if there is
+    /// one. Does nothing if another scanner holds the lease.
     fn rescan_over(self, holder: Option<ScanId>, again: Option<Judgement>) -> Step {
         let is_holder = match (self.post_verdict.rescan, holder) {
             (Rescan::Running { lease, .. }, Some(holder)) => lease.holder == holder,
@@ -223,7 +225,7 @@ impl Judged<'_> {
         commit(next, effects)
     }
 
-    /// The finding was checked when the release was made; it must still be the one that stands.
+    /// The release was checked when it was made; it must still cover the current finding.
     fn released(self, release: &Release) -> Step {
         if !release.covers(self.judgement) || self.change.record.quarantined.is_some() {
             return keep(NoChange::NotPossible);
@@ -234,12 +236,13 @@ impl Judged<'_> {
         let post_verdict = PostVerdict { release: Some(release.clone()), ..self.post_verdict.clone() };
         let concluded = conclude(self.change, self.version, self.judgement.clone(), post_verdict);
         let Step::Commit { mut next, .. } = concluded else { return concluded };
-        // The tag is the sweep's to write: a function that takes requests from outside may not tag anything as clean.
+        // The sweep writes the tag: a function that takes requests from outside may not tag anything as
+        // clean.
         next.due_at = Some(self.change.now);
         Step::Commit { next, effects: vec![] }
     }
 
-    /// What may still arrive until the upload's deadline is looked for once more.
+    /// Schedules one more look after the upload's deadline, for bytes that arrive until then.
     fn purged(self) -> Step {
         let Change { record, policy, .. } = self.change;
         let due_at = if quarantine(record, policy).is_some() {

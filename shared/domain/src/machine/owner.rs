@@ -1,4 +1,4 @@
-//! What an owner does to a file in whatever state it is: edit, revoke links, delete.
+//! An owner's changes that do not depend on the file's state: edits and the revocation of links.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub const MAX_TAGS: usize = 10;
 const MAX_TAG_KEY_BYTES: usize = 128;
 const MAX_TAG_VALUE_BYTES: usize = 256;
 
-/// What an owner wants changed, as it was sent; `None` leaves a field as it is.
+/// An owner's requested changes, unchecked; `None` leaves a field unchanged.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct EditRequest {
     pub filename: Option<String>,
@@ -25,7 +25,7 @@ pub struct EditRequest {
     pub expires_at: Option<Timestamp>,
 }
 
-/// An owner's changes, checked by [`edit`]; `None` leaves a field as it is.
+/// An owner's changes, checked by [`edit`]; `None` leaves a field unchanged.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Edit {
     filename: Option<FileName>,
@@ -37,14 +37,15 @@ pub struct Edit {
 /// Why an edit is refused.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Error)]
 pub enum EditError {
-    #[error("the file is gone")]
+    #[error("the file has expired or was deleted")]
     Gone,
     #[error(transparent)]
     Name(#[from] FileNameError),
     #[error("a rename cannot change the extension")]
     ExtensionChanged,
     #[error(
-        "at most {MAX_TAGS} tags, keys of 1 to {MAX_TAG_KEY_BYTES} bytes, values of at most {MAX_TAG_VALUE_BYTES} bytes, no control characters"
+        "at most {MAX_TAGS} tags, keys of 1 to {MAX_TAG_KEY_BYTES} bytes, \
+         values of at most {MAX_TAG_VALUE_BYTES} bytes, no control characters"
     )]
     InvalidTags,
     #[error("`max_downloads` must be at least 1")]
@@ -53,8 +54,9 @@ pub enum EditError {
     ExpiryOutOfRange { latest: Timestamp },
 }
 
-/// Checks an owner's changes against a file, for [`super::Event::Edited`]. What is checked does not change with the file's state, so
-/// the edit stays valid while other writers change the record; a file that ends meanwhile is left as it is.
+/// Checks an owner's changes against a file, for [`super::Event::Edited`]. The checks do not depend on the
+/// file's state, so the edit stays valid while other writers change the record. If the file ends meanwhile,
+/// it is not changed.
 pub fn edit(
     record: &Record,
     request: &EditRequest,
@@ -81,7 +83,7 @@ pub fn edit(
 
 fn renamed(record: &Record, name: &str) -> Result<FileName, EditError> {
     let renamed = FileName::sanitize(name)?;
-    // What the policy accepted was a name with this extension; it was not asked about an incoming file.
+    // The upload policy accepted this extension; for an incoming file it was not consulted.
     if record.incoming_version().is_none() && renamed.extension() != record.filename.extension() {
         return Err(EditError::ExtensionChanged);
     }

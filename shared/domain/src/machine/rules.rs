@@ -10,18 +10,19 @@ use crate::record::{Record, State, Status};
 use crate::timestamp::Timestamp;
 use crate::verdict::{Judgement, Verdict};
 
-/// Why a file is not scanned again.
+/// Why a rescan is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum RescanError {
-    #[error("the file is gone")]
+    #[error("the file has expired or was deleted")]
     Gone,
     #[error("the file has no verdict yet")]
     NotJudged,
-    #[error("a finding stands; only an operator's release lifts it")]
+    #[error("the file is infected; only an operator can release it")]
     Infected,
 }
 
-/// Whether the owner can have the file scanned again. A finding is not asked about again and again until it goes away.
+/// Checks whether the owner may request a rescan. An infected file is not rescanned on request: repeated
+/// rescans could otherwise replace the finding.
 pub fn may_rescan(record: &Record, now: Timestamp) -> Result<(), RescanError> {
     match &record.state {
         _ if record.expires_at <= now => Err(RescanError::Gone),
@@ -34,10 +35,10 @@ pub fn may_rescan(record: &Record, now: Timestamp) -> Result<(), RescanError> {
     }
 }
 
-/// Why a finding cannot be lifted.
+/// Why a finding cannot be released.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum ReleaseError {
-    #[error("the file is gone")]
+    #[error("the file has expired or was deleted")]
     Gone,
     #[error("the file is not infected")]
     NotInfected,
@@ -49,7 +50,7 @@ pub enum ReleaseError {
     InvalidReason,
 }
 
-/// The release of a finding that stands, if this one can be released.
+/// Makes the release of the file's current finding, if it can be released.
 pub fn release(
     record: &Record,
     sha256: Sha256,
@@ -76,7 +77,7 @@ pub fn release(
     Ok(Release { sha256, signature: signature.clone(), reason: reason.to_owned(), by, at: now })
 }
 
-/// The next planned rescan of a file that is clean now; none after its end.
+/// The next planned rescan of a file that is clean now; none after it expires.
 pub(super) fn next_rescan(change: Change<'_>, judgement: &Judgement) -> Rescan {
     let is_clean = matches!(judgement.verdict, Verdict::Clean(_));
     match change.policy.rescan_every.map(|every| change.now + every) {
@@ -85,7 +86,7 @@ pub(super) fn next_rescan(change: Change<'_>, judgement: &Judgement) -> Rescan {
     }
 }
 
-/// The event that the step from `before` to `after` is to subscribers, if it is one.
+/// The event that subscribers get for the step from `before` to `after`, if any.
 pub(super) fn event_kind(before: &Record, after: &Record) -> Option<EventKind> {
     use Status as S;
     let (was, is) = (before.status(), after.status());
@@ -99,7 +100,7 @@ pub(super) fn event_kind(before: &Record, after: &Record) -> Option<EventKind> {
         (_, S::Scanning) => Some(EventKind::ScanStarted),
         (S::Pending | S::Scanning, _) => Some(EventKind::ScanCompleted),
         _ if was != is => Some(EventKind::VerdictChanged),
-        // Judged before and after, with the same verdict: an event only for a rescan that was asked for.
+        // Judged before and after, with the same verdict: an event only for a requested rescan.
         _ if before.judgement() != after.judgement() && asked_for_rescan(before) => {
             Some(EventKind::ScanCompleted)
         }

@@ -1,4 +1,5 @@
-//! A file without a verdict: it is expected, its scan is queued, or a scanner holds a lease on it.
+//! The steps of a file without a verdict: it is expected, its scan is queued, or a scanner holds a lease on
+//! it.
 
 use super::change::{Change, keep};
 use super::conclude::{conclude, give_up, judgement_of, reported, surplus, unread};
@@ -33,7 +34,7 @@ pub(super) fn step(change: Change<'_>, event: &Event) -> Step {
     }
 }
 
-/// The sweep's look at a file that does not expire yet. `found` is the current version under its key.
+/// The sweep's step for a file that has not expired. `found` is the current version under its key.
 pub(super) fn due(change: Change<'_>, found: Option<&Version>) -> Step {
     match &change.record.state {
         State::Awaiting => match found {
@@ -74,7 +75,7 @@ fn claimed(change: Change<'_>, version: &Version, holder: ScanId) -> Step {
     change.to_state(state, lease.until, vec![Effect::Scan { version: version.clone(), lease }])
 }
 
-/// The verdict on a version that needs no reading.
+/// The verdict on a version that need not be read.
 fn verdict_unread(change: Change<'_>, version: &Version) -> Option<Verdict> {
     if version.size_bytes > change.policy.max_file_size {
         return Some(Verdict::Unscannable { reason: Unscannable::TooLarge });
@@ -95,7 +96,8 @@ fn renewed(change: Change<'_>, holder: ScanId) -> Step {
     }
 }
 
-/// Gives the lease back, and the attempt with it. The sweep retries it like any other wait, and the file expires in the end.
+/// Returns the lease and does not count the attempt. The sweep retries the scan; if none succeeds, the file
+/// expires.
 fn postponed(change: Change<'_>, version: &Version, lease: &Lease, holder: ScanId) -> Step {
     if lease.holder != holder {
         return keep(NoChange::Fenced);
@@ -106,7 +108,7 @@ fn postponed(change: Change<'_>, version: &Version, lease: &Lease, holder: ScanI
 }
 
 fn scanned(change: Change<'_>, version: &Version, holder: ScanId, report: &ScanReport) -> Step {
-    // A finding counts whichever scanner made it: infected is absorbing.
+    // A finding counts even without the lease: `infected` is absorbing.
     if let Outcome::Decided(verdict @ Verdict::Infected { .. }) = &report.outcome {
         let judgement = judgement_of(verdict.clone(), report, change.now);
         let release = report.release.iter().find(|release| release.covers(&judgement)).cloned();
@@ -132,7 +134,7 @@ fn scanned(change: Change<'_>, version: &Version, holder: ScanId, report: &ScanR
     }
 }
 
-/// Asks for a scan of a version that no scanner has, or gives up on it.
+/// Queues a scan of the version, or gives up after too many attempts.
 fn queue(change: Change<'_>, version: &Version, n_attempts: u32) -> Step {
     if n_attempts >= change.policy.max_attempts {
         return give_up(change, version);

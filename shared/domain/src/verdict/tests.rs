@@ -1,4 +1,4 @@
-//! Evidence becomes a verdict: clean needs every single condition.
+//! Tests that a clean verdict needs every single condition.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::freshness::DefinitionsKind;
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-/// Evidence that lacks nothing.
+/// Complete evidence.
 pub(crate) fn whole() -> Evidence {
     Evidence {
         declared_size: 10,
@@ -52,7 +52,8 @@ fn whole_evidence_is_clean() {
     assert!(matches!(outcome(|e| e.declared_sha256 = Some(e.sha256)), Outcome::Decided(Verdict::Clean(_))));
 }
 
-/// The engine has no password; what the gate opened with one is not encrypted any more. All other words of the engine count.
+/// The engine has no password: its reports of encryption that the gate has opened do not count. All its other
+/// findings count.
 #[test]
 fn a_password_excuses_what_it_opened_and_nothing_else() {
     let with = |name: &str, change: fn(&mut Evidence)| {
@@ -149,7 +150,7 @@ fn a_text_like_a_program_is_judged_as_text() {
     };
     let malformed = Outcome::Decided(Verdict::Unscannable { reason: Unscannable::Malformed });
     assert!(matches!(text(&[BROKEN_PROGRAM, ""]), Outcome::Decided(Verdict::Clean(_))));
-    assert_eq!(text(&[BROKEN_PROGRAM]), malformed, "nobody looked at it as text");
+    assert_eq!(text(&[BROKEN_PROGRAM]), malformed, "it was not scanned as text");
     assert_eq!(text(&[BROKEN_PROGRAM, BROKEN_PROGRAM]), malformed, "of a member");
     assert_eq!(text(&["Heuristics.Broken.Other", ""]), malformed);
     assert_eq!(
@@ -171,7 +172,7 @@ fn a_content_encoding_is_never_clean_and_never_hides_malware() {
     };
     let found = |name: &str| vec![EngineReply::Found(name.to_owned())];
     assert_eq!(encoded(|_| {}), refused(Unscannable::ContentEncoding));
-    // The reason that the uploader can do something about, and that says nothing about the bytes.
+    // The content encoding comes first: the uploader can remove it, and it says nothing about the bytes.
     assert_eq!(
         encoded(|e| e.structure = Structure::Refused(Unscannable::Malformed)),
         refused(Unscannable::ContentEncoding)
@@ -194,8 +195,10 @@ fn malware_in_a_handed_member_counts() {
 proptest! {
     #[test]
     fn clean_implies_every_condition(
-        sizes in prop::array::uniform3(0u64..3), reply in prop_oneof![Just(EngineReply::Ok), "[A-Za-z.()]{0,12}".prop_map(EngineReply::Found)],
-        before: bool, after: bool, n_engine_errors in 0usize..2, declared in prop::option::of(0u8..2), age_days in 0u64..20,
+        sizes in prop::array::uniform3(0u64..3),
+        reply in prop_oneof![Just(EngineReply::Ok), "[A-Za-z.()]{0,12}".prop_map(EngineReply::Found)],
+        before: bool, after: bool, n_engine_errors in 0usize..2,
+        declared in prop::option::of(0u8..2), age_days in 0u64..20,
         second in prop::option::of(Just(EngineReply::Found("Heuristics.Encrypted.PDF".into()))), sound: bool,
         encoded: bool,
     ) {
@@ -209,8 +212,9 @@ proptest! {
             e.declared_sha256 = declared.map(|d| Sha256::from_bytes([7 + d; 32]));
             e.engine.definitions.built_at = NOW - Duration::from_hours(24 * age_days);
         });
-        let all_hold = sizes[0] == sizes[1] && sizes[1] == sizes[2] && reply == EngineReply::Ok && before && after
-            && n_engine_errors == 0 && second.is_none() && sound && !encoded && declared != Some(1) && age_days <= 7;
+        let all_hold = sizes[0] == sizes[1] && sizes[1] == sizes[2]
+            && reply == EngineReply::Ok && before && after && n_engine_errors == 0
+            && second.is_none() && sound && !encoded && declared != Some(1) && age_days <= 7;
         prop_assert_eq!(matches!(outcome, Outcome::Decided(Verdict::Clean(_))), all_hold);
     }
 }

@@ -1,4 +1,4 @@
-//! What can happen next in the world, and what must never be seen there.
+//! The actions that are possible in the bounded world, and the properties that must always hold.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -162,7 +162,7 @@ impl Model for Airlock {
                         ..report(version, at)
                     }
                 } else if world.stored.contains(&version) {
-                    // Later definitions find what the first ones did not.
+                    // Later definitions find malware that the first ones missed.
                     report(if is_again { 2 } else { version }, at)
                 } else {
                     ScanReport {

@@ -1,9 +1,10 @@
-//! Proves, over every interleaving of a bounded world, that S1, S2, S5 and S7 of the design hold, and that the checker
-//! would notice if they did not: each seeded bug, one condition removed, is found.
+//! Proves, over every interleaving of a bounded world, that S1, S2, S5 and S7 of the design hold. The checker
+//! must also find each seeded bug, which removes one condition.
 //!
-//! The world: one file behind a replayable POST policy, two versions (the first clean, the second infected), events
-//! that are lost, duplicated and reordered, two scanners that load and commit in separate moments and may crash, an
-//! engine that may fail, two downloaders of a limit-1 link, an owner who may delete or ask for another scan, and a sweep at every tick.
+//! The world: one file behind a replayable POST policy, two versions (the first clean, the second infected),
+//! events that are lost, duplicated and reordered, two scanners that load and commit in separate moments and
+//! may crash, an engine that may fail, two downloaders of a limit-1 link, an owner who may delete or ask for
+//! another scan, and a sweep at every tick.
 
 #![expect(clippy::unwrap_used, reason = "a test helper that fails is a failed test")]
 

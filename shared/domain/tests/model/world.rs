@@ -1,4 +1,4 @@
-//! What is in the bounded world, and what one step of the machine does to it, with or without a seeded bug.
+//! The state of the bounded world, and the steps of the machine in it, with or without a seeded bug.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,9 +45,10 @@ pub(crate) fn upload_policy() -> UploadPolicy {
     }
 }
 
-/// The world with one condition removed. Three conditions are not here because the checker shows them to be second
-/// locks, without which the others still hold: the verdict's version check (versions are bound once), the lease's fence
-/// (two scanners judge the same bytes) and the mark for surplus versions (the late look finds them too).
+/// The world with one condition removed. Three conditions are not listed, because the checker shows them to
+/// be redundant: without them the properties still hold. They are the verdict's version check (versions are
+/// bound once), the lease's fence (two scanners judge the same bytes) and the mark for surplus versions (the
+/// late look finds them too).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Bug {
     /// Commits ignore the revision.
@@ -58,7 +59,7 @@ pub(crate) enum Bug {
     PresignLatest,
     /// The count has no limit in its condition.
     CountWithoutLimit,
-    /// The URL is handed out on what was loaded earlier; the count does not look at the status.
+    /// The URL is handed out on a record that was loaded earlier; the count does not check the status.
     GrantFromStaleRead,
     /// An engine failure counts as "nothing found".
     InconclusiveIsClean,
@@ -94,7 +95,7 @@ pub(crate) struct World {
 #[expect(clippy::large_enum_variant, reason = "two or three of them in a world")]
 pub(crate) enum Scanner {
     Idle,
-    /// Has loaded the record and is about to commit what `event` makes of it.
+    /// The scanner has loaded the record and is about to commit the step for `event`.
     Loaded {
         seen: Arc<Record>,
         event: Event,
@@ -132,7 +133,8 @@ pub(crate) enum Action {
     Tick,
 }
 
-/// How big the world is. Two smaller worlds reach what one big one would, in seconds instead of hours.
+/// The size of the world. Several smaller worlds take seconds to explore where one large one would take
+/// hours.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) scanners: usize,
@@ -178,7 +180,7 @@ pub(crate) fn holder(scanner: usize) -> ScanId {
     ScanId::from_random(uuid::Uuid::from_u128(u128::try_from(scanner).unwrap() + 1))
 }
 
-/// What the engine says of a version: the first is clean, every later one infected.
+/// The scanner's report on a version: the first is clean, every later one infected.
 pub(crate) fn report(version: u8, at: Timestamp) -> ScanReport {
     let reply = if version == 1 { EngineReply::Ok } else { EngineReply::Found("Eicar".into()) };
     let definitions =
@@ -220,7 +222,7 @@ impl Airlock {
         matches!(world.record.state, State::Judged { .. })
     }
 
-    /// [`step`], or what it would be without one of its conditions.
+    /// [`step`], or the same without one of its conditions.
     pub(crate) fn step(&self, record: &Record, event: &Event, at: Timestamp) -> Step {
         let mut event = event.clone();
         let mut record = record.clone();
@@ -257,7 +259,7 @@ impl Airlock {
             return false;
         }
         let download_count = world.record.download_count; // the count is its own atomic write
-        // What was written down decides nothing here, and would multiply the states.
+        // The history decides nothing here, and would multiply the states.
         let (history, changed_at) = (History::default(), world.record.changed_at);
         world.record = Arc::new(Record { download_count, history, changed_at, ..(**next).clone() });
         world.was_infected |= world.record.status() == Status::Infected;
@@ -283,7 +285,7 @@ impl Airlock {
         world.messages.sort_unstable();
     }
 
-    /// Load, step, commit and effects in one moment: the sweep and the owner.
+    /// Loads, steps, commits and runs the effects atomically, as for the sweep and the owner.
     pub(crate) fn apply(&self, world: &mut World, event: &Event) {
         let seen = world.record.clone();
         let taken = self.step(&seen, event, now(world.tick));
