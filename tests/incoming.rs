@@ -129,9 +129,9 @@ async fn each_version_is_a_file_and_only_its_own_bytes_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_belongs_to_an_upload_or_to_nobody_is_left_alone() {
+async fn other_uploads_own_objects_and_unowned_objects_are_ignored() {
     let service = Service::start_with(&RULES, |_| {}).await;
-    for key in ["in/mine/5f3a.info", "in/mine/5f3a.part", "in/mine/", "in/nobody.txt", "elsewhere/a.txt"] {
+    for key in ["in/mine/5f3a.info", "in/mine/5f3a.part", "in/mine/", "in/unowned.txt", "elsewhere/a.txt"] {
         put(&service, key, &eicar()).await;
     }
     put(&service, "in/mine/a.txt", b"after them").await;
@@ -145,7 +145,7 @@ async fn what_belongs_to_an_upload_or_to_nobody_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_prefix_nobody_else_makes_files() {
+async fn without_a_prefix_only_the_api_creates_files() {
     let service = Service::start().await;
     put(&service, "in/mine/a.txt", b"not asked for").await;
     let file_id = service.upload("b.txt", b"announced").await;

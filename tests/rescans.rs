@@ -19,7 +19,7 @@ use crate::support::receiver::Receiver;
 use crate::support::{Service, answer, eicar, is_soak, sha256, wait};
 use crate::webhooks::SECRET;
 
-const LATE: &[u8] = b"nobody knows yet that this is bad, and it has more than a few bytes";
+const LATE: &[u8] = b"no engine knows yet that this is bad, and it has more than a few bytes";
 
 /// A directory of definitions that can learn, and a service that uses it.
 struct Learning {

@@ -59,7 +59,7 @@ try {
   });
 
   await test('a dead letter says why, and goes again by a click', async () => {
-    // What nobody can read, put straight into the queue, and given up before.
+    // An unreadable message, inserted directly as a dead letter.
     await service.end();
     const script = `import sqlite3, sys
 c = sqlite3.connect(sys.argv[1])

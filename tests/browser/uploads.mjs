@@ -79,7 +79,7 @@ try {
     assert.equal(await page.evaluate(() => localStorage.length), 0, 'nothing is left to go on with');
   });
 
-  await test('a file that is not the same any more is sent whole, under the same name', async () => {
+  await test('a changed file with the same name is uploaded from the start', async () => {
     const path = file('changed.bin', 40 * MB, 4);
     const free = await throttle(page, SLOW);
     await page.locator('#picker').setInputFiles(path);

@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
-
 /// A function: one execution environment at a time, as with a concurrency of one.
 pub(crate) struct Function {
     name: &'static str,

@@ -3,8 +3,8 @@
 use super::rooms::Violations;
 use super::sources;
 
-/// Instead of a vague pronoun, name the actor: the client, the uploader, the owner, an operator, the scanner. "At once" means
-/// immediately, concurrently or atomically; say which.
+/// Instead of a vague pronoun, name the actor: the client, the uploader, the owner, an operator, the scanner.
+/// "At once" means immediately, concurrently or atomically; say which.
 const REJECTED: [&str; 6] = ["somebody", "nobody", "whoever", "at once", "gone on", "not any more"];
 
 /// Rooms in which such words remain.
