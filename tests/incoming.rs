@@ -42,7 +42,7 @@ async fn only_file(service: &Service) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_store_is_judged_and_served() {
+async fn objects_uploaded_outside_the_api_are_judged_and_served() {
     let service = Service::start_with(&RULES, |_| {}).await;
     put(&service, "in/mine/2026/a b+\u{e4}%2B.txt", b"put by others").await;
     let file_id = only_file(&service).await;
@@ -155,7 +155,7 @@ async fn without_a_prefix_only_the_api_creates_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_rules_say_whose_it_is() {
+async fn the_incoming_rules_name_the_owner() {
     let env = [ENV.as_slice(), &RULES].concat();
     let service = Service::start_with(&env, |settings| settings.auth = Auth::Jwt).await;
     put(&service, "in/alice/a.txt", b"alice's").await;

@@ -57,7 +57,7 @@ print(json.dumps(samples))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_says_why_and_goes_again() {
+async fn a_dead_letter_shows_its_cause_and_can_be_redelivered() {
     let service = Service::start_with(&[], |settings| {
         settings.tuning.delivery.max_receives = 2;
         settings.tuning.sweep_every = std::time::Duration::from_hours(1);

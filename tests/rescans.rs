@@ -296,7 +296,7 @@ async fn a_release_is_by_bytes_and_finding_and_a_rescan_respects_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revoked_links_are_dead_and_new_ones_are_not() {
+async fn revoked_links_fail_and_new_links_work() {
     let service = Service::start().await;
     let file_id = service.upload("a.txt", b"good").await;
     service.ends_as(&file_id, "clean").await;

@@ -58,7 +58,7 @@ try {
     assert.notEqual(await row.locator('td').nth(3).textContent(), '');
   });
 
-  await test('a dead letter says why, and goes again by a click', async () => {
+  await test('a dead letter shows its cause and is redelivered by a click', async () => {
     // An unreadable message, inserted directly as a dead letter.
     await service.end();
     const script = `import sqlite3, sys

@@ -42,8 +42,8 @@ fn text_uses_no_vague_words() {
     violations.assert_none_but_in(NOT_YET);
 }
 
-/// Whether the file is written by hand: code, documents and configuration, but no golden files, lists of packages
-/// or samples.
+/// Whether the file is written by hand: code, documents and configuration, but no golden files, lists of
+/// packages or samples.
 fn is_text(path: &std::path::Path) -> bool {
     const EXTENSIONS: [&str; 12] =
         ["css", "html", "js", "json", "md", "mjs", "py", "rs", "service", "toml", "ts", "yaml"];
