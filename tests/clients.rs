@@ -108,7 +108,7 @@ async fn companion_joins_the_parts_that_were_sent_and_no_others() {
         let (status, problem) = service.post(&complete, &listed(wrong)).await;
         assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("part_mismatch")), "{problem}");
     }
-    // Somebody with the part's URL sends other bytes before it is joined.
+    // A client with the part's URL sends other bytes before the parts are joined.
     put(&service, &batch["presignedUrls"]["2"], &[], b"other").await;
     let (status, problem) = service.post(&complete, &listed(&etags)).await;
     assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("part_mismatch")), "{problem}");

@@ -319,7 +319,7 @@ async fn files_wait_for_definitions_and_are_clean_only_while_those_are_good() {
         was_in_time(&status, good_until, &scanning).await
     })
     .await;
-    let late = service.upload("c.txt", b"nobody can say any more").await;
+    let late = service.upload("c.txt", b"judged with stale definitions").await;
     assert_eq!(service.ends_as(&late, "unscannable").await["scan_result"]["reason"], "stale_definitions");
     let infected = service.upload("d.txt", &eicar()).await;
     service.ends_as(&infected, "infected").await;

@@ -202,7 +202,7 @@ async fn an_upload_that_has_expired_is_refused() {
         assert_eq!(service.put(&accepted(&put), b"x").await.status(), put_status);
         assert_eq!(service.post_form(&accepted(&post), b"x").await.status(), post_status);
     }
-    // Nobody announced this file: its events make no record.
+    // This file was not announced: its events make no record.
     assert_eq!(service.get(&format!("/files/{file}")).await.0, 404);
     service.stop().await;
 }

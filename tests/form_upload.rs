@@ -15,7 +15,7 @@ async fn stored_nothing(service: &Service, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_fit_is_refused() {
+async fn uploads_with_a_bad_size_or_name_are_refused() {
     let service = Service::start_with(&[("MAX_FILE_SIZE", "100000")], |_| {}).await;
     for (filename, n_bytes, status, code) in [
         ("a.txt", 100_001, 413, "file_too_large"),

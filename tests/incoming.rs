@@ -42,7 +42,7 @@ async fn only_file(service: &Service) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_store_is_judged_and_served() {
+async fn objects_uploaded_outside_the_api_are_judged_and_served() {
     let service = Service::start_with(&RULES, |_| {}).await;
     put(&service, "in/mine/2026/a b+\u{e4}%2B.txt", b"put by others").await;
     let file_id = only_file(&service).await;
@@ -129,9 +129,9 @@ async fn each_version_is_a_file_and_only_its_own_bytes_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_belongs_to_an_upload_or_to_nobody_is_left_alone() {
+async fn other_uploads_own_objects_and_unowned_objects_are_ignored() {
     let service = Service::start_with(&RULES, |_| {}).await;
-    for key in ["in/mine/5f3a.info", "in/mine/5f3a.part", "in/mine/", "in/nobody.txt", "elsewhere/a.txt"] {
+    for key in ["in/mine/5f3a.info", "in/mine/5f3a.part", "in/mine/", "in/unowned.txt", "elsewhere/a.txt"] {
         put(&service, key, &eicar()).await;
     }
     put(&service, "in/mine/a.txt", b"after them").await;
@@ -145,7 +145,7 @@ async fn what_belongs_to_an_upload_or_to_nobody_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_prefix_nobody_else_makes_files() {
+async fn without_a_prefix_only_the_api_creates_files() {
     let service = Service::start().await;
     put(&service, "in/mine/a.txt", b"not asked for").await;
     let file_id = service.upload("b.txt", b"announced").await;
@@ -155,7 +155,7 @@ async fn without_a_prefix_nobody_else_makes_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_rules_say_whose_it_is() {
+async fn the_incoming_rules_name_the_owner() {
     let env = [ENV.as_slice(), &RULES].concat();
     let service = Service::start_with(&env, |settings| settings.auth = Auth::Jwt).await;
     put(&service, "in/alice/a.txt", b"alice's").await;

@@ -274,7 +274,7 @@ async fn links_survive_one_rotation_of_their_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_events_hurt_nobody_else() {
+async fn a_bad_event_fails_alone() {
     let (deployment, _environment, mut api, mut scan) = deployed().await;
     let service = &deployment.service;
 

@@ -209,7 +209,7 @@ async fn with_checksums_storage_refuses_damaged_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_who_complete_at_once_all_are_answered_and_one_object_is_made() {
+async fn concurrent_completions_all_succeed_and_create_one_object() {
     let service = Service::start().await;
     let whole = bytes(PART + 5);
     let file_id = begin(&service, whole.len(), json!({})).await;

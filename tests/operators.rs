@@ -57,7 +57,7 @@ print(json.dumps(samples))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_says_why_and_goes_again() {
+async fn a_dead_letter_shows_its_cause_and_can_be_redelivered() {
     let service = Service::start_with(&[], |settings| {
         settings.tuning.delivery.max_receives = 2;
         settings.tuning.sweep_every = std::time::Duration::from_hours(1);
@@ -80,18 +80,19 @@ async fn a_dead_letter_says_why_and_goes_again() {
     service.stop().await;
 }
 
-/// Who calls.
+/// The caller of the API.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Actor {
-    Nobody,
+    Anonymous,
     Owner,
     Stranger,
     Operator,
-    /// Somebody who has a download link, and uses its token as if it were a user's.
+    /// A client that has a download link and presents its token as a user's token.
     LinkHolder,
 }
 
-const ACTORS: [Actor; 5] = [Actor::Nobody, Actor::Owner, Actor::Stranger, Actor::Operator, Actor::LinkHolder];
+const ACTORS: [Actor; 5] =
+    [Actor::Anonymous, Actor::Owner, Actor::Stranger, Actor::Operator, Actor::LinkHolder];
 
 /// Method, path, body, and what the owner and the operator get; `{clean}` and `{infected}` are the owner's
 /// files.
@@ -153,7 +154,7 @@ async fn call(service: &Service, actor: Actor, row: &Row, path: &str, link: &str
     let method: Method = row.0.parse().unwrap();
     let mut request = client().request(method, service.url(path));
     request = match actor {
-        Actor::Nobody => request,
+        Actor::Anonymous => request,
         Actor::Owner => request.bearer_auth(user_token("alice")),
         Actor::Stranger => request.bearer_auth(user_token("eve")),
         Actor::Operator => request.bearer_auth(admin_token("root")),
@@ -188,12 +189,12 @@ async fn every_caller_gets_what_is_meant_for_them() {
         let link = service.link(&clean).await;
         let of = |file: &str, other: &str| row.1.replace("{clean}", file).replace("{infected}", other);
         let path = of(&clean, &infected);
-        // Whoever changes something comes last.
+        // The actors that may change something come last.
         for actor in ACTORS.into_iter().rev() {
             let is_about_a_file = row.1.contains('{');
             let is_for_operators = row.4 == 200 && row.3 == 403 || row.1.contains("enable");
             let expected = match actor {
-                Actor::Nobody | Actor::LinkHolder => 401,
+                Actor::Anonymous | Actor::LinkHolder => 401,
                 Actor::Operator => row.4,
                 Actor::Stranger if is_for_operators => 403,
                 Actor::Stranger if is_about_a_file => 404,

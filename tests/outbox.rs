@@ -42,7 +42,7 @@ fn task(task: &EventTask) -> SqsEvent {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_tells_may_die_at_any_request() {
+async fn event_delivery_survives_a_crash_at_any_request() {
     // The service has an outlet, so that its outboxes fill; its own notify function has no workers.
     let silent = Receiver::start().await;
     let (url, address) = (silent.url(), silent.address.clone());
@@ -110,8 +110,8 @@ async fn a_lost_message_is_made_up_for_by_the_sweep() {
         ("WEBHOOK_SECRET", SECRET),
         ("WEBHOOK_PRIVATE_HOSTS", &receiver.address),
     ];
-    // Nobody listens while it happens, and the messages are gone; the next one finds the outboxes by their
-    // appointments.
+    // No worker delivers events meanwhile, and the messages are lost; the next service finds the outboxes by
+    // their due times.
     let service = Service::start_with(&env, |settings| settings.tuning.n_tellers = 0).await;
     let file_id = service.upload("a.txt", b"good").await;
     service.ends_as(&file_id, "clean").await;

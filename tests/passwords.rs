@@ -183,7 +183,7 @@ async fn a_form_may_have_a_password_in_front_of_its_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_password_is_refused() {
+async fn invalid_passwords_are_refused() {
     let service = Service::start().await;
     for password in [json!(""), json!("a\nb"), json!("x".repeat(256))] {
         let body = json!({ "filename": "a.zip", "password": password });

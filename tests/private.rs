@@ -34,16 +34,16 @@ for directory, _, names in os.walk(sys.argv[1]):
                 pass
 ";
 
-/// What a user named `nobody` can reach below `directory`; `None` if the tests may not become that user.
+/// What an unprivileged user can reach below `directory`; `None` if the tests may not become that user.
 fn reached_by_another_user(directory: &Path) -> Option<String> {
-    const NOBODY: &str = "65534";
+    const UNPRIVILEGED: &str = "65534";
     rustix::process::geteuid().is_root().then(|| {
         let output = std::process::Command::new("setpriv")
             .args([
                 "--reuid",
-                NOBODY,
+                UNPRIVILEGED,
                 "--regid",
-                NOBODY,
+                UNPRIVILEGED,
                 "--clear-groups",
                 "/usr/bin/python3",
                 "-c",

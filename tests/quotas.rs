@@ -13,7 +13,11 @@ async fn service(quotas: &[(&str, &str)]) -> Service {
 }
 
 /// Sends so many announcements concurrently. Returns how many were accepted, and one refusal.
-async fn announce_at_once(service: &Service, n: usize, body: &Value) -> (usize, Option<reqwest::Response>) {
+async fn announce_concurrently(
+    service: &Service,
+    n: usize,
+    body: &Value,
+) -> (usize, Option<reqwest::Response>) {
     let requests = (0..n).map(|_| service.request(Method::POST, "/files").json(body).send());
     let answers = futures_util::future::join_all(requests).await;
     let (mut n_accepted, mut refused) = (0, None);
@@ -29,10 +33,10 @@ async fn announce_at_once(service: &Service, n: usize, body: &Value) -> (usize, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_at_once_get_exactly_what_there_is() {
+async fn concurrent_announcements_never_exceed_the_quota() {
     let service = service(&[("QUOTA_PENDING_UPLOADS", "10")]).await;
     let body = json!({ "filename": "a.txt", "size": 10 });
-    let (n_accepted, refused) = announce_at_once(&service, 100, &body).await;
+    let (n_accepted, refused) = announce_concurrently(&service, 100, &body).await;
     assert_eq!(n_accepted, 10);
     let refused = refused.unwrap();
     let header = |name: &str| refused.headers()[name].to_str().unwrap().to_owned();
@@ -41,7 +45,7 @@ async fn a_hundred_at_once_get_exactly_what_there_is() {
     assert_eq!(header("ratelimit"), "\"pending-uploads\";r=0;t=60");
     let problem: Value = refused.json().await.unwrap();
     assert_eq!((&problem["code"], &problem["reason"]), (&json!("quota_exceeded"), &json!("pending-uploads")));
-    // Somebody else's quota is their own.
+    // Each user has a separate quota.
     let other = client().post(service.url("/files")).bearer_auth(user_token("bob")).json(&body).send().await;
     assert_eq!(other.unwrap().status(), 201);
     // One that is deleted makes room for one.
@@ -51,7 +55,7 @@ async fn a_hundred_at_once_get_exactly_what_there_is() {
         service.request(Method::DELETE, &format!("/files/{file_id}")).send().await.unwrap().status(),
         204
     );
-    assert_eq!(announce_at_once(&service, 20, &body).await.0, 1);
+    assert_eq!(announce_concurrently(&service, 20, &body).await.0, 1);
     service.stop().await;
 }
 
@@ -59,11 +63,11 @@ async fn a_hundred_at_once_get_exactly_what_there_is() {
 async fn bytes_are_reserved_as_announced_and_counted_as_arrived() {
     let service = service(&[("QUOTA_BYTES", "1000"), ("QUOTA_FILES", "50"), ("MAX_FILE_SIZE", "600")]).await;
     let of = |size: u64| json!({ "filename": "a.txt", "size": size });
-    assert_eq!(announce_at_once(&service, 30, &of(300)).await.0, 3);
-    let (n_accepted, refused) = announce_at_once(&service, 1, &of(101)).await;
+    assert_eq!(announce_concurrently(&service, 30, &of(300)).await.0, 3);
+    let (n_accepted, refused) = announce_concurrently(&service, 1, &of(101)).await;
     assert_eq!(n_accepted, 0);
     assert_eq!(refused.unwrap().json::<Value>().await.unwrap()["reason"], "bytes");
-    assert_eq!(announce_at_once(&service, 1, &of(100)).await.0, 1);
+    assert_eq!(announce_concurrently(&service, 1, &of(100)).await.0, 1);
     let (_, list) = service.get("/files").await;
     for file in list["files"].as_array().unwrap() {
         let path = format!("/files/{}", file["file_id"].as_str().unwrap());
@@ -72,10 +76,10 @@ async fn bytes_are_reserved_as_announced_and_counted_as_arrived() {
     // Without a size, as much as may arrive is reserved, and given back when less did.
     let unsized_body = json!({ "filename": "a.txt", "method": "post" });
     let accepted = service.create_upload(&unsized_body).await;
-    assert_eq!(announce_at_once(&service, 5, &of(401)).await.0, 0);
+    assert_eq!(announce_concurrently(&service, 5, &of(401)).await.0, 0);
     assert_eq!(service.post_form(&accepted, b"ten bytes!").await.status(), 201);
     service.ends_as(&accepted.file_id, "clean").await;
-    assert_eq!(announce_at_once(&service, 5, &of(495)).await.0, 2);
+    assert_eq!(announce_concurrently(&service, 5, &of(495)).await.0, 2);
     // The form through the service counts as well.
     let (status, problem) = service.form("a.txt", b"x").await;
     assert_eq!((status.as_u16(), &problem["code"]), (429, &json!("quota_exceeded")), "{problem}");

@@ -19,7 +19,7 @@ use crate::support::receiver::Receiver;
 use crate::support::{Service, answer, eicar, is_soak, sha256, wait};
 use crate::webhooks::SECRET;
 
-const LATE: &[u8] = b"nobody knows yet that this is bad, and it has more than a few bytes";
+const LATE: &[u8] = b"no engine knows yet that this is bad, and it has more than a few bytes";
 
 /// A directory of definitions that can learn, and a service that uses it.
 struct Learning {
@@ -296,7 +296,7 @@ async fn a_release_is_by_bytes_and_finding_and_a_rescan_respects_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revoked_links_are_dead_and_new_ones_are_not() {
+async fn revoked_links_fail_and_new_links_work() {
     let service = Service::start().await;
     let file_id = service.upload("a.txt", b"good").await;
     service.ends_as(&file_id, "clean").await;

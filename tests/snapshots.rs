@@ -143,8 +143,8 @@ async fn whatever_is_wrong_with_a_snapshot_the_definitions_are_loaded() {
         assert_eq!(scanner.looks().await.unwrap(), "6", "{name}");
         scanner.engine.stop().await;
     }
-    // Nobody touches the last frame at the start: it is found out later, and then there are definitions to
-    // load.
+    // The start does not read the last frame: the damage is found later, and the scanner then loads the
+    // definitions.
     deployment.write(&key, flipped(bytes.len() - 1)).await;
     serial += 1;
     publish(serial, &|_| {}).await;

@@ -244,7 +244,7 @@ async fn what_s3_refuses_for_a_bucket_like_ours_makes_no_file() {
         ("object lock", put().object_lock_mode(ObjectLockMode::Compliance), "InvalidRequest"),
         ("legal hold", put().object_lock_legal_hold_status(ObjectLockLegalHoldStatus::On), "InvalidRequest"),
         ("acl", put().acl(ObjectCannedAcl::PublicRead), "AccessControlListNotSupported"),
-        ("grant", put().grant_read("id=somebody"), "AccessControlListNotSupported"),
+        ("grant", put().grant_read("id=another"), "AccessControlListNotSupported"),
         ("class", put().storage_class(StorageClass::Outposts), "InvalidStorageClass"),
         (
             "a key of the uploader's, without TLS",

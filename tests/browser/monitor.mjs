@@ -58,8 +58,8 @@ try {
     assert.notEqual(await row.locator('td').nth(3).textContent(), '');
   });
 
-  await test('a dead letter says why, and goes again by a click', async () => {
-    // What nobody can read, put straight into the queue, and given up before.
+  await test('a dead letter shows its cause and is redelivered by a click', async () => {
+    // An unreadable message, inserted directly as a dead letter.
     await service.end();
     const script = `import sqlite3, sys
 c = sqlite3.connect(sys.argv[1])

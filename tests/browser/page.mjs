@@ -28,7 +28,7 @@ try {
     assert.match(await page.locator('#notice').textContent(), /Do not rely on these verdicts/);
   });
 
-  await test('several files at once are uploaded across origins and judged', async () => {
+  await test('several files are uploaded concurrently across origins and judged', async () => {
     await page.locator('#picker').setInputFiles([
       { name: 'holiday.png', mimeType: 'image/png', buffer: clean },
       { name: 'invoice.pdf', mimeType: 'application/pdf', buffer: eicar },
@@ -80,7 +80,7 @@ try {
     assert.equal(await page.locator('#files img').count(), 0);
   });
 
-  await test('a link can be copied and used by somebody else', async () => {
+  await test('a link can be copied and used by another person', async () => {
     await rowOf(page, 'holiday.png').getByRole('button', { name: 'Copy link' }).click();
     await rowOf(page, 'holiday.png').locator('.message', { hasText: 'Link copied' }).waitFor();
     const link = await page.evaluate(() => navigator.clipboard.readText());

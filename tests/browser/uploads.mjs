@@ -40,7 +40,7 @@ try {
     assert.deepEqual(sent, []);
   });
 
-  await test('a large file is paused and goes on', async () => {
+  await test('a large upload is paused and resumed', async () => {
     const path = file('paused.bin', 40 * MB, 2);
     const free = await throttle(page, SLOW);
     await page.locator('#picker').setInputFiles(path);
@@ -76,10 +76,10 @@ try {
     assert.equal(await rowOf(page, 'reloaded.bin').count(), 1);
     assert.ok(n_before >= 3 && sent.length >= 1 && sent.length < 8, `${n_before}, then ${sent}`);
     assert.equal((await infoOf('reloaded.bin')).scan_result.sha256, sha256(readFileSync(path)));
-    assert.equal(await page.evaluate(() => localStorage.length), 0, 'nothing is left to go on with');
+    assert.equal(await page.evaluate(() => localStorage.length), 0, 'no upload is left to resume');
   });
 
-  await test('a file that is not the same any more is sent whole, under the same name', async () => {
+  await test('a changed file with the same name is uploaded from the start', async () => {
     const path = file('changed.bin', 40 * MB, 4);
     const free = await throttle(page, SLOW);
     await page.locator('#picker').setInputFiles(path);
@@ -144,7 +144,7 @@ try {
     await rowOf(page, 'cancelled.bin').waitFor({ state: 'detached' });
     await free();
     await until(async () => await infoOf('cancelled.bin') === undefined);
-    await until(async () => await page.evaluate(() => localStorage.length) === 1); // the file that has changed can go on
+    await until(async () => await page.evaluate(() => localStorage.length) === 1); // the changed file can be resumed
   });
 
   await test('malware that spans parts is found', async () => {

@@ -3,8 +3,8 @@
 use super::rooms::Violations;
 use super::sources;
 
-/// Instead of a vague pronoun, name the actor: the client, the uploader, the owner, an operator, the scanner. "At once" means
-/// immediately, concurrently or atomically; say which.
+/// Instead of a vague pronoun, name the actor: the client, the uploader, the owner, an operator, the scanner.
+/// "At once" means immediately, concurrently or atomically; say which.
 const REJECTED: [&str; 6] = ["somebody", "nobody", "whoever", "at once", "gone on", "not any more"];
 
 /// Rooms in which such words remain.
@@ -40,7 +40,8 @@ fn text_uses_no_vague_words() {
     violations.assert_none_but_in(NOT_YET);
 }
 
-/// Whether people wrote the file: code, documents and configuration, but no golden files, lists of packages or samples.
+/// Whether the file is written by hand: code, documents and configuration, but no golden files, lists of
+/// packages or samples.
 fn is_text(path: &std::path::Path) -> bool {
     const EXTENSIONS: [&str; 12] =
         ["css", "html", "js", "json", "md", "mjs", "py", "rs", "service", "toml", "ts", "yaml"];
