@@ -1,6 +1,8 @@
-//! The template deploys: on ministack, an independent imitation of AWS, with the release builds of the functions.
+//! The template deploys: on ministack, an independent imitation of AWS, with the release builds of the
+//! functions.
 //!
-//! A browser's way through it, from the presigned request to the download; then what each function asked of AWS, against what its role may do.
+//! A browser's way through it, from the presigned request to the download; then what each function asked of
+//! AWS, against what its role may do.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,8 +25,8 @@ use crate::support::stack::{Stack, python, root};
 use crate::support::{answer, eicar, expire_soon, text, wait};
 
 impl Stack {
-    /// `airlock selftest`, as an operator runs it after a deployment. The imitation serves every request, signed or
-    /// not: the one promise that rests on that is broken there, and the selftest says so.
+    /// `airlock selftest`, as an operator runs it after a deployment. The imitation serves every request,
+    /// signed or not: the one promise that rests on that is broken there, and the selftest says so.
     async fn selftest(&self) {
         let api = text(&self.about["outputs"]["ApiUrl"]);
         let url = as_host(&text(&self.about["url"]), api.trim_start_matches("http://")).await;
@@ -112,8 +114,8 @@ impl Stack {
         self.ends_as(key.trim_start_matches("uploads/"), "clean").await;
     }
 
-    /// Objects from other uploaders become files of an owner. The next sweep tags the file that is released here, and
-    /// moves the one that is not.
+    /// Objects from other uploaders become files of an owner. The next sweep tags the file that is released
+    /// here, and moves the one that is not.
     async fn try_bring_your_own_uploader(&mut self) {
         let mut stored = vec![];
         for (key, body) in [
@@ -244,7 +246,8 @@ async fn the_stack_stands_and_files_go_through_it() {
     let mut stack = Stack::deploy(&mirror).await;
     let scratch = PathBuf::from(text(&stack.about["scratch"]));
 
-    // The custom resource told which key to trust. The mirror has no official databases, so nothing is published yet: files wait.
+    // The custom resource told which key to trust. The mirror has no official databases, so nothing is
+    // published yet: files wait.
     let key = SigningKey::from_secret(&text(&stack.about["signing_secret"])).unwrap();
     assert_eq!(
         stack.about["scan_environment"]["AIRLOCK_DEFINITIONS_PUBLIC_KEY"],

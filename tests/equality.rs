@@ -54,8 +54,8 @@ pub(crate) async fn replies(engine: &Engine, files: &[PathBuf]) -> Vec<String> {
     replies.collect().await
 }
 
-/// The evasions, HTML in every encoding, ClamAV's test files, what common tools make, what packages hold, and the
-/// programs of this machine.
+/// The evasions, HTML in every encoding, ClamAV's test files, what common tools make, what packages hold, and
+/// the programs of this machine.
 pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut files = readers::evasions(directory, rounds(800, 6_000), 7);
     files.extend(encodings::pages().map(|(name, page)| {

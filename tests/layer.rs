@@ -139,7 +139,8 @@ async fn the_engine_runs(arch: &str) {
     definitions_are_updated(&root).await;
 }
 
-/// The snapshot engine makes a snapshot and starts with it. Without the engine in the layer, `build.py` said so.
+/// The snapshot engine makes a snapshot and starts with it. Without the engine in the layer, `build.py` said
+/// so.
 async fn the_snapshot_engine_runs(root: &EmptyRoot, config: &DaemonConfig) {
     if !root.path("opt/bin/airlock-engine").try_exists().unwrap() {
         assert!(root.emulator.is_some(), "this machine builds for itself");

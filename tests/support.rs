@@ -69,7 +69,7 @@ pub(crate) fn settings(data_dir: &Path) -> LocalOptions {
         listen: any_port,
         s3_listen: any_port,
         s3_url: None,
-        auth: Auth::Nobody,
+        auth: Auth::None,
         definitions: DefinitionsSource::TestSet,
         tuning: tuning(),
     }

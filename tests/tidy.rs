@@ -126,7 +126,8 @@ fn every_crate_obeys_the_workspace_lints_and_licence() {
     let mut n_checked = 0;
     for (path, text) in manifests {
         n_checked += 1;
-        // One calls libraries in C and C++, the other one forks, so neither can forbid `unsafe`; their own tables have the workspace's other lints.
+        // One calls libraries in C and C++, the other one forks, so neither can forbid `unsafe`; their own
+        // tables have the workspace's other lints.
         let may_be_unsafe = ["shared/openers/Cargo.toml", "shared/confine/Cargo.toml"]
             .map(Path::new)
             .contains(&path.as_path());

@@ -1,4 +1,5 @@
-//! The layer's engines come to the same verdicts in an empty root as this machine's clamd does with all of its system.
+//! The layer's engines come to the same verdicts in an empty root as this machine's clamd does with all of
+//! its system.
 
 use std::path::PathBuf;
 

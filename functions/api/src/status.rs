@@ -30,10 +30,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Show a file's status, or wait until it changes
 #[utoipa::path(get, path = "/files/{file_id}/status", tag = "files",
     params(
-        FilePath,
         ("Prefer" = Option<String>, Header,
             description = "`wait=N`: answer when the status changes or is final, \
                 at the latest after N seconds, N up to 20 (RFC 7240)"),
+        FilePath,
     ),
     responses(
         (status = 200, description = "The status", body = FileStatus),

@@ -59,7 +59,7 @@ impl Options {
             s3_listen: self.s3_listen,
             s3_url: self.s3_url,
             auth: match self.auth {
-                AuthMode::None => Auth::Nobody,
+                AuthMode::None => Auth::None,
                 AuthMode::Jwt => Auth::Jwt,
             },
             definitions: self.definitions,

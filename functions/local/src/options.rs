@@ -28,7 +28,7 @@ pub struct LocalOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
     /// Every client that reaches a loopback address is the user `local`.
-    Nobody,
+    None,
     /// Holders of a token that the settings verify.
     Jwt,
 }

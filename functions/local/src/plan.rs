@@ -109,7 +109,7 @@ impl FunctionSettings {
 
 /// Without tokens, every client that can connect is the owner of every file.
 fn refuse_open_service(options: &LocalOptions) -> anyhow::Result<()> {
-    if options.auth == Auth::Nobody && !options.listen.ip().is_loopback() {
+    if options.auth == Auth::None && !options.listen.ip().is_loopback() {
         bail!("`--listen {}` is not a loopback address: it needs `--auth jwt`", options.listen);
     }
     Ok(())
@@ -121,7 +121,7 @@ fn identity(
     env: &Environment,
 ) -> anyhow::Result<(Identity, LoopbackOnly)> {
     Ok(match auth {
-        Auth::Nobody => {
+        Auth::None => {
             let allowed_origins = origins.allowed_origins.clone().into();
             (Identity::Local, LoopbackOnly::Yes { allowed_origins })
         }

@@ -28,7 +28,7 @@ impl fmt::Display for StartReport {
         writeln!(f, "  storage        {}   ({})", self.s3_url, self.storage)?;
         writeln!(f, "  data           {}", self.data_dir)?;
         let auth = match self.auth {
-            Auth::Nobody => "none: everybody on this machine is the user `local`",
+            Auth::None => "none: every program on this machine is the user `local`",
             Auth::Jwt => "bearer tokens",
         };
         writeln!(f, "  access         {auth}")?;
