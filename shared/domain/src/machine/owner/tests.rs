@@ -29,8 +29,8 @@ fn record() -> Record {
     Record::new(file, OwnerId::local(), upload, UploadMethod::Put, &policy(), Duration::from_mins(1), NOW)
 }
 
-fn tags(n_tags: usize, key: &str, value: &str) -> Option<BTreeMap<String, String>> {
-    Some((0..n_tags).map(|n| (format!("{key}{n}"), value.to_owned())).collect())
+fn tags(n_tags: usize, key: &str, value: &str) -> BTreeMap<String, String> {
+    (0..n_tags).map(|n| (format!("{key}{n}"), value.to_owned())).collect()
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn an_edit_that_breaks_a_rule_is_refused_with_its_reason() {
     let latest = NOW + RETENTION;
     let out_of_range = EditError::ExpiryOutOfRange { latest };
     let name = |name: &str| EditRequest { filename: Some(name.to_owned()), ..EditRequest::default() };
-    let tagged = |tags| EditRequest { tags, ..EditRequest::default() };
+    let tagged = |tags| EditRequest { tags: Some(tags), ..EditRequest::default() };
     let limit = |limit| EditRequest { max_downloads: Some(limit), ..EditRequest::default() };
     let expiry = |at| EditRequest { expires_at: Some(at), ..EditRequest::default() };
     for (request, refused) in [
@@ -70,7 +70,7 @@ fn an_edit_changes_what_it_names_and_is_dropped_when_the_file_has_ended_meanwhil
     let expires_at = NOW + Duration::from_hours(2);
     let request = EditRequest {
         filename: Some("b.txt".to_owned()),
-        tags: tags(1, "k", "v"),
+        tags: Some(tags(1, "k", "v")),
         max_downloads: Some(3),
         expires_at: Some(expires_at),
     };
