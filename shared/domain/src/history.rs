@@ -31,7 +31,7 @@ pub struct HistoryEntry {
     /// The file's status from then on.
     pub status: Status,
     /// The payload to publish; `None` once it is published, or if there are no subscribers.
-    #[serde(alias = "notice", skip_serializing_if = "Option::is_none", default)]
+    #[serde(rename = "notice", skip_serializing_if = "Option::is_none", default)]
     pub payload: Option<OutboxPayload>,
 }
 

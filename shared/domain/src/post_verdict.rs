@@ -33,7 +33,7 @@ pub enum Rescan {
     Queued {
         n_attempts: u32,
         /// When the sweep sends the message again.
-        #[serde(alias = "look_at")]
+        #[serde(rename = "look_at")]
         next_due_at: Timestamp,
         why: RescanReason,
     },

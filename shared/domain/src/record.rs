@@ -53,7 +53,7 @@ pub struct Record {
     #[serde(rename = "state_due_at", skip_serializing_if = "Option::is_none", default)]
     pub due_at: Option<Timestamp>,
     /// The file's changes, with those events that are not published yet.
-    #[serde(rename = "history")]
+    #[serde(rename = "journal")]
     pub history: History,
     /// When the sweep must request the publication of the outbox; `None` if it is empty.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -108,7 +108,7 @@ pub enum State {
     Judged {
         version: Version,
         judgement: Judgement,
-        #[serde(alias = "aftermath", default)]
+        #[serde(rename = "aftermath", default)]
         post_verdict: PostVerdict,
     },
     Expired,
@@ -284,3 +284,6 @@ impl Record {
         [self.due_at, self.publish_due_at, rescan].into_iter().flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests;
