@@ -3,7 +3,7 @@
 //! Attributes that conditions and indexes use are at the top level; the state is one nested map. An item
 //! without an index's attribute does not appear in that index.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -96,6 +96,10 @@ impl Item {
 /// Attributes that a commit does not change: the key, and the download count, which has its own atomic write.
 const NOT_COMMITTED: [&str; 2] = ["pk", "download_count"];
 
+/// Attributes that follow from the record. Another release may have derived them in another way, so that they are
+/// removed whenever the next item lacks them: one that stays would keep the item in an index.
+const DERIVED: [&str; 4] = ["version_id", "by_owner", "attention", "due_at"];
+
 /// An update expression that makes the stored item equal to another one.
 pub(crate) struct Replacement {
     pub(crate) expression: String,
@@ -107,11 +111,11 @@ impl Replacement {
     /// Sets every attribute of `next` and removes those that only `stored` has.
     pub(crate) fn of(stored: &Attributes, next: Attributes) -> Self {
         let is_committed = |name: &str| !NOT_COMMITTED.contains(&name);
-        let gone = stored.keys().filter(|name| !next.contains_key(*name) && is_committed(name));
-        let mut removed: Vec<String> = gone.cloned().collect();
-        removed.sort_unstable();
+        let removable: BTreeSet<&str> = stored.keys().map(String::as_str).chain(DERIVED).collect();
+        let gone = removable.into_iter().filter(|name| !next.contains_key(*name) && is_committed(name));
+        let removed: Vec<&str> = gone.collect();
         let mut names: HashMap<_, _> =
-            removed.iter().map(|name| (format!("#{name}"), name.clone())).collect();
+            removed.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
         let mut sets = vec![];
         let mut values = HashMap::new();
         for (name, value) in next.into_iter().filter(|(name, _)| is_committed(name)) {
@@ -240,7 +244,7 @@ mod tests {
         assert_eq!(
             removed,
             "#attention, #by_owner, #declared_sha256, #due_at, #metered, #password, #publish_due_at, \
-             #quarantined, #state_due_at"
+             #quarantined, #state_due_at, #version_id"
         );
         assert!(removed.split(", ").all(|name| replacement.names.contains_key(name)));
     }
