@@ -1,5 +1,4 @@
-//! The template deploys: on ministack, an independent imitation of AWS, with the release builds of the
-//! functions.
+//! The template deploys: on ministack, an imitation of AWS, with the release builds of the functions.
 //!
 //! A browser's way through it, from the presigned request to the download; then what each function asked of
 //! AWS, against what its role may do.
@@ -246,8 +245,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     let mut stack = Stack::deploy(&mirror).await;
     let scratch = PathBuf::from(text(&stack.about["scratch"]));
 
-    // The custom resource told which key to trust. The mirror has no official databases, so nothing is
-    // published yet: files wait.
+    // The custom resource sent the key. The mirror has no official databases, so nothing is published: files wait.
     let key = SigningKey::from_secret(&text(&stack.about["signing_secret"])).unwrap();
     assert_eq!(
         stack.about["scan_environment"]["AIRLOCK_DEFINITIONS_PUBLIC_KEY"],

@@ -238,7 +238,7 @@ async fn opened_seeds(inspector: &Inspector) -> Vec<(String, Vec<u8>)> {
 /// A worker, started by a script: `$0` is the program, `$@` its arguments.
 fn wrapped(path: &str, options: &[&str], script: &str) -> WorkerProgram {
     let arguments = options.iter().map(Into::into).chain([script.into(), binary().into()]);
-    WorkerProgram { path: path.into(), arguments: arguments.collect() }
+    WorkerProgram { path: path.into(), arguments: arguments.collect(), environment: vec![] }
 }
 
 /// The same, in a namespace of its own where the script has changed what is mounted.

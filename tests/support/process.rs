@@ -63,7 +63,7 @@ pub(crate) fn binary() -> PathBuf {
 
 /// The same for the gate's processes.
 pub(crate) fn gate_worker() -> WorkerProgram {
-    WorkerProgram { path: binary(), arguments: vec![] }
+    WorkerProgram { path: binary(), arguments: vec![], environment: vec![] }
 }
 
 impl Process {

@@ -35,12 +35,14 @@ pub struct Local {
     _data_dir: DataDir,
 }
 
-/// What is there before the first request is served.
+/// What is there before the first request is served. If the start fails after that, it is dropped from the
+/// first field to the last: the data directory's lock is released when no task and no engine uses it.
 struct Ready {
+    tasks: JoinSet<()>,
+    scanning: Scanning,
+    backend: Backend,
     plan: Plan,
     premises: Premises,
-    backend: Backend,
-    scanning: Scanning,
 }
 
 impl Local {
@@ -52,11 +54,11 @@ impl Local {
         let mut tasks = JoinSet::new();
         let backend = Backend::start(&plan, &premises, listeners.s3, &mut tasks).await?;
         let scanning = Scanning::start(&plan, &premises, backend.stores.clone()).await?;
-        let ready = Ready { plan, premises, backend, scanning };
-        ready.serve(listeners.api, &mut tasks)?;
-        ready.publish_events(webhooks, &mut tasks).await;
-        ready.scan_and_sweep(&mut tasks);
-        Ok(ready.into_service(tasks))
+        let mut ready = Ready { tasks, scanning, backend, plan, premises };
+        ready.serve(listeners.api)?;
+        ready.publish_events(webhooks).await;
+        ready.scan_and_sweep();
+        Ok(ready.into_service())
     }
 
     pub fn report(&self) -> &StartReport {
@@ -91,15 +93,15 @@ impl Local {
 }
 
 impl Ready {
-    fn serve(&self, listener: TcpListener, tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
+    fn serve(&mut self, listener: TcpListener) -> anyhow::Result<()> {
         let router = http_functions::router(&self.plan, &self.premises, &self.backend, &self.scanning)?;
         let bounds = self.plan.options.tuning.connections;
-        tasks.spawn(serve(listener, router, bounds, http_functions::busy()));
+        self.tasks.spawn(serve(listener, router, bounds, http_functions::busy()));
         Ok(())
     }
 
     /// The notify function. The bus, if there is one, is AWS's, reached with the environment's credentials.
-    async fn publish_events(&self, webhooks: Webhooks, tasks: &mut JoinSet<()>) {
+    async fn publish_events(&mut self, webhooks: Webhooks) {
         let Plan { events, functions, options, .. } = &self.plan;
         let bus = match &events.event_bus {
             Some(name) => Some(EventBus::new(&Sdk::from_environment().await, name.clone())),
@@ -109,20 +111,20 @@ impl Ready {
         let notify = notify::NotifyContext::new(functions.notify.clone(), stores, webhooks, bus);
         let tuning = &options.tuning;
         let delivery = DeliveryOptions { n_workers: tuning.n_tellers, ..tuning.delivery };
-        tasks.spawn(tasks::tell(self.backend.queues.events.clone(), delivery, Arc::new(notify)));
+        self.tasks.spawn(tasks::tell(self.backend.queues.events.clone(), delivery, Arc::new(notify)));
     }
 
     /// The scan function, the sweep, and what keeps the engine and its definitions current.
-    fn scan_and_sweep(&self, tasks: &mut JoinSet<()>) {
+    fn scan_and_sweep(&mut self) {
         let Backend { stores, queues, room, .. } = &self.backend;
         let (tuning, scan) = (&self.plan.options.tuning, &self.scanning.context);
         let scans = queues.scans.clone();
-        tasks.spawn(tasks::deliver(scans, tuning.delivery, room.clone(), Arc::clone(scan)));
+        self.tasks.spawn(tasks::deliver(scans, tuning.delivery, room.clone(), Arc::clone(scan)));
         let (settings, pace) = (&self.plan.functions.sweep, self.plan.functions.sweep_pace);
         let sweep = sweep::SweepContext::new(settings, stores.clone(), pace);
-        tasks.spawn(tasks::sweep(pace.every, room.clone(), sweep));
-        tasks.spawn(tasks::beat(Arc::clone(scan)));
-        tasks.spawn(definitions::keep_current(
+        self.tasks.spawn(tasks::sweep(pace.every, room.clone(), sweep));
+        self.tasks.spawn(tasks::beat(Arc::clone(scan)));
+        self.tasks.spawn(definitions::keep_current(
             self.premises.definitions.clone(),
             self.plan.options.definitions.clone(),
             tuning.definitions_every,
@@ -131,8 +133,8 @@ impl Ready {
         ));
     }
 
-    fn into_service(self, tasks: JoinSet<()>) -> Local {
-        let Self { plan, premises, backend, scanning } = self;
+    fn into_service(self) -> Local {
+        let Self { tasks, scanning, backend, plan, premises } = self;
         let report = StartReport {
             url: premises.addresses.url,
             s3_url: premises.addresses.s3_public_url,

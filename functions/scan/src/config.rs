@@ -149,6 +149,8 @@ fn gate_worker(libraries: &Path) -> WorkerProgram {
         Ok(program) if loader.is_file() => WorkerProgram {
             path: loader,
             arguments: vec!["--library-path".into(), libraries.into(), program.into()],
+            // libarchive converts members' names with them.
+            environment: vec![("GCONV_PATH".into(), libraries.join("gconv").into())],
         },
         _ => WorkerProgram::default(),
     }

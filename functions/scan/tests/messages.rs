@@ -35,7 +35,11 @@ impl Scanner {
     async fn over(test: TestStores) -> Self {
         let run_directory = test.directory.path().join("run");
         std::fs::create_dir(&run_directory).unwrap();
-        let worker = WorkerProgram { path: PathBuf::from(env!("CARGO_BIN_EXE_scan")), arguments: vec![] };
+        let worker = WorkerProgram {
+            path: PathBuf::from(env!("CARGO_BIN_EXE_scan")),
+            arguments: vec![],
+            environment: vec![],
+        };
         let config = DaemonConfig {
             program: EngineProgram::Clamd("/nonexistent/clamd".into()),
             launcher: vec![],

@@ -96,8 +96,8 @@ impl Item {
 /// Attributes that a commit does not change: the key, and the download count, which has its own atomic write.
 const NOT_COMMITTED: [&str; 2] = ["pk", "download_count"];
 
-/// Attributes that follow from the record. Another release may have derived them in another way, so that they are
-/// removed whenever the next item lacks them: one that stays would keep the item in an index.
+/// Attributes that follow from the record. Another release may have derived them in another way, so that they
+/// are removed whenever the next item lacks them: one that stays would keep the item in an index.
 const DERIVED: [&str; 4] = ["version_id", "by_owner", "attention", "due_at"];
 
 /// An update expression that makes the stored item equal to another one.

@@ -52,12 +52,14 @@ pub struct WorkerProgram {
     pub path: PathBuf,
     /// Arguments in front of the worker's own.
     pub arguments: Vec<OsString>,
+    /// The whole environment of the worker.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 impl Default for WorkerProgram {
     /// Returns the executable of this process, even if its path holds another file by now.
     fn default() -> Self {
-        Self { path: "/proc/self/exe".into(), arguments: vec![] }
+        Self { path: "/proc/self/exe".into(), arguments: vec![], environment: vec![] }
     }
 }
 

@@ -58,6 +58,7 @@ fn command(program: &WorkerProgram) -> Command {
         .args(&program.arguments)
         .arg(worker::WORD)
         .env_clear()
+        .envs(program.environment.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
         .process_group(0)
         .kill_on_drop(true);
@@ -65,7 +66,7 @@ fn command(program: &WorkerProgram) -> Command {
 }
 
 impl Worker {
-    /// Starts `program` as a worker. It gets no environment: no credentials, no secrets.
+    /// Starts `program` as a worker. It gets none of this process's environment: no credentials, no secrets.
     pub(crate) fn start(program: &WorkerProgram) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;

@@ -40,7 +40,7 @@ subject! {
         per_minute: u32 = defaulted "RESCANS_PER_MINUTE" {
             default: "60",
             unit: "files",
-            allowed: "a whole number of files; `0` turns rescans off",
+            allowed: "a whole number of files",
             parameter: "RescansPerMinute",
             parse: parse::number,
         }

@@ -44,6 +44,7 @@ fn a_record_keeps_the_names_under_which_it_was_stored() {
     assert_eq!(record.post_verdict().unwrap().rescan, expected);
     assert_eq!(record.due_at, Some(Timestamp::from_millis(1_796_322_239_529)));
 
-    // A write keeps the names too: functions of two releases share the table while a deployment is rolled out or back.
+    // A write keeps the names too: functions of two releases share the table while a deployment is rolled out
+    // or back.
     assert_eq!(serde_json::to_value(&record).unwrap(), stored);
 }
