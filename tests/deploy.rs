@@ -245,7 +245,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     let mut stack = Stack::deploy(&mirror).await;
     let scratch = PathBuf::from(text(&stack.about["scratch"]));
 
-    // The custom resource sent the key. The mirror has no official databases, so nothing is published: files wait.
+    // The custom resource sent the key. Without official databases, nothing is published: files wait.
     let key = SigningKey::from_secret(&text(&stack.about["signing_secret"])).unwrap();
     assert_eq!(
         stack.about["scan_environment"]["AIRLOCK_DEFINITIONS_PUBLIC_KEY"],
