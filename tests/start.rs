@@ -41,7 +41,7 @@ async fn unsafe_or_unknown_settings_are_refused() {
         (
             vec![("JWT_ISSUER", "i"), ("JWT_AUDIENCE", "a"), ("JWKS_URL", "http://x.example/")],
             vec!["--auth", "jwt"],
-            "must be https",
+            "must be an https URL",
         ),
         (vec![], vec!["--definitions", "/nonexistent"], "no virus definitions in `/nonexistent`"),
     ] {
