@@ -10,7 +10,7 @@ use domain::id::{Sha256, Version};
 use domain::password::Password;
 use domain::record::Record;
 use domain::verdict::{EngineVersion, Evidence, ScanError, Structure, Unscannable, Verdict};
-use gate::Refusal;
+use gate::{Blob, Refusal};
 use inspector::InspectorError;
 use thiserror::Error;
 use tokio::time::Instant;
@@ -145,7 +145,7 @@ pub(crate) async fn collect(
         Ok(structure) => structure,
         Err(reason) => return Ok(ScanInput::Unscannable { reason, sha256 }),
     };
-    let parts = inspection.handed.iter().map(|blob| Box::new(blob.reader()) as Part).collect();
+    let parts = inspection.handed.into_iter().map(part).collect();
     let left = ScanBudget {
         wall: budget.saturating_sub(began.elapsed()),
         cpu: cpu_limit.saturating_sub(inspected.cpu_time),
@@ -174,6 +174,10 @@ pub(crate) async fn collect(
         n_engine_errors: scan.n_engine_errors,
         engine: context.stamp(scan.engine),
     }))
+}
+
+fn part(blob: Blob) -> Part {
+    Box::new(move || Box::new(blob.reader()))
 }
 
 async fn cached(

@@ -19,6 +19,8 @@ impl EngineLimits {
     pub const MAX_FILES: u64 = 65_536;
     /// Containers within containers, the file itself included.
     pub const MAX_RECURSION: u32 = 17;
+    /// Concurrent scans of one engine. clamd keeps [`Self::MAX_RECURSION`] descriptors for each, of 1,024.
+    pub const MAX_WORKERS: u32 = 32;
 
     /// Bytes that all members of one file together may unpack to.
     pub fn max_scan_size(&self) -> u64 {
@@ -101,7 +103,8 @@ impl ClamdConf {
             // Definitions change by starting a new clamd, never in a running one.
             ("SelfCheck", "0".to_owned()),
             ("ConcurrentDatabaseReload", "no".to_owned()),
-            ("MaxThreads", "2".to_owned()),
+            // A scan for each worker, a canary, and a `PING`. Threads start when they are needed.
+            ("MaxThreads", (EngineLimits::MAX_WORKERS + 2).to_string()),
             ("ExitOnOOM", "yes".to_owned()),
             ("ReadTimeout", self.limits.max_scan_time.as_secs().max(30).to_string()),
             ("CommandReadTimeout", "30".to_owned()),

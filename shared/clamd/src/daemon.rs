@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::freshness::{Definitions, DefinitionsKind};
@@ -38,7 +39,7 @@ type Fingerprint = Vec<(std::ffi::OsString, [i64; 4])>;
 /// A running clamd that has answered. Dropping it kills it.
 #[derive(Debug)]
 pub struct Daemon {
-    child: Child,
+    child: Mutex<Process>,
     pub(crate) client: Client,
     pub(crate) error_lines: Complaints,
     pub(crate) stamp: EngineVersion,
@@ -47,6 +48,13 @@ pub struct Daemon {
     /// `None` if a manifest vouches for the definitions in memory; the directory may then be empty.
     definitions_fingerprint: Option<Fingerprint>,
     temporary_directory: PathBuf,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    /// Whether it has ended and its temporary files are removed. Another one may use the directory then.
+    is_cleared: bool,
 }
 
 /// The configuration could not be written.
@@ -121,7 +129,7 @@ impl Daemon {
         let stamp = EngineVersion { version: version.engine, openers: vec![], definitions };
         error_lines.take();
         Ok(Self {
-            child: starting.child,
+            child: Mutex::new(Process { child: starting.child, is_cleared: false }),
             client: starting.client,
             error_lines,
             stamp,
@@ -134,12 +142,16 @@ impl Daemon {
 
     /// Returns the process id while the process runs.
     pub fn pid(&self) -> Option<u32> {
-        self.child.id()
+        self.process().child.id()
     }
 
     /// Returns whether the process still runs.
-    pub(crate) fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+    pub(crate) fn is_alive(&self) -> bool {
+        matches!(self.process().child.try_wait(), Ok(None))
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether the definitions on disk are still those that were loaded. A clamd that is told to
@@ -159,32 +171,31 @@ impl Daemon {
         free_bytes(&self.temporary_directory)
     }
 
-    /// Waits until scans have spent `limit` of processor time from now on.
-    pub(crate) async fn cpu_limit_reached(&self, limit: Duration) -> Duration {
-        let spent = || cpu_time::spent(&self.program, self.pid()?);
-        let begin = spent();
-        loop {
-            sleep(Duration::from_millis(100)).await;
-            // An ended process spends nothing; the next command to it fails.
-            if let (Some(begin), Some(now)) = (begin, spent())
-                && now.saturating_sub(begin) > limit
-            {
-                return limit;
-            }
-        }
+    /// Returns the processor time that scans have cost so far; `None` once the process has ended.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+        cpu_time::spent(&self.program, self.pid()?)
     }
 
-    /// Kills the process group and waits for its end, so that no process outlives this call.
-    pub(crate) async fn kill(mut self) {
-        Group::of(&self.child).kill();
-        let _ = self.child.wait().await;
-        let _ = self.wipe();
+    /// Kills the process group, if the process still runs.
+    pub(crate) fn kill(&self) {
+        Group::of(&self.process().child).kill();
+    }
+
+    /// Waits for the end of the killed process, and removes its temporary files once.
+    pub(crate) async fn end(&self) {
+        while self.is_alive() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let mut process = self.process();
+        if !std::mem::replace(&mut process.is_cleared, true) {
+            let _ = self.wipe();
+        }
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        Group::of(&self.child).kill();
+        self.kill();
     }
 }
 

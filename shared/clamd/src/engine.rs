@@ -1,32 +1,39 @@
-//! The supervised engine: one scan at a time, between two canaries of the same process, so that its answer is
-//! evidence.
+//! The supervised engine: a limited number of concurrent scans, each between two canaries of the same
+//! process, so that its answers are evidence.
+//!
+//! Invariant: when scans in flight fail together, each of them is repeated once, alone.
 
 use std::fs::File;
-use std::io::{self, Seek as _};
-use std::os::fd::AsFd as _;
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex as StdMutex, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use domain::verdict::{EngineReply, EngineVersion};
 use thiserror::Error;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
 
-use crate::canary;
 use crate::client::{Client, ClientError};
 use crate::daemon::{Daemon, DaemonConfig, StartError, free_bytes};
 use crate::program::Snapshot;
+use crate::shared_daemon::{Confirmation, Flight, NotBoarded, SharedDaemon};
 
-/// A supervised engine: started on demand, killed when it fails.
+/// A supervised engine: one process that scans share, started on demand, killed when it fails.
 #[derive(Debug)]
 pub struct Engine {
     config: DaemonConfig,
     /// The snapshot for the next start.
     snapshot: StdMutex<Option<Snapshot>>,
     transport: Transport,
-    daemon: Mutex<Option<Daemon>>,
+    /// One permit for each scan that may run; all of them for one that has to be alone.
+    turns: Semaphore,
+    n_workers: u32,
+    /// The process, which may have failed.
+    daemon: Mutex<Option<Arc<SharedDaemon>>>,
     n_starts: AtomicU64,
+    n_repeats: AtomicU64,
 }
 
 /// How bytes are passed to clamd.
@@ -49,6 +56,26 @@ pub struct ScanBudget {
     pub cpu: Duration,
 }
 
+/// What one scan is about.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    file: &'a File,
+    size_bytes: u64,
+    parts: &'a [Part],
+    cpu_limit: Duration,
+    deadline: Instant,
+}
+
+/// How an attempt at a scan ended without a result that counts.
+enum Flaw {
+    /// It was the only one in flight: this is its result.
+    Own(Result<Scan, EngineError>),
+    /// Others were in flight: the failure may be theirs.
+    Shared { why: String },
+    /// There was too little temporary space for it beside the others.
+    Crowded,
+}
+
 /// The observations of one scan. `domain::verdict::judge` decides whether they amount to a verdict.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scan {
@@ -62,9 +89,9 @@ pub struct Scan {
     pub engine: EngineVersion,
 }
 
-/// A member of the file that the engine is given as a stream of its own. Reading it must not block for long:
-/// it is in memory, or in the page cache.
-pub type Part = Box<dyn io::Read + Send>;
+/// Opens a member of the file, which the engine is given as a stream of its own. Reading it must not block
+/// for long: it is in memory, or in the page cache.
+pub type Part = Box<dyn Fn() -> Box<dyn io::Read + Send> + Send + Sync>;
 
 /// There is no scan result. The engine was killed if it was at fault; the next scan starts another one.
 #[derive(Debug, Error)]
@@ -88,13 +115,26 @@ pub enum EngineError {
     TooCostly { limit: Duration },
 }
 
-/// The canary has 68 bytes; an engine that needs longer than this for it is broken.
-const CANARY_TIMEOUT: Duration = Duration::from_secs(20);
-
 impl Engine {
+    /// Returns an engine that scans one file at a time.
     pub fn new(config: DaemonConfig, transport: Transport) -> Self {
-        let snapshot = StdMutex::default();
-        Self { config, transport, snapshot, daemon: Mutex::new(None), n_starts: AtomicU64::new(0) }
+        Self::with_workers(config, transport, 1)
+    }
+
+    /// Returns an engine that scans up to `n_workers` files concurrently, at least one and at most
+    /// [`EngineLimits::MAX_WORKERS`](crate::EngineLimits::MAX_WORKERS).
+    pub fn with_workers(config: DaemonConfig, transport: Transport, n_workers: u32) -> Self {
+        let n_workers = n_workers.clamp(1, crate::EngineLimits::MAX_WORKERS);
+        Self {
+            config,
+            transport,
+            snapshot: StdMutex::default(),
+            turns: Semaphore::new(n_workers as usize),
+            n_workers,
+            daemon: Mutex::new(None),
+            n_starts: AtomicU64::new(0),
+            n_repeats: AtomicU64::new(0),
+        }
     }
 
     /// Sets the snapshot for later starts and returns the previous one. clamd ignores it.
@@ -110,19 +150,22 @@ impl Engine {
     /// Starts clamd if it is not running, and returns its version. Tries twice, because a socket or a lock
     /// may have been left behind.
     pub async fn ensure_running(&self) -> Result<EngineVersion, StartError> {
-        let mut slot = self.daemon.lock().await;
-        let daemon = self.take_running(&mut slot).await?;
-        Ok(slot.insert(daemon).stamp.clone())
+        Ok(self.running().await?.stamp().clone())
     }
 
-    /// Starts clamd if it is not running, and verifies that it finds the canary.
+    /// Starts clamd if it is not running, and verifies that it finds the canary. Waits for running scans.
     pub async fn check(&self) -> Result<EngineVersion, EngineError> {
-        let mut slot = self.daemon.lock().await;
-        let daemon = self.take_running(&mut slot).await?;
-        match finds_canary(&daemon.client).await {
-            Ok(true) => Ok(slot.insert(daemon).stamp.clone()),
+        let _alone = self.all_turns().await;
+        let daemon = self.running().await?;
+        let flight = daemon.board(0)?;
+        match daemon.finds_canary().await {
+            Ok(true) => {
+                flight.land().map_err(EngineError::TemporaryDirectory)?;
+                Ok(daemon.stamp().clone())
+            }
             found => {
-                daemon.kill().await;
+                drop(flight);
+                daemon.end().await;
                 Err(found.map_or_else(EngineError::from, |_| EngineError::NoCanary))
             }
         }
@@ -139,15 +182,22 @@ impl Engine {
         self.n_starts.load(Ordering::Relaxed)
     }
 
-    /// Returns the running clamd's process id, for tests that break it.
-    pub async fn pid(&self) -> Option<u32> {
-        self.daemon.lock().await.as_ref().and_then(Daemon::pid)
+    /// Returns how many scans were repeated alone, because one beside them or they themselves had failed.
+    pub fn n_repeats(&self) -> u64 {
+        self.n_repeats.load(Ordering::Relaxed)
     }
 
-    /// Ends clamd; the next scan starts another one.
+    /// Returns the running clamd's process id, for tests that break it.
+    pub async fn pid(&self) -> Option<u32> {
+        let daemon = self.daemon.lock().await;
+        daemon.as_ref().filter(|daemon| daemon.is_usable()).and_then(|daemon| daemon.pid())
+    }
+
+    /// Ends clamd after the running scans; the next scan starts another one.
     pub async fn stop(&self) {
+        let _alone = self.all_turns().await;
         if let Some(daemon) = self.daemon.lock().await.take() {
-            daemon.kill().await;
+            daemon.end().await;
         }
     }
 
@@ -166,7 +216,8 @@ impl Engine {
     /// Scans `file` from its start, and each part, within `budget`.
     ///
     /// On any error, and when the future is dropped early, the engine is killed and its temporary files are
-    /// removed, so that no scan inherits from another.
+    /// removed, so that no scan inherits from another. The scans in flight beside it are then repeated once,
+    /// alone, and so is this one: which of them was at fault is unknown.
     pub async fn scan_within(
         &self,
         file: &File,
@@ -175,79 +226,136 @@ impl Engine {
         budget: ScanBudget,
     ) -> Result<Scan, EngineError> {
         let deadline = Instant::now() + budget.wall;
-        let mut slot =
-            tokio::time::timeout_at(deadline, self.daemon.lock()).await.map_err(|_| EngineError::Busy)?;
-        // It leaves its slot during the scan and returns only after a sound one; dropping it kills the
-        // process.
-        let daemon = self.take_running(&mut slot).await?;
-        let scanned = tokio::select! {
-            scanned = self.scan_with(&daemon, file, size_bytes, parts, deadline) => scanned,
-            limit = daemon.cpu_limit_reached(budget.cpu) => Err(EngineError::TooCostly { limit }),
-        };
-        let is_sound = scanned.as_ref().is_ok_and(|scan| {
-            scan.canary_found_before && scan.canary_found_after && scan.n_engine_errors == 0
-        });
-        if is_sound {
-            *slot = Some(daemon);
-        } else {
-            daemon.kill().await;
+        let request = Request { file, size_bytes, parts: &parts, cpu_limit: budget.cpu, deadline };
+        let first = self.attempt(&request, 1).await;
+        match first {
+            Ok(scan) | Err(Flaw::Own(Ok(scan))) => return Ok(scan),
+            Err(Flaw::Own(Err(error))) => return Err(error),
+            Err(Flaw::Shared { why }) => {
+                self.n_repeats.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(why, "a scan beside others failed; it is repeated alone");
+            }
+            Err(Flaw::Crowded) => {}
         }
-        scanned
+        match self.attempt(&request, self.n_workers).await {
+            Ok(scan) | Err(Flaw::Own(Ok(scan))) => Ok(scan),
+            Err(Flaw::Own(Err(error))) => Err(error),
+            // It holds every turn.
+            Err(Flaw::Shared { .. } | Flaw::Crowded) => Err(EngineError::Busy),
+        }
     }
 
-    async fn scan_with(
+    /// Scans once, with `n_turns` of the turns.
+    async fn attempt(&self, request: &Request<'_>, n_turns: u32) -> Result<Scan, Flaw> {
+        let busy = |_| Flaw::Own(Err(EngineError::Busy));
+        let own = |error| Flaw::Own(Err(error));
+        let turns = timeout_at(request.deadline, self.turns.acquire_many(n_turns)).await.map_err(busy)?;
+        let _turns = turns.map_err(|_| own(EngineError::Busy))?;
+        let needed_bytes = self.config.limits.engine_room(request.size_bytes);
+        loop {
+            let daemon = self.running_by(request.deadline).await.map_err(own)?;
+            let flight = match daemon.board(needed_bytes) {
+                Ok(flight) => flight,
+                Err(NotBoarded::Failed) => continue,
+                Err(NotBoarded::Crowded) => return Err(Flaw::Crowded),
+                Err(NotBoarded::Error(error)) => {
+                    daemon.end().await;
+                    return Err(own(error));
+                }
+            };
+            let scanned = tokio::select! {
+                scanned = self.scan_in(&flight, &daemon, request) => scanned,
+                limit = flight.cpu_limit_reached(request.cpu_limit) => Err(EngineError::TooCostly { limit }),
+            };
+            let scan = match scanned {
+                Ok(scan) if scan.canary_found_after && scan.n_engine_errors == 0 => scan,
+                flawed => {
+                    let is_alone = flight.is_alone();
+                    drop(flight);
+                    daemon.end().await;
+                    return Err(if is_alone { Flaw::Own(flawed) } else { Flaw::shared(&flawed) });
+                }
+            };
+            flight.land().map_err(|error| own(EngineError::TemporaryDirectory(error)))?;
+            return Ok(scan);
+        }
+    }
+
+    async fn scan_in(
         &self,
-        daemon: &Daemon,
-        file: &File,
-        size_bytes: u64,
-        parts: Vec<Part>,
-        deadline: Instant,
+        flight: &Flight<'_>,
+        daemon: &SharedDaemon,
+        request: &Request<'_>,
     ) -> Result<Scan, EngineError> {
-        daemon.wipe().map_err(EngineError::TemporaryDirectory)?;
-        let free_bytes = daemon.free_bytes().map_err(EngineError::TemporaryDirectory)?;
-        let needed_bytes = self.config.limits.engine_room(size_bytes);
-        if free_bytes < needed_bytes {
-            return Err(EngineError::NoSpace { free_bytes, needed_bytes });
+        if !daemon.has_canary().await? {
+            return Err(EngineError::NoCanary);
         }
-        daemon.error_lines.take();
-        let canary_found_before = finds_canary(&daemon.client).await?;
-        let time_left = || deadline.saturating_duration_since(Instant::now());
-        let (reply, n_bytes) = self.ask(&daemon.client, file, size_bytes, time_left()).await?;
+        let time_left = || request.deadline.saturating_duration_since(Instant::now());
+        let (reply, n_bytes) = self.ask(daemon.client(), request, time_left()).await?;
         let mut replies = vec![reply];
-        for part in parts {
-            replies.push(daemon.client.scan_stream(Immediate(part), time_left()).await?.0);
+        for part in request.parts {
+            replies.push(daemon.client().scan_stream(Immediate(part()), time_left()).await?.0);
         }
-        let canary_found_after = finds_canary(&daemon.client).await?;
-        let n_engine_errors = daemon.error_lines.take();
-        if !daemon.has_its_definitions() {
-            return Err(EngineError::DefinitionsChanged);
-        }
-        daemon.wipe().map_err(EngineError::TemporaryDirectory)?;
-        let engine = daemon.stamp.clone();
-        Ok(Scan { replies, n_bytes, canary_found_before, canary_found_after, n_engine_errors, engine })
+        let Confirmation { canary_found, n_engine_errors } = flight.confirm().await?;
+        Ok(Scan {
+            replies,
+            n_bytes,
+            canary_found_before: true,
+            canary_found_after: canary_found,
+            n_engine_errors,
+            engine: daemon.stamp().clone(),
+        })
     }
 
     async fn ask(
         &self,
         client: &Client,
-        file: &File,
-        size_bytes: u64,
+        request: &Request<'_>,
         budget: Duration,
     ) -> Result<(EngineReply, u64), ClientError> {
-        let mut handle = file.try_clone().map_err(ClientError::Source)?;
-        handle.rewind().map_err(ClientError::Source)?;
+        // A descriptor with a position of its own: a read of an attempt that was given up may still move the
+        // other one's.
+        let opened = File::open(format!("/proc/self/fd/{}", request.file.as_raw_fd()));
+        let file = opened.map_err(ClientError::Source)?;
         match self.transport {
-            Transport::Stream => client.scan_stream(tokio::fs::File::from_std(handle), budget).await,
-            Transport::Descriptor => Ok((client.scan_descriptor(handle.as_fd(), budget).await?, size_bytes)),
+            Transport::Stream => client.scan_stream(tokio::fs::File::from_std(file), budget).await,
+            Transport::Descriptor => {
+                Ok((client.scan_descriptor(file.as_fd(), budget).await?, request.size_bytes))
+            }
         }
     }
 
-    async fn take_running(&self, slot: &mut Option<Daemon>) -> Result<Daemon, StartError> {
-        if let Some(mut daemon) = slot.take()
-            && daemon.is_alive()
-        {
-            return Ok(daemon);
+    /// Waits for the scans in flight, and keeps others from beginning.
+    async fn all_turns(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire_many(self.n_workers).await.ok()
+    }
+
+    async fn running_by(&self, deadline: Instant) -> Result<Arc<SharedDaemon>, EngineError> {
+        let slot = timeout_at(deadline, self.daemon.lock()).await.map_err(|_| EngineError::Busy)?;
+        Ok(self.running_in(slot).await?)
+    }
+
+    async fn running(&self) -> Result<Arc<SharedDaemon>, StartError> {
+        self.running_in(self.daemon.lock().await).await
+    }
+
+    /// Returns the running process, or starts one after the end of the former.
+    async fn running_in(
+        &self,
+        mut slot: MutexGuard<'_, Option<Arc<SharedDaemon>>>,
+    ) -> Result<Arc<SharedDaemon>, StartError> {
+        if let Some(daemon) = slot.as_ref() {
+            if daemon.is_usable() {
+                return Ok(Arc::clone(daemon));
+            }
+            daemon.end().await;
         }
+        let started = Arc::new(SharedDaemon::new(self.start().await?));
+        *slot = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    async fn start(&self) -> Result<Daemon, StartError> {
         self.n_starts.fetch_add(1, Ordering::Relaxed);
         let snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match Daemon::start(&self.config, snapshot.as_ref()).await {
@@ -263,8 +371,19 @@ impl Engine {
     }
 }
 
+impl Flaw {
+    fn shared(flawed: &Result<Scan, EngineError>) -> Self {
+        let why = match flawed {
+            Ok(scan) if !scan.canary_found_after => "the canary was not found".to_owned(),
+            Ok(scan) => format!("the engine printed {} errors", scan.n_engine_errors),
+            Err(error) => error.to_string(),
+        };
+        Self::Shared { why }
+    }
+}
+
 /// A part, read by the task that scans.
-struct Immediate(Part);
+struct Immediate(Box<dyn io::Read + Send>);
 
 impl tokio::io::AsyncRead for Immediate {
     fn poll_read(
@@ -275,9 +394,4 @@ impl tokio::io::AsyncRead for Immediate {
         let n_bytes = self.0.read(buffer.initialize_unfilled());
         std::task::Poll::Ready(n_bytes.map(|n_bytes| buffer.advance(n_bytes)))
     }
-}
-
-async fn finds_canary(client: &Client) -> Result<bool, ClientError> {
-    let (reply, _) = client.scan_stream(canary::eicar().as_slice(), CANARY_TIMEOUT).await?;
-    Ok(reply.names_malware())
 }

@@ -15,8 +15,10 @@ mod engine;
 pub mod freshclam;
 mod program;
 pub mod protocol;
+mod shared_daemon;
 mod snapshot;
 mod stderr;
+mod window;
 
 pub use client::{Client, ClientError};
 pub use conf::{ClamdConf, EngineLimits};
