@@ -38,6 +38,8 @@ pub struct ApiDependencies {
     /// The largest `POST /upload` that the process accepts, in bytes. The maximum file size is a limit as
     /// well.
     pub max_form_size: u64,
+    /// See [`ApiOptions::poll_interval`](crate::ApiOptions::poll_interval).
+    pub poll_interval: Duration,
     /// How long an engine may send no heartbeat; `None` if engines start and stop on demand.
     pub engine_silence: Option<Duration>,
     /// Statistics of the process; `None` if only the API runs in it.
@@ -56,6 +58,9 @@ pub struct ApiDeployment {
     identity: IdentitySettings,
 }
 
+/// Scans run in another function. Short enough that a person notices no delay, long enough to keep the load
+/// on the ledger low.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Lambda accepts requests of 6 MB in base64: 4.5 MB of form, of which a little is not the file.
 const MAX_LAMBDA_FORM: u64 = 4_400_000;
 
@@ -101,6 +106,7 @@ impl ApiContext {
                 link_ttl: links.link_ttl,
                 max_form_size: dependencies.max_form_size.min(uploads.max_file_size),
                 first_sweep_in: machine.sweep_retry,
+                poll_interval: dependencies.poll_interval,
                 engine_silence: dependencies.engine_silence,
                 allowed_origins: origins.allowed_origins,
                 loopback_only: dependencies.loopback_only,
@@ -128,6 +134,7 @@ impl ApiContext {
             link_key: LinkKey::connect(&settings.links, &sdk, aws::clock::now()).await?,
             loopback_only: LoopbackOnly::No,
             max_form_size: MAX_LAMBDA_FORM,
+            poll_interval: POLL_INTERVAL,
             engine_silence: None,
             probe: None,
             room: None,

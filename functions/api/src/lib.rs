@@ -65,6 +65,9 @@ pub struct ApiOptions {
     pub max_form_size: u64,
     /// How long after the creation of an upload the sweep first looks for its object.
     pub first_sweep_in: Duration,
+    /// How often a long poll reads the ledger when this process announces no change. Changes by other
+    /// processes show after this time at the latest.
+    pub poll_interval: Duration,
     /// An engine without a heartbeat for longer is reported as down. `None` if engines start and stop on
     /// demand, as on Lambda.
     pub engine_silence: Option<Duration>,

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use domain::record::Record;
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
 use web::view::{FileInfo, message};
 use web::{ApiError, FilePath, NoSuchFile, OwnedFile};
@@ -24,8 +24,6 @@ pub(crate) struct FileStatus {
 
 /// Below the timeout of API Gateway, which is 30 seconds.
 const MAX_WAIT: Duration = Duration::from_secs(20);
-/// Short enough that a person notices no delay, long enough to keep the load on the ledger low.
-const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Show a file's status, or wait until it changes
 #[utoipa::path(get, path = "/files/{file_id}/status", tag = "files",
@@ -61,10 +59,16 @@ pub(crate) async fn show(
 
 /// Waits until the record differs visibly from `first` or `wait` is over, and returns the latest record.
 async fn changed(app: &App, first: Record, wait: Duration) -> Result<Record, ApiError> {
-    let (deadline, mut record) = (Instant::now() + wait, first.clone());
+    let deadline = Instant::now() + wait;
     let shown = |record: &Record| (record.status(), record.state.version().is_some());
+    let mut changes = app.stores.ledger.watch_file(first.file_id);
+    // It may have changed between the first read and now.
+    let mut record = app.stores.ledger.load(first.file_id).await?.ok_or(ApiError::FileNotFound)?;
     while !record.status().is_terminal() && shown(&record) == shown(&first) && Instant::now() < deadline {
-        sleep(POLL_INTERVAL.min(deadline.saturating_duration_since(Instant::now()))).await;
+        tokio::select! {
+            () = changes.changed() => {}
+            () = sleep_until(deadline.min(Instant::now() + app.settings.poll_interval)) => {}
+        }
         record = app.stores.ledger.load(first.file_id).await?.ok_or(ApiError::FileNotFound)?;
     }
     Ok(record)

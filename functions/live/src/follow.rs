@@ -98,14 +98,17 @@ impl Follower {
         sender: &mpsc::Sender<Event>,
     ) -> Result<(), StoreError> {
         let deadline = Instant::now() + settings.longest_stream;
-        let mut changes = self.ledger.watch();
+        let mut changes = match &self.scope {
+            Scope::File(file) => self.ledger.watch_file(*file),
+            Scope::Owner(_) => self.ledger.watch(),
+        };
         // The headers are sent with the first bytes: this tells the client that it is connected.
         let hello = Event::default().comment("connected").retry(std::time::Duration::from_secs(1));
         if sender.send(hello).await.is_err() {
             return Ok(());
         }
         while Instant::now() < deadline {
-            changes.mark_unchanged();
+            changes.forget();
             let records = self.changed().await?;
             if self.send_events(records, sender).await.is_err() {
                 return Ok(());
@@ -114,7 +117,7 @@ impl Follower {
                 return Ok(());
             }
             tokio::select! {
-                _ = changes.changed() => {}
+                () = changes.changed() => {}
                 () = sleep(settings.poll_interval) => {}
                 () = sender.closed() => return Ok(()),
             }

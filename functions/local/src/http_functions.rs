@@ -19,6 +19,9 @@ use crate::storage::Storage;
 /// The engine sends a heartbeat every 15 seconds.
 const ENGINE_SILENCE: Duration = Duration::from_mins(2);
 
+/// This process makes nearly all changes itself, and announces them.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Everything that is served at `--listen`.
 pub(crate) fn router(
     plan: &Plan,
@@ -36,8 +39,9 @@ pub(crate) fn router(
         link_key: link_key.clone(),
         loopback_only: loopback_only.clone(),
         max_form_size: u64::MAX,
+        poll_interval: POLL_INTERVAL,
         engine_silence: Some(ENGINE_SILENCE),
-        probe: Some(scanning.probe(&backend.queues.scans, plan.options.tuning.delivery.n_workers)),
+        probe: Some(scanning.probe(&backend.queues.scans, plan.n_scan_workers)),
         room: Some(disk::for_api(backend.room.clone(), plan.storage == Storage::Directory)),
     };
     let api = api::ApiContext::new(settings.api.clone(), dependencies);

@@ -1,6 +1,7 @@
 //! Stores the records of all files in one DynamoDB table; every write states its condition.
 
 mod cached_verdicts;
+mod changes;
 mod create;
 mod definition_serial;
 mod deliveries;
@@ -20,11 +21,12 @@ use domain::id::FileId;
 use domain::record::Record;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio::sync::broadcast;
 
 use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{Attributes, Item, Replacement, file_pk, number, text};
 
+pub use changes::Changes;
 pub use create::{Created, IdempotencyKey, NewFile};
 pub use deliveries::EndpointRecord;
 pub use heartbeat::Heartbeat;
@@ -36,8 +38,8 @@ pub use queries::{Change, Listing, PageStart};
 pub struct Ledger {
     pub(crate) client: Client,
     pub(crate) table: String,
-    /// Counts the changes of records that this process made.
-    changes: watch::Sender<u64>,
+    /// Announces the changes of records that this process makes.
+    changes: broadcast::Sender<FileId>,
 }
 
 /// The result of a commit.
@@ -55,13 +57,7 @@ impl Ledger {
     pub const N_SHARDS: u8 = 16;
 
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table, changes: watch::Sender::new(0) }
-    }
-
-    /// Signals changes of records that this process makes. It does not see other processes' changes: poll as
-    /// well.
-    pub fn watch(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+        Self { client, table, changes: Self::announcer() }
     }
 
     /// Reads a record, strongly consistent; `None` if it does not exist.
@@ -88,7 +84,7 @@ impl Ledger {
             updates => self.replace_and_meter(next, replacement, write_id, updates).await?,
         };
         if committed == Committed::Yes {
-            self.notify_watchers();
+            self.announce(next.file_id);
         }
         Ok(committed)
     }
@@ -120,10 +116,6 @@ impl Ledger {
                 None => Err(StoreError::of_sdk("commit a record", error)),
             },
         }
-    }
-
-    fn notify_watchers(&self) {
-        self.changes.send_modify(|n_changes| *n_changes += 1);
     }
 
     pub(crate) async fn get(

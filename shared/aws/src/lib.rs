@@ -36,8 +36,8 @@ pub use error::{StoreError, StoreErrorKind};
 pub use event_bus::EventBus;
 pub use event_queue::{EventQueue, EventTask};
 pub use ledger::{
-    Change, Committed, Created, EndpointRecord, Heartbeat, IdempotencyKey, IncomingCursor, Ledger, Listing,
-    NewFile, PageStart,
+    Change, Changes, Committed, Created, EndpointRecord, Heartbeat, IdempotencyKey, IncomingCursor, Ledger,
+    Listing, NewFile, PageStart,
 };
 pub use listing::ListedVersions;
 pub use multipart::PartRequest;

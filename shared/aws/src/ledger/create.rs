@@ -74,7 +74,7 @@ impl Ledger {
         writes.extend(self.reservation(record, quotas)?);
         match self.transact(writes, "create a record").await? {
             Transaction::Done => {
-                self.notify_watchers();
+                self.announce(record.file_id);
                 Ok(Created::New)
             }
             Transaction::Refused(at) if at.iter().any(|index| *index < n_own) => match once {
