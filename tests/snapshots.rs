@@ -8,13 +8,14 @@ use aws::{DefinitionBucket, Endpoints, Sdk};
 use clamd::{DaemonConfig, EngineLimits, EngineProgram, Snapshots, contents_digest};
 use definition_set::describe_snapshot;
 use domain::freshness::FreshnessPolicy;
+use local::DefinitionsSource;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::lambda::{Environment, LIMIT, next_batch, nothing_failed, status_of, upload};
 use crate::support::deployment::{BUCKET, CENTURY, Deployment};
 use crate::support::fault_proxy::holding_back;
-use crate::support::{AIRLOCK_ENGINE, eicar, sha256, wait};
+use crate::support::{AIRLOCK_ENGINE, Service, eicar, sha256, wait};
 
 /// What is done to a manifest's snapshot.
 type Change<'a> = &'a dyn Fn(&mut Value);
@@ -307,6 +308,35 @@ async fn one_machine_begins_with_the_snapshot_that_it_made() {
     std::fs::write(&snapshot, bytes).unwrap();
     let service = start().await;
     is_made(second).await;
+    let file_id = service.upload("a.txt", &eicar()).await;
+    service.ends_as(&file_id, "infected").await;
+    service.stop().await;
+}
+
+/// Definitions that are worth a snapshot.
+fn many_signatures(directory: &std::path::Path) {
+    clamd::definitions::write_test_set(directory).unwrap();
+    let line = |n: u32| format!("{}:{}:Many.Signatures-{n}\n", &sha256(&n.to_be_bytes())[..32], 1000 + n);
+    std::fs::write(directory.join("many.hdb"), (0..100_000).map(line).collect::<String>()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_loaded_a_large_set_makes_way_for_one_from_its_snapshot() {
+    let definitions = tempfile::tempdir().unwrap();
+    many_signatures(definitions.path());
+    let directory = definitions.path().to_owned();
+    let service =
+        Service::start_with(&[], |settings| settings.definitions = DefinitionsSource::Directory(directory))
+            .await;
+    let arguments = async || {
+        let pid = service.local.engine().pid().await?;
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()
+    };
+    wait::until("an engine from the snapshot", async || {
+        arguments().await.is_some_and(|arguments| arguments.contains("--snapshot="))
+    })
+    .await;
+    assert_eq!(service.local.engine().n_starts(), 2);
     let file_id = service.upload("a.txt", &eicar()).await;
     service.ends_as(&file_id, "infected").await;
     service.stop().await;

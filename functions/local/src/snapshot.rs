@@ -26,15 +26,19 @@ impl Kept {
     }
 
     /// Makes a snapshot beside the running engine if there is none for the current definitions, or it is
-    /// damaged. A failure is logged, and the engine loads its definitions at the next start.
-    pub(crate) async fn ensure(&self) {
+    /// damaged. Returns whether it made one. A failure is logged, and the engine loads its definitions at the
+    /// next start.
+    pub(crate) async fn ensure(&self) -> bool {
         match self.snapshots.ensure(&self.path).await {
-            Ok(false) => {}
-            Ok(true) => {
-                tracing::info!("a snapshot of the engine was made; the next start is ready immediately");
+            Ok(is_made) => {
+                if is_made {
+                    tracing::info!("a snapshot of the engine was made; the next start is ready immediately");
+                }
+                is_made
             }
             Err(error) => {
                 tracing::warn!(error = aws::log::chain(&error), "no snapshot of the engine could be made");
+                false
             }
         }
     }
