@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::cached_verdict::CachedVerdict;
 use domain::id::{FileId, ScanId, Sha256, Version};
 use domain::machine::{Effect, Event, ScanReport};
 use domain::post_verdict::{Release, Rescan};
@@ -27,6 +28,8 @@ struct Claim<'a> {
 /// What one attempt reports.
 struct Attempt {
     report: ScanReport,
+    /// The cache entry by which the same bytes need no other scan.
+    to_cache: Option<CachedVerdict>,
     /// For the log.
     seen: String,
     is_postponed: bool,
@@ -143,15 +146,13 @@ async fn attempt(context: &ScanContext, record: &Record, version: &Version, budg
     let Conclusion { outcome, sha256, engine, needed_password, is_out_of_room, to_cache, observed } =
         concluded;
     seen.extend(observed);
-    if let Some(known) = to_cache.filter(|_| context.reuses_verdicts) {
-        verdict_cache::store(context, record, known).await;
-    }
+    let to_cache = to_cache.filter(|_| context.reuses_verdicts);
     // An engine that ran out of space reports that only as an error of its own.
     let is_out_of_room = is_out_of_room || context.engine.lacks_room(version.size_bytes);
     let is_postponed = is_out_of_room && matches!(outcome, Outcome::Inconclusive(_));
     let release = release_of(context, &outcome, sha256).await;
     let report = ScanReport { outcome, duration: began.elapsed(), sha256, engine, needed_password, release };
-    Attempt { report, seen: seen.join("; "), is_postponed }
+    Attempt { report, to_cache, seen: seen.join("; "), is_postponed }
 }
 
 /// An operator's release of infected bytes. Without one that can be read, the file stays infected.
@@ -166,7 +167,7 @@ async fn release_of(context: &ScanContext, outcome: &Outcome, sha256: Option<Sha
 
 /// Commits what the attempt found. An error means that the version needs another attempt.
 async fn report(context: &ScanContext, claim: &Claim<'_>, attempt: Attempt) -> Result<(), RetryError> {
-    let Attempt { report, seen, is_postponed } = attempt;
+    let Attempt { report, to_cache, seen, is_postponed } = attempt;
     let (file, now) = (claim.record.file_id, aws::clock::now());
     let (version_id, holder) = (claim.version.version_id.clone(), claim.lease.holder);
     tracing::info!(
@@ -182,19 +183,29 @@ async fn report(context: &ScanContext, claim: &Claim<'_>, attempt: Attempt) -> R
         return Err(RetryError::NoRoom);
     }
     let scanned = Event::Scanned { version_id, holder, report };
-    let Some(applied) = transitions.apply(file, &scanned, now).await? else {
+    let cached = async {
+        if let Some(known) = to_cache {
+            verdict_cache::store(context, claim.record, known).await;
+        }
+    };
+    // What was found about the bytes stays true if the commit fails.
+    let ((), applied) = tokio::join!(cached, transitions.apply_to(claim.record, &scanned, now));
+    let Some(applied) = applied? else {
         return Ok(());
     };
     if applied.kept.is_none() {
         aws::log::verdict(&applied.record, &seen, now);
     }
-    transitions.run_effects(&applied, now).await?;
-    if is_counted(&applied) {
-        measure::verdict(context, &applied.record, claim.sent_at, now);
-        if let Err(error) = ledger.count_verdict(&applied.record, now).await {
-            tracing::warn!(file.id = %file, error = aws::log::chain(&error), "a verdict was not counted");
+    let counted = async {
+        if is_counted(&applied) {
+            measure::verdict(context, &applied.record, claim.sent_at, now);
+            if let Err(error) = ledger.count_verdict(&applied.record, now).await {
+                tracing::warn!(file.id = %file, error = aws::log::chain(&error), "a verdict was not counted");
+            }
         }
-    }
+    };
+    let ((), settled) = tokio::join!(counted, transitions.run_effects(&applied, now));
+    settled?;
     if needs_another_attempt(&applied) { Err(RetryError::Inconclusive) } else { Ok(()) }
 }
 

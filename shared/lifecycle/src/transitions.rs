@@ -39,18 +39,47 @@ impl Transitions<'_> {
         event: &Event,
         now: Timestamp,
     ) -> Result<Option<Applied>, StoreError> {
-        let ledger = &self.stores.ledger;
         for _ in 0..MAX_CONFLICTS {
-            let Some(record) = ledger.load(file).await? else { return Ok(None) };
-            match step(&record, event, self.policy, now) {
-                Step::Keep { why, effects } => return Ok(Some(Applied { record, kept: Some(why), effects })),
-                Step::Commit { next, effects } => match ledger.commit(&record, &next, &write_id()).await? {
-                    Committed::Yes => return Ok(Some(Applied { record: *next, kept: None, effects })),
-                    Committed::Conflict => {}
-                },
+            let Some(record) = self.stores.ledger.load(file).await? else { return Ok(None) };
+            if let Some(applied) = self.attempt(record, event, now).await? {
+                return Ok(Some(applied));
             }
         }
         Err(StoreError::new("commit a record", StoreErrorKind::Unavailable))
+    }
+
+    /// [`Transitions::apply`] without a read, if the record is still as `seen`: the commit's condition finds
+    /// out. What `seen` alone would keep is decided on the stored record.
+    pub async fn apply_to(
+        self,
+        seen: &Record,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<Option<Applied>, StoreError> {
+        if matches!(step(seen, event, self.policy, now), Step::Commit { .. })
+            && let Some(applied) = self.attempt(seen.clone(), event, now).await?
+        {
+            return Ok(Some(applied));
+        }
+        self.apply(seen.file_id, event, now).await
+    }
+
+    /// Steps from `record` and commits. `None` after a conflict.
+    async fn attempt(
+        self,
+        record: Record,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<Option<Applied>, StoreError> {
+        match step(&record, event, self.policy, now) {
+            Step::Keep { why, effects } => Ok(Some(Applied { record, kept: Some(why), effects })),
+            Step::Commit { next, effects } => {
+                match self.stores.ledger.commit(&record, &next, &write_id()).await? {
+                    Committed::Yes => Ok(Some(Applied { record: *next, kept: None, effects })),
+                    Committed::Conflict => Ok(None),
+                }
+            }
+        }
     }
 }
 
