@@ -1,5 +1,5 @@
-//! Whatever happens to the engine at any moment, malware is never clean, and one fault costs at most one more
-//! attempt.
+//! Whatever happens to the engine at any moment, with four scans in flight, malware is never clean, and one
+//! fault costs each of them at most one repetition.
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
@@ -13,8 +13,9 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use crate::engine_faults::engines;
 use crate::support::{Service, eicar, rounds, wait, with_each_engine};
 
-/// At the same time.
-const N_UPLOADS: usize = 3;
+/// At the same time: as many as are scanned, and more that wait.
+const N_UPLOADS: usize = 6;
+const N_WORKERS: usize = 4;
 
 /// What can happen to an engine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -201,7 +202,13 @@ async fn no_fault_makes_a_known_bad_file_clean(engine: &str) {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
     let seconds = scan_timeout.as_secs().to_string();
-    let env = [("ENGINE", engine), ("ALLOWED_EXTENSIONS", "*"), ("VIRUS_SCAN_TIMEOUT", &seconds)];
+    let workers = N_WORKERS.to_string();
+    let env = [
+        ("ENGINE", engine),
+        ("ALLOWED_EXTENSIONS", "*"),
+        ("VIRUS_SCAN_TIMEOUT", &seconds),
+        ("SCAN_WORKERS", &workers),
+    ];
     let service = {
         let data_dir = data_dir.clone();
         Service::start_with(&env, move |settings| {
@@ -242,9 +249,15 @@ async fn no_fault_makes_a_known_bad_file_clean(engine: &str) {
         *counts.entry(status.to_owned()).or_insert(0) += 1;
     }
     let (n_attempts, n_timed_out) = (N_ATTEMPTS.load(Ordering::Relaxed), N_TIMED_OUT.load(Ordering::Relaxed));
+    let n_repeats = usize::try_from(service.local.engine().n_repeats()).unwrap();
     println!(
         "{n_scans} files, {n_faults} faults: {counts:?} in {n_attempts} attempts, {n_timed_out} of them \
-         ended after {scan_timeout:?}; {struck:?}"
+         ended after {scan_timeout:?}; {n_repeats} scans were repeated; {struck:?}"
+    );
+    // A scan that is ended by the clock voids those beside it as a fault does.
+    assert!(
+        n_repeats <= N_WORKERS * (n_faults + n_timed_out),
+        "{n_repeats} repetitions for {n_faults} faults and {n_timed_out} scans that took too long"
     );
     // One that hangs costs every file that waits for it an attempt, and so does a machine that has become
     // still busier.

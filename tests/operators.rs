@@ -10,7 +10,7 @@ use crate::support::{Service, answer, client, eicar, sha256, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_numbers_are_those_of_what_happened() {
-    let service = Service::start().await;
+    let service = Service::start_with(&[("SCAN_WORKERS", "3")], |_| {}).await;
     let encrypted = b"PK\x03\x04 not a zip that anybody could open".to_vec();
     for (name, bytes, status) in [
         ("a.txt", b"good".to_vec(), "clean"),
@@ -32,7 +32,7 @@ async fn the_numbers_are_those_of_what_happened() {
     .await;
     assert_eq!(stats["files_by_status"], json!({ "clean": 2, "infected": 1, "unscannable": 1 }), "{stats}");
     assert_eq!(stats["hours"].as_array().unwrap().len(), 24);
-    assert_eq!(stats["queue"]["workers"], 4);
+    assert_eq!(stats["queue"]["workers"], 3);
     assert_eq!(stats["scan_seconds"][0]["count"], 4);
     assert!(stats["scan_seconds"][0]["p99"].as_f64().unwrap() > 0.0, "{stats}");
     assert_eq!(stats["recent_failures"][0]["status"], "unscannable");

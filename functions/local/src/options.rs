@@ -36,6 +36,7 @@ pub enum Auth {
 /// What only tests change. None of it is a setting, so none of it can be wrong in production.
 #[derive(Clone, Debug)]
 pub struct Tuning {
+    /// The deliveries of scan requests; `n_workers` for each concurrent scan.
     pub delivery: DeliveryOptions,
     /// How many event messages are handled concurrently.
     pub n_tellers: usize,
@@ -63,8 +64,8 @@ impl Default for Tuning {
                 visibility: Duration::from_mins(10),
                 max_receives: 5,
                 retry_delay: Duration::from_secs(1),
-                // The engine scans one file at a time; the other workers read, hash and write meanwhile.
-                n_workers: 4,
+                // While one file is scanned, another one is read, hashed or committed.
+                n_workers: 2,
                 faults: Faults::None,
             },
             n_tellers: 2,

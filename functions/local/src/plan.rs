@@ -1,19 +1,21 @@
 //! Everything that can be refused before a file or a port is opened: the settings, read and checked.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::bail;
 use api::ApiSettings;
-use clamd::EngineProgram;
+use clamd::{EngineLimits, EngineProgram};
 use domain::incoming::IncomingRules;
 use domain::tag::TagProfile;
 use live::LiveSettings;
 use notify::NotifySettings;
 use scan::ScanSettings;
 use settings::{
-    CLIENT, EngineChoice, EngineSettings, Environment, EventSettings, IdentitySettings, LiveStreamSettings,
-    OriginSettings, RescanSettings, SecretText, TagSettings, machine_policy,
+    CLIENT, ConfigError, EngineChoice, EngineSettings, Environment, EventSettings, IdentitySettings,
+    LiveStreamSettings, OriginSettings, RescanSettings, SecretText, TagSettings, WorkerSettings,
+    machine_policy,
 };
 use sweep::{SweepPace, SweepSettings};
 use web::{Identity, LoopbackOnly, Verifier};
@@ -32,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) storage: Storage,
     pub(crate) storage_host: StorageHost,
     pub(crate) program: EngineProgram,
+    /// How many files are scanned concurrently.
+    pub(crate) n_scan_workers: u32,
     pub(crate) proxy: Vec<(String, SecretText)>,
     pub(crate) tags: TagProfile,
     pub(crate) incoming: Option<IncomingRules>,
@@ -59,12 +63,14 @@ impl Plan {
         refuse_open_service(&options)?;
         let storage = Storage::read(env)?;
         let events = EventSettings::read(env)?;
-        let functions = FunctionSettings::of(&options, &storage, &events, env)?;
+        let n_scan_workers = n_scan_workers(env)?;
+        let functions = FunctionSettings::of(&options, n_scan_workers, &storage, &events, env)?;
         let (identity, loopback_only) = identity(options.auth, &functions.api.origins, env)?;
         Ok(Self {
             storage_host: StorageHost::of(&options)?,
             storage,
             program: program(&options, env)?,
+            n_scan_workers,
             proxy: env.proxy(),
             tags: TagSettings::read(env)?.profile,
             incoming: settings::incoming_rules(env)?,
@@ -80,6 +86,7 @@ impl Plan {
 impl FunctionSettings {
     fn of(
         options: &LocalOptions,
+        n_scan_workers: u32,
         storage: &Storage,
         events: &EventSettings,
         env: &Environment,
@@ -88,10 +95,7 @@ impl FunctionSettings {
         let machine = machine_policy(env, events.has_receivers(), tuning.machine)?;
         let machine = storage.machine(machine);
         let api = ApiSettings::read(env, machine)?;
-        let streams = LiveStreamSettings {
-            longest_stream: LONGEST_STREAM,
-            n_workers: u64::try_from(tuning.delivery.n_workers).unwrap_or(1),
-        };
+        let streams = LiveStreamSettings { longest_stream: LONGEST_STREAM, n_workers: n_scan_workers.into() };
         let scan = ScanSettings::read(env, machine)?;
         Ok(Self {
             live: LiveSettings { origins: api.origins.clone(), streams },
@@ -113,6 +117,14 @@ fn refuse_open_service(options: &LocalOptions) -> anyhow::Result<()> {
         bail!("`--listen {}` is not a loopback address: it needs `--auth jwt`", options.listen);
     }
     Ok(())
+}
+
+/// One for each core, unless the operator has set it.
+fn n_scan_workers(env: &Environment) -> Result<u32, ConfigError> {
+    let chosen = WorkerSettings::read(env)?.scan_workers;
+    let n_cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let default = u32::try_from(n_cores).unwrap_or(u32::MAX).min(EngineLimits::MAX_WORKERS);
+    Ok(chosen.unwrap_or(default))
 }
 
 fn identity(

@@ -44,14 +44,14 @@ impl Scanning {
     }
 
     /// What the monitor cannot learn from the stores.
-    pub(crate) fn probe(&self, queue: &Queue, n_workers: usize) -> StatsSource {
+    pub(crate) fn probe(&self, queue: &Queue, n_workers: u32) -> StatsSource {
         let (queue, engine) = (queue.clone(), Arc::clone(&self.context.engine));
         StatsSource(Arc::new(move || {
             let (queue, engine) = (queue.clone(), Arc::clone(&engine));
             Box::pin(async move {
                 let backlog = queue.backlog().await;
                 RuntimeStats {
-                    n_workers: u64::try_from(n_workers).unwrap_or(u64::MAX),
+                    n_workers: n_workers.into(),
                     oldest_age: backlog.ok().and_then(|backlog| backlog.oldest_age),
                     n_engine_starts: engine.n_starts(),
                 }
@@ -77,5 +77,5 @@ fn engine(plan: &Plan, premises: &Premises) -> anyhow::Result<Engine> {
         limits: plan.functions.scan.limits(),
         start_timeout: Duration::from_mins(2),
     };
-    Ok(Engine::new(config, plan.options.tuning.transport))
+    Ok(Engine::with_workers(config, plan.options.tuning.transport, plan.n_scan_workers))
 }

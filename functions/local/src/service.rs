@@ -119,7 +119,9 @@ impl Ready {
         let Backend { stores, queues, room, .. } = &self.backend;
         let (tuning, scan) = (&self.plan.options.tuning, &self.scanning.context);
         let scans = queues.scans.clone();
-        self.tasks.spawn(tasks::deliver(scans, tuning.delivery, room.clone(), Arc::clone(scan)));
+        let n_workers = tuning.delivery.n_workers * self.plan.n_scan_workers as usize;
+        let delivery = DeliveryOptions { n_workers, ..tuning.delivery };
+        self.tasks.spawn(tasks::deliver(scans, delivery, room.clone(), Arc::clone(scan)));
         let (settings, pace) = (&self.plan.functions.sweep, self.plan.functions.sweep_pace);
         let sweep = sweep::SweepContext::new(settings, stores.clone(), pace);
         self.tasks.spawn(tasks::sweep(pace.every, room.clone(), sweep));

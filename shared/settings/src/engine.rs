@@ -37,6 +37,19 @@ subject! {
 }
 
 subject! {
+    /// How a service on one machine scans.
+    pub struct WorkerSettings: "Scanning" {
+        /// How many files one machine scans concurrently, with one engine. On AWS each scanner scans one file
+        /// at a time.
+        scan_workers: Option<u32> = optional "SCAN_WORKERS" {
+            default: "as many as the machine has cores, at most 32",
+            allowed: "a whole number from 1 to 32",
+            parse: workers,
+        }
+    }
+}
+
+subject! {
     /// Where the layer's programs are, and where they work.
     pub struct LayerSettings: "Programs on AWS" {
         /// The daemon.
@@ -66,4 +79,8 @@ fn engine(value: &str) -> Option<EngineChoice> {
         "snapshot" => Some(EngineChoice::Snapshot),
         _ => None,
     }
+}
+
+fn workers(value: &str) -> Option<u32> {
+    parse::number(value).filter(|n_workers| (1..=32).contains(n_workers))
 }

@@ -31,7 +31,7 @@ pub use declare::{Presence, Subject, Variable};
 pub use definitions::{
     DefinitionBucketSettings, DefinitionTrustSettings, FreshnessSettings, PublisherSettings,
 };
-pub use engine::{EngineChoice, EngineSettings, LayerSettings};
+pub use engine::{EngineChoice, EngineSettings, LayerSettings, WorkerSettings};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use events::EventSettings;
@@ -51,7 +51,7 @@ pub use uploads::UploadSettings;
 pub use verdicts::{RescanSettings, TagSettings, VerdictSettings, machine_policy};
 
 /// All subjects, in the order of the documentation.
-pub const SUBJECTS: [&Subject; 26] = [
+pub const SUBJECTS: [&Subject; 27] = [
     &StorageSettings::SUBJECT,
     &BucketSettings::SUBJECT,
     &AWS,
@@ -60,6 +60,7 @@ pub const SUBJECTS: [&Subject; 26] = [
     &OriginSettings::SUBJECT,
     &TokenSettings::SUBJECT,
     &EngineSettings::SUBJECT,
+    &WorkerSettings::SUBJECT,
     &FreshnessSettings::SUBJECT,
     &VerdictSettings::SUBJECT,
     &RescanSettings::SUBJECT,

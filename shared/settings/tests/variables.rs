@@ -7,7 +7,7 @@ use settings::{
     DefinitionTrustSettings, DeploymentSettings, EngineSettings, Environment, EventSettings,
     FreshnessSettings, IncomingSettings, LambdaSettings, LayerSettings, LinkSettings, LiveStreamSettings,
     LogSettings, OriginSettings, PasswordSettings, PublisherSettings, QuotaSettings, RescanSettings,
-    SUBJECTS, StorageSettings, TagSettings, TokenSettings, UploadSettings, VerdictSettings,
+    SUBJECTS, StorageSettings, TagSettings, TokenSettings, UploadSettings, VerdictSettings, WorkerSettings,
 };
 
 type Pairs = &'static [(&'static str, &'static str)];
@@ -87,6 +87,8 @@ fn shared_rows() -> Vec<Row> {
         row!("ENGINE", EngineSettings.engine, Some("None"),
             &[("clamd", "Some(Clamd)"), ("snapshot", "Some(Snapshot)")], &["fast", "Clamd"]),
         row!("VIRUS_SCAN_TIMEOUT", EngineSettings.scan_timeout, Some("300s"), &[("60", "60s")], NOT_NUMBERS),
+        row!("SCAN_WORKERS", WorkerSettings.scan_workers, Some("None"),
+            &[("1", "Some(1)"), ("32", "Some(32)")], &["0", "33", "-1", "many"]),
         row!("DEFINITIONS_MAX_AGE_DAYS", FreshnessSettings.max_age, Some("604800s"),
             &[("30", "2592000s")], NOT_NUMBERS),
         row!("QUARANTINE", VerdictSettings.quarantine, Some("Keep"),
