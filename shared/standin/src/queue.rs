@@ -281,9 +281,13 @@ mod tests {
         tokio::time::timeout(soon, waiting).await.expect("woken").unwrap().unwrap();
         let received = queue.receive(LONG, 5).await.unwrap().unwrap();
         queue.release(&received, Duration::from_millis(50)).await.unwrap();
-        assert_eq!(queue.receive(LONG, 5).await.unwrap(), None);
-        tokio::time::timeout(soon, queue.wait()).await.expect("woken").unwrap();
-        assert!(queue.receive(LONG, 5).await.unwrap().is_some());
+        let mut n_waits = 0;
+        while queue.receive(LONG, 5).await.unwrap().is_none() {
+            n_waits += 1;
+            tokio::time::timeout(soon, queue.wait()).await.expect("woken").unwrap();
+        }
+        // One for the message's own signal, one for the delay; more if the timer is early by a millisecond.
+        assert!((1..=5).contains(&n_waits), "{n_waits}");
     }
 
     #[tokio::test]

@@ -15,6 +15,8 @@ mod leftovers;
 mod listing;
 mod multipart;
 mod put;
+mod ranges;
+mod reader;
 mod rows;
 mod versions;
 mod writer;
@@ -131,10 +133,11 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
     response
 }
 
-async fn answer_signed(service: &S3Service, request: Request) -> Response {
+async fn answer_signed(service: &S3Service, mut request: Request) -> Response {
     if let Some(refusal) = guard::refusal(&request) {
         return refusal;
     }
+    ranges::drop_ignored(&mut request);
     let asked = error::Asked::of(&request);
     error::explained(serve(service, request).await, &asked).await
 }
