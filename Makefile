@@ -11,7 +11,7 @@ run: export INCOMING_PREFIX ?= incoming/
 run: ## Install what is missing, build, start the service, print its address (ARGS="--help" lists the options)
 	@tools/install run
 	@tools/engine build || echo "The snapshot engine could not be built: clamd is used, which takes longer to start."
-	PATH="$(CURDIR)/target/engine:$$PATH" cargo run --package airlock -- local $(ARGS)
+	PATH="$(CURDIR)/target/engine:$$PATH" cargo run --profile local --package airlock -- local $(ARGS)
 
 test: ## Install what the tests need and run all of them
 	@tools/install test

@@ -66,11 +66,13 @@ impl Backend {
         let queues = LocalQueues::open(&store, data_dir).await?;
         let dynamodb = DynamoDb::open(&data_dir.join("dynamodb.db"), TABLE)?;
         tasks.spawn(dynamodb.clone().expire_items(EXPIRE_ITEMS_EVERY));
+        tasks.spawn(remove_leftovers(store.clone()));
         let sdk = sdk(premises).await;
         let objects = match &plan.storage {
             Storage::Directory => {
-                tasks.spawn(serve_storage(plan, premises, store, s3_listener));
-                Objects::new(&sdk, LOCAL_BUCKET.to_owned())
+                let router = standin::s3::router(store, access(plan, premises));
+                tasks.spawn(serve_storage(plan, router.clone(), s3_listener));
+                Objects::over(&sdk, LOCAL_BUCKET.to_owned(), InProcess::new(router))
             }
             Storage::Bucket(bucket) => remote_bucket(bucket).await?,
         };
@@ -104,6 +106,17 @@ impl LocalQueues {
     }
 }
 
+/// Removes what a crash left in the storage. A failure is logged: the next start tries again.
+async fn remove_leftovers(store: Store) {
+    match store.remove_leftovers().await {
+        Ok(n_removed) => tracing::debug!(storage.removed = n_removed, "leftovers of a crash removed"),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "leftovers of a crash could not be removed");
+        }
+    }
+}
+
 /// Clients with the data directory's keys; S3 at this service's own addresses.
 async fn sdk(premises: &Premises) -> Sdk {
     let (secrets, addresses) = (&premises.secrets, &premises.addresses);
@@ -116,22 +129,24 @@ async fn sdk(premises: &Premises) -> Sdk {
     Sdk::at(&endpoints, &keys, REGION).await
 }
 
-/// Serves the storage that browsers upload to.
-fn serve_storage(
-    plan: &Plan,
-    premises: &Premises,
-    store: Store,
-    listener: TcpListener,
-) -> impl Future<Output = ()> + Send + use<> {
+/// The keys that the storage verifies, and the pages that may use it.
+fn access(plan: &Plan, premises: &Premises) -> Access {
     let allowed_origins = plan.functions.api.origins.allowed_origins.clone();
-    let access = Access {
+    Access {
         access_key_id: premises.secrets.access_key_id.clone(),
         secret_access_key: premises.secrets.secret_access_key.clone(),
         allowed_origins: [premises.addresses.page_origins.clone(), allowed_origins].concat(),
         max_form_bytes: MAX_POST_FORM,
-    };
-    let router = standin::s3::router(store, access);
-    let router = router.layer(from_fn_with_state(plan.storage_host.clone(), storage_host::check));
+    }
+}
+
+/// Serves the storage that browsers upload to. The functions reach it without a connection.
+fn serve_storage(
+    plan: &Plan,
+    storage: Router,
+    listener: TcpListener,
+) -> impl Future<Output = ()> + Send + use<> {
+    let router = storage.layer(from_fn_with_state(plan.storage_host.clone(), storage_host::check));
     let busy = Router::new().fallback(async || standin::s3::slow_down());
     serve(listener, router, plan.options.tuning.connections, busy)
 }

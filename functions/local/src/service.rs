@@ -124,7 +124,8 @@ impl Ready {
         self.tasks.spawn(tasks::deliver(scans, delivery, room.clone(), Arc::clone(scan)));
         let (settings, pace) = (&self.plan.functions.sweep, self.plan.functions.sweep_pace);
         let sweep = sweep::SweepContext::new(settings, stores.clone(), pace);
-        self.tasks.spawn(tasks::sweep(pace.every, room.clone(), sweep));
+        let pace = self.plan.storage.sweep_pace(pace.every);
+        self.tasks.spawn(tasks::sweep(pace, room.clone(), sweep, stores.ledger.watch()));
         self.tasks.spawn(tasks::beat(Arc::clone(scan)));
         self.tasks.spawn(definitions::keep_current(
             self.premises.definitions.clone(),

@@ -7,6 +7,8 @@ use aws::{Objects, Sdk};
 use domain::machine::MachinePolicy;
 use settings::{BucketSettings, ConfigError, Environment, StorageKind, StorageSettings};
 
+use crate::tasks::SweepPace;
+
 /// The bucket of the stand-in.
 pub(crate) const LOCAL_BUCKET: &str = "airlock";
 
@@ -49,6 +51,16 @@ impl Storage {
         match self {
             Self::Directory => every,
             Self::Bucket(_) => every.min(Duration::from_secs(1)),
+        }
+    }
+
+    /// The pace of sweeps: slower when no record changes, unless the sweep must look for uploads.
+    pub(crate) fn sweep_pace(&self, every: Duration) -> SweepPace {
+        /// With the default, a sweep a minute.
+        const SLOWER: u32 = 12;
+        match self {
+            Self::Directory => SweepPace { every, while_idle: every * SLOWER },
+            Self::Bucket(_) => SweepPace { every, while_idle: every },
         }
     }
 

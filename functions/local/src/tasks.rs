@@ -7,6 +7,8 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use standin::pump::{self, DeliveryOptions};
 use standin::queue::Queue;
 use standin::room::Room;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::disk;
 
@@ -37,10 +39,33 @@ pub(crate) async fn tell(queue: Queue, delivery: DeliveryOptions, notify: Arc<no
     .await;
 }
 
-/// Sweeps on a schedule.
-pub(crate) async fn sweep(every: Duration, room: Room, sweep: sweep::SweepContext) {
+/// How often to sweep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SweepPace {
+    /// While records change.
+    pub(crate) every: Duration,
+    /// When no record has changed for as long as twice this: what is due then has waited for days.
+    pub(crate) while_idle: Duration,
+}
+
+/// Sweeps on a schedule. `changes` counts the changes of records, all of which this process makes.
+pub(crate) async fn sweep(
+    pace: SweepPace,
+    room: Room,
+    sweep: sweep::SweepContext,
+    mut changes: watch::Receiver<u64>,
+) {
+    let mut changed_at = Instant::now();
     loop {
-        tokio::time::sleep(every).await;
+        let is_idle = changed_at.elapsed() > pace.while_idle * 2;
+        let pause = tokio::time::sleep(if is_idle { pace.while_idle } else { pace.every });
+        tokio::select! {
+            () = pause => {}
+            Ok(()) = changes.changed(), if is_idle => {
+                changed_at = Instant::now();
+                continue;
+            }
+        }
         let machine = disk::sweep_policy(sweep.machine, &room);
         let sweep = sweep::SweepContext { machine, ..sweep.clone() };
         match sweep::sweep(&sweep, Duration::from_mins(1)).await {
@@ -49,6 +74,11 @@ pub(crate) async fn sweep(every: Duration, room: Room, sweep: sweep::SweepContex
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(error = aws::log::chain(&error), "the sweep failed"),
+        }
+        // What the sweep itself changed counts too: there may be more.
+        if changes.has_changed().unwrap_or(false) {
+            changes.mark_unchanged();
+            changed_at = Instant::now();
         }
     }
 }

@@ -3,6 +3,7 @@
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::HttpClient;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
@@ -54,6 +55,13 @@ impl Objects {
             region: sdk.region(),
             bucket,
         }
+    }
+
+    /// The same, with requests that go to `http` instead of the network, for local mode. Signed URLs are those
+    /// of the network.
+    pub fn over(sdk: &Sdk, bucket: String, http: impl HttpClient + 'static) -> Self {
+        let config = sdk.s3.to_builder().http_client(http).build();
+        Self { client: Client::from_conf(config), ..Self::new(sdk, bucket) }
     }
 
     /// Opens one version for reading. Fails with [`StoreErrorKind::NotFound`] if it does not exist.

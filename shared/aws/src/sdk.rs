@@ -84,9 +84,11 @@ impl Sdk {
         aws_sdk_dynamodb::Client::new(&self.shared)
     }
 
-    /// A DynamoDB client that sends its requests to `http` instead of the network, for local mode.
+    /// A DynamoDB client that sends its requests to `http` instead of the network, for local mode. They are not
+    /// signed, since nothing there verifies them.
     pub fn dynamodb_over(&self, http: impl HttpClient + 'static) -> aws_sdk_dynamodb::Client {
-        let config = aws_sdk_dynamodb::config::Builder::from(&self.shared).http_client(http);
+        let config = aws_sdk_dynamodb::config::Builder::from(&self.unsigned());
+        let config = config.allow_no_auth().http_client(http);
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
 
@@ -95,10 +97,19 @@ impl Sdk {
         aws_sdk_sqs::Client::new(&self.shared)
     }
 
-    /// An SQS client that sends its requests to `http` instead of the network, for local mode.
+    /// An SQS client that sends its requests to `http` instead of the network, for local mode; not signed
+    /// either.
     pub fn sqs_over(&self, http: impl HttpClient + 'static) -> aws_sdk_sqs::Client {
-        let config = aws_sdk_sqs::config::Builder::from(&self.shared).http_client(http);
+        let config = aws_sdk_sqs::config::Builder::from(&self.unsigned());
+        let config = config.allow_no_auth().http_client(http);
         aws_sdk_sqs::Client::from_conf(config.build())
+    }
+
+    /// The configuration without credentials.
+    fn unsigned(&self) -> SdkConfig {
+        let mut builder = self.shared.to_builder();
+        builder.set_credentials_provider(None);
+        builder.build()
     }
 
     /// A Secrets Manager client.

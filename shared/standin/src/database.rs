@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use thiserror::Error;
 
+use crate::group_commit::GroupCommit;
+
 /// A failure of the stand-ins' own storage.
 #[derive(Debug, Error)]
 pub enum StandinError {
@@ -20,13 +22,20 @@ pub enum StandinError {
     Cancelled,
 }
 
-/// A connection that is used from a thread pool. `synchronous=FULL`: commits survive a power cut.
+/// A connection that is used from a thread pool. What [`transact`](Self::transact) returned survives a power
+/// cut: [`GroupCommit`] flushes the log.
 #[derive(Clone, Debug)]
-pub(crate) struct Database(Arc<Mutex<Connection>>);
+pub(crate) struct Database {
+    connection: Arc<Mutex<Connection>>,
+    commits: GroupCommit,
+}
+
+/// More than the statements of this crate.
+const N_PREPARED: usize = 64;
 
 const SCHEMA: &str = "
 PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
+PRAGMA synchronous = NORMAL;
 PRAGMA foreign_keys = ON;
 CREATE TABLE IF NOT EXISTS objects (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, version TEXT NOT NULL UNIQUE,
@@ -56,11 +65,13 @@ impl Database {
         if connection.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0 {
             connection.execute_batch("ALTER TABLE parts ADD COLUMN sha256 TEXT")?;
         }
-        Ok(Self(Arc::new(Mutex::new(connection))))
+        connection.set_prepared_statement_cache_capacity(N_PREPARED);
+        let commits = GroupCommit::of(path)?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), commits })
     }
 
-    /// Runs one immediate transaction, which is committed if `work` succeeds. `work` may return an error of
-    /// its own.
+    /// Runs one immediate transaction, which is committed if `work` succeeds, and is durable when this
+    /// returns. `work` may return an error of its own.
     pub(crate) async fn transact<T, E>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
@@ -69,16 +80,55 @@ impl Database {
         T: Send + 'static,
         E: From<StandinError> + Send + 'static,
     {
-        let connection = Arc::clone(&self.0);
+        let (done, n_seen) = self.commit(work).await;
+        // A refusal waits as well: it may tell of a commit that is not durable yet.
+        self.commits.flushed(n_seen).await?;
+        done
+    }
+
+    /// The same without waiting for the disk, for a change that may be lost in a power cut, though not when
+    /// the process is killed.
+    pub(crate) async fn transact_unflushed<T, E>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StandinError> + Send + 'static,
+    {
+        self.commit(work).await.0
+    }
+
+    /// Returns the number of commits that `work` may have seen as well, its own included.
+    async fn commit<T, E>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> (Result<T, E>, u64)
+    where
+        T: Send + 'static,
+        E: From<StandinError> + Send + 'static,
+    {
+        let Self { connection, commits } = self.clone();
         let task = tokio::task::spawn_blocking(move || {
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let sqlite = |error| E::from(StandinError::Sqlite(error));
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
-            let done = work(&transaction)?;
-            transaction.commit().map_err(sqlite)?;
-            Ok(done)
+            let n_changes = connection.total_changes();
+            let done = run(&mut connection, work);
+            if connection.total_changes() != n_changes {
+                commits.committed();
+            }
+            (done, commits.n_committed())
         });
-        task.await.unwrap_or_else(|_| Err(E::from(StandinError::Cancelled)))
+        task.await.unwrap_or_else(|_| (Err(E::from(StandinError::Cancelled)), 0))
     }
+}
+
+fn run<T, E: From<StandinError>>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let sqlite = |error| E::from(StandinError::Sqlite(error));
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
+    let done = work(&transaction)?;
+    transaction.commit().map_err(sqlite)?;
+    Ok(done)
 }

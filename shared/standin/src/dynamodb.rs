@@ -1,5 +1,6 @@
 //! DynamoDB on SQLite (dynoxide), with the table that `template.yaml` describes.
 
+mod turns;
 mod wire;
 
 use std::path::Path;
@@ -9,11 +10,15 @@ use axum::Router;
 use dynoxide::Database;
 use serde_json::json;
 
+use self::turns::Turns;
 use crate::database::StandinError;
 
 /// The embedded DynamoDB.
 #[derive(Clone)]
-pub struct DynamoDb(Database);
+pub struct DynamoDb {
+    database: Database,
+    turns: Turns,
+}
 
 impl std::fmt::Debug for DynamoDb {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -37,44 +42,21 @@ impl DynamoDb {
             let request = serde_json::from_value(ttl).map_err(|error| failed(&error))?;
             database.update_time_to_live(request).map_err(|error| failed(&error))?;
         }
-        let opened = Self(database);
-        opened.add_missing_indexes(table)?;
-        Ok(opened)
-    }
-
-    /// A database of an earlier release may have fewer indexes.
-    fn add_missing_indexes(&self, table: &str) -> Result<(), StandinError> {
-        let failed = |error: &dyn std::fmt::Display| StandinError::DynamoDb(error.to_string());
-        let described =
-            serde_json::from_value(json!({ "TableName": table })).map_err(|error| failed(&error))?;
-        let described = self.0.describe_table(described).map_err(|error| failed(&error))?;
-        let described = serde_json::to_value(&described).map_err(|error| failed(&error))?;
-        let existing = described["Table"]["GlobalSecondaryIndexes"].as_array().cloned().unwrap_or_default();
-        for (name, hash, range) in INDEXES {
-            if existing.iter().any(|index| index["IndexName"] == name) {
-                continue;
-            }
-            let update = json!({
-                "TableName": table,
-                "AttributeDefinitions": [attribute(hash, "S"), attribute(range, "N")],
-                "GlobalSecondaryIndexUpdates": [{ "Create": index(name, hash, range) }],
-            });
-            let update = serde_json::from_value(update).map_err(|error| failed(&error))?;
-            self.0.update_table(update).map_err(|error| failed(&error))?;
-        }
-        Ok(())
+        add_missing_indexes(&database, table)?;
+        let turns = Turns::of(&database, path)?;
+        Ok(Self { database, turns })
     }
 
     /// The wire protocol. Signatures are not verified: for [`InProcess`](crate::InProcess), never for a port.
     pub fn router(&self) -> Router {
-        wire::router(self.0.clone())
+        wire::router(self.clone())
     }
 
     /// Removes expired items from time to time, as DynamoDB does.
     pub async fn expire_items(self, every: Duration) {
         loop {
             tokio::time::sleep(every).await;
-            let database = self.0.clone();
+            let database = self.database.clone();
             match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
                 Ok(Ok(n_removed)) => tracing::debug!(ttl.removed = n_removed, "expired items removed"),
                 Ok(Err(error)) => tracing::warn!(%error, "expired items could not be removed"),
@@ -82,6 +64,28 @@ impl DynamoDb {
             }
         }
     }
+}
+
+/// A database of an earlier release may have fewer indexes.
+fn add_missing_indexes(database: &Database, table: &str) -> Result<(), StandinError> {
+    let failed = |error: &dyn std::fmt::Display| StandinError::DynamoDb(error.to_string());
+    // Not `describe_table`, which counts the items: with a million records that takes many seconds.
+    let metadata = database.get_table_metadata(table).map_err(|error| failed(&error))?;
+    let indexes = metadata.and_then(|metadata| metadata.gsi_definitions).unwrap_or_default();
+    let existing: Vec<serde_json::Value> = serde_json::from_str(&indexes).unwrap_or_default();
+    for (name, hash, range) in INDEXES {
+        if existing.iter().any(|index| index["IndexName"] == name) {
+            continue;
+        }
+        let update = json!({
+            "TableName": table,
+            "AttributeDefinitions": [attribute(hash, "S"), attribute(range, "N")],
+            "GlobalSecondaryIndexUpdates": [{ "Create": index(name, hash, range) }],
+        });
+        let update = serde_json::from_value(update).map_err(|error| failed(&error))?;
+        database.update_table(update).map_err(|error| failed(&error))?;
+    }
+    Ok(())
 }
 
 /// Name, hash key and range key; as in `template.yaml`.
@@ -139,7 +143,7 @@ mod tests {
             let query = json!({
                 "TableName": "files", "IndexName": "feed", "KeyConditionExpression": "feed = :o",
                 "ExpressionAttributeValues": { ":o": { "S": "o" } } });
-            let found = opened.0.query(serde_json::from_value(query).unwrap()).unwrap();
+            let found = opened.database.query(serde_json::from_value(query).unwrap()).unwrap();
             assert_eq!(serde_json::to_value(&found).unwrap()["Count"], 1);
         }
     }

@@ -2,8 +2,11 @@
 //! page and no other user reaches it.
 //!
 //! Everything above the connection stays as on AWS: the SDK resolves the endpoint, serializes, signs, retries
-//! and parses.
+//! and parses. Bodies are streamed in both directions.
 
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -14,12 +17,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::Request;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
 use tower_service::Service as _;
-
-/// The largest answer of DynamoDB or SQS (1 MB for a page of a query, 16 MB for a batch).
-const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
 /// An HTTP client whose requests are all answered by one router, whatever host they name.
 #[derive(Clone, Debug)]
@@ -57,18 +57,41 @@ impl HttpConnector for Connector {
     }
 }
 
-/// Errors are the caller's: a router has none of its own, and only an answer that is too large cannot be
-/// read.
+/// Errors are the caller's: a router has none of its own.
 async fn answer(mut router: Router, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-    let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-    let body = request.body().bytes().map(Bytes::copy_from_slice);
-    let body = body.ok_or_else(|| ConnectorError::user("a stream has no place in this request".into()))?;
-    let request: Request = request.map(|_| Body::from(body));
-    let Ok(response) = router.call(request).await;
-    let (parts, body) = response.into_parts();
-    let body =
-        to_bytes(body, MAX_ANSWER_BYTES).await.map_err(|error| ConnectorError::other(error.into(), None))?;
-    axum::http::Response::from_parts(parts, SdkBody::from(body))
+    let mut request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+    // A client on a socket sends it; signatures cover it.
+    let host = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().entry(header::HOST).or_insert(host);
+    }
+    let Ok(response) = router.call(request.map(Body::new)).await;
+    response
+        .map(|body| SdkBody::from_body_1_x(SyncBody(Mutex::new(body))))
         .try_into()
         .map_err(|error| ConnectorError::other(Box::new(error), None))
+}
+
+/// A body that can be shared between threads, as the SDK wants it. The lock is never contended, since
+/// reading needs exclusive access anyway.
+struct SyncBody(Mutex<Body>);
+
+impl http_body::Body for SyncBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        Pin::new(self.0.get_mut().unwrap_or_else(PoisonError::into_inner)).poll_frame(cx)
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+    }
 }

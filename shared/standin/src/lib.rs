@@ -11,6 +11,7 @@
 mod clock;
 mod database;
 pub mod dynamodb;
+mod group_commit;
 mod in_process;
 pub mod pump;
 pub mod queue;

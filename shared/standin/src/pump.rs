@@ -70,16 +70,19 @@ pub async fn run_while<F, E>(
                     tokio::time::sleep(LOOK_AGAIN).await;
                     continue;
                 }
-                match queue.receive(delivery.visibility, delivery.max_receives).await {
+                let received = queue.receive(delivery.visibility, delivery.max_receives).await;
+                let looked = match received {
                     Ok(Some(received)) => {
                         queue.wake(); // There may be more: let another worker look.
                         deliver(&queue, delivery, &*invoke, received).await;
+                        Ok(())
                     }
-                    Ok(None) => queue.wait(Duration::from_millis(250)).await,
-                    Err(error) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "the queue failed");
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                    }
+                    Ok(None) => queue.wait().await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = looked {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the queue failed");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
         });

@@ -11,6 +11,9 @@ use tokio::sync::Notify;
 use crate::clock::{now_millis, random_id};
 use crate::database::{Database, StandinError};
 
+/// After this the queue is read again, because its times are those of a clock that may be set.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
 /// A queue and its dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
@@ -86,16 +89,19 @@ impl Queue {
         max_receives: u32,
     ) -> Result<Option<Received>, StandinError> {
         let visibility = i64::try_from(visibility.as_millis()).unwrap_or(i64::MAX);
+        // A receive that is lost in a power cut is made again: the next start redelivers what was in flight.
         self.database
-            .transact(move |tx| {
+            .transact_unflushed(move |tx| {
                 bury(tx, max_receives)?;
                 let receipt = random_id();
                 let received = tx
-                    .query_row(
+                    .prepare_cached(
                         "UPDATE messages SET n_received = n_received + 1, visible_at = ?1, receipt = ?2
                          WHERE id = (SELECT id FROM messages WHERE visible_at <= ?3
                                      ORDER BY visible_at, id LIMIT 1)
                          RETURNING id, message_id, body, n_received",
+                    )?
+                    .query_row(
                         params![now_millis().saturating_add(visibility), receipt, now_millis()],
                         |row| {
                             Ok(Received {
@@ -113,12 +119,14 @@ impl Queue {
             .await
     }
 
-    /// Removes a message. A receipt that has been superseded does nothing, as with SQS.
+    /// Removes a message. A receipt that has been superseded does nothing, as with SQS. After a power cut the
+    /// message may be delivered again, as after any lost acknowledgement.
     pub async fn acknowledge(&self, received: &Received) -> Result<(), StandinError> {
         let (row, receipt) = (received.row, received.receipt.clone());
         self.database
-            .transact(move |tx| {
-                tx.execute("DELETE FROM messages WHERE id = ? AND receipt = ?", params![row, receipt])?;
+            .transact_unflushed(move |tx| {
+                let sql = "DELETE FROM messages WHERE id = ? AND receipt = ?";
+                tx.prepare_cached(sql)?.execute(params![row, receipt])?;
                 Ok(())
             })
             .await
@@ -129,7 +137,7 @@ impl Queue {
         let (row, receipt) = (received.row, received.receipt.clone());
         let visible_at = now_millis().saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
         self.database
-            .transact(move |tx| {
+            .transact_unflushed(move |tx| {
                 tx.execute(
                     "UPDATE messages SET visible_at = ?, receipt = NULL WHERE id = ? AND receipt = ?",
                     params![visible_at, row, receipt],
@@ -148,7 +156,7 @@ impl Queue {
     /// Returns the numbers of messages and the age of the oldest.
     pub async fn backlog(&self) -> Result<QueueDepth, StandinError> {
         self.database
-            .transact(|tx| {
+            .transact_unflushed(|tx| {
                 let counted = tx.query_row(
                     "SELECT COUNT(*) FILTER (WHERE receipt IS NULL), COUNT(receipt), MIN(sent_at)
                      FROM messages",
@@ -188,9 +196,21 @@ impl Queue {
             .await
     }
 
-    /// Waits until a message may have arrived, at most `limit`.
-    pub async fn wait(&self, limit: Duration) {
+    /// Waits until a message may be visible: one that arrives, or one whose delay or visibility timeout ends.
+    /// May return too soon.
+    pub async fn wait(&self) -> Result<(), StandinError> {
+        let read = |row: &rusqlite::Row<'_>| row.get::<_, Option<i64>>(0);
+        let next: Option<i64> = self
+            .database
+            .transact_unflushed::<_, StandinError>(move |tx| {
+                let mut statement = tx.prepare_cached("SELECT MIN(visible_at) FROM messages")?;
+                Ok(statement.query_row([], read)?)
+            })
+            .await?;
+        let until_next = next.map(|at| at.saturating_sub(now_millis()).try_into().unwrap_or(0));
+        let limit = until_next.map_or(LONGEST_WAIT, |millis| LONGEST_WAIT.min(Duration::from_millis(millis)));
         let _ = tokio::time::timeout(limit, self.arrived.notified()).await;
+        Ok(())
     }
 
     pub(crate) fn wake(&self) {
@@ -201,22 +221,21 @@ impl Queue {
 /// Adds a message within the caller's transaction: an object and its event are committed together.
 pub(crate) fn insert(tx: &Transaction<'_>, body: &str) -> Result<String, StandinError> {
     let message_id = random_id();
-    tx.execute(
-        "INSERT INTO messages (message_id, body, sent_at, visible_at) VALUES (?, ?, ?, 0)",
-        params![message_id, body, now_millis()],
-    )?;
+    let sql = "INSERT INTO messages (message_id, body, sent_at, visible_at) VALUES (?, ?, ?, 0)";
+    tx.prepare_cached(sql)?.execute(params![message_id, body, now_millis()])?;
     Ok(message_id)
 }
 
 fn bury(tx: &Transaction<'_>, max_receives: u32) -> Result<(), StandinError> {
     let now = now_millis();
-    tx.execute(
-        "INSERT INTO dead_letters (id, message_id, body, n_received, died_at)
-         SELECT id, message_id, body, n_received, ?1 FROM messages
-         WHERE visible_at <= ?1 AND n_received >= ?2",
-        params![now, max_receives],
-    )?;
-    tx.execute("DELETE FROM messages WHERE visible_at <= ? AND n_received >= ?", params![now, max_receives])?;
+    let sql = "INSERT INTO dead_letters (id, message_id, body, n_received, died_at)
+               SELECT id, message_id, body, n_received, ?1 FROM messages
+               WHERE visible_at <= ?1 AND n_received >= ?2";
+    let n_dead = tx.prepare_cached(sql)?.execute(params![now, max_receives])?;
+    if n_dead > 0 {
+        let sql = "DELETE FROM messages WHERE visible_at <= ? AND n_received >= ?";
+        tx.execute(sql, params![now, max_receives])?;
+    }
     Ok(())
 }
 
@@ -247,6 +266,28 @@ mod tests {
         assert_eq!(third.n_received, 3, "its visibility timed out");
         queue.acknowledge(&third).await.unwrap();
         assert_eq!(queue.depth().await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_waiter_is_woken_by_a_message_and_by_the_end_of_a_delay() {
+        let directory = tempfile::tempdir().unwrap();
+        let queue = queue(directory.path());
+        let waiting = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.wait().await }
+        });
+        queue.send("a".into()).await.unwrap();
+        let soon = Duration::from_secs(10);
+        tokio::time::timeout(soon, waiting).await.expect("woken").unwrap().unwrap();
+        let received = queue.receive(LONG, 5).await.unwrap().unwrap();
+        queue.release(&received, Duration::from_millis(50)).await.unwrap();
+        let mut n_waits = 0;
+        while queue.receive(LONG, 5).await.unwrap().is_none() {
+            n_waits += 1;
+            tokio::time::timeout(soon, queue.wait()).await.expect("woken").unwrap();
+        }
+        // One for the message's own signal, one for the delay; more if the timer is early by a millisecond.
+        assert!((1..=5).contains(&n_waits), "{n_waits}");
     }
 
     #[tokio::test]

@@ -11,11 +11,15 @@ mod copy;
 mod error;
 mod guard;
 mod headers;
+mod leftovers;
 mod listing;
 mod multipart;
 mod put;
+mod ranges;
+mod reader;
 mod rows;
 mod versions;
+mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,8 +50,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates the store in `directory`. Bytes that no row names are left over from a crash and are
-    /// removed; messages in flight are redelivered.
+    /// Opens or creates the store in `directory`. Messages in flight are redelivered. The caller runs
+    /// [`remove_leftovers`](Self::remove_leftovers) next, beside the service.
     pub async fn open(directory: &Path, bucket: &str) -> Result<Self, StandinError> {
         let failed = |error| StandinError::Io(directory.to_owned(), error);
         std::fs::create_dir_all(directory).map_err(failed)?;
@@ -55,10 +59,7 @@ impl Store {
         let queue = Queue::new(database.clone());
         queue.rearm().await?;
         let blobs = Blobs::open(directory).map_err(failed)?;
-        let store = Self { bucket: bucket.to_owned(), database, blobs, queue };
-        let named = store.database.transact(rows::named_blobs).await?;
-        store.blobs.remove_unnamed(&named).map_err(failed)?;
-        Ok(store)
+        Ok(Self { bucket: bucket.to_owned(), database, blobs, queue })
     }
 
     /// The same, but an upload that would leave less than `room` keeps free is refused with 503,
@@ -132,10 +133,11 @@ async fn answer(State(frontend): State<Frontend>, request: Request) -> Response 
     response
 }
 
-async fn answer_signed(service: &S3Service, request: Request) -> Response {
+async fn answer_signed(service: &S3Service, mut request: Request) -> Response {
     if let Some(refusal) = guard::refusal(&request) {
         return refusal;
     }
+    ranges::drop_ignored(&mut request);
     let asked = error::Asked::of(&request);
     error::explained(serve(service, request).await, &asked).await
 }

@@ -10,23 +10,29 @@ use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::DynamoDb;
+use super::turns::RequestKind;
+
 /// DynamoDB's own limit of a request, 16 MB.
 const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 const TARGET: &str = "DynamoDB_20120810.";
 
-pub(super) fn router(database: Database) -> Router {
+pub(super) fn router(database: DynamoDb) -> Router {
     Router::new()
         .route("/", post(answer))
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
         .with_state(database)
 }
 
-async fn answer(State(database): State<Database>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(State(database): State<DynamoDb>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.strip_prefix(TARGET).unwrap_or_default().to_owned();
-    // The database waits for the disk.
-    let done = tokio::task::spawn_blocking(move || run(&database, &operation, &body)).await;
-    let done = done.unwrap_or_else(|error| Err(DynoxideError::InternalServerError(error.to_string())));
+    let kind = match &*operation {
+        "BatchGetItem" | "GetItem" | "Query" => RequestKind::Read,
+        _ => RequestKind::Write,
+    };
+    let dynamodb = database.clone();
+    let done = database.turns.take(kind, move || run(&dynamodb.database, &operation, &body)).await;
     let (status, body) = match done {
         Ok(output) => (StatusCode::OK, output),
         Err(error) => {

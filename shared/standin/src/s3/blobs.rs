@@ -1,6 +1,5 @@
 //! The bytes on disk: one file per object version or part, complete and flushed before a row names it.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,9 +9,10 @@ use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{Checksum, StreamingBlob};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
-use tokio::io::AsyncWriteExt as _;
 
+use super::leftovers::FileTime;
 use super::rows::internal;
+use super::writer::{StagedPath, Writer};
 use crate::clock::random_id;
 use crate::room::Room;
 
@@ -22,8 +22,10 @@ const LOOK_EVERY_BYTES: u64 = 4 << 20;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Blobs {
-    named: PathBuf,
+    pub(super) named: PathBuf,
     staged: PathBuf,
+    /// When this was opened, by the file system's clock: files that are older were there before.
+    pub(super) opened_at: FileTime,
     /// `None` if the disk's size is the only limit.
     pub(super) room: Option<Room>,
 }
@@ -31,28 +33,23 @@ pub(crate) struct Blobs {
 /// Bytes that arrived whole and are not yet named by a row. Dropping this removes them.
 #[derive(Debug)]
 pub(super) struct Staged {
-    path: PathBuf,
+    path: StagedPath,
     pub(super) size: u64,
     pub(super) md5: [u8; 16],
     pub(super) checksums: Checksum,
 }
 
-impl Drop for Staged {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
 impl Blobs {
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
-        let blobs = Self { named: directory.join("blobs"), staged: directory.join("tmp"), room: None };
-        match std::fs::remove_dir_all(&blobs.staged) {
+        let (named, staged) = (directory.join("blobs"), directory.join("tmp"));
+        match std::fs::remove_dir_all(&staged) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        std::fs::create_dir_all(&blobs.staged)?;
-        std::fs::create_dir_all(&blobs.named)?;
-        Ok(blobs)
+        std::fs::create_dir_all(&staged)?;
+        std::fs::create_dir_all(&named)?;
+        let opened_at = FileTime::of(&std::fs::metadata(&staged)?);
+        Ok(Self { named, staged, opened_at, room: None })
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -80,42 +77,36 @@ impl Blobs {
         mut checksums: ChecksumHasher,
     ) -> S3Result<Staged> {
         self.check_room(declared_size.unwrap_or(0))?;
-        let path = self.staged.join(random_id());
-        let mut staged = Staged { path, size: 0, md5: [0; 16], checksums: Checksum::default() };
-        let file = tokio::fs::File::create(&staged.path).await.map_err(internal)?;
-        let mut file = tokio::io::BufWriter::with_capacity(1 << 20, file);
-        let mut md5 = Md5::new();
+        let mut writer = Writer::new(self.staged.join(random_id()));
+        let (mut md5, mut size) = (Md5::new(), 0);
         if let Some(mut body) = body {
             while let Some(chunk) = body.next().await {
                 let chunk =
                     chunk.map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
-                let n_looks = staged.size / LOOK_EVERY_BYTES;
-                staged.size += chunk.len() as u64;
-                if staged.size / LOOK_EVERY_BYTES > n_looks {
+                let n_looks = size / LOOK_EVERY_BYTES;
+                size += chunk.len() as u64;
+                if size / LOOK_EVERY_BYTES > n_looks {
                     self.check_room(0)?;
                 }
                 md5.update(&chunk);
                 checksums.update(&chunk);
-                file.write_all(&chunk).await.map_err(internal)?;
+                writer.write(chunk).await.map_err(internal)?;
             }
         }
-        if declared_size.is_some_and(|announced| announced != staged.size) {
+        if declared_size.is_some_and(|announced| announced != size) {
             return Err(s3_error!(IncompleteBody));
         }
-        file.flush().await.map_err(internal)?;
-        file.get_ref().sync_all().await.map_err(internal)?;
-        staged.md5 = md5.finalize();
-        staged.checksums = checksums.finalize();
-        Ok(staged)
+        let path = writer.finish().await.map_err(internal)?;
+        Ok(Staged { path, size, md5: md5.finalize(), checksums: checksums.finalize() })
     }
 
     /// Joins parts into one file and flushes it. Blocking.
     pub(super) fn join(&self, parts: &[String]) -> S3Result<Staged> {
         let sizes = parts.iter().map(|part| Ok(std::fs::metadata(self.path(part))?.len()));
         self.check_room(sizes.sum::<io::Result<u64>>().map_err(internal)?)?;
-        let path = self.staged.join(random_id());
+        let path = StagedPath::new(self.staged.join(random_id()));
         let mut staged = Staged { path, size: 0, md5: [0; 16], checksums: Checksum::default() };
-        let mut whole = File::create(&staged.path).map_err(internal)?;
+        let mut whole = File::create(staged.path.as_path()).map_err(internal)?;
         for part in parts {
             let mut part = File::open(self.path(part)).map_err(internal)?;
             staged.size += io::copy(&mut part, &mut whole).map_err(internal)?;
@@ -125,26 +116,30 @@ impl Blobs {
     }
 
     /// Moves staged bytes to their final name, and makes the name durable. A row must name them next.
-    pub(super) fn keep(&self, staged: &Staged) -> S3Result<String> {
+    pub(super) async fn keep(&self, staged: &mut Staged) -> S3Result<String> {
+        let (blobs, mut path) = (self.clone(), std::mem::take(&mut staged.path));
+        let kept = tokio::task::spawn_blocking(move || blobs.name(&mut path)).await;
+        kept.map_err(internal)?.map_err(internal)
+    }
+
+    /// Blocking.
+    fn name(&self, staged: &mut StagedPath) -> io::Result<String> {
         let name = random_id();
         let path = self.path(&name);
         let directory = path.parent().unwrap_or(&self.named);
-        std::fs::create_dir_all(directory).map_err(internal)?;
-        std::fs::rename(&staged.path, &path).map_err(internal)?;
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(internal)?;
-        Ok(name)
-    }
-
-    /// Removes files that no row names: bytes whose row was never committed, or was deleted.
-    pub(super) fn remove_unnamed(&self, named: &HashSet<String>) -> io::Result<()> {
-        for directory in std::fs::read_dir(&self.named)? {
-            for file in std::fs::read_dir(directory?.path())? {
-                let file = file?;
-                if !named.contains(&*file.file_name().to_string_lossy()) {
-                    std::fs::remove_file(file.path())?;
-                }
+        match std::fs::rename(staged.as_path(), &path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(directory)?;
+                File::open(&self.named)?.sync_all()?;
+                std::fs::rename(staged.as_path(), &path)?;
             }
+            moved => moved?,
         }
-        Ok(())
+        staged.forget();
+        if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
+            let _ = std::fs::remove_file(&path);
+            return Err(error);
+        }
+        Ok(name)
     }
 }

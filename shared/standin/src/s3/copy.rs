@@ -29,10 +29,10 @@ impl Store {
         let file = tokio::fs::File::open(path).await.map_err(internal)?;
         let bytes =
             StreamingBlob::wrap(tokio_util::io::ReaderStream::new(file).map_err(std::io::Error::other));
-        let staged = self.blobs.stage(Some(bytes), Some(row.size), ChecksumHasher::default()).await?;
+        let mut staged = self.blobs.stage(Some(bytes), Some(row.size), ChecksumHasher::default()).await?;
         let new = NewVersion {
             key: input.key,
-            blob: self.blobs.keep(&staged)?,
+            blob: self.blobs.keep(&mut staged).await?,
             size: staged.size,
             etag: row.etag.clone(),
             meta,

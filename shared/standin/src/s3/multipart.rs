@@ -74,13 +74,13 @@ impl Store {
             Wanted::new(input.checksum_crc32.clone(), input.checksum_sha256.clone(), trailers.is_some());
         let announced =
             input.content_length.filter(|_| trailers.is_none()).and_then(|length| length.try_into().ok());
-        let staged = self.blobs.stage(input.body.take(), announced, wanted.hasher()).await?;
+        let mut staged = self.blobs.stage(input.body.take(), announced, wanted.hasher()).await?;
         wanted.with_trailers(trailers).check(&staged.checksums)?;
         let part = PartRow {
             number: input.part_number,
             size: staged.size,
             md5: staged.md5.to_vec(),
-            blob: self.blobs.keep(&staged)?,
+            blob: self.blobs.keep(&mut staged).await?,
             sha256: staged.checksums.checksum_sha256.clone(),
         };
         let (upload, row, blob) = (input.upload_id, part.clone(), part.blob.clone());
@@ -112,12 +112,12 @@ impl Store {
         let chosen = choose_parts(&wanted, &stored)?;
         let blobs: Vec<String> = chosen.iter().map(|part| part.blob.clone()).collect();
         let store = self.clone();
-        let joined =
+        let mut joined =
             tokio::task::spawn_blocking(move || store.blobs.join(&blobs)).await.map_err(internal)??;
         let etag = multipart_etag(&chosen);
         let new = NewVersion {
             key: input.key.clone(),
-            blob: self.blobs.keep(&joined)?,
+            blob: self.blobs.keep(&mut joined).await?,
             size: joined.size,
             etag: etag.clone(),
             meta,

@@ -39,7 +39,7 @@ impl Store {
         let wanted = Wanted::of(&input, trailers.is_some());
         let announced =
             input.content_length.filter(|_| trailers.is_none()).and_then(|length| length.try_into().ok());
-        let staged = self.blobs.stage(input.body.take(), announced, wanted.hasher()).await?;
+        let mut staged = self.blobs.stage(input.body.take(), announced, wanted.hasher()).await?;
         let wanted = wanted.with_trailers(trailers);
         wanted.check(&staged.checksums)?;
         if let Some(md5) = &input.content_md5 {
@@ -53,7 +53,7 @@ impl Store {
         let etag = hex(&staged.md5);
         let new = NewVersion {
             key: input.key,
-            blob: self.blobs.keep(&staged)?,
+            blob: self.blobs.keep(&mut staged).await?,
             size: staged.size,
             etag: etag.clone(),
             meta: meta.clone(),

@@ -1,6 +1,6 @@
 //! The rows of objects, and the two queries that every operation needs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
@@ -69,7 +69,8 @@ pub(super) fn find(tx: &Transaction<'_>, key: &str, version: Option<&str>) -> S3
         None => current(tx, key)?,
         Some(version) => {
             let sql = format!("SELECT {COLUMNS} FROM objects WHERE key = ? AND version = ?");
-            tx.query_row(&sql, params![key, version], read_row).optional().map_err(sqlite)?
+            let mut statement = tx.prepare_cached(&sql).map_err(sqlite)?;
+            statement.query_row(params![key, version], read_row).optional().map_err(sqlite)?
         }
     };
     let row =
@@ -84,31 +85,23 @@ pub(super) fn find(tx: &Transaction<'_>, key: &str, version: Option<&str>) -> S3
 /// Returns the newest row under a key, which may be a delete marker.
 pub(super) fn current(tx: &Transaction<'_>, key: &str) -> S3Result<Option<ObjectRow>> {
     let sql = format!("SELECT {COLUMNS} FROM objects WHERE key = ? ORDER BY seq DESC LIMIT 1");
-    tx.query_row(&sql, [key], read_row).optional().map_err(sqlite)
+    let mut statement = tx.prepare_cached(&sql).map_err(sqlite)?;
+    statement.query_row([key], read_row).optional().map_err(sqlite)
 }
 
 /// Adds a version, or without a blob a delete marker, as the current one. Returns its sequence number.
 pub(super) fn insert(tx: &Transaction<'_>, row: &ObjectRow) -> S3Result<i64> {
     let (meta, tags) = (to_json(&row.meta)?, to_json(&row.tags)?);
-    tx.execute(
-        "INSERT INTO objects (key, version, is_marker, size, etag, blob, meta, tags, modified_at)
-         VALUES (?,?,?,?,?,?,?,?,?)",
-        params![row.key, row.version, row.is_marker, row.size, row.etag, row.blob, meta, tags, now_millis()],
-    )
-    .map_err(sqlite)?;
+    let sql = "INSERT INTO objects (key, version, is_marker, size, etag, blob, meta, tags, modified_at)
+               VALUES (?,?,?,?,?,?,?,?,?)";
+    let values =
+        params![row.key, row.version, row.is_marker, row.size, row.etag, row.blob, meta, tags, now_millis()];
+    tx.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(sqlite)?;
     Ok(tx.last_insert_rowid())
 }
 
 pub(super) fn to_json(value: &impl Serialize) -> S3Result<String> {
     serde_json::to_string(value).map_err(internal)
-}
-
-/// Returns every file that a row names.
-pub(super) fn named_blobs(tx: &Transaction<'_>) -> Result<HashSet<String>, StandinError> {
-    let mut statement =
-        tx.prepare("SELECT blob FROM objects WHERE blob IS NOT NULL UNION SELECT blob FROM parts")?;
-    let names = statement.query_map([], |row| row.get(0))?;
-    Ok(names.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn timestamp(millis: i64) -> Timestamp {

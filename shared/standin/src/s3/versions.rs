@@ -74,7 +74,7 @@ impl Store {
             .transact(move |tx| {
                 // After the marked version comes the next older one of its key, then the next key.
                 let sql = format!(
-                    "SELECT {} FROM objects WHERE substr(key, 1, length(?1)) = ?1
+                    "SELECT {} FROM objects WHERE key >= ?1 AND key < ?1 || char(1114111, 1114111)
                      AND (?2 IS NULL OR key > ?2
                           OR (key = ?2 AND seq < (SELECT seq FROM objects WHERE key = ?2 AND version = ?3)))
                      ORDER BY key, seq DESC LIMIT ?4",
