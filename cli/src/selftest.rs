@@ -8,7 +8,8 @@ use anyhow::{Context as _, bail, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{Client, presigned, refusal, text};
+use crate::client::{Client, presigned, text};
+use crate::failure::refusal;
 use crate::output::Output;
 use crate::verdict;
 
@@ -30,7 +31,7 @@ pub(crate) async fn selftest(client: &Client, output: Output) -> anyhow::Result<
     }
     outcome?;
     let columns = [("", "/state"), ("PROMISE", "/promise"), ("WHAT HAPPENED", "/happened")];
-    output.print(&Value::Array(run.results.clone()), &run.results, &columns);
+    output.print(&Value::Array(run.results.clone()), &run.results, &columns)?;
     let has_failed = run.results.iter().any(|result| result["state"] != "ok");
     Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
