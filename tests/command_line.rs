@@ -1,5 +1,5 @@
 //! The command line works on a running service: uploads and verdicts as exit codes, checked downloads, and a
-//! selftest that passes here and fails where a promise is broken.
+//! selftest that passes here and fails where a promise is broken. One file that fails stops no other.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -70,7 +70,16 @@ async fn uploads_wait_and_say_the_verdict() {
     let output = run(&service, at, &["download", file_id, "--to", "back.bin"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(std::fs::read(at.join("back.bin")).unwrap(), vec![7; 3_000_000]);
+    std::fs::write(at.join("back.bin"), "mine").unwrap();
     assert_eq!(run(&service, at, &["download", file_id, "--to", "back.bin"]).status.code(), Some(1));
+    assert_eq!(std::fs::read(at.join("back.bin")).unwrap(), b"mine");
+    let output = run(&service, at, &["download", file_id, "--to", "back.bin", "--force"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read(at.join("back.bin")).unwrap(), vec![7; 3_000_000]);
+    std::fs::create_dir(at.join("downloads")).unwrap();
+    assert_eq!(run(&service, at, &["download", file_id, "--to", "downloads"]).status.code(), Some(0));
+    assert_eq!(std::fs::read_dir(at.join("downloads")).unwrap().count(), 1, "and no temporary file");
+    assert!(at.join("downloads/big.bin").try_exists().unwrap());
     let link = text(&run(&service, at, &["link", file_id]).stdout);
     let output = run(&service, at, &["download", link.trim(), "--to", "-"]);
     assert_eq!(output.stdout.len(), 3_000_000);
@@ -78,13 +87,18 @@ async fn uploads_wait_and_say_the_verdict() {
     let bad = infected[0]["file_id"].as_str().unwrap();
     let output = run(&service, at, &["download", bad]);
     assert!(
-        output.status.code() == Some(1) && text(&output.stderr).contains("(infected)"),
+        output.status.code() == Some(10) && text(&output.stderr).contains("(infected)"),
         "{}",
         text(&output.stderr)
     );
     assert_eq!(run(&service, at, &["status", bad]).status.code(), Some(10));
     assert_eq!(run(&service, at, &["status", "--watch", file_id]).status.code(), Some(0));
     assert_eq!(run(&service, at, &["rescan", file_id]).status.code(), Some(0));
+    let rescanned = run(&service, at, &["rescan", "--watch", "--output", "json", file_id, bad]);
+    let infos = json(&rescanned);
+    assert_eq!((infos[0]["scan_status"].as_str(), &infos[0]["rescanning"]), (Some("clean"), &Value::Null));
+    assert_eq!(infos[1]["error"]["code"], "finding_stands");
+    assert_eq!(rescanned.status.code(), Some(1), "the highest of clean and refused");
     assert_eq!(run(&service, at, &["rescan", bad]).status.code(), Some(1));
 
     // Links die, files go.
@@ -94,7 +108,8 @@ async fn uploads_wait_and_say_the_verdict() {
     let digest = sha256(&eicar());
     let release = ["release", bad, "--sha256", &digest, "--reason", "a test"];
     assert_eq!(run(&service, at, &release).status.code(), Some(0));
-    assert_eq!(run(&service, at, &["rm", file_id, bad]).status.code(), Some(0));
+    let removed = run(&service, at, &["rm", file_id, bad]);
+    assert_eq!(text(&removed.stdout), format!("deleted {file_id}\ndeleted {bad}\n"));
     assert_eq!(run(&service, at, &["status", file_id]).status.code(), Some(13));
     assert_eq!(run(&service, at, &["upload", "good.txt", "--no-wait"]).status.code(), Some(0));
     service.stop().await;
@@ -155,7 +170,7 @@ async fn operators_look_and_mend() {
     let doctor = run(&service, at, &["doctor"]);
     let said = text(&doctor.stdout);
     assert_eq!(doctor.status.code(), Some(0), "{said}");
-    assert!(said.contains("TEST SET") && said.contains("reachable from here"), "{said}");
+    assert!(said.contains("TEST SET") && said.contains("arrives at http://"), "{said}");
     let (_, list) = service.get("/files").await;
     assert_eq!(list["files"], Value::Array(vec![]), "it leaves nothing behind");
     assert_eq!(run(&service, at, &["webhooks", "ls"]).status.code(), Some(0));
@@ -205,5 +220,108 @@ async fn a_password_comes_from_a_file() {
         let output = run(&service, at, &["upload", "--file-password", password, "locked.zip"]);
         assert_eq!(output.status.code(), Some(code), "{password}: {}", text(&output.stderr));
     }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_fails_stops_no_other() {
+    let service = Service::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    std::fs::create_dir_all(at.join("inbox/deep")).unwrap();
+    for (name, bytes) in [
+        ("inbox/a.txt", b"a".to_vec()),
+        ("inbox/program.exe", b"MZ".to_vec()),
+        ("inbox/deep/b.txt", eicar()),
+        ("inbox/deep/c.txt", b"c".to_vec()),
+    ] {
+        std::fs::write(at.join(name), bytes).unwrap();
+    }
+    let several = ["inbox/a.txt", "inbox/program.exe", "missing.txt", "inbox/deep/c.txt"];
+    let output = run(&service, at, &[&["upload"], &several[..]].concat());
+    let (said, errors) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}{errors}");
+    assert!(said.contains("a.txt") && said.contains("c.txt"), "{said}");
+    assert!(
+        errors.contains("`inbox/program.exe`: ") && errors.contains("(extension_not_allowed)"),
+        "{errors}"
+    );
+    assert!(errors.contains("`missing.txt`: "), "{errors}");
+
+    // For programs, each in its place; of a directory, all files in order.
+    let output = run(&service, at, &["--output", "json", "upload", "--recursive", "inbox"]);
+    let listed = json(&output);
+    assert_eq!(output.status.code(), Some(10), "{listed:#}");
+    let brief: Vec<_> = listed.as_array().unwrap().iter().map(|one| one["scan_status"].as_str()).collect();
+    assert_eq!(brief, [Some("clean"), Some("infected"), Some("clean"), None], "{listed:#}");
+    assert_eq!(listed[3]["error"]["code"], "extension_not_allowed");
+    assert_eq!(listed[3]["error"]["status"], 422);
+    assert_eq!(listed[3]["path"], "inbox/program.exe");
+
+    // Standard input, under the name that it is given.
+    let piped = tokio::task::block_in_place(|| {
+        Command::new("sh")
+            .args(["-c", "printf hello | \"$0\" upload --output json --name hello.txt -"])
+            .arg(binary())
+            .env("AIRLOCK_URL", &service.local.report().url)
+            .output()
+            .unwrap()
+    });
+    let listed = json(&piped);
+    assert_eq!(listed[0]["filename"], "hello.txt", "{listed}");
+    assert_eq!(listed[0]["scan_result"]["sha256"], sha256(b"hello"));
+
+    // `ls` says that there is more, and can list all.
+    let output = run(&service, at, &["ls", "--limit", "2"]);
+    assert!(text(&output.stderr).contains("there are more"), "{}", text(&output.stderr));
+    let output = run(&service, at, &["ls", "--all"]);
+    assert_eq!((text(&output.stdout).lines().count(), text(&output.stderr)), (7, String::new()));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_output_ends_it_quietly() {
+    let service = Service::start().await;
+    service.upload("a.txt", b"a").await;
+    for command in ["ls", "ls --output json", "doctor", "selftest", "health"] {
+        // The reader is gone before the first byte is written.
+        let script = format!("\"$0\" {command} 2>&1 >&3 3>&- | cat; exit ${{PIPESTATUS[0]}}");
+        let script = format!("exec 3> >(exec true); sleep 0.3; {script}");
+        let output = tokio::task::block_in_place(|| {
+            let url = &service.local.report().url;
+            let mut bash = Command::new("bash");
+            bash.args(["-c", &script]).arg(binary()).env("AIRLOCK_URL", url).output().unwrap()
+        });
+        assert_eq!(output.status.code(), Some(141), "{command}: {}", text(&output.stdout));
+        assert_eq!(text(&output.stdout), "", "{command}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_gets_colours_and_rounded_sizes_and_a_pipe_does_not() {
+    let service = Service::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    std::fs::write(at.join("big.bin"), vec![7; 3_000_000]).unwrap();
+    let on_terminal = |command: &str, no_color: Option<&str>| {
+        tokio::task::block_in_place(|| {
+            let mut script = Command::new("script");
+            script.args(["-qec", &format!("{} {command}", binary().display()), "/dev/null"]);
+            script
+                .env("AIRLOCK_URL", &service.local.report().url)
+                .env("TERM", "xterm")
+                .env_remove("NO_COLOR");
+            script.envs(no_color.map(|value| ("NO_COLOR", value))).current_dir(at);
+            text(&script.output().unwrap().stdout)
+        })
+    };
+    let shown = on_terminal("upload big.bin", None);
+    assert!(shown.contains("\u{1b}[32mclean\u{1b}[0m") && shown.contains("3.00 MB"), "{shown}");
+    assert!(shown.contains("Scanning big.bin"), "a spinner while it is scanned: {shown}");
+    let plain = on_terminal("ls", Some("1"));
+    assert!(!plain.contains('\u{1b}') && plain.contains("3.00 MB") && plain.contains(" ago"), "{plain}");
+    let piped = text(&run(&service, at, &["ls"]).stdout);
+    assert!(piped.contains("3000000") && !piped.contains('\u{1b}') && !piped.contains(" ago"), "{piped}");
     service.stop().await;
 }

@@ -13,6 +13,7 @@ mod crash;
 mod definitions;
 mod deploy;
 mod direct_upload;
+mod doctor;
 mod downloads;
 mod engine_chaos;
 mod engine_faults;

@@ -16,6 +16,7 @@ pub(crate) mod fault_proxy;
 pub(crate) mod inspecting;
 pub(crate) mod mirror;
 pub(crate) mod process;
+pub(crate) mod public_proxy;
 pub(crate) mod receiver;
 pub(crate) mod runtime_api;
 pub(crate) mod savers;

@@ -7,6 +7,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
+use crate::failure::{self, refusal};
+
 /// A service, and the token with which it is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
@@ -17,6 +19,8 @@ pub(crate) struct Client {
 
 /// A little longer than the longest wait that is requested.
 const TIMEOUT: Duration = Duration::from_secs(40);
+/// The longest wait that the service grants.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 impl Client {
     pub(crate) fn new(url: &str, token: Option<&str>) -> anyhow::Result<Self> {
@@ -57,14 +61,17 @@ impl Client {
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let sent = request.send().await.map_err(reqwest::Error::without_url);
-        sent.with_context(|| format!("the service at {} does not answer", self.url))
+        let sent = request.send().await;
+        sent.map_err(|error| {
+            let why = failure::no_answer(&error);
+            anyhow!("the service at {} does not answer: {why} (choose a service with --url)", self.url)
+        })
     }
 
     /// Returns the body of a success. The error is the service's own message.
     pub(crate) async fn success(&self, request: RequestBuilder) -> anyhow::Result<Value> {
         let (status, body) = self.answer(request).await?;
-        if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
+        if status.is_success() { Ok(body) } else { Err(refusal(status, &body).into()) }
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -81,18 +88,24 @@ impl Client {
 
     /// Returns a file's status; waits up to 20 seconds for a change while it has no verdict.
     pub(crate) async fn wait(&self, file_id: &str) -> anyhow::Result<Value> {
+        self.wait_for(file_id, LONGEST_WAIT).await
+    }
+
+    /// Does the same for this time at most, in whole seconds.
+    pub(crate) async fn wait_for(&self, file_id: &str, limit: Duration) -> anyhow::Result<Value> {
+        let seconds = limit.min(LONGEST_WAIT).as_secs();
         let request = self.request(Method::GET, &format!("/files/{file_id}/status"));
-        let mut answer = self.success(request.header("prefer", "wait=20")).await?;
+        let mut answer = self.success(request.header("prefer", format!("wait={seconds}"))).await?;
         Ok(answer["file_info"].take())
     }
 }
 
-/// The service's own message, and its code for programs.
-pub(crate) fn refusal(status: StatusCode, body: &Value) -> anyhow::Error {
-    match (body["detail"].as_str(), body["code"].as_str()) {
-        (Some(detail), Some(code)) => anyhow!("{detail} ({code})"),
-        _ => anyhow!("the service answered {status}"),
-    }
+/// Sends a request to the storage, whose errors it puts into plain words.
+pub(crate) async fn send_elsewhere(request: RequestBuilder) -> anyhow::Result<Response> {
+    request.send().await.map_err(|error| {
+        let at = error.url().map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+        anyhow!("the storage at {at} does not answer: {}", failure::no_answer(&error))
+    })
 }
 
 /// The presigned request to storage, without its body.

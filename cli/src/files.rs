@@ -1,14 +1,14 @@
 //! The subcommands `ls`, `status`, `link`, `rm`, `rescan` and `release`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Client, text};
-use crate::output::Output;
-use crate::verdict;
+use crate::output::{self, Output};
+use crate::{failure, progress, verdict};
 
 const COLUMNS: [(&str, &str); 6] = [
     ("FILE", "/file_id"),
@@ -19,8 +19,11 @@ const COLUMNS: [(&str, &str); 6] = [
     ("NAME", "/filename"),
 ];
 
+/// Long polls end at a change of status, which a rescan may not bring.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Prints files, one row each, with the finding or the reason if one of them has any.
-pub(crate) fn print(output: Output, value: &Value, infos: &[Value]) {
+pub(crate) fn print(output: Output, value: &Value, infos: &[Value]) -> std::io::Result<()> {
     let has_reason = |info: &Value| {
         !info["scan_result"]["signature"].is_null() || !info["scan_result"]["reason"].is_null()
     };
@@ -30,6 +33,10 @@ pub(crate) fn print(output: Output, value: &Value, infos: &[Value]) {
             let mut row = info.clone();
             let result = &info["scan_result"];
             row["why"] = result["signature"].as_str().or(result["reason"].as_str()).into();
+            if info["rescanning"] == true {
+                row["scan_status"] =
+                    format!("{} (rescanning)", text(info, "scan_status").unwrap_or("-")).into();
+            }
             row
         })
         .collect();
@@ -37,18 +44,19 @@ pub(crate) fn print(output: Output, value: &Value, infos: &[Value]) {
     if infos.iter().any(has_reason) {
         columns.insert(2, ("WHY", "/why"));
     }
-    output.print(value, &rows, &columns);
+    output.print(value, &rows, &columns)
 }
 
 pub(crate) async fn list(
     client: &Client,
     output: Output,
     status: Option<&str>,
-    limit: u32,
+    limit: Option<u32>,
 ) -> anyhow::Result<ExitCode> {
     let (mut files, mut cursor) = (Vec::new(), None::<String>);
-    while files.len() < limit as usize {
-        let wanted = (limit as usize - files.len()).min(100);
+    let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+    while files.len() < limit {
+        let wanted = (limit - files.len()).min(100);
         let mut query = vec![("limit", wanted.to_string())];
         query.extend(status.map(|status| ("status", status.to_owned())));
         query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
@@ -60,13 +68,20 @@ pub(crate) async fn list(
             break;
         }
     }
-    print(output, &Value::Array(files.clone()), &files);
+    print(output, &Value::Array(files.clone()), &files)?;
+    if cursor.is_some() {
+        let n_shown = files.len();
+        output.remark(&format!(
+            "these are the newest {n_shown}; there are more: --limit {}, or --all",
+            n_shown * 10
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) async fn status(client: &Client, output: Output, file_id: &str) -> anyhow::Result<ExitCode> {
     let info = client.get(&format!("/files/{file_id}")).await?;
-    print(output, &info, std::slice::from_ref(&info));
+    print(output, &info, std::slice::from_ref(&info))?;
     Ok(ExitCode::from(verdict::code(&info)))
 }
 
@@ -80,7 +95,7 @@ pub(crate) async fn watch(client: &Client, output: Output, file_id: &str) -> any
         };
         let status = info["scan_status"].clone();
         if shown.as_ref() != Some(&status) {
-            print(output, &info, std::slice::from_ref(&info));
+            print(output, &info, std::slice::from_ref(&info))?;
             shown = Some(status);
         }
         if verdict::is_final(&info) {
@@ -93,33 +108,95 @@ pub(crate) async fn link(client: &Client, output: Output, file_id: &str) -> anyh
     let mut link = client.get(&format!("/files/{file_id}/download-link")).await?;
     let url = format!("{}{}", client.url, text(&link, "download_url")?);
     link["download_url"] = url.clone().into();
-    match output {
-        Output::Table => println!("{url}"),
-        Output::Json => println!("{link}"),
-    }
+    output.say(&link, &url)?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn revoke(client: &Client, file_id: &str) -> anyhow::Result<ExitCode> {
+pub(crate) async fn revoke(client: &Client, output: Output, file_id: &str) -> anyhow::Result<ExitCode> {
     client.delete(&format!("/files/{file_id}/links")).await?;
+    output.say(
+        &json!({ "file_id": file_id, "links_revoked": true }),
+        &format!("revoked the links of {file_id}"),
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn remove(client: &Client, file_ids: &[String]) -> anyhow::Result<ExitCode> {
+/// Deletes all that can be deleted: a file that fails does not stop the others.
+pub(crate) async fn remove(client: &Client, output: Output, file_ids: &[String]) -> anyhow::Result<ExitCode> {
+    let (mut listed, mut code) = (Vec::new(), 0);
     for file_id in file_ids {
-        client.delete(&format!("/files/{file_id}")).await.with_context(|| file_id.clone())?;
+        match client.delete(&format!("/files/{file_id}")).await {
+            Ok(()) => {
+                listed.push(json!({ "file_id": file_id, "deleted": true }));
+                if output == Output::Table {
+                    output::line(format!("deleted {file_id}"))?;
+                }
+            }
+            Err(error) => {
+                code = code.max(failure::code(&error));
+                listed.push(failed(output, file_id, &error));
+            }
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    if output == Output::Json {
+        output::line(Value::Array(listed))?;
+    }
+    Ok(ExitCode::from(code))
 }
 
-pub(crate) async fn rescan(client: &Client, output: Output, file_ids: &[String]) -> anyhow::Result<ExitCode> {
-    let mut infos = Vec::new();
-    for file_id in file_ids {
-        let asked = client.post(&format!("/files/{file_id}/rescan"), &json!({})).await;
-        infos.push(asked.with_context(|| file_id.clone())?);
+/// Tells people of a failure as it happens, and returns it for the list that programs get.
+fn failed(output: Output, file_id: &str, error: &anyhow::Error) -> Value {
+    if output == Output::Table {
+        output.fail(&anyhow::anyhow!("{file_id}: {error:#}"));
     }
-    print(output, &Value::Array(infos.clone()), &infos);
-    Ok(ExitCode::SUCCESS)
+    json!({ "file_id": file_id, "error": failure::as_json(error) })
+}
+
+/// Requests scans, and with `watch` waits this long for each: the exit code is then that of the verdicts.
+pub(crate) async fn rescan(
+    client: &Client,
+    output: Output,
+    file_ids: &[String],
+    watch: Option<Duration>,
+) -> anyhow::Result<ExitCode> {
+    let (mut infos, mut listed, mut code) = (Vec::new(), Vec::new(), 0);
+    for file_id in file_ids {
+        match rescan_one(client, file_id, watch).await {
+            Ok(info) => {
+                code = code.max(if watch.is_some() { rescan_code(&info) } else { 0 });
+                listed.push(info.clone());
+                infos.push(info);
+            }
+            Err(error) => {
+                code = code.max(failure::code(&error));
+                listed.push(failed(output, file_id, &error));
+            }
+        }
+    }
+    if output == Output::Json || !infos.is_empty() {
+        print(output, &Value::Array(listed), &infos)?;
+    }
+    if watch.is_none() && !infos.is_empty() {
+        output.remark("requested; the statuses are those of before: --watch waits for the new ones");
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// A verdict that a rescan has not confirmed yet is no verdict.
+fn rescan_code(info: &Value) -> u8 {
+    if info["rescanning"] == true { verdict::NO_VERDICT } else { verdict::code(info) }
+}
+
+async fn rescan_one(client: &Client, file_id: &str, watch: Option<Duration>) -> anyhow::Result<Value> {
+    let mut info = client.post(&format!("/files/{file_id}/rescan"), &json!({})).await?;
+    let Some(limit) = watch else { return Ok(info) };
+    let _turning = progress::spinner(format!("Scanning {file_id}"));
+    let deadline = tokio::time::Instant::now() + limit;
+    while info["rescanning"] == true && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(POLL_INTERVAL).await;
+        info = client.get(&format!("/files/{file_id}")).await?;
+    }
+    Ok(info)
 }
 
 pub(crate) async fn release(
@@ -131,6 +208,6 @@ pub(crate) async fn release(
 ) -> anyhow::Result<ExitCode> {
     let body = json!({ "sha256": sha256, "reason": reason });
     let info = client.post(&format!("/files/{file_id}/release"), &body).await?;
-    print(output, &info, std::slice::from_ref(&info));
+    print(output, &info, std::slice::from_ref(&info))?;
     Ok(ExitCode::SUCCESS)
 }

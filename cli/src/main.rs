@@ -4,17 +4,19 @@ mod args;
 mod client;
 mod doctor;
 mod download;
+mod failure;
 mod files;
 mod operate;
 mod output;
+mod parse;
+mod progress;
 mod selftest;
+mod sources;
 mod upload;
 mod upload_parts;
 mod verdict;
 
 use std::process::ExitCode;
-
-use clap::Parser as _;
 
 fn main() -> ExitCode {
     inspector::worker::run_if_asked();
@@ -23,11 +25,16 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run() -> ExitCode {
-    match args::run(args::Cli::parse()).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("airlock: {error:#}");
-            ExitCode::FAILURE
+    let cli = match args::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let output = cli.output();
+    let ended = args::run(cli).await;
+    ended.unwrap_or_else(|error| {
+        if !failure::is_closed_output(&error) {
+            output.fail(&error);
         }
-    }
+        ExitCode::from(failure::code(&error))
+    })
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::output::Output;
+use crate::parse;
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Dlq {
@@ -26,7 +27,7 @@ pub(crate) enum Webhooks {
     /// Deliver past events again
     Replay {
         /// Events from this time on, in RFC 3339
-        #[arg(long)]
+        #[arg(long, value_name = "TIME", value_parser = parse::time)]
         since: String,
         /// Only to this endpoint
         #[arg(long)]
@@ -58,11 +59,11 @@ pub(crate) async fn dead_letters(client: &Client, output: Output, command: Dlq) 
         Dlq::Ls => {
             let list = client.get("/dead-letters").await?;
             let columns = [("MESSAGE", "/message_id"), ("FILE", "/file_id"), ("REASON", "/reason")];
-            output.print(&list, &rows(&list, "dead_letters"), &columns);
+            output.print(&list, &rows(&list, "dead_letters"), &columns)?;
         }
         Dlq::Redrive => {
             let moved = client.post("/dead-letters/redrive", &json!({})).await?;
-            output.print(&moved, std::slice::from_ref(&moved), &[("REDRIVEN", "/moved")]);
+            output.print(&moved, std::slice::from_ref(&moved), &[("REDRIVEN", "/moved")])?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -78,15 +79,16 @@ pub(crate) async fn webhooks(client: &Client, output: Output, command: Webhooks)
                 ("DISABLED", "/disabled_at"),
                 ("LAST FAILURE", "/last_failure"),
             ];
-            output.print(&list, &rows(&list, "webhooks"), &columns);
+            output.print(&list, &rows(&list, "webhooks"), &columns)?;
         }
         Webhooks::Enable { id } => {
             client.post(&format!("/webhooks/{id}/enable"), &json!({})).await?;
+            output.say(&json!({ "id": id, "enabled": true }), &format!("enabled {id}"))?;
         }
         Webhooks::Replay { since, endpoint, failed_only } => {
             let body = json!({ "since": since, "endpoint": endpoint, "failed_only": failed_only });
             let replayed = client.post("/webhooks/replay", &body).await?;
-            output.print(&replayed, std::slice::from_ref(&replayed), &[("DELIVERIES", "/deliveries")]);
+            output.print(&replayed, std::slice::from_ref(&replayed), &[("DELIVERIES", "/deliveries")])?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -111,7 +113,7 @@ pub(crate) async fn definitions(
                 ("AGE (H)", "/definitions_age_hours"),
                 ("FRESHNESS", "/definitions_freshness"),
             ];
-            output.print(engine, std::slice::from_ref(engine), &columns);
+            output.print(engine, std::slice::from_ref(engine), &columns)?;
             Ok(ExitCode::SUCCESS)
         }
         Definitions::Update { data_dir } => {

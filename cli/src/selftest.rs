@@ -8,7 +8,8 @@ use anyhow::{Context as _, bail, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{Client, presigned, refusal, text};
+use crate::client::{Client, presigned, send_elsewhere, text};
+use crate::failure::refusal;
 use crate::output::Output;
 use crate::verdict;
 
@@ -30,7 +31,7 @@ pub(crate) async fn selftest(client: &Client, output: Output) -> anyhow::Result<
     }
     outcome?;
     let columns = [("", "/state"), ("PROMISE", "/promise"), ("WHAT HAPPENED", "/happened")];
-    output.print(&Value::Array(run.results.clone()), &run.results, &columns);
+    output.print(&Value::Array(run.results.clone()), &run.results, &columns)?;
     let has_failed = run.results.iter().any(|result| result["state"] != "ok");
     Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -70,8 +71,7 @@ impl Run<'_> {
         let accepted = self.create(name, bytes.len()).await?;
         let file_id = text(&accepted, "file_id")?.to_owned();
         let request = presigned(self.client, &accepted["upload"])?.body(bytes.to_vec());
-        let stored =
-            request.send().await.map_err(reqwest::Error::without_url).context("storage does not answer")?;
+        let stored = send_elsewhere(request).await?;
         ensure!(stored.status().is_success(), "storage refused the upload: {}", stored.status());
         Ok((file_id, accepted["upload"].clone()))
     }
@@ -99,9 +99,9 @@ impl Run<'_> {
         let path = text(&link, "download_url")?;
         let request = self.client.request(Method::GET, path).header("accept", "application/json");
         let address = self.client.success(request).await?;
-        let served = self.client.elsewhere(Method::GET, text(&address, "url")?).send().await;
-        let served = served.map_err(reqwest::Error::without_url)?.error_for_status();
-        Ok(served.map_err(reqwest::Error::without_url)?.bytes().await?.to_vec())
+        let served = send_elsewhere(self.client.elsewhere(Method::GET, text(&address, "url")?)).await?;
+        ensure!(served.status().is_success(), "storage answered {} to the download", served.status());
+        Ok(served.bytes().await.context("the connection ended before the file did")?.to_vec())
     }
 
     async fn clean_comes_back(&mut self, bytes: &[u8]) -> anyhow::Result<String> {
@@ -129,11 +129,11 @@ impl Run<'_> {
         let info = self.verdict(&file_id).await?;
         ensure!(info["scan_status"] == "clean", "the status is {}", describe(&info));
         let other = vec![b'!'; bytes.len()];
-        let swapped = presigned(self.client, &instructions)?.body(other.clone()).send().await;
-        let with_headers = swapped.map_err(reqwest::Error::without_url)?.status();
+        let swapped = presigned(self.client, &instructions)?.body(other.clone());
+        let with_headers = send_elsewhere(swapped).await?.status();
         ensure!(with_headers == 412, "storage answered {with_headers} to a second upload, not 412");
-        let bare = self.client.elsewhere(Method::PUT, text(&instructions, "url")?).body(other).send().await;
-        let without_condition = bare.map_err(reqwest::Error::without_url)?.status();
+        let bare = self.client.elsewhere(Method::PUT, text(&instructions, "url")?).body(other);
+        let without_condition = send_elsewhere(bare).await?.status();
         ensure!(!without_condition.is_success(), "storage accepted an upload without the signed condition");
         ensure!(self.download(&file_id).await? == bytes, "other bytes came back");
         Ok(format!("a second upload got {}, and the first bytes are served", with_headers.as_u16()))
@@ -146,14 +146,11 @@ impl Run<'_> {
         let (status, _) = self.client.answer(request).await?;
         ensure!(status == 409, "its link was not refused: {status}");
         // Nor does storage serve it to a client that knows its URL.
-        let stored = presigned(self.client, &accepted["upload"])?.body(vec![b'x'; 10]).send().await;
-        ensure!(
-            stored.map_err(reqwest::Error::without_url)?.status().is_success(),
-            "storage refused the upload"
-        );
+        let stored = presigned(self.client, &accepted["upload"])?.body(vec![b'x'; 10]);
+        let stored = send_elsewhere(stored).await?.status();
+        ensure!(stored.is_success(), "storage refused the upload: {stored}");
         let address = text(&accepted["upload"], "url")?.split('?').next().unwrap_or_default();
-        let direct = self.client.elsewhere(Method::GET, address).send().await;
-        let direct = direct.map_err(reqwest::Error::without_url)?.status();
+        let direct = send_elsewhere(self.client.elsewhere(Method::GET, address)).await?.status();
         ensure!(!direct.is_success(), "storage served it without a signature");
         Ok(format!("no link (409), and storage answers {} without a signature", direct.as_u16()))
     }

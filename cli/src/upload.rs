@@ -1,6 +1,6 @@
 //! `upload`: straight to storage, and then the verdict.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use sha2::Digest as _;
 use tokio::time::Instant;
 use tokio_util::io::ReaderStream;
 
-use crate::client::{Client, presigned, text};
-use crate::download::bar;
+use crate::client::{Client, presigned, send_elsewhere, text};
 use crate::output::Output;
-use crate::{files, upload_parts, verdict};
+use crate::sources::{self, Source};
+use crate::{failure, files, progress, upload_parts, verdict};
 
 /// Large enough that system calls do not count.
 const READ_BYTES: usize = 256 * 1024;
@@ -30,36 +30,98 @@ pub(crate) struct How {
     pub(crate) password: Option<Password>,
     /// The file whose multipart upload is resumed.
     pub(crate) resume: Option<String>,
+    /// The name under which one file is uploaded, instead of its own.
+    pub(crate) name: Option<String>,
+    /// Whether directories are replaced by their files.
+    pub(crate) is_recursive: bool,
     /// How long to wait for verdicts; `None` to return after the upload.
     pub(crate) wait: Option<Duration>,
 }
 
+/// What became of one path.
+struct Outcome {
+    path: PathBuf,
+    /// Known once the service has accepted the upload, also if it failed afterwards.
+    file_id: Option<String>,
+    result: anyhow::Result<Value>,
+}
+
+/// Uploads all files, then waits for their verdicts. A file that fails does not stop the others.
 pub(crate) async fn upload(
     client: &Client,
     output: Output,
-    paths: &[impl AsRef<Path>],
+    paths: &[PathBuf],
     how: How,
 ) -> anyhow::Result<ExitCode> {
-    if how.resume.is_some() && paths.len() != 1 {
+    let is_one = paths.len() == 1 && !how.is_recursive;
+    if how.resume.is_some() && !is_one {
         bail!("`--resume` takes one file, not {}", paths.len());
     }
-    let (mut infos, mut code) = (Vec::new(), 0);
-    for path in paths {
-        let path = path.as_ref();
-        let sent = match &how.resume {
-            Some(file_id) => resume(client, path, file_id).await,
-            None => send(client, path, &how).await,
-        };
-        let file_id = sent.with_context(|| format!("`{}`", path.display()))?;
-        let info = match how.wait {
-            Some(limit) => until_verdict(client, &file_id, limit).await?,
-            None => client.get(&format!("/files/{file_id}")).await?,
-        };
-        code = code.max(if how.wait.is_some() { verdict::code(&info) } else { 0 });
-        infos.push(info);
+    if how.name.is_some() && !is_one {
+        bail!("`--name` takes one file, not {}", paths.len());
     }
-    files::print(output, &Value::Array(infos.clone()), &infos);
-    Ok(ExitCode::from(code))
+    let paths: Vec<_> =
+        if how.is_recursive { sources::expand(paths) } else { paths.iter().cloned().map(Ok).collect() };
+    let mut outcomes = Vec::new();
+    for path in paths {
+        let outcome = match path {
+            Ok(path) => send(client, path, &how).await,
+            Err((path, error)) => Outcome { path, file_id: None, result: Err(error) },
+        };
+        report_failure(output, &outcome);
+        outcomes.push(outcome);
+    }
+    if let Some(limit) = how.wait {
+        for outcome in &mut outcomes {
+            judge(client, outcome, limit).await;
+            report_failure(output, outcome);
+        }
+    }
+    print(output, &outcomes)?;
+    Ok(ExitCode::from(outcomes.iter().map(|outcome| exit_code(outcome, &how)).max().unwrap_or(0)))
+}
+
+fn exit_code(outcome: &Outcome, how: &How) -> u8 {
+    match &outcome.result {
+        Ok(_) if how.wait.is_none() => 0,
+        Ok(info) => verdict::code(info),
+        Err(error) => failure::code(error),
+    }
+}
+
+/// Tells people of a failure as it happens. Programs find it in the list.
+fn report_failure(output: Output, outcome: &Outcome) {
+    if let (Output::Table, Err(error)) = (output, &outcome.result) {
+        let accepted = outcome.file_id.as_ref().map_or_else(String::new, |id| format!(" (file {id})"));
+        output.fail(&anyhow::anyhow!("`{}`{accepted}: {error:#}", outcome.path.display()));
+    }
+}
+
+fn print(output: Output, outcomes: &[Outcome]) -> std::io::Result<()> {
+    let listed = outcomes.iter().map(|outcome| match &outcome.result {
+        Ok(info) => info.clone(),
+        Err(error) => json!({
+            "path": outcome.path.to_string_lossy(),
+            "file_id": outcome.file_id,
+            "error": failure::as_json(error),
+        }),
+    });
+    let infos: Vec<Value> =
+        outcomes.iter().filter_map(|outcome| outcome.result.as_ref().ok()).cloned().collect();
+    if output == Output::Table && infos.is_empty() {
+        return Ok(());
+    }
+    files::print(output, &listed.collect(), &infos)
+}
+
+/// Waits for the verdict of a file that was uploaded.
+async fn judge(client: &Client, outcome: &mut Outcome, limit: Duration) {
+    let (Some(file_id), Ok(info)) = (&outcome.file_id, &outcome.result) else { return };
+    let name = outcome.path.file_name().unwrap_or_default().to_string_lossy();
+    let _turning = progress::spinner(format!("Scanning {name}"));
+    if !verdict::is_final(info) {
+        outcome.result = until_verdict(client, file_id, limit).await;
+    }
 }
 
 /// Reads the first line of a file or of standard input. An argument would show in every list of processes.
@@ -69,62 +131,89 @@ pub(crate) fn read_password(path: &Path) -> anyhow::Result<Password> {
     } else {
         std::fs::read_to_string(path)
     };
-    let text = text.with_context(|| format!("cannot read the password from `{}`", path.display()))?;
+    let text = text.map_err(|error| failure::of_path("read the password from", path, &error))?;
     Ok(Password::parse(text.lines().next().unwrap_or_default())?)
 }
 
 async fn until_verdict(client: &Client, file_id: &str, limit: Duration) -> anyhow::Result<Value> {
     let deadline = Instant::now() + limit;
     loop {
-        let info = client.wait(file_id).await?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let info = client.wait_for(file_id, left).await?;
         if verdict::is_final(&info) || Instant::now() >= deadline {
             return Ok(info);
         }
     }
 }
 
-/// Uploads one file and returns its id.
-async fn send(client: &Client, path: &Path, how: &How) -> anyhow::Result<String> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let Some(name) = name else { bail!("this path names no file") };
-    let size = tokio::fs::metadata(path).await?.len();
-    let progress = bar(Some(size), true).with_message(name.clone());
-    let mut body = json!({ "filename": name, "size": size });
+/// Uploads one file and shows its status.
+async fn send(client: &Client, path: PathBuf, how: &How) -> Outcome {
+    let mut file_id = how.resume.clone();
+    let result = try_send(client, &path, how, &mut file_id).await;
+    Outcome { path, file_id, result }
+}
+
+/// Sets `file_id` as soon as the service has accepted the upload.
+async fn try_send(
+    client: &Client,
+    path: &Path,
+    how: &How,
+    file_id: &mut Option<String>,
+) -> anyhow::Result<Value> {
+    let source = Source::open(path, how.name.as_deref())?;
+    let metadata = tokio::fs::metadata(&source.path).await;
+    let size = metadata.map_err(|error| failure::of_path("read", &source.path, &error))?.len();
+    let progress = progress::bytes(Some(size)).with_message(source.name.clone());
+    if let Some(resumed) = &how.resume {
+        in_parts(client, &source, resumed, &progress).await?;
+        return client.get(&format!("/files/{resumed}")).await;
+    }
+    let mut body = json!({ "filename": source.name, "size": size });
     if let Some(limit) = how.max_downloads {
         body["max_downloads"] = limit.into();
     }
     if let Some(password) = &how.password {
         body["password"] = password.exposed().into();
     }
-    if size > upload_parts::WHOLE_BYTES {
-        let file_id = upload_parts::create(client, body).await?;
-        in_parts(client, path, &file_id, &progress).await?;
-        return Ok(file_id);
+    let id = if size > upload_parts::WHOLE_BYTES {
+        let id = upload_parts::create(client, body).await?;
+        *file_id = Some(id.clone());
+        in_parts(client, &source, &id, &progress).await?;
+        id
+    } else {
+        body["checksum_sha256"] = digest(&source.path, &progress).await?.into();
+        let accepted = client.post("/files", &body).await?;
+        let id = text(&accepted, "file_id")?.to_owned();
+        *file_id = Some(id.clone());
+        put(client, &accepted["upload"], &source.path, &progress).await?;
+        id
+    };
+    client.get(&format!("/files/{id}")).await
+}
+
+async fn in_parts(
+    client: &Client,
+    source: &Source,
+    file_id: &str,
+    progress: &ProgressBar,
+) -> anyhow::Result<()> {
+    let sent = upload_parts::send(client, &source.path, file_id, progress).await;
+    if !source.is_kept() {
+        return sent.context("upload it again");
     }
-    body["checksum_sha256"] = digest(path, &progress).await?.into();
-    let accepted = client.post("/files", &body).await?;
-    put(client, &accepted["upload"], path, &progress).await?;
-    Ok(text(&accepted, "file_id")?.to_owned())
+    sent.with_context(|| format!("resume with: airlock upload --resume {file_id} {}", source.path.display()))
 }
 
-/// Resumes an interrupted multipart upload and returns its id.
-async fn resume(client: &Client, path: &Path, file_id: &str) -> anyhow::Result<String> {
-    let progress = bar(Some(tokio::fs::metadata(path).await?.len()), true);
-    in_parts(client, path, file_id, &progress).await?;
-    Ok(file_id.to_owned())
-}
-
-async fn in_parts(client: &Client, path: &Path, file_id: &str, progress: &ProgressBar) -> anyhow::Result<()> {
-    let sent = upload_parts::send(client, path, file_id, progress).await;
-    let how = || format!("resume with: airlock upload --resume {file_id} {}", path.display());
-    sent.with_context(how)
+async fn open(path: &Path) -> anyhow::Result<tokio::fs::File> {
+    tokio::fs::File::open(path).await.map_err(|error| failure::of_path("read", path, &error))
 }
 
 /// The SHA-256 of a file: storage then accepts these bytes and no others.
 async fn digest(path: &Path, progress: &ProgressBar) -> anyhow::Result<String> {
     let mut hasher = sha2::Sha256::new();
-    let mut chunks = ReaderStream::with_capacity(tokio::fs::File::open(path).await?, READ_BYTES);
-    while let Some(chunk) = chunks.try_next().await? {
+    let mut chunks = ReaderStream::with_capacity(open(path).await?, READ_BYTES);
+    let failed = |error| failure::of_path("read", path, &error);
+    while let Some(chunk) = chunks.try_next().await.map_err(failed)? {
         hasher.update(&chunk);
         progress.inc(u64::try_from(chunk.len()).unwrap_or(0));
     }
@@ -139,11 +228,10 @@ async fn put(
     progress: &ProgressBar,
 ) -> anyhow::Result<()> {
     let counted = progress.clone();
-    let chunks = ReaderStream::with_capacity(tokio::fs::File::open(path).await?, READ_BYTES);
+    let chunks = ReaderStream::with_capacity(open(path).await?, READ_BYTES);
     let chunks = chunks.inspect_ok(move |chunk| counted.inc(u64::try_from(chunk.len()).unwrap_or(0)));
     let request = presigned(client, instructions)?.body(Body::wrap_stream(chunks));
-    let response =
-        request.send().await.map_err(reqwest::Error::without_url).context("storage does not answer")?;
+    let response = send_elsewhere(request).await?;
     progress.finish_and_clear();
     if !response.status().is_success() {
         bail!("storage refused the upload: {}", response.status());

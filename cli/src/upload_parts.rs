@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-use crate::client::{Client, presigned, text};
+use crate::client::{Client, presigned, send_elsewhere, text};
+use crate::failure;
 
 /// Larger files are uploaded in parts.
 pub(crate) const WHOLE_BYTES: u64 = 16 * 1024 * 1024;
@@ -46,7 +47,8 @@ pub(crate) async fn send(
     if list["part_checksums"] != json!(true) {
         bail!("this upload has no part checksums and cannot be resumed safely: upload the file again");
     }
-    let size = tokio::fs::metadata(path).await?.len();
+    let metadata = tokio::fs::metadata(path).await;
+    let size = metadata.map_err(|error| failure::of_path("read", path, &error))?.len();
     let part_size = list["part_size"].as_u64().filter(|size| *size > 0).context("no `part_size`")?;
     if list["part_count"] != json!(size.div_ceil(part_size)) {
         bail!("`{}` is not the file of this upload: its number of parts differs", path.display());
@@ -87,8 +89,9 @@ impl Upload<'_> {
     async fn read(&self, number: u64) -> anyhow::Result<Vec<u8>> {
         let start = (number - 1) * self.part_size;
         let length = self.part_size.min(self.size - start);
-        let mut file = tokio::fs::File::open(self.path).await?;
-        file.seek(SeekFrom::Start(start)).await?;
+        let failed = |error| failure::of_path("read", self.path, &error);
+        let mut file = tokio::fs::File::open(self.path).await.map_err(failed)?;
+        file.seek(SeekFrom::Start(start)).await.map_err(failed)?;
         let mut bytes = vec![0; usize::try_from(length)?];
         file.read_exact(&mut bytes).await.context("the file was truncated during the upload")?;
         Ok(bytes)
@@ -100,7 +103,7 @@ impl Upload<'_> {
         let request = self.client.request(reqwest::Method::POST, &path).json(&wanted);
         let (status, given) = self.client.answer(request).await.map_err(Failed::Transient)?;
         if !status.is_success() {
-            let refusal = crate::client::refusal(status, &given);
+            let refusal = crate::failure::refusal(status, &given).into();
             return Err(if is_transient(status) {
                 Failed::Transient(refusal)
             } else {
@@ -108,8 +111,7 @@ impl Upload<'_> {
             });
         }
         let request = presigned(self.client, &given["parts"][0]).map_err(Failed::Permanent)?;
-        let sent = request.body(bytes.to_vec()).send().await;
-        let sent = sent.map_err(|error| Failed::Transient(error.without_url().into()))?;
+        let sent = send_elsewhere(request.body(bytes.to_vec())).await.map_err(Failed::Transient)?;
         if sent.status().is_success() {
             return Ok(());
         }

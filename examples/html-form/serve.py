@@ -20,6 +20,14 @@ def ask(path, body=None, headers=None):
         return json.load(response)
 
 
+def start_page():
+    # Only the button creates a file: pages are also fetched by crawlers, previews and reloads.
+    return f"""<!doctype html><meta charset="utf-8"><title>Form and Airlock</title>{STYLE}
+        <h1>Your application</h1>
+        <p>You need your CV as a PDF.</p>
+        <form method="post" action="/application"><button>Apply</button></form>"""
+
+
 def form_page():
     new = ask("/files", {"filename": "application.pdf", "content_type": "application/pdf", "method": "post"})
     fields = "".join(f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in new["upload"]["fields"].items())
@@ -47,11 +55,18 @@ class Pages(BaseHTTPRequestHandler):
     def do_GET(self):
         url = urlsplit(self.path)
         if url.path == "/":
-            page = form_page()
+            self.send_page(start_page())
         elif url.path == "/verdict":
-            page = verdict_page(parse_qs(url.query)["id"][0])
+            self.send_page(verdict_page(parse_qs(url.query)["id"][0]))
         else:
+            self.send_error(404)
+
+    def do_POST(self):
+        if self.path != "/application":
             return self.send_error(404)
+        self.send_page(form_page())
+
+    def send_page(self, page):
         self.send_response(200)
         self.send_header("content-type", "text/html; charset=utf-8")
         # Each visitor gets a form of their own.

@@ -1,27 +1,31 @@
-// Uppy's Dashboard uploads to Airlock with its own S3 plugin; the verdict is asked for by the key that Uppy was given.
+// Uppy's Dashboard uploads with airlock-client: the tick waits for the verdict, and a file that is not clean says why.
 
-import Uppy from '@uppy/core';
-import AwsS3 from '@uppy/aws-s3';
+import Uppy, { BasePlugin } from '@uppy/core';
 import Dashboard from '@uppy/dashboard';
+import { Airlock } from 'airlock-client';
+import { uppyPluginFor } from 'airlock-client/uppy';
 import '@uppy/core/css/style.min.css';
 import '@uppy/dashboard/css/style.min.css';
 
-const api = AIRLOCK_URL;
-
-// With users: your server asks `POST /upload-tokens` for them, and its `companion_url` goes here.
-const companionEndpoint = `${api}/uppy`;
+// With users: `token: () => session.token()`.
+const airlock = new Airlock({ url: AIRLOCK_URL });
 
 const uppy = new Uppy()
   .use(Dashboard, { inline: true, target: '#dashboard', width: '100%', height: 380, note: 'Files are checked for malware.' })
-  .use(AwsS3, { companionEndpoint });
+  .use(uppyPluginFor(BasePlugin, airlock));
 
-uppy.on('upload-success', async (file, { body: { key } }) => {
+const list = (file, status, text) => {
   const item = document.getElementById('verdicts').appendChild(document.createElement('li'));
-  for (let info = { scan_status: 'pending' }; ['pending', 'scanning'].includes(info.scan_status);) {
-    item.textContent = `${file.name}: ${info.scan_status} …`;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    [info] = (await (await fetch(`${api}/files?key=${encodeURIComponent(key)}`)).json()).files;
-    item.className = info.scan_status;
-    item.textContent = `${file.name}: ${info.scan_status} ${info.scan_result?.signature ?? ''}`;
-  }
+  item.className = status;
+  item.textContent = `${file.name}: ${text} `;
+  return item;
+};
+
+uppy.on('upload-success', (file, { body: info }) => {
+  const button = document.createElement('button');
+  button.textContent = 'Download';
+  button.onclick = async () => { location.href = (await airlock.downloadLink(info.file_id)).url; };
+  list(file, info.scan_status, info.scan_status).append(button);
 });
+
+uppy.on('upload-error', (file, error, response) => list(file, response?.body?.scan_status ?? 'refused', error.message));

@@ -176,6 +176,52 @@ try {
     });
   }
 
+  for (const client of ['uppy4', 'uppy5', 'uppy6']) {
+    await test(`${client} with our plugin: the tick waits for the verdict, and a refusal is our sentence`, async () => {
+      const page = await open(client, { isOurs: true });
+      let release;
+      const held = new Promise((resolve) => { release = resolve; });
+      await page.route('**/status', async (route) => { await held; await route.continue(); });
+      const bytes = pseudorandom(20 * MB, 9);
+      const done = upload(page, 'ours.bin', bytes);
+      await page.waitForFunction(() => window.uppy.getFiles()[0]?.progress.postprocess?.message === 'Scanning');
+      assert.ok(!await page.evaluate(() => window.isTicked()), 'no tick yet');
+      release();
+      assert.equal((await verdict(await done)).scan_result.sha256, sha256(bytes));
+      assert.ok(await page.evaluate(() => window.isTicked()), 'a tick now');
+      assert.deepEqual(page.problems, []);
+      await page.close();
+      for (const [name, content, expected] of [['invoice.pdf', eicar, /Blocked: Eicar/], ['setup.exe', Buffer.from('MZ'), /not accepted/]]) {
+        const refused = await open(client, { isOurs: true });
+        assert.match((await upload(refused, name, content)).error, expected);
+        assert.ok(!await refused.evaluate(() => window.isTicked()), 'no tick');
+        await refused.close();
+      }
+    });
+
+    await test(`${client} with our plugin: paused, resumed and removed`, async () => {
+      const page = await open(client, { isOurs: true });
+      const free = await throttle(page, SLOW);
+      const bytes = pseudorandom(30 * MB, 10);
+      const done = upload(page, `${client} plugin.bin`, bytes);
+      await progressed(page, 0.1);
+      await page.evaluate(() => window.uppy.pauseResume(window.added));
+      assert.ok(await standsStill(() => page.evaluate(() => window.progress)) < 1);
+      await page.evaluate(() => window.uppy.pauseResume(window.added));
+      await free();
+      assert.equal((await verdict(await done)).scan_result.sha256, sha256(bytes));
+      await page.close();
+      const removed = await open(client, { isOurs: true });
+      await throttle(removed, SLOW);
+      const gone = upload(removed, `${client} plugin removed.bin`, pseudorandom(30 * MB, 11));
+      await progressed(removed, 0.1);
+      await removed.evaluate(() => window.uppy.removeFile(window.added));
+      assert.ok((await gone).removed);
+      await until(async () => (await named(`${client} plugin removed.bin`)).length === 0);
+      await removed.close();
+    });
+  }
+
   await test('uppy 4 and 5: a foreign or expired token is an error, not a hang', async () => {
     for (const client of ['uppy4', 'uppy5']) {
       const page = await open(client, { token: 'nonsense' });

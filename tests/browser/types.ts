@@ -1,11 +1,13 @@
 // What an application in TypeScript writes. Compiled, never run: the types must say what the modules do.
 
+import Uppy, { BasePlugin } from '@uppy/core';
 import Dropzone from 'dropzone';
 import { create } from 'filepond';
 import { Airlock, AirlockError, isFinal, type FileInfo, type ScanStatus } from '../../web/client/index.js';
 import { dropzoneFor } from '../../web/client/dropzone.js';
 import { explain } from '../../web/client/explain.js';
 import { filepondServer } from '../../web/client/filepond.js';
+import { uppyPluginFor } from '../../web/client/uppy.js';
 
 const airlock = new Airlock({ url: 'https://api.example.com', token: async () => 'token', retries: 3, storage: null });
 
@@ -30,6 +32,7 @@ export const unfinished: { fileId: string; name: string; size: number }[] = airl
 export const page = airlock.request<{ files: FileInfo[] }>('/files?limit=5');
 export const pond = create(document.createElement('input'), { server: filepondServer(airlock) });
 export const dropzone = new (dropzoneFor(Dropzone, airlock, { until: 'stored' }))('#drop', { url: '#' });
+export const uppy = new Uppy().use(uppyPluginFor(BasePlugin, airlock, { scanning: 'Checking' }));
 
 // @ts-expect-error a name of another status
 export const wrong: ScanStatus = 'unknown';

@@ -1,5 +1,6 @@
 //! The command line of `airlock local`.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -73,11 +74,16 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let env = Environment::of_process();
     aws::log::to_terminal(LogSettings::read(&env)?.is_debug);
     let local = Local::start(options.into_local_options(), &env).await?;
-    println!("{}", local.report());
+    say(&local.report().to_string());
     wait_for_signal().await?;
-    println!("Stopping ...");
+    say("Stopping ...");
     local.stop().await;
     Ok(())
+}
+
+/// Prints a line; a service whose output was closed runs, and stops, without it.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 async fn wait_for_signal() -> anyhow::Result<()> {

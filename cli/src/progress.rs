@@ -1,0 +1,30 @@
+//! Progress on standard error, if that is a terminal: bars for bytes, spinners for scans.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+
+const BYTES: &str = "{msg:20!} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}";
+const SPINNER: &str = "{spinner} {msg} ({elapsed})";
+
+/// A bar for this many bytes; `None` if their number is unknown.
+pub(crate) fn bytes(length: Option<u64>) -> ProgressBar {
+    styled(length.map_or_else(ProgressBar::no_length, ProgressBar::new), BYTES)
+}
+
+/// A spinner that turns by itself, for a wait whose length is unknown.
+pub(crate) fn spinner(text: String) -> ProgressBar {
+    let spinner = styled(ProgressBar::new_spinner(), SPINNER).with_message(text);
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    // Hidden where standard error is no terminal; cleared when it is dropped, also after an error.
+    bar.set_draw_target(ProgressDrawTarget::stderr());
+    let bar = bar.with_finish(ProgressFinish::AndClear);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
