@@ -12,13 +12,14 @@ use live::LiveSettings;
 use notify::NotifySettings;
 use scan::ScanSettings;
 use settings::{
-    CLIENT, EngineChoice, EngineSettings, Environment, EventSettings, IdentitySettings, LiveStreamSettings,
-    OriginSettings, RescanSettings, SecretText, TagSettings, machine_policy,
+    Auth, CLIENT, EngineChoice, EngineSettings, Environment, EventSettings, IdentitySettings,
+    LiveStreamSettings, OriginSettings, RescanSettings, SecretText, TagSettings, machine_policy,
 };
 use sweep::{SweepPace, SweepSettings};
 use web::{Identity, LoopbackOnly, Verifier};
 
-use crate::options::{Auth, LocalOptions};
+use crate::options::LocalOptions;
+use crate::public_urls;
 use crate::storage::Storage;
 use crate::storage_host::StorageHost;
 
@@ -56,13 +57,13 @@ impl Plan {
     pub(crate) fn of(options: LocalOptions, env: &Environment) -> anyhow::Result<Self> {
         // A client on the same machine may share the environment.
         env.refuse_unknown(&[&CLIENT])?;
-        refuse_open_service(&options)?;
         let storage = Storage::read(env)?;
+        public_urls::check(&options, &storage)?;
         let events = EventSettings::read(env)?;
         let functions = FunctionSettings::of(&options, &storage, &events, env)?;
-        let (identity, loopback_only) = identity(options.auth, &functions.api.origins, env)?;
+        let (identity, loopback_only) = identity(&options, &functions.api.origins, env)?;
         Ok(Self {
-            storage_host: StorageHost::of(&options)?,
+            storage_host: StorageHost::of(&options),
             storage,
             program: program(&options, env)?,
             proxy: env.proxy(),
@@ -107,22 +108,15 @@ impl FunctionSettings {
     }
 }
 
-/// Without tokens, every client that can connect is the owner of every file.
-fn refuse_open_service(options: &LocalOptions) -> anyhow::Result<()> {
-    if options.auth == Auth::None && !options.listen.ip().is_loopback() {
-        bail!("`--listen {}` is not a loopback address: it needs `--auth jwt`", options.listen);
-    }
-    Ok(())
-}
-
 fn identity(
-    auth: Auth,
+    options: &LocalOptions,
     origins: &OriginSettings,
     env: &Environment,
 ) -> anyhow::Result<(Identity, LoopbackOnly)> {
-    Ok(match auth {
+    Ok(match options.auth {
         Auth::None => {
-            let allowed_origins = origins.allowed_origins.clone().into();
+            let page = options.public_url.as_ref().map(ToString::to_string);
+            let allowed_origins = origins.allowed_origins.iter().cloned().chain(page).collect();
             (Identity::Local, LoopbackOnly::Yes { allowed_origins })
         }
         Auth::Jwt => {
