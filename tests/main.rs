@@ -39,6 +39,7 @@ mod overwrite;
 mod packages;
 mod passwords;
 mod private;
+mod proxies;
 mod quarantine;
 mod quotas;
 mod readers;
