@@ -19,6 +19,7 @@ mod engine_faults;
 mod equality;
 mod events;
 mod form_upload;
+mod grafana;
 mod hostile;
 mod identity;
 mod incoming;
