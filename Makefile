@@ -1,6 +1,6 @@
 # Each recipe is one or two lines; longer ones are scripts in tools/. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run test t check soak fuzz mutants bench bench-engine openapi layer layer-update lambda e2e-aws build fmt
+.PHONY: help run test t check soak fuzz mutants bench bench-engine openapi layer layer-update lambda e2e-aws build dist fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
@@ -30,6 +30,7 @@ soak: ## Run the tests with large counts (docs/testing.md); takes hours
 	tools/engine build && cargo build --quiet --package airlock && (cd tests/browser && npm ci --silent && node large.mjs $${CARGO_TARGET_DIR:-../../target}/debug/airlock "$$(../../tools/venv peer)/bin/python")
 	SOAK=1 tools/test --no-capture -E 'test(/crash|start|engine|equality|openers|readers|ordinary|rescans|schemathesis/)'
 	SOAK=1 tools/engine test nothing_grows
+	deploy/deb/check $${CARGO_TARGET_DIR:-target}/debug/airlock target/engine/airlock-engine
 
 fuzz: ## Fuzz the gate, the engine's replies and the queue's messages, ten minutes for each test
 	tools/fuzz
@@ -64,6 +65,9 @@ e2e-aws: ## Send files through a stack on AWS (STACK=airlock TOKEN=..., docs/dep
 
 build: ## Build the workspace
 	cargo build --workspace
+
+dist: ## Build what is published: programs, the Debian package, the npm package, in target/dist
+	tools/dist/all
 
 fmt: ## Format the workspace
 	cargo fmt --all

@@ -12,23 +12,23 @@ use crate::support::{Service, eicar};
 
 /// One server-sent event.
 #[derive(Clone, Debug)]
-struct Event {
+pub(crate) struct Event {
     id: Option<String>,
-    data: Value,
+    pub(crate) data: Value,
 }
 
 impl Event {
-    fn kind(&self) -> &str {
+    pub(crate) fn kind(&self) -> &str {
         self.data["type"].as_str().unwrap()
     }
 
-    fn file_id(&self) -> &str {
+    pub(crate) fn file_id(&self) -> &str {
         self.data["file_info"]["file_id"].as_str().unwrap_or_default()
     }
 }
 
 /// Reads a stream as browsers do.
-struct Stream {
+pub(crate) struct Stream {
     body: futures_util::stream::BoxStream<'static, Vec<u8>>,
     buffer: String,
 }
@@ -40,10 +40,13 @@ impl Stream {
             request = request.header("last-event-id", id);
         }
         let response: Response = request.send().await.unwrap();
-        let status = response.status().as_u16();
+        (response.status().as_u16(), Self::of(response))
+    }
+
+    pub(crate) fn of(response: Response) -> Self {
         let body = response.bytes_stream().take_while(|chunk| std::future::ready(chunk.is_ok()));
         let body = body.map(|chunk| chunk.unwrap().to_vec()).boxed();
-        (status, Self { body, buffer: String::new() })
+        Self { body, buffer: String::new() }
     }
 
     /// The next event, or `None` at the end of the stream.
@@ -67,7 +70,7 @@ impl Stream {
     }
 
     /// Events of files until `enough`.
-    async fn until(&mut self, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
+    pub(crate) async fn until(&mut self, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
         let mut events = Vec::new();
         while !enough(&events) {
             let Some(event) = self.next().await else { break };

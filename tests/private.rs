@@ -93,7 +93,7 @@ async fn storage_is_called_by_loopback_names_and_by_the_one_that_it_was_given() 
     let (port, _) = free_ports();
     let service = Service::start_with(&[], |settings| {
         settings.s3_listen = format!("127.0.0.1:{port}").parse().unwrap();
-        settings.s3_url = Some("http://files.example".to_owned());
+        settings.s3_url = Some("http://files.example".parse().unwrap());
     })
     .await;
     let ask = async |host: &str| {

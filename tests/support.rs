@@ -69,6 +69,7 @@ pub(crate) fn settings(data_dir: &Path) -> LocalOptions {
         data_dir: data_dir.to_owned(),
         listen: any_port,
         s3_listen: any_port,
+        public_url: None,
         s3_url: None,
         auth: Auth::None,
         definitions: DefinitionsSource::TestSet,

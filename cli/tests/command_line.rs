@@ -35,7 +35,9 @@ fn it_explains_itself() {
         assert_eq!(airlock(&[command, "--help"]).0, Some(0), "{command}");
     }
     let (_, text) = airlock(&["local", "--help"]);
-    for option in ["--data-dir", "--listen", "--s3-listen", "--s3-url", "--auth", "--definitions"] {
+    for option in
+        ["--data-dir", "--listen", "--s3-listen", "--public-url", "--s3-url", "--auth", "--definitions"]
+    {
         assert!(text.contains(option), "{option}: {text}");
     }
     assert!(airlock(&["--version"]).1.starts_with("airlock "));

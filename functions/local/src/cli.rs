@@ -6,33 +6,38 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use settings::{Environment, LogSettings};
+use settings::{Auth, Environment, HostSettings, LogSettings, PublicUrl};
 
 use crate::definitions::Source;
-use crate::options::{Auth, LocalOptions, Tuning};
+use crate::options::{LocalOptions, Tuning};
 use crate::service::Local;
 
-/// The options of `airlock local`.
+/// The options of `airlock local`. Each takes precedence over the variable of [`HostSettings`] that is named
+/// like it.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Directory for files, records and secrets
-    #[arg(long, default_value = "data")]
-    data_dir: PathBuf,
-    /// Address of the page and the API
-    #[arg(long, default_value = "127.0.0.1:8000")]
-    listen: SocketAddr,
-    /// Address of the storage that browsers upload to
-    #[arg(long, default_value = "127.0.0.1:8001")]
-    s3_listen: SocketAddr,
-    /// URL by which browsers reach that storage, if not its address
+    /// Directory for files, records and secrets [env: DATA_DIR] [default: data]
     #[arg(long)]
-    s3_url: Option<String>,
-    /// Who may use the API: every user of this machine, or holders of a token
-    #[arg(long, value_enum, default_value = "none")]
-    auth: AuthMode,
-    /// Virus definitions: `auto` (freshclam, else the test set), `test`, or a directory
-    #[arg(long, default_value = "auto", value_parser = parse_source)]
-    definitions: Source,
+    data_dir: Option<PathBuf>,
+    /// Address on which the page and the API listen [env: LISTEN] [default: 127.0.0.1:8000]
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// Address on which the storage listens [env: S3_LISTEN] [default: 127.0.0.1:8001]
+    #[arg(long)]
+    s3_listen: Option<SocketAddr>,
+    /// URL by which clients reach the page and the API, if not the address [env: PUBLIC_URL]
+    #[arg(long)]
+    public_url: Option<PublicUrl>,
+    /// URL by which clients reach the storage, if not its address [env: S3_URL]
+    #[arg(long)]
+    s3_url: Option<PublicUrl>,
+    /// Who may use the API: every user of this machine, or holders of a token [env: AUTH] [default: none]
+    #[arg(long, value_enum)]
+    auth: Option<AuthMode>,
+    /// Virus definitions: `auto` (freshclam, else the test set), `test`, or a directory [env: DEFINITIONS]
+    /// [default: auto]
+    #[arg(long)]
+    definitions: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,27 +48,33 @@ enum AuthMode {
     Jwt,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the shape that clap wants")]
-fn parse_source(text: &str) -> Result<Source, std::convert::Infallible> {
-    Ok(match text {
+impl From<AuthMode> for Auth {
+    fn from(mode: AuthMode) -> Self {
+        match mode {
+            AuthMode::None => Self::None,
+            AuthMode::Jwt => Self::Jwt,
+        }
+    }
+}
+
+fn source(text: &str) -> Source {
+    match text {
         "auto" => Source::Auto,
         "test" => Source::TestSet,
         directory => Source::Directory(directory.into()),
-    })
+    }
 }
 
 impl Options {
-    fn into_local_options(self) -> LocalOptions {
+    fn into_local_options(self, settings: HostSettings) -> LocalOptions {
         LocalOptions {
-            data_dir: self.data_dir,
-            listen: self.listen,
-            s3_listen: self.s3_listen,
-            s3_url: self.s3_url,
-            auth: match self.auth {
-                AuthMode::None => Auth::None,
-                AuthMode::Jwt => Auth::Jwt,
-            },
-            definitions: self.definitions,
+            data_dir: self.data_dir.unwrap_or(settings.data_dir),
+            listen: self.listen.unwrap_or(settings.listen),
+            s3_listen: self.s3_listen.unwrap_or(settings.s3_listen),
+            public_url: self.public_url.or(settings.public_url),
+            s3_url: self.s3_url.or(settings.s3_url),
+            auth: self.auth.map_or(settings.auth, Auth::from),
+            definitions: source(&self.definitions.unwrap_or(settings.definitions)),
             tuning: Tuning::default(),
         }
     }
@@ -73,7 +84,8 @@ impl Options {
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let env = Environment::of_process();
     aws::log::to_terminal(LogSettings::read(&env)?.is_debug);
-    let local = Local::start(options.into_local_options(), &env).await?;
+    let options = options.into_local_options(HostSettings::read(&env)?);
+    let local = Local::start(options, &env).await?;
     say(&local.report().to_string());
     wait_for_signal().await?;
     say("Stopping ...");
@@ -92,5 +104,82 @@ async fn wait_for_signal() -> anyhow::Result<()> {
     tokio::select! {
         result = tokio::signal::ctrl_c() => result.context("cannot listen for Ctrl-C"),
         _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn options(args: &[&str], env: &[(&str, &str)]) -> LocalOptions {
+        let command = Command::try_parse_from([&["local"], args].concat()).unwrap();
+        let settings = HostSettings::read(&Environment::from_pairs(env)).unwrap();
+        command.options.into_local_options(settings)
+    }
+
+    #[test]
+    fn every_option_has_the_variable_that_its_help_names() {
+        let command = Command::command();
+        let options = command.get_arguments().filter(|option| option.get_id() != "help");
+        let options: Vec<(String, String)> = options
+            .map(|option| {
+                (option.get_id().to_string().to_uppercase(), option.get_help().unwrap().to_string())
+            })
+            .collect();
+        let names: Vec<&str> = options.iter().map(|(name, _)| name.as_str()).collect();
+        let variables: Vec<&str> = HostSettings::SUBJECT.variables.iter().map(|row| row.name).collect();
+        assert_eq!(names, variables);
+        for ((name, help), variable) in options.iter().zip(HostSettings::SUBJECT.variables) {
+            assert!(help.contains(&format!("[env: {name}]")), "{help}");
+            if let settings::Presence::Defaulted(default) = variable.presence {
+                assert!(help.ends_with(&format!("[default: {default}]")), "{help}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_option_takes_precedence_over_its_variable() {
+        let env = [
+            ("DATA_DIR", "/d"),
+            ("LISTEN", "10.0.0.5:80"),
+            ("S3_LISTEN", "10.0.0.5:81"),
+            ("PUBLIC_URL", "https://files.example"),
+            ("S3_URL", "https://storage.example"),
+            ("AUTH", "jwt"),
+            ("DEFINITIONS", "test"),
+        ];
+        let shown = |options: &LocalOptions| {
+            let LocalOptions { data_dir, listen, s3_listen, public_url, s3_url, auth, definitions, .. } =
+                options;
+            let url = |url: &Option<PublicUrl>| url.as_ref().map(ToString::to_string).unwrap_or_default();
+            let (public_url, s3_url, data_dir) = (url(public_url), url(s3_url), data_dir.display());
+            format!("{data_dir} {listen} {s3_listen} {public_url} {s3_url} {auth:?} {definitions:?}")
+        };
+        assert_eq!(
+            shown(&options(&[], &env)),
+            "/d 10.0.0.5:80 10.0.0.5:81 https://files.example https://storage.example Jwt TestSet"
+        );
+        let args = [
+            "--data-dir=/e",
+            "--listen=127.0.0.1:1",
+            "--s3-listen=127.0.0.1:2",
+            "--public-url=http://localhost:3",
+            "--s3-url=http://localhost:4",
+            "--auth=none",
+            "--definitions=/defs",
+        ];
+        assert_eq!(
+            shown(&options(&args, &env)),
+            "/e 127.0.0.1:1 127.0.0.1:2 http://localhost:3 http://localhost:4 None Directory(\"/defs\")"
+        );
+        assert_eq!(shown(&options(&[], &[])), "data 127.0.0.1:8000 127.0.0.1:8001   None Auto");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::ApiDependencies;
-use axum::Router;
+use axum::{Extension, Router};
 use axum::middleware::{from_fn, from_fn_with_state};
 use web::{ApiError, LinkKey, TokenSigner};
 
@@ -57,7 +57,12 @@ pub(crate) fn router(
         plan.identity.clone(),
         loopback_only.clone(),
     );
-    let functions = api::router(api).merge(download::router(download)).merge(live::router(live));
+    let mut api = api::router(api);
+    if let Some(url) = plan.options.public_url.clone() {
+        // For the absolute URLs in answers to upload clients.
+        api = api.layer(Extension(url));
+    }
+    let functions = api.merge(download::router(download)).merge(live::router(live));
     let pages = page::router(&premises.addresses.s3_public_url)
         .layer(from_fn_with_state(loopback_only.clone(), web::loopback_only))
         .layer(from_fn(web::problems));

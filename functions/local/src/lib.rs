@@ -16,6 +16,7 @@ mod options;
 mod page;
 mod plan;
 mod premises;
+mod public_urls;
 mod report;
 mod scanning;
 mod server;
@@ -26,7 +27,8 @@ mod storage_host;
 mod tasks;
 
 pub use definitions::{Source as DefinitionsSource, update_definitions};
-pub use options::{Auth, LocalOptions, Tuning};
+pub use options::{LocalOptions, Tuning};
 pub use report::StartReport;
 pub use server::Connections;
 pub use service::Local;
+pub use settings::{Auth, PublicUrl};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clamd::Transport;
 use domain::machine::MachinePolicy;
 use inspector::WorkerProgram;
+use settings::{Auth, PublicUrl};
 use standin::pump::{DeliveryOptions, Faults};
 
 use crate::definitions::Source;
@@ -18,19 +19,11 @@ pub struct LocalOptions {
     pub data_dir: PathBuf,
     pub listen: SocketAddr,
     pub s3_listen: SocketAddr,
-    pub s3_url: Option<String>,
+    pub public_url: Option<PublicUrl>,
+    pub s3_url: Option<PublicUrl>,
     pub auth: Auth,
     pub definitions: Source,
     pub tuning: Tuning,
-}
-
-/// Who may call the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// Every client that reaches a loopback address is the user `local`.
-    None,
-    /// Holders of a token that the settings verify.
-    Jwt,
 }
 
 /// What only tests change. None of it is a setting, so none of it can be wrong in production.

@@ -13,14 +13,15 @@ use live::LiveSettings;
 use notify::NotifySettings;
 use scan::ScanSettings;
 use settings::{
-    CLIENT, ConfigError, EngineChoice, EngineSettings, Environment, EventSettings, IdentitySettings,
+    Auth, CLIENT, ConfigError, EngineChoice, EngineSettings, Environment, EventSettings, IdentitySettings,
     LiveStreamSettings, OriginSettings, RescanSettings, SecretText, TagSettings, WorkerSettings,
     machine_policy,
 };
 use sweep::{SweepPace, SweepSettings};
 use web::{Identity, LoopbackOnly, Verifier};
 
-use crate::options::{Auth, LocalOptions};
+use crate::options::LocalOptions;
+use crate::public_urls;
 use crate::storage::Storage;
 use crate::storage_host::StorageHost;
 
@@ -60,14 +61,14 @@ impl Plan {
     pub(crate) fn of(options: LocalOptions, env: &Environment) -> anyhow::Result<Self> {
         // A client on the same machine may share the environment.
         env.refuse_unknown(&[&CLIENT])?;
-        refuse_open_service(&options)?;
         let storage = Storage::read(env)?;
+        public_urls::check(&options, &storage)?;
         let events = EventSettings::read(env)?;
         let n_scan_workers = n_scan_workers(env)?;
         let functions = FunctionSettings::of(&options, n_scan_workers, &storage, &events, env)?;
-        let (identity, loopback_only) = identity(options.auth, &functions.api.origins, env)?;
+        let (identity, loopback_only) = identity(&options, &functions.api.origins, env)?;
         Ok(Self {
-            storage_host: StorageHost::of(&options)?,
+            storage_host: StorageHost::of(&options),
             storage,
             program: program(&options, env)?,
             n_scan_workers,
@@ -111,14 +112,6 @@ impl FunctionSettings {
     }
 }
 
-/// Without tokens, every client that can connect is the owner of every file.
-fn refuse_open_service(options: &LocalOptions) -> anyhow::Result<()> {
-    if options.auth == Auth::None && !options.listen.ip().is_loopback() {
-        bail!("`--listen {}` is not a loopback address: it needs `--auth jwt`", options.listen);
-    }
-    Ok(())
-}
-
 /// One for each core, unless the operator has set it.
 fn n_scan_workers(env: &Environment) -> Result<u32, ConfigError> {
     let chosen = WorkerSettings::read(env)?.scan_workers;
@@ -128,13 +121,14 @@ fn n_scan_workers(env: &Environment) -> Result<u32, ConfigError> {
 }
 
 fn identity(
-    auth: Auth,
+    options: &LocalOptions,
     origins: &OriginSettings,
     env: &Environment,
 ) -> anyhow::Result<(Identity, LoopbackOnly)> {
-    Ok(match auth {
+    Ok(match options.auth {
         Auth::None => {
-            let allowed_origins = origins.allowed_origins.clone().into();
+            let page = options.public_url.as_ref().map(ToString::to_string);
+            let allowed_origins = origins.allowed_origins.iter().cloned().chain(page).collect();
             (Identity::Local, LoopbackOnly::Yes { allowed_origins })
         }
         Auth::Jwt => {

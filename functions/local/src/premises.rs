@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use crate::data_dir::{DataDir, Secrets};
 use crate::definitions::{self, Chosen};
 use crate::plan::Plan;
+use crate::public_urls::Addresses;
 
 /// What a service has on this machine before any part of it runs.
 #[derive(Debug)]
@@ -25,18 +26,6 @@ pub(crate) struct Listeners {
     pub(crate) s3: TcpListener,
 }
 
-/// Where clients reach the service.
-#[derive(Clone, Debug)]
-pub(crate) struct Addresses {
-    pub(crate) url: String,
-    /// The storage's address on this machine.
-    pub(crate) s3_url: String,
-    /// The storage's address for browsers.
-    pub(crate) s3_public_url: String,
-    /// The page's origin, by address and by name.
-    pub(crate) page_origins: Vec<String>,
-}
-
 impl Premises {
     /// Locks the data directory, binds the ports and finds definitions, which can take minutes.
     pub(crate) async fn open(plan: &Plan) -> anyhow::Result<(Self, Listeners)> {
@@ -47,23 +36,11 @@ impl Premises {
             api: bind(options.listen, "--listen").await?,
             s3: bind(options.s3_listen, "--s3-listen").await?,
         };
-        let addresses = Addresses::of(&listeners, options.s3_url.clone())?;
+        let (api, s3) = (listeners.api.local_addr()?, listeners.s3.local_addr()?);
+        let addresses = Addresses::of(api, s3, options);
         let definitions =
             definitions::choose(&options.definitions, &data_dir.path, plan.proxy.clone()).await?;
         Ok((Self { data_dir, secrets, addresses, definitions }, listeners))
-    }
-}
-
-impl Addresses {
-    fn of(listeners: &Listeners, s3_public_url: Option<String>) -> anyhow::Result<Self> {
-        let (api, s3) = (listeners.api.local_addr()?, listeners.s3.local_addr()?);
-        let (url, s3_url) = (format!("http://{api}"), format!("http://{s3}"));
-        Ok(Self {
-            page_origins: vec![url.clone(), format!("http://localhost:{}", api.port())],
-            url,
-            s3_public_url: s3_public_url.unwrap_or_else(|| s3_url.clone()),
-            s3_url,
-        })
     }
 }
 

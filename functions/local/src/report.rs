@@ -4,13 +4,16 @@ use std::fmt;
 
 use clamd::EngineProgram;
 use domain::freshness::{Definitions, DefinitionsKind};
-
-use crate::options::Auth;
+use settings::Auth;
 
 /// The addresses and the state of a running service.
 #[derive(Clone, Debug)]
 pub struct StartReport {
+    /// The API's address on this machine.
     pub url: String,
+    /// The URL by which clients reach the page and the API.
+    pub public_url: String,
+    /// The URL by which clients reach the storage.
     pub s3_url: String,
     pub storage: String,
     pub data_dir: String,
@@ -23,8 +26,13 @@ pub struct StartReport {
 impl fmt::Display for StartReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let definitions = &self.definitions;
-        writeln!(f, "\nAirlock is running: {}\n", self.url)?;
-        writeln!(f, "  page and API   {}   (reference: {}/docs)", self.url, self.url)?;
+        let url = &self.public_url;
+        writeln!(f, "\nAirlock is running: {url}\n")?;
+        writeln!(f, "  page and API   {url}   (reference: {url}/docs)")?;
+        if *url != self.url {
+            writeln!(f, "  proxied to     {}", self.url)?;
+        }
+        writeln!(f, "  monitor        {url}/monitor")?;
         writeln!(f, "  storage        {}   ({})", self.s3_url, self.storage)?;
         writeln!(f, "  data           {}", self.data_dir)?;
         let auth = match self.auth {

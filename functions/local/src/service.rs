@@ -140,6 +140,7 @@ impl Ready {
         let Self { tasks, scanning, backend, plan, premises } = self;
         let report = StartReport {
             url: premises.addresses.url,
+            public_url: premises.addresses.public_url,
             s3_url: premises.addresses.s3_public_url,
             storage: plan.storage.describe(),
             data_dir: premises.data_dir.path.display().to_string(),

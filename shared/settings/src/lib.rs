@@ -13,6 +13,7 @@ mod engine;
 mod environment;
 mod error;
 mod events;
+mod host;
 mod identity;
 mod incoming;
 mod links;
@@ -20,6 +21,7 @@ mod live;
 mod logging;
 mod parse;
 mod passwords;
+mod public_url;
 mod quotas;
 mod secret;
 mod storage;
@@ -35,12 +37,14 @@ pub use engine::{EngineChoice, EngineSettings, LayerSettings, WorkerSettings};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use events::EventSettings;
+pub use host::{Auth, HostSettings};
 pub use identity::{IdentityKeys, IdentitySettings, TokenSettings};
 pub use incoming::{IncomingSettings, rules as incoming_rules};
 pub use links::{LinkSettings, OriginSettings};
 pub use live::LiveStreamSettings;
 pub use logging::{LambdaSettings, LogSettings};
 pub use passwords::PasswordSettings;
+pub use public_url::{PublicUrl, PublicUrlError};
 pub use quotas::QuotaSettings;
 pub use secret::SecretText;
 pub use storage::{
@@ -51,7 +55,8 @@ pub use uploads::UploadSettings;
 pub use verdicts::{RescanSettings, TagSettings, VerdictSettings, machine_policy};
 
 /// All subjects, in the order of the documentation.
-pub const SUBJECTS: [&Subject; 27] = [
+pub const SUBJECTS: [&Subject; 28] = [
+    &HostSettings::SUBJECT,
     &StorageSettings::SUBJECT,
     &BucketSettings::SUBJECT,
     &AWS,

@@ -1,5 +1,6 @@
 //! Parsers of variables; they return `None` for a value that is not allowed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::public_url::PublicUrl;
 use crate::secret::SecretText;
 
 /// Shorter keys could be guessed.
@@ -20,6 +22,14 @@ pub(crate) fn text(value: &str) -> Option<String> {
 #[expect(clippy::unnecessary_wraps, reason = "the shape of every parser")]
 pub(crate) fn path(value: &str) -> Option<PathBuf> {
     Some(value.into())
+}
+
+pub(crate) fn socket_address(value: &str) -> Option<SocketAddr> {
+    value.parse().ok()
+}
+
+pub(crate) fn public_url(value: &str) -> Option<PublicUrl> {
+    value.parse().ok()
 }
 
 pub(crate) fn number<T: FromStr>(value: &str) -> Option<T> {

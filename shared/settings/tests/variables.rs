@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use settings::{
     AWS, BucketSettings, CLIENT, ConfigError, DeadLetterSettings, DefinitionBucketSettings,
     DefinitionTrustSettings, DeploymentSettings, EngineSettings, Environment, EventSettings,
-    FreshnessSettings, IncomingSettings, LambdaSettings, LayerSettings, LinkSettings, LiveStreamSettings,
-    LogSettings, OriginSettings, PasswordSettings, PublisherSettings, QuotaSettings, RescanSettings,
-    SUBJECTS, StorageSettings, TagSettings, TokenSettings, UploadSettings, VerdictSettings, WorkerSettings,
+    FreshnessSettings, HostSettings, IncomingSettings, LambdaSettings, LayerSettings, LinkSettings,
+    LiveStreamSettings, LogSettings, OriginSettings, PasswordSettings, PublisherSettings, QuotaSettings,
+    RescanSettings, SUBJECTS, StorageSettings, TagSettings, TokenSettings, UploadSettings, VerdictSettings,
+    WorkerSettings,
 };
 
 type Pairs = &'static [(&'static str, &'static str)];
@@ -42,6 +43,8 @@ macro_rules! row {
 }
 
 const NOT_NUMBERS: &[&str] = &["many", "-1", "1.5", "1e3", "18446744073709551616"];
+const NOT_ADDRESSES: &[&str] = &["8000", ":8000", "localhost:8000", "127.0.0.1", "127.0.0.1:65536"];
+const NOT_URLS: &[&str] = &["files.example", "https://files.example/storage", "https://a b"];
 const SHORT_KEYS: &[&str] = &["short", "one byte less than thirty-two b"];
 const LONG_KEY: &str = "a key of no less than 32 bytes..";
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -125,6 +128,19 @@ fn shared_rows() -> Vec<Row> {
 #[rustfmt::skip]
 fn host_rows() -> Vec<Row> {
     vec![
+        row!("DATA_DIR", HostSettings.data_dir, Some(r#""data""#), &[("/d", r#""/d""#)], &[]),
+        row!("LISTEN", HostSettings.listen, Some("127.0.0.1:8000"),
+            &[("0.0.0.0:80", "0.0.0.0:80"), ("[::1]:8000", "[::1]:8000")], NOT_ADDRESSES),
+        row!("S3_LISTEN", HostSettings.s3_listen, Some("127.0.0.1:8001"),
+            &[("10.0.0.5:9000", "10.0.0.5:9000")], NOT_ADDRESSES),
+        row!("PUBLIC_URL", HostSettings.public_url, Some("None"),
+            &[("https://A.example/", r#"Some(PublicUrl { is_https: true, host: "a.example", port: None })"#)],
+            NOT_URLS),
+        row!("S3_URL", HostSettings.s3_url, Some("None"),
+            &[("http://a:8001", r#"Some(PublicUrl { is_https: false, host: "a", port: Some(8001) })"#)],
+            NOT_URLS),
+        row!("AUTH", HostSettings.auth, Some("None"), &[("none", "None"), ("jwt", "Jwt")], &["JWT", "basic"]),
+        row!("DEFINITIONS", HostSettings.definitions, Some(r#""auto""#), &[("/d", r#""/d""#)], &[]),
         row!("PASSWORD_KEY", PasswordSettings.key, Some("None"),
             &[(LONG_KEY, "Some([redacted])")], SHORT_KEYS),
         row!("PASSWORD_KEY_ARN", PasswordSettings.key_arn, Some("None"), TEXT, &[]),

@@ -6,10 +6,11 @@ use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
+use settings::PublicUrl;
 use web::ApiError;
 
-/// The scheme and host that this request was sent to. The client controls them, so they appear only in the
-/// answer to this client.
+/// The operator's [`PublicUrl`], which the process passes as a request extension, or else the scheme and host
+/// that this request was sent to. The client controls those, so they appear only in the answer to this client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PublicOrigin(String);
 
@@ -23,6 +24,9 @@ impl<S: Send + Sync> FromRequestParts<S> for PublicOrigin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        if let Some(url) = parts.extensions.get::<PublicUrl>() {
+            return Ok(Self(url.to_string()));
+        }
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let host = header(header::HOST).and_then(|host| host.parse::<Authority>().ok());
         let host = host.or_else(|| parts.uri.authority().cloned()).ok_or(ApiError::HostNotAllowed)?;
@@ -52,5 +56,13 @@ mod tests {
         assert_eq!(origin(&proxied).await.unwrap(), "https://api.example.com");
         assert_eq!(origin(&[]).await, None);
         assert_eq!(origin(&[("host", "a b")]).await, None);
+    }
+    #[tokio::test]
+    async fn a_configured_url_replaces_what_the_client_used() {
+        let url: PublicUrl = "https://files.example".parse().unwrap();
+        let request = Request::builder().header("host", "127.0.0.1:8000").extension(url.clone());
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let origin = PublicOrigin::from_request_parts(&mut parts, &()).await.unwrap();
+        assert_eq!(origin.to_string(), url.to_string());
     }
 }
