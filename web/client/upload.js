@@ -21,7 +21,7 @@ export class Upload {
     const { name = file.name, parallel = 3, partsAbove = 16 * MIB, ...rest } = options;
     this.#airlock = airlock;
     this.#file = file;
-    this.#options = { name, parallel, partsAbove, onProgress: () => {}, onState: () => {}, ...rest };
+    this.#options = { name, parallel, partsAbove, onProgress: () => {}, onState: () => {}, onRetry: () => {}, ...rest };
     this.fileId = null;
     let created;
     this.created = new Promise((resolve, reject) => { created = { resolve, reject }; });
@@ -161,7 +161,8 @@ export class Upload {
       });
       this.#progress(number, body.size);
     };
-    return retrying(attempt, { retries: this.#options.retries, signal: this.#stop.signal, isTemporary });
+    const { retries, onRetry } = this.#options;
+    return retrying(attempt, { retries, onRetry, signal: this.#stop.signal, isTemporary });
   }
 
   async #unlessPaused(act) {
@@ -178,7 +179,7 @@ export class Upload {
   }
 
   #announce(more) {
-    const { name, maxDownloads, password, retries } = this.#options;
+    const { name, maxDownloads, password, retries, onRetry } = this.#options;
     const body = {
       filename: name, size: this.#file.size, content_type: this.#file.type || undefined, max_downloads: maxDownloads,
       password: password || undefined, ...more,
@@ -186,11 +187,11 @@ export class Upload {
     // A retry after a lost answer must not create a second file.
     const headers = { 'idempotency-key': crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
     const ask = () => this.#airlock.call('/files', { method: 'POST', body, headers, signal: this.#stop.signal });
-    return retrying(ask, { retries, signal: this.#stop.signal });
+    return retrying(ask, { retries, onRetry, signal: this.#stop.signal });
   }
 
   #request(path, options) {
-    return this.#airlock.request(path, { ...options, signal: this.#stop.signal });
+    return this.#airlock.request(path, { ...options, onRetry: this.#options.onRetry, signal: this.#stop.signal });
   }
 
   #progress(number, bytes) {
