@@ -49,6 +49,12 @@ export function identify(entry, fileId) {
   byFileId.set(fileId, entry);
 }
 
+/** Events about the id that this entry had are no longer about it. */
+export function forgetId(entry) {
+  if (byFileId.get(entry.fileId) === entry) byFileId.delete(entry.fileId);
+  entry.fileId = null;
+}
+
 export function remove(entry) {
   entries.delete(entry);
   if (byFileId.get(entry.fileId) === entry) byFileId.delete(entry.fileId);

@@ -1,7 +1,7 @@
 // The queue of uploads: a few run concurrently; each can be paused, resumed, cancelled and retried.
 
 import { connection, explainStorage, onConnection } from './connection.js';
-import { addUpload, entries, find, identify, isActive, isProblem, isUnfinished, remove, showLoaded, update, uploads } from './entries.js';
+import { addUpload, entries, find, forgetId, identify, isActive, isProblem, isUnfinished, remove, showLoaded, update, uploads } from './entries.js';
 import { hold, release } from './leftovers.js';
 import { render } from './list.js';
 import { airlock, limits } from './service.js';
@@ -122,7 +122,8 @@ export function retry(entry) {
   const { fileId } = entry;
   // The entry of the failed attempt: nothing will arrive for it.
   if (fileId && airlock.unfinished.find(entry.file) === null) discard(fileId);
-  Object.assign(entry, { phase: 'queued', problem: null, fileId: null, loaded: 0, samples: [] });
+  forgetId(entry);
+  Object.assign(entry, { phase: 'queued', problem: null, latest: null, loaded: 0, samples: [] });
   batch.entries.add(entry);
   pump();
 }

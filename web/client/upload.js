@@ -152,10 +152,12 @@ export class Upload {
     const isTemporary = (error) => error.isOfStorage && transient.includes(error.status);
     const attempt = async () => {
       const request = await given();
-      await this.#unlessPaused(async () => {
-        await send(request, body, { signal: this.#attempt.signal, onProgress: (bytes) => this.#progress(number, bytes) });
-      }).catch((error) => {
+      const onProgress = (bytes) => this.#progress(number, bytes);
+      await this.#unlessPaused(() => send(request, body, { signal: this.#attempt.signal, onProgress }).catch((error) => {
+        // Nothing of a part is kept unless all of it arrived; this is what a paused upload reports, too.
         this.#progress(number, 0);
+        throw error;
+      })).catch((error) => {
         // A PUT works once: an earlier attempt was stored, and its answer was lost.
         if (error.status !== 412) throw error;
       });
