@@ -14,7 +14,7 @@ async fn findings(api: Fault, storage: Fault, allows_page: bool, more: &[&str]) 
     let (_, s3_port) = process::free_ports();
     let origins = if allows_page { api.url.clone() } else { String::new() };
     let service = Service::start_with(&[("ALLOWED_ORIGINS", &*origins)], |options| {
-        options.s3_url = Some(storage.url.clone());
+        options.s3_url = Some(storage.url.parse().unwrap());
         options.s3_listen = ([127, 0, 0, 1], s3_port).into();
     })
     .await;

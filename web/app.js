@@ -1,145 +1,175 @@
 // The upload page. Files go from the browser straight to storage; this page requests the presigned upload, follows the
 // verdict and offers the download.
 
+import { cancelAll, deleteAllNow, detailActions, rowActions } from './actions.js';
+import { announce, announceVerdict } from './announce.js';
+import { showBatch } from './batch.js';
 import { isFinal } from './client/index.js';
+import { connection, CONNECTION_TEXTS, onConnection, setConnected } from './connection.js';
+import { defineDetails } from './details.js';
+import { entries, find, isUnfinished, remove, showInfo, update } from './entries.js';
+import { formatSize } from './format.js';
+import { hasSettled, isAbandoned, release } from './leftovers.js';
+import { onRender, PAGE, render, view } from './list.js';
 import { listen } from './picking.js';
-import { announce, byId, define, drop, explain, list, newRow, progressText, rows, showFile, showMessage, showProgress, STATUS_WORDS } from './rows.js';
-import { airlock, follow, formatSize, onSignIn } from './service.js';
-import { cancel, enqueue, isBusy, isOnItsWay, onPlaced, pause, postpone, resume, showInterrupted } from './uploads.js';
+import { clearBatch, enqueue, onPlaced, pause, postpone, resume, retryAll, settle } from './queue.js';
+import { define } from './rows.js';
+import { airlock, askHealth, follow, onSignIn } from './service.js';
+import { files, problem, sentence } from './words.js';
 
+const byId = (id) => document.getElementById(id);
 let nextCursor = null;
 
 // --- following: one stream of events for all files ---
 
 function onEvent(event) {
-  const id = event.file_info?.file_id ?? event.file_id;
-  const row = rows.get(id);
-  if (event.type === 'progress') {
-    if (row && !isBusy(row) && !showInterrupted(row)) showMessage(row, progressText(event));
-  } else if (event.type === 'file.deleted') {
-    if (row) drop(row);
-  } else if (row) {
-    onChange(row, event);
-  } else if (!postpone(event) && !byId('filter').value) {
-    const added = newRow(event.file_info.filename, event.file_info.file_size);
-    showFile(added, event.file_info);
-    list.prepend(added);
-    byId('empty').hidden = true;
-  }
+  const entry = find(event.file_info?.file_id ?? event.file_id);
+  if (event.type === 'progress') onProgress(entry, event);
+  else if (event.type === 'file.deleted') onDeleted(entry);
+  else if (entry) onChange(entry, event);
+  else if (!postpone(event)) showInfo(event.file_info);
+  render();
 }
 
-function onChange(row, event) {
+async function onProgress(entry, event) {
+  if (!entry?.info) return;
+  entry.progress = event;
+  if (event.phase !== 'waiting_for_upload' || !hasSettled() || !await isAbandoned(entry.fileId)) return;
+  release(entry.fileId);
+  remove(entry);
+  airlock.delete(entry.fileId).catch(() => { /* The service removes it after a day. */ });
+  announce(`${entry.name} was not uploaded completely before this page was closed. Choose it again.`);
+}
+
+function onDeleted(entry) {
+  if (!entry) return;
+  if (isUnfinished(entry)) cancelAll([entry]);
+  remove(entry);
+}
+
+function onChange(entry, event) {
   const info = event.file_info;
-  row.lastInfo = info;
-  if (isOnItsWay(row, info)) return;
-  row.isUploading = false;
-  showProgress(row, null);
-  const before = row.dataset.status;
-  showFile(row, info);
-  showInterrupted(row);
-  if (event.type.startsWith('file.scan.') && before !== info.scan_status && isFinal(info)) {
-    announce(`${info.filename}: ${STATUS_WORDS[info.scan_status]}. ${explain(info)}`);
+  const before = entry.info?.scan_status;
+  if (entry.phase !== null) {
+    entry.latest = info;
+    // Its answer was lost, or is late: the file is stored.
+    if (info.scan_status === 'pending') return;
+    settle(entry, info);
+  } else {
+    update(entry, info);
   }
-}
-
-// --- actions ---
-
-async function download(row) {
-  const anchor = document.createElement('a');
-  anchor.href = (await airlock.downloadLink(row.dataset.fileId)).url;
-  anchor.download = '';
-  anchor.click();
-  setTimeout(() => refresh(row), 1500);
-}
-
-async function copy(row) {
-  await navigator.clipboard.writeText((await airlock.downloadLink(row.dataset.fileId)).url);
-  showMessage(row, 'Link copied. Everyone who has it can download this file.');
-  announce('Link copied.');
-}
-
-async function remove(row) {
-  await airlock.delete(row.dataset.fileId);
-  drop(row);
-  announce('File deleted.');
-  byId('files-heading').focus();
-}
-
-async function refresh(row) {
-  showFile(row, await airlock.file(row.dataset.fileId));
+  if (info.scan_status !== 'pending') release(info.file_id);
+  if (event.type.startsWith('file.scan.') && before !== info.scan_status && isFinal(info)) announceVerdict(info, sentence(info));
 }
 
 // --- the list ---
 
-// Rows of running uploads stay, whatever the list shows.
+// Running uploads stay, whatever the list shows.
 function clear() {
-  list.replaceChildren(...[...list.children].filter(isBusy));
-  for (const [fileId, row] of rows) if (!isBusy(row)) rows.delete(fileId);
+  for (const entry of [...entries]) if (entry.phase === null && !entry.isDeleted && !entry.isOpen) remove(entry);
+  view.n_shown = PAGE;
 }
 
 async function load({ more = false } = {}) {
-  const query = new URLSearchParams({ limit: '50' });
+  const query = new URLSearchParams({ limit: String(PAGE) });
   if (byId('filter').value) query.set('status', byId('filter').value);
   if (more && nextCursor) query.set('cursor', nextCursor);
   const page = await airlock.call(`/files?${query}`);
   if (!more) clear();
-  for (const info of page.files) {
-    const row = rows.get(info.file_id) ?? newRow(info.filename, info.file_size);
-    if (isBusy(row)) continue;
-    showFile(row, info);
-    showInterrupted(row);
-    list.append(row);
-  }
+  for (const info of page.files) if (!find(info.file_id) || find(info.file_id).phase === null) showInfo(info);
   nextCursor = page.next_cursor ?? null;
-  byId('more').hidden = nextCursor === null;
-  byId('empty').hidden = list.children.length > 0;
+  // Older files are known from events only, with gaps between them: they are shown once the list gets there.
+  const oldest = Math.min(...page.files.map((info) => Date.parse(info.upload_timestamp)), more ? view.oldest : Infinity);
+  Object.assign(view, { isLoaded: true, hasMore: nextCursor !== null, oldest: nextCursor && oldest !== Infinity ? oldest : -Infinity });
+  showListProblem(null);
 }
 
+function showListProblem(error) {
+  byId('list-problem').hidden = error === null || error.status === 401;
+  byId('list-problem').textContent = error ? `The list could not be loaded. ${problem(error)}` : '';
+  render();
+}
+
+const reload = (options) => load(options).catch(showListProblem);
+
+async function showMore() {
+  view.n_shown += PAGE;
+  await reload({ more: true });
+}
+
+// --- notices ---
+
+const health = (text) => { byId('notice').hidden = text === null; byId('notice').textContent = text ?? ''; };
+
 async function showHealth() {
-  const notice = byId('notice');
-  const response = await fetch('/health').catch(() => null);
-  const health = await response?.json().catch(() => null);
-  const engine = health?.engine;
-  const text = !health ? 'The service does not answer.'
-    : engine?.definitions_freshness === 'test_set'
-      ? 'Test mode: the virus definitions could not be downloaded. Only the EICAR test file and ClamAV’s own test files are recognised. Do not rely on these verdicts.'
-      : engine?.definitions_freshness === 'stale' ? 'The virus definitions are too old. Files are accepted, but become unscannable.'
-        : health.disk?.status === 'full' ? `${health.disk.detail} Uploads are refused.`
-        : health.status !== 'ok' ? 'A part of the service is down. Files are accepted and scanned later.'
-          : null;
-  const limit = health?.uploads?.max_file_size;
+  const answer = await askHealth();
+  if (!answer) return; // The connection's own notice says so.
+  const { engine, disk, status, uploads } = answer;
+  if (engine?.definitions_freshness === 'test_set') {
+    health('Test mode: the official virus definitions are not installed. Only test files such as EICAR are recognised. Do not rely on these verdicts.');
+  } else if (engine?.definitions_freshness === 'stale') {
+    health('The virus definitions are out of date. Files are accepted, but become unscannable until an operator updates the definitions.');
+  } else if (disk?.status === 'full') {
+    health(`${disk.detail} Uploads are refused until then.`);
+  } else {
+    health(status === 'ok' ? null : 'A part of the service is down. Files are accepted, and scanned when it is back.');
+  }
+  const limit = uploads?.max_file_size;
   byId('limit').textContent = limit ? `Up to ${formatSize(limit)} each.` : '';
-  notice.hidden = text === null;
-  notice.textContent = text ?? '';
+  render();
+}
+
+function showConnection(state) {
+  byId('live').hidden = state === 'ok';
+  byId('live').textContent = CONNECTION_TEXTS[state] ?? '';
+  if (state === 'ok' && (!view.isLoaded || !byId('list-problem').hidden)) reload();
+  render();
 }
 
 // --- wiring ---
 
-define({ pause, resume, cancel, download, copy, delete: remove });
+function add(chosen) {
+  if (chosen.length === 0) return;
+  enqueue(chosen, byId('file-password').value);
+  announce(`${files(chosen.length)} added.`);
+}
+
+define(rowActions);
+defineDetails(detailActions);
 onPlaced(onEvent);
+onRender(showBatch);
+onConnection(showConnection);
 listen({
-  dropZone: byId('drop'),
+  curtain: byId('curtain'),
   pickers: [byId('picker'), byId('folder-picker')],
-  onFiles: enqueue,
+  onFiles: add,
   onError: (error) => announce(`The files could not be read: ${error.message}`),
 });
 byId('folder').addEventListener('click', () => byId('folder-picker').click());
-byId('filter').addEventListener('change', () => load().catch(showListProblem));
-byId('more').addEventListener('click', () => load({ more: true }).catch(showListProblem));
-byId('files-heading').tabIndex = -1;
+byId('filter').addEventListener('change', () => reload());
+byId('more').addEventListener('click', showMore);
+const all = (isWanted) => [...entries].filter(isWanted);
+byId('pause-all').addEventListener('click', () => all(({ phase }) => ['sending', 'preparing'].includes(phase)).forEach(pause));
+byId('resume-all').addEventListener('click', () => all(({ phase }) => phase === 'paused').forEach(resume));
+byId('retry-all').addEventListener('click', () => retryAll());
+byId('cancel-all').addEventListener('click', () => cancelAll(all(isUnfinished)));
+byId('clear').addEventListener('click', () => { clearBatch(); render(); byId('files-heading').focus(); });
 
-function showListProblem(error) {
-  byId('empty').hidden = false;
-  byId('empty').textContent = error.message;
-}
+addEventListener('beforeunload', (event) => { if (all(isUnfinished).length > 0) event.preventDefault(); });
+addEventListener('pagehide', deleteAllNow);
 
 // First the stream, then the list: an event in between is then in both, not in neither.
 function begin() {
-  follow('/events', onEvent, (isConnected) => { byId('live').hidden = isConnected; });
-  load().catch(showListProblem);
+  follow('/events', onEvent, setConnected);
+  reload();
 }
 
-onSignIn(begin);
+onSignIn(() => {
+  begin();
+  retryAll(({ phase, code }) => phase === 'failed' && code === 'unauthorized');
+});
 begin();
 showHealth();
+if (connection() !== 'ok') showConnection(connection());
 setInterval(showHealth, 60_000);
+setInterval(render, 1000); // speeds, and how long ago

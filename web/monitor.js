@@ -1,6 +1,7 @@
 // The monitor: the queue, the verdicts, scan times and failures. Refreshes every two seconds while it is visible.
 
-import { airlock, formatSeconds, formatSize, onSignIn } from './service.js';
+import { formatSeconds, formatSize } from './format.js';
+import { airlock, onSignIn } from './service.js';
 
 const STATUSES = ['clean', 'infected', 'released', 'unscannable', 'error'];
 const SIZES = { up_to_1_mb: 'up to 1 MB', up_to_10_mb: 'up to 10 MB', up_to_100_mb: 'up to 100 MB', larger: 'larger' };

@@ -1,4 +1,4 @@
-// Collects the files that the user chooses, drops (with their folders) or pastes.
+// Collects the files that the user chooses, drops anywhere on the page (with their folders) or pastes.
 
 /** All files of a drop, also those in folders. Must be called while the event is handled: the browser clears `transfer` afterwards. */
 export function dropped(transfer) {
@@ -10,7 +10,10 @@ export function dropped(transfer) {
 async function filesOf(entry) {
   if (entry === null) return [];
   if (entry instanceof File) return [entry];
-  if (entry.isFile) return [await new Promise((resolve, reject) => { entry.file(resolve, reject); })];
+  if (entry.isFile) {
+    const file = await new Promise((resolve, reject) => { entry.file(resolve, reject); });
+    return [Object.assign(file, { path: entry.fullPath.replace(/^\//, '') })];
+  }
   const files = [];
   // A folder is read in batches; an empty batch is the end.
   for (const reader = entry.createReader(); ;) {
@@ -20,18 +23,20 @@ async function filesOf(entry) {
   }
 }
 
-/** Calls `onFiles` with every list of files that the user drops, chooses or pastes. */
-export function listen({ dropZone, pickers, onFiles, onError }) {
-  for (const name of ['dragenter', 'dragover']) {
-    dropZone.addEventListener(name, (event) => { event.preventDefault(); dropZone.classList.add('over'); });
-  }
-  for (const name of ['dragleave', 'drop']) dropZone.addEventListener(name, () => dropZone.classList.remove('over'));
-  dropZone.addEventListener('drop', (event) => {
-    event.preventDefault();
-    dropped(event.dataTransfer).then(onFiles).catch(onError);
+const hasFiles = (event) => event.dataTransfer?.types.includes('Files');
+
+/** Calls `onFiles` with every list of files that the user drops, chooses or pastes. `curtain` covers the page during a drag. */
+export function listen({ curtain, pickers, onFiles, onError }) {
+  let depth = 0; // each element that is entered and left reports both
+  const show = (change) => { depth = Math.max(0, depth + change); curtain.hidden = depth === 0; };
+  document.addEventListener('dragenter', (event) => { if (hasFiles(event)) show(1); });
+  document.addEventListener('dragleave', (event) => { if (hasFiles(event)) show(-1); });
+  document.addEventListener('dragover', (event) => event.preventDefault());
+  document.addEventListener('drop', (event) => {
+    event.preventDefault(); // or the file would replace the page
+    show(-depth);
+    if (hasFiles(event)) dropped(event.dataTransfer).then(onFiles).catch(onError);
   });
-  // A file that misses the drop zone must not replace the page.
-  for (const name of ['dragover', 'drop']) document.addEventListener(name, (event) => event.preventDefault());
   for (const picker of pickers) {
     picker.addEventListener('change', () => { onFiles([...picker.files]); picker.value = ''; });
   }

@@ -2,7 +2,8 @@
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,6 +95,40 @@ export async function test(name, run) {
   await Promise.race([run(), late.catch(tooLate)]);
   n_passed += 1;
   console.log(`  ok: ${name}`);
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe finds on the page as it is, in every rule that it has. */
+export async function axeViolations(page) {
+  await page.evaluate(axeSource);
+  const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
+  if (passes.length < 10) throw new Error('axe looked at nothing');
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`));
+}
+
+/** Runs `look` with the page in the light, in the dark and on a phone. */
+export async function inEveryLook(page, look) {
+  const wide = page.viewportSize();
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [device, viewport] of [['desk', wide], ['phone', { width: 390, height: 844 }]]) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize(viewport);
+      await look(`${device}-${colorScheme}`);
+    }
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize(wide);
+}
+
+/** The page is accessible as axe judges it, and nothing is wider than the window, in every look. */
+export async function looksRight(page, name) {
+  await inEveryLook(page, async (look) => {
+    await shot(page, `${name}-${look}`);
+    const found = await axeViolations(page);
+    const isTooWide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+    if (found.length > 0 || isTooWide) throw new Error(`${name}, ${look}: ${isTooWide ? 'too wide; ' : ''}${found.join('\n')}`);
+  });
 }
 
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');

@@ -36,7 +36,7 @@ try {
     await page.locator('#limit', { hasText: 'Up to 104.9 MB each.' }).waitFor();
     await page.locator('#picker').setInputFiles(file('huge.bin', 105 * MB, 1));
     await badge(page, 'huge.bin', 'Not accepted').waitFor();
-    assert.match(await rowOf(page, 'huge.bin').locator('.message').textContent(), /larger than the limit of 104857600 bytes/);
+    assert.match(await rowOf(page, 'huge.bin').locator('.message').textContent(), /^Too large: 105\.0 MB; the limit is 104\.9 MB\./);
     assert.deepEqual(sent, []);
   });
 

@@ -1,11 +1,14 @@
 // The errors of this client, as one class.
 
-/** A refusal by Airlock, by storage, or by the network. `code` is stable; `message` is for people. */
+/**
+ * A refusal by Airlock, by storage, or by the network. `code` is stable; `message` is for people. `storageUrl` is the origin of
+ * the storage that could not be reached.
+ */
 export class AirlockError extends Error {
-  constructor(message, { status = 0, code = 'network', reason, requestId, retryAfter, isOfStorage = false } = {}) {
+  constructor(message, { status = 0, code = 'network', reason, requestId, retryAfter, isOfStorage = false, storageUrl } = {}) {
     super(message);
     this.name = 'AirlockError';
-    Object.assign(this, { status, code, reason, requestId, retryAfter, isOfStorage });
+    Object.assign(this, { status, code, reason, requestId, retryAfter, isOfStorage, storageUrl });
   }
 }
 

@@ -60,6 +60,8 @@ export interface UploadOptions {
   signal?: AbortSignal;
   onProgress?: (progress: { loaded: number; total: number }) => void;
   onState?: (state: 'preparing' | 'sending' | 'completing') => void;
+  /** Before each pause of a retry, with its number and the maximum. */
+  onRetry?: (error: AirlockError, progress: { retry: number; retries: number }) => void;
 }
 
 export interface CallOptions {
@@ -77,6 +79,8 @@ export class AirlockError extends Error {
   readonly requestId?: string;
   /** Seconds. */
   readonly retryAfter?: number;
+  /** The origin of the storage that could not be reached. */
+  readonly storageUrl?: string;
 }
 
 export class Upload implements AsyncIterable<FileInfo> {

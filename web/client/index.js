@@ -59,7 +59,8 @@ export class Airlock {
 
   /** Calls the API, with retries after transient failures. For idempotent calls. */
   request(path, options = {}) {
-    return retrying(() => this.call(path, options), { retries: this.#retries, signal: options.signal });
+    const { signal, onRetry } = options;
+    return retrying(() => this.call(path, options), { retries: this.#retries, signal, onRetry });
   }
 
   file(fileId, options) {

@@ -28,9 +28,10 @@ const isTransient = (error) =>
 
 /**
  * Calls `attempt` until it succeeds, fails permanently, or was retried `retries` times. Pauses grow from half a second to half
- * a minute, with jitter, so that clients do not return simultaneously; `Retry-After` is respected.
+ * a minute, with jitter, so that clients do not return simultaneously; `Retry-After` is respected. `onRetry` gets the error
+ * and the number of the retry before each pause.
  */
-export async function retrying(attempt, { retries, signal, isTemporary = () => false }) {
+export async function retrying(attempt, { retries, signal, isTemporary = () => false, onRetry = () => {} }) {
   for (let failures = 0; ; failures += 1) {
     await online(signal);
     if (signal?.aborted) throw aborted();
@@ -38,6 +39,7 @@ export async function retrying(attempt, { retries, signal, isTemporary = () => f
       return await attempt();
     } catch (error) {
       if (failures >= retries || !(isTransient(error) || isTemporary(error))) throw error;
+      onRetry(error, { retry: failures + 1, retries });
       const pause = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
       await sleep(Math.max(pause, (error.retryAfter ?? 0) * 1000), signal);
     }

@@ -14,7 +14,7 @@ export function send({ url, headers = {} }, body, { signal, onProgress = () => {
   return globalThis.XMLHttpRequest ? byXhr(url, sent, body, signal, onProgress) : byFetch(url, sent, body, signal, onProgress);
 }
 
-const lost = () => new AirlockError('The connection to storage was lost.');
+const lost = (url) => new AirlockError('The connection to storage was lost.', { storageUrl: new URL(url).origin });
 
 function refused(status, text) {
   const code = /<Code>(\w+)<\/Code>/.exec(text)?.[1] ?? 'unknown';
@@ -32,8 +32,8 @@ function byXhr(url, headers, body, signal, onProgress) {
     for (const [name, value] of headers) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => { moved(); onProgress(event.loaded); };
     request.onload = () => (request.status < 300 ? resolve() : reject(refused(request.status, request.responseText)));
-    request.onerror = () => reject(lost());
-    request.onabort = () => reject(lost());
+    request.onerror = () => reject(lost(url));
+    request.onabort = () => reject(lost(url));
     request.onloadend = () => { clearTimeout(stalled); signal?.removeEventListener('abort', stop); };
     signal?.addEventListener('abort', stop, { once: true });
     moved();
@@ -43,7 +43,7 @@ function byXhr(url, headers, body, signal, onProgress) {
 
 async function byFetch(url, headers, body, signal, onProgress) {
   const response = await fetch(url, { method: 'PUT', headers, body, signal }).catch(() => {
-    throw signal?.aborted ? aborted() : lost();
+    throw signal?.aborted ? aborted() : lost(url);
   });
   if (!response.ok) throw refused(response.status, await response.text());
   onProgress(body.size);

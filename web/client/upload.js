@@ -21,7 +21,7 @@ export class Upload {
     const { name = file.name, parallel = 3, partsAbove = 16 * MIB, ...rest } = options;
     this.#airlock = airlock;
     this.#file = file;
-    this.#options = { name, parallel, partsAbove, onProgress: () => {}, onState: () => {}, ...rest };
+    this.#options = { name, parallel, partsAbove, onProgress: () => {}, onState: () => {}, onRetry: () => {}, ...rest };
     this.fileId = null;
     let created;
     this.created = new Promise((resolve, reject) => { created = { resolve, reject }; });
@@ -152,16 +152,19 @@ export class Upload {
     const isTemporary = (error) => error.isOfStorage && transient.includes(error.status);
     const attempt = async () => {
       const request = await given();
-      await this.#unlessPaused(async () => {
-        await send(request, body, { signal: this.#attempt.signal, onProgress: (bytes) => this.#progress(number, bytes) });
-      }).catch((error) => {
+      const onProgress = (bytes) => this.#progress(number, bytes);
+      await this.#unlessPaused(() => send(request, body, { signal: this.#attempt.signal, onProgress }).catch((error) => {
+        // Nothing of a part is kept unless all of it arrived; this is what a paused upload reports, too.
         this.#progress(number, 0);
+        throw error;
+      })).catch((error) => {
         // A PUT works once: an earlier attempt was stored, and its answer was lost.
         if (error.status !== 412) throw error;
       });
       this.#progress(number, body.size);
     };
-    return retrying(attempt, { retries: this.#options.retries, signal: this.#stop.signal, isTemporary });
+    const { retries, onRetry } = this.#options;
+    return retrying(attempt, { retries, onRetry, signal: this.#stop.signal, isTemporary });
   }
 
   async #unlessPaused(act) {
@@ -178,7 +181,7 @@ export class Upload {
   }
 
   #announce(more) {
-    const { name, maxDownloads, password, retries } = this.#options;
+    const { name, maxDownloads, password, retries, onRetry } = this.#options;
     const body = {
       filename: name, size: this.#file.size, content_type: this.#file.type || undefined, max_downloads: maxDownloads,
       password: password || undefined, ...more,
@@ -186,11 +189,11 @@ export class Upload {
     // A retry after a lost answer must not create a second file.
     const headers = { 'idempotency-key': crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
     const ask = () => this.#airlock.call('/files', { method: 'POST', body, headers, signal: this.#stop.signal });
-    return retrying(ask, { retries, signal: this.#stop.signal });
+    return retrying(ask, { retries, onRetry, signal: this.#stop.signal });
   }
 
   #request(path, options) {
-    return this.#airlock.request(path, { ...options, signal: this.#stop.signal });
+    return this.#airlock.request(path, { ...options, onRetry: this.#options.onRetry, signal: this.#stop.signal });
   }
 
   #progress(number, bytes) {

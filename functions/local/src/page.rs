@@ -7,17 +7,34 @@ use axum::routing::get;
 
 const HTML: &str = include_str!("../../../web/index.html");
 const MONITOR_HTML: &str = include_str!("../../../web/monitor.html");
-const STYLE: &str = include_str!("../../../web/style.css");
 const ICON: &str = include_str!("../../../web/icon.svg");
 
+/// Paths and style sheets.
+const STYLES: [(&str, &str); 3] = [
+    ("/style.css", include_str!("../../../web/style.css")),
+    ("/files.css", include_str!("../../../web/files.css")),
+    ("/monitor.css", include_str!("../../../web/monitor.css")),
+];
+
 /// Paths and modules. Below `/client/` is the published client library.
-const SCRIPTS: [(&str, &str); 15] = [
+const SCRIPTS: [(&str, &str); 26] = [
+    ("/actions.js", include_str!("../../../web/actions.js")),
+    ("/announce.js", include_str!("../../../web/announce.js")),
     ("/app.js", include_str!("../../../web/app.js")),
+    ("/batch.js", include_str!("../../../web/batch.js")),
+    ("/connection.js", include_str!("../../../web/connection.js")),
+    ("/describe.js", include_str!("../../../web/describe.js")),
+    ("/details.js", include_str!("../../../web/details.js")),
+    ("/entries.js", include_str!("../../../web/entries.js")),
+    ("/format.js", include_str!("../../../web/format.js")),
+    ("/leftovers.js", include_str!("../../../web/leftovers.js")),
+    ("/list.js", include_str!("../../../web/list.js")),
     ("/monitor.js", include_str!("../../../web/monitor.js")),
     ("/picking.js", include_str!("../../../web/picking.js")),
+    ("/queue.js", include_str!("../../../web/queue.js")),
     ("/rows.js", include_str!("../../../web/rows.js")),
     ("/service.js", include_str!("../../../web/service.js")),
-    ("/uploads.js", include_str!("../../../web/uploads.js")),
+    ("/words.js", include_str!("../../../web/words.js")),
     ("/client/checksum-worker.js", include_str!("../../../web/client/checksum-worker.js")),
     ("/client/checksum.js", include_str!("../../../web/client/checksum.js")),
     ("/client/errors.js", include_str!("../../../web/client/errors.js")),
@@ -47,8 +64,10 @@ pub(crate) fn router(s3_origin: &str) -> Router {
     let pages = Router::new()
         .route("/", html(HTML))
         .route("/monitor", html(MONITOR_HTML))
-        .route("/style.css", get(async || file(STYLE, "text/css; charset=utf-8")))
         .route("/icon.svg", get(async || file(ICON, "image/svg+xml")));
+    let pages = STYLES.into_iter().fold(pages, |router, (path, style)| {
+        router.route(path, get(async move || file(style, "text/css; charset=utf-8")))
+    });
     SCRIPTS.into_iter().fold(pages, |router, (path, script)| {
         router.route(path, get(async move || file(script, "text/javascript; charset=utf-8")))
     })

@@ -7,7 +7,6 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use standin::pump::{self, DeliveryOptions};
 use standin::queue::Queue;
 use standin::room::Room;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::disk;
@@ -48,12 +47,12 @@ pub(crate) struct SweepPace {
     pub(crate) while_idle: Duration,
 }
 
-/// Sweeps on a schedule. `changes` counts the changes of records, all of which this process makes.
+/// Sweeps on a schedule. `changes` follows all records, which this process alone changes.
 pub(crate) async fn sweep(
     pace: SweepPace,
     room: Room,
     sweep: sweep::SweepContext,
-    mut changes: watch::Receiver<u64>,
+    mut changes: aws::Changes,
 ) {
     let mut changed_at = Instant::now();
     loop {
@@ -61,7 +60,7 @@ pub(crate) async fn sweep(
         let pause = tokio::time::sleep(if is_idle { pace.while_idle } else { pace.every });
         tokio::select! {
             () = pause => {}
-            Ok(()) = changes.changed(), if is_idle => {
+            () = changes.changed(), if is_idle => {
                 changed_at = Instant::now();
                 continue;
             }
@@ -76,8 +75,8 @@ pub(crate) async fn sweep(
             Err(error) => tracing::warn!(error = aws::log::chain(&error), "the sweep failed"),
         }
         // What the sweep itself changed counts too: there may be more.
-        if changes.has_changed().unwrap_or(false) {
-            changes.mark_unchanged();
+        if changes.has_any() {
+            changes.forget();
             changed_at = Instant::now();
         }
     }

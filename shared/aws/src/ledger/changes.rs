@@ -53,6 +53,11 @@ impl Changes {
         }
     }
 
+    /// Returns whether there are changes that were neither returned nor forgotten.
+    pub fn has_any(&self) -> bool {
+        !self.receiver.is_empty()
+    }
+
     /// Forgets the changes so far, before the records are read.
     pub fn forget(&mut self) {
         self.receiver = self.receiver.resubscribe();
