@@ -87,8 +87,8 @@ enum Command {
     },
 }
 
-/// Keeps processes of the same user, and thus a child that a file has taken over, from reading and writing this
-/// process's memory and from reading its environment (proc(5), ptrace(2)).
+/// Keeps processes of the same user, and thus a child that a file has taken over, from reading and writing
+/// this process's memory and from reading its environment (proc(5), ptrace(2)).
 fn hide_memory() -> anyhow::Result<()> {
     // SAFETY: a setting of this process, which forked children inherit.
     let code = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };

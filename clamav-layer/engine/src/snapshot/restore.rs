@@ -205,8 +205,8 @@ impl Restored {
         Hold(self.lock())
     }
 
-    /// Frees the arena's memory after an error. Its engine must no longer be used by this process. Children that
-    /// scan with it have mappings of their own; they keep the memory until they end.
+    /// Frees the arena's memory after an error. Its engine must no longer be used by this process. Children
+    /// that scan with it have mappings of their own; they keep the memory until they end.
     pub(crate) fn release(&self) {
         let mut state = self.lock();
         if state.memory.take().is_some() {
