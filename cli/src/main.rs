@@ -7,6 +7,7 @@ mod download;
 mod files;
 mod operate;
 mod output;
+mod seed;
 mod selftest;
 mod upload;
 mod upload_parts;
