@@ -78,7 +78,7 @@ impl Environment {
         let mut env: Vec<(&str, &str)> =
             self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let queue_url = env.iter().find(|(name, _)| *name == "SQS").map(|(_, url)| *url).unwrap();
-        if matches!(function, "api" | "sweep" | "live") {
+        if matches!(function, "api" | "sweep" | "live" | "scan") {
             env.push(("AIRLOCK_SCAN_QUEUE_URL", queue_url));
         }
         env.extend(more);

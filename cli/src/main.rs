@@ -10,6 +10,7 @@ mod operate;
 mod output;
 mod parse;
 mod progress;
+mod seed;
 mod selftest;
 mod sources;
 mod upload;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::output::Output;
 use crate::parse;
+use crate::seed;
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Dlq {
@@ -47,6 +48,24 @@ pub(crate) enum Definitions {
         /// The service's data directory
         #[arg(long, default_value = "data")]
         data_dir: PathBuf,
+    },
+    /// Upload definitions from this machine to a stack on AWS, for one that no mirror serves
+    ///
+    /// Takes `main.cvd`, `daily.cvd` and `bytecode.cvd` from a directory, or has freshclam download them now.
+    /// Loads them with clamd, which verifies the signatures of ClamAV's makers, and checks that the canary is
+    /// found with them. Then uploads them to the stack's definitions bucket, whose definitions function
+    /// verifies them once more, signs them for the scanners, and publishes them with its next update.
+    ///
+    /// Needs freshclam and clamd on this machine, AWS_REGION, and credentials as AWS_ACCESS_KEY_ID and so on
+    /// (`eval "$(aws configure export-credentials --format env)"`) that may read and write objects in the
+    /// bucket. Files that the bucket has already are not sent again.
+    Seed {
+        /// The stack's definitions bucket: its output `DefinitionsBucketName`
+        #[arg(long)]
+        bucket: String,
+        /// The directory with the databases; without it, freshclam downloads them
+        #[arg(long, value_name = "DIR")]
+        from: Option<PathBuf>,
     },
 }
 
@@ -114,6 +133,10 @@ pub(crate) async fn definitions(
                 ("FRESHNESS", "/definitions_freshness"),
             ];
             output.print(engine, std::slice::from_ref(engine), &columns)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Definitions::Seed { bucket, from } => {
+            seed::seed(bucket, from.as_deref()).await?;
             Ok(ExitCode::SUCCESS)
         }
         Definitions::Update { data_dir } => {

@@ -68,6 +68,15 @@ impl Deployment {
         }
     }
 
+    /// Publishes what was uploaded from a workstation, which must work.
+    pub(crate) async fn publish_seed(&self, expected: &str) {
+        let report = self.update().await.unwrap();
+        assert!(
+            matches!(&report, UpdateReport::Published { version, .. } if version == expected),
+            "{report:?}"
+        );
+    }
+
     pub(crate) async fn pointer(&self) -> Vec<u8> {
         self.bucket.current().await.unwrap().unwrap().bytes
     }
@@ -123,6 +132,7 @@ impl Deployment {
             reuses_verdicts: false,
             scan_timeout: SCAN_TIMEOUT,
             is_measured: false,
+            retry: scan::RetryPolicy { first: Duration::ZERO, ..scan::RetryPolicy::SCAN },
         });
         let (queue, delivery) = (self.service.local.queue().clone(), local::Tuning::default().delivery);
         tokio::spawn(pump::run(queue, delivery, move |event| {

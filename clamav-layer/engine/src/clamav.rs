@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_longlong, c_uint, c_ulong, c_void};
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
 /// `cl_error_t`: these two are answers, everything else is a failure.
 pub(crate) const CL_CLEAN: c_int = 0;
@@ -40,6 +40,13 @@ pub(crate) struct RawEngine {
 
 unsafe extern "C" {
     fn cl_init(options: c_uint) -> c_int;
+    fn cl_hash_data(
+        algorithm: *const c_char,
+        bytes: *const c_void,
+        length: usize,
+        digest: *mut u8,
+        digest_length: *mut c_uint,
+    ) -> *mut u8;
     fn cl_engine_new() -> *mut RawEngine;
     fn cl_engine_set_num(engine: *mut RawEngine, field: c_int, value: c_longlong) -> c_int;
     fn cl_engine_set_str(engine: *mut RawEngine, field: c_int, value: *const c_char) -> c_int;
@@ -105,6 +112,27 @@ pub(crate) fn init() -> anyhow::Result<()> {
         cl_set_clcb_msg(report);
         check(cl_init(0)).context("libclamav could not be prepared")
     }
+}
+
+/// Uses every digest once. OpenSSL looks its methods up at their first use, by what the processor can do, and
+/// keeps them; looked up while definitions are loaded, they would be part of the snapshot, which would then
+/// depend on the processor and on libcrypto's build.
+pub(crate) fn use_digests() -> anyhow::Result<()> {
+    for name in [c"md5", c"sha1", c"sha256", c"sha384", c"sha512"] {
+        // SAFETY: without a buffer, libclamav allocates the digest, which is ours to free.
+        unsafe {
+            let digest = cl_hash_data(
+                name.as_ptr(),
+                [0u8].as_ptr().cast(),
+                1,
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+            );
+            ensure!(!digest.is_null(), "there is no digest `{}`", name.to_string_lossy());
+            libc::free(digest.cast());
+        }
+    }
+    Ok(())
 }
 
 fn check(code: c_int) -> anyhow::Result<()> {

@@ -60,7 +60,7 @@ enum Command {
         #[arg(long, requires = "snapshot")]
         size: Option<u64>,
         /// The seconds to wait for missing bytes without any progress, in which a failed download can be
-        /// retried
+        /// retried; those in which this process is stopped do not count
         #[arg(long, requires = "size", default_value = "30")]
         patience: u64,
         /// The SHA-256 that the snapshot's contents (bytes 16 to 47 of its file) must have; the definitions
@@ -87,6 +87,15 @@ enum Command {
     },
 }
 
+/// Keeps processes of the same user, and thus a child that a file has taken over, from reading and writing
+/// this process's memory and from reading its environment (proc(5), ptrace(2)).
+fn hide_memory() -> anyhow::Result<()> {
+    // SAFETY: a setting of this process, which forked children inherit.
+    let code = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
+    anyhow::ensure!(code == 0, "the process stays readable: {}", std::io::Error::last_os_error());
+    Ok(())
+}
+
 /// Lowers this process's priority: making a snapshot is not urgent, scans are.
 fn after_others() {
     // SAFETY: a setting of this process. Whether it is taken does not matter.
@@ -94,6 +103,7 @@ fn after_others() {
 }
 
 fn main() -> anyhow::Result<()> {
+    hide_memory()?;
     match Cli::parse().command {
         Command::Snapshot { source, out, training, raw } => {
             after_others();

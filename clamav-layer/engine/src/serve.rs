@@ -192,12 +192,13 @@ impl Service {
     /// Replaces the snapshot's engine by the loaded definitions, once. Scans wait meanwhile.
     fn fall_back(&self, why: &str) {
         let mut loaded_now = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
-        if loaded_now.restored.is_none() {
-            return;
-        }
+        let Some(restored) = loaded_now.restored else { return };
         crate::report::say(format_args!("WARNING: the snapshot is not used from now on: {why}"));
         match loaded(&self.conf) {
-            Ok(plain) => *loaded_now = plain,
+            Ok(plain) => {
+                *loaded_now = plain;
+                restored.release();
+            }
             Err(error) => {
                 // Without an engine there is nothing to serve; the supervisor restarts the process.
                 crate::report::say(format_args!("ERROR: the definitions could not be loaded: {error:#}"));

@@ -109,7 +109,11 @@ impl Worker {
             // Bytes of a slow reply do not extend the deadline.
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             self.socket.set_read_timeout(Some(left))?;
-            let n_read = self.socket.read(&mut buffer)?;
+            let n_read = match self.socket.read(&mut buffer) {
+                // After a stop and a SIGCONT (signal(7)).
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
             reply.extend_from_slice(&buffer[..n_read]);
             if n_read == 0 || reply.len() > MAX_REPLY {
                 break;

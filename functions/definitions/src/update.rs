@@ -1,5 +1,5 @@
 //! Updates the published set: fetches it, lets freshclam patch it, has the engine check it and publishes the
-//! result.
+//! result. Definitions that an operator uploaded, and that are newer, take the place of freshclam's.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use aws::{Pointer, StoreError};
 use clamd::definitions::DefinitionsError;
 use clamd::freshclam::{Databases, FreshclamError, STATE_FILE, UpdateOutcome};
 use definition_set::{
-    Draft, InstallError, Manifest, PublishError, SetFile, Sources, describe_files, install, open, publish,
+    Draft, InstallError, Manifest, PublishError, Seed, SetFile, Sources, describe_files, install, open,
+    publish,
 };
 use domain::freshness::Definitions;
 use domain::timestamp::Timestamp;
@@ -96,7 +97,18 @@ async fn update_from(
     before: &Before,
     now: Timestamp,
 ) -> Result<(UpdateReport, Option<Definitions>), UpdateError> {
-    let databases = &context.freshclam.directory;
+    if let Some(seed) = newer_seed(context, before).await {
+        match publish_seed(context, &seed, before, now).await {
+            Ok(published @ (UpdateReport::Published { .. }, _)) => return Ok(published),
+            Ok((report, _)) => tracing::warn!(?report, "the uploaded definitions are not published"),
+            Err(error) => {
+                tracing::error!(
+                    error = aws::log::chain(&error),
+                    "the uploaded definitions are not published"
+                );
+            }
+        }
+    }
     prepare(context, before.manifest.as_ref()).await?;
     let ran = context.freshclam.run(FRESHCLAM_TIMEOUT, |line| tracing::info!(line, "freshclam")).await;
     keep_state(context).await?;
@@ -104,6 +116,36 @@ async fn update_from(
         tracing::warn!("a mirror refused a request; it is not asked again before the time that it gave");
         return Ok((UpdateReport::CoolingDown, None));
     }
+    publish_databases(context, before, now).await
+}
+
+/// The definitions that an operator uploaded, if they say that they are newer than those published.
+async fn newer_seed(context: &PublisherContext, before: &Before) -> Option<Seed> {
+    let seed = Seed::read(&context.bucket).await.unwrap_or_else(|error| {
+        tracing::error!(error = aws::log::chain(&error), "the uploaded definitions are refused");
+        None
+    });
+    let published = before.manifest.as_ref().map(|manifest| manifest.definitions.built_at);
+    seed.filter(|seed| published.is_none_or(|published| seed.definitions.built_at > published))
+}
+
+async fn publish_seed(
+    context: &PublisherContext,
+    seed: &Seed,
+    before: &Before,
+    now: Timestamp,
+) -> Result<(UpdateReport, Option<Definitions>), UpdateError> {
+    seed.install(&context.bucket, &context.freshclam.directory).await?;
+    publish_databases(context, before, now).await
+}
+
+/// Checks the databases in freshclam's directory, and publishes them.
+async fn publish_databases(
+    context: &PublisherContext,
+    before: &Before,
+    now: Timestamp,
+) -> Result<(UpdateReport, Option<Definitions>), UpdateError> {
+    let databases = &context.freshclam.directory;
     let (files, definitions) = (describe_files(databases)?, clamd::definitions::read(databases)?);
     if let Some(missing) = missing(&context.freshclam.databases, &files) {
         return Err(UpdateError::Missing(missing));

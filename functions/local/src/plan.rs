@@ -11,7 +11,7 @@ use domain::incoming::IncomingRules;
 use domain::tag::TagProfile;
 use live::LiveSettings;
 use notify::NotifySettings;
-use scan::ScanSettings;
+use scan::{RetryPolicy, ScanSettings};
 use settings::{
     Auth, CLIENT, ConfigError, EngineChoice, EngineSettings, Environment, EventSettings, IdentitySettings,
     LiveStreamSettings, OriginSettings, RescanSettings, SecretText, TagSettings, WorkerSettings,
@@ -102,7 +102,12 @@ impl FunctionSettings {
             live: LiveSettings { origins: api.origins.clone(), streams },
             api,
             notify: NotifySettings { machine, bucket: storage.bucket() },
-            scan: ScanSettings { reuses_verdicts: tuning.reuses_verdicts, is_measured: false, ..scan },
+            scan: ScanSettings {
+                reuses_verdicts: tuning.reuses_verdicts,
+                is_measured: false,
+                retry: RetryPolicy { first: tuning.delivery.retry_delay, ..scan.retry },
+                ..scan
+            },
             sweep: SweepSettings { machine, rescans: RescanSettings::read(env)? },
             sweep_pace: SweepPace {
                 every: storage.sweep_every(tuning.sweep_every),

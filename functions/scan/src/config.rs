@@ -17,7 +17,7 @@ use settings::{
     StoreSettings, UploadSettings, machine_policy,
 };
 
-use crate::{IncomingTerms, PublishedDefinitions, ScanContext, SpoolDirectory, gate_for};
+use crate::{IncomingTerms, PublishedDefinitions, RetryPolicy, ScanContext, SpoolDirectory, gate_for};
 
 /// What scans need, wherever they run.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,8 @@ pub struct ScanSettings {
     pub reuses_verdicts: bool,
     /// Whether CloudWatch is told of each verdict.
     pub is_measured: bool,
+    /// When messages whose scan failed are delivered again.
+    pub retry: RetryPolicy,
 }
 
 /// What scans are given by the process that they run in.
@@ -71,6 +73,7 @@ impl ScanSettings {
             incoming: IncomingTerms::of(&uploads, &QuotaSettings::read(env)?),
             reuses_verdicts: true,
             is_measured: true,
+            retry: RetryPolicy::SCAN,
         })
     }
 
@@ -89,6 +92,7 @@ impl ScanDeployment {
             &DefinitionTrustSettings::SUBJECT,
         ])?;
         let stores = StoreSettings::read(env)?;
+        stores.require_scan_queue()?;
         let machine = machine_policy(env, stores.publishes(), MachinePolicy::default())?;
         let layer = LayerSettings::read(env)?;
         Ok(Self {
@@ -130,6 +134,7 @@ impl ScanContext {
             definitions,
             scan_timeout: settings.scan_timeout,
             is_measured: settings.is_measured,
+            retry: settings.retry,
         })
     }
 }

@@ -193,6 +193,13 @@ impl PublishedDefinitions {
         }
     }
 
+    /// Waits until no snapshot is being downloaded for a running engine, at most for `limit`.
+    pub(crate) async fn arrived(&self, limit: Duration) {
+        if let Some(coming) = &mut self.state.lock().await.coming {
+            coming.arrived(limit).await;
+        }
+    }
+
     /// `policy`, or one by which every definition is stale if no set is in use, or the one in use has
     /// expired.
     pub async fn freshness(&self, policy: FreshnessPolicy, now: Timestamp) -> FreshnessPolicy {

@@ -12,6 +12,7 @@ mod input;
 mod inspection;
 mod measure;
 mod process;
+mod retry;
 mod room;
 mod scanner;
 mod snapshot;
@@ -38,6 +39,7 @@ pub use config::{ScanDependencies, ScanDeployment, ScanSettings};
 pub use definitions::{PublishedDefinitions, RefreshError};
 pub use incoming::IncomingTerms;
 pub use inspection::gate_for;
+pub use retry::RetryPolicy;
 pub use scanner::Scanner;
 pub use spool::SpoolDirectory;
 
@@ -61,6 +63,8 @@ pub struct ScanContext {
     pub scan_timeout: Duration,
     /// Whether metrics are emitted for each verdict.
     pub is_measured: bool,
+    /// When messages whose scan failed are delivered again.
+    pub retry: RetryPolicy,
 }
 
 impl ScanContext {
@@ -94,6 +98,9 @@ pub async fn handle(context: &ScanContext, event: SqsEvent, time_left: Duration)
     let mut response = SqsBatchResponse::default();
     for message in &event.records {
         let failure = aws::batch::failure_of(message, handle_message(context, message, deadline)).await;
+        if let Some(queue) = context.stores.queues.scans.as_ref().filter(|_| failure.is_some()) {
+            retry::schedule(queue, message, context.retry).await;
+        }
         response.batch_item_failures.extend(failure);
     }
     response

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use settings::Environment;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> Result<(), Error> {
     inspector::worker::run_if_asked();
+    // The engine has the same user, and a file may take it over: without this, it could read the function's
+    // credentials in this process's environment and memory (proc(5), ptrace(2)).
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     run()
 }
 

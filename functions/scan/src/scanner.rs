@@ -13,7 +13,10 @@ use domain::freshness::DefinitionsKind;
 use lambda_runtime::{BoxFuture, Error, SnapStartResource};
 use tokio::sync::Mutex;
 
-use crate::{PublishedDefinitions, RESERVE, ScanContext, ScanDependencies, ScanDeployment, handle, measure};
+use crate::{
+    PublishedDefinitions, RESERVE, RetryPolicy, ScanContext, ScanDependencies, ScanDeployment, handle,
+    measure, retry,
+};
 
 /// One execution environment, with everything that outlives an invocation.
 #[derive(Debug)]
@@ -54,7 +57,8 @@ impl Scanner {
         }
     }
 
-    /// Stops the engine, when the platform shuts the function down.
+    /// Stops the engine, when the platform shuts the function down. Lambda announces that only to functions
+    /// that have an extension; it ends the others, and their engines, without a signal.
     pub async fn stop(&self) {
         self.engine.stop().await;
     }
@@ -66,7 +70,13 @@ impl Scanner {
         let response = match tokio::time::timeout(limit, self.context()).await {
             Ok(Ok(context)) => {
                 context.refresh_definitions().await;
-                handle(&context, event, time_left.saturating_sub(began.elapsed())).await
+                let response = handle(&context, event, time_left.saturating_sub(began.elapsed())).await;
+                // Lambda freezes the process after the response. An engine whose snapshot is still being
+                // downloaded would wait for it at the next thaw, and so would the scan.
+                if let Some(definitions) = &context.definitions {
+                    definitions.arrived(limit.saturating_sub(began.elapsed())).await;
+                }
+                response
             }
             not_ready => {
                 let why = match not_ready {
@@ -74,12 +84,23 @@ impl Scanner {
                     _ => "out of time".to_owned(),
                 };
                 tracing::error!(error = why, "not ready to scan; the batch is delivered again");
-                let mut response = SqsBatchResponse::default();
-                response.batch_item_failures = event.records.iter().map(aws::batch::named).collect();
-                response
+                self.postpone(&event).await
             }
         };
         measure::failed_attempts(&response, aws::clock::now());
+        response
+    }
+
+    /// Has every message delivered again.
+    async fn postpone(&self, event: &SqsEvent) -> SqsBatchResponse {
+        let stores = Stores::connect(&self.deployment.stores, &Sdk::from_environment().await);
+        if let Some(queue) = &stores.queues.scans {
+            for message in &event.records {
+                retry::schedule(queue, message, RetryPolicy::NOT_READY).await;
+            }
+        }
+        let mut response = SqsBatchResponse::default();
+        response.batch_item_failures = event.records.iter().map(aws::batch::named).collect();
         response
     }
 

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws::{DefinitionBucket, StoreError};
 use clamd::{Engine, EngineError, Snapshot, SnapshotError, Snapshots};
@@ -33,21 +34,37 @@ pub(crate) enum BeginError {
     Link(Box<RefreshError>),
 }
 
-/// A background download. Dropping it cancels the download.
+/// A background download of a snapshot and then of its definitions. Dropping it cancels the download.
 #[derive(Debug)]
-pub(crate) struct SnapshotDownload(JoinHandle<()>);
+pub(crate) struct SnapshotDownload {
+    task: JoinHandle<()>,
+    /// Its sender is dropped when the snapshot's download has ended; `None` once that was seen.
+    arrival: Option<oneshot::Receiver<Never>>,
+}
+
+/// What is never sent.
+#[derive(Debug)]
+enum Never {}
 
 impl SnapshotDownload {
     /// Cancels the download and waits for its end.
     pub(crate) async fn stop(mut self) {
-        self.0.abort();
-        let _ = (&mut self.0).await;
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+
+    /// Waits until the snapshot has arrived, or its download has failed, at most for `limit`.
+    pub(crate) async fn arrived(&mut self, limit: Duration) {
+        let Some(arrival) = &mut self.arrival else { return };
+        if tokio::time::timeout(limit, arrival).await.is_ok() {
+            self.arrival = None;
+        }
     }
 }
 
 impl Drop for SnapshotDownload {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -77,14 +94,15 @@ pub(crate) async fn begin(
         definitions: manifest.definitions.clone(),
     }));
     let (failed, failure) = oneshot::channel();
+    let (arriving, arrival) = oneshot::channel();
     let fetching = fetch(
         bucket.clone(),
         Arc::clone(engine),
         (manifest.clone(), snapshot.clone()),
         (root.to_owned(), file, before),
-        failed,
+        (arriving, failed),
     );
-    let coming = SnapshotDownload(tokio::spawn(fetching));
+    let coming = SnapshotDownload { task: tokio::spawn(fetching), arrival: Some(arrival) };
     let checked = tokio::select! {
         checked = engine.check() => checked.map_err(BeginError::from),
         // Dropping the check kills an engine that still waits for the snapshot.
@@ -111,9 +129,10 @@ async fn fetch(
     engine: Arc<Engine>,
     (manifest, snapshot): (Manifest, SetSnapshot),
     (root, file, before): (PathBuf, std::fs::File, Option<PathBuf>),
-    failed: oneshot::Sender<StoreError>,
+    (arriving, failed): (oneshot::Sender<Never>, oneshot::Sender<StoreError>),
 ) {
     let streamed = bucket.stream_file(snapshot.sha256, snapshot.size_bytes, file).await;
+    drop(arriving);
     let is_half = streamed.is_err();
     if let Err(Err(error)) = streamed.map_err(|error| failed.send(error)) {
         // The engine runs with the part that has arrived, and would wait for the rest.

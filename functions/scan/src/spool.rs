@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use domain::id::Sha256;
@@ -39,10 +40,7 @@ impl SpoolDirectory {
     /// Reads the whole object. The file has no name, so nothing is left behind even after a crash.
     pub(crate) async fn take(&self, mut object: OpenObject) -> Result<Spooled, SpoolError> {
         let mut file = if object.size_bytes <= MAX_IN_MEMORY {
-            File::from(
-                rustix::fs::memfd_create("airlock-spool", MemfdFlags::CLOEXEC)
-                    .map_err(std::io::Error::from)?,
-            )
+            self.file_in(rustix::fs::memfd_create("airlock-spool", MemfdFlags::CLOEXEC))?
         } else {
             tempfile::tempfile_in(&self.0)?
         };
@@ -56,5 +54,36 @@ impl SpoolDirectory {
             file.write_all(&chunk)?;
         }
         Ok(Spooled { file, size_bytes, sha256: Sha256::from_bytes(hasher.finalize().into()) })
+    }
+
+    /// The file in memory or, where a sandbox forbids those, one on the disk.
+    fn file_in(&self, memory: rustix::io::Result<OwnedFd>) -> std::io::Result<File> {
+        match memory {
+            Ok(memory) => Ok(File::from(memory)),
+            Err(error) => {
+                tracing::debug!(%error, "no file in memory; the object is spooled to the disk");
+                tempfile::tempfile_in(&self.0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn where_files_in_memory_are_forbidden_the_disk_takes_their_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = SpoolDirectory(directory.path().to_owned());
+        for error in [Errno::NOSYS, Errno::PERM, Errno::MFILE] {
+            let mut file = spool.file_in(Err(error)).unwrap();
+            file.write_all(b"bytes").unwrap();
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "it has no name");
+        }
+        std::fs::remove_dir(directory.path()).unwrap();
+        assert!(spool.file_in(Err(Errno::NOSYS)).is_err(), "there is no room for it anywhere");
     }
 }

@@ -17,7 +17,8 @@ use domain::verdict::{ScanError, Unscannable, Verdict};
 use fixtures::{TestStores, awaiting, clean, scanning, sqs_event, version};
 use gate::{Gate, Sample};
 use inspector::{Inspector, WorkerProgram};
-use scan::{IncomingTerms, ScanContext, SpoolDirectory, handle};
+use scan::{IncomingTerms, RetryPolicy, ScanContext, SpoolDirectory, handle};
+use standin::pump::DeliveryOptions;
 
 const TIME: Duration = Duration::from_mins(5);
 const LIMITS: EngineLimits = EngineLimits { max_file_size: 1 << 20, max_scan_time: Duration::from_mins(1) };
@@ -69,6 +70,7 @@ impl Scanner {
             reuses_verdicts: true,
             scan_timeout: Duration::from_mins(1),
             is_measured: false,
+            retry: RetryPolicy::SCAN,
         };
         Self { test, context }
     }
@@ -141,6 +143,35 @@ async fn an_engine_that_does_not_start_is_retried_until_the_file_ends_in_error()
     }
     assert_eq!(scanner.handle(&[("m", &event)]).await, [""; 0], "the last attempt");
     assert_eq!(scanner.verdict(file).await, Verdict::Error { reason: ScanError::EngineTrouble });
+}
+
+#[tokio::test]
+async fn a_failed_message_is_delivered_again_long_before_its_visibility_timeout() {
+    let mut scanner = Scanner::start().await;
+    scanner.context.retry.first = Duration::ZERO;
+    let file = TestStores::file_id();
+    scanner.test.create(&awaiting(file, aws::clock::now())).await;
+    scanner.test.put(&ObjectKey::Issued(file), b"0123456789").await;
+    let Scanner { test, context } = scanner;
+    // Without the function's request, the message would stay hidden.
+    let (visibility, retry_delay) = (Duration::from_hours(1), Duration::from_hours(1));
+    let faults = standin::pump::Faults::None;
+    let delivery = DeliveryOptions { visibility, max_receives: 10, retry_delay, n_workers: 1, faults };
+    let context = Arc::new(context);
+    let delivered = standin::pump::run(test.scans.clone(), delivery, move |event| {
+        let context = Arc::clone(&context);
+        async move { Ok::<_, std::convert::Infallible>(handle(&context, event, TIME).await) }
+    });
+    let judged = async {
+        while test.record(file).await.judgement().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let limit = Duration::from_mins(2);
+    tokio::select! {
+        () = delivered => panic!("the delivery ended"),
+        judged = tokio::time::timeout(limit, judged) => judged.expect("all attempts were made"),
+    }
 }
 
 #[tokio::test]

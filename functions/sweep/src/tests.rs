@@ -1,10 +1,12 @@
 //! Which files a sweep moves on, and how far its budgets go. Over the stand-ins; no engine.
 
-use aws::{EventTask, Heartbeat, Ledger};
+use aws::{Endpoints, EventTask, Heartbeat, Ledger, Objects, Sdk, StaticKeys};
+use domain::access::{AccessError, downloadable};
 use domain::delivery::{Delivery, EndpointId};
 use domain::history::EventId;
 use domain::id::{ObjectKey, ScanId, Version};
 use domain::incoming::IncomingRules;
+use domain::machine::{Step, step};
 use domain::record::Status;
 use domain::verdict::{ScanError, Verdict};
 use fixtures::{TestStores, awaiting, clean, engine, queued, scanning, version};
@@ -102,6 +104,31 @@ async fn an_upload_that_never_arrived_expires_after_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_slow_upload_that_began_in_time_is_scanned_however_large_the_file_may_be() {
+    let test = TestStores::start().await;
+    // Ten minutes over a line of 1 Mbit/s would carry 75 MB of it.
+    let machine = MachinePolicy {
+        upload_grace: MachinePolicy::upload_grace_of(2_000_000_000),
+        max_file_size: 2_000_000_000,
+        ..MachinePolicy::default()
+    };
+    let context = SweepContext { machine, ..context(&test) };
+    let file = TestStores::file_id();
+    let created = aws::clock::now() - Duration::from_hours(5);
+    test.create(&awaiting(file, created)).await;
+    assert_eq!(sweep(&context, TIME).await.unwrap().n_failed, 0);
+    let record = test.record(file).await;
+    assert_eq!(record.status(), Status::Pending, "it may still arrive");
+    let pause = record.next_due_at().unwrap().since(aws::clock::now());
+    assert!(pause > Duration::from_hours(1), "it is not looked for every five minutes: {pause:?}");
+    let stored = test.put(&ObjectKey::Issued(file), b"0123456789").await;
+    let waits = Record { due_at: Some(earlier()), revision: record.revision, ..record };
+    let due = Event::Due { found: Some(stored.clone()), rescans: Rescans::default() };
+    let Step::Commit { next, .. } = step(&waits, &due, &context.machine, aws::clock::now()) else { panic!() };
+    assert_eq!(next.state, State::Queued { version: stored, n_attempts: 0 });
+}
+
+#[tokio::test]
 async fn a_dead_lease_is_queued_again_and_counted_as_waiting() {
     let test = TestStores::start().await;
     let file = TestStores::file_id();
@@ -136,6 +163,45 @@ async fn an_expired_file_loses_its_bytes() {
     assert_eq!(test.record(file).await.status(), Status::Expired);
     let left = test.stores.objects.current_version(&ObjectKey::Issued(file)).await.unwrap();
     assert_eq!(left, None::<Version>);
+}
+
+#[tokio::test]
+async fn a_tag_that_storage_did_not_take_is_written_again_before_the_file_can_be_downloaded() {
+    let test = TestStores::start().await;
+    let file = TestStores::file_id();
+    let stored = test.put(&ObjectKey::Issued(file), b"0123456789").await;
+    let record = clean(file, &stored, earlier());
+    test.create(&record).await;
+    let keys = StaticKeys { access_key_id: "test".to_owned(), secret_access_key: "secret".to_owned() };
+    let nowhere = Endpoints { s3: Some("http://127.0.0.1:1".to_owned()), s3_public: None };
+    let objects = Objects::new(&Sdk::at(&nowhere, &keys, "us-east-1").await, "airlock".to_owned());
+    let down = SweepContext { stores: Stores { objects, ..test.stores.clone() }, ..context(&test) };
+    let tag_due_at = async || {
+        let record = test.record(file).await;
+        let is_refused = downloadable(&record, aws::clock::now()) == Err(AccessError::NotTagged);
+        let due_at = record.post_verdict().unwrap().tag_due_at;
+        assert_eq!(is_refused, due_at.is_some());
+        due_at
+    };
+
+    let transitions = Transitions { stores: &down.stores, policy: &down.machine };
+    let applied = Applied { record, kept: None, effects: vec![Effect::Tag { version: stored }] };
+    transitions.run_effects(&applied, earlier()).await.unwrap_err();
+    assert_eq!(tag_due_at().await.unwrap().since(earlier()).as_secs() / 60, 1);
+
+    // It stays due, and is not tried without a pause.
+    assert_eq!(sweep(&down, TIME).await.unwrap().n_failed, 1);
+    let next = tag_due_at().await.unwrap();
+    assert!(next > aws::clock::now());
+    assert_eq!(swept(&test).await.n_files, 0);
+
+    let failed =
+        Event::TagFailed { version_id: test.record(file).await.state.version().unwrap().version_id.clone() };
+    let transitions = Transitions { stores: &test.stores, policy: &down.machine };
+    let _no_effects = transitions.apply(file, &failed, earlier()).await.unwrap();
+    assert_eq!(swept(&test).await.n_files, 1);
+    assert_eq!(tag_due_at().await, None);
+    assert_eq!(swept(&test).await.n_files, 0);
 }
 
 #[tokio::test]

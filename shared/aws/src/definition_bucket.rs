@@ -87,6 +87,17 @@ impl DefinitionBucket {
         kept.map(drop).map_err(|error| StoreError::of_sdk("store freshclam's state", error))
     }
 
+    /// Returns the description of definitions that an operator uploaded; `None` if there is none.
+    pub async fn seed(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.small_object("seed.json").await?.map(|pointer| pointer.bytes))
+    }
+
+    pub async fn keep_seed(&self, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let put = self.client.put_object().bucket(&self.bucket).key("seed.json");
+        let kept = put.body(ByteStream::from(bytes)).send().await;
+        kept.map(drop).map_err(|error| StoreError::of_sdk("store the uploaded definitions", error))
+    }
+
     /// Stores a file under its digest, which S3 checks. Idempotent: a file that exists is not sent again.
     pub async fn put_file(&self, sha256: Sha256, path: &Path) -> Result<(), StoreError> {
         let key = file_key(sha256);
@@ -113,7 +124,7 @@ impl DefinitionBucket {
         file.set_len(size_bytes).map_err(failed)?;
         let (file, key) = (&file, &file_key(sha256));
         let parts = parts_of(size_bytes, PART_BYTES).map(|part| async move {
-            let bytes = self.part(key, part.clone()).await?;
+            let bytes = self.part_with_retries(key, part.clone()).await?;
             file.write_all_at(&bytes, part.start).map_err(failed)
         });
         futures_util::stream::iter(parts).buffer_unordered(MAX_CONCURRENT_PARTS).try_collect().await

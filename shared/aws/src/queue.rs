@@ -1,6 +1,7 @@
 //! Sends scan requests to their queue, and lists and redrives its dead letters.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use domain::id::{FileId, ObjectKey, Version};
@@ -46,6 +47,15 @@ impl ScanQueue {
         let body = events::stored_body(&self.bucket, key, version, file);
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
         sent.map(drop).map_err(|error| StoreError::of_sdk("queue a scan", error))
+    }
+
+    /// Makes a received message visible after `delay`, rounded up to seconds, instead of at the end of its
+    /// visibility timeout. An error leaves it to the timeout.
+    pub async fn retry_in(&self, receipt_handle: &str, delay: Duration) -> Result<(), StoreError> {
+        let seconds = i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
+        let change = self.client.change_message_visibility().queue_url(&self.url);
+        let changed = change.receipt_handle(receipt_handle).visibility_timeout(seconds).send().await;
+        changed.map(drop).map_err(|error| StoreError::of_sdk("retry a scan", error))
     }
 
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {

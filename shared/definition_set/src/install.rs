@@ -38,15 +38,26 @@ pub async fn install(
     before: Option<&Path>,
 ) -> Result<PathBuf, InstallError> {
     let directory = directory_of(manifest, root);
-    let unfinished = root.join("unfinished");
+    install_files(bucket, &manifest.files, &directory, before).await?;
+    Ok(directory)
+}
+
+/// The same for any `files`, with a given `directory`.
+pub(crate) async fn install_files(
+    bucket: &DefinitionBucket,
+    files: &[SetFile],
+    directory: &Path,
+    before: Option<&Path>,
+) -> Result<(), InstallError> {
+    let unfinished = directory.with_file_name("unfinished");
     let failed = |path: &Path, error| InstallError::Directory(path.to_owned(), error);
-    for left_over in [&directory, &unfinished] {
+    for left_over in [directory, unfinished.as_path()] {
         if left_over.try_exists().map_err(|error| failed(left_over, error))? {
             std::fs::remove_dir_all(left_over).map_err(|error| failed(left_over, error))?;
         }
     }
     std::fs::create_dir_all(&unfinished).map_err(|error| failed(&unfinished, error))?;
-    for file in &manifest.files {
+    for file in files {
         let path = unfinished.join(file.name.as_str());
         let is_linked = match before.map(|before| before.join(file.name.as_str())) {
             Some(source) => is_content(file, &source).await && std::fs::hard_link(source, &path).is_ok(),
@@ -60,8 +71,7 @@ pub async fn install(
             return Err(InstallError::OtherContent(file.name.clone()));
         }
     }
-    std::fs::rename(&unfinished, &directory).map_err(|error| failed(&directory, error))?;
-    Ok(directory)
+    std::fs::rename(&unfinished, directory).map_err(|error| failed(directory, error))
 }
 
 /// Returns whether the file at `path` matches the manifest.

@@ -13,9 +13,11 @@
 mod install;
 mod manifest;
 mod publish;
+mod seed;
 mod signature;
 
 pub use install::{InstallError, directory_of, install};
 pub use manifest::{DatabaseName, DatabaseNameError, Manifest, ManifestError, SetFile, SetSnapshot, open};
 pub use publish::{Draft, PublishError, Sources, describe_files, describe_snapshot, publish};
+pub use seed::{Seed, SeedError};
 pub use signature::{PublicKey, SigningKey};

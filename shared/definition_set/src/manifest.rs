@@ -85,16 +85,21 @@ impl Manifest {
     const MAX_FILES: usize = 32;
 
     fn is_well_formed(&self) -> bool {
-        let names: BTreeSet<&DatabaseName> = self.files.iter().map(|file| &file.name).collect();
-        let n_bytes = self.files.iter().try_fold(0u64, |sum, file| sum.checked_add(file.size_bytes));
         self.format == Self::FORMAT
-            && names.len() == self.files.len()
-            && self.files.len() <= Self::MAX_FILES
-            && self.files.iter().any(|file| file.name.is_database())
-            && self.files.iter().all(|file| file.size_bytes > 0)
-            && n_bytes.is_some_and(|n_bytes| n_bytes <= Self::MAX_BYTES)
+            && are_sound(&self.files)
             && self.snapshot.as_ref().is_none_or(|it| (1..=Self::MAX_BYTES).contains(&it.size_bytes))
     }
+}
+
+/// Whether these can be the files of a set: at least one database, different names, and bounded sizes.
+pub(crate) fn are_sound(files: &[SetFile]) -> bool {
+    let names: BTreeSet<&DatabaseName> = files.iter().map(|file| &file.name).collect();
+    let n_bytes = files.iter().try_fold(0u64, |sum, file| sum.checked_add(file.size_bytes));
+    names.len() == files.len()
+        && files.len() <= Manifest::MAX_FILES
+        && files.iter().any(|file| file.name.is_database())
+        && files.iter().all(|file| file.size_bytes > 0)
+        && n_bytes.is_some_and(|n_bytes| n_bytes <= Manifest::MAX_BYTES)
 }
 
 /// Verifies and parses a manifest. `seen` is the highest serial number that any scanner of this deployment

@@ -74,6 +74,8 @@ pub enum AccessError {
     Gone,
     #[error("the file has not been judged yet")]
     NotJudged,
+    #[error("storage has not taken the verdict's tag yet")]
+    NotTagged,
     #[error("the file is infected with `{signature}`")]
     Infected { signature: String },
     #[error("the file could not be checked: {}", .0.code())]
@@ -132,7 +134,7 @@ pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, AccessE
     match &record.state {
         State::Awaiting | State::Queued { .. } | State::Scanning { .. } => Err(AccessError::NotJudged),
         State::Expired | State::Deleted => Err(AccessError::Gone),
-        State::Judged { version, judgement, .. } => {
+        State::Judged { version, judgement, post_verdict } => {
             let denied = match &judgement.verdict {
                 Verdict::Clean(_) => None,
                 Verdict::Infected { .. } if record.status() == Status::Released => None,
@@ -146,6 +148,8 @@ pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, AccessE
             match denied {
                 Some(denied) => Err(denied),
                 None if is_used_up => Err(AccessError::LimitReached),
+                // A bucket policy would refuse the download after it was counted.
+                None if post_verdict.tag_due_at.is_some() => Err(AccessError::NotTagged),
                 None => Ok(version),
             }
         }

@@ -23,6 +23,7 @@ use crate::id::{ScanId, Sha256, Version, VersionId};
 use crate::post_verdict::{Quarantine, Release, Rescans};
 use crate::record::{Lease, Record, State};
 use crate::timestamp::Timestamp;
+use crate::upload::UploadPolicy;
 use crate::verdict::{EngineVersion, Outcome};
 
 pub use owner::{Edit, EditError, EditRequest, MAX_TAGS, edit};
@@ -37,7 +38,10 @@ pub struct MachinePolicy {
     pub max_attempts: u32,
     /// How long the sweep waits for an event or a queued message before it retries.
     pub sweep_retry: Duration,
-    /// How long after its deadline an upload may still arrive, because it began just before the deadline.
+    /// How long the sweep waits before it writes a tag again that storage did not take.
+    pub tag_retry: Duration,
+    /// How long after its deadline an upload may still arrive, because it began just before the deadline: the
+    /// time that the largest file takes over a slow line.
     pub upload_grace: Duration,
     /// Larger objects are not read; they become `unscannable`.
     pub max_file_size: u64,
@@ -50,14 +54,26 @@ pub struct MachinePolicy {
     pub quarantine: Quarantine,
 }
 
+impl MachinePolicy {
+    /// Bytes a second of the slowest upload that is waited for: 0.5 Mbit/s, the uplink of a bad mobile
+    /// connection. Storage accepts a request that begins before its URL expires, however long it takes.
+    const SLOWEST_UPLOAD: u64 = 62_500;
+
+    /// The time that the largest file takes over a slow line, and at least five minutes.
+    pub fn upload_grace_of(max_file_size: u64) -> Duration {
+        Duration::from_secs(max_file_size / Self::SLOWEST_UPLOAD).max(Duration::from_mins(5))
+    }
+}
+
 impl Default for MachinePolicy {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(30),
             max_attempts: 5,
             sweep_retry: Duration::from_mins(5),
-            upload_grace: Duration::from_mins(5),
-            max_file_size: crate::upload::UploadPolicy::DEFAULT_MAX_FILE_SIZE,
+            tag_retry: Duration::from_mins(1),
+            upload_grace: Self::upload_grace_of(UploadPolicy::DEFAULT_MAX_FILE_SIZE),
+            max_file_size: UploadPolicy::DEFAULT_MAX_FILE_SIZE,
             publishes: false,
             rescan_every: Some(Duration::from_hours(24)),
             quarantine: Quarantine::Keep,
@@ -86,6 +102,10 @@ pub enum Event {
     Purged,
     /// The quarantine policy has been carried out on the bound version.
     Quarantined { version_id: VersionId, how: Quarantine },
+    /// The verdict's tag could not be written on this version.
+    TagFailed { version_id: VersionId },
+    /// The tag that was due at this moment is written.
+    Tagged { due_at: Timestamp },
     /// Everything in the history up to this number has been published.
     Published { seq: u32 },
     /// The owner changed the file's name, tags, limits or expiry; [`edit`] checked it.
@@ -145,7 +165,8 @@ pub enum Effect {
     Scan { version: Version, lease: Lease },
     /// Put a message for this version on the scan queue.
     QueueScan { version: Version },
-    /// Tag the version with its status. Tags are for people and policies; they are never read back.
+    /// Tag the version with its status, and report [`Event::TagFailed`] if that fails. Tags are for people
+    /// and policies; they are never read back.
     Tag { version: Version },
     /// Remove every version under the key, and what the quarantine holds, then report [`Event::Purged`].
     Purge,

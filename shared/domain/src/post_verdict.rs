@@ -17,6 +17,10 @@ pub struct PostVerdict {
     /// When a rescan last failed to open the file, which needs its password; passwords are not kept.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unopened_at: Option<Timestamp>,
+    /// When the sweep must write the verdict's tag again, because storage did not take it. Until then the
+    /// file cannot be downloaded: bucket policies may depend on the tag.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tag_due_at: Option<Timestamp>,
 }
 
 /// The progress of the next scan of bytes that have a verdict. The verdict stands meanwhile.

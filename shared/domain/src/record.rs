@@ -280,8 +280,10 @@ impl Record {
 
     /// The earliest time at which the sweep must visit the record; `None` if nothing remains to be done.
     pub fn next_due_at(&self) -> Option<Timestamp> {
-        let rescan = self.post_verdict().and_then(|post_verdict| post_verdict.rescan.due_at());
-        [self.due_at, self.publish_due_at, rescan].into_iter().flatten().min()
+        let post_verdict = self.post_verdict();
+        let tag = post_verdict.and_then(|post_verdict| post_verdict.tag_due_at);
+        let rescan = post_verdict.and_then(|post_verdict| post_verdict.rescan.due_at());
+        [self.due_at, self.publish_due_at, tag, rescan].into_iter().flatten().min()
     }
 }
 

@@ -24,6 +24,7 @@ const POLICY: MachinePolicy = MachinePolicy {
     lease: Duration::from_secs(30),
     max_attempts: 3,
     sweep_retry: Duration::from_mins(1),
+    tag_retry: Duration::from_mins(1),
     upload_grace: Duration::from_secs(10),
     max_file_size: 100,
     publishes: true,
@@ -118,12 +119,26 @@ fn any_event() -> impl Strategy<Value = Event> {
             found: found.map(version), rescans: rescans(has_room),
         }),
         1 => Just(Event::Purged),
+        1 => (1u8..3).prop_map(|v| Event::TagFailed { version_id: version_id(v) }),
+        1 => (0u64..200).prop_map(|secs| Event::Tagged { due_at: START + Duration::from_secs(secs) }),
         1 => Just(Event::OwnerDeleted),
         1 => Just(Event::LinksRevoked),
         2 => Just(Event::RescanAsked),
         1 => Just(Event::Released { release: release() }),
         1 => (0u32..30).prop_map(|seq| Event::Published { seq }),
     ]
+}
+
+/// A report without a digest and without an engine.
+fn report(outcome: Outcome) -> ScanReport {
+    ScanReport {
+        outcome,
+        duration: Duration::ZERO,
+        sha256: None,
+        engine: None,
+        needed_password: false,
+        release: None,
+    }
 }
 
 fn apply(record: &Record, event: &Event, now: Timestamp) -> (Record, Vec<Effect>) {
@@ -233,6 +248,7 @@ proptest! {
                 };
                 let granted = grant(&after, &claims, now).is_ok();
                 let is_clean_version = matches!(after.status(), Status::Clean | Status::Released)
+                    && after.post_verdict().is_none_or(|it| it.tag_due_at.is_none())
                     && after.state.version() == Some(&version(n)) && after.expires_at > now;
                 prop_assert_eq!(granted, is_clean_version);
                 let older = LinkClaims { generation: after.link_generation.wrapping_sub(1), ..claims };
@@ -262,6 +278,10 @@ proptest! {
             }
             if effects.iter().any(|effect| matches!(effect, Effect::Purge | Effect::PurgeOthers { .. })) {
                 (record, _) = apply(&record, &Event::Purged, now);
+            }
+            let is_tagged = effects.iter().any(|effect| matches!(effect, Effect::Tag { .. }));
+            if let Some(due_at) = record.post_verdict().and_then(|it| it.tag_due_at).filter(|_| is_tagged) {
+                (record, _) = apply(&record, &Event::Tagged { due_at }, now);
             }
         }
         prop_assert_eq!(record.next_due_at(), None);
@@ -304,15 +324,7 @@ fn a_scan_that_is_postponed_costs_no_attempt() {
         assert!(effects.is_empty() && waiting.due_at.is_some());
     }
     (waiting, _) = apply(&waiting, &Event::Claimed { version: version(1), holder: scanner(1) }, START);
-    let outcome = Outcome::Decided(clean());
-    let report = ScanReport {
-        outcome,
-        duration: Duration::ZERO,
-        sha256: None,
-        engine: None,
-        needed_password: false,
-        release: None,
-    };
+    let report = report(Outcome::Decided(clean()));
     let done = Event::Scanned { version_id: version_id(1), holder: scanner(1), report };
     let (mut judged, _) = apply(&waiting, &done, START);
     assert_eq!(judged.status(), Status::Clean);
@@ -331,14 +343,7 @@ fn an_engine_that_keeps_failing_ends_in_error() {
     for attempt in 1..=POLICY.max_attempts {
         (record, _) = apply(&record, &Event::Claimed { version: version(1), holder: scanner(1) }, START);
         assert_eq!(record.status(), Status::Scanning, "attempt {attempt}");
-        let report = ScanReport {
-            outcome: Outcome::Inconclusive(ScanError::EngineTrouble),
-            duration: Duration::ZERO,
-            sha256: None,
-            engine: None,
-            needed_password: false,
-            release: None,
-        };
+        let report = report(Outcome::Inconclusive(ScanError::EngineTrouble));
         let event = Event::Scanned { version_id: version_id(1), holder: scanner(1), report };
         (record, _) = apply(&record, &event, START);
     }
@@ -349,14 +354,7 @@ fn an_engine_that_keeps_failing_ends_in_error() {
 /// file changes nothing.
 #[test]
 fn a_password_is_kept_until_the_verdict() {
-    let report = |outcome, needed_password| ScanReport {
-        outcome,
-        duration: Duration::ZERO,
-        sha256: None,
-        engine: None,
-        needed_password,
-        release: None,
-    };
+    let report = |outcome, needed_password| ScanReport { needed_password, ..report(outcome) };
     let claim = |holder| Event::Claimed { version: version(1), holder: scanner(holder) };
     let done = |holder, report| Event::Scanned { version_id: version_id(1), holder: scanner(holder), report };
     let password = Some(SealedPassword::of("sealed".into()));

@@ -13,9 +13,10 @@ impl Transitions<'_> {
     /// Runs all effects except the scan, and applies the events that report them as done.
     ///
     /// Idempotent, except for messages, whose receivers accept duplicates. A tag that cannot be written is an
-    /// error, because bucket policies may depend on it: the scan's message is redelivered, and with it the
-    /// tag. Bytes that cannot be removed and scans that cannot be queued are errors as well; they stay due
-    /// for the sweep. A publication that cannot be requested is only logged: the sweep retries it.
+    /// error, because bucket policies may depend on it: the record says so, the file cannot be downloaded,
+    /// and the sweep writes the tag again, unless the scan's message is redelivered before that. Bytes that
+    /// cannot be removed and scans that cannot be queued are errors as well; they stay due for the sweep. A
+    /// publication that cannot be requested is only logged: the sweep retries it.
     pub async fn run_effects(self, applied: &Applied, now: Timestamp) -> Result<(), StoreError> {
         let record = &applied.record;
         let file = record.file_id;
@@ -33,7 +34,7 @@ impl Transitions<'_> {
                     self.purge_others(record, keep).await?;
                     self.report(file, &Event::Purged, now).await?;
                 }
-                Effect::Tag { version } => self.tag(record, version).await?,
+                Effect::Tag { version } => self.tag(record, version, now).await?,
                 Effect::Quarantine { version, how } => {
                     self.stores.objects.quarantine(record, version, *how).await?;
                     let done = Event::Quarantined { version_id: version.version_id.clone(), how: *how };
@@ -98,7 +99,27 @@ impl Transitions<'_> {
         }
     }
 
-    async fn tag(self, record: &Record, version: &Version) -> Result<(), StoreError> {
+    /// Writes the tag of the record's status, and notes in the record if that failed, or that it no longer
+    /// fails.
+    async fn tag(self, record: &Record, version: &Version, now: Timestamp) -> Result<(), StoreError> {
+        if let Err(error) = self.write_tag(record, version).await {
+            let failed = Event::TagFailed { version_id: version.version_id.clone() };
+            self.report(record.file_id, &failed, now).await?;
+            return Err(error);
+        }
+        let Some(due_at) = record.post_verdict().and_then(|post_verdict| post_verdict.tag_due_at) else {
+            return Ok(());
+        };
+        match self.apply(record.file_id, &Event::Tagged { due_at }, now).await? {
+            // The verdict changed meanwhile, and this tag may have replaced that of the new one.
+            Some(Applied { record: newer, .. }) if newer.status() != record.status() => {
+                self.write_tag(&newer, version).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn write_tag(self, record: &Record, version: &Version) -> Result<(), StoreError> {
         let tags = &self.stores.tags;
         let (name, value) = (tags.key(), tags.value(record.status()));
         match self.stores.objects.tag(&record.object_key(), &version.version_id, name, &value).await {

@@ -51,7 +51,7 @@ subject! {
             allowed: "the name of a table",
             parse: parse::text,
         }
-        /// The queue of scan requests. The API and the sweep need it.
+        /// The queue of scan requests. The API, the sweep and the scan function need it.
         scan_queue_url: Option<String> = optional "AIRLOCK_SCAN_QUEUE_URL" {
             default: "the function requests no scans",
             allowed: "the URL of a queue",

@@ -83,5 +83,6 @@ pub fn machine_policy(
         Some(hours) => Some(Duration::from_secs(hours.saturating_mul(60 * 60))),
     };
     let max_file_size = UploadSettings::read(env)?.max_file_size;
-    Ok(MachinePolicy { max_file_size, quarantine, rescan_every, publishes, ..base })
+    let upload_grace = MachinePolicy::upload_grace_of(max_file_size);
+    Ok(MachinePolicy { max_file_size, upload_grace, quarantine, rescan_every, publishes, ..base })
 }

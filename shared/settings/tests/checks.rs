@@ -51,6 +51,7 @@ fn what_is_set_wins_over_the_base_policy() {
         set,
         MachinePolicy {
             max_file_size: 7,
+            upload_grace: Duration::from_mins(5),
             quarantine: Quarantine::Move,
             rescan_every: Some(Duration::from_hours(2)),
             publishes: true,

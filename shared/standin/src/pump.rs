@@ -13,7 +13,8 @@ use crate::queue::{Queue, Received};
 pub struct DeliveryOptions {
     pub visibility: Duration,
     pub max_receives: u32,
-    /// The delay before a failed message is redelivered; grows with every receive.
+    /// The delay before a failed message is redelivered, unless the function changed it; grows with every
+    /// receive.
     pub retry_delay: Duration,
     /// Without workers, no message is delivered.
     pub n_workers: usize,
@@ -139,7 +140,7 @@ async fn deliver<F, E>(
 fn event(received: &Received) -> SqsEvent {
     let record = json!({
         "messageId": received.message_id,
-        "receiptHandle": received.message_id,
+        "receiptHandle": received.receipt,
         "body": received.body,
         "attributes": { "ApproximateReceiveCount": received.n_received.to_string() },
         "messageAttributes": {},

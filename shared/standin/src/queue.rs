@@ -29,7 +29,7 @@ pub struct Received {
     /// From 1.
     pub n_received: u32,
     row: i64,
-    receipt: String,
+    pub(crate) receipt: String,
 }
 
 /// The backlog of a queue.
@@ -132,15 +132,24 @@ impl Queue {
             .await
     }
 
-    /// Makes a message visible again after `delay`, without waiting for its visibility timeout.
+    /// Makes a message visible again after `delay`, without waiting for its visibility timeout. A receipt
+    /// that has been superseded, or used here before, does nothing.
     pub async fn release(&self, received: &Received, delay: Duration) -> Result<(), StandinError> {
-        let (row, receipt) = (received.row, received.receipt.clone());
+        self.change_visibility(received.receipt.clone(), delay).await
+    }
+
+    /// The same, for the message that was received with `receipt`.
+    pub(crate) async fn change_visibility(
+        &self,
+        receipt: String,
+        delay: Duration,
+    ) -> Result<(), StandinError> {
         let visible_at = now_millis().saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
         self.database
             .transact_unflushed(move |tx| {
                 tx.execute(
-                    "UPDATE messages SET visible_at = ?, receipt = NULL WHERE id = ? AND receipt = ?",
-                    params![visible_at, row, receipt],
+                    "UPDATE messages SET visible_at = ?, receipt = NULL WHERE receipt = ?",
+                    params![visible_at, receipt],
                 )?;
                 Ok(())
             })

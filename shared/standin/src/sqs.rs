@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -51,6 +52,7 @@ async fn answer(
     };
     let answered = match (target, named) {
         ("AmazonSQS.SendMessage", Named::Queue(queue)) => send_message(queue, &input).await,
+        ("AmazonSQS.ChangeMessageVisibility", Named::Queue(queue)) => change_visibility(queue, &input).await,
         ("AmazonSQS.GetQueueAttributes", named) => queue_attributes(&named).await,
         ("AmazonSQS.ReceiveMessage", Named::DeadLetters(queue)) => receive_dead_letters(queue).await,
         ("AmazonSQS.DeleteMessage", Named::DeadLetters(queue)) => delete_dead_letter(queue, &input).await,
@@ -68,6 +70,13 @@ async fn answer(
 async fn send_message(queue: &Queue, input: &Value) -> Result<Value, StandinError> {
     let body = input["MessageBody"].as_str().unwrap_or_default().to_owned();
     Ok(json!({ "MessageId": queue.send(body).await? }))
+}
+
+async fn change_visibility(queue: &Queue, input: &Value) -> Result<Value, StandinError> {
+    let receipt = input["ReceiptHandle"].as_str().unwrap_or_default().to_owned();
+    let delay = Duration::from_secs(input["VisibilityTimeout"].as_u64().unwrap_or(0));
+    queue.change_visibility(receipt, delay).await?;
+    Ok(json!({}))
 }
 
 async fn queue_attributes(named: &Named<'_>) -> Result<Value, StandinError> {

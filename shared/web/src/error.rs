@@ -193,7 +193,7 @@ impl ApiError {
             Self::QuotaExceeded { exceeded, now } => Some(exceeded.retry_after(*now)),
             Self::Store(error) if error.kind == StoreErrorKind::Unavailable => Some(RETRY_DEPENDENCY),
             Self::StorageFull => Some(RETRY_STORAGE),
-            Self::TooManyConnections => Some(RETRY_DEPENDENCY),
+            Self::TooManyConnections | Self::AccessError(AccessError::NotTagged) => Some(RETRY_DEPENDENCY),
             _ => None,
         }
     }
@@ -307,6 +307,7 @@ fn denied_row(denied: &AccessError) -> (StatusCode, &'static str, &'static str) 
         AccessError::LinkRevoked => (S::GONE, "link_revoked", "Link revoked"),
         AccessError::Gone => (S::GONE, "file_gone", "File gone"),
         AccessError::NotJudged => (S::CONFLICT, "not_scanned_yet", "Not scanned yet"),
+        AccessError::NotTagged => (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
         AccessError::Infected { .. } => (S::FORBIDDEN, "infected", "File is infected"),
         AccessError::Unscannable(_) => (S::FORBIDDEN, "unscannable", "File could not be checked"),
         AccessError::Error(_) => (S::FORBIDDEN, "scan_failed", "Scan failed"),

@@ -32,6 +32,7 @@ pub(crate) struct Description {
 /// nothing else.
 pub(crate) fn write(conf: &Conf, out: &Path) -> anyhow::Result<()> {
     clamav::init()?;
+    clamav::use_digests()?;
     let ((engine, n_signatures), arena) =
         arena::fill(|| Engine::load(&conf.database, &conf.load.fields, conf.load.options))?;
     // SAFETY: these pages are mapped, and nothing writes to them before they are in the file.

@@ -36,8 +36,6 @@ static RESTORED: OnceLock<Restored> = OnceLock::new();
 pub(crate) struct Restored {
     pub(crate) contents: Contents,
     source: Source,
-    /// The file from which the arena is mapped.
-    memory: File,
     /// Set in children: they unpack for themselves alone, so that a compromised child cannot change pages of
     /// others.
     is_child: AtomicBool,
@@ -50,6 +48,8 @@ pub(crate) struct Restored {
 
 /// The unpacked frames, and buffers to unpack more: a signal handler must not allocate.
 struct State {
+    /// The file from which the arena is mapped; `None` once it is released.
+    memory: Option<File>,
     is_done: Vec<bool>,
     packed: Vec<u8>,
     raw: Vec<u8>,
@@ -110,21 +110,20 @@ impl Wanted {
 pub(crate) fn restore(wanted: &Wanted, conf: &Conf) -> anyhow::Result<(Engine, &'static Restored)> {
     let (source, contents, modules) = wanted.open(conf)?;
     let frame_of = frame_of(&contents);
+    let (extent, address) = (contents.arena, contents.engine_address);
     let state = State {
+        memory: Some(arena::map(extent)?),
         is_done: vec![false; contents.frames.len()],
         packed: vec![0; zstd::zstd_safe::compress_bound(FRAME_BYTES)],
         raw: vec![0; FRAME_BYTES],
         decoder: DCtx::create(),
     };
-    let (extent, address) = (contents.arena, contents.engine_address);
-    let memory = arena::map(extent)?;
     let is_child = AtomicBool::new(false);
-    let restored =
-        Restored { contents, source, memory, is_child, modules, frame_of, state: Mutex::new(state) };
+    let restored = Restored { contents, source, is_child, modules, frame_of, state: Mutex::new(state) };
     let Ok(()) = RESTORED.set(restored) else { bail!("there is a snapshot already") };
     let restored = RESTORED.get().context("the snapshot is missing")?;
     if let Err(error) = restored.begin() {
-        arena::release(extent);
+        restored.release();
         return Err(error);
     }
     // SAFETY: the arena is mapped at its original address, its pointers are relocated, and missing pages are
@@ -206,11 +205,13 @@ impl Restored {
         Hold(self.lock())
     }
 
-    /// Releases the arena after an error. Its engine must no longer be used.
+    /// Frees the arena's memory after an error. Its engine must no longer be used by this process. Children
+    /// that scan with it have mappings of their own; they keep the memory until they end.
     pub(crate) fn release(&self) {
-        arena::release(self.contents.arena);
-        // If this fails, the memory stays unused.
-        let _ = self.memory.set_len(0);
+        let mut state = self.lock();
+        if state.memory.take().is_some() {
+            arena::release(self.contents.arena);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -233,7 +234,8 @@ impl Restored {
         if state.is_done[n] {
             return Ok(());
         }
-        let State { packed, raw, decoder, .. } = &mut *state;
+        let State { memory, packed, raw, decoder, .. } = &mut *state;
+        let memory = memory.as_ref().context("the snapshot has been released")?;
         let raw =
             self.read(frame, packed, raw, decoder).with_context(|| format!("frame {n} of the snapshot"))?;
         let (is_child, extent) = (self.is_child.load(Ordering::Relaxed), self.contents.arena);
@@ -250,7 +252,7 @@ impl Restored {
                     std::ptr::copy_nonoverlapping(bytes.as_ptr(), extent.page(first) as *mut u8, bytes.len());
                 }
             } else {
-                self.memory
+                memory
                     .write_all_at(bytes, extent.place_in_file(first))
                     .context("there is no memory for it")?;
                 allow(extent, first, n_pages)?;

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -19,16 +19,18 @@ pub(crate) struct Source {
     file: File,
     /// Its size now or when it is complete.
     size: u64,
-    /// How long a file that is still being written may stay unchanged.
-    patience: Duration,
+    /// How many looks in a row may find a file that is still being written unchanged. Looks are counted, not
+    /// time, because Lambda freezes the process between two invocations, and its downloads with it.
+    max_looks: u128,
 }
 
 impl Source {
     /// `size` is the final size of a file that is still being written; without it, the file is complete.
+    /// `patience` is how long this process looks for missing bytes without any progress.
     pub(crate) fn open(path: &Path, size: Option<u64>, patience: Duration) -> anyhow::Result<Self> {
         let file = File::open(path).with_context(|| format!("`{}`", path.display()))?;
         let size = size.map_or_else(|| Ok(file.metadata()?.len()), anyhow::Ok)?;
-        Ok(Self { file, size, patience })
+        Ok(Self { file, size, max_looks: patience.as_nanos() / LOOK_EVERY.as_nanos() })
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -51,18 +53,19 @@ impl Source {
         if end > self.size {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        let (mut length, mut changed_at) = (0, Instant::now());
+        let (mut length, mut n_looks) = (0, 0);
         loop {
             let now = self.file.metadata()?.len();
             if now >= end {
                 return Ok(());
             }
             if now != length {
-                (length, changed_at) = (now, Instant::now());
+                (length, n_looks) = (now, 0);
             }
-            if changed_at.elapsed() > self.patience {
+            if n_looks > self.max_looks {
                 return Err(ErrorKind::TimedOut.into());
             }
+            n_looks += 1;
             std::thread::sleep(LOOK_EVERY);
         }
     }

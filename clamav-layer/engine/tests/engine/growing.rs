@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::faults::{flipped, parts};
-use crate::support::{Daemon, Room, TEST_FILES};
+use crate::support::{Daemon, Room, TEST_FILES, until};
 
 /// The options for the snapshot `whole`, as a caller passes them that knows it: its size, and the digest of
 /// its contents.
@@ -127,7 +127,49 @@ fn what_does_not_come_is_waited_for_and_then_given_up() {
             assert!(reply.ends_with(" FOUND"), "{name} with {there} bytes: {reply}");
         }
         assert!(engine.errors().contains("is not used"), "{there} bytes: {}", engine.errors());
+        until("the snapshot's memory to be freed", || snapshot_memory(&engine) == (0, 0));
     }
+}
+
+/// Kilobytes of the snapshot in the engine's memory, and its open files in memory, which only root sees.
+fn snapshot_memory(engine: &Daemon) -> (u32, usize) {
+    let process = format!("/proc/{}", engine.child.id());
+    let status = fs::read_to_string(format!("{process}/status")).unwrap();
+    let shared = status.lines().find_map(|line| line.strip_prefix("RssShmem:")).unwrap();
+    let kilobytes = shared.trim().trim_end_matches(" kB").parse().unwrap();
+    let files = fs::read_dir(format!("{process}/fd")).into_iter().flatten().flatten();
+    let links = files.filter_map(|file| fs::read_link(file.path()).ok());
+    (kilobytes, links.filter(|link| link.to_string_lossy().contains("memfd:airlock-engine")).count())
+}
+
+#[test]
+fn a_stop_of_the_process_and_of_its_download_costs_no_patience() {
+    let room = Room::new("frozen");
+    let path = room.snapshot("whole", &[]);
+    let whole = fs::read(&path).unwrap();
+    let there = later_frame(&whole, parts(&path).0);
+    // With a digest of a snapshot, the definitions may be missing: there is nothing to fall back to.
+    fs::rename(room.path("db"), room.path("elsewhere")).unwrap();
+    let mut growing = File::create(room.path("growing")).unwrap();
+    growing.write_all(&whole[..there]).unwrap();
+    let words = [&vouched(&whole)[..], &["--patience".to_owned(), "2".to_owned()]].concat();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let engine = room.start(Some(&room.path("growing")), &words).ready();
+    let children = engine.children();
+    let group: Vec<i32> = children.into_iter().chain([i32::try_from(engine.child.id()).unwrap()]).collect();
+    let signal = |number| {
+        for process in &group {
+            // SAFETY: a signal to our own children; a worker that was replaced meanwhile gets none.
+            unsafe { libc::kill(*process, number) };
+        }
+    };
+    signal(libc::SIGSTOP);
+    std::thread::sleep(Duration::from_secs(6));
+    signal(libc::SIGCONT);
+    growing.write_all(&whole[there..]).unwrap();
+    assert!(engine.scan(&room.path("eicar")).ends_with("Test.Eicar.UNOFFICIAL FOUND"));
+    assert!(engine.scan(&Path::new(TEST_FILES).join("clam.exe")).ends_with(" FOUND"));
+    no_fallback(&engine);
 }
 
 #[test]

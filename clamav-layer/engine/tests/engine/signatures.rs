@@ -31,9 +31,8 @@ fn sorted(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Checks that clamd's replies and those of the engine from definitions and from a snapshot are the same.
-/// Returns clamd's.
-fn compare(room: &Room, kinds: &[&str], files: &[PathBuf]) -> Vec<String> {
+/// Adds the archive's signatures of these kinds to the definitions in `room`.
+fn add(room: &Room, kinds: &[&str]) {
     let clamav = unpacked(room);
     for kind in kinds {
         for path in sorted(&clamav.join(kind)) {
@@ -41,6 +40,12 @@ fn compare(room: &Room, kinds: &[&str], files: &[PathBuf]) -> Vec<String> {
         }
     }
     room.change_configuration("SelfCheck 0\n", "SelfCheck 0\nBytecodeUnsigned yes\n");
+}
+
+/// Checks that clamd's replies and those of the engine from definitions and from a snapshot are the same.
+/// Returns clamd's.
+fn compare(room: &Room, kinds: &[&str], files: &[PathBuf]) -> Vec<String> {
+    add(room, kinds);
     let snapshot = room.snapshot("snapshot", &[]);
     let clamd = room.clamd();
     let expected: Vec<String> = files.iter().map(|path| clamd.scan(path)).collect();
@@ -90,4 +95,34 @@ fn with_every_other_kind() {
     for wanted in ["Heuristics.Phishing", "logo", "Test.GenSig"] {
         assert!(said.iter().any(|reply| reply.contains(wanted)), "{wanted}: {said:?}");
     }
+}
+
+#[test]
+fn a_snapshot_has_the_same_bytes_on_every_processor_and_nothing_of_libcrypto() {
+    let room = Room::new("processors");
+    add(&room, &["bytecode", "other", "alert"]);
+    let here = fs::read(room.snapshot("here", &[])).unwrap();
+    // As on a processor without what the fast variants in libcrypto and libc need.
+    let masked = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-BMI2,-SSE4_2,-SSSE3,-ERMS,-FSRM";
+    let mut elsewhere = room.snapshot_command("elsewhere", &[]);
+    elsewhere.envs([("OPENSSL_ia32cap", "0:0"), ("OPENSSL_armcap", "0"), ("GLIBC_TUNABLES", masked)]);
+    let made = elsewhere.output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(here == fs::read(room.path("elsewhere")).unwrap());
+
+    let length = usize::try_from(u64::from_le_bytes(here[8..16].try_into().unwrap())).unwrap();
+    let contents: serde_json::Value = serde_json::from_slice(&here[48..48 + length]).unwrap();
+    let mut n_pointers = 0;
+    for relocation in contents["frames"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|frame| frame["relocations"].as_array().unwrap())
+    {
+        let module = usize::try_from(relocation[1].as_u64().unwrap()).unwrap();
+        let name = contents["modules"][module]["name"].as_str().unwrap();
+        assert!(!name.starts_with("libcrypto"), "{relocation} points into {name}");
+        n_pointers += 1;
+    }
+    assert!(n_pointers > 0);
 }

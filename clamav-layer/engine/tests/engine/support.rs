@@ -118,11 +118,20 @@ impl Room {
 
     /// What has not answered yet.
     pub(crate) fn start(&self, snapshot: Option<&Path>, more: &[&str]) -> Daemon {
+        self.start_with(snapshot, |command| command.args(more))
+    }
+
+    /// The same, with a command that is changed in another way.
+    pub(crate) fn start_with(
+        &self,
+        snapshot: Option<&Path>,
+        change: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Daemon {
         let mut command = self.engine("serve");
         if let Some(snapshot) = snapshot {
             command.arg("--snapshot").arg(snapshot);
         }
-        command.args(more);
+        change(&mut command);
         Daemon::start(command, self.path("engine.sock"), self.path("stderr"))
     }
 

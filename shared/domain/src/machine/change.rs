@@ -38,6 +38,15 @@ impl Change<'_> {
         self.record.upload_deadline + self.policy.upload_grace
     }
 
+    /// When the sweep looks again for bytes that have not arrived. After the deadline few still come, and the
+    /// grace may be hours: it looks four times.
+    pub(super) fn next_look(&self) -> Timestamp {
+        if self.now < self.record.upload_deadline {
+            return self.retry_at();
+        }
+        self.now + self.policy.sweep_retry.max(self.policy.upload_grace / 4)
+    }
+
     /// When the sweep must look for bytes that arrive after a purge; `None` when none can.
     pub(super) fn next_arrival(&self) -> Option<Timestamp> {
         let method = &self.record.upload_method;

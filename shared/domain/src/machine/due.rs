@@ -8,15 +8,17 @@ use crate::post_verdict::Rescans;
 use crate::record::State;
 use crate::timestamp::Timestamp;
 
-/// Handles the due time of the record's state or, if that has not come, of its rescan. A due publication is
-/// requested in addition.
+/// Handles the due time of the record's state or, if that has not come, of its tag or of its rescan. A due
+/// publication is requested in addition.
 pub(super) fn due(change: Change<'_>, found: Option<&Version>, rescans: &Rescans) -> Step {
     let record = change.record;
     let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= change.now);
-    let rescan_due_at = record.post_verdict().and_then(|post_verdict| post_verdict.rescan.due_at());
+    let post_verdict = record.post_verdict();
     let step = if is_due(record.due_at) {
         state_due(change, found)
-    } else if is_due(rescan_due_at) {
+    } else if is_due(post_verdict.and_then(|post_verdict| post_verdict.tag_due_at)) {
+        Judged::of(change).map_or_else(|| keep(NoChange::NotDue), Judged::tag_due)
+    } else if is_due(post_verdict.and_then(|post_verdict| post_verdict.rescan.due_at())) {
         Judged::of(change).map_or_else(|| keep(NoChange::NotDue), |judged| judged.rescan_due(rescans))
     } else {
         keep(NoChange::NotDue)

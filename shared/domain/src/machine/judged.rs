@@ -10,6 +10,7 @@ use super::{Effect, Event, NoChange, ScanReport, Step};
 use crate::id::{ScanId, Version, VersionId};
 use crate::post_verdict::{PostVerdict, Quarantine, Release, Rescan, RescanReason, Rescans};
 use crate::record::{Lease, State};
+use crate::timestamp::Timestamp;
 use crate::verdict::{Judgement, Outcome, Unscannable, Verdict};
 
 /// A change of a record in [`State::Judged`], with what that state holds.
@@ -48,6 +49,8 @@ impl Judged<'_> {
             Event::Postponed { holder, .. } => self.postponed(*holder),
             Event::Purged => self.purged(),
             Event::Quarantined { version_id, how } => self.quarantined(version_id, *how),
+            Event::TagFailed { version_id } => self.tag_failed(version_id),
+            Event::Tagged { due_at } => self.tagged(*due_at),
             Event::RescanAsked => self.asked(),
             Event::Released { release } => self.released(release),
             Event::Arrived { .. } => keep(NoChange::NotPossible),
@@ -64,6 +67,32 @@ impl Judged<'_> {
         }
         effects.extend(quarantine(self.change.record, self.change.policy));
         Step::Keep { why: NoChange::EffectsOnly, effects }
+    }
+
+    /// The sweep's step when the tag is due.
+    pub(super) fn tag_due(self) -> Step {
+        let effects = vec![Effect::Tag { version: self.version.clone() }];
+        Step::Keep { why: NoChange::EffectsOnly, effects }
+    }
+
+    fn tag_failed(self, version_id: &VersionId) -> Step {
+        if self.version.version_id != *version_id {
+            return keep(NoChange::NotPossible);
+        }
+        self.with_tag_due_at(Some(self.change.now + self.change.policy.tag_retry))
+    }
+
+    /// Does nothing if the tag is due again, because it failed once more or the verdict changed.
+    fn tagged(self, due_at: Timestamp) -> Step {
+        if self.post_verdict.tag_due_at != Some(due_at) {
+            return keep(NoChange::AlreadyEnded);
+        }
+        self.with_tag_due_at(None)
+    }
+
+    fn with_tag_due_at(self, tag_due_at: Option<Timestamp>) -> Step {
+        let post_verdict = PostVerdict { tag_due_at, ..self.post_verdict.clone() };
+        self.with(self.judgement.clone(), post_verdict, vec![])
     }
 
     /// The sweep's step when the rescan is due.

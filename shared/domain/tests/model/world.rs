@@ -28,6 +28,7 @@ fn policy() -> MachinePolicy {
         lease: Duration::from_secs(1),
         max_attempts: 2,
         sweep_retry: Duration::from_secs(1),
+        tag_retry: Duration::from_secs(1),
         upload_grace: Duration::ZERO,
         max_file_size: 100,
         publishes: false,

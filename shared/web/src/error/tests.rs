@@ -89,6 +89,7 @@ fn each_error_has_its_status_and_code() {
         (ApiError::AccessError(AccessError::LinkExpired), 410, "link_expired"),
         (ApiError::AccessError(AccessError::Gone), 410, "file_gone"),
         (ApiError::AccessError(AccessError::NotJudged), 409, "not_scanned_yet"),
+        (ApiError::AccessError(AccessError::NotTagged), 503, "unavailable"),
         (ApiError::AccessError(AccessError::Infected { signature: text() }), 403, "infected"),
         (ApiError::AccessError(AccessError::Unscannable(Unscannable::Encrypted)), 403, "unscannable"),
         (ApiError::AccessError(AccessError::Error(ScanError::EngineTrouble)), 403, "scan_failed"),
