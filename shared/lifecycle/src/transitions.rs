@@ -1,8 +1,10 @@
 //! Applies an event to a record: load, step, commit. After a conflict it retries, a bounded number of times.
 
+use std::borrow::Cow;
+
 use aws::{Committed, StoreError, StoreErrorKind, Stores};
 use domain::id::FileId;
-use domain::machine::{Effect, Event, MachinePolicy, NoChange, Step, step};
+use domain::machine::{Effect, Event, MachinePolicy, NoChange, ScanReport, Step, step};
 use domain::record::Record;
 use domain::timestamp::Timestamp;
 
@@ -39,18 +41,38 @@ impl Transitions<'_> {
         event: &Event,
         now: Timestamp,
     ) -> Result<Option<Applied>, StoreError> {
-        let ledger = &self.stores.ledger;
+        let (ledger, mut event) = (&self.stores.ledger, Cow::Borrowed(event));
         for _ in 0..MAX_CONFLICTS {
             let Some(record) = ledger.load(file).await? else { return Ok(None) };
-            match step(&record, event, self.policy, now) {
+            match step(&record, &event, self.policy, now) {
                 Step::Keep { why, effects } => return Ok(Some(Applied { record, kept: Some(why), effects })),
                 Step::Commit { next, effects } => match ledger.commit(&record, &next, &write_id()).await? {
                     Committed::Yes => return Ok(Some(Applied { record: *next, kept: None, effects })),
                     Committed::Conflict => {}
+                    // It was revoked after the caller read it.
+                    Committed::ReleaseNotInForce => {
+                        let Some(rest) = without_release(&event) else {
+                            let kept = Some(NoChange::NotPossible);
+                            return Ok(Some(Applied { record, kept, effects: vec![] }));
+                        };
+                        event = Cow::Owned(rest);
+                    }
                 },
             }
         }
         Err(StoreError::new("commit a record", StoreErrorKind::Unavailable))
+    }
+}
+
+/// What remains of an event without the release that it contains; `None` if nothing does.
+fn without_release(event: &Event) -> Option<Event> {
+    match event {
+        Event::Scanned { version_id, holder, report } if report.release.is_some() => Some(Event::Scanned {
+            version_id: version_id.clone(),
+            holder: *holder,
+            report: ScanReport { release: None, ..report.clone() },
+        }),
+        _ => None,
     }
 }
 
