@@ -19,7 +19,7 @@ fn run(command: &mut Command) -> String {
 /// The programs of the pinned npm packages, which are installed if they are missing.
 fn npm_programs() -> PathBuf {
     let packages = Path::new(HERE).join("node_modules");
-    if !packages.join(".package-lock.json").exists() {
+    if !packages.join(".package-lock.json").try_exists().unwrap() {
         run(Command::new("npm").args(["ci", "--silent"]).current_dir(HERE));
     }
     packages.join(".bin")

@@ -165,7 +165,8 @@ async fn change_files(app: &App, revocation: &Revocation) -> Result<(u64, u64), 
             Err(ApiError::FileNotFound) => {}
             Err(error) => {
                 n_remaining += 1;
-                tracing::warn!(file.id = %file, error = aws::log::chain(&error), "the file is still released");
+                let error = aws::log::chain(&error);
+                tracing::warn!(file.id = %file, error, "the file is still released");
             }
         }
     }
