@@ -1,6 +1,10 @@
 //! The committed description is the one that this code generates, and the API reference loads nothing from
 //! another server.
 
+use std::collections::BTreeSet;
+
+use web::ErrorCode;
+
 use crate::support::Service;
 
 #[test]
@@ -16,6 +20,29 @@ fn the_committed_description_is_current() {
         "openapi.json is out of date: run `make openapi`, and look at what changed"
     );
     assert!(current.contains("\"openapi\": \"3.1"), "{}", &current[..60]);
+}
+
+#[test]
+fn every_operation_has_an_id_of_its_own() {
+    let description = serde_json::to_value(api::openapi()).unwrap();
+    let mut ids = BTreeSet::new();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for operation in operations.as_object().unwrap().values() {
+            let id = operation["operationId"].as_str().unwrap();
+            // The default is the name of the handler, which says nothing outside its module.
+            assert!(id.contains(char::is_uppercase), "`{id}` of {path} is no speaking name");
+            assert!(ids.insert(id.to_owned()), "`{id}` is the id of two operations");
+        }
+    }
+    assert!(ids.len() > 30, "{ids:?}");
+}
+
+#[test]
+fn every_error_code_is_documented() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/http.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let missing: Vec<_> = ErrorCode::ALL.iter().filter(|code| !text.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "docs/http.md does not say what to do on {missing:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,6 +70,8 @@ async fn the_reference_is_served_without_a_cdn() {
         "/health",
         "/metrics",
         "/rails/active_storage/direct_uploads",
+        "/releases",
+        "/releases/{sha256}/revoke",
         "/stats",
         "/upload",
         "/upload-tokens",

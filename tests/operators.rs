@@ -146,6 +146,14 @@ fn rows() -> Vec<Row> {
         ("GET", "/webhooks", none(), 403, 200),
         ("POST", "/webhooks/replay", Some(json!({ "since": "2026-01-01T00:00:00Z" })), 403, 200),
         ("POST", "/webhooks/0011223344556677/enable", empty(), 403, 404),
+        ("GET", "/releases", none(), 403, 200),
+        (
+            "POST",
+            "/releases/0000000000000000000000000000000000000000000000000000000000000000/revoke",
+            Some(json!({ "reason": "a test" })),
+            403,
+            404,
+        ),
         ("POST", "/files/{infected}/release", release, 403, 200),
     ]
 }
@@ -192,7 +200,8 @@ async fn every_caller_gets_what_is_meant_for_them() {
         // The actors that may change something come last.
         for actor in ACTORS.into_iter().rev() {
             let is_about_a_file = row.1.contains('{');
-            let is_for_operators = row.4 == 200 && row.3 == 403 || row.1.contains("enable");
+            let is_for_operators =
+                row.4 == 200 && row.3 == 403 || row.1.ends_with("/enable") || row.1.ends_with("/revoke");
             let expected = match actor {
                 Actor::Anonymous | Actor::LinkHolder => 401,
                 Actor::Operator => row.4,

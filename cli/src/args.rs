@@ -159,6 +159,20 @@ enum Command {
         #[arg(long)]
         reason: String,
     },
+    /// List operators' releases, newest first
+    Releases {
+        /// The maximum number of releases
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Revoke a release, as an operator: its files are infected again
+    Unrelease {
+        /// The SHA-256 of the released bytes
+        sha256: String,
+        /// Why the finding counts again; recorded with your name
+        #[arg(long)]
+        reason: String,
+    },
     /// Dead letters: scan requests that failed too often
     #[command(subcommand)]
     Dlq(Dlq),
@@ -279,6 +293,10 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Release { file_id, sha256, reason } => {
             files::release(&client()?, output, &file_id, &sha256, &reason).await
+        }
+        Command::Releases { limit } => operate::releases(&client()?, output, limit).await,
+        Command::Unrelease { sha256, reason } => {
+            operate::unrelease(&client()?, output, &sha256, &reason).await
         }
         Command::Dlq(command) => operate::dead_letters(&client()?, output, command).await,
         Command::Webhooks(command) => operate::webhooks(&client()?, output, command).await,

@@ -1,4 +1,4 @@
-//! `dlq`, `webhooks`, `definitions`: the operators' subcommands.
+//! `dlq`, `releases`, `unrelease`, `webhooks`, `definitions`: the operators' subcommands.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -84,6 +84,44 @@ pub(crate) async fn dead_letters(client: &Client, output: Output, command: Dlq) 
             let moved = client.post("/dead-letters/redrive", &json!({})).await?;
             output.print(&moved, std::slice::from_ref(&moved), &[("REDRIVEN", "/moved")])?;
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists operators' releases, newest first.
+pub(crate) async fn releases(client: &Client, output: Output, limit: u32) -> anyhow::Result<ExitCode> {
+    let list = client.get(&format!("/releases?limit={limit}")).await?;
+    let columns = [
+        ("SHA-256", "/sha256"),
+        ("FINDING", "/signature"),
+        ("RELEASED", "/released_at"),
+        ("BY", "/released_by"),
+        ("REASON", "/reason"),
+        ("REVOKED", "/revoked_at"),
+        ("BY", "/revoked_by"),
+        ("REASON", "/revoke_reason"),
+    ];
+    output.print(&list, &rows(&list, "releases"), &columns);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Revokes a release. Fails if some of its files are still to be changed.
+pub(crate) async fn unrelease(
+    client: &Client,
+    output: Output,
+    sha256: &str,
+    reason: &str,
+) -> anyhow::Result<ExitCode> {
+    let revoked = client.post(&format!("/releases/{sha256}/revoke"), &json!({ "reason": reason })).await?;
+    let columns = [
+        ("SHA-256", "/release/sha256"),
+        ("REVOKED", "/release/revoked_at"),
+        ("FILES", "/files_changed"),
+        ("REMAINING", "/files_remaining"),
+    ];
+    output.print(&revoked, std::slice::from_ref(&revoked), &columns);
+    if revoked["files_remaining"] != 0 {
+        anyhow::bail!("the remaining files cannot be downloaded, but are still `released`; run this again");
     }
     Ok(ExitCode::SUCCESS)
 }

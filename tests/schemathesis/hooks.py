@@ -12,7 +12,7 @@ ALICE, BOB, OPERATOR = os.environ["TOKENS"].split()
 def before_call(context, case, kwargs):
     # Mostly one user, so that what was made is found again; a stranger and an operator now and then.
     token = random.choices([ALICE, BOB, OPERATOR], weights=[4, 1, 1])[0]
-    if case.path.startswith(("/stats", "/metrics", "/dead-letters", "/webhooks")) or case.path.endswith("/release"):
+    if case.path.startswith(("/stats", "/metrics", "/dead-letters", "/webhooks", "/releases")) or case.path.endswith("/release"):
         token = random.choice([OPERATOR, ALICE])
     case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}"}
 

@@ -3,5 +3,6 @@
 pub(crate) mod dead_letters;
 pub(crate) mod metrics;
 pub(crate) mod release;
+pub(crate) mod releases;
 pub(crate) mod stats;
 pub(crate) mod webhooks;

@@ -17,7 +17,8 @@ use crate::App;
 /// other uploads it is optional: storage reports them itself, and where its events do not reach the service,
 /// this call is faster than the sweep. Repeated and concurrent calls change nothing, nor do calls for a file
 /// that has already been received.
-#[utoipa::path(post, path = "/files/{file_id}/complete", tag = "files", params(FilePath),
+#[utoipa::path(post, path = "/files/{file_id}/complete", operation_id = "completeUpload",
+    tag = "files", params(FilePath),
     responses(
         (status = 202, description = "The bytes have been received", body = FileInfo),
         NoSuchFile,

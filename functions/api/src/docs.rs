@@ -3,9 +3,9 @@
 use axum::Router;
 use axum::routing::get;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
-use web::{NoSuchFile, Problem, Refused};
+use web::{FilePath, NoSuchFile, Problem, Refused};
 
 use crate::App;
 
@@ -20,9 +20,12 @@ use crate::App;
     ),
     paths(download, file_events, events, metrics),
     components(schemas(Problem)),
+    servers((url = "/", description = "The service that serves this description")),
     tags(
         (name = "files", description = "Upload files and follow them"),
         (name = "download", description = "Download clean files"),
+        (name = "upload-clients", description = "The protocols of Uppy, better-upload and Active Storage, \
+            for those clients. Your own programs need only `files`: these routes can do nothing else."),
         (name = "operators", description = "Monitor and operate the service; needs the scope `admin`"),
         (name = "service", description = "The health of the service"),
     ),
@@ -43,16 +46,27 @@ impl Modify for BearerToken {
     }
 }
 
+/// Where the bytes are, for a minute at most.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the download function's answer")]
+struct DownloadAddress {
+    #[schema(example = "https://storage.example.com/uploads/123e4567-e89b-42d3-a456-426614174000?...")]
+    url: String,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
+    expires_at: String,
+}
+
 /// Follow a download link
 ///
 /// Redirects to a storage URL that is valid for at most a minute and pinned to the judged version. Each call
 /// counts as one download. With `Accept: application/json`, the answer contains the URL as JSON instead.
-#[utoipa::path(get, path = "/download/{token}", tag = "download", security(()),
+#[utoipa::path(get, path = "/download/{token}", operation_id = "followDownloadLink",
+    tag = "download", security(()),
     params(("token" = String, Path, description = "From `download_url`")),
     responses(
-        (status = 302, description = "Redirect to the bytes, as an attachment"),
-        (status = 200, description = "The URL, for `Accept: application/json`",
-            content_type = "application/json"),
+        (status = 302, description = "Redirect to the bytes, as an attachment",
+            headers(("Location" = String, description = "The storage URL"))),
+        (status = 200, description = "The URL, for `Accept: application/json`", body = DownloadAddress),
         (status = 403, description = "No longer clean",
             body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Not a link of this service",
@@ -73,9 +87,10 @@ fn download() {}
 /// event, but may receive some twice. `progress` events report the progress of the scan; their `data` is
 /// `{"type", "file_id", "phase", "elapsed_seconds", "estimated_seconds"}`. The stream ends once the file has
 /// its verdict. On AWS, these routes are at the function URL `LiveUrl`, if the stack has one.
-#[utoipa::path(get, path = "/files/{file_id}/events", tag = "files",
+#[utoipa::path(get, path = "/files/{file_id}/events", operation_id = "followFile",
+    tag = "files",
     params(
-        ("file_id" = String, Path),
+        FilePath,
         ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that the client received"),
     ),
     responses(
@@ -92,7 +107,8 @@ fn file_events() {}
 ///
 /// Sends the same events as for one file. The stream does not end with a verdict, but after a maximum
 /// duration.
-#[utoipa::path(get, path = "/events", tag = "files",
+#[utoipa::path(get, path = "/events", operation_id = "followFiles",
+    tag = "files",
     params(
         ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that the client received"),
     ),
@@ -107,7 +123,8 @@ fn events() {}
 /// Read the statistics in the format of Prometheus
 ///
 /// Only in local mode; on AWS, the statistics are in CloudWatch.
-#[utoipa::path(get, path = "/metrics", tag = "operators",
+#[utoipa::path(get, path = "/metrics", operation_id = "getMetrics",
+    tag = "operators",
     responses(
         (status = 200, description = "Text exposition format", content_type = "text/plain"),
         Refused,

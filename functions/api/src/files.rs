@@ -19,6 +19,7 @@ use crate::App;
 
 /// The filters and the page.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListQuery {
     /// Only files with this status.
@@ -53,7 +54,8 @@ const MAX_PAGES: usize = 10;
 const MAX_VERSIONS: i32 = 100;
 
 /// List your files
-#[utoipa::path(get, path = "/files", tag = "files", params(ListQuery),
+#[utoipa::path(get, path = "/files", operation_id = "listFiles",
+    tag = "files", params(ListQuery),
     responses(
         (status = 200, description = "One page", body = FileList),
         Refused,
@@ -130,7 +132,8 @@ async fn page(
 }
 
 /// Show a file
-#[utoipa::path(get, path = "/files/{file_id}", tag = "files", params(FilePath),
+#[utoipa::path(get, path = "/files/{file_id}", operation_id = "getFile",
+    tag = "files", params(FilePath),
     responses(
         (status = 200, description = "The file", body = FileInfo),
         NoSuchFile,
@@ -149,11 +152,13 @@ pub(crate) struct FileEdit {
     tags: Option<BTreeMap<String, String>>,
     max_downloads: Option<u32>,
     /// RFC 3339; not later than the retention allows.
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     expires_at: Option<String>,
 }
 
 /// Change a file's name, tags, expiry or download limit
-#[utoipa::path(patch, path = "/files/{file_id}", tag = "files", request_body = FileEdit, params(FilePath),
+#[utoipa::path(patch, path = "/files/{file_id}", operation_id = "updateFile",
+    tag = "files", request_body = FileEdit, params(FilePath),
     responses(
         (status = 200, description = "Changed", body = FileInfo),
         Refused,
@@ -183,7 +188,8 @@ pub(crate) async fn edit(
 }
 
 /// Delete a file, all its versions and its links
-#[utoipa::path(delete, path = "/files/{file_id}", tag = "files", params(FilePath),
+#[utoipa::path(delete, path = "/files/{file_id}", operation_id = "deleteFile",
+    tag = "files", params(FilePath),
     responses(
         (status = 204, description = "Deleted"),
         NoSuchFile,

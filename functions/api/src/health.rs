@@ -6,6 +6,7 @@ use domain::freshness::{Freshness, freshness};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use web::Refused;
 use web::view::DefinitionsInfo;
 
 use crate::{App, DiskSpace};
@@ -92,6 +93,7 @@ pub(crate) struct EngineHealth {
     /// `unscannable`.
     #[schema(example = json!(["7-Zip 26.02", "libarchive 3.6.2"]))]
     openers: Vec<String>,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     last_seen: Option<String>,
     definitions: Option<DefinitionsInfo>,
     /// The age of the definitions in hours; `null` for the test set.
@@ -119,10 +121,12 @@ pub(crate) struct QueueHealth {
 }
 
 /// Check the health of the service
-#[utoipa::path(get, path = "/health", tag = "service", security(()),
+#[utoipa::path(get, path = "/health", operation_id = "getHealth",
+    tag = "service", security(()),
     responses(
         (status = 200, description = "All parts work", body = Health),
         (status = 503, description = "A part is down, or the disk is full", body = Health),
+        Refused,
     ))]
 pub(crate) async fn show(State(app): State<App>) -> (StatusCode, axum::Json<Health>) {
     let (engine, storage, queue) =

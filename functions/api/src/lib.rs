@@ -169,6 +169,8 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(compat::active_storage::create))
         .nest("/uppy", uppy_routes())
         .routes(routes!(admin::release::release))
+        .routes(routes!(admin::releases::list))
+        .routes(routes!(admin::releases::revoke))
         .routes(routes!(admin::stats::show))
         .routes(routes!(admin::dead_letters::list))
         .routes(routes!(admin::dead_letters::redrive))

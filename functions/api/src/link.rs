@@ -19,12 +19,14 @@ pub(crate) struct DownloadLink {
     /// Relative to this API. Anyone with this URL can download the file.
     #[schema(example = "/download/eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9...")]
     download_url: String,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     expires_at: String,
     file_info: FileInfo,
 }
 
 /// Create a download link for a clean file
-#[utoipa::path(get, path = "/files/{file_id}/download-link", tag = "download", params(FilePath),
+#[utoipa::path(get, path = "/files/{file_id}/download-link", operation_id = "createDownloadLink",
+    tag = "download", params(FilePath),
     responses(
         (status = 200, description = "The link", body = DownloadLink),
         (status = 403, description = "Infected, unscannable, or the scan failed",
@@ -40,7 +42,8 @@ pub(crate) async fn create(
     OwnedFile(record): OwnedFile,
 ) -> Result<axum::Json<DownloadLink>, ApiError> {
     let now = aws::clock::now();
-    let version = downloadable(&record, now)?;
+    let release = app.stores.ledger.release_of(&record).await?;
+    let version = downloadable(&record, release.as_ref(), now)?;
     // Whole seconds, as in the token. A link expires with its file at the latest.
     let expires_at = Timestamp::from_secs((now + app.settings.link_ttl).min(record.expires_at).as_secs());
     let claims = LinkClaims {
@@ -58,7 +61,8 @@ pub(crate) async fn create(
 }
 
 /// Revoke all links to a file
-#[utoipa::path(delete, path = "/files/{file_id}/links", tag = "download", params(FilePath),
+#[utoipa::path(delete, path = "/files/{file_id}/links", operation_id = "revokeLinks",
+    tag = "download", params(FilePath),
     responses(
         (status = 204, description = "All existing links are revoked"),
         NoSuchFile,

@@ -16,7 +16,8 @@ use crate::App;
 ///
 /// The file keeps its status until the rescan is over. Infected files are not rescanned: only an operator's
 /// release overrules a finding.
-#[utoipa::path(post, path = "/files/{file_id}/rescan", tag = "files", params(FilePath),
+#[utoipa::path(post, path = "/files/{file_id}/rescan", operation_id = "rescanFile",
+    tag = "files", params(FilePath),
     responses(
         (status = 202, description = "The rescan is requested", body = FileInfo),
         NoSuchFile,

@@ -26,7 +26,8 @@ pub(crate) struct FileStatus {
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// Show a file's status, or wait until it changes
-#[utoipa::path(get, path = "/files/{file_id}/status", tag = "files",
+#[utoipa::path(get, path = "/files/{file_id}/status", operation_id = "getFileStatus",
+    tag = "files",
     params(
         ("Prefer" = Option<String>, Header,
             description = "`wait=N`: answer when the status changes or is final, \

@@ -76,9 +76,11 @@ pub(crate) struct AcceptedDirect {
 pub(crate) struct UploadInstructions {
     #[schema(example = "PUT")]
     method: &'static str,
+    #[schema(example = "https://storage.example.com/uploads/123e4567-e89b-42d3-a456-426614174000?...")]
     url: String,
     /// For PUT: headers to send. They are signed; browsers set `content-length` themselves.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(example = json!({ "content-length": "1024000", "if-none-match": "*" }))]
     headers: BTreeMap<String, String>,
     /// For POST: form fields to send before the field `file`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -88,11 +90,13 @@ pub(crate) struct UploadInstructions {
     part_size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part_count: Option<u64>,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     expires_at: String,
 }
 
 /// Create an upload that goes directly to storage
-#[utoipa::path(post, path = "/files", tag = "files", request_body = NewFile,
+#[utoipa::path(post, path = "/files", operation_id = "createUpload",
+    tag = "files", request_body = NewFile,
     params(
         ("Idempotency-Key" = Option<String>, Header,
             description = "A repeat of the same request with the same key gives the same file"),

@@ -34,7 +34,8 @@ pub(crate) struct UploadForm {
 ///
 /// The API streams the file to storage and limits its size. Upload larger files directly to storage: see
 /// `POST /files`.
-#[utoipa::path(post, path = "/upload", tag = "files",
+#[utoipa::path(post, path = "/upload", operation_id = "uploadFile",
+    tag = "files",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, description = "Stored; the scan follows",

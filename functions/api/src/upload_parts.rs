@@ -49,6 +49,7 @@ pub(crate) struct PartInstruction {
     /// Absent if the size of the upload is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     expires_at: String,
 }
 
@@ -63,6 +64,7 @@ pub(crate) struct PartList {
     part_count: Option<u64>,
     /// Whether the client must declare the SHA-256 of each part.
     part_checksums: bool,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     expires_at: String,
     parts: Vec<StoredPart>,
 }
@@ -81,7 +83,8 @@ pub(crate) struct StoredPart {
 ///
 /// Each request is valid for at most 15 minutes and for exactly this part's length. A part can be sent again
 /// until the upload is complete.
-#[utoipa::path(post, path = "/files/{file_id}/parts", tag = "files",
+#[utoipa::path(post, path = "/files/{file_id}/parts", operation_id = "presignParts",
+    tag = "files",
     request_body = WantedParts, params(FilePath),
     responses(
         (status = 200, description = "One request for each part", body = PartInstructions),
@@ -120,7 +123,8 @@ pub(crate) async fn presign(
 /// List the uploaded parts
 ///
 /// A client resumes an interrupted upload by sending the missing parts.
-#[utoipa::path(get, path = "/files/{file_id}/parts", tag = "files", params(FilePath),
+#[utoipa::path(get, path = "/files/{file_id}/parts", operation_id = "listParts",
+    tag = "files", params(FilePath),
     responses(
         (status = 200, description = "The parts that storage has", body = PartList),
         NoSuchFile,

@@ -80,7 +80,8 @@ async fn follow(
 /// The grant for these claims by the record as it is now.
 async fn granted(context: &DownloadContext, claims: &LinkClaims) -> Result<DownloadGrant, ApiError> {
     let record = context.stores.ledger.load(claims.file_id).await?.ok_or(AccessError::Gone)?;
-    Ok(grant(&record, claims, aws::clock::now())?)
+    let release = context.stores.ledger.release_of(&record).await?;
+    Ok(grant(&record, release.as_ref(), claims, aws::clock::now())?)
 }
 
 fn wants_json(headers: &HeaderMap) -> bool {

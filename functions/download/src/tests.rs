@@ -5,11 +5,11 @@ use std::time::Duration;
 use aws::Stores;
 use axum::body::Body;
 use axum::http::Request;
-use domain::id::{FileId, ObjectKey, Version};
-use domain::machine::{self, Event, MachinePolicy};
-use domain::record::{Record, State};
-use domain::verdict::{ScanError, Unscannable, Verdict};
-use fixtures::{TestStores, awaiting, clean, infected, version, with_verdict};
+use domain::id::{FileId, ObjectKey, ScanId, Sha256, Version};
+use domain::machine::{self, Event, MachinePolicy, NoChange, ScanReport};
+use domain::record::{Record, State, Status};
+use domain::verdict::{Outcome, ScanError, Unscannable, Verdict};
+use fixtures::{TestStores, awaiting, clean, infected, scanning, version, with_verdict};
 use http_body_util::BodyExt as _;
 use lifecycle::Transitions;
 use serde_json::Value;
@@ -22,6 +22,21 @@ struct Downloads {
     test: TestStores,
     router: Router,
     signer: TokenSigner,
+}
+
+fn holder() -> ScanId {
+    ScanId::from_random("00000000-0000-4000-8000-000000000007".parse().unwrap())
+}
+
+fn infected_report(sha256: Sha256) -> ScanReport {
+    ScanReport {
+        outcome: Outcome::Decided(Verdict::Infected { signature: "Eicar".to_owned() }),
+        duration: Duration::ZERO,
+        sha256: Some(sha256),
+        engine: None,
+        needed_password: false,
+        release: None,
+    }
 }
 
 /// An answer, as a client sees it.
@@ -167,11 +182,50 @@ async fn an_operators_release_makes_an_infected_file_downloadable() {
     let record = downloads.stored(infected).await;
     let (sha256, now) = (record.judgement().unwrap().sha256.unwrap(), aws::clock::now());
     let release = machine::release(&record, sha256, "a sample", record.owner.clone(), now).unwrap();
+    downloads.test.stores.ledger.keep_release(release.clone()).await.unwrap();
     downloads.apply(record.file_id, &Event::Released { release }).await;
     let link = claims(&downloads.test.record(record.file_id).await);
     assert_eq!(downloads.follow(&link).await.status, StatusCode::FOUND);
     let revoked = LinkClaims { generation: link.generation + 1, ..link };
     assert_eq!(refusal(&downloads.follow(&revoked).await), (410, "link_revoked"));
+}
+
+#[tokio::test]
+async fn a_revoked_release_ends_all_downloads_before_the_files_are_changed() {
+    let downloads = Downloads::start().await;
+    let (first, second) = (downloads.stored(infected).await, downloads.stored(infected).await);
+    let (sha256, now) = (first.judgement().unwrap().sha256.unwrap(), aws::clock::now());
+    let release = machine::release(&first, sha256, "a sample", first.owner.clone(), now).unwrap();
+    let Stores { ledger, .. } = &downloads.test.stores;
+    ledger.keep_release(release.clone()).await.unwrap();
+    downloads.apply(first.file_id, &Event::Released { release: release.clone() }).await;
+    assert_eq!(ledger.released_files(sha256).await.unwrap(), [first.file_id]);
+    let link = claims(&downloads.test.record(first.file_id).await);
+    assert_eq!(downloads.follow(&link).await.status, StatusCode::FOUND);
+
+    let revocation = machine::revocation(sha256, "a mistake", first.owner.clone(), now).unwrap();
+    let entry = ledger.revoke_release(&revocation).await.unwrap().unwrap();
+    assert_eq!(entry.revocation.as_ref(), Some(&revocation));
+    assert_eq!(downloads.test.record(first.file_id).await.status(), Status::Released, "not changed yet");
+    assert_eq!(refusal(&downloads.follow(&link).await), (403, "infected"));
+    // The first revocation is kept, and no file can become `released` any longer.
+    let later = machine::revocation(sha256, "again", second.owner.clone(), now).unwrap();
+    assert_eq!(ledger.revoke_release(&later).await.unwrap(), Some(entry));
+    let transitions = Transitions { stores: &downloads.test.stores, policy: &MachinePolicy::default() };
+    let released = Event::Released { release: release.clone() };
+    let applied = transitions.apply(second.file_id, &released, now).await.unwrap().unwrap();
+    assert_eq!((applied.kept, applied.record.status()), (Some(NoChange::NotPossible), Status::Infected));
+    // A scanner that has read the release before commits the finding without it.
+    let scanned =
+        downloads.stored(|file, version, now| scanning(&awaiting(file, now), version, holder(), now)).await;
+    let report = ScanReport { release: Some(release), ..infected_report(sha256) };
+    let version_id = scanned.state.version().unwrap().version_id.clone();
+    downloads.apply(scanned.file_id, &Event::Scanned { version_id, holder: holder(), report }).await;
+    assert_eq!(downloads.test.record(scanned.file_id).await.status(), Status::Infected);
+
+    downloads.apply(first.file_id, &Event::ReleaseRevoked { revocation }).await;
+    assert_eq!(downloads.test.record(first.file_id).await.status(), Status::Infected);
+    assert_eq!(ledger.released_files(sha256).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -224,7 +278,7 @@ async fn a_verdict_that_changes_after_the_grant_is_not_counted() {
     let downloads = Downloads::start().await;
     let record = downloads.stored(clean).await;
     let link = claims(&record);
-    let granted = grant(&record, &link, aws::clock::now()).unwrap();
+    let granted = grant(&record, None, &link, aws::clock::now()).unwrap();
     let Stores { ledger, .. } = &downloads.test.stores;
     downloads.apply(record.file_id, &Event::LinksRevoked).await;
     assert_eq!(ledger.count_download(&granted).await.unwrap(), None);

@@ -32,6 +32,7 @@ pub use deliveries::EndpointRecord;
 pub use heartbeat::Heartbeat;
 pub use incoming_cursor::IncomingCursor;
 pub use queries::{Change, Listing, PageStart};
+pub use releases::{ReleaseEntry, ReleasePageStart};
 
 /// The records of all files, and the few other items of the table.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub enum Committed {
     Yes,
     /// Another writer committed first: load, step and commit again.
     Conflict,
+    /// The next record is `released` by a release that is not in force: step again without it.
+    ReleaseNotInForce,
 }
 
 impl Ledger {
@@ -67,7 +70,8 @@ impl Ledger {
     }
 
     /// Replaces `before` by `next`, whose revision is one more; the download count stays as it is. For a
-    /// metered file, the same transaction updates its owner's usage.
+    /// metered file, the same transaction updates its owner's usage. For a file that becomes `released`, or no
+    /// longer is, it updates the set of released files.
     ///
     /// Idempotent in `write_id`: the retry of a write that was applied, but whose response was lost, returns
     /// `Yes`, not `Conflict`.
@@ -79,9 +83,11 @@ impl Ledger {
     ) -> Result<Committed, StoreError> {
         let stored = Item::of(before, write_id).into_attributes()?;
         let replacement = Replacement::of(&stored, Item::of(next, write_id).into_attributes()?);
-        let committed = match self.usage_updates(before, next)? {
-            updates if updates.is_empty() => self.replace(next, replacement, write_id).await?,
-            updates => self.replace_and_meter(next, replacement, write_id, updates).await?,
+        let updates = [self.usage_updates(before, next)?, self.release_updates(before, next)?].concat();
+        let committed = if updates.is_empty() {
+            self.replace(next, replacement, write_id).await?
+        } else {
+            self.replace_with(next, replacement, write_id, updates).await?
         };
         if committed == Committed::Yes {
             self.announce(next.file_id);

@@ -37,7 +37,7 @@ pub use event_bus::EventBus;
 pub use event_queue::{EventQueue, EventTask};
 pub use ledger::{
     Change, Changes, Committed, Created, EndpointRecord, Heartbeat, IdempotencyKey, IncomingCursor, Ledger,
-    Listing, NewFile, PageStart,
+    Listing, NewFile, PageStart, ReleaseEntry, ReleasePageStart,
 };
 pub use listing::ListedVersions;
 pub use multipart::PartRequest;

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::content_type::ContentType;
 use crate::file_name::FileName;
 use crate::id::{FileId, ObjectKey, Version, VersionId};
+use crate::post_verdict::Release;
 use crate::record::{Record, State, Status};
 use crate::timestamp::Timestamp;
 use crate::verdict::{ScanError, Unscannable, Verdict};
@@ -90,15 +91,20 @@ pub enum AccessError {
 
 /// Decides on the record as it is now. Before it presigns, the caller must still count the download
 /// atomically: the count's condition repeats status, version and limit, so that a verdict that changes in
-/// between wins.
-pub fn grant(record: &Record, claims: &LinkClaims, now: Timestamp) -> Result<DownloadGrant, AccessError> {
+/// between wins. `release` is the release of the file's bytes that is in force, as for [`downloadable`].
+pub fn grant(
+    record: &Record,
+    release: Option<&Release>,
+    claims: &LinkClaims,
+    now: Timestamp,
+) -> Result<DownloadGrant, AccessError> {
     if claims.expires_at <= now {
         return Err(AccessError::LinkExpired);
     }
     if claims.file_id != record.file_id {
         return Err(AccessError::OtherVersion);
     }
-    let version = downloadable(record, now)?;
+    let version = downloadable(record, release, now)?;
     if version.version_id != claims.version_id {
         return Err(AccessError::OtherVersion);
     }
@@ -127,7 +133,15 @@ pub fn may_count(record: &Record, grant: &DownloadGrant) -> bool {
 
 /// Returns the version that may be downloaded at `now`, because its verdict is clean or an operator has
 /// released it. New links are made for this version.
-pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, AccessError> {
+///
+/// `release` is the release of the file's bytes that is in force, which only a `released` file needs. Files
+/// are changed one after the other when their release is revoked; without one that is in force, none of them
+/// can be downloaded meanwhile.
+pub fn downloadable<'a>(
+    record: &'a Record,
+    release: Option<&Release>,
+    now: Timestamp,
+) -> Result<&'a Version, AccessError> {
     if record.expires_at <= now {
         return Err(AccessError::Gone);
     }
@@ -137,7 +151,7 @@ pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, AccessE
         State::Judged { version, judgement, post_verdict } => {
             let denied = match &judgement.verdict {
                 Verdict::Clean(_) => None,
-                Verdict::Infected { .. } if record.status() == Status::Released => None,
+                Verdict::Infected { .. } if is_released(record, release) => None,
                 Verdict::Infected { signature } => {
                     Some(AccessError::Infected { signature: signature.clone() })
                 }
@@ -154,4 +168,9 @@ pub fn downloadable(record: &Record, now: Timestamp) -> Result<&Version, AccessE
             }
         }
     }
+}
+
+fn is_released(record: &Record, release: Option<&Release>) -> bool {
+    let digest = record.judgement().and_then(|judgement| judgement.sha256);
+    record.status() == Status::Released && release.is_some_and(|release| Some(release.sha256) == digest)
 }

@@ -20,14 +20,14 @@ use self::change::{Change, commit, keep};
 use self::judged::Judged;
 use crate::history::OutboxPayload;
 use crate::id::{ScanId, Sha256, Version, VersionId};
-use crate::post_verdict::{Quarantine, Release, Rescans};
+use crate::post_verdict::{Quarantine, Release, Rescans, Revocation};
 use crate::record::{Lease, Record, State};
 use crate::timestamp::Timestamp;
 use crate::upload::UploadPolicy;
 use crate::verdict::{EngineVersion, Outcome};
 
 pub use owner::{Edit, EditError, EditRequest, MAX_TAGS, edit};
-pub use rules::{ReleaseError, RescanError, may_rescan, release};
+pub use rules::{ReleaseError, RescanError, may_rescan, release, revocation};
 
 /// The machine's limits and delays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -118,6 +118,8 @@ pub enum Event {
     RescanAsked,
     /// An operator released a finding; [`release`] made the release.
     Released { release: Release },
+    /// An operator revoked the release of these bytes; [`revocation`] made the revocation.
+    ReleaseRevoked { revocation: Revocation },
 }
 
 /// A scanner's report at the end of a scan.

@@ -14,6 +14,9 @@ pub struct PostVerdict {
     pub rescan: Rescan,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub release: Option<Release>,
+    /// The revocation of the release that the file had.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub revocation: Option<Revocation>,
     /// When a rescan last failed to open the file, which needs its password; passwords are not kept.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unopened_at: Option<Timestamp>,
@@ -109,6 +112,15 @@ impl Release {
         same_bytes
             && matches!(&judgement.verdict, Verdict::Infected { signature } if *signature == self.signature)
     }
+}
+
+/// An operator's decision that the finding in exactly these bytes counts again.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Revocation {
+    pub sha256: Sha256,
+    pub reason: String,
+    pub by: OwnerId,
+    pub at: Timestamp,
 }
 
 /// How the sweep treats the bytes of an infected file.

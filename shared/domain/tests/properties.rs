@@ -9,7 +9,7 @@ use domain::access::{LinkClaims, grant};
 use domain::freshness::{Definitions, DefinitionsKind};
 use domain::history::EventKind;
 use domain::id::{ETag, FileId, OwnerId, ScanId, Sha256, Version, VersionId};
-use domain::machine::{Effect, Event, MachinePolicy, ScanReport, Step, step};
+use domain::machine::{Effect, Event, MachinePolicy, ScanReport, Step, revocation, step};
 use domain::password::SealedPassword;
 use domain::post_verdict::{Quarantine, Release, Rescan, Rescans};
 use domain::record::{Record, State, Status, UploadMethod};
@@ -124,7 +124,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::OwnerDeleted),
         1 => Just(Event::LinksRevoked),
         2 => Just(Event::RescanAsked),
-        1 => Just(Event::Released { release: release() }),
+        2 => Just(Event::Released { release: release() }),
+        1 => Just(revocation(DIGEST, "a test", OwnerId::local(), START).unwrap())
+            .prop_map(|revocation| Event::ReleaseRevoked { revocation }),
         1 => (0u32..30).prop_map(|seq| Event::Published { seq }),
     ]
 }
@@ -174,6 +176,10 @@ proptest! {
                 (Status::Infected, Status::Released) => {
                     let is_release = matches!(event, Event::Released { .. });
                     prop_assert!(is_release, "only an operator releases a finding");
+                }
+                (Status::Released, status) if matches!(event, Event::ReleaseRevoked { .. }) => {
+                    // The sweep writes the tag.
+                    prop_assert_eq!((status, after.due_at), (Status::Infected, Some(now)));
                 }
                 (Status::Infected, status) => {
                     prop_assert!(matches!(status, Status::Infected | Status::Deleted | Status::Expired));
@@ -246,13 +252,15 @@ proptest! {
                     expires_at: now + Duration::from_secs(1),
                     generation: after.link_generation,
                 };
-                let granted = grant(&after, &claims, now).is_ok();
+                let granted = grant(&after, Some(&release()), &claims, now).is_ok();
+                let is_clean = granted && after.status() == Status::Clean;
+                prop_assert_eq!(grant(&after, None, &claims, now).is_ok(), is_clean);
                 let is_clean_version = matches!(after.status(), Status::Clean | Status::Released)
                     && after.post_verdict().is_none_or(|it| it.tag_due_at.is_none())
                     && after.state.version() == Some(&version(n)) && after.expires_at > now;
                 prop_assert_eq!(granted, is_clean_version);
                 let older = LinkClaims { generation: after.link_generation.wrapping_sub(1), ..claims };
-                prop_assert!(grant(&after, &older, now).is_err());
+                prop_assert!(grant(&after, Some(&release()), &older, now).is_err());
             }
             before = after;
         }

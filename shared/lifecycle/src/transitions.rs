@@ -1,8 +1,10 @@
 //! Applies an event to a record: load, step, commit. After a conflict it retries, a bounded number of times.
 
+use std::borrow::Cow;
+
 use aws::{Committed, StoreError, StoreErrorKind, Stores};
 use domain::id::FileId;
-use domain::machine::{Effect, Event, MachinePolicy, NoChange, Step, step};
+use domain::machine::{Effect, Event, MachinePolicy, NoChange, ScanReport, Step, step};
 use domain::record::Record;
 use domain::timestamp::Timestamp;
 
@@ -39,10 +41,20 @@ impl Transitions<'_> {
         event: &Event,
         now: Timestamp,
     ) -> Result<Option<Applied>, StoreError> {
+        let mut event = Cow::Borrowed(event);
         for _ in 0..MAX_CONFLICTS {
             let Some(record) = self.stores.ledger.load(file).await? else { return Ok(None) };
-            if let Some(applied) = self.attempt(record, event, now).await? {
-                return Ok(Some(applied));
+            match self.attempt(record, &event, now).await? {
+                Attempt::Applied(applied) => return Ok(Some(applied)),
+                Attempt::Conflict => {}
+                // It was revoked after the caller read it.
+                Attempt::ReleaseNotInForce(record) => {
+                    let Some(rest) = without_release(&event) else {
+                        let kept = Some(NoChange::NotPossible);
+                        return Ok(Some(Applied { record, kept, effects: vec![] }));
+                    };
+                    event = Cow::Owned(rest);
+                }
             }
         }
         Err(StoreError::new("commit a record", StoreErrorKind::Unavailable))
@@ -57,29 +69,46 @@ impl Transitions<'_> {
         now: Timestamp,
     ) -> Result<Option<Applied>, StoreError> {
         if matches!(step(seen, event, self.policy, now), Step::Commit { .. })
-            && let Some(applied) = self.attempt(seen.clone(), event, now).await?
+            && let Attempt::Applied(applied) = self.attempt(seen.clone(), event, now).await?
         {
             return Ok(Some(applied));
         }
         self.apply(seen.file_id, event, now).await
     }
 
-    /// Steps from `record` and commits. `None` after a conflict.
-    async fn attempt(
-        self,
-        record: Record,
-        event: &Event,
-        now: Timestamp,
-    ) -> Result<Option<Applied>, StoreError> {
+    /// Steps from `record` and commits.
+    async fn attempt(self, record: Record, event: &Event, now: Timestamp) -> Result<Attempt, StoreError> {
         match step(&record, event, self.policy, now) {
-            Step::Keep { why, effects } => Ok(Some(Applied { record, kept: Some(why), effects })),
+            Step::Keep { why, effects } => Ok(Attempt::Applied(Applied { record, kept: Some(why), effects })),
             Step::Commit { next, effects } => {
-                match self.stores.ledger.commit(&record, &next, &write_id()).await? {
-                    Committed::Yes => Ok(Some(Applied { record: *next, kept: None, effects })),
-                    Committed::Conflict => Ok(None),
-                }
+                Ok(match self.stores.ledger.commit(&record, &next, &write_id()).await? {
+                    Committed::Yes => Attempt::Applied(Applied { record: *next, kept: None, effects }),
+                    Committed::Conflict => Attempt::Conflict,
+                    Committed::ReleaseNotInForce => Attempt::ReleaseNotInForce(record),
+                })
             }
         }
+    }
+}
+
+/// What one step from a record came to.
+enum Attempt {
+    Applied(Applied),
+    /// The record was changed meanwhile.
+    Conflict,
+    /// The event rests on a release that is not in force. The record was not changed.
+    ReleaseNotInForce(Record),
+}
+
+/// What remains of an event without the release that it contains; `None` if nothing does.
+fn without_release(event: &Event) -> Option<Event> {
+    match event {
+        Event::Scanned { version_id, holder, report } if report.release.is_some() => Some(Event::Scanned {
+            version_id: version_id.clone(),
+            holder: *holder,
+            report: ScanReport { release: None, ..report.clone() },
+        }),
+        _ => None,
     }
 }
 

@@ -17,6 +17,7 @@ use domain::timestamp::Timestamp;
 use domain::upload::UploadError;
 use domain::usage::QuotaError;
 
+use crate::error_code::ErrorCode;
 use crate::problem::Parts;
 
 /// Every error that a request can end with.
@@ -89,6 +90,8 @@ pub enum ApiError {
     // Files, links and routes.
     #[error("there is no such file")]
     FileNotFound,
+    #[error("no operator has released these bytes")]
+    ReleaseNotFound,
     #[error("this download link is not valid; ask for a new one")]
     InvalidLink,
     #[error(transparent)]
@@ -117,71 +120,70 @@ const RETRY_STORAGE: Duration = Duration::from_mins(1);
 
 impl ApiError {
     /// Returns the status, code and title. The match has no wildcard, so each new error needs a row here.
-    pub fn row(&self) -> (StatusCode, &'static str, &'static str) {
-        use StatusCode as S;
+    pub fn row(&self) -> (StatusCode, ErrorCode, &'static str) {
+        use {ErrorCode as C, StatusCode as S};
         match self {
-            Self::InvalidJson(_) => (S::BAD_REQUEST, "invalid_json", "Invalid JSON"),
-            Self::InvalidBody(_) => (S::UNPROCESSABLE_ENTITY, "invalid_body", "Invalid body"),
-            Self::InvalidQuery(_) => (S::BAD_REQUEST, "invalid_query", "Invalid query"),
+            Self::InvalidJson(_) => (S::BAD_REQUEST, C::InvalidJson, "Invalid JSON"),
+            Self::InvalidBody(_) => (S::UNPROCESSABLE_ENTITY, C::InvalidBody, "Invalid body"),
+            Self::InvalidQuery(_) => (S::BAD_REQUEST, C::InvalidQuery, "Invalid query"),
             Self::UnsupportedMediaType { .. } => {
-                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
+                (S::UNSUPPORTED_MEDIA_TYPE, C::UnsupportedMediaType, "Unsupported media type")
             }
-            Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large", "Body too large"),
-            Self::UseDirectUpload { .. } => {
-                (S::PAYLOAD_TOO_LARGE, "use_direct_upload", "Use a direct upload")
-            }
-            Self::MalformedForm => (S::BAD_REQUEST, "malformed_form", "Malformed form"),
-            Self::FileFieldMissing => (S::UNPROCESSABLE_ENTITY, "file_field_missing", "File field missing"),
-            Self::InvalidCursor => (S::BAD_REQUEST, "invalid_cursor", "Invalid cursor"),
+            Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, C::BodyTooLarge, "Body too large"),
+            Self::UseDirectUpload { .. } => (S::PAYLOAD_TOO_LARGE, C::UseDirectUpload, "Use a direct upload"),
+            Self::MalformedForm => (S::BAD_REQUEST, C::MalformedForm, "Malformed form"),
+            Self::FileFieldMissing => (S::UNPROCESSABLE_ENTITY, C::FileFieldMissing, "File field missing"),
+            Self::InvalidCursor => (S::BAD_REQUEST, C::InvalidCursor, "Invalid cursor"),
             Self::InvalidIdempotencyKey => {
-                (S::BAD_REQUEST, "invalid_idempotency_key", "Invalid idempotency key")
+                (S::BAD_REQUEST, C::InvalidIdempotencyKey, "Invalid idempotency key")
             }
             Self::PasswordsNotAccepted => {
-                (S::UNPROCESSABLE_ENTITY, "passwords_not_accepted", "Passwords not accepted")
+                (S::UNPROCESSABLE_ENTITY, C::PasswordsNotAccepted, "Passwords not accepted")
             }
             Self::IdempotencyKeyReused => {
-                (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused")
+                (S::UNPROCESSABLE_ENTITY, C::IdempotencyKeyReused, "Idempotency key reused")
             }
             Self::Upload(rejected) => upload_row(rejected),
             Self::Edit(rejected) => edit_row(rejected),
             Self::Rescan(refused) => match refused {
-                RescanError::Gone => (S::GONE, "file_gone", "File gone"),
-                RescanError::NotJudged => (S::CONFLICT, "not_scanned_yet", "Not scanned yet"),
-                RescanError::Infected => (S::CONFLICT, "finding_stands", "The finding stands"),
+                RescanError::Gone => (S::GONE, C::FileGone, "File gone"),
+                RescanError::NotJudged => (S::CONFLICT, C::NotScannedYet, "Not scanned yet"),
+                RescanError::Infected => (S::CONFLICT, C::FindingStands, "The finding stands"),
             },
             Self::Release(refused) => release_row(*refused),
             Self::Parts(refused) => parts_row(refused),
-            Self::InvalidMd5 => (S::UNPROCESSABLE_ENTITY, "invalid_checksum", "Invalid checksum"),
-            Self::NotAnUpload => (S::UNPROCESSABLE_ENTITY, "not_an_upload", "Not an upload"),
+            Self::InvalidMd5 => (S::UNPROCESSABLE_ENTITY, C::InvalidChecksum, "Invalid checksum"),
+            Self::NotAnUpload => (S::UNPROCESSABLE_ENTITY, C::NotAnUpload, "Not an upload"),
             Self::WrongNumberOfFiles { .. } => {
-                (S::UNPROCESSABLE_ENTITY, "wrong_number_of_files", "Wrong number of files")
+                (S::UNPROCESSABLE_ENTITY, C::WrongNumberOfFiles, "Wrong number of files")
             }
-            Self::InvalidXml => (S::BAD_REQUEST, "invalid_xml", "Invalid XML"),
-            Self::NotUploaded => (S::CONFLICT, "not_uploaded", "Not uploaded"),
-            Self::QuotaExceeded { .. } => (S::TOO_MANY_REQUESTS, "quota_exceeded", "Quota exceeded"),
-            Self::AdminRequired => (S::FORBIDDEN, "admin_required", "Operators only"),
-            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "Unauthorized"),
-            Self::InvalidUploadToken => (S::UNAUTHORIZED, "invalid_upload_token", "Invalid upload token"),
-            Self::HostNotAllowed => (S::FORBIDDEN, "host_not_allowed", "Host not allowed"),
-            Self::CrossOrigin => (S::FORBIDDEN, "cross_origin", "Cross-origin request refused"),
-            Self::FileNotFound => (S::NOT_FOUND, "file_not_found", "File not found"),
-            Self::InvalidLink => (S::NOT_FOUND, "invalid_link", "Invalid link"),
+            Self::InvalidXml => (S::BAD_REQUEST, C::InvalidXml, "Invalid XML"),
+            Self::NotUploaded => (S::CONFLICT, C::NotUploaded, "Not uploaded"),
+            Self::QuotaExceeded { .. } => (S::TOO_MANY_REQUESTS, C::QuotaExceeded, "Quota exceeded"),
+            Self::AdminRequired => (S::FORBIDDEN, C::AdminRequired, "Operators only"),
+            Self::Unauthorized => (S::UNAUTHORIZED, C::Unauthorized, "Unauthorized"),
+            Self::InvalidUploadToken => (S::UNAUTHORIZED, C::InvalidUploadToken, "Invalid upload token"),
+            Self::HostNotAllowed => (S::FORBIDDEN, C::HostNotAllowed, "Host not allowed"),
+            Self::CrossOrigin => (S::FORBIDDEN, C::CrossOrigin, "Cross-origin request refused"),
+            Self::FileNotFound => (S::NOT_FOUND, C::FileNotFound, "File not found"),
+            Self::ReleaseNotFound => (S::NOT_FOUND, C::ReleaseNotFound, "Release not found"),
+            Self::InvalidLink => (S::NOT_FOUND, C::InvalidLink, "Invalid link"),
             Self::AccessError(denied) => denied_row(denied),
-            Self::RouteNotFound => (S::NOT_FOUND, "route_not_found", "Not found"),
-            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
+            Self::RouteNotFound => (S::NOT_FOUND, C::RouteNotFound, "Not found"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, C::MethodNotAllowed, "Method not allowed"),
             Self::Store(error) => match error.kind {
                 StoreErrorKind::Unavailable
                 | StoreErrorKind::NotFound
                 | StoreErrorKind::PreconditionFailed => {
-                    (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable")
+                    (S::SERVICE_UNAVAILABLE, C::Unavailable, "Temporarily unavailable")
                 }
                 StoreErrorKind::Corrupt | StoreErrorKind::Unexpected => {
-                    (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error")
+                    (S::INTERNAL_SERVER_ERROR, C::InternalError, "Internal error")
                 }
             },
-            Self::StorageFull => (S::INSUFFICIENT_STORAGE, "storage_full", "Storage full"),
-            Self::TooManyConnections => (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
-            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal_error", "Internal error"),
+            Self::StorageFull => (S::INSUFFICIENT_STORAGE, C::StorageFull, "Storage full"),
+            Self::TooManyConnections => (S::SERVICE_UNAVAILABLE, C::Unavailable, "Temporarily unavailable"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, C::InternalError, "Internal error"),
         }
     }
 
@@ -227,92 +229,92 @@ impl ApiError {
     }
 }
 
-fn upload_row(rejected: &UploadError) -> (StatusCode, &'static str, &'static str) {
-    use StatusCode as S;
+fn upload_row(rejected: &UploadError) -> (StatusCode, ErrorCode, &'static str) {
+    use {ErrorCode as C, StatusCode as S};
     match rejected {
         UploadError::Name(name) => name_row(*name),
         UploadError::ExtensionNotAllowed(_) => {
-            (S::UNPROCESSABLE_ENTITY, "extension_not_allowed", "File type not accepted")
+            (S::UNPROCESSABLE_ENTITY, C::ExtensionNotAllowed, "File type not accepted")
         }
-        UploadError::EmptyFile => (S::UNPROCESSABLE_ENTITY, "file_empty", "Empty file"),
-        UploadError::SizeNeeded => (S::UNPROCESSABLE_ENTITY, "size_needed", "Size needed"),
-        UploadError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large"),
+        UploadError::EmptyFile => (S::UNPROCESSABLE_ENTITY, C::FileEmpty, "Empty file"),
+        UploadError::SizeNeeded => (S::UNPROCESSABLE_ENTITY, C::SizeNeeded, "Size needed"),
+        UploadError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, C::FileTooLarge, "File too large"),
         UploadError::InvalidContentType => {
-            (S::UNPROCESSABLE_ENTITY, "invalid_content_type", "Invalid content type")
+            (S::UNPROCESSABLE_ENTITY, C::InvalidContentType, "Invalid content type")
         }
-        UploadError::InvalidChecksum => (S::UNPROCESSABLE_ENTITY, "invalid_checksum", "Invalid checksum"),
-        UploadError::PasswordError(_) => (S::UNPROCESSABLE_ENTITY, "invalid_password", "Invalid password"),
+        UploadError::InvalidChecksum => (S::UNPROCESSABLE_ENTITY, C::InvalidChecksum, "Invalid checksum"),
+        UploadError::PasswordError(_) => (S::UNPROCESSABLE_ENTITY, C::InvalidPassword, "Invalid password"),
         UploadError::InvalidMaxDownloads => {
-            (S::UNPROCESSABLE_ENTITY, "invalid_max_downloads", "Invalid download limit")
+            (S::UNPROCESSABLE_ENTITY, C::InvalidMaxDownloads, "Invalid download limit")
         }
     }
 }
 
-fn name_row(name: FileNameError) -> (StatusCode, &'static str, &'static str) {
+fn name_row(name: FileNameError) -> (StatusCode, ErrorCode, &'static str) {
     match name {
-        FileNameError::Empty => (StatusCode::UNPROCESSABLE_ENTITY, "filename_empty", "Empty file name"),
+        FileNameError::Empty => {
+            (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::FilenameEmpty, "Empty file name")
+        }
         FileNameError::TooLong => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "filename_too_long", "File name too long")
+            (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::FilenameTooLong, "File name too long")
         }
     }
 }
 
-fn edit_row(rejected: &EditError) -> (StatusCode, &'static str, &'static str) {
-    use StatusCode as S;
+fn edit_row(rejected: &EditError) -> (StatusCode, ErrorCode, &'static str) {
+    use {ErrorCode as C, StatusCode as S};
     match rejected {
-        EditError::Gone => (S::GONE, "file_gone", "File gone"),
+        EditError::Gone => (S::GONE, C::FileGone, "File gone"),
         EditError::Name(name) => name_row(*name),
-        EditError::ExtensionChanged => (S::UNPROCESSABLE_ENTITY, "extension_changed", "Extension changed"),
-        EditError::InvalidTags => (S::UNPROCESSABLE_ENTITY, "invalid_tags", "Invalid tags"),
+        EditError::ExtensionChanged => (S::UNPROCESSABLE_ENTITY, C::ExtensionChanged, "Extension changed"),
+        EditError::InvalidTags => (S::UNPROCESSABLE_ENTITY, C::InvalidTags, "Invalid tags"),
         EditError::InvalidMaxDownloads => {
-            (S::UNPROCESSABLE_ENTITY, "invalid_max_downloads", "Invalid download limit")
+            (S::UNPROCESSABLE_ENTITY, C::InvalidMaxDownloads, "Invalid download limit")
         }
-        EditError::ExpiryOutOfRange { .. } => (S::UNPROCESSABLE_ENTITY, "invalid_expiry", "Invalid expiry"),
+        EditError::ExpiryOutOfRange { .. } => (S::UNPROCESSABLE_ENTITY, C::InvalidExpiry, "Invalid expiry"),
     }
 }
 
-fn parts_row(refused: &PartsError) -> (StatusCode, &'static str, &'static str) {
-    use StatusCode as S;
+fn parts_row(refused: &PartsError) -> (StatusCode, ErrorCode, &'static str) {
+    use {ErrorCode as C, StatusCode as S};
     match refused {
-        PartsError::NotInParts => (S::CONFLICT, "not_in_parts", "Not uploaded in parts"),
-        PartsError::Over => (S::CONFLICT, "upload_over", "Upload over"),
-        PartsError::Missing { .. } => (S::CONFLICT, "part_missing", "Part missing"),
-        PartsError::WrongSize { .. } => (S::CONFLICT, "part_size_mismatch", "Wrong part size"),
-        PartsError::NoSuchPart { .. } => (S::UNPROCESSABLE_ENTITY, "no_such_part", "No such part"),
-        PartsError::ChecksumNeeded { .. } => (S::UNPROCESSABLE_ENTITY, "checksum_needed", "Checksum needed"),
-        PartsError::ChecksumUnused { .. } => (S::UNPROCESSABLE_ENTITY, "checksum_unused", "Checksum unused"),
-        PartsError::Differs { .. } => (S::CONFLICT, "part_mismatch", "Another part"),
-        PartsError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "file_too_large", "File too large"),
-        PartsError::WrongNumber => {
-            (S::UNPROCESSABLE_ENTITY, "wrong_number_of_parts", "Wrong number of parts")
-        }
+        PartsError::NotInParts => (S::CONFLICT, C::NotInParts, "Not uploaded in parts"),
+        PartsError::Over => (S::CONFLICT, C::UploadOver, "Upload over"),
+        PartsError::Missing { .. } => (S::CONFLICT, C::PartMissing, "Part missing"),
+        PartsError::WrongSize { .. } => (S::CONFLICT, C::PartSizeMismatch, "Wrong part size"),
+        PartsError::NoSuchPart { .. } => (S::UNPROCESSABLE_ENTITY, C::NoSuchPart, "No such part"),
+        PartsError::ChecksumNeeded { .. } => (S::UNPROCESSABLE_ENTITY, C::ChecksumNeeded, "Checksum needed"),
+        PartsError::ChecksumUnused { .. } => (S::UNPROCESSABLE_ENTITY, C::ChecksumUnused, "Checksum unused"),
+        PartsError::Differs { .. } => (S::CONFLICT, C::PartMismatch, "Another part"),
+        PartsError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, C::FileTooLarge, "File too large"),
+        PartsError::WrongNumber => (S::UNPROCESSABLE_ENTITY, C::WrongNumberOfParts, "Wrong number of parts"),
     }
 }
 
-fn release_row(refused: ReleaseError) -> (StatusCode, &'static str, &'static str) {
-    use StatusCode as S;
+fn release_row(refused: ReleaseError) -> (StatusCode, ErrorCode, &'static str) {
+    use {ErrorCode as C, StatusCode as S};
     match refused {
-        ReleaseError::Gone => (S::GONE, "file_gone", "File gone"),
-        ReleaseError::NotInfected => (S::CONFLICT, "not_infected", "Not infected"),
-        ReleaseError::OtherBytes => (S::CONFLICT, "other_bytes", "Other bytes"),
-        ReleaseError::BytesRemoved => (S::GONE, "bytes_removed", "Bytes removed"),
-        ReleaseError::InvalidReason => (S::UNPROCESSABLE_ENTITY, "invalid_reason", "Invalid reason"),
+        ReleaseError::Gone => (S::GONE, C::FileGone, "File gone"),
+        ReleaseError::NotInfected => (S::CONFLICT, C::NotInfected, "Not infected"),
+        ReleaseError::OtherBytes => (S::CONFLICT, C::OtherBytes, "Other bytes"),
+        ReleaseError::BytesRemoved => (S::GONE, C::BytesRemoved, "Bytes removed"),
+        ReleaseError::InvalidReason => (S::UNPROCESSABLE_ENTITY, C::InvalidReason, "Invalid reason"),
     }
 }
 
-fn denied_row(denied: &AccessError) -> (StatusCode, &'static str, &'static str) {
-    use StatusCode as S;
+fn denied_row(denied: &AccessError) -> (StatusCode, ErrorCode, &'static str) {
+    use {ErrorCode as C, StatusCode as S};
     match denied {
-        AccessError::LinkExpired => (S::GONE, "link_expired", "Link expired"),
-        AccessError::LinkRevoked => (S::GONE, "link_revoked", "Link revoked"),
-        AccessError::Gone => (S::GONE, "file_gone", "File gone"),
-        AccessError::NotJudged => (S::CONFLICT, "not_scanned_yet", "Not scanned yet"),
-        AccessError::NotTagged => (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
-        AccessError::Infected { .. } => (S::FORBIDDEN, "infected", "File is infected"),
-        AccessError::Unscannable(_) => (S::FORBIDDEN, "unscannable", "File could not be checked"),
-        AccessError::Error(_) => (S::FORBIDDEN, "scan_failed", "Scan failed"),
-        AccessError::OtherVersion => (S::NOT_FOUND, "invalid_link", "Invalid link"),
-        AccessError::LimitReached => (S::GONE, "download_limit_reached", "Download limit reached"),
+        AccessError::LinkExpired => (S::GONE, C::LinkExpired, "Link expired"),
+        AccessError::LinkRevoked => (S::GONE, C::LinkRevoked, "Link revoked"),
+        AccessError::Gone => (S::GONE, C::FileGone, "File gone"),
+        AccessError::NotJudged => (S::CONFLICT, C::NotScannedYet, "Not scanned yet"),
+        AccessError::NotTagged => (S::SERVICE_UNAVAILABLE, C::Unavailable, "Temporarily unavailable"),
+        AccessError::Infected { .. } => (S::FORBIDDEN, C::Infected, "File is infected"),
+        AccessError::Unscannable(_) => (S::FORBIDDEN, C::Unscannable, "File could not be checked"),
+        AccessError::Error(_) => (S::FORBIDDEN, C::ScanFailed, "Scan failed"),
+        AccessError::OtherVersion => (S::NOT_FOUND, C::InvalidLink, "Invalid link"),
+        AccessError::LimitReached => (S::GONE, C::DownloadLimitReached, "Download limit reached"),
     }
 }
 

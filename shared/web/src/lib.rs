@@ -2,6 +2,7 @@
 
 mod cors;
 mod error;
+mod error_code;
 mod extract;
 mod identity;
 mod jwks;
@@ -14,6 +15,7 @@ pub mod view;
 
 pub use cors::cors;
 pub use error::ApiError;
+pub use error_code::ErrorCode;
 pub use extract::{Json, QueryString};
 pub use identity::{Admin, Caller, Identity, Verifier};
 pub use link_key::{LinkKey, LinkKeyError, renew_link_key};

@@ -81,7 +81,7 @@ mod tests {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
         let allowed = ["http://localhost:5173".to_owned()];
-        check(&headers, None, is_safe, &allowed).map_or_else(|error| error.row().1, |()| "ok")
+        check(&headers, None, is_safe, &allowed).map_or_else(|error| error.row().1.as_str(), |()| "ok")
     }
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
             let headers = [("host", "127.0.0.1:8000"), ("sec-fetch-site", site)];
             let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
             let found = check(&headers.into_iter().collect(), None, false, &[]);
-            assert_eq!(found.map_or_else(|error| error.row().1, |()| "ok"), expected, "{site}");
+            assert_eq!(found.map_or_else(|error| error.row().1.as_str(), |()| "ok"), expected, "{site}");
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct OwnedFile(pub Record);
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct FilePath {
+    /// The file's id, from the answer to its upload.
+    #[param(format = "uuid", example = "123e4567-e89b-42d3-a456-426614174000")]
     file_id: String,
 }
 

@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
+use crate::error_code::ErrorCode;
+
 /// The body of an error response.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
@@ -20,25 +22,30 @@ pub struct Problem {
     pub title: &'static str,
     #[schema(example = 404)]
     pub status: u16,
+    #[schema(example = "There is no such file.")]
     pub detail: String,
     /// The path of the request.
+    #[schema(example = "/files/123e4567-e89b-42d3-a456-426614174000")]
     pub instance: String,
     /// Equal to `detail`.
+    #[schema(example = "There is no such file.")]
     pub message: String,
-    /// The error's stable code, which programs may rely on.
-    #[schema(example = "file_not_found")]
-    pub code: &'static str,
+    pub code: ErrorCode,
     /// The reason, for codes that have several: `encrypted`, or a signature's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Quote it when you report an error; the service's log has it.
     #[serde(rename = "requestId")]
+    #[schema(example = "0b8ca67e-2bd5-4a9d-9b1c-1f6a7b8c9d0e")]
     pub request_id: String,
     pub error: ProblemError,
 }
 
+/// The code and the message again, for clients that read errors in this form.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ProblemError {
-    pub r#type: &'static str,
+    pub r#type: ErrorCode,
+    #[schema(example = "There is no such file.")]
     pub message: String,
 }
 
@@ -60,7 +67,7 @@ pub struct Refused(pub Problem);
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
     pub(crate) status: StatusCode,
-    pub(crate) code: &'static str,
+    pub(crate) code: ErrorCode,
     pub(crate) title: &'static str,
     pub(crate) detail: String,
     pub(crate) reason: Option<String>,
@@ -83,7 +90,7 @@ pub async fn problems(request: Request, next: Next) -> Response {
     let instance = request.uri().path().to_owned();
     let mut response = next.run(request).await;
     if let Some(parts) = response.extensions_mut().remove::<Parts>() {
-        tracing::debug!(request.id = request_id, problem.code = parts.code, "request refused");
+        tracing::debug!(request.id = request_id, problem.code = parts.code.as_str(), "request refused");
         response = render(parts, &instance, &request_id);
     }
     if let Ok(value) = HeaderValue::from_str(&request_id) {

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 /// A file's metadata and status.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FileInfo {
-    #[schema(example = "123e4567-e89b-42d3-a456-426614174000")]
+    #[schema(format = "uuid", example = "123e4567-e89b-42d3-a456-426614174000")]
     file_id: String,
     #[schema(example = "example.pdf")]
     filename: String,
@@ -21,7 +21,7 @@ pub struct FileInfo {
     file_size: Option<u64>,
     #[schema(example = "application/pdf")]
     content_type: String,
-    #[schema(example = "2026-12-01T10:30:00Z")]
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     upload_timestamp: String,
     scan_status: StatusName,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,12 +31,21 @@ pub struct FileInfo {
     rescanning: bool,
     /// Why an operator released the finding.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "false positive, confirmed by the vendor")]
     release_reason: Option<String>,
+    /// Why an operator revoked the release that the file had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the vendor withdrew its confirmation")]
+    release_revoked_reason: Option<String>,
+    #[schema(example = 0)]
     download_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 10)]
     max_downloads: Option<u32>,
+    #[schema(example = json!({ "case": "4711" }))]
     tags: BTreeMap<String, String>,
     /// When the file expires and is deleted.
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     expires_at: String,
 }
 
@@ -93,7 +102,9 @@ pub struct ScanResult {
     definitions: Option<DefinitionsInfo>,
     /// The SHA-256 of the bytes that were judged.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f")]
     sha256: Option<String>,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     scanned_at: String,
     /// The name of the malware that was found in an infected file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +123,7 @@ pub struct ScanResult {
     used_password: bool,
     /// When a rescan last left the verdict unchanged, because it had no password.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     rescan_without_password_at: Option<String>,
 }
 
@@ -120,8 +132,10 @@ pub struct ScanResult {
 pub struct DefinitionsInfo {
     #[schema(example = "27900")]
     pub version: String,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     pub built_at: Option<String>,
     pub kind: DefinitionsKindName,
+    #[schema(example = 3_600_000)]
     pub signatures: u64,
 }
 
@@ -166,6 +180,9 @@ impl From<&Record> for FileInfo {
                 .post_verdict()
                 .filter(|_| record.status() == Status::Released)
                 .and_then(|post_verdict| Some(post_verdict.release.as_ref()?.reason.clone())),
+            release_revoked_reason: record
+                .post_verdict()
+                .and_then(|post_verdict| Some(post_verdict.revocation.as_ref()?.reason.clone())),
             download_count: record.download_count,
             max_downloads: record.max_downloads,
             tags: record.tags.clone(),
@@ -221,12 +238,17 @@ pub fn message(record: &Record) -> String {
 /// The response to an upload, with the original service's fields.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Accepted {
+    #[schema(format = "uuid", example = "123e4567-e89b-42d3-a456-426614174000")]
     pub file_id: String,
+    #[schema(example = "example.pdf")]
     pub filename: String,
+    #[schema(example = 1_024_000)]
     pub file_size: Option<u64>,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     pub upload_timestamp: String,
     pub scan_status: StatusName,
     /// Identifies the scan; there is one per file.
+    #[schema(example = "scan-123e4567-e89b-42d3-a456-426614174000")]
     pub task_id: String,
 }
 

@@ -36,7 +36,8 @@ pub(crate) struct Redriven {
 }
 
 /// List dead letters: scan requests that failed too often
-#[utoipa::path(get, path = "/dead-letters", tag = "operators",
+#[utoipa::path(get, path = "/dead-letters", operation_id = "listDeadLetters",
+    tag = "operators",
     responses(
         (status = 200, description = "Dead letters with their reasons", body = DeadLetterList),
         Refused,
@@ -57,7 +58,8 @@ pub(crate) async fn list(
 }
 
 /// Redrive all dead letters to the scan queue
-#[utoipa::path(post, path = "/dead-letters/redrive", tag = "operators",
+#[utoipa::path(post, path = "/dead-letters/redrive", operation_id = "redriveDeadLetters",
+    tag = "operators",
     responses(
         (status = 200, description = "The number of messages that were sent again", body = Redriven),
         Refused,

@@ -27,7 +27,10 @@ pub(crate) struct ReleaseRequest {
 ///
 /// The file can then be downloaded, and so can later uploads of the same bytes with the same finding. A
 /// different finding in these bytes still counts. The release is kept with its operator, time and reason.
-#[utoipa::path(post, path = "/files/{file_id}/release", tag = "operators", request_body = ReleaseRequest,
+#[utoipa::path(post, path = "/files/{file_id}/release", operation_id = "releaseFile",
+    tag = "operators", request_body = ReleaseRequest,
+    params(("file_id" = String, Path, description = "The file's id", format = "uuid",
+        example = "123e4567-e89b-42d3-a456-426614174000")),
     responses(
         (status = 200, description = "Released", body = FileInfo),
         Refused,

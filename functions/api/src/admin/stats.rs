@@ -16,6 +16,7 @@ use crate::App;
 /// Statistics of the service, now and in the last 24 hours.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Stats {
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     pub(crate) at: String,
     pub(crate) queue: QueueStats,
     pub(crate) dead_letters: Option<u64>,
@@ -45,6 +46,7 @@ pub(crate) struct QueueStats {
 pub(crate) struct EngineStats {
     #[schema(example = "ClamAV 1.4.6")]
     pub(crate) version: String,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     pub(crate) last_seen: String,
     pub(crate) definitions: DefinitionsInfo,
     pub(crate) definitions_age_hours: Option<u64>,
@@ -64,6 +66,7 @@ pub(crate) struct ScanSeconds {
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct HourStats {
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     pub(crate) from: String,
     pub(crate) files_by_status: BTreeMap<&'static str, u64>,
     pub(crate) bytes_scanned: u64,
@@ -72,6 +75,7 @@ pub(crate) struct HourStats {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct FailureInfo {
     pub(crate) file_id: String,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     pub(crate) at: String,
     #[schema(example = "unscannable")]
     pub(crate) status: &'static str,
@@ -83,7 +87,8 @@ const N_HOURS: u8 = 24;
 const MAX_FAILURES: usize = 20;
 
 /// Show statistics of the service
-#[utoipa::path(get, path = "/stats", tag = "operators",
+#[utoipa::path(get, path = "/stats", operation_id = "getStatistics",
+    tag = "operators",
     responses(
         (status = 200, description = "Queue, engine, and the last 24 hours", body = Stats),
         Refused,

@@ -25,6 +25,7 @@ pub(crate) struct WebhookInfo {
     host: String,
     /// When the endpoint was disabled because it answered 410; absent if it is enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     disabled_at: Option<String>,
     /// The last answer of the endpoint, if that was not a success.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +53,8 @@ pub(crate) struct Replayed {
 }
 
 /// List webhooks
-#[utoipa::path(get, path = "/webhooks", tag = "operators",
+#[utoipa::path(get, path = "/webhooks", operation_id = "listWebhooks",
+    tag = "operators",
     responses(
         (status = 200, description = "The endpoints to which events were sent", body = WebhookList),
         Refused,
@@ -69,7 +71,10 @@ pub(crate) async fn list(State(app): State<App>, _admin: Admin) -> Result<axum::
 }
 
 /// Re-enable an endpoint that was disabled by a 410 response
-#[utoipa::path(post, path = "/webhooks/{endpoint_id}/enable", tag = "operators",
+#[utoipa::path(post, path = "/webhooks/{endpoint_id}/enable", operation_id = "enableWebhook",
+    tag = "operators",
+    params(("endpoint_id" = String, Path, description = "The `id` from the list of webhooks",
+        example = "3f2a9c0d11e4b687")),
     responses(
         (status = 204, description = "Enabled"),
         Refused,
@@ -89,7 +94,8 @@ pub(crate) async fn enable(
 /// Replay past events to webhooks
 ///
 /// Each event keeps its `webhook-id`, by which receivers can recognise that they have seen it.
-#[utoipa::path(post, path = "/webhooks/replay", tag = "operators", request_body = ReplayRequest,
+#[utoipa::path(post, path = "/webhooks/replay", operation_id = "replayWebhooks",
+    tag = "operators", request_body = ReplayRequest,
     responses(
         (status = 200, description = "The number of deliveries that will be sent again", body = Replayed),
         Refused,

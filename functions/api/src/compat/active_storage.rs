@@ -55,7 +55,9 @@ pub(crate) struct DirectUpload {
 }
 
 /// Active Storage: create a direct upload
-#[utoipa::path(post, path = "/rails/active_storage/direct_uploads", tag = "clients", request_body = NewBlob,
+#[utoipa::path(post, path = "/rails/active_storage/direct_uploads",
+    operation_id = "createActiveStorageUpload", tag = "upload-clients",
+    request_body = NewBlob,
     responses(
         (status = 200, description = "Upload to `direct_upload.url`", body = CreatedBlob),
         Refused,

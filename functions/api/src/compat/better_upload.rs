@@ -106,7 +106,8 @@ pub(crate) struct ObjectInfo {
 }
 
 /// better-upload: create uploads
-#[utoipa::path(post, path = "/better-upload", tag = "clients", request_body = NewFiles,
+#[utoipa::path(post, path = "/better-upload", operation_id = "createBetterUploads",
+    tag = "upload-clients", request_body = NewFiles,
     responses(
         (status = 200, description = "The requests to send", body = SignedFiles),
         (status = "4XX", description = "All files are refused",

@@ -25,8 +25,12 @@ use crate::{App, complete, upload_parts};
 
 /// The file to upload. Other parameters of the client are ignored.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct NewFormQuery {
+    /// The file's name.
+    #[param(example = "example.pdf")]
     filename: String,
+    /// The file's content type, if the client knows it.
     #[serde(default, rename = "type")]
     content_type: String,
 }
@@ -43,7 +47,8 @@ pub(crate) struct FormInstructions {
 }
 
 /// Companion: create an upload of a whole file by a form
-#[utoipa::path(get, path = "/s3/params", tag = "clients", params(NewFormQuery),
+#[utoipa::path(get, path = "/s3/params", operation_id = "createUppyForm",
+    tag = "upload-clients", params(NewFormQuery),
     responses(
         (status = 200, description = "The form", body = FormInstructions),
         Refused,
@@ -78,7 +83,8 @@ pub(crate) struct MultipartBegun {
 }
 
 /// Companion: create a multipart upload
-#[utoipa::path(post, path = "/s3/multipart", tag = "clients", request_body = NewMultipart,
+#[utoipa::path(post, path = "/s3/multipart", operation_id = "createUppyMultipart",
+    tag = "upload-clients", request_body = NewMultipart,
     responses(
         (status = 200, description = "Created", body = MultipartBegun),
         Refused,
@@ -103,6 +109,7 @@ pub(crate) async fn begin(
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct UploadPath {
+    /// The `uploadId` from the creation of the upload.
     upload_id: String,
 }
 
@@ -110,6 +117,8 @@ pub(crate) struct UploadPath {
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct KeyQuery {
+    /// The `key` from the creation of the upload.
+    #[param(example = "uploads/123e4567-e89b-42d3-a456-426614174000")]
     key: String,
 }
 
@@ -131,6 +140,7 @@ impl FromRequestParts<App> for Named {
 /// An uploaded part, in S3's format.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
+#[schema(as = UppyStoredPart)]
 pub(crate) struct StoredPart {
     part_number: u32,
     /// With quotes.
@@ -140,7 +150,8 @@ pub(crate) struct StoredPart {
 }
 
 /// Companion: list the uploaded parts
-#[utoipa::path(get, path = "/s3/multipart/{upload_id}", tag = "clients", params(UploadPath, KeyQuery),
+#[utoipa::path(get, path = "/s3/multipart/{upload_id}", operation_id = "listUppyParts",
+    tag = "upload-clients", params(UploadPath, KeyQuery),
     responses(
         (status = 200, description = "All uploaded parts", body = Vec<StoredPart>),
         Refused,
@@ -176,7 +187,8 @@ pub(crate) struct PartUrl {
 }
 
 /// Companion: presign the upload of one part
-#[utoipa::path(get, path = "/s3/multipart/{upload_id}/{part_number}", tag = "clients",
+#[utoipa::path(get, path = "/s3/multipart/{upload_id}/{part_number}", operation_id = "presignUppyPart",
+    tag = "upload-clients",
     params(UploadPath, PartPath, KeyQuery),
     responses(
         (status = 200, description = "The presigned request", body = PartUrl),
@@ -220,6 +232,7 @@ pub(super) async fn part_url(
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BatchQuery {
+    /// At most 100 part numbers, separated by commas.
     #[param(example = "1,2,3")]
     part_numbers: String,
 }
@@ -232,7 +245,8 @@ pub(crate) struct PartUrls {
 }
 
 /// Companion: presign the upload of several parts
-#[utoipa::path(get, path = "/s3/multipart/{upload_id}/batch", tag = "clients",
+#[utoipa::path(get, path = "/s3/multipart/{upload_id}/batch", operation_id = "presignUppyParts",
+    tag = "upload-clients",
     params(UploadPath, KeyQuery, BatchQuery),
     responses(
         (status = 200, description = "The presigned requests", body = PartUrls),
@@ -287,7 +301,8 @@ pub(crate) struct Completed {
 /// Companion: complete a multipart upload
 ///
 /// The parts in storage must be exactly those that the client lists.
-#[utoipa::path(post, path = "/s3/multipart/{upload_id}/complete", tag = "clients",
+#[utoipa::path(post, path = "/s3/multipart/{upload_id}/complete", operation_id = "completeUppyMultipart",
+    tag = "upload-clients",
     params(UploadPath, KeyQuery),
     request_body = SentParts,
     responses(
@@ -315,7 +330,8 @@ pub(crate) async fn join(
 pub(crate) struct Aborted {}
 
 /// Companion: abort a multipart upload
-#[utoipa::path(delete, path = "/s3/multipart/{upload_id}", tag = "clients", params(UploadPath, KeyQuery),
+#[utoipa::path(delete, path = "/s3/multipart/{upload_id}", operation_id = "abortUppyMultipart",
+    tag = "upload-clients", params(UploadPath, KeyQuery),
     responses(
         (status = 200, description = "Aborted", body = Aborted),
         Refused,

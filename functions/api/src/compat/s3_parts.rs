@@ -36,7 +36,7 @@ impl IntoResponse for XmlError {
         if status.is_server_error() {
             tracing::error!(error = aws::log::chain(&self.0), "request failed");
         }
-        let body = document("Error", &[("Code", code.to_owned()), ("Message", self.0.detail(status))], &[]);
+        let body = document("Error", &[("Code", code.to_string()), ("Message", self.0.detail(status))], &[]);
         xml(status, body)
     }
 }

@@ -47,7 +47,8 @@ pub(crate) struct SignedRequest {
 }
 
 /// Uppy 6: presign a request
-#[utoipa::path(post, path = "/s3/presign", tag = "clients", request_body = UnsignedRequest,
+#[utoipa::path(post, path = "/s3/presign", operation_id = "presignUppyRequest",
+    tag = "upload-clients", request_body = UnsignedRequest,
     responses(
         (status = 200, description = "The presigned request", body = SignedRequest),
         Refused,

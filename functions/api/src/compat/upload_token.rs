@@ -27,6 +27,7 @@ pub(crate) struct NewUploadToken {
 pub(crate) struct UploadToken {
     /// Permits uploads in your name and nothing else.
     token: String,
+    #[schema(format = DateTime, example = "2026-12-01T10:30:00Z")]
     expires_at: String,
     /// The value for Uppy's option `companionEndpoint`.
     #[schema(example = "https://api.example.com/uppy/t/eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9...")]
@@ -39,7 +40,8 @@ const DEFAULT_TTL: Duration = Duration::from_hours(1);
 ///
 /// Some upload clients cannot send your `Authorization` header (Uppy 6 with `companionEndpoint`). Give such a
 /// client a URL with this short-lived token instead. The token does not appear in logs.
-#[utoipa::path(post, path = "/upload-tokens", tag = "clients", request_body = NewUploadToken,
+#[utoipa::path(post, path = "/upload-tokens", operation_id = "createUploadToken",
+    tag = "upload-clients", request_body = NewUploadToken,
     responses(
         (status = 201, description = "The token", body = UploadToken),
         Refused,

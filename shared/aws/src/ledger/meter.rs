@@ -123,7 +123,9 @@ impl Ledger {
         Ok(writes)
     }
 
-    pub(super) async fn replace_and_meter(
+    /// Replaces the record in one transaction with other writes, of which only the check of a release has a
+    /// condition.
+    pub(super) async fn replace_with(
         &self,
         next: &Record,
         replacement: Replacement,
@@ -144,10 +146,14 @@ impl Ledger {
             Transaction::Done => Ok(Committed::Yes),
             // This write may have been applied earlier, if its response was lost and its request token has
             // expired.
-            Transaction::Refused(_) => {
+            Transaction::Refused(at) => {
                 let stored = self.get(file_pk(next.file_id), "load a record").await?;
                 let is_ours = stored.is_some_and(|item| item.get("write_id") == Some(&text(write_id)));
-                Ok(if is_ours { Committed::Yes } else { Committed::Conflict })
+                Ok(match at.first() {
+                    _ if is_ours => Committed::Yes,
+                    Some(0) => Committed::Conflict,
+                    _ => Committed::ReleaseNotInForce,
+                })
             }
         }
     }
@@ -232,15 +238,16 @@ fn scan_time_pk(owner: &OwnerId, now: Timestamp) -> String {
     format!("scanned#{}#{owner}", day(now))
 }
 
-fn wrapped<T>(
+/// Puts a write into a transaction.
+pub(super) fn wrapped<T>(
     built: Result<T, aws_sdk_dynamodb::error::BuildError>,
     put: impl FnOnce(
         T,
         aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder,
     ) -> aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder,
 ) -> Result<TransactWriteItem, StoreError> {
-    let built =
-        built.map_err(|error| StoreError::caused("count a file", StoreErrorKind::Unexpected, error))?;
+    let built = built
+        .map_err(|error| StoreError::caused("build a transaction", StoreErrorKind::Unexpected, error))?;
     Ok(put(built, TransactWriteItem::builder()).build())
 }
 

@@ -12,7 +12,10 @@ pub(super) fn step(change: Change<'_>, event: &Event) -> Step {
         Event::Purged => change.purged(change.next_arrival()),
         Event::OwnerDeleted if change.record.state == State::Expired => change.end(State::Deleted),
         Event::Renewed { .. } | Event::Scanned { .. } | Event::Postponed { .. } => keep(NoChange::Fenced),
-        Event::Arrived { .. } | Event::RescanAsked | Event::Released { .. } => keep(NoChange::NotPossible),
+        Event::Arrived { .. }
+        | Event::RescanAsked
+        | Event::Released { .. }
+        | Event::ReleaseRevoked { .. } => keep(NoChange::NotPossible),
         _ => keep(NoChange::AlreadyEnded),
     }
 }

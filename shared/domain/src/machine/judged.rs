@@ -8,7 +8,7 @@ use super::conclude::{conclude, judgement_of, quarantine, reported, surplus};
 use super::rules::{may_rescan, next_rescan};
 use super::{Effect, Event, NoChange, ScanReport, Step};
 use crate::id::{ScanId, Version, VersionId};
-use crate::post_verdict::{PostVerdict, Quarantine, Release, Rescan, RescanReason, Rescans};
+use crate::post_verdict::{PostVerdict, Quarantine, Release, Rescan, RescanReason, Rescans, Revocation};
 use crate::record::{Lease, State};
 use crate::timestamp::Timestamp;
 use crate::verdict::{Judgement, Outcome, Unscannable, Verdict};
@@ -53,16 +53,17 @@ impl Judged<'_> {
             Event::Tagged { due_at } => self.tagged(*due_at),
             Event::RescanAsked => self.asked(),
             Event::Released { release } => self.released(release),
+            Event::ReleaseRevoked { revocation } => self.release_revoked(revocation),
             Event::Arrived { .. } => keep(NoChange::NotPossible),
             _ => keep(NoChange::AlreadyEnded),
         }
     }
 
-    /// The sweep's step when the record's state is due: removes other versions, and finishes a release and
-    /// the quarantine.
+    /// The sweep's step when the record's state is due: removes other versions, and finishes a release,
+    /// its revocation and the quarantine.
     pub(super) fn due(self) -> Step {
         let mut effects = vec![Effect::PurgeOthers { keep: self.version.clone() }];
-        if self.post_verdict.release.is_some() {
+        if self.post_verdict.release.is_some() || self.post_verdict.revocation.is_some() {
             effects.push(Effect::Tag { version: self.version.clone() });
         }
         effects.extend(quarantine(self.change.record, self.change.policy));
@@ -262,11 +263,27 @@ impl Judged<'_> {
         if self.post_verdict.release.is_some() {
             return keep(NoChange::AlreadyEnded);
         }
-        let post_verdict = PostVerdict { release: Some(release.clone()), ..self.post_verdict.clone() };
+        let release = Some(release.clone());
+        self.tagged_by_sweep(PostVerdict { release, revocation: None, ..self.post_verdict.clone() })
+    }
+
+    /// Removes the release, whichever finding it covers, and ends a rescan: no scan that was requested for a
+    /// released file may replace the finding. Does nothing for a file without a release, so that the first
+    /// revocation is kept.
+    fn release_revoked(self, revocation: &Revocation) -> Step {
+        if self.post_verdict.release.is_none() || self.judgement.sha256 != Some(revocation.sha256) {
+            return keep(NoChange::AlreadyEnded);
+        }
+        let revocation = Some(revocation.clone());
+        let rescan = Rescan::None;
+        self.tagged_by_sweep(PostVerdict { release: None, revocation, rescan, ..self.post_verdict.clone() })
+    }
+
+    /// Concludes again with the same judgement. The sweep writes the tag: a function that takes requests from
+    /// outside may not tag anything as clean.
+    fn tagged_by_sweep(self, post_verdict: PostVerdict) -> Step {
         let concluded = conclude(self.change, self.version, self.judgement.clone(), post_verdict);
         let Step::Commit { mut next, .. } = concluded else { return concluded };
-        // The sweep writes the tag: a function that takes requests from outside may not tag anything as
-        // clean.
         next.due_at = Some(self.change.now);
         Step::Commit { next, effects: vec![] }
     }

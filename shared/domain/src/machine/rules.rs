@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::change::Change;
 use crate::history::EventKind;
 use crate::id::{OwnerId, Sha256};
-use crate::post_verdict::{Release, Rescan};
+use crate::post_verdict::{Release, Rescan, Revocation};
 use crate::record::{Record, State, Status};
 use crate::timestamp::Timestamp;
 use crate::verdict::{Judgement, Verdict};
@@ -58,10 +58,7 @@ pub fn release(
     by: OwnerId,
     now: Timestamp,
 ) -> Result<Release, ReleaseError> {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.len() > Release::MAX_REASON_BYTES {
-        return Err(ReleaseError::InvalidReason);
-    }
+    let reason = checked_reason(reason)?;
     let judgement = match &record.state {
         State::Expired | State::Deleted => return Err(ReleaseError::Gone),
         State::Judged { judgement, .. } => judgement,
@@ -74,7 +71,23 @@ pub fn release(
     if record.quarantined.is_some() {
         return Err(ReleaseError::BytesRemoved);
     }
-    Ok(Release { sha256, signature: signature.clone(), reason: reason.to_owned(), by, at: now })
+    Ok(Release { sha256, signature: signature.clone(), reason, by, at: now })
+}
+
+/// Makes the revocation of the release of these bytes. Errors: [`ReleaseError::InvalidReason`].
+pub fn revocation(
+    sha256: Sha256,
+    reason: &str,
+    by: OwnerId,
+    now: Timestamp,
+) -> Result<Revocation, ReleaseError> {
+    Ok(Revocation { sha256, reason: checked_reason(reason)?, by, at: now })
+}
+
+fn checked_reason(reason: &str) -> Result<String, ReleaseError> {
+    let reason = reason.trim();
+    let is_valid = !reason.is_empty() && reason.len() <= Release::MAX_REASON_BYTES;
+    if is_valid { Ok(reason.to_owned()) } else { Err(ReleaseError::InvalidReason) }
 }
 
 /// The next planned rescan of a file that is clean now; none after it expires.

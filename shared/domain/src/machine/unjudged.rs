@@ -28,7 +28,9 @@ pub(super) fn step(change: Change<'_>, event: &Event) -> Step {
             State::Awaiting => queue(change, version, 0),
             _ => keep(NoChange::NotPossible),
         },
-        Event::RescanAsked | Event::Released { .. } => keep(NoChange::NotPossible),
+        Event::RescanAsked | Event::Released { .. } | Event::ReleaseRevoked { .. } => {
+            keep(NoChange::NotPossible)
+        }
         Event::Purged => keep(NoChange::NotDue),
         _ => keep(NoChange::AlreadyEnded),
     }

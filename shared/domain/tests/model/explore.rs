@@ -197,7 +197,7 @@ impl Model for Airlock {
                     expires_at: at + Duration::from_mins(1),
                     generation: world.record.link_generation,
                 };
-                let granted = grant(&world.record, &claims, at);
+                let granted = grant(&world.record, None, &claims, at);
                 next.downloaders[downloader] =
                     granted.map_or(Downloader::Done, |grant| Downloader::Granted(Box::new(grant)));
             }

@@ -10,6 +10,7 @@ use super::*;
 #[test]
 fn each_error_has_its_status_and_code() {
     let text = String::new;
+    let mut unused = ErrorCode::ALL.to_vec();
     for (error, status, code) in [
         (ApiError::InvalidJson(text()), 400, "invalid_json"),
         (ApiError::InvalidBody(text()), 422, "invalid_body"),
@@ -85,6 +86,7 @@ fn each_error_has_its_status_and_code() {
         (ApiError::HostNotAllowed, 403, "host_not_allowed"),
         (ApiError::CrossOrigin, 403, "cross_origin"),
         (ApiError::FileNotFound, 404, "file_not_found"),
+        (ApiError::ReleaseNotFound, 404, "release_not_found"),
         (ApiError::InvalidLink, 404, "invalid_link"),
         (ApiError::AccessError(AccessError::LinkExpired), 410, "link_expired"),
         (ApiError::AccessError(AccessError::Gone), 410, "file_gone"),
@@ -98,11 +100,24 @@ fn each_error_has_its_status_and_code() {
         (ApiError::RouteNotFound, 404, "route_not_found"),
         (ApiError::MethodNotAllowed, 405, "method_not_allowed"),
         (ApiError::StorageFull, 507, "storage_full"),
+        (ApiError::TooManyConnections, 503, "unavailable"),
         (ApiError::Internal, 500, "internal_error"),
     ] {
         let (found_status, found_code, _) = error.row();
-        assert_eq!((found_status.as_u16(), found_code), (status, code), "{error:?}");
+        assert_eq!((found_status.as_u16(), found_code.as_str()), (status, code), "{error:?}");
+        unused.retain(|unused| *unused != found_code);
     }
+    assert_eq!(unused, [], "these codes are documented, and no error has them");
+}
+
+#[test]
+fn a_code_is_the_same_text_in_a_body_and_in_the_description() {
+    use utoipa::PartialSchema as _;
+    let described = serde_json::to_value(ErrorCode::schema()).unwrap();
+    let written: Vec<_> = ErrorCode::ALL.iter().map(|code| serde_json::to_value(code).unwrap()).collect();
+    assert_eq!(described["enum"], serde_json::Value::Array(written));
+    let texts: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(described["enum"], serde_json::to_value(texts).unwrap());
 }
 
 #[test]
