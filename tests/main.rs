@@ -56,3 +56,4 @@ mod stored_headers;
 mod support;
 mod tidy;
 mod webhooks;
+mod write_units;

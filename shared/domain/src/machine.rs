@@ -145,7 +145,7 @@ pub enum Effect {
     Scan { version: Version, lease: Lease },
     /// Put a message for this version on the scan queue.
     QueueScan { version: Version },
-    /// Tag the version with its status. Tags are for people and policies; they are never read back.
+    /// Tag the version with its status. Tags are for people and policies; no decision depends on them.
     Tag { version: Version },
     /// Remove every version under the key, and what the quarantine holds, then report [`Event::Purged`].
     Purge,

@@ -13,10 +13,9 @@ use crate::timestamp::Timestamp;
 pub(super) fn due(change: Change<'_>, found: Option<&Version>, rescans: &Rescans) -> Step {
     let record = change.record;
     let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= change.now);
-    let rescan_due_at = record.post_verdict().and_then(|post_verdict| post_verdict.rescan.due_at());
     let step = if is_due(record.due_at) {
         state_due(change, found)
-    } else if is_due(rescan_due_at) {
+    } else if is_due(record.rescan().due_at()) {
         Judged::of(change).map_or_else(|| keep(NoChange::NotDue), |judged| judged.rescan_due(rescans))
     } else {
         keep(NoChange::NotDue)
