@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aws::{Committed, Created, NewFile, ObjectWriter, StoreErrorKind};
+use aws::{Committed, Created, DueFile, DueList, NewFile, ObjectWriter, StoreErrorKind};
 use domain::content_type::ContentType;
 use domain::id::{FileId, ObjectKey, OwnerId};
 use domain::record::{Record, State, UploadMethod};
@@ -55,9 +55,13 @@ async fn the_ledger_keeps_its_conditions() {
     let later = Record { due_at: Some(due.created_at + Duration::from_mins(1)), ..due.clone() };
     ledger.create(new(&later), "w6").await.unwrap();
     let shard = due.file_id.shard();
-    assert!(!ledger.due(shard, due.created_at, 100).await.unwrap().contains(&due.file_id));
     let at = due.created_at + Duration::from_mins(1);
-    assert!(ledger.due(shard, at, 100).await.unwrap().contains(&due.file_id));
+    let listed = DueFile { due_at: at, file_id: due.file_id };
+    let early = ledger.due(DueList::Files, shard, due.created_at, None, 100).await.unwrap();
+    assert!(!early.contains(&listed));
+    assert!(ledger.due(DueList::Files, shard, at, None, 100).await.unwrap().contains(&listed));
+    assert!(!ledger.due(DueList::Files, shard, at, Some(listed), 100).await.unwrap().contains(&listed));
+    assert!(ledger.due(DueList::PlannedRescans, shard, at, None, 100).await.unwrap().is_empty());
     service.stop().await;
 }
 

@@ -63,3 +63,4 @@ mod stored_headers;
 mod support;
 mod tidy;
 mod webhooks;
+mod write_units;

@@ -25,12 +25,37 @@ const MEMORY_GB: f64 = 3008.0 / 1024.0;
 const FIRST_POLLERS: f64 = 5.0;
 const MORE_POLLERS_PER_SECOND: f64 = 300.0 / 60.0;
 
-/// Requests for one file's upload, scan and download, counted in the code.
-const S3_WRITES: f64 = 2.0; // the PUT, the tag
-const S3_READS: f64 = 2.0; // the scan, the download
-const TABLE_WRITES: f64 = 5.0; // created, claimed, judged, verdict cached, downloaded
-const INDEX_WRITES: f64 = 4.0; // by owner and by attention, as those change
-const TABLE_READS: f64 = 6.0; // statuses, links, cached verdict
+/// DynamoDB's write units of a file's life, step by step: `tests/write_units.rs` measures and limits the sum.
+const LIFE_WRITE_UNITS: [(&str, f64); 8] = [
+    ("created", 4.0),
+    ("claimed", 5.0),
+    ("judged", 6.0),
+    ("verdict cached", 1.0),
+    ("verdict counted", 1.0),
+    ("downloaded", 1.0),
+    ("expired", 4.0),
+    ("removed", 2.0),
+];
+/// The same for a rescan.
+const RESCAN_WRITE_UNITS: [(&str, f64); 5] =
+    [("queued", 3.0), ("claimed", 1.0), ("judged", 3.0), ("verdict cached", 1.0), ("verdict counted", 1.0)];
+
+/// Requests for one file from the upload to the removal of its bytes, counted in the code.
+const S3_WRITES: f64 = 3.0; // the PUT, the tag, the listing before the removal, which S3 charges like a PUT
+const S3_READS: f64 = 3.0; // its tags, the scan, the download
+const TABLE_READS: f64 = 10.0; // statuses, link, download, claim, verdict, cached verdict, release, expiry
+const QUEUE_REQUESTS: f64 = 3.0; // received, deleted, and a share of empty receives
+/// The same for a rescan. A tag that stays the same is not written again.
+const RESCAN_S3_READS: f64 = 2.0; // its tags, the scan
+const RESCAN_TABLE_READS: f64 = 6.0;
+const RESCAN_QUEUE_REQUESTS: f64 = 4.0;
+/// Announcement, status, link, download; a status that waits for the verdict holds 512 MB meanwhile.
+const HTTP_REQUESTS: f64 = 5.0;
+const HTTP_SECONDS: f64 = 4.0 * 0.03 + LONG_POLL;
+const LONG_POLL: f64 = 1.0;
+/// Lines and platform reports of one scan and its requests.
+const LOG_GB: f64 = 4e-6;
+const RESCAN_LOG_GB: f64 = 1e-6;
 
 /// List prices in us-east-1 in dollars, November 2026; check them before you rely on them.
 mod price {
@@ -42,6 +67,7 @@ mod price {
     pub(super) const MILLION_SQS_REQUESTS: f64 = 0.40;
     pub(super) const MILLION_TABLE_WRITES: f64 = 0.625;
     pub(super) const MILLION_TABLE_READS: f64 = 0.125;
+    pub(super) const LOG_GB: f64 = 0.50;
     /// GuardDuty Malware Protection for S3: each object, and each GB.
     pub(super) const THOUSAND_GUARDDUTY_OBJECTS: f64 = 0.215;
     pub(super) const GUARDDUTY_GB: f64 = 0.09;
@@ -114,17 +140,73 @@ fn simulate(per_minute: f64, max_concurrency: usize, minutes: f64) -> Outcome {
     }
 }
 
-fn dollars_per_thousand(busy_seconds_per_file: f64) -> f64 {
-    let scan = busy_seconds_per_file * MEMORY_GB * price::LAMBDA_ARM_GB_SECOND * 1000.0;
-    // Announce, status twice, link; download. 30 ms of 512 MB each.
-    let http_requests = 5.0;
-    let http = http_requests * (price::MILLION_HTTP_REQUESTS + price::MILLION_LAMBDA_REQUESTS) / 1000.0
-        + http_requests * 0.03 * 0.5 * price::LAMBDA_ARM_GB_SECOND * 1000.0;
-    let storage = S3_WRITES * price::THOUSAND_S3_WRITES + S3_READS * price::THOUSAND_S3_READS;
-    let queue = 3.0 * price::MILLION_SQS_REQUESTS / 1000.0;
-    let ledger = (TABLE_WRITES + INDEX_WRITES) * price::MILLION_TABLE_WRITES / 1000.0
-        + TABLE_READS * price::MILLION_TABLE_READS / 1000.0;
-    scan + http + storage + queue + ledger
+fn sum(steps: &[(&str, f64)]) -> f64 {
+    steps.iter().map(|(_, units)| units).sum()
+}
+
+/// What a thousand files cost, in dollars, by service.
+struct Cost {
+    table: f64,
+    scans: f64,
+    storage: f64,
+    requests: f64,
+    logs: f64,
+}
+
+impl Cost {
+    /// With `n_rescans` of each file, and so many seconds of an execution environment for each scan.
+    fn of(n_rescans: f64, scan_seconds: f64) -> Self {
+        let write_units = sum(&LIFE_WRITE_UNITS) + n_rescans * sum(&RESCAN_WRITE_UNITS);
+        let s3_reads = S3_READS + n_rescans * RESCAN_S3_READS;
+        let table_reads = TABLE_READS + n_rescans * RESCAN_TABLE_READS;
+        let queue_requests = QUEUE_REQUESTS + n_rescans * RESCAN_QUEUE_REQUESTS;
+        let scan = scan_seconds * MEMORY_GB * price::LAMBDA_ARM_GB_SECOND * 1000.0
+            + price::MILLION_LAMBDA_REQUESTS / 1000.0;
+        let http = HTTP_REQUESTS * (price::MILLION_HTTP_REQUESTS + price::MILLION_LAMBDA_REQUESTS) / 1000.0
+            + HTTP_SECONDS * 0.5 * price::LAMBDA_ARM_GB_SECOND * 1000.0;
+        Self {
+            table: write_units * price::MILLION_TABLE_WRITES / 1000.0,
+            scans: scan * (1.0 + n_rescans),
+            storage: S3_WRITES * price::THOUSAND_S3_WRITES + s3_reads * price::THOUSAND_S3_READS,
+            requests: http
+                + queue_requests * price::MILLION_SQS_REQUESTS / 1000.0
+                + table_reads * price::MILLION_TABLE_READS / 1000.0,
+            logs: (LOG_GB + n_rescans * RESCAN_LOG_GB) * price::LOG_GB * 1000.0,
+        }
+    }
+
+    fn total(&self) -> f64 {
+        self.table + self.scans + self.storage + self.requests + self.logs
+    }
+}
+
+fn print_costs() {
+    println!("\nwrite units of a file's life: {} {LIFE_WRITE_UNITS:?}", sum(&LIFE_WRITE_UNITS));
+    println!("write units of a rescan: {} {RESCAN_WRITE_UNITS:?}", sum(&RESCAN_WRITE_UNITS));
+    println!(
+        "\n{:>16} {:>8} {:>8} {:>8} {:>9} {:>8} {:>8}",
+        "$ per 1,000", "table", "scans", "storage", "requests", "logs", "total"
+    );
+    for n_rescans in [0.0, 1.0, 6.0] {
+        let cost = Cost::of(n_rescans, WARM_SCAN);
+        println!(
+            "{n_rescans:>8} rescans {:>8.4} {:>8.4} {:>8.4} {:>9.4} {:>8.4} {:>8.4}",
+            cost.table,
+            cost.scans,
+            cost.storage,
+            cost.requests,
+            cost.logs,
+            cost.total()
+        );
+    }
+    let guardduty = |megabytes: f64| price::THOUSAND_GUARDDUTY_OBJECTS + megabytes * price::GUARDDUTY_GB;
+    println!(
+        "\nGuardDuty Malware Protection for S3, the scan alone, per 1,000 files: \
+         of 0.1 MB ${:.3}, of 1 MB ${:.3}, of 10 MB ${:.3}",
+        guardduty(0.1),
+        guardduty(1.0),
+        guardduty(10.0)
+    );
 }
 
 pub(crate) fn run() {
@@ -156,16 +238,9 @@ pub(crate) fn run() {
             outcome.cold_share * 100.0,
             per_second * S3_WRITES,
             per_second * S3_READS,
-            per_second * (TABLE_WRITES + INDEX_WRITES),
-            dollars_per_thousand(outcome.busy_seconds / outcome.n_files as f64),
+            per_second * sum(&LIFE_WRITE_UNITS),
+            Cost::of(0.0, outcome.busy_seconds / outcome.n_files as f64).total(),
         );
     }
-    let guardduty = |megabytes: f64| price::THOUSAND_GUARDDUTY_OBJECTS + megabytes * price::GUARDDUTY_GB;
-    println!(
-        "\nGuardDuty Malware Protection for S3, the scan alone, per 1,000 files: \
-         of 0.1 MB ${:.3}, of 1 MB ${:.3}, of 10 MB ${:.3}",
-        guardduty(0.1),
-        guardduty(1.0),
-        guardduty(10.0)
-    );
+    print_costs();
 }

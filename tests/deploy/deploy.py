@@ -22,7 +22,7 @@ REGION = "us-east-1"
 FUNCTIONS = {"ApiFunction": "api", "DownloadFunction": "download", "ScanFunction": "scan", "DefinitionsFunction": "definitions", "SweepFunction": "sweep",
              "NotifyFunction": "notify", "LiveFunction": "live"}
 # What a policy's resource is to the recorder.
-WHERE = {"IncomingPrefix": "incoming", "index/by_owner": "by_owner", "index/attention": "attention", "index/feed": "feed", "Table": "table", "UploadBucket": "uploads", "DefinitionsBucket": "definitions"}
+WHERE = {"IncomingPrefix": "incoming", "index/by_owner": "by_owner", "index/due": "due", "index/rescan": "rescan", "index/feed": "feed", "Table": "table", "UploadBucket": "uploads", "DefinitionsBucket": "definitions"}
 SCRATCH = {"scan": "AIRLOCK_SCRATCH", "definitions": "AIRLOCK_SCRATCH"}
 SERVICES = ["S3", "DYNAMODB", "SQS", "SECRETS_MANAGER", "EVENTBRIDGE"]
 # A scan needs ten seconds in reserve; SQS delivers again after the visibility timeout.
@@ -224,7 +224,7 @@ class Deployment:
     def make_due(self):
         """Makes everything due now that the sweep would process within minutes."""
         table, dynamodb = self.outputs["TableName"], self.client("dynamodb")
-        items = dynamodb.scan(TableName=table, FilterExpression="attribute_exists(attention) AND attention <> :over",
+        items = dynamodb.scan(TableName=table, FilterExpression="attribute_exists(due) AND due <> :over",
                               ExpressionAttributeValues={":over": {"S": "delivered"}})["Items"]
         for item in items:
             for name in ("due_at", "state_due_at", "publish_due_at"):

@@ -6,6 +6,7 @@ import http.client, http.server, json, threading, urllib.parse
 S3_BUCKET = {("HEAD", ""): "s3:ListBucket", ("GET", ""): "s3:ListBucket", ("GET", "versions"): "s3:ListBucketVersions",
              ("GET", "versioning"): "s3:GetBucketVersioning"}
 S3_OBJECT = {("HEAD", ""): "s3:GetObject", ("GET", ""): "s3:GetObject", ("GET", "versionId"): "s3:GetObjectVersion", ("HEAD", "versionId"): "s3:GetObjectVersion",
+             ("GET", "tagging versionId"): "s3:GetObjectVersionTagging",
              ("PUT", ""): "s3:PutObject", ("PUT", "tagging"): "s3:PutObjectTagging", ("PUT", "tagging versionId"): "s3:PutObjectVersionTagging",
              ("DELETE", ""): "s3:DeleteObject", ("DELETE", "versionId"): "s3:DeleteObjectVersion", ("POST", "uploads"): "s3:PutObject",
              ("PUT", "partNumber uploadId"): "s3:PutObject", ("POST", "uploadId"): "s3:PutObject", ("DELETE", "uploadId"): "s3:AbortMultipartUpload",

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use aws::{Change, Ledger, StoreError};
+use aws::{Ledger, StoreError};
 use axum::response::sse::Event;
 use domain::history::EventKind;
 use domain::id::{FileId, OwnerId};
@@ -133,9 +133,11 @@ impl Follower {
                 let (mut records, mut after) = (vec![], None);
                 loop {
                     let page = self.ledger.changes(owner, self.since, after, PAGE).await?;
-                    let Some(last) = page.last() else { return Ok(records) };
-                    after = Some(Change { changed_at: last.changed_at, file_id: last.file_id });
-                    records.extend(page);
+                    records.extend(page.records);
+                    after = page.next;
+                    if after.is_none() {
+                        return Ok(records);
+                    }
                 }
             }
         }

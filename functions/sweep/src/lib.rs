@@ -1,19 +1,22 @@
 //! Moves on every file that is due: after a lost event, a dead lease, its expiry, or for its next rescan.
 //!
 //! Rescans for new definitions are spread out: each clean file is rescanned after an interval, and a sweep
-//! queues only as many as its budget allows.
+//! queues only as many as its budget allows. Those without room wait in an index of their own, in which they
+//! cost nothing and delay nothing else.
 //!
 //! Invariant: idempotent. Two concurrent sweeps, or one that is cut off, only repeat work.
 
 mod config;
 mod deliveries;
+mod due_files;
 mod incoming;
+mod planned_rescans;
 
 use std::time::Duration;
 
-use aws::{Backlog, StoreError, Stores};
+use aws::{Backlog, DueRecord, StoreError, Stores};
 use domain::id::FileId;
-use domain::machine::{Effect, Event, MachinePolicy};
+use domain::machine::{Effect, Event, MachinePolicy, NoChange};
 use domain::post_verdict::Rescans;
 use domain::record::{Record, State};
 use domain::timestamp::Timestamp;
@@ -58,19 +61,32 @@ pub struct SweepReport {
     pub n_deliveries: u32,
 }
 
+impl std::ops::AddAssign for SweepReport {
+    fn add_assign(&mut self, more: Self) {
+        self.n_files += more.n_files;
+        self.n_failed += more.n_failed;
+        self.n_unscanned += more.n_unscanned;
+        self.n_rescans += more.n_rescans;
+        self.n_found += more.n_found;
+        self.n_deliveries += more.n_deliveries;
+    }
+}
+
 /// A file that waits longer for its verdict is counted, for an alarm.
 pub const LONG: Duration = Duration::from_mins(15);
 
-/// Files per query: small, so that a long sweep sees what concurrent writers have changed.
-const PAGE: i32 = 25;
+/// Whether a planned rescan may be queued.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Room {
+    ForRescan,
+    None,
+}
 
 /// A running sweep.
 struct Sweep<'a> {
     context: &'a SweepContext,
     deadline: Instant,
     engine: Option<EngineVersion>,
-    rescans_left: u32,
-    swept: SweepReport,
 }
 
 /// Moves on every file that is due, for at most `time_left`; what is left stays due. Fails only if the ledger
@@ -80,23 +96,19 @@ pub async fn sweep(context: &SweepContext, time_left: Duration) -> Result<SweepR
         Some(queue) => queue.backlog().await.ok(),
         None => None,
     };
-    let is_busy = is_busy(backlog);
-    let mut sweep = Sweep {
+    let sweep = Sweep {
         context,
         deadline: Instant::now() + time_left,
         engine: context.stores.ledger.heartbeat().await?.map(|heartbeat| heartbeat.engine),
-        rescans_left: if is_busy { 0 } else { context.rescans_per_sweep },
-        swept: SweepReport::default(),
     };
-    for shard in 0..aws::Ledger::N_SHARDS {
-        sweep.shard(shard).await?;
+    let mut swept = sweep.due_files().await?;
+    // First scans come first. With a full queue it cannot be known which events are lost, either.
+    if !is_busy(backlog) {
+        swept += sweep.planned_rescans().await?;
+        swept.n_found = incoming::look(context, context.incoming_every).await?;
     }
-    // With a full queue it cannot be known which events are lost.
-    if !is_busy {
-        sweep.swept.n_found = incoming::look(context, context.incoming_every).await?;
-    }
-    sweep.swept.n_deliveries = deliveries::requeue(context).await?;
-    Ok(sweep.swept)
+    swept.n_deliveries = deliveries::requeue(context).await?;
+    Ok(swept)
 }
 
 /// Whether the scan queue has enough work. A queue that is missing, or cannot be read, gets no more.
@@ -105,54 +117,48 @@ fn is_busy(backlog: Option<Backlog>) -> bool {
 }
 
 impl Sweep<'_> {
-    async fn shard(&mut self, shard: u8) -> Result<(), StoreError> {
-        while Instant::now() < self.deadline {
-            let due = self.context.stores.ledger.due(shard, aws::clock::now(), PAGE).await?;
-            let mut n_moved = 0;
-            for file in due {
-                self.swept.n_files += 1;
-                match self.move_on(file, aws::clock::now()).await {
-                    Ok(is_progress) => n_moved += u32::from(is_progress),
-                    Err(error) => {
-                        self.swept.n_failed += 1;
-                        tracing::warn!(file.id = %file, error = aws::log::chain(&error), "file not moved on");
-                    }
-                }
-            }
-            // Files that fail, or that the index wrongly lists, stay at the front of the index: without
-            // progress the next query would return them again.
-            if n_moved == 0 {
-                return Ok(());
+    /// Takes one file a step further. Returns what was done, and whether that was progress.
+    async fn move_on(&self, file: FileId, rescan: Room) -> (SweepReport, bool) {
+        match self.try_to_move_on(file, rescan, aws::clock::now()).await {
+            Ok(moved) => moved,
+            Err(error) => {
+                tracing::warn!(file.id = %file, error = aws::log::chain(&error), "file not moved on");
+                (SweepReport { n_files: 1, n_failed: 1, ..SweepReport::default() }, false)
             }
         }
-        Ok(())
     }
 
-    /// Takes one file a step further. Returns whether that was progress.
-    async fn move_on(&mut self, file: FileId, now: Timestamp) -> Result<bool, StoreError> {
+    async fn try_to_move_on(
+        &self,
+        file: FileId,
+        rescan: Room,
+        now: Timestamp,
+    ) -> Result<(SweepReport, bool), StoreError> {
         let SweepContext { stores, machine, .. } = self.context;
+        let mut swept = SweepReport { n_files: 1, ..SweepReport::default() };
         let transitions = Transitions { stores, policy: machine };
-        let Some(record) = stores.ledger.load(file).await? else { return Ok(false) };
+        let Some(DueRecord { record, is_indexed }) = stores.ledger.load_due(file).await? else {
+            return Ok((swept, false));
+        };
         let found = match record.state {
             State::Awaiting => stores.objects.current_version(&record.object_key()).await?,
             _ => None,
         };
-        let rescans = Rescans { engine: self.engine.clone(), has_room: self.rescans_left > 0 };
-        let due = Event::Due { found, rescans };
-        let Some(applied) = transitions.apply(file, &due, now).await? else {
-            return Ok(false);
+        let rescans = Rescans { engine: self.engine.clone(), has_room: rescan == Room::ForRescan };
+        let Some(applied) = transitions.apply(file, &Event::Due { found, rescans }, now).await? else {
+            return Ok((swept, false));
         };
         if applied.kept.is_none() {
             aws::log::verdict(&applied.record, "given up", now);
             tracing::info!(file.id = %file, file.status = applied.record.status().as_str(), "swept");
         }
-        if queues_rescan(&applied) {
-            self.swept.n_rescans += 1;
-            self.rescans_left = self.rescans_left.saturating_sub(1);
-        }
+        swept.n_rescans = u32::from(queues_rescan(&applied));
         transitions.run_effects(&applied, now).await?;
-        self.swept.n_unscanned += u32::from(waits_long(&record, now));
-        Ok(is_progress(&applied))
+        swept.n_unscanned = u32::from(waits_long(&record, now));
+        if applied.kept == Some(NoChange::NotDue) && !is_indexed {
+            transitions.reindex(&applied.record).await?;
+        }
+        Ok((swept, is_progress(&applied)))
     }
 }
 

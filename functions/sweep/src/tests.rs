@@ -7,6 +7,7 @@ use domain::history::EventId;
 use domain::id::{ObjectKey, ScanId, Version};
 use domain::incoming::IncomingRules;
 use domain::machine::{Step, step};
+use domain::post_verdict::{Rescan, RescanReason};
 use domain::record::Status;
 use domain::verdict::{ScanError, Verdict};
 use fixtures::{TestStores, awaiting, clean, engine, queued, scanning, version};
@@ -42,6 +43,11 @@ async fn due_for_rescan(test: &TestStores) -> FileId {
     let (file, judged_at) = (TestStores::file_id(), aws::clock::now() - Duration::from_hours(25));
     test.create(&clean(file, &version("v"), judged_at)).await;
     file
+}
+
+/// All write units so far.
+fn units(test: &TestStores) -> u64 {
+    test.dynamodb.write_units().values().sum()
 }
 
 async fn heartbeat_of(test: &TestStores, version: &str) {
@@ -214,22 +220,123 @@ async fn new_definitions_rescan_as_many_files_as_the_budget_allows() {
     let context = SweepContext { rescans_per_sweep: 2, ..context(&test) };
     assert_eq!(sweep(&context, TIME).await.unwrap().n_rescans, 2);
     assert_eq!(TestStores::take_all(&test.scans).await.len(), 2);
-    assert_eq!(sweep(&context, TIME).await.unwrap().n_rescans, 0, "the third waits for its next turn");
+    assert_eq!(sweep(&context, TIME).await.unwrap().n_rescans, 1, "the third waited for the next sweep");
 }
 
 #[tokio::test]
-async fn the_same_definitions_rescan_nothing_and_neither_does_a_busy_queue() {
-    for (definitions, n_waiting) in [("1", 0), ("2", SweepContext::BUSY)] {
+async fn the_same_definitions_rescan_nothing() {
+    let test = TestStores::start().await;
+    heartbeat_of(&test, "1").await;
+    let file = due_for_rescan(&test).await;
+    let outcome = swept(&test).await;
+    assert_eq!((outcome.n_files, outcome.n_rescans), (1, 0));
+    assert!(test.record(file).await.rescan().due_at() > Some(aws::clock::now()), "planned for tomorrow");
+}
+
+#[tokio::test]
+async fn a_rescan_without_room_waits_without_a_write() {
+    for is_busy in [true, false] {
         let test = TestStores::start().await;
-        heartbeat_of(&test, definitions).await;
         let file = due_for_rescan(&test).await;
-        for _ in 0..n_waiting {
-            test.scans.send("a first scan".to_owned()).await.unwrap();
+        if is_busy {
+            heartbeat_of(&test, "2").await;
+            for _ in 0..SweepContext::BUSY {
+                test.scans.send("a first scan".to_owned()).await.unwrap();
+            }
         }
-        let outcome = swept(&test).await;
-        assert_eq!((outcome.n_files, outcome.n_rescans), (1, 0), "definitions {definitions}");
-        assert!(test.record(file).await.next_due_at() > Some(aws::clock::now()), "definitions {definitions}");
+        let (before, n_units) = (test.record(file).await, units(&test));
+        assert_eq!(swept(&test).await, SweepReport::default(), "busy: {is_busy}");
+        assert_eq!(test.record(file).await, before);
+        assert_eq!(units(&test), n_units);
     }
+}
+
+#[tokio::test]
+async fn a_rescan_whose_message_was_lost_is_queued_again() {
+    let test = TestStores::start().await;
+    heartbeat_of(&test, "2").await;
+    let file = due_for_rescan(&test).await;
+    assert_eq!(swept(&test).await.n_rescans, 1);
+    let queued = test.record(file).await;
+    let overdue = Rescan::Queued { n_attempts: 0, next_due_at: earlier(), why: RescanReason::NewDefinitions };
+    let mut lost = Record { revision: queued.revision + 1, ..queued.clone() };
+    if let State::Judged { post_verdict, .. } = &mut lost.state {
+        post_verdict.rescan = overdue;
+    }
+    test.stores.ledger.commit(&queued, &lost, "w").await.unwrap();
+    let no_room = SweepContext { rescans_per_sweep: 0, ..context(&test) };
+    assert_eq!(sweep(&no_room, TIME).await.unwrap().n_rescans, 1);
+    assert_eq!(TestStores::take_all(&test.scans).await.len(), 2);
+}
+
+/// How many overdue rescans there are in the test of many: a hundred thousand with `SOAK`.
+fn n_overdue() -> usize {
+    #[expect(clippy::disallowed_methods, reason = "tests are configured by the environment")]
+    let is_soak = std::env::var_os("SOAK").is_some();
+    if is_soak { 100_000 } else { 600 }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overdue_rescans_delay_no_lost_event_and_cost_no_writes() {
+    let test = TestStores::start().await;
+    heartbeat_of(&test, "2").await;
+    for _ in 0..n_overdue() {
+        due_for_rescan(&test).await;
+    }
+    let file = TestStores::file_id();
+    test.create(&awaiting(file, earlier())).await;
+    test.put(&ObjectKey::Issued(file), b"0123456789").await;
+    TestStores::take_all(&test.scans).await;
+
+    let context = SweepContext { rescans_per_sweep: 5, ..context(&test) };
+    for n_sweeps in 1..=2 {
+        let n_units = units(&test);
+        let outcome = sweep(&context, TIME).await.unwrap();
+        assert_eq!((outcome.n_rescans, outcome.n_failed), (5, 0));
+        assert_eq!(test.record(file).await.status(), Status::Pending);
+        assert!(matches!(test.record(file).await.state, State::Queued { .. }), "found by the first sweep");
+        let n_units = units(&test) - n_units;
+        // A queued rescan takes three units, the file that was found three.
+        assert_eq!(n_units, if n_sweeps == 1 { 5 * 3 + 3 } else { 5 * 3 });
+        TestStores::take_all(&test.scans).await;
+    }
+}
+
+#[tokio::test]
+async fn files_that_fail_keep_no_sweep_from_those_behind_them() {
+    let test = TestStores::start().await;
+    let mut n_failing = 0;
+    while n_failing < 201 {
+        let file = TestStores::file_id();
+        if file.shard() == 3 {
+            test.create(&awaiting(file, earlier())).await;
+            // No record has this revision.
+            test.edit(file, "SET revision = :n", -1).await;
+            n_failing += 1;
+        }
+    }
+    let last = loop {
+        let file = TestStores::file_id();
+        if file.shard() == 3 {
+            break file;
+        }
+    };
+    test.create(&awaiting(last, earlier() + Duration::from_mins(1))).await;
+    let outcome = swept(&test).await;
+    assert_eq!((outcome.n_files, outcome.n_failed), (n_failing + 1, n_failing));
+    assert_eq!(test.record(last).await.status(), Status::Expired);
+}
+
+#[tokio::test]
+async fn a_record_that_an_earlier_release_indexed_is_indexed_anew() {
+    let test = TestStores::start().await;
+    let file = due_for_rescan(&test).await;
+    let planned_at = (aws::clock::now() - AGO).as_millis();
+    test.edit(file, "SET state_due_at = due_at, due_at = :n REMOVE rescan, rescan_at", planned_at).await;
+    assert_eq!(swept(&test).await.n_files, 1, "it is due by the index");
+    heartbeat_of(&test, "2").await;
+    assert_eq!(swept(&test).await, SweepReport { n_files: 1, n_rescans: 1, ..SweepReport::default() });
+    assert_eq!(swept(&test).await, SweepReport::default());
 }
 
 #[tokio::test]

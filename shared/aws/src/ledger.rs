@@ -1,11 +1,13 @@
 //! Stores the records of all files in one DynamoDB table; every write states its condition.
 
+mod batch_get;
 mod cached_verdicts;
 mod changes;
 mod create;
 mod definition_serial;
 mod deliveries;
 mod downloads;
+mod due;
 mod heartbeat;
 mod incoming_cursor;
 mod meter;
@@ -29,6 +31,7 @@ use crate::item::{Attributes, Item, Replacement, file_pk, number, text};
 pub use changes::Changes;
 pub use create::{Created, IdempotencyKey, NewFile};
 pub use deliveries::EndpointRecord;
+pub use due::{DueFile, DueList, DueRecord};
 pub use heartbeat::Heartbeat;
 pub use incoming_cursor::IncomingCursor;
 pub use queries::{Change, Listing, PageStart};
@@ -55,7 +58,8 @@ pub enum Committed {
 
 impl Ledger {
     pub const BY_OWNER: &'static str = "by_owner";
-    pub const ATTENTION: &'static str = "attention";
+    pub const DUE: &'static str = "due";
+    pub const RESCAN: &'static str = "rescan";
     pub const FEED: &'static str = "feed";
     pub const N_SHARDS: u8 = 16;
 
@@ -85,7 +89,7 @@ impl Ledger {
         let replacement = Replacement::of(&stored, Item::of(next, write_id).into_attributes()?);
         let updates = [self.usage_updates(before, next)?, self.release_updates(before, next)?].concat();
         let committed = if updates.is_empty() {
-            self.replace(next, replacement, write_id).await?
+            self.replace(next.file_id, before.revision, replacement, write_id).await?
         } else {
             self.replace_with(next, replacement, write_id, updates).await?
         };
@@ -97,7 +101,8 @@ impl Ledger {
 
     async fn replace(
         &self,
-        next: &Record,
+        file: FileId,
+        expected_revision: u64,
         replacement: Replacement,
         write_id: &str,
     ) -> Result<Committed, StoreError> {
@@ -105,12 +110,12 @@ impl Ledger {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("pk", text(file_pk(next.file_id)))
+            .key("pk", text(file_pk(file)))
             .update_expression(replacement.expression)
             .condition_expression("#revision = :expected_revision")
             .set_expression_attribute_names(Some(replacement.names))
             .set_expression_attribute_values(Some(replacement.values))
-            .expression_attribute_values(":expected_revision", number(next.revision - 1))
+            .expression_attribute_values(":expected_revision", number(expected_revision))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;

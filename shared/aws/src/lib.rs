@@ -30,14 +30,15 @@ mod queue;
 mod sdk;
 mod secrets;
 mod stores;
+mod tagging;
 
 pub use definition_bucket::{DefinitionBucket, Pointer};
 pub use error::{StoreError, StoreErrorKind};
 pub use event_bus::EventBus;
 pub use event_queue::{EventQueue, EventTask};
 pub use ledger::{
-    Change, Changes, Committed, Created, EndpointRecord, Heartbeat, IdempotencyKey, IncomingCursor, Ledger,
-    Listing, NewFile, PageStart, ReleaseEntry, ReleasePageStart,
+    Change, Changes, Committed, Created, DueFile, DueList, DueRecord, EndpointRecord, Heartbeat,
+    IdempotencyKey, IncomingCursor, Ledger, Listing, NewFile, PageStart, ReleaseEntry, ReleasePageStart,
 };
 pub use listing::ListedVersions;
 pub use multipart::PartRequest;

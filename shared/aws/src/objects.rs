@@ -6,9 +6,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::HttpClient;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{
-    BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, Tag, Tagging, TaggingDirective,
-};
+use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, TaggingDirective};
 use domain::content_encoding::ContentEncoding;
 use domain::id::{ETag, FileId, ObjectKey, Sha256, Version, VersionId};
 use domain::incoming::Incoming;
@@ -118,6 +116,10 @@ impl Objects {
                 return Ok(());
             }
             self.delete_versions(key, &doomed).await?;
+            // A listing costs as much as storing an object.
+            if page.is_truncated != Some(true) {
+                return Ok(());
+            }
         }
     }
 
@@ -176,23 +178,6 @@ impl Objects {
                 Err(StoreError::caused("remove versions", StoreErrorKind::Unavailable, text))
             }
         }
-    }
-
-    /// Tags one version for people and bucket policies; this service does not read tags. Replaces the tag
-    /// set.
-    pub async fn tag(
-        &self,
-        key: &ObjectKey,
-        version: &VersionId,
-        name: &str,
-        value: &str,
-    ) -> Result<(), StoreError> {
-        let failed = |error| StoreError::caused("tag an object", StoreErrorKind::Unexpected, error);
-        let tag = Tag::builder().key(name).value(value).build().map_err(failed)?;
-        let tagging = Tagging::builder().tag_set(tag).build().map_err(failed)?;
-        let request = self.client.put_object_tagging().bucket(&self.bucket).key(key.to_string());
-        let tagged = request.version_id(version.as_str()).tagging(tagging).send().await;
-        tagged.map(drop).map_err(|error| StoreError::of_sdk("tag an object", error))
     }
 
     /// Checks that the bucket exists and is accessible.

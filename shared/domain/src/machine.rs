@@ -168,7 +168,7 @@ pub enum Effect {
     /// Put a message for this version on the scan queue.
     QueueScan { version: Version },
     /// Tag the version with its status, and report [`Event::TagFailed`] if that fails. Tags are for people
-    /// and policies; they are never read back.
+    /// and policies; no decision depends on them.
     Tag { version: Version },
     /// Remove every version under the key, and what the quarantine holds, then report [`Event::Purged`].
     Purge,

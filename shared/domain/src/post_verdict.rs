@@ -33,9 +33,7 @@ pub enum Rescan {
     #[default]
     None,
     /// At this moment the sweep compares the definitions with those of the verdict.
-    Planned {
-        when: Timestamp,
-    },
+    Planned { when: Timestamp },
     /// A message is on the scan queue.
     Queued {
         n_attempts: u32,
@@ -46,6 +44,10 @@ pub enum Rescan {
     },
     Running {
         lease: Lease,
+        /// When the sweep sends the message again: not before the lease ends. Kept from the queued rescan,
+        /// so that a claim does not move the record in the index of rescans.
+        #[serde(rename = "look_at", skip_serializing_if = "Option::is_none", default)]
+        next_due_at: Option<Timestamp>,
         why: RescanReason,
     },
 }
@@ -65,7 +67,9 @@ impl Rescan {
             Self::None => None,
             Self::Planned { when } => Some(when),
             Self::Queued { next_due_at, .. } => Some(next_due_at),
-            Self::Running { lease, .. } => Some(lease.until),
+            Self::Running { lease, next_due_at, .. } => {
+                Some(next_due_at.map_or(lease.until, |at| at.max(lease.until)))
+            }
         }
     }
 

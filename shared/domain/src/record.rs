@@ -12,7 +12,7 @@ use crate::id::{FileId, ObjectKey, OwnerId, Sha256, Version};
 use crate::incoming::Incoming;
 use crate::parts::{MultipartUpload, Whole};
 use crate::password::SealedPassword;
-use crate::post_verdict::{PostVerdict, Quarantine};
+use crate::post_verdict::{PostVerdict, Quarantine, Rescan};
 use crate::timestamp::Timestamp;
 use crate::upload::{AllowedExtensions, Upload, UploadPolicy};
 use crate::verdict::{Judgement, Verdict};
@@ -278,12 +278,16 @@ impl Record {
         }
     }
 
-    /// The earliest time at which the sweep must visit the record; `None` if nothing remains to be done.
+    /// The earliest time at which the sweep must visit the record for anything but its rescan; `None` if
+    /// nothing remains to be done.
     pub fn next_due_at(&self) -> Option<Timestamp> {
-        let post_verdict = self.post_verdict();
-        let tag = post_verdict.and_then(|post_verdict| post_verdict.tag_due_at);
-        let rescan = post_verdict.and_then(|post_verdict| post_verdict.rescan.due_at());
-        [self.due_at, self.publish_due_at, tag, rescan].into_iter().flatten().min()
+        let tag = self.post_verdict().and_then(|post_verdict| post_verdict.tag_due_at);
+        [self.due_at, self.publish_due_at, tag].into_iter().flatten().min()
+    }
+
+    /// The rescan, planned, queued or running; [`Rescan::None`] without a verdict.
+    pub fn rescan(&self) -> Rescan {
+        self.post_verdict().map_or(Rescan::None, |post_verdict| post_verdict.rescan)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The tag that shows a version's verdict to people and bucket policies. It is written after the verdict and
-//! never read.
+//! The tag that shows a version's verdict to people and bucket policies. It is written after the verdict; no
+//! decision depends on it.
 
 use crate::record::Status;
 

@@ -277,7 +277,8 @@ proptest! {
         }
         // From here on only the sweep acts, at every due moment, and its purges are reported.
         for _ in 0..200 {
-            let Some(due_at) = record.next_due_at() else { break };
+            let due = [record.next_due_at(), record.rescan().due_at()];
+            let Some(due_at) = due.into_iter().flatten().min() else { break };
             now = now.max(due_at);
             let effects;
             (record, effects) = apply(&record, &Event::Due { found: None, rescans: rescans(true) }, now);

@@ -112,7 +112,17 @@ fn without_release(event: &Event) -> Option<Event> {
     }
 }
 
-/// A name for one write, by which its own retry recognises it.
+impl Transitions<'_> {
+    /// Stores a record again as it is, so that the indexes of this release have it. Does nothing if the
+    /// record has changed meanwhile.
+    pub async fn reindex(self, record: &Record) -> Result<(), StoreError> {
+        self.stores.ledger.reindex(record, &write_id()).await.map(drop)
+    }
+}
+
+/// A name for one write, by which its own retry recognises it. Short, because every record stores it; it is
+/// compared only with those of other writers of the same revision.
 pub(crate) fn write_id() -> String {
-    aws::clock::random_uuid().simple().to_string()
+    let (random, _) = aws::clock::random_uuid().as_u64_pair();
+    format!("{random:016x}")
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::id::{FileId, OwnerId};
 use domain::record::Record;
 use domain::usage::{QuotaError, Quotas};
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::meter::Transaction;
 use super::{Ledger, attributes_of};
 use crate::error::{StoreError, StoreErrorKind};
-use crate::item::{Attributes, Item};
+use crate::item::{Attributes, Item, text};
 
 /// The result of a creation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,12 +56,16 @@ struct IdempotencyItem {
 }
 
 impl Ledger {
-    /// Stores a new record with its idempotency key and counts it against its owner's quotas, in one
-    /// transaction. Fails with [`StoreErrorKind::PreconditionFailed`] if the id exists. Quotas are exact: of
-    /// two creations that race for the last place, one succeeds. Idempotent under the SDK's retries by its
-    /// client request token.
+    /// Stores a new record with its idempotency key and counts it against its owner's quotas, atomically.
+    /// Fails with [`StoreErrorKind::PreconditionFailed`] if the id exists. Quotas are exact: of two creations
+    /// that race for the last place, one succeeds. Idempotent under the SDK's retries: in a transaction by
+    /// its client request token, else by `write_id`.
     pub async fn create(&self, new: NewFile<'_>, write_id: &str) -> Result<Created, StoreError> {
         let NewFile { record, once, quotas } = new;
+        // A transaction costs twice as much.
+        if once.is_none() && record.metered.is_none() {
+            return self.put_new(record, write_id).await;
+        }
         let mut writes = vec![self.put_if_absent(Item::of(record, write_id).into_attributes()?)?];
         if let Some(once) = once {
             let item = IdempotencyItem {
@@ -89,6 +95,29 @@ impl Ledger {
         }
     }
 
+    async fn put_new(&self, record: &Record, write_id: &str) -> Result<Created, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(Item::of(record, write_id).into_attributes()?))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match put.send().await {
+            Ok(_) => {}
+            Err(error) => match stored_instead(&error) {
+                // This write was applied earlier, and its response was lost.
+                Some(stored) if stored.get("write_id") == Some(&text(write_id)) => {}
+                Some(_) => {
+                    return Err(StoreError::new("create a record", StoreErrorKind::PreconditionFailed));
+                }
+                None => return Err(StoreError::of_sdk("create a record", error)),
+            },
+        }
+        self.notify_watchers();
+        Ok(Created::New)
+    }
+
     /// Returns the result of the earlier request with this idempotency key. Fails with
     /// [`StoreErrorKind::Unavailable`] if the key is not stored.
     async fn replay(&self, once: &IdempotencyKey) -> Result<Created, StoreError> {
@@ -108,6 +137,16 @@ impl Ledger {
             .build()
             .map_err(|error| StoreError::caused("create a record", StoreErrorKind::Unexpected, error))?;
         Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// Returns the stored item if `error` is a failed condition.
+fn stored_instead<R>(error: &SdkError<PutItemError, R>) -> Option<Attributes> {
+    match error.as_service_error() {
+        Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+            Some(failed.item.clone().unwrap_or_default())
+        }
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use domain::history::EventId;
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::batch_get::Consistency;
 use super::{Ledger, attributes_of};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{number, text};
@@ -20,7 +21,7 @@ const TTL: Duration = Duration::from_hours(14 * 24);
 struct DeliveryItem {
     pk: String,
     /// `deliveries` while it is due, `delivered` afterwards; then `due_at` is when it was created.
-    attention: String,
+    due: String,
     due_at: Timestamp,
     ttl: i64,
     event: String,
@@ -88,7 +89,7 @@ impl Ledger {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(postponed))
-            .condition_expression("attention = :queue AND due_at = :due_at AND n_attempts = :n_attempts")
+            .condition_expression("due = :queue AND due_at = :due_at AND n_attempts = :n_attempts")
             .expression_attribute_values(":queue", text(DUE))
             .expression_attribute_values(":due_at", number(due_at.as_millis()))
             .expression_attribute_values(":n_attempts", number(delivery.n_attempts));
@@ -103,7 +104,7 @@ impl Ledger {
 
     /// Returns due deliveries, the longest overdue first.
     pub async fn due_deliveries(&self, now: Timestamp, limit: i32) -> Result<Vec<Delivery>, StoreError> {
-        let condition = "attention = :queue AND due_at <= :at";
+        let condition = "due = :queue AND due_at <= :at";
         self.deliveries(DUE, condition, now, None, limit).await.map(|page| page.0)
     }
 
@@ -115,7 +116,7 @@ impl Ledger {
         start: Option<HashMap<String, AttributeValue>>,
         limit: i32,
     ) -> Result<(Vec<Delivery>, Option<HashMap<String, AttributeValue>>), StoreError> {
-        self.deliveries(OVER, "attention = :queue AND due_at >= :at", since, start, limit).await
+        self.deliveries(OVER, "due = :queue AND due_at >= :at", since, start, limit).await
     }
 
     async fn deliveries(
@@ -130,7 +131,7 @@ impl Ledger {
             .client
             .query()
             .table_name(&self.table)
-            .index_name(Self::ATTENTION)
+            .index_name(Self::DUE)
             .key_condition_expression(condition)
             .expression_attribute_values(":queue", text(queue))
             .expression_attribute_values(":at", number(at.as_millis()))
@@ -139,12 +140,18 @@ impl Ledger {
             .send()
             .await
             .map_err(|error| StoreError::of_sdk("find deliveries", error))?;
-        let read = |attributes| {
+        let pks: Vec<String> = page.items.unwrap_or_default().into_iter().filter_map(pk_of).collect();
+        let found = self.batch_get(&pks, Consistency::Strong, "find deliveries").await?;
+        let mut deliveries = HashMap::new();
+        for attributes in found {
             let item: DeliveryItem = serde_dynamo::from_item(attributes)
                 .map_err(|error| StoreError::caused("find deliveries", StoreErrorKind::Corrupt, error))?;
-            item.into_delivery()
-        };
-        let found = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
+            // The index may lag behind the items.
+            if item.due == queue {
+                deliveries.insert(item.pk.clone(), item.into_delivery()?);
+            }
+        }
+        let found = pks.iter().filter_map(|pk| deliveries.remove(pk)).collect();
         Ok((found, page.last_evaluated_key))
     }
 
@@ -179,6 +186,13 @@ impl Ledger {
     }
 }
 
+fn pk_of(mut keys: HashMap<String, AttributeValue>) -> Option<String> {
+    match keys.remove("pk")? {
+        AttributeValue::S(pk) => Some(pk),
+        _ => None,
+    }
+}
+
 impl DeliveryItem {
     fn of(delivery: &Delivery) -> Self {
         let (queue, due_at) = match delivery.due_at() {
@@ -187,7 +201,7 @@ impl DeliveryItem {
         };
         Self {
             pk: Ledger::delivery_key(delivery.event, &delivery.endpoint),
-            attention: queue.to_owned(),
+            due: queue.to_owned(),
             due_at,
             ttl: (delivery.created_at + TTL).as_secs(),
             event: delivery.event.to_string(),

@@ -21,11 +21,13 @@ impl Ledger {
             .key("pk", text(file_pk(grant.file_id())))
             .update_expression("ADD download_count :one")
             .condition_expression(
-                "#status IN (:clean, :released) AND version_id = :version \
+                "#status IN (:clean, :released) AND #state.#bound.version_id = :version \
                  AND (attribute_not_exists(link_generation) OR link_generation = :generation) \
                  AND (attribute_not_exists(max_downloads) OR download_count < max_downloads)",
             )
             .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#bound", "version")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":clean", text(Status::Clean.as_str()))
             .expression_attribute_values(":released", text(Status::Released.as_str()))

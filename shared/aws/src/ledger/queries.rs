@@ -1,16 +1,17 @@
-//! Finds files by owner, by due time and by change.
+//! Finds files by owner and by change.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::{FileId, OwnerId};
-use domain::record::{Record, Status};
+use domain::record::{Record, State, Status};
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Ledger;
+use super::batch_get::Consistency;
 use crate::error::{StoreError, StoreErrorKind};
-use crate::item::{Item, file_pk, number, shard_name, text};
+use crate::item::{Item, file_of_pk, file_pk, number, text};
 
 /// One page of a listing.
 #[derive(Clone, Debug)]
@@ -24,6 +25,13 @@ pub struct Listing {
 pub struct PageStart {
     pub created_at: Timestamp,
     pub file_id: FileId,
+}
+
+/// One page of changes.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    pub records: Vec<Record>,
+    pub next: Option<Change>,
 }
 
 /// Where the next page of changes begins.
@@ -43,93 +51,99 @@ impl Ledger {
         limit: i32,
         start: Option<PageStart>,
     ) -> Result<Listing, StoreError> {
+        let operation = "list files";
         let mut query = self
             .client
             .query()
             .table_name(&self.table)
             .index_name(Self::BY_OWNER)
-            .key_condition_expression("by_owner = :owner")
+            .key_condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":owner", text(owner.as_str()))
             .scan_index_forward(false)
             .limit(limit);
-        if let Some(status) = status {
-            query = query
-                .filter_expression("#status = :status")
-                .expression_attribute_names("#status", "status")
-                .expression_attribute_values(":status", text(status.as_str()));
-        }
         if let Some(start) = start {
             query = query
                 .exclusive_start_key("pk", text(file_pk(start.file_id)))
-                .exclusive_start_key("by_owner", text(owner.as_str()))
-                .exclusive_start_key("created_at", number(start.created_at.as_millis()));
+                .exclusive_start_key("owner", text(owner.as_str()))
+                .exclusive_start_key("listed_at", number(start.created_at.as_millis()));
         }
-        let page = query.send().await.map_err(|error| StoreError::of_sdk("list files", error))?;
-        let next = page.last_evaluated_key.map(page_start).transpose()?;
-        Ok(Listing { records: records(page.items)?, next })
+        let page = query.send().await.map_err(|error| StoreError::of_sdk(operation, error))?;
+        let next = page.last_evaluated_key.map(|key| place(&key, "listed_at", operation)).transpose()?;
+        let mut records = self.load_all(&files(page.items, operation)?, operation).await?;
+        // The index may lag behind the records.
+        records.retain(|record| {
+            record.state != State::Deleted && status.is_none_or(|status| record.status() == status)
+        });
+        Ok(Listing { records, next: next.map(|(created_at, file_id)| PageStart { created_at, file_id }) })
     }
 
     /// Returns at most `limit` of the owner's files that changed at `since` or later, deleted ones included,
-    /// in the order of their changes; with `after`, only those that follow it. Eventually consistent, and
-    /// ordered by the clocks of several machines: the caller must query again from a little earlier, or it
-    /// may miss a change.
+    /// in the order of the changes that the index knows; with `after`, only those that follow it. The records
+    /// may be newer than the index. It is eventually consistent, and ordered by the clocks of several
+    /// machines: the caller must query again from a little earlier, or it may miss a change.
     pub async fn changes(
         &self,
         owner: &OwnerId,
         since: Timestamp,
         after: Option<Change>,
         limit: i32,
-    ) -> Result<Vec<Record>, StoreError> {
+    ) -> Result<Changes, StoreError> {
+        let operation = "find changed files";
         let mut query = self
             .client
             .query()
             .table_name(&self.table)
             .index_name(Self::FEED)
-            .key_condition_expression("feed = :owner AND changed_at >= :since")
+            .key_condition_expression("#owner = :owner AND changed_at >= :since")
+            .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":owner", text(owner.as_str()))
             .expression_attribute_values(":since", number(since.as_millis()))
             .limit(limit);
         if let Some(after) = after {
             query = query
                 .exclusive_start_key("pk", text(file_pk(after.file_id)))
-                .exclusive_start_key("feed", text(owner.as_str()))
+                .exclusive_start_key("owner", text(owner.as_str()))
                 .exclusive_start_key("changed_at", number(after.changed_at.as_millis()));
         }
-        let page = query.send().await.map_err(|error| StoreError::of_sdk("find changed files", error))?;
-        records(page.items)
+        let page = query.send().await.map_err(|error| StoreError::of_sdk(operation, error))?;
+        let next = page.last_evaluated_key.map(|key| place(&key, "changed_at", operation)).transpose()?;
+        let records = self.load_all(&files(page.items, operation)?, operation).await?;
+        Ok(Changes { records, next: next.map(|(changed_at, file_id)| Change { changed_at, file_id }) })
     }
 
-    /// Returns at most `limit` files of one shard that are due at `now`, the longest overdue first.
-    pub async fn due(&self, shard: u8, now: Timestamp, limit: i32) -> Result<Vec<FileId>, StoreError> {
-        let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(Self::ATTENTION)
-            .key_condition_expression("attention = :shard AND due_at <= :now")
-            .expression_attribute_values(":shard", text(shard_name(shard)))
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .limit(limit)
-            .send()
-            .await
-            .map_err(|error| StoreError::of_sdk("find due files", error))?;
-        Ok(records(page.items)?.into_iter().map(|record| record.file_id).collect())
+    /// Reads the records of these files, strongly consistent, in this order. Files without a record are left
+    /// out.
+    async fn load_all(&self, files: &[FileId], operation: &'static str) -> Result<Vec<Record>, StoreError> {
+        let pks: Vec<String> = files.iter().map(|file| file_pk(*file)).collect();
+        let items = self.batch_get(&pks, Consistency::Strong, operation).await?;
+        let read = |item| Item::from_attributes(item).map(Item::into_record);
+        let mut records: Vec<Record> = items.into_iter().map(read).collect::<Result<_, _>>()?;
+        let places: HashMap<FileId, usize> = files.iter().copied().zip(0..).collect();
+        records.sort_by_key(|record| places.get(&record.file_id).copied());
+        Ok(records)
     }
 }
 
-fn records(items: Option<Vec<HashMap<String, AttributeValue>>>) -> Result<Vec<Record>, StoreError> {
-    let items = items.unwrap_or_default().into_iter();
-    items.map(|item| Item::from_attributes(item).map(Item::into_record)).collect()
+/// The files of a page of an index.
+fn files(
+    items: Option<Vec<HashMap<String, AttributeValue>>>,
+    operation: &'static str,
+) -> Result<Vec<FileId>, StoreError> {
+    let file = |item: &HashMap<String, AttributeValue>| file_of_pk(item.get("pk")?.as_s().ok()?);
+    let corrupt = || StoreError::new(operation, StoreErrorKind::Corrupt);
+    items.unwrap_or_default().iter().map(|item| file(item).ok_or_else(corrupt)).collect()
 }
 
-fn page_start(key: HashMap<String, AttributeValue>) -> Result<PageStart, StoreError> {
-    #[derive(Deserialize)]
-    struct Key {
-        pk: String,
-        created_at: Timestamp,
-    }
-    let corrupt = || StoreError::new("list files", StoreErrorKind::Corrupt);
-    let key: Key = serde_dynamo::from_item(key).map_err(|_| corrupt())?;
-    let id = key.pk.strip_prefix("file#").ok_or_else(corrupt)?;
-    Ok(PageStart { created_at: key.created_at, file_id: FileId::parse(id).map_err(|_| corrupt())? })
+/// The place in an index from which the next page begins.
+fn place(
+    key: &HashMap<String, AttributeValue>,
+    range: &str,
+    operation: &'static str,
+) -> Result<(Timestamp, FileId), StoreError> {
+    let read = || {
+        let millis = key.get(range)?.as_n().ok()?.parse().ok()?;
+        Some((Timestamp::from_millis(millis), file_of_pk(key.get("pk")?.as_s().ok()?)?))
+    };
+    read().ok_or_else(|| StoreError::new(operation, StoreErrorKind::Corrupt))
 }

@@ -1,20 +1,20 @@
 //! Counts verdicts by the hour, with atomic increments that are spread over a few items so that none is hot.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::record::{Record, Status};
 use domain::statistics::{Failure, Histogram, HourStatistics, SizeClass, failure_of, hour};
 use domain::timestamp::Timestamp;
 
+use super::batch_get::Consistency;
 use super::{Ledger, attributes_of};
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::StoreError;
 use crate::item::{Attributes, number, text};
 
 const N_SPREAD: u8 = 4;
 const TTL: Duration = Duration::from_hours(8 * 24);
-/// The most failures that one item keeps; an hour has [`N_SPREAD`] items.
+/// The most failures that one item keeps; an hour has [`N_SPREAD`] such items.
 const MAX_FAILURES: usize = 10;
 
 impl Ledger {
@@ -24,8 +24,8 @@ impl Ledger {
         let bytes = record.size_bytes().unwrap_or(0);
         let status = format!("n_{}", record.status().as_str());
         let duration = duration_name(SizeClass::of(bytes), Histogram::bucket_of(judgement.duration));
-        let pk = text(pk(hour(now), record.file_id.shard() % N_SPREAD));
-        let update = self.client.update_item().table_name(&self.table).key("pk", pk.clone());
+        let (hour, spread) = (hour(now), record.file_id.shard() % N_SPREAD);
+        let update = self.client.update_item().table_name(&self.table).key("pk", text(pk(hour, spread)));
         let counted = update
             .update_expression("SET #ttl = :ttl ADD #status :one, #duration :one, n_bytes :bytes")
             .expression_attribute_names("#ttl", "ttl")
@@ -38,17 +38,22 @@ impl Ledger {
             .await;
         counted.map_err(|error| StoreError::of_sdk("count a verdict", error))?;
         match failure_of(record) {
-            Some(failure) => self.keep_failure(pk, failure).await,
+            Some(failure) => self.keep_failure(failures_pk(hour, spread), failure, now).await,
             None => Ok(()),
         }
     }
 
-    async fn keep_failure(&self, pk: AttributeValue, failure: Failure) -> Result<(), StoreError> {
+    /// Failures are in an item of their own, so that each count of a verdict takes one write unit.
+    async fn keep_failure(&self, pk: String, failure: Failure, now: Timestamp) -> Result<(), StoreError> {
         let failure = AttributeValue::M(attributes_of(failure, "count a verdict")?);
-        let update = self.client.update_item().table_name(&self.table).key("pk", pk);
+        let update = self.client.update_item().table_name(&self.table).key("pk", text(pk));
         let kept = update
-            .update_expression("SET failures = list_append(if_not_exists(failures, :none), :new)")
+            .update_expression(
+                "SET #ttl = :ttl, failures = list_append(if_not_exists(failures, :none), :new)",
+            )
             .condition_expression("attribute_not_exists(failures) OR size(failures) < :most")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":ttl", number((now + TTL).as_secs()))
             .expression_attribute_values(":none", AttributeValue::L(vec![]))
             .expression_attribute_values(":new", AttributeValue::L(vec![failure]))
             .expression_attribute_values(":most", number(MAX_FAILURES))
@@ -61,31 +66,20 @@ impl Ledger {
         }
     }
 
-    /// Returns the statistics of each of the last `n_hours` hours, the current one last. At most 24, because
-    /// one request reads at most 100 items.
+    /// Returns the statistics of each of the last `n_hours` hours, the current one last. At most 24.
     pub async fn statistics(&self, n_hours: u8, now: Timestamp) -> Result<Vec<HourStatistics>, StoreError> {
         let n_hours = n_hours.clamp(1, 24);
         let first = hour(now) - i64::from(n_hours) + 1;
         let mut hours = vec![HourStatistics::default(); usize::from(n_hours)];
         let keys =
             (0..i64::from(n_hours)).flat_map(|offset| (0..N_SPREAD).map(move |spread| (offset, spread)));
-        let mut wanted: Vec<Attributes> = keys
-            .map(|(offset, spread)| HashMap::from([("pk".to_owned(), text(pk(first + offset, spread)))]))
-            .collect();
-        while !wanted.is_empty() {
-            let request = KeysAndAttributes::builder().set_keys(Some(std::mem::take(&mut wanted))).build();
-            let request = request
-                .map_err(|error| StoreError::caused("read statistics", StoreErrorKind::Unexpected, error))?;
-            let read = self.client.batch_get_item().request_items(&self.table, request).send().await;
-            let read = read.map_err(|error| StoreError::of_sdk("read statistics", error))?;
-            for item in read.responses.unwrap_or_default().into_values().flatten() {
-                let offset = hour_of(&item).and_then(|hour| usize::try_from(hour - first).ok());
-                if let Some(hour) = offset.and_then(|offset| hours.get_mut(offset)) {
-                    hour.merge(read_hour(&item));
-                }
+        let pks = keys.flat_map(|(offset, spread)| [pk, failures_pk].map(|pk| pk(first + offset, spread)));
+        let pks: Vec<String> = pks.collect();
+        for item in self.batch_get(&pks, Consistency::Eventual, "read statistics").await? {
+            let offset = hour_of(&item).and_then(|hour| usize::try_from(hour - first).ok());
+            if let Some(hour) = offset.and_then(|offset| hours.get_mut(offset)) {
+                hour.merge(read_hour(&item));
             }
-            let unread = read.unprocessed_keys.unwrap_or_default();
-            wanted = unread.into_values().flat_map(|request| request.keys).collect();
         }
         Ok(hours)
     }
@@ -93,6 +87,10 @@ impl Ledger {
 
 fn pk(hour: i64, spread: u8) -> String {
     format!("stats#{hour}#{spread}")
+}
+
+fn failures_pk(hour: i64, spread: u8) -> String {
+    format!("failures#{hour}#{spread}")
 }
 
 fn hour_of(item: &Attributes) -> Option<i64> {

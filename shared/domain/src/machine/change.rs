@@ -23,9 +23,11 @@ impl Change<'_> {
         commit(Record { state, due_at: Some(due_at), ..self.advanced() }, effects)
     }
 
-    /// Ends the file: its bytes are removed.
+    /// Ends the file: its bytes are removed. A record that is due already keeps its due time, so that it does
+    /// not move in the index.
     pub(super) fn end(&self, state: State) -> Step {
-        self.to_state(state, self.now, vec![Effect::Purge])
+        let due_at = self.record.due_at.map_or(self.now, |due_at| due_at.min(self.now));
+        self.to_state(state, due_at, vec![Effect::Purge])
     }
 
     /// When the sweep retries an effect that is requested now.

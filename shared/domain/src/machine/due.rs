@@ -13,12 +13,12 @@ use crate::timestamp::Timestamp;
 pub(super) fn due(change: Change<'_>, found: Option<&Version>, rescans: &Rescans) -> Step {
     let record = change.record;
     let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= change.now);
-    let post_verdict = record.post_verdict();
+    let tag_due_at = record.post_verdict().and_then(|post_verdict| post_verdict.tag_due_at);
     let step = if is_due(record.due_at) {
         state_due(change, found)
-    } else if is_due(post_verdict.and_then(|post_verdict| post_verdict.tag_due_at)) {
+    } else if is_due(tag_due_at) {
         Judged::of(change).map_or_else(|| keep(NoChange::NotDue), Judged::tag_due)
-    } else if is_due(post_verdict.and_then(|post_verdict| post_verdict.rescan.due_at())) {
+    } else if is_due(record.rescan().due_at()) {
         Judged::of(change).map_or_else(|| keep(NoChange::NotDue), |judged| judged.rescan_due(rescans))
     } else {
         keep(NoChange::NotDue)

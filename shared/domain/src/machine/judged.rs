@@ -105,10 +105,11 @@ impl Judged<'_> {
                     self.with_rescan(next_rescan(self.change, self.judgement), vec![])
                 }
                 Some(_) if rescans.has_room => self.queue(0, RescanReason::NewDefinitions),
-                _ => self.with_rescan(Rescan::Planned { when: self.change.retry_at() }, vec![]),
+                // It stays due: to postpone it would cost a write for each sweep.
+                Some(_) | None => keep(NoChange::NotDue),
             },
             Rescan::Queued { n_attempts, why, .. } => self.queue(n_attempts, why),
-            Rescan::Running { lease, why } => self.queue(lease.epoch, why),
+            Rescan::Running { lease, why, .. } => self.queue(lease.epoch, why),
         }
     }
 
@@ -132,10 +133,10 @@ impl Judged<'_> {
 
     fn claimed(self, holder: ScanId) -> Step {
         let now = self.change.now;
-        let (n_attempts, why) = match self.post_verdict.rescan {
-            Rescan::Queued { n_attempts, why, .. } => (n_attempts, why),
+        let (n_attempts, next_due_at, why) = match self.post_verdict.rescan {
+            Rescan::Queued { n_attempts, next_due_at, why } => (n_attempts, Some(next_due_at), why),
             Rescan::Running { lease, .. } if lease.until > now => return keep(NoChange::Leased),
-            Rescan::Running { lease, why } => (lease.epoch, why),
+            Rescan::Running { lease, next_due_at, why } => (lease.epoch, next_due_at, why),
             Rescan::None | Rescan::Planned { .. } => {
                 let effects = vec![Effect::Tag { version: self.version.clone() }];
                 return Step::Keep { why: NoChange::AlreadyJudged, effects };
@@ -146,14 +147,14 @@ impl Judged<'_> {
         }
         let lease = Lease { holder, epoch: n_attempts + 1, until: now + self.change.policy.lease };
         let scan = Effect::Scan { version: self.version.clone(), lease };
-        self.with_rescan(Rescan::Running { lease, why }, vec![scan])
+        self.with_rescan(Rescan::Running { lease, next_due_at, why }, vec![scan])
     }
 
     fn renewed(self, holder: ScanId) -> Step {
         match self.post_verdict.rescan {
-            Rescan::Running { lease, why } if lease.holder == holder => {
+            Rescan::Running { lease, next_due_at, why } if lease.holder == holder => {
                 let lease = Lease { until: self.change.now + self.change.policy.lease, ..lease };
-                self.with_rescan(Rescan::Running { lease, why }, vec![])
+                self.with_rescan(Rescan::Running { lease, next_due_at, why }, vec![])
             }
             _ => keep(NoChange::Fenced),
         }
@@ -161,7 +162,7 @@ impl Judged<'_> {
 
     fn postponed(self, holder: ScanId) -> Step {
         match self.post_verdict.rescan {
-            Rescan::Running { lease, why } if lease.holder == holder => {
+            Rescan::Running { lease, why, .. } if lease.holder == holder => {
                 let n_attempts = lease.epoch.saturating_sub(1);
                 let next_due_at = self.change.retry_at();
                 self.with_rescan(Rescan::Queued { n_attempts, next_due_at, why }, vec![])
@@ -176,7 +177,7 @@ impl Judged<'_> {
             return self.found(holder, report, judgement_of(verdict.clone(), report, self.change.now));
         }
         let (lease, why) = match self.post_verdict.rescan {
-            Rescan::Running { lease, why } if lease.holder == holder => (lease, why),
+            Rescan::Running { lease, why, .. } if lease.holder == holder => (lease, why),
             _ => return keep(NoChange::AlreadyJudged),
         };
         match &report.outcome {

@@ -6,11 +6,15 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use dynoxide::{Database, DynoxideError};
+use dynoxide::DynoxideError;
+use dynoxide::actions::put_item::PutItemRequest;
+use dynoxide::actions::transact_write_items::TransactWriteItemsRequest;
+use dynoxide::actions::update_item::UpdateItemRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::DynamoDb;
+use super::meter::Meter;
 use super::turns::RequestKind;
 
 /// DynamoDB's own limit of a request, 16 MB.
@@ -32,7 +36,7 @@ async fn answer(State(database): State<DynamoDb>, headers: HeaderMap, body: Byte
         _ => RequestKind::Write,
     };
     let dynamodb = database.clone();
-    let done = database.turns.take(kind, move || run(&dynamodb.database, &operation, &body)).await;
+    let done = database.turns.take(kind, move || run(&dynamodb, &operation, &body)).await;
     let (status, body) = match done {
         Ok(output) => (StatusCode::OK, output),
         Err(error) => {
@@ -45,15 +49,36 @@ async fn answer(State(database): State<DynamoDb>, headers: HeaderMap, body: Byte
 }
 
 /// Blocking.
-fn run(database: &Database, operation: &str, input: &[u8]) -> dynoxide::Result<String> {
+fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Result<String> {
+    let DynamoDb { database, meter } = dynamodb;
     match operation {
         "BatchGetItem" => call(input, |request| database.batch_get_item(request)),
-        "DeleteItem" => call(input, |request| database.delete_item(request)),
         "GetItem" => call(input, |request| database.get_item(request)),
-        "PutItem" => call(input, |request| database.put_item(request)),
+        "PutItem" => call(input, |request: PutItemRequest| {
+            let key = request.item.get("pk").map(|pk| ("pk".to_owned(), pk.clone())).into_iter().collect();
+            let mut written = database
+                .put_item(PutItemRequest { return_consumed_capacity: Meter::every_index(), ..request })?;
+            meter.add(&key, written.consumed_capacity.take().as_slice());
+            Ok(written)
+        }),
         "Query" => call(input, |request| database.query(request)),
-        "TransactWriteItems" => call(input, |request| database.transact_write_items(request)),
-        "UpdateItem" => call(input, |request| database.update_item(request)),
+        "TransactWriteItems" => call(input, |request: TransactWriteItemsRequest| {
+            let mut written = database.transact_write_items(TransactWriteItemsRequest {
+                return_consumed_capacity: Meter::every_index(),
+                ..request
+            })?;
+            meter.add_transaction(&written.consumed_capacity.take().unwrap_or_default());
+            Ok(written)
+        }),
+        "UpdateItem" => call(input, |request: UpdateItemRequest| {
+            let key = request.key.clone();
+            let mut written = database.update_item(UpdateItemRequest {
+                return_consumed_capacity: Meter::every_index(),
+                ..request
+            })?;
+            meter.add(&key, written.consumed_capacity.take().as_slice());
+            Ok(written)
+        }),
         other => Err(DynoxideError::ValidationException(format!(
             "the stand-in does not implement the operation `{other}`"
         ))),
