@@ -2,11 +2,13 @@
 //! selftest that passes here and fails where a promise is broken. One file that fails stops no other.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 use crate::support::process::binary;
+use crate::support::public_proxy::{Fault, PublicProxy};
 use crate::support::{Service, eicar, sha256, wait};
 
 fn airlock(service: &Service, directory: &Path, args: &[&str]) -> Output {
@@ -246,7 +248,8 @@ async fn a_file_that_fails_stops_no_other() {
         errors.contains("`inbox/program.exe`: ") && errors.contains("(extension_not_allowed)"),
         "{errors}"
     );
-    assert!(errors.contains("`missing.txt`: "), "{errors}");
+    assert_eq!(errors.matches("`missing.txt`: ").count(), 1, "{errors}");
+    assert!(errors.contains("TEST DEFINITIONS"), "{errors}");
 
     // For programs, each in its place; of a directory, all files in order.
     let output = run(&service, at, &["--output", "json", "upload", "--recursive", "inbox"]);
@@ -276,6 +279,29 @@ async fn a_file_that_fails_stops_no_other() {
     assert!(text(&output.stderr).contains("there are more"), "{}", text(&output.stderr));
     let output = run(&service, at, &["ls", "--all"]);
     assert_eq!((text(&output.stdout).lines().count(), text(&output.stderr)), (7, String::new()));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_upload_says_how_to_resume() {
+    // A storage that is never reached: the upload retries until it is interrupted.
+    let storage = PublicProxy::listen(Fault::LeadsNowhere).await;
+    let service = Service::start_with(&[], |options| options.s3_url = Some(storage.url)).await;
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    std::fs::write(at.join("large.bin"), crate::multipart::bytes(20_000_000)).unwrap();
+    std::fs::write(at.join("next.txt"), "next").unwrap();
+    let mut upload = tokio::process::Command::new(binary());
+    upload.args(["--url", &service.local.report().url, "upload", "large.bin", "next.txt"]);
+    let upload = upload.current_dir(at).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let file_id = service.list_of(1).await[0]["file_id"].as_str().unwrap().to_owned();
+    let pid = i32::try_from(upload.id().unwrap()).unwrap();
+    rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
+    let output = upload.wait_with_output().await.unwrap();
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{errors}");
+    assert!(errors.contains(&format!("airlock upload --resume {file_id} large.bin")), "{errors}");
+    assert!(!errors.contains("next.txt"), "{errors}");
     service.stop().await;
 }
 

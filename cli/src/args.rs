@@ -48,6 +48,7 @@ Exit codes:
    12  the scan failed
    13  expired or deleted
    14  no verdict yet
+  130  interrupted by Ctrl-C
   141  the output was closed, as by `| head`
   Of several files, the highest.";
 

@@ -70,8 +70,8 @@ pub(crate) async fn doctor(
     }
     let has_failed = findings.iter().any(|(_, finding)| finding.state == FAILED);
     let rows: Vec<Value> = findings.iter().map(|(what, finding)| row(what, finding)).collect();
-    let columns = [("", "/state"), ("CHECK", "/what"), ("RESULT", "/finding"), ("WHAT TO DO", "/advice")];
-    output.print(&Value::Array(rows.clone()), &rows, &columns)?;
+    let columns = [("", "/state"), ("CHECK", "/what"), ("RESULT", "/finding")];
+    output.print_with_notes(&Value::Array(rows.clone()), &rows, &columns, "/advice")?;
     Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

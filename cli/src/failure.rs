@@ -10,6 +10,8 @@ use crate::verdict;
 
 /// The exit code of a program whose output was closed, as shells report SIGPIPE: 128 + 13.
 const OUTPUT_CLOSED: u8 = 141;
+/// The exit code of a program that Ctrl-C ended, as shells report SIGINT: 128 + 2.
+pub(crate) const INTERRUPTED: u8 = 130;
 /// The exit code of an error that has no code of its own.
 const FAILED: u8 = 1;
 
@@ -21,6 +23,11 @@ pub(crate) struct RefusalError {
     pub(crate) code: String,
     pub(crate) detail: String,
 }
+
+/// Ctrl-C was pressed.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("interrupted")]
+pub(crate) struct InterruptedError;
 
 /// Returns the service's own refusal, or one that says that the answer came from something else.
 pub(crate) fn refusal(status: StatusCode, body: &Value) -> RefusalError {
@@ -66,6 +73,11 @@ pub(crate) fn as_json(error: &anyhow::Error) -> Value {
 /// An error of the operating system about a path, in plain words.
 pub(crate) fn of_path(doing: &str, path: &Path, error: &std::io::Error) -> anyhow::Error {
     anyhow::anyhow!("cannot {doing} `{}`: {}", path.display(), plain(error))
+}
+
+/// An error of the operating system about a file that the message names already.
+pub(crate) fn unreadable(error: &std::io::Error) -> anyhow::Error {
+    anyhow::anyhow!("cannot read it: {}", plain(error))
 }
 
 /// An error of the operating system, without its number.

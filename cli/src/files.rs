@@ -47,6 +47,15 @@ pub(crate) fn print(output: Output, value: &Value, infos: &[Value]) -> std::io::
     output.print(value, &rows, &columns)
 }
 
+/// Nothing is said to be safe that only test definitions have seen.
+pub(crate) fn remark_test_definitions(output: Output, infos: &[Value]) {
+    let is_test = |info: &Value| info["scan_result"]["definitions"]["kind"] == "test_set";
+    if infos.iter().any(is_test) {
+        output
+            .remark("scanned with TEST DEFINITIONS, which find only test files: do not rely on the verdict");
+    }
+}
+
 pub(crate) async fn list(
     client: &Client,
     output: Output,
@@ -82,6 +91,7 @@ pub(crate) async fn list(
 pub(crate) async fn status(client: &Client, output: Output, file_id: &str) -> anyhow::Result<ExitCode> {
     let info = client.get(&format!("/files/{file_id}")).await?;
     print(output, &info, std::slice::from_ref(&info))?;
+    remark_test_definitions(output, std::slice::from_ref(&info));
     Ok(ExitCode::from(verdict::code(&info)))
 }
 

@@ -34,6 +34,30 @@ impl Output {
         }
     }
 
+    /// Does the same, with the text at `note` below each row that has one: too long for a column.
+    pub(crate) fn print_with_notes(
+        self,
+        value: &Value,
+        rows: &[Value],
+        columns: &[(&str, &str)],
+        note: &str,
+    ) -> std::io::Result<()> {
+        if self == Self::Json {
+            return line(value);
+        }
+        let table = table(rows, columns, Audience::of_output());
+        let notes = rows.iter().map(|row| row.pointer(note).and_then(Value::as_str).unwrap_or_default());
+        let mut text = String::new();
+        for (row, note) in table.lines().zip(std::iter::once("").chain(notes)) {
+            text.push_str(row);
+            text.push('\n');
+            if !note.is_empty() {
+                text.extend(["      -> ", note, "\n"]);
+            }
+        }
+        write(&text)
+    }
+
     /// Prints `value` as JSON, or `text` for people.
     pub(crate) fn say(self, value: &Value, text: &str) -> std::io::Result<()> {
         match self {

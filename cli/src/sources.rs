@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use tempfile::TempPath;
 
-use crate::failure;
+use crate::{failure, upload_parts};
 
 /// Where an upload's bytes are, and the name under which they are uploaded.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) path: PathBuf,
     pub(crate) name: String,
+    pub(crate) size: u64,
     /// A copy of standard input, removed when this is dropped.
     spooled: Option<TempPath>,
 }
@@ -23,13 +24,13 @@ impl Source {
             let name = name.context("standard input has no file name: add --name NAME")?;
             return Self::spool(name);
         }
-        let metadata = std::fs::metadata(path).map_err(|error| failure::of_path("read", path, &error))?;
+        let metadata = std::fs::metadata(path).map_err(|error| failure::unreadable(&error))?;
         if metadata.is_dir() {
             bail!("it is a directory: add --recursive to upload the files in it");
         }
         let own = || path.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.map(ToOwned::to_owned).or_else(own).context("this path names no file")?;
-        Ok(Self { path: path.to_owned(), name, spooled: None })
+        Ok(Self { path: path.to_owned(), name, size: metadata.len(), spooled: None })
     }
 
     /// An upload announces its size and digest, so standard input is read to its end first.
@@ -37,14 +38,14 @@ impl Source {
         let directory = std::env::temp_dir();
         let failed = |error| failure::of_path("write a copy of standard input to", &directory, &error);
         let mut copy = tempfile::NamedTempFile::new().map_err(failed)?;
-        std::io::copy(&mut std::io::stdin().lock(), &mut copy).map_err(failed)?;
+        let size = std::io::copy(&mut std::io::stdin().lock(), &mut copy).map_err(failed)?;
         let spooled = copy.into_temp_path();
-        Ok(Self { path: spooled.to_path_buf(), name: name.to_owned(), spooled: Some(spooled) })
+        Ok(Self { path: spooled.to_path_buf(), name: name.to_owned(), size, spooled: Some(spooled) })
     }
 
-    /// Whether the same bytes can be read again by another command.
-    pub(crate) fn is_kept(&self) -> bool {
-        self.spooled.is_none()
+    /// Whether another command can read the same bytes and send the missing parts.
+    pub(crate) fn can_resume(&self) -> bool {
+        self.size > upload_parts::WHOLE_BYTES && self.spooled.is_none()
     }
 }
 
@@ -65,7 +66,7 @@ fn walk(directory: &Path, found: &mut Vec<Result<PathBuf, (PathBuf, anyhow::Erro
     let mut entries = match entries {
         Ok(entries) => entries,
         Err(error) => {
-            let error = failure::of_path("read", directory, &error);
+            let error = failure::unreadable(&error);
             return found.push(Err((directory.to_owned(), error)));
         }
     };
@@ -75,7 +76,7 @@ fn walk(directory: &Path, found: &mut Vec<Result<PathBuf, (PathBuf, anyhow::Erro
             Ok(kind) if kind.is_dir() => walk(&entry.path(), found),
             Ok(kind) if kind.is_file() => found.push(Ok(entry.path())),
             Ok(_) => {}
-            Err(error) => found.push(Err((entry.path(), failure::of_path("read", &entry.path(), &error)))),
+            Err(error) => found.push(Err((entry.path(), failure::unreadable(&error)))),
         }
     }
 }

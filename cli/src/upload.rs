@@ -1,10 +1,11 @@
 //! `upload`: straight to storage, and then the verdict.
 
 use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use domain::id::Sha256;
 use domain::password::Password;
 use futures_util::TryStreamExt as _;
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::io::ReaderStream;
 
 use crate::client::{Client, presigned, send_elsewhere, text};
+use crate::failure::InterruptedError;
 use crate::output::Output;
 use crate::sources::{self, Source};
 use crate::{failure, files, progress, upload_parts, verdict};
@@ -46,6 +48,12 @@ struct Outcome {
     result: anyhow::Result<Value>,
 }
 
+impl Outcome {
+    fn is_interrupted(&self) -> bool {
+        self.result.as_ref().is_err_and(anyhow::Error::is::<InterruptedError>)
+    }
+}
+
 /// Uploads all files, then waits for their verdicts. A file that fails does not stop the others.
 pub(crate) async fn upload(
     client: &Client,
@@ -62,23 +70,44 @@ pub(crate) async fn upload(
     }
     let paths: Vec<_> =
         if how.is_recursive { sources::expand(paths) } else { paths.iter().cloned().map(Ok).collect() };
-    let mut outcomes = Vec::new();
-    for path in paths {
-        let outcome = match path {
-            Ok(path) => send(client, path, &how).await,
-            Err((path, error)) => Outcome { path, file_id: None, result: Err(error) },
+    // All of them first: standard input is read here, before Ctrl-C gets another meaning.
+    let opened: Vec<_> = paths.into_iter().map(|path| open_source(path, &how)).collect();
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    let (mut outcomes, mut is_interrupted) = (Vec::new(), false);
+    for (path, source) in opened {
+        let outcome = match source {
+            Ok(source) => send(client, path, &source, &how, interrupt.as_mut()).await,
+            Err(error) => Outcome { path, file_id: None, result: Err(error) },
         };
         report_failure(output, &outcome);
+        is_interrupted = outcome.is_interrupted();
         outcomes.push(outcome);
+        if is_interrupted {
+            break;
+        }
     }
-    if let Some(limit) = how.wait {
-        for outcome in &mut outcomes {
-            judge(client, outcome, limit).await;
-            report_failure(output, outcome);
+    if let (Some(limit), false) = (how.wait, is_interrupted) {
+        tokio::select! {
+            () = judge_all(client, output, &mut outcomes, limit) => {}
+            _ = interrupt => is_interrupted = true,
         }
     }
     print(output, &outcomes)?;
-    Ok(ExitCode::from(outcomes.iter().map(|outcome| exit_code(outcome, &how)).max().unwrap_or(0)))
+    let code = outcomes.iter().map(|outcome| exit_code(outcome, &how)).max().unwrap_or(0);
+    Ok(ExitCode::from(if is_interrupted { failure::INTERRUPTED } else { code }))
+}
+
+fn open_source(
+    path: Result<PathBuf, (PathBuf, anyhow::Error)>,
+    how: &How,
+) -> (PathBuf, anyhow::Result<Source>) {
+    match path {
+        Ok(path) => {
+            let source = Source::open(&path, how.name.as_deref());
+            (path, source)
+        }
+        Err((path, error)) => (path, Err(error)),
+    }
 }
 
 fn exit_code(outcome: &Outcome, how: &How) -> u8 {
@@ -111,16 +140,23 @@ fn print(output: Output, outcomes: &[Outcome]) -> std::io::Result<()> {
     if output == Output::Table && infos.is_empty() {
         return Ok(());
     }
-    files::print(output, &listed.collect(), &infos)
+    files::print(output, &listed.collect(), &infos)?;
+    files::remark_test_definitions(output, &infos);
+    Ok(())
 }
 
-/// Waits for the verdict of a file that was uploaded.
-async fn judge(client: &Client, outcome: &mut Outcome, limit: Duration) {
-    let (Some(file_id), Ok(info)) = (&outcome.file_id, &outcome.result) else { return };
-    let name = outcome.path.file_name().unwrap_or_default().to_string_lossy();
-    let _turning = progress::spinner(format!("Scanning {name}"));
-    if !verdict::is_final(info) {
+/// Waits for the verdicts of the files that were uploaded.
+async fn judge_all(client: &Client, output: Output, outcomes: &mut [Outcome], limit: Duration) {
+    for outcome in outcomes {
+        let (Some(file_id), Ok(info)) = (&outcome.file_id, &outcome.result) else { continue };
+        if verdict::is_final(info) {
+            continue;
+        }
+        let name = outcome.path.file_name().unwrap_or_default().to_string_lossy();
+        let turning = progress::spinner(format!("Scanning {name}"));
         outcome.result = until_verdict(client, file_id, limit).await;
+        drop(turning);
+        report_failure(output, outcome);
     }
 }
 
@@ -146,73 +182,69 @@ async fn until_verdict(client: &Client, file_id: &str, limit: Duration) -> anyho
     }
 }
 
-/// Uploads one file and shows its status.
-async fn send(client: &Client, path: PathBuf, how: &How) -> Outcome {
+/// Uploads one file and shows its status, unless it is interrupted.
+async fn send(
+    client: &Client,
+    path: PathBuf,
+    source: &Source,
+    how: &How,
+    interrupt: Pin<&mut impl Future<Output = std::io::Result<()>>>,
+) -> Outcome {
     let mut file_id = how.resume.clone();
-    let result = try_send(client, &path, how, &mut file_id).await;
+    let result = tokio::select! {
+        result = try_send(client, source, how, &mut file_id) => result,
+        _ = interrupt => Err(InterruptedError.into()),
+    };
+    let result = result.map_err(|error| match &file_id {
+        Some(file_id) if source.can_resume() => {
+            let path = path.display();
+            error.context(format!("resume with: airlock upload --resume {file_id} {path}"))
+        }
+        _ => error,
+    });
     Outcome { path, file_id, result }
 }
 
 /// Sets `file_id` as soon as the service has accepted the upload.
 async fn try_send(
     client: &Client,
-    path: &Path,
+    source: &Source,
     how: &How,
     file_id: &mut Option<String>,
 ) -> anyhow::Result<Value> {
-    let source = Source::open(path, how.name.as_deref())?;
-    let metadata = tokio::fs::metadata(&source.path).await;
-    let size = metadata.map_err(|error| failure::of_path("read", &source.path, &error))?.len();
-    let progress = progress::bytes(Some(size)).with_message(source.name.clone());
+    let progress = progress::bytes(Some(source.size)).with_message(source.name.clone());
     if let Some(resumed) = &how.resume {
-        in_parts(client, &source, resumed, &progress).await?;
+        upload_parts::send(client, &source.path, resumed, &progress).await?;
         return client.get(&format!("/files/{resumed}")).await;
     }
-    let mut body = json!({ "filename": source.name, "size": size });
+    let mut body = json!({ "filename": source.name, "size": source.size });
     if let Some(limit) = how.max_downloads {
         body["max_downloads"] = limit.into();
     }
     if let Some(password) = &how.password {
         body["password"] = password.exposed().into();
     }
-    let id = if size > upload_parts::WHOLE_BYTES {
+    if source.size > upload_parts::WHOLE_BYTES {
         let id = upload_parts::create(client, body).await?;
-        *file_id = Some(id.clone());
-        in_parts(client, &source, &id, &progress).await?;
-        id
+        upload_parts::send(client, &source.path, file_id.insert(id), &progress).await?;
     } else {
         body["checksum_sha256"] = digest(&source.path, &progress).await?.into();
         let accepted = client.post("/files", &body).await?;
-        let id = text(&accepted, "file_id")?.to_owned();
-        *file_id = Some(id.clone());
+        *file_id = Some(text(&accepted, "file_id")?.to_owned());
         put(client, &accepted["upload"], &source.path, &progress).await?;
-        id
-    };
-    client.get(&format!("/files/{id}")).await
-}
-
-async fn in_parts(
-    client: &Client,
-    source: &Source,
-    file_id: &str,
-    progress: &ProgressBar,
-) -> anyhow::Result<()> {
-    let sent = upload_parts::send(client, &source.path, file_id, progress).await;
-    if !source.is_kept() {
-        return sent.context("upload it again");
     }
-    sent.with_context(|| format!("resume with: airlock upload --resume {file_id} {}", source.path.display()))
+    client.get(&format!("/files/{}", file_id.as_deref().unwrap_or_default())).await
 }
 
 async fn open(path: &Path) -> anyhow::Result<tokio::fs::File> {
-    tokio::fs::File::open(path).await.map_err(|error| failure::of_path("read", path, &error))
+    tokio::fs::File::open(path).await.map_err(|error| failure::unreadable(&error))
 }
 
 /// The SHA-256 of a file: storage then accepts these bytes and no others.
 async fn digest(path: &Path, progress: &ProgressBar) -> anyhow::Result<String> {
     let mut hasher = sha2::Sha256::new();
     let mut chunks = ReaderStream::with_capacity(open(path).await?, READ_BYTES);
-    let failed = |error| failure::of_path("read", path, &error);
+    let failed = |error| failure::unreadable(&error);
     while let Some(chunk) = chunks.try_next().await.map_err(failed)? {
         hasher.update(&chunk);
         progress.inc(u64::try_from(chunk.len()).unwrap_or(0));

@@ -48,7 +48,7 @@ pub(crate) async fn send(
         bail!("this upload has no part checksums and cannot be resumed safely: upload the file again");
     }
     let metadata = tokio::fs::metadata(path).await;
-    let size = metadata.map_err(|error| failure::of_path("read", path, &error))?.len();
+    let size = metadata.map_err(|error| failure::unreadable(&error))?.len();
     let part_size = list["part_size"].as_u64().filter(|size| *size > 0).context("no `part_size`")?;
     if list["part_count"] != json!(size.div_ceil(part_size)) {
         bail!("`{}` is not the file of this upload: its number of parts differs", path.display());
@@ -89,7 +89,7 @@ impl Upload<'_> {
     async fn read(&self, number: u64) -> anyhow::Result<Vec<u8>> {
         let start = (number - 1) * self.part_size;
         let length = self.part_size.min(self.size - start);
-        let failed = |error| failure::of_path("read", self.path, &error);
+        let failed = |error| failure::unreadable(&error);
         let mut file = tokio::fs::File::open(self.path).await.map_err(failed)?;
         file.seek(SeekFrom::Start(start)).await.map_err(failed)?;
         let mut bytes = vec![0; usize::try_from(length)?];
