@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::ApiDependencies;
-use axum::{Extension, Router};
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Extension, Router};
 use web::{ApiError, LinkKey, TokenSigner};
 
 use crate::backend::Backend;
