@@ -1,5 +1,5 @@
-//! Behind nginx and Caddy, as `deploy/` configures them, everything works that works without them: TLS, a name
-//! each for API and storage, large uploads, and events that are not held back.
+//! Behind nginx and Caddy, as `deploy/` configures them, everything works that works without them: TLS, a
+//! name each for API and storage, large uploads, and events that are not held back.
 
 use std::path::Path;
 use std::process::Stdio;
