@@ -1,5 +1,5 @@
-//! Behind nginx and Caddy, as `deploy/` configures them, everything works that works without them: TLS, a name
-//! each for API and storage, large uploads, and events that are not held back.
+//! Behind nginx and Caddy, as `deploy/` configures them, everything works that works without them: TLS, a
+//! name each for API and storage, large uploads, and events that are not held back.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -241,7 +241,7 @@ async fn a_large_file_goes_through(proxied: &Proxied) {
 
 /// A form above the default limit of nginx, and a name that makes a long URL.
 async fn forms_and_long_names_pass(proxied: &Proxied) {
-    let name = format!("{}.txt", "ä".repeat(250));
+    let name = format!("{}.txt", "漢".repeat(250));
     let part = reqwest::multipart::Part::bytes(vec![b'x'; 3_000_000]).file_name(name);
     let form = reqwest::multipart::Form::new().part("file", part);
     let (status, file) =

@@ -20,12 +20,17 @@ async fn files_in_another_bucket_are_found_judged_and_served() {
         ("STORAGE_TYPE", "s3"),
         ("S3_BUCKET_NAME", "airlock"),
         ("AWS_REGION", "us-east-1"),
+        ("S3_URL", owner.local.report().s3_url.as_str()),
         ("AWS_ENDPOINT_URL_S3", owner.local.report().s3_url.as_str()),
         ("AWS_ACCESS_KEY_ID", secrets["access_key_id"].as_str().unwrap()),
         ("AWS_SECRET_ACCESS_KEY", secrets["secret_access_key"].as_str().unwrap()),
     ];
     let process = Process::start(&storage.path().join("renter"), free_ports(), &env).await;
     let http = client();
+    let page = http.get(&process.url).send().await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    let bucket = &owner.local.report().s3_url;
+    assert!(policy.contains(&format!("connect-src 'self' {bucket};")), "the page may upload: {policy}");
     for (bytes, encoding, expected) in [
         (b"clean".to_vec(), "identity", "clean"),
         (eicar(), "identity", "infected"),

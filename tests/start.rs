@@ -7,7 +7,8 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
-use crate::support::process::{Process, command, free_ports, is_engine};
+use crate::identity::ENV;
+use crate::support::process::{Process, binary, command, free_ports, is_engine};
 use crate::support::{AIRLOCK_ENGINE, client, is_soak, settings, wait, with_each_engine};
 
 async fn refusal(env: &[(&str, &str)], args: &[&str]) -> String {
@@ -32,6 +33,10 @@ async fn unsafe_or_unknown_settings_are_refused() {
         (vec![("STORAGE_TYPE", "ftp")], vec![], "must be `local` or `s3`"),
         (vec![("STORAGE_TYPE", "s3")], vec![], "`S3_BUCKET_NAME` is not set"),
         (vec![("SECRET_KEY", "short")], vec![], "at least 32 bytes"),
+        (vec![("LISTEN", "8000")], vec![], "`LISTEN` is `8000`: must be an IP address and a port"),
+        (vec![("S3_URL", "https://files.example/s3")], vec![], "must be an http or https URL without a path"),
+        (vec![("PUBLIC_URL", "https://files.example")], vec![], "it needs `--auth jwt` (`AUTH`)"),
+        (vec![("AUTH", "jwt")], vec![], "`JWT_ISSUER` is not set"),
         (vec![], vec!["--auth", "jwt"], "`JWT_ISSUER` is not set"),
         (
             vec![("JWT_ISSUER", "i"), ("JWT_AUDIENCE", "a"), ("JWT_SECRET", "short")],
@@ -53,6 +58,46 @@ async fn unsafe_or_unknown_settings_are_refused() {
     open.listen = "0.0.0.0:0".parse().unwrap();
     let refused = local::Local::start(open, &settings::Environment::default()).await.unwrap_err();
     assert!(refused.to_string().contains("--auth jwt"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_alone_configure_the_service() {
+    let (port, s3_port) = free_ports();
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let (listen, s3_listen) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{s3_port}"));
+    let mut command = tokio::process::Command::new(binary());
+    command.arg("local").env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").kill_on_drop(true);
+    let variables = [
+        ("LISTEN", listen.as_str()),
+        ("S3_LISTEN", &s3_listen),
+        ("DATA_DIR", data_dir.to_str().unwrap()),
+        ("DEFINITIONS", "test"),
+        ("AUTH", "jwt"),
+        ("PUBLIC_URL", "https://files.example/"),
+        ("S3_URL", "https://storage.example"),
+    ];
+    command.envs(variables).envs(ENV).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut process = Process { child, url: format!("http://{listen}") };
+    process.is_up().await;
+    let page = client().get(&process.url).send().await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("connect-src 'self' https://storage.example;"), "{policy}");
+    process.kill_9().await;
+    let mut printed = String::new();
+    stdout.read_to_string(&mut printed).await.unwrap();
+    for line in [
+        "Airlock is running: https://files.example\n",
+        &format!("proxied to     http://{listen}\n"),
+        "monitor        https://files.example/monitor\n",
+        "storage        https://storage.example ",
+        &format!("data           {}\n", data_dir.display()),
+        "access         bearer tokens\n",
+    ] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

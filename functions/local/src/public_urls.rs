@@ -58,29 +58,28 @@ pub(crate) fn check(options: &LocalOptions, storage: &Storage) -> anyhow::Result
     let LocalOptions { listen, s3_listen, public_url, s3_url, auth, .. } = options;
     // Without tokens, every client that can connect is the owner of every file.
     if *auth == Auth::None && !listen.ip().is_loopback() {
-        bail!("`--listen {listen}` is not a loopback address: it needs `--auth jwt`");
+        bail!("`--listen {listen}` (`LISTEN`) is not a loopback address: it needs `--auth jwt` (`AUTH`)");
     }
     let on_network = public_url.as_ref().filter(|url| !web::is_loopback(url.host()));
     if let Some(url) = on_network.filter(|_| *auth == Auth::None) {
-        bail!("`--public-url {url}` is not a loopback name: it needs `--auth jwt`");
+        bail!("`--public-url {url}` (`PUBLIC_URL`) is not a loopback name: it needs `--auth jwt` (`AUTH`)");
     }
     if *storage != Storage::Directory {
         return Ok(());
     }
     match (s3_url, on_network) {
         (None, _) if s3_listen.ip().is_unspecified() => bail!(
-            "clients cannot connect to `--s3-listen {s3_listen}`: set `--s3-url` to the URL by which they \
-             reach the storage"
+            "clients cannot connect to `--s3-listen {s3_listen}` (`S3_LISTEN`): set `--s3-url` (`S3_URL`) to \
+             the URL by which they reach the storage"
         ),
         (None, Some(url)) if s3_listen.ip().is_loopback() => bail!(
-            "the page at `--public-url {url}` uploads to the storage: set `--s3-url` to the URL by which \
-             clients reach it"
+            "the page at `--public-url {url}` (`PUBLIC_URL`) uploads to the storage: set `--s3-url` \
+             (`S3_URL`) to the URL by which clients reach it"
         ),
-        (Some(s3), Some(url)) if url.is_https() && !s3.is_https() => {
-            bail!(
-                "browsers do not let the page at {url} upload to {s3}: `--s3-url` must be an https URL, too"
-            )
-        }
+        (Some(s3), Some(url)) if url.is_https() && !s3.is_https() => bail!(
+            "browsers do not let the page at {url} upload to {s3}: `--s3-url` (`S3_URL`) must be an https \
+             URL, too"
+        ),
         _ => Ok(()),
     }
 }
@@ -113,14 +112,24 @@ mod tests {
         for (listen, urls, auth, expected) in [
             (HERE, ["", ""], Auth::None, "ok"),
             (HERE, ["https://localhost:8443", ""], Auth::None, "ok"),
-            (HERE, [page, storage], Auth::None, "`--public-url https://files.example` is not a loopback"),
-            (EVERYWHERE, ["", ""], Auth::None, "`--listen 0.0.0.0:8000` is not a loopback address"),
+            (
+                HERE,
+                [page, storage],
+                Auth::None,
+                "`--public-url https://files.example` (`PUBLIC_URL`) is not a loopback",
+            ),
+            (EVERYWHERE, ["", ""], Auth::None, "`--listen 0.0.0.0:8000` (`LISTEN`) is not a loopback"),
             (HERE, [page, storage], Auth::Jwt, "ok"),
             (EVERYWHERE, [page, storage], Auth::Jwt, "ok"),
             (EVERYWHERE, ["", storage], Auth::Jwt, "ok"),
             (EVERYWHERE, [page, ""], Auth::Jwt, "clients cannot connect to `--s3-listen [::]:8001`"),
-            (HERE, [page, ""], Auth::Jwt, "the page at `--public-url https://files.example` uploads"),
-            (HERE, [page, plain], Auth::Jwt, "`--s3-url` must be an https URL"),
+            (
+                HERE,
+                [page, ""],
+                Auth::Jwt,
+                "the page at `--public-url https://files.example` (`PUBLIC_URL`) uploads",
+            ),
+            (HERE, [page, plain], Auth::Jwt, "(`S3_URL`) must be an https URL"),
             (HERE, ["http://files.example", plain], Auth::Jwt, "ok"),
         ] {
             let options = options(listen[0], listen[1], urls, auth);

@@ -10,7 +10,8 @@ use settings::PublicUrl;
 use web::ApiError;
 
 /// The operator's [`PublicUrl`], which the process passes as a request extension, or else the scheme and host
-/// that this request was sent to. The client controls those, so they appear only in the answer to this client.
+/// that this request was sent to. The client controls those, so they appear only in the answer to this
+/// client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PublicOrigin(String);
 

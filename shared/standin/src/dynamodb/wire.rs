@@ -50,7 +50,7 @@ async fn answer(State(database): State<DynamoDb>, headers: HeaderMap, body: Byte
 
 /// Blocking.
 fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Result<String> {
-    let DynamoDb { database, meter } = dynamodb;
+    let DynamoDb { database, meter, turns: _ } = dynamodb;
     match operation {
         "BatchGetItem" => call(input, |request| database.batch_get_item(request)),
         "GetItem" => call(input, |request| database.get_item(request)),
