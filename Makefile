@@ -1,6 +1,6 @@
 # Each recipe is one or two lines; longer ones are scripts in tools/. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run test t check soak fuzz mutants bench bench-engine openapi layer layer-update lambda e2e-aws build dist fmt
+.PHONY: help run test t check soak fuzz mutants bench bench-engine bench-peers openapi layer layer-update lambda e2e-aws build dist fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
@@ -45,6 +45,10 @@ bench: ## Measure the pipeline and the gate (bench/README.md)
 bench-engine: ## Measure the snapshot engine beside clamd and clamscan
 	@tools/install bench
 	cargo run --quiet --package bench -- engine
+
+bench-peers: ## Compare the pipeline with clamd, a REST server and the design that it replaces
+	@tools/install peers
+	tools/engine build && cargo build --quiet --release --package airlock && cargo run --quiet --package bench -- peers $${CARGO_TARGET_DIR:-target}/release/airlock test,full
 
 openapi: ## Regenerate openapi.json from the code
 	UPDATE=1 tools/test -E 'test(the_committed_description)'

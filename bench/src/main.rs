@@ -1,6 +1,6 @@
-//! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine` and `bench init`
-//! measure; `bench scale` computes. Reproduce with `make bench`. `bench definitions DIRECTORY` writes the
-//! made-up set that they use, for experiments.
+//! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine`, `bench init` and
+//! `bench peers` measure; `bench scale` computes. Reproduce with `make bench`. `bench definitions DIRECTORY`
+//! writes the made-up set that they use, for experiments.
 
 mod archives;
 mod cpu;
@@ -8,6 +8,7 @@ mod definitions;
 mod engine;
 mod gate_share;
 mod init;
+mod peers;
 mod pipeline;
 mod scale;
 
@@ -25,6 +26,14 @@ async fn run() -> anyhow::Result<()> {
         Some("gate") => gate_share::run().await,
         Some("engine") => engine::run().await,
         Some("init") => init::run(),
+        Some("peers") => {
+            let arguments = std::env::args().skip(2).collect::<Vec<_>>();
+            let [airlock, sets, loads @ ..] = arguments.as_slice() else {
+                bail!("`peers AIRLOCK SETS [LOAD...]`, for example `peers target/release/airlock test,full`")
+            };
+            let loads = loads.iter().map(String::as_str).collect::<Vec<_>>();
+            peers::run(airlock.as_ref(), &sets.split(',').collect::<Vec<_>>(), &loads).await
+        }
         Some("scale") => {
             scale::run();
             Ok(())
@@ -34,6 +43,8 @@ async fn run() -> anyhow::Result<()> {
             std::fs::create_dir_all(&directory)?;
             definitions::write_full_size_set(directory.as_ref())
         }
-        _ => bail!("name one of `pipeline`, `gate`, `engine`, `init`, `scale` and `definitions DIRECTORY`"),
+        _ => bail!(
+            "name one of `pipeline`, `gate`, `engine`, `init`, `peers`, `scale` and `definitions DIRECTORY`"
+        ),
     }
 }

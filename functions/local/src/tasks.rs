@@ -52,7 +52,7 @@ pub(crate) async fn sweep(
     pace: SweepPace,
     room: Room,
     sweep: sweep::SweepContext,
-    mut changes: aws::Changes,
+    mut changes: aws::RecordWatch,
 ) {
     let mut changed_at = Instant::now();
     loop {

@@ -28,13 +28,13 @@ use tokio::sync::broadcast;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{Attributes, Item, Replacement, file_pk, number, text};
 
-pub use changes::Changes;
+pub use changes::RecordWatch;
 pub use create::{Created, IdempotencyKey, NewFile};
 pub use deliveries::EndpointRecord;
 pub use due::{DueFile, DueList, DueRecord};
 pub use heartbeat::Heartbeat;
 pub use incoming_cursor::IncomingCursor;
-pub use queries::{Change, Listing, PageStart};
+pub use queries::{Change, Changes, Listing, PageStart};
 pub use releases::{ReleaseEntry, ReleasePageStart};
 
 /// The records of all files, and the few other items of the table.

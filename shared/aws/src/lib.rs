@@ -38,7 +38,8 @@ pub use event_bus::EventBus;
 pub use event_queue::{EventQueue, EventTask};
 pub use ledger::{
     Change, Changes, Committed, Created, DueFile, DueList, DueRecord, EndpointRecord, Heartbeat,
-    IdempotencyKey, IncomingCursor, Ledger, Listing, NewFile, PageStart, ReleaseEntry, ReleasePageStart,
+    IdempotencyKey, IncomingCursor, Ledger, Listing, NewFile, PageStart, RecordWatch, ReleaseEntry,
+    ReleasePageStart,
 };
 pub use listing::ListedVersions;
 pub use multipart::PartRequest;

@@ -259,7 +259,9 @@ impl Engine {
                 Err(NotBoarded::Failed) => continue,
                 Err(NotBoarded::Crowded) => return Err(Flaw::Crowded),
                 Err(NotBoarded::Error(error)) => {
-                    daemon.end().await;
+                    if !matches!(error, EngineError::NoSpace { .. }) {
+                        daemon.end().await;
+                    }
                     return Err(own(error));
                 }
             };

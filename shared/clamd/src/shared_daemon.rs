@@ -93,7 +93,16 @@ impl SharedDaemon {
             self.daemon.wipe().map_err(failed)?;
             self.daemon.error_lines.take();
         }
-        let free_bytes = self.daemon.free_bytes().map_err(failed)?;
+        let free_bytes = match self.daemon.free_bytes() {
+            Ok(free_bytes) => free_bytes,
+            Err(error) if window.is_empty() => return Err(failed(error)),
+            // The directory is gone under the scans in flight.
+            Err(_) => {
+                window.fail();
+                self.daemon.kill();
+                return Err(NotBoarded::Failed);
+            }
+        };
         if free_bytes < needed_bytes.saturating_add(window.reserved_bytes()) {
             return Err(if window.is_empty() {
                 NotBoarded::Error(EngineError::NoSpace { free_bytes, needed_bytes })

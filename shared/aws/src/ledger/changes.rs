@@ -12,7 +12,7 @@ const MAX_BEHIND: usize = 256;
 /// The changes that this process makes from the call of [`Ledger::watch`] or [`Ledger::watch_file`] on. It
 /// does not see other processes' changes: poll as well.
 #[derive(Debug)]
-pub struct Changes {
+pub struct RecordWatch {
     receiver: Receiver<FileId>,
     /// `None` for all records.
     file: Option<FileId>,
@@ -20,13 +20,13 @@ pub struct Changes {
 
 impl Ledger {
     /// Follows the changes of all records.
-    pub fn watch(&self) -> Changes {
-        Changes { receiver: self.changes.subscribe(), file: None }
+    pub fn watch(&self) -> RecordWatch {
+        RecordWatch { receiver: self.changes.subscribe(), file: None }
     }
 
     /// Follows the changes of one record.
-    pub fn watch_file(&self, file: FileId) -> Changes {
-        Changes { receiver: self.changes.subscribe(), file: Some(file) }
+    pub fn watch_file(&self, file: FileId) -> RecordWatch {
+        RecordWatch { receiver: self.changes.subscribe(), file: Some(file) }
     }
 
     pub(super) fn announce(&self, file: FileId) {
@@ -39,7 +39,7 @@ impl Ledger {
     }
 }
 
-impl Changes {
+impl RecordWatch {
     /// Waits for the next change. Cancel safe: a change that was not returned is returned by the next call.
     pub async fn changed(&mut self) {
         loop {
@@ -76,15 +76,15 @@ mod tests {
     const OTHER: FileId = FileId::from_digest([2; 16]);
 
     /// Whether a change is there. Nothing else runs meanwhile.
-    async fn is_woken(changes: &mut Changes) -> bool {
+    async fn is_woken(changes: &mut RecordWatch) -> bool {
         timeout(Duration::ZERO, changes.changed()).await.is_ok()
     }
 
     #[tokio::test]
     async fn a_request_is_woken_by_its_own_file_or_when_it_may_have_missed_it() {
         let sender = Ledger::announcer();
-        let mut one = Changes { receiver: sender.subscribe(), file: Some(FILE) };
-        let mut all = Changes { receiver: sender.subscribe(), file: None };
+        let mut one = RecordWatch { receiver: sender.subscribe(), file: Some(FILE) };
+        let mut all = RecordWatch { receiver: sender.subscribe(), file: None };
         sender.send(OTHER).unwrap();
         assert_eq!((is_woken(&mut one).await, is_woken(&mut all).await), (false, true));
         sender.send(FILE).unwrap();

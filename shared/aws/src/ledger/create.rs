@@ -114,7 +114,7 @@ impl Ledger {
                 None => return Err(StoreError::of_sdk("create a record", error)),
             },
         }
-        self.notify_watchers();
+        self.announce(record.file_id);
         Ok(Created::New)
     }
 

@@ -5,6 +5,7 @@
 //! transaction that gives it another status. A revocation therefore finds every file, and no file can become
 //! `released` after it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{
@@ -17,10 +18,11 @@ use domain::record::{Record, Status};
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::batch_get::Consistency;
 use super::meter::wrapped;
 use super::{Ledger, attributes_of, condition_failure};
 use crate::error::{StoreError, StoreErrorKind};
-use crate::item::{Attributes, number, shard_name, text};
+use crate::item::{Attributes, due_key, number, text};
 
 /// A release, in force unless it was revoked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,10 +44,10 @@ struct ReleaseItem {
     release: Release,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     revocation: Option<Revocation>,
-    /// The key of the index `attention` (with `due_at`), which lists all releases by their time. Absent in
-    /// items that were stored before releases were listed.
+    /// The key of the index `due` (with `due_at`), which lists all releases by their time. Absent in items
+    /// that were stored before releases were listed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    attention: Option<String>,
+    due: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     due_at: Option<Timestamp>,
 }
@@ -56,7 +58,7 @@ struct ReleasedFilesItem {
     files: BTreeSet<FileId>,
 }
 
-/// The value of `attention` that all releases share.
+/// The value of `due` that all releases share.
 const LISTED: &str = "releases";
 
 impl Ledger {
@@ -66,7 +68,7 @@ impl Ledger {
     pub async fn keep_release(&self, release: Release) -> Result<(), StoreError> {
         let item = ReleaseItem {
             pk: pk(release.sha256),
-            attention: Some(LISTED.to_owned()),
+            due: Some(LISTED.to_owned()),
             due_at: Some(release.at),
             release,
             revocation: None,
@@ -126,26 +128,27 @@ impl Ledger {
         let start = start.map(|start| {
             HashMap::from([
                 ("pk".to_owned(), text(pk(start.sha256))),
-                ("attention".to_owned(), text(LISTED)),
+                ("due".to_owned(), text(LISTED)),
                 ("due_at".to_owned(), number(start.released_at.as_millis())),
             ])
         });
-        let query = self.client.query().table_name(&self.table).index_name(Self::ATTENTION);
+        let operation = "list releases";
+        let query = self.client.query().table_name(&self.table).index_name(Self::DUE);
         let page = query
-            .key_condition_expression("attention = :listed")
+            .key_condition_expression("due = :listed")
             .expression_attribute_values(":listed", text(LISTED))
             .scan_index_forward(false)
             .set_exclusive_start_key(start)
             .limit(limit)
             .send()
             .await
-            .map_err(|error| StoreError::of_sdk("list releases", error))?;
-        let has_more = page.last_evaluated_key.is_some();
-        let found = page.items.unwrap_or_default().into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
-        let next = found
-            .last()
-            .filter(|_| has_more)
-            .map(|entry| ReleasePageStart { released_at: entry.release.at, sha256: entry.release.sha256 });
+            .map_err(|error| StoreError::of_sdk(operation, error))?;
+        let next = page.last_evaluated_key.map(page_start).transpose()?;
+        let keys = page.items.unwrap_or_default().into_iter();
+        let pks: Vec<String> = keys.map(|keys| Ok(keys_of(keys)?.pk)).collect::<Result<_, StoreError>>()?;
+        let items = self.batch_get(&pks, Consistency::Strong, operation).await?;
+        let mut found = items.into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        found.sort_by_key(|entry| Reverse(entry.release.at));
         Ok((found, next))
     }
 
@@ -214,10 +217,31 @@ fn entry(attributes: Attributes) -> Result<ReleaseEntry, StoreError> {
     Ok(ReleaseEntry { release: item.release, revocation: item.revocation })
 }
 
+/// A release in the index.
+#[derive(Deserialize)]
+struct Keys {
+    pk: String,
+    due_at: Timestamp,
+}
+
+fn keys_of(keys: Attributes) -> Result<Keys, StoreError> {
+    serde_dynamo::from_item(keys)
+        .map_err(|error| StoreError::caused("list releases", StoreErrorKind::Corrupt, error))
+}
+
+fn page_start(last: Attributes) -> Result<ReleasePageStart, StoreError> {
+    let Keys { pk, due_at } = keys_of(last)?;
+    let sha256 = pk.strip_prefix(PREFIX).and_then(|hex| hex.parse().ok());
+    let sha256 = sha256.ok_or_else(|| StoreError::new("list releases", StoreErrorKind::Corrupt))?;
+    Ok(ReleasePageStart { released_at: due_at, sha256 })
+}
+
+const PREFIX: &str = "release#";
+
 fn pk(sha256: Sha256) -> String {
-    format!("release#{sha256}")
+    format!("{PREFIX}{sha256}")
 }
 
 fn files_pk(sha256: Sha256, shard: u8) -> String {
-    format!("released#{sha256}#{}", shard_name(shard))
+    format!("released#{sha256}#{}", due_key(shard))
 }
