@@ -1,7 +1,7 @@
 // What the buttons of rows and panels do.
 
 import { announce, toast } from './announce.js';
-import { remove, update } from './entries.js';
+import { entries, remove, update } from './entries.js';
 import { render } from './list.js';
 import * as queue from './queue.js';
 import { airlock, deleteWhileClosing, limits } from './service.js';
@@ -98,6 +98,11 @@ async function refresh(entry) {
   const info = await call(entry, '').catch(() => null); // an event brings the same, later
   if (info) update(entry, info);
   render();
+}
+
+/** Downloads by others cause no event, so the files whose panels are open are asked about. */
+export function refreshOpen() {
+  if (!document.hidden) [...entries].filter(({ isOpen, phase }) => isOpen && phase === null).forEach(refresh);
 }
 
 /** Each returns what to say in the panel. */

@@ -1,7 +1,7 @@
 // The upload page. Files go from the browser straight to storage; this page requests the presigned upload, follows the
 // verdict and offers the download.
 
-import { cancelAll, deleteAllNow, detailActions, rowActions } from './actions.js';
+import { cancelAll, deleteAllNow, detailActions, refreshOpen, rowActions } from './actions.js';
 import { announce, announceVerdict } from './announce.js';
 import { showBatch } from './batch.js';
 import { isFinal } from './client/index.js';
@@ -172,4 +172,5 @@ begin();
 showHealth();
 if (connection() !== 'ok') showConnection(connection());
 setInterval(showHealth, 60_000);
+setInterval(refreshOpen, 5000);
 setInterval(render, 1000); // speeds, and how long ago

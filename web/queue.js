@@ -179,6 +179,7 @@ async function announced(created, entry) {
   announcing += 1;
   try {
     const fileId = await created;
+    if (!entries.has(entry)) return; // cancelled: the client deletes the file
     identify(entry, fileId);
     if (airlock.unfinished.find(entry.file) !== fileId) hold(fileId);
   } finally {

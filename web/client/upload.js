@@ -188,7 +188,8 @@ export class Upload {
     };
     // A retry after a lost answer must not create a second file.
     const headers = { 'idempotency-key': crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
-    const ask = () => this.#airlock.call('/files', { method: 'POST', body, headers, signal: this.#stop.signal });
+    // Not aborted in transit: the file might exist then, without an id by which it could be deleted.
+    const ask = () => this.#airlock.call('/files', { method: 'POST', body, headers });
     return retrying(ask, { retries, onRetry, signal: this.#stop.signal });
   }
 
