@@ -34,7 +34,8 @@ pub(super) async fn read(path: PathBuf, start: u64, n_bytes: u64) -> io::Result<
         Rest { file, n_bytes }.read()
     });
     let (bytes, rest) = first.await.map_err(io::Error::other)??;
-    Ok(StreamingBlob::wrap(once(ready(Ok(bytes))).chain(chunks(rest))))
+    // Its reader may ask again after the end.
+    Ok(StreamingBlob::wrap(once(ready(Ok(bytes))).chain(chunks(rest)).fuse()))
 }
 
 fn chunks(rest: Rest) -> impl Stream<Item = io::Result<Bytes>> {
@@ -80,7 +81,9 @@ mod tests {
             let (start, end) = (usize::try_from(start).unwrap(), usize::try_from(start + n_bytes).unwrap());
             assert!(found.concat() == bytes[start..end], "{start} {n_bytes}");
         }
-        assert!(read(path.clone(), 0, 1).await.is_ok());
+        let mut ended = read(path.clone(), 0, 1).await.unwrap();
+        assert!(ended.next().await.is_some());
+        assert!(ended.next().await.is_none() && ended.next().await.is_none(), "asked again");
         assert!(read(directory.path().join("b"), 0, 1).await.is_err(), "there is no such file");
         assert!(read(path.clone(), 599_999, 2).await.is_err(), "the first chunk is short");
         let stream = read(path, 0, 600_001).await.unwrap();
