@@ -120,7 +120,10 @@ pub(crate) fn no_answer(error: &reqwest::Error) -> String {
     if text.starts_with("failed to lookup address") {
         return "its name cannot be resolved".to_owned();
     }
-    text
+    match text.strip_prefix("invalid peer certificate: ") {
+        Some(why) => format!("its TLS certificate is not trusted ({why})"),
+        None => text,
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::ValueEnum;
 use console::{Style, style};
 use domain::timestamp::Timestamp;
-use indicatif::{DecimalBytes, HumanDuration};
+use indicatif::HumanDuration;
 use serde_json::{Value, json};
 
 use crate::failure;
@@ -144,12 +144,22 @@ fn cell(row: &Value, pointer: &str, audience: Audience) -> String {
         }
         // Whole seconds, so that columns stay aligned.
         (_, Some(time), ..) => Timestamp::from_secs(time.as_secs()).to_string(),
-        (_, _, Some(size), Audience::Terminal { .. }) => DecimalBytes(size).to_string(),
+        (_, _, Some(size), Audience::Terminal { .. }) => rounded_size(size),
         // A file name that a stranger chose must not move the cursor.
         (Value::String(text), ..) => {
             text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
         }
         (other, ..) => other.to_string(),
+    }
+}
+
+/// A size for people, in the units of the page.
+#[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+pub(crate) fn rounded_size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB")];
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
+        None => format!("{bytes} B"),
     }
 }
 
@@ -183,12 +193,19 @@ mod tests {
     }
 
     #[test]
+    fn sizes_are_rounded_to_one_decimal() {
+        for (bytes, expected) in [(0, "0 B"), (999, "999 B"), (1_000, "1.0 KB"), (2_147_483_647, "2.1 GB")] {
+            assert_eq!(rounded_size(bytes), expected);
+        }
+    }
+
+    #[test]
     fn people_get_rounded_values_and_programs_exact_ones() {
         let rows =
             [json!({ "name": "a", "file_size": 104_857_600, "scanned_at": "2026-01-31T12:00:00.123Z" })];
         let now = Timestamp::parse_rfc3339("2026-01-31T12:05:00Z").unwrap();
         let shown = table(&rows, &COLUMNS, Audience::Terminal { now });
-        assert_eq!(shown, "NAME  SIZE       AT\na     104.86 MB  5m ago\n");
+        assert_eq!(shown, "NAME  SIZE      AT\na     104.9 MB  5m ago\n");
         let piped = table(&rows, &COLUMNS, Audience::Pipe);
         assert!(piped.ends_with("a     104857600  2026-01-31T12:00:00Z\n"), "{piped}");
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-const BYTES: &str = "{msg:20!} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}";
+const BYTES: &str = "{msg:20!} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}";
 const SPINNER: &str = "{spinner} {msg} ({elapsed})";
 
 /// A bar for this many bytes; `None` if their number is unknown.

@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     ForgetsHost,
     /// Refuses bodies of more than 1 MiB, as nginx does by default.
     LimitsBodies,
+    /// Refuses bodies of more than 10 MB, as API Gateway does.
+    IsApiGateway,
     /// Answers preflights itself.
     RefusesOptions,
     /// Holds events back.
@@ -26,6 +28,7 @@ pub(crate) enum Fault {
 }
 
 const NGINX_LIMIT: u64 = 1024 * 1024;
+const API_GATEWAY_LIMIT: u64 = 10_000_000;
 
 #[derive(Clone)]
 struct Way {
@@ -67,6 +70,11 @@ async fn forward(State(way): State<Way>, request: Request) -> Response {
         }
         Fault::LimitsBodies if length.is_some_and(|length: u64| length > NGINX_LIMIT) => {
             return page(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        Fault::IsApiGateway if length.is_some_and(|length| length > API_GATEWAY_LIMIT) => {
+            let answer = [("apigw-requestid", "id="), ("content-type", "application/json")];
+            return (StatusCode::PAYLOAD_TOO_LARGE, answer, r#"{"message":"Request Too Long"}"#)
+                .into_response();
         }
         Fault::ForgetsHost => drop(parts.headers.remove("host")),
         _ => {}

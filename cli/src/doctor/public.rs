@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use futures_util::stream;
-use indicatif::DecimalBytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
 use super::{Finding, bad, good, odd};
 use crate::client::{Client, presigned, send_elsewhere, text};
+use crate::output::rounded_size;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// A proxy refuses a body by its announced length, before it arrives. This long without an answer, the
@@ -228,12 +228,12 @@ async fn api_limit(client: &Client, largest: u64) -> Finding {
 
 /// Announces a body of the largest size, and sends none of it.
 async fn limit(request: RequestBuilder, largest: u64) -> Finding {
-    let largest = DecimalBytes(largest);
+    let largest = rounded_size(largest);
     let never = stream::pending::<std::io::Result<Vec<u8>>>();
     let sent = tokio::time::timeout(ANSWER_TIME, request.body(Body::wrap_stream(never)).send()).await;
     match sent {
         Ok(Ok(response)) if response.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            refused(response, largest).await
+            refused(response, &largest).await
         }
         Ok(Ok(response)) => {
             odd(format!("not known: answered {}", response.status().as_u16()), "see `upload`")
@@ -243,12 +243,14 @@ async fn limit(request: RequestBuilder, largest: u64) -> Finding {
     }
 }
 
-/// The service's own limit is not a proxy's.
-async fn refused(response: Response, largest: DecimalBytes) -> Finding {
+/// The limits of the service and of API Gateway are not a proxy's.
+async fn refused(response: Response, largest: &str) -> Finding {
+    let is_gateways = response.headers().contains_key("apigw-requestid");
     let answer = response.text().await.unwrap_or_default();
     let problem: Value = serde_json::from_str(&answer).unwrap_or_default();
     match problem["code"].as_str() {
         Some(_) => good("limited by the service; larger files go straight to storage"),
+        None if is_gateways => good("limited by API Gateway; larger files go straight to storage"),
         None => bad(
             format!("a proxy refuses bodies of {largest}, which the service accepts"),
             "raise its limit (nginx: `client_max_body_size 0;`, which leaves it to the service)",
