@@ -231,7 +231,7 @@ fn keys_of(keys: Attributes) -> Result<Keys, StoreError> {
 
 fn page_start(last: Attributes) -> Result<ReleasePageStart, StoreError> {
     let Keys { pk, due_at } = keys_of(last)?;
-    let sha256 = pk.strip_prefix(PREFIX).and_then(|hex| hex.parse().ok());
+    let sha256 = pk.strip_prefix(PREFIX).and_then(|hex| Sha256::parse(hex).ok());
     let sha256 = sha256.ok_or_else(|| StoreError::new("list releases", StoreErrorKind::Corrupt))?;
     Ok(ReleasePageStart { released_at: due_at, sha256 })
 }
