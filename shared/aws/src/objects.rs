@@ -5,9 +5,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{
-    BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, TaggingDirective,
-};
+use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, TaggingDirective};
 use domain::content_encoding::ContentEncoding;
 use domain::id::{ETag, FileId, ObjectKey, Sha256, Version, VersionId};
 use domain::incoming::Incoming;

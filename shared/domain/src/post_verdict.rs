@@ -26,9 +26,7 @@ pub enum Rescan {
     #[default]
     None,
     /// At this moment the sweep compares the definitions with those of the verdict.
-    Planned {
-        when: Timestamp,
-    },
+    Planned { when: Timestamp },
     /// A message is on the scan queue.
     Queued {
         n_attempts: u32,

@@ -25,15 +25,8 @@ fn record(state: State) -> Record {
         UploadRequest { filename: "na\u{ef}ve.txt", size_bytes: Some(5), ..UploadRequest::default() };
     let upload = accept(&request, &policy).unwrap();
     let (id, now) = (FileId::from_random(Uuid::from_u128(5)), Timestamp::from_millis(1_700_000_000_123));
-    let new = Record::new(
-        id,
-        OwnerId::local(),
-        upload,
-        UploadMethod::Put,
-        &policy,
-        Duration::from_mins(1),
-        now,
-    );
+    let new =
+        Record::new(id, OwnerId::local(), upload, UploadMethod::Put, &policy, Duration::from_mins(1), now);
     let password = Some(SealedPassword::of("sealed".into()));
     Record { state, password, tags: BTreeMap::from([("k".into(), String::new())]), ..new }
 }
@@ -53,8 +46,7 @@ fn every_state_survives_the_ledger() {
         n_signatures: 3_600_000,
     };
     let clean: Verdict =
-        serde_json::from_value(serde_json::json!({ "status": "clean", "sha256": "0".repeat(64) }))
-            .unwrap();
+        serde_json::from_value(serde_json::json!({ "status": "clean", "sha256": "0".repeat(64) })).unwrap();
     let judged = |verdict| State::Judged {
         post_verdict: PostVerdict { rescan: Rescan::Planned { when: now }, ..PostVerdict::default() },
         version: version.clone(),

@@ -108,7 +108,9 @@ impl Ledger {
             Err(error) => match stored_instead(&error) {
                 // This write was applied earlier, and its response was lost.
                 Some(stored) if stored.get("write_id") == Some(&text(write_id)) => {}
-                Some(_) => return Err(StoreError::new("create a record", StoreErrorKind::PreconditionFailed)),
+                Some(_) => {
+                    return Err(StoreError::new("create a record", StoreErrorKind::PreconditionFailed));
+                }
                 None => return Err(StoreError::of_sdk("create a record", error)),
             },
         }

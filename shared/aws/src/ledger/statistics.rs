@@ -48,7 +48,9 @@ impl Ledger {
         let failure = AttributeValue::M(attributes_of(failure, "count a verdict")?);
         let update = self.client.update_item().table_name(&self.table).key("pk", text(pk));
         let kept = update
-            .update_expression("SET #ttl = :ttl, failures = list_append(if_not_exists(failures, :none), :new)")
+            .update_expression(
+                "SET #ttl = :ttl, failures = list_append(if_not_exists(failures, :none), :new)",
+            )
             .condition_expression("attribute_not_exists(failures) OR size(failures) < :most")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":ttl", number((now + TTL).as_secs()))

@@ -52,10 +52,8 @@ fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Result<S
         "GetItem" => call(input, |request| database.get_item(request)),
         "PutItem" => call(input, |request: PutItemRequest| {
             let key = request.item.get("pk").map(|pk| ("pk".to_owned(), pk.clone())).into_iter().collect();
-            let mut written = database.put_item(PutItemRequest {
-                return_consumed_capacity: Meter::every_index(),
-                ..request
-            })?;
+            let mut written = database
+                .put_item(PutItemRequest { return_consumed_capacity: Meter::every_index(), ..request })?;
             meter.add(&key, written.consumed_capacity.take().as_slice());
             Ok(written)
         }),
