@@ -8,8 +8,8 @@ use crate::{Room, Sweep, SweepReport};
 
 /// Files per query.
 const PAGE: u16 = 100;
-/// Files of one list that are moved on concurrently. With [`N_LISTS`] that makes 64; a file that expires takes
-/// four requests, and a hundred milliseconds.
+/// Files of one list that are moved on concurrently. With [`N_LISTS`] that makes 64; a file that expires
+/// takes seven requests one after the other.
 const N_FILES: usize = 4;
 /// Lists that are read concurrently: all shards.
 const N_LISTS: usize = Ledger::N_SHARDS as usize;
@@ -17,9 +17,12 @@ const N_LISTS: usize = Ledger::N_SHARDS as usize;
 impl Sweep<'_> {
     /// Fails if a list cannot be read, after all other lists were visited.
     pub(crate) async fn due_files(&self) -> Result<SweepReport, StoreError> {
-        let lists = [DueList::Files, DueList::ActiveRescans];
-        let lists = lists.into_iter().flat_map(|list| (0..Ledger::N_SHARDS).map(move |shard| (list, shard)));
-        let visits = lists.map(|(list, shard)| self.visit(list, shard));
+        let mut visits = vec![];
+        for list in [DueList::Files, DueList::ActiveRescans] {
+            for shard in 0..Ledger::N_SHARDS {
+                visits.push(self.visit(list, shard));
+            }
+        }
         let visited: Vec<_> = stream::iter(visits).buffer_unordered(N_LISTS).collect().await;
         let mut swept = SweepReport::default();
         for report in visited {
@@ -34,7 +37,7 @@ impl Sweep<'_> {
         let (mut swept, mut last, now) = (SweepReport::default(), None, aws::clock::now());
         while Instant::now() < self.deadline {
             let page = self.context.stores.ledger.due(list, shard, now, last, PAGE).await?;
-            let moves = page.iter().map(|due| self.move_on(due.file_id, Room::None));
+            let moves: Vec<_> = page.iter().map(|due| self.move_on(due.file_id, Room::None)).collect();
             let moved: Vec<_> = stream::iter(moves).buffer_unordered(N_FILES).collect().await;
             for (report, _) in moved {
                 swept += report;

@@ -19,7 +19,8 @@ impl Sweep<'_> {
         let mut room = if self.engine.is_some() { self.context.rescans_per_sweep } else { 0 };
         while room > 0 && Instant::now() < self.deadline {
             let overdue = self.overdue(room).await?;
-            let moves = overdue.iter().map(|due| self.move_on(due.file_id, Room::ForRescan));
+            let moves: Vec<_> =
+                overdue.iter().map(|due| self.move_on(due.file_id, Room::ForRescan)).collect();
             let moved: Vec<_> = stream::iter(moves).buffer_unordered(N_FILES).collect().await;
             let mut is_progress = false;
             for (report, is_moved) in moved {
@@ -39,8 +40,9 @@ impl Sweep<'_> {
     async fn overdue(&self, room: u32) -> Result<Vec<DueFile>, StoreError> {
         let (ledger, now) = (&self.context.stores.ledger, aws::clock::now());
         let limit = u16::try_from(room.min(PAGE)).unwrap_or(u16::MAX);
-        let queries =
-            (0..Ledger::N_SHARDS).map(|shard| ledger.due(DueList::PlannedRescans, shard, now, None, limit));
+        let queries: Vec<_> = (0..Ledger::N_SHARDS)
+            .map(|shard| ledger.due(DueList::PlannedRescans, shard, now, None, limit))
+            .collect();
         let pages: Vec<_> = stream::iter(queries).buffer_unordered(Ledger::N_SHARDS.into()).collect().await;
         let mut overdue = vec![];
         for page in pages {

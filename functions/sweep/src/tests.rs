@@ -171,6 +171,24 @@ async fn an_expired_file_loses_its_bytes() {
     assert_eq!(left, None::<Version>);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_sweep_ends_every_file_that_has_expired() {
+    const N_FILES: u32 = 200;
+    let test = TestStores::start().await;
+    for _ in 0..N_FILES {
+        let file = TestStores::file_id();
+        let stored = test.put(&ObjectKey::Issued(file), b"0123456789").await;
+        let judged = clean(file, &stored, earlier());
+        test.create(&Record { expires_at: earlier(), due_at: Some(earlier()), ..judged }).await;
+    }
+    let (n_units, started) = (units(&test), Instant::now());
+    let outcome = swept(&test).await;
+    println!("{:.0} files a second", f64::from(N_FILES) / started.elapsed().as_secs_f64());
+    assert_eq!((outcome.n_files, outcome.n_failed), (N_FILES, 0));
+    assert_eq!(units(&test) - n_units, u64::from(N_FILES) * 6, "four to expire, two to be removed");
+    assert_eq!(swept(&test).await.n_files, 0);
+}
+
 #[tokio::test]
 async fn a_tag_that_storage_did_not_take_is_written_again_before_the_file_can_be_downloaded() {
     let test = TestStores::start().await;

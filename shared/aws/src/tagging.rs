@@ -32,7 +32,7 @@ impl Objects {
         }
         let tags: Vec<Tag> = own.into_iter().chain([tag]).collect();
         if tags.len() == stored.tag_set.len() && tags.iter().all(|tag| stored.tag_set.contains(tag)) {
-            return Ok(()); // A redelivery, or a rescan with the same verdict. Writing costs more than reading.
+            return Ok(()); // A redelivery, or a rescan with the same verdict. A write costs ten reads.
         }
         let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(failed)?;
         let request = self.client.put_object_tagging().bucket(&self.bucket).key(key).version_id(version);

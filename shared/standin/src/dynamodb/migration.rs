@@ -128,7 +128,8 @@ mod tests {
                 "created_at": { "N": "5" }, "changed_at": { "N": "6" } }),
             json!({ "pk": { "S": "file#2" }, "owner": { "S": "o" }, "feed": { "S": "o" },
                 "created_at": { "N": "5" }, "changed_at": { "N": "8" } }),
-            json!({ "pk": { "S": "delivery#1" }, "attention": { "S": "deliveries" }, "due_at": { "N": "9" } }),
+            json!({ "pk": { "S": "delivery#1" }, "attention": { "S": "deliveries" },
+                "due_at": { "N": "9" } }),
         ] {
             let put = json!({ "TableName": "files", "Item": item });
             database.put_item(request(put).unwrap()).unwrap();
