@@ -208,10 +208,11 @@ async fn a_tag_that_storage_did_not_take_is_written_again_before_the_file_can_be
         due_at
     };
 
+    let then = earlier();
     let transitions = Transitions { stores: &down.stores, policy: &down.machine };
     let applied = Applied { record, kept: None, effects: vec![Effect::Tag { version: stored }] };
-    transitions.run_effects(&applied, earlier()).await.unwrap_err();
-    assert_eq!(tag_due_at().await.unwrap().since(earlier()).as_secs() / 60, 1);
+    transitions.run_effects(&applied, then).await.unwrap_err();
+    assert_eq!(tag_due_at().await, Some(then + Duration::from_mins(1)));
 
     // It stays due, and is not tried without a pause.
     assert_eq!(sweep(&down, TIME).await.unwrap().n_failed, 1);
