@@ -88,7 +88,8 @@ impl Local {
     /// Stops everything and waits for the end of the engine.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
-        self.scan.engine.stop().await;
+        // A scan that is still under way starts no other engine in the directory of the next service.
+        self.scan.engine.close().await;
     }
 }
 

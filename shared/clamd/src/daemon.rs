@@ -76,6 +76,8 @@ pub enum StartError {
     /// Without them, ClamAV finds nothing in HTML in UTF-32.
     #[error("the layer has no `{0}`, which ClamAV converts text with; build the layer again")]
     NoConversions(PathBuf),
+    #[error("the engine was closed")]
+    Closed,
     #[error("clamd ended while it started ({0})")]
     Ended(std::process::ExitStatus),
     #[error("clamd was not ready within {0:?}")]

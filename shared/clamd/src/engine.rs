@@ -201,6 +201,16 @@ impl Engine {
         }
     }
 
+    /// Ends clamd after the running scans, for good: later scans fail and start no other one.
+    pub async fn close(&self) {
+        let alone = self.all_turns().await;
+        self.turns.close();
+        drop(alone);
+        if let Some(daemon) = self.daemon.lock().await.take() {
+            daemon.end().await;
+        }
+    }
+
     /// [`Engine::scan_within`] `wall` and the processor time that a file of this size may cost.
     pub async fn scan(
         &self,
@@ -351,6 +361,9 @@ impl Engine {
                 return Ok(Arc::clone(daemon));
             }
             daemon.end().await;
+        }
+        if self.turns.is_closed() {
+            return Err(StartError::Closed);
         }
         let started = Arc::new(SharedDaemon::new(self.start().await?));
         *slot = Some(Arc::clone(&started));

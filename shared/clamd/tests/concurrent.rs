@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clamd::{
     DaemonConfig, Engine, EngineError, EngineLimits, EngineProgram, Part, Scan, ScanBudget, Snapshot,
-    Snapshots, Transport, canary, definitions,
+    Snapshots, StartError, Transport, canary, definitions,
 };
 use domain::verdict::EngineReply;
 use rustix::process::{Pid, Signal, kill_process};
@@ -192,4 +192,15 @@ async fn a_scan_stops_at_its_processor_time_whatever_runs_beside_it() {
         assert!(is_sound(&other.unwrap()), "{program:?}");
         engine.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_closed_engine_is_started_by_no_scan() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = begun(directory.path(), &programs()[0]).await;
+    engine.close().await;
+    assert_eq!(engine.pid().await, None);
+    assert!(matches!(scan_here(&engine, b"late", vec![]).await, Err(EngineError::Busy)));
+    assert!(matches!(engine.ensure_running().await, Err(StartError::Closed)));
+    assert_eq!(engine.n_starts(), 1);
 }
