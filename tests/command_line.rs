@@ -31,7 +31,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Runs where it may block: the service is in this process.
-fn run(service: &Service, directory: &Path, args: &[&str]) -> Output {
+pub(crate) fn run(service: &Service, directory: &Path, args: &[&str]) -> Output {
     tokio::task::block_in_place(|| airlock(service, directory, args))
 }
 

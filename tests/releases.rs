@@ -5,6 +5,7 @@ use domain::id::Sha256;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::command_line::run;
 use crate::support::{Service, answer, eicar, sha256, wait};
 
 async fn release(service: &Service, file_id: &str, reason: &str) {
@@ -82,6 +83,31 @@ async fn a_revoked_release_makes_all_its_files_infected_again() {
         service.local.stores().ledger.released_files(digest).await.unwrap().is_empty()
     })
     .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_lists_and_revokes_releases() {
+    let service = Service::start().await;
+    let file_id = service.upload("tool.txt", &eicar()).await;
+    service.ends_as(&file_id, "infected").await;
+    release(&service, &file_id, "confirmed by the vendor").await;
+    let (digest, directory) = (sha256(&eicar()), tempfile::tempdir().unwrap());
+    let run = |args: &[&str]| run(&service, directory.path(), args);
+    let listed = run(&["releases"]);
+    let shown = String::from_utf8_lossy(&listed.stdout);
+    assert!(shown.contains(&digest) && shown.contains("confirmed by the vendor"), "{shown}");
+    let unrelease = ["unrelease", &digest, "--reason", "the vendor was wrong"];
+    assert_eq!(run(&unrelease).status.code(), Some(0));
+    assert_eq!(run(&["status", &file_id]).status.code(), Some(10));
+    let listed = run(&["releases", "--output", "json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["releases"][0]["revoke_reason"], "the vendor was wrong", "{listed}");
+    let unknown = sha256(b"never released");
+    let refused = run(&["unrelease", &unknown, "--reason", "x"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("release_not_found"), "{said}");
     service.stop().await;
 }
 

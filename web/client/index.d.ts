@@ -28,6 +28,7 @@ export interface FileInfo {
   scan_result?: ScanResult;
   rescanning?: boolean;
   release_reason?: string;
+  release_revoked_reason?: string;
   download_count: number;
   max_downloads?: number;
   tags: Record<string, string>;

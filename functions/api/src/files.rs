@@ -30,9 +30,9 @@ pub(crate) struct ListQuery {
     limit: Option<u32>,
     /// The `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// Only files under this key in the bucket: one file, or one for each version if the key is below the
-    /// incoming prefix.
-    #[param(example = "uploads/123e4567-e89b-42d3-a456-426614174000")]
+    /// Only files under this key in the bucket, such as `uploads/123e4567-e89b-42d3-a456-426614174000`: one
+    /// file, or one for each version if the key is below the incoming prefix.
+    // No example: the API reference would fill it in as a filter.
     key: Option<String>,
 }
 
