@@ -2,7 +2,7 @@
 // verdict and offers the download.
 
 import { cancelAll, deleteAllNow, detailActions, refreshOpen, rowActions } from './actions.js';
-import { announce, announceVerdict } from './announce.js';
+import { announce, announceVerdict, toast } from './announce.js';
 import { showBatch } from './batch.js';
 import { isFinal } from './client/index.js';
 import { connection, CONNECTION_TEXTS, onConnection, setConnected } from './connection.js';
@@ -10,10 +10,10 @@ import { defineDetails } from './details.js';
 import { entries, find, isUnfinished, remove, showInfo, update } from './entries.js';
 import { formatSize } from './format.js';
 import { hasSettled, isAbandoned, release } from './leftovers.js';
-import { onRender, PAGE, render, view } from './list.js';
+import { onRender, PAGE, render, renderNow, view } from './list.js';
 import { listen } from './picking.js';
 import { clearBatch, enqueue, onPlaced, pause, postpone, resume, retryAll, settle } from './queue.js';
-import { define } from './rows.js';
+import { define, rowOf } from './rows.js';
 import { airlock, askHealth, follow, onSignIn } from './service.js';
 import { files, problem, sentence } from './words.js';
 
@@ -158,10 +158,24 @@ byId('clear').addEventListener('click', () => { clearBatch(); render(); byId('fi
 addEventListener('beforeunload', (event) => { if (all(isUnfinished).length > 0) event.preventDefault(); });
 addEventListener('pagehide', deleteAllNow);
 
+// `#file=ID`, as the monitor links to a file: its panel is opened.
+async function openLinked() {
+  const fileId = /^#file=([\w-]+)$/.exec(location.hash)?.[1];
+  if (!fileId) return;
+  try {
+    const entry = showInfo(await airlock.call(`/files/${fileId}`));
+    entry.isOpen = true;
+    renderNow();
+    rowOf(entry).scrollIntoView({ block: 'center' });
+  } catch (error) {
+    toast(`The linked file could not be opened. ${problem(error)}`);
+  }
+}
+
 // First the stream, then the list: an event in between is then in both, not in neither.
 function begin() {
   follow('/events', onEvent, setConnected);
-  reload();
+  reload().then(openLinked);
 }
 
 onSignIn(() => {

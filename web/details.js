@@ -1,7 +1,7 @@
 // The panel below a row: what was found, what to do, what the verdict is based on, and the link to the file.
 
-import { formatAgo, formatDate, formatSeconds, formatSize, formatUntil } from './format.js';
-import { isDownloadable, nextStep, sentence } from './words.js';
+import { count, formatAgo, formatDate, formatSeconds, formatSize, formatUntil } from './format.js';
+import { isDownloadable, isUsedUp, nextStep, sentence } from './words.js';
 
 const acts = {};
 
@@ -30,13 +30,20 @@ export function showDetails(row, entry) {
   part('link').hidden = !entry.link;
   if (entry.link) {
     part('url').value = entry.link.url;
-    set(part('lifetime'), `It expires ${formatUntil(entry.link.expiresAt)} (${formatDate(entry.link.expiresAt)}). Anyone who has it can download the file${info.max_downloads === undefined ? ' until then' : ''}.`);
+    set(part('lifetime'), lifetime(entry));
   }
   part('create').hidden = !isDownloadable(info);
   part('revoke').hidden = !['clean', 'released'].includes(info.scan_status);
   part('once').hidden = !['clean', 'released'].includes(info.scan_status);
   part('rescan').hidden = !['clean', 'released', 'unscannable', 'error'].includes(info.scan_status);
   part('rescan').disabled = Boolean(info.rescanning);
+}
+
+function lifetime({ link, info }) {
+  if (isUsedUp(info)) return 'It does not work, because the limit of downloads is reached.';
+  const left = info.max_downloads === undefined ? 'until then' : `, ${count(info.max_downloads - info.download_count, 'more time')} in all`;
+  const use = `Anyone who has it can download the file ${left}.`.replace(' ,', ',');
+  return `It expires ${formatUntil(link.expiresAt)} (${formatDate(link.expiresAt)}). ${use}`;
 }
 
 function newPanel(row, entry) {

@@ -77,7 +77,7 @@ export function uploads() {
 
 /** Files of the service, newest first; with a status, only those. */
 export function serviceFiles(status, oldest = -Infinity) {
-  const isShown = ({ phase, info, isDeleted, time }) => phase === null && !isDeleted && time >= oldest && (!status || info.scan_status === status);
+  const isShown = ({ phase, info, isDeleted, isOpen, time }) => phase === null && !isDeleted && (time >= oldest || isOpen) && (!status || info.scan_status === status);
   return [...entries].filter(isShown).sort((a, b) => b.time - a.time || b.number - a.number);
 }
 

@@ -24,7 +24,9 @@ export function render() {
   timer ??= setTimeout(renderNow, Math.max(0, RENDER_MS - (performance.now() - last)));
 }
 
-function renderNow() {
+/** Renders without the pause. */
+export function renderNow() {
+  clearTimeout(timer);
   timer = null;
   last = performance.now();
   const focus = focused();

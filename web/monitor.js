@@ -1,145 +1,189 @@
-// The monitor: the queue, the verdicts, scan times and failures. Refreshes every two seconds while it is visible.
+// The monitor: the overall state, the queue, the verdicts, and the files that an operator should look at. Refreshes every two seconds
+// while it is visible.
 
-import { formatSeconds, formatSize } from './format.js';
-import { airlock, onSignIn } from './service.js';
+import { askReason } from './ask.js';
+import { byId, element, fillTable } from './dom.js';
+import { showChart, showOverall, showTiles } from './figures.js';
+import { count, formatAgo, formatDate, formatSeconds } from './format.js';
+import { airlock, askForToken, askHealth, onSignIn } from './service.js';
+import { problem, STATUS_WORDS } from './words.js';
 
-const STATUSES = ['clean', 'infected', 'released', 'unscannable', 'error'];
 const SIZES = { up_to_1_mb: 'up to 1 MB', up_to_10_mb: 'up to 10 MB', up_to_100_mb: 'up to 100 MB', larger: 'larger' };
 const EVERY_MS = 2000;
+let latest = null;
 
-const byId = (id) => document.getElementById(id);
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-function svg(name, attributes, className) {
-  const made = document.createElementNS('http://www.w3.org/2000/svg', name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (className) made.setAttribute('class', className);
-  return made;
-}
-
-function showRows(tbody, rows, table, none) {
-  byId(tbody).replaceChildren(...rows.map((cells) => {
-    const row = element('tr');
-    row.append(...cells.map((cell) => element('td', cell)));
-    return row;
-  }));
-  if (table) byId(table).hidden = rows.length === 0;
-  if (none) byId(none).hidden = rows.length > 0;
-}
-
-// --- current numbers ---
-
-function tile(term, value, note, state = '') {
-  const made = element('div', undefined, `tile ${state}`);
-  made.append(element('dt', term), element('dd', value), element('dd', note ?? '', 'muted'));
-  return made;
-}
-
-function showTiles({ queue, dead_letters: dead, engine, bytes_scanned: bytes, files_by_status: files }) {
-  const total = Object.values(files).reduce((sum, n) => sum + n, 0);
-  const age = engine?.definitions_age_hours;
-  const isTestSet = engine?.definitions.kind === 'test_set';
-  byId('tiles').replaceChildren(
-    tile('Waiting', queue.waiting, queue.waiting > 0 ? `the oldest for ${formatSeconds(queue.oldest_seconds)}` : 'the queue is empty'),
-    tile('In flight', queue.in_flight, queue.workers ? `${queue.workers} workers` : ''),
-    tile('Dead letters', dead ?? '–', dead > 0 ? 'see below' : 'none', dead > 0 ? 'bad' : ''),
-    tile('Files in 24 h', total, formatSize(bytes)),
-    tile('Definitions', engine?.definitions.version ?? '–',
-      isTestSet ? 'TEST SET: finds only test files' : age === null || age === undefined ? '' : `${age} h old`,
-      isTestSet || age > 24 ? 'odd' : ''),
-    tile('Engine', engine?.version.replace('ClamAV ', '') ?? 'none has reported',
-      `${engine?.restarts ?? '–'} restart${engine?.restarts === 1 ? '' : 's'}`, engine ? '' : 'bad'),
-  );
-}
-
-// --- the last day ---
-
-function showChart(hours) {
-  const width = 720 / hours.length;
-  const totals = hours.map(({ files_by_status: files }) => STATUSES.reduce((sum, status) => sum + (files[status] ?? 0), 0));
-  const highest = Math.max(1, ...totals);
-  const bars = hours.flatMap(({ from, files_by_status: files }, at) => {
-    const hour = new Date(from).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-    let top = 150;
-    const parts = STATUSES.filter((status) => files[status]).map((status) => {
-      const height = Math.max(1.5, (files[status] / highest) * 140);
-      top -= height;
-      const bar = svg('rect', { x: at * width + 2, y: top, width: width - 4, height, rx: 1 }, `bar ${status}`);
-      bar.append(svg('title', {}));
-      bar.firstChild.textContent = `${hour}: ${files[status]} ${status}`;
-      return bar;
-    });
-    if (at % 4 === 0) {
-      const label = svg('text', { x: at * width + 2, y: 170 }, 'axis');
-      label.textContent = hour;
-      parts.push(label);
-    }
-    return parts;
-  });
-  const base = svg('line', { x1: 0, x2: 720, y1: 150.5, y2: 150.5 }, 'axis');
-  const scale = svg('text', { x: 2, y: 12 }, 'axis');
-  scale.textContent = `highest: ${highest} in an hour`;
-  byId('chart').replaceChildren(byId('chart-title'), base, ...bars, scale);
-  const sum = totals.reduce((all, n) => all + n, 0);
-  byId('chart-title').textContent = `${sum} verdicts in the last 24 hours, by the hour`;
-}
-
-function showLegend(files) {
-  byId('legend').replaceChildren(...STATUSES.map((status) => {
-    const item = element('li', undefined, status);
-    item.append(element('span', undefined, 'swatch'), element('span', `${files[status] ?? 0} ${status}`));
-    return item;
-  }));
-}
-
-// --- failures ---
-
-async function showDeadLetters(n) {
-  byId('redrive').hidden = !n;
-  const letters = n ? (await airlock.call('/dead-letters')).dead_letters : [];
-  showRows('dead', letters.map(({ file_id: id, message_id: message, reason }) => [id ?? `message ${message}`, reason]),
-    'dead-table', 'no-dead');
-}
-
-byId('redrive').addEventListener('click', async () => {
-  byId('redrive').disabled = true;
-  try {
-    const { moved } = await airlock.call('/dead-letters/redrive', { method: 'POST' });
-    byId('announcer').textContent = `${moved} sent again.`;
-    await refresh();
-  } catch (error) {
-    showProblem(error.message);
-  } finally {
-    byId('redrive').disabled = false;
-  }
-});
+const say = (text) => { byId('announcer').textContent = text; };
 
 function showProblem(text) {
   byId('notice').hidden = !text;
   byId('notice').textContent = text ?? '';
 }
 
+/** What an action failed with stays until the next action. */
+function showFailed(error) {
+  byId('failed').hidden = error === null;
+  byId('failed').textContent = error ? problem(error) : '';
+}
+
+/** A button that calls the API, says what came of it, and refreshes the figures. */
+function actionButton(label, name, act) {
+  const button = element('button', label);
+  button.type = 'button';
+  button.setAttribute('aria-label', `${label} ${name}`);
+  button.addEventListener('click', async () => {
+    button.disabled = true;
+    showFailed(null);
+    try {
+      const outcome = await act();
+      if (outcome) say(outcome);
+      await refresh();
+    } catch (error) {
+      showFailed(error);
+    } finally {
+      button.disabled = false;
+    }
+  });
+  return button;
+}
+
+function group(...buttons) {
+  const made = element('div', undefined, 'actions');
+  made.append(...buttons);
+  return made;
+}
+
+function when(time) {
+  const made = element('time', formatAgo(time));
+  made.dateTime = time;
+  made.title = formatDate(time);
+  return made;
+}
+
+// --- files for review ---
+
+async function release({ file_id: id, filename, reason, sha256 }) {
+  const name = filename ?? id;
+  const why = await askReason({
+    title: `Release ${name}?`, action: 'Release',
+    text: `${reason} was found in it. These bytes can then be downloaded, in every file that has them, now and later. Release them only if the finding is wrong.`,
+  });
+  if (why === null) return null;
+  await airlock.call(`/files/${id}/release`, { method: 'POST', body: { sha256, reason: why } });
+  return `${name} is released.`;
+}
+
+async function rescan({ file_id: id, filename }) {
+  const { scan_status: status } = await airlock.call(`/files/${id}/rescan`, { method: 'POST' });
+  return `${filename ?? id} is scanned again; until then it stays ${status}.`;
+}
+
+function reviewRow(failure) {
+  const { at, file_id: id, filename, owner, status, reason, is_own: isOwn } = failure;
+  const name = element(isOwn ? 'a' : 'span', filename ?? id);
+  name.title = id;
+  if (isOwn) name.href = `/#file=${id}`;
+  const badge = element('span', STATUS_WORDS[status] ?? status, `badge ${status}`);
+  const actions = [];
+  if (status === 'infected' && failure.sha256) actions.push(actionButton('Release …', filename ?? id, () => release(failure)));
+  if (['unscannable', 'error'].includes(status) && isOwn) actions.push(actionButton('Scan again', filename ?? id, () => rescan(failure)));
+  return [when(at), name, owner, badge, reason, group(...actions)];
+}
+
+// --- releases ---
+
+const short = (sha256) => { const made = element('code', `${sha256.slice(0, 12)}…`); made.title = sha256; return made; };
+
+async function revoke({ sha256, signature }) {
+  const why = await askReason({
+    title: 'Undo this release?', action: 'Undo release',
+    text: `Every file with these bytes becomes infected again (${signature}), and its links stop working.`,
+  });
+  if (why === null) return null;
+  const { files_changed: changed, files_remaining: left } = await airlock.call(`/releases/${sha256}/revoke`, { method: 'POST', body: { reason: why } });
+  const more = left > 0 ? ` ${count(left, 'more file')} cannot be downloaded any longer; undo again to mark them.` : '';
+  return `The release is undone; ${count(changed, 'file')} changed.${more}`;
+}
+
+function releaseRow(entry) {
+  const { released_at: at, signature, sha256, reason, released_by: by, revoked_at: revokedAt, revoked_by: revokedBy, revoke_reason: why } = entry;
+  const state = revokedAt ? `undone ${formatAgo(revokedAt)} by ${revokedBy}: ${why}` : group(actionButton('Undo …', signature, () => revoke(entry)));
+  return [when(at), signature, short(sha256), reason, by, state];
+}
+
+let listsReleases = true;
+
+/** The releases, or `null` if this service does not list them. */
+async function listReleases() {
+  if (!listsReleases) return null;
+  try {
+    return (await airlock.call('/releases?limit=50')).releases;
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    listsReleases = false;
+    return null;
+  }
+}
+
+// --- webhooks and dead letters ---
+
+function webhookRow({ id, host, disabled_at: disabledAt, last_failure: failure }) {
+  const enable = actionButton('Enable', host, async () => {
+    await airlock.call(`/webhooks/${id}/enable`, { method: 'POST' });
+    return `${host} is enabled.`;
+  });
+  return [host, disabledAt ? `disabled ${formatAgo(disabledAt)}` : 'enabled', failure ?? 'none', disabledAt ? group(enable) : ''];
+}
+
+async function showDeadLetters(n) {
+  byId('redrive').hidden = !n;
+  const letters = n ? (await airlock.call('/dead-letters')).dead_letters : [];
+  fillTable('dead', letters.map(({ file_id: id, message_id: message, reason }) => [id ?? `message ${message}`, reason]), letters);
+}
+
+byId('redrive').addEventListener('click', async () => {
+  byId('redrive').disabled = true;
+  showFailed(null);
+  try {
+    const { moved } = await airlock.call('/dead-letters/redrive', { method: 'POST' });
+    say(`${moved} sent again.`);
+    await refresh();
+  } catch (error) {
+    showFailed(error);
+  } finally {
+    byId('redrive').disabled = false;
+  }
+});
+
+// --- refreshing ---
+
+const drawChart = () => { if (latest) showChart(latest.hours, Number(byId('range').value)); };
+
 async function refresh() {
-  const stats = await airlock.call('/stats');
+  const [stats, health, { webhooks }, releases] = await Promise.all([airlock.call('/stats'), askHealth(), airlock.call('/webhooks'), listReleases()]);
+  latest = stats;
   byId('at').textContent = new Date(stats.at).toLocaleTimeString();
   byId('at').dateTime = stats.at;
-  showTiles(stats);
-  showChart(stats.hours);
-  showLegend(stats.files_by_status);
-  showRows('times', stats.scan_seconds.map(({ size, count, p50, p95, p99 }) => (
-    [SIZES[size] ?? size, count, formatSeconds(p50), formatSeconds(p95), formatSeconds(p99)])));
-  showRows('failures', stats.recent_failures.map(({ at, file_id: id, status, reason }) => (
-    [new Date(at).toLocaleString(), id, status, reason])), 'failures-table', 'no-failures');
+  byId('figures').hidden = false;
+  showOverall(stats, health, webhooks);
+  showTiles(stats, health);
+  drawChart();
+  const minute = Math.floor(Date.now() / 60_000); // the times are relative
+  fillTable('review', stats.recent_failures.map(reviewRow), [minute, stats.recent_failures]);
+  byId('releases-section').hidden = releases === null;
+  fillTable('releases', (releases ?? []).map(releaseRow), [minute, releases]);
+  fillTable('times', stats.scan_seconds.map(({ size, count: n, p50, p95, p99 }) => (
+    [SIZES[size] ?? size, String(n), formatSeconds(p50), formatSeconds(p95), formatSeconds(p99)])), stats.scan_seconds);
+  fillTable('webhooks', webhooks.map(webhookRow), [minute, webhooks]);
   await showDeadLetters(stats.dead_letters);
 }
 
 let timer;
+
+// Without authority nothing is claimed: the figures are hidden, not empty.
+function refuse(error) {
+  byId('figures').hidden = true;
+  askForToken(error.status === 403 ? 'This token does not have the scope admin.' : undefined);
+}
 
 async function run() {
   clearTimeout(timer);
@@ -149,17 +193,19 @@ async function run() {
       await refresh();
       showProblem(null);
     } catch (error) {
-      showProblem(error.status === 403 ? 'This token does not have the scope `admin`.' : error.status ? error.message : 'The service does not answer.');
       if (error.status === 401 || error.status === 403) {
-        byId('sign-in').hidden = false;
+        refuse(error);
         return; // `onSignIn` resumes with another token.
       }
+      const since = latest ? ` These figures are of ${new Date(latest.at).toLocaleTimeString()}.` : '';
+      showProblem(`${error.status ? problem(error) : 'The service does not answer. Retrying.'}${since}`);
       pause = EVERY_MS * 3;
     }
   }
   timer = setTimeout(run, pause);
 }
 
+byId('range').addEventListener('change', drawChart);
 onSignIn(run);
 document.addEventListener('visibilitychange', () => { if (!document.hidden) run(); });
 run();

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { Service, eicar, launch, n_passed, shot, test } from './support.mjs';
+import { Service, eicar, launch, looksRight, n_passed, sha256, shot, test, until } from './support.mjs';
 
 const service = await Service.start();
 const { url, directory } = service;
@@ -22,6 +22,8 @@ async function upload(name, bytes) {
   }
 }
 
+const reviewOf = (page, name) => page.locator('#review tr', { hasText: name });
+
 const tile = (page, term) => page.locator('.tile', { has: page.locator('dt', { hasText: term }) }).locator('dd').first();
 
 try {
@@ -29,15 +31,19 @@ try {
   const page = await context.newPage();
   const problems = [];
   page.on('pageerror', (error) => problems.push(String(error)));
-  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
+  page.on('console', (message) => { if (message.type() === 'error') problems.push(`${message.text()} ${message.location().url}`); });
   await page.goto(`${url}/monitor`);
 
   await test('an idle service is shown as one', async () => {
     await tile(page, 'Waiting').waitFor();
+    await page.locator('#overall.odd', { hasText: 'Works, and needs attention' }).waitFor();
+    await page.getByText('The engine has test definitions').waitFor();
+    await page.getByText('Every file of the last 24 hours is clean.').waitFor();
+    assert.match(await tile(page, 'Disk').textContent(), /GB$/);
     assert.equal(await tile(page, 'Waiting').textContent(), '0');
     assert.equal(await tile(page, 'Dead letters').textContent(), '0');
     await page.getByText('TEST SET: finds only test files').waitFor();
-    await page.getByText('None: every scan request was processed.').waitFor();
+    await page.getByText('None: no scan request failed too often.').waitFor();
   });
 
   await test('verdicts appear without a reload', async () => {
@@ -51,11 +57,50 @@ try {
     assert.match(await page.locator('#times tr').first().locator('td').nth(2).textContent(), /\d (ms|s)$/);
   });
 
-  await test('a failure has its reason', async () => {
-    const row = page.locator('#failures tr').first();
+  await test('what is not clean is listed for review, with its name, its owner and its reason', async () => {
+    const row = reviewOf(page, 'broken.zip');
     await row.waitFor();
-    assert.equal(await row.locator('td').nth(2).textContent(), 'unscannable');
-    assert.notEqual(await row.locator('td').nth(3).textContent(), '');
+    const cells = await row.locator('td').allTextContents();
+    assert.deepEqual([cells[1], cells[2], cells[3]], ['broken.zip', 'local', 'Unscannable']);
+    assert.notEqual(cells[4], '');
+    await row.getByRole('button', { name: 'Scan again broken.zip' }).click();
+    await page.locator('#announcer', { hasText: 'broken.zip is scanned again' }).waitFor({ state: 'attached' });
+    assert.match(await reviewOf(page, 'bad.txt').textContent(), /Infected.*Eicar/);
+  });
+
+  await test('a file for review is opened on the page of files', async () => {
+    const opened = await context.newPage();
+    await opened.goto(await reviewOf(page, 'bad.txt').getByRole('link').evaluate((link) => link.href));
+    await opened.locator('li.file', { hasText: 'bad.txt' }).locator('.details', { hasText: sha256(eicar) }).waitFor();
+    await opened.close();
+  });
+
+  await test('an operator releases a finding, with a reason that is asked for', async () => {
+    await reviewOf(page, 'bad.txt').getByRole('button', { name: 'Release … bad.txt' }).click();
+    await page.getByRole('dialog').getByText('Eicar').waitFor();
+    await shot(page, 'monitor-release');
+    await page.getByRole('button', { name: 'Release', exact: true }).click();
+    await page.getByText('Enter a reason').waitFor();
+    await page.getByLabel('Reason, which is kept with your name').fill('a test of the monitor');
+    await page.getByRole('button', { name: 'Release', exact: true }).click();
+    await reviewOf(page, 'bad.txt').getByText('Released').waitFor();
+    const { files } = await (await fetch(`${url}/files?status=released`)).json();
+    assert.deepEqual(files.map(({ filename, release_reason: reason }) => [filename, reason]), [['bad.txt', 'a test of the monitor']]);
+  });
+
+  await test('the release is undone, where the service can', async () => {
+    if ((await fetch(`${url}/releases`)).status === 404) return;
+    await page.getByRole('button', { name: /^Undo …/ }).click();
+    await page.getByLabel('Reason, which is kept with your name').fill('a test of the undo');
+    await page.getByRole('button', { name: 'Undo release' }).click();
+    await page.getByText('undone').waitFor();
+    await until(async () => (await (await fetch(`${url}/files?status=infected`)).json()).files.length === 1);
+  });
+
+  await test('the chart has an axis, and a range that can be chosen', async () => {
+    assert.deepEqual(await page.locator('#chart text.end').allTextContents(), ['0', '4', '8']);
+    await page.getByLabel('Range').selectOption('6');
+    await page.locator('#chart-title', { hasText: 'in the last 6 hours' }).waitFor({ state: 'attached' });
   });
 
   await test('a dead letter shows its cause and is redelivered by a click', async () => {
@@ -77,16 +122,23 @@ c.commit()`;
     problems.splice(0, problems.length, ...problems.filter((text) => !text.includes('ERR_')));
   });
 
-  await test('it looks right in the dark and on a phone', async () => {
-    await page.emulateMedia({ colorScheme: 'dark' });
-    await shot(page, 'monitor-dark');
-    await page.setViewportSize({ width: 400, height: 800 });
-    const overflows = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
-    assert.equal(overflows, false);
-    await shot(page, 'monitor-phone');
+  await test('it looks right in the light, in the dark and on a phone', async () => {
+    await looksRight(page, 'monitor');
   });
 
-  assert.deepEqual(problems, [], 'the console is quiet');
+  await test('without authority nothing is claimed', async () => {
+    const secret = { JWT_SECRET: 'a secret of the tests that is long enough', JWT_ISSUER: 'https://issuer.test', JWT_AUDIENCE: 'airlock-test' };
+    const guarded = await Service.start({ options: ['--auth', 'jwt'], env: secret });
+    const stranger = await browser.newPage();
+    await stranger.goto(`${guarded.url}/monitor`);
+    await stranger.getByLabel('The monitor needs a token').waitFor();
+    assert.equal(await stranger.locator('#figures').isVisible(), false);
+    assert.doesNotMatch(await stranger.locator('main').innerText(), /none|clean|works/i);
+    await stranger.close();
+    await guarded.remove();
+  });
+
+  assert.deepEqual(problems.filter((text) => !text.includes('/releases')), [], 'the console is quiet');
   console.log(`${n_passed} passed, 0 failed`);
 } finally {
   await browser.close();

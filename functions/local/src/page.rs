@@ -17,15 +17,18 @@ const STYLES: [(&str, &str); 3] = [
 ];
 
 /// Paths and modules. Below `/client/` is the published client library.
-const SCRIPTS: [(&str, &str); 26] = [
+const SCRIPTS: [(&str, &str); 29] = [
     ("/actions.js", include_str!("../../../web/actions.js")),
     ("/announce.js", include_str!("../../../web/announce.js")),
     ("/app.js", include_str!("../../../web/app.js")),
+    ("/ask.js", include_str!("../../../web/ask.js")),
     ("/batch.js", include_str!("../../../web/batch.js")),
     ("/connection.js", include_str!("../../../web/connection.js")),
     ("/describe.js", include_str!("../../../web/describe.js")),
     ("/details.js", include_str!("../../../web/details.js")),
+    ("/dom.js", include_str!("../../../web/dom.js")),
     ("/entries.js", include_str!("../../../web/entries.js")),
+    ("/figures.js", include_str!("../../../web/figures.js")),
     ("/format.js", include_str!("../../../web/format.js")),
     ("/leftovers.js", include_str!("../../../web/leftovers.js")),
     ("/list.js", include_str!("../../../web/list.js")),

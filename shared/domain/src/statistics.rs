@@ -114,7 +114,7 @@ pub struct HourStatistics {
     pub failures: Vec<Failure>,
 }
 
-/// A file that ended `unscannable` or in `error`.
+/// A file that ended `infected`, `unscannable` or in `error`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Failure {
     pub file_id: FileId,
@@ -141,11 +141,15 @@ pub fn hour(now: Timestamp) -> i64 {
     now.as_secs().div_euclid(3600)
 }
 
-/// The failure of a file that is `unscannable` or in `error`; `None` for other files.
+/// The failure of a file that is `infected`, `unscannable` or in `error`; `None` for other files. Of an infected
+/// file, the reason is the name of the finding.
 pub fn failure_of(record: &Record) -> Option<Failure> {
     let judgement = record.judgement()?;
     let reason = match &judgement.verdict {
-        Verdict::Clean(_) | Verdict::Infected { .. } => return None,
+        Verdict::Clean(_) => return None,
+        // An operator released these bytes before: the file can be downloaded.
+        Verdict::Infected { .. } if record.status() == Status::Released => return None,
+        Verdict::Infected { signature } => signature,
         Verdict::Unscannable { reason } => reason.code(),
         Verdict::Error { reason } => reason.code(),
     };

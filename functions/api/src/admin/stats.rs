@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::State;
+use domain::id::{FileId, OwnerId};
+use domain::record::Status;
 use domain::statistics::{Histogram, HourStatistics, SizeClass, hour};
 use domain::timestamp::Timestamp;
 use serde::Serialize;
@@ -28,7 +30,7 @@ pub(crate) struct Stats {
     pub(crate) scan_seconds: Vec<ScanSeconds>,
     /// Oldest first.
     pub(crate) hours: Vec<HourStats>,
-    /// Newest first.
+    /// Files that became `infected`, `unscannable` or `error` in the last 24 hours; newest first.
     pub(crate) recent_failures: Vec<FailureInfo>,
 }
 
@@ -79,8 +81,19 @@ pub(crate) struct FailureInfo {
     pub(crate) at: String,
     #[schema(example = "unscannable")]
     pub(crate) status: &'static str,
+    /// The name of the finding, or why there is no other verdict.
     #[schema(example = "encrypted")]
     pub(crate) reason: String,
+    /// Absent if the file does not exist any longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) filename: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<String>,
+    /// The digest of the bytes that were judged, which a release names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sha256: Option<String>,
+    /// Whether the file belongs to the operator who asks.
+    pub(crate) is_own: bool,
 }
 
 const N_HOURS: u8 = 24;
@@ -93,8 +106,31 @@ const MAX_FAILURES: usize = 20;
         (status = 200, description = "Queue, engine, and the last 24 hours", body = Stats),
         Refused,
     ))]
-pub(crate) async fn show(State(app): State<App>, _admin: Admin) -> Result<axum::Json<Stats>, ApiError> {
-    Ok(axum::Json(gather(&app, aws::clock::now()).await?))
+pub(crate) async fn show(
+    State(app): State<App>,
+    Admin(operator): Admin,
+) -> Result<axum::Json<Stats>, ApiError> {
+    let mut stats = gather(&app, aws::clock::now()).await?;
+    for failure in &mut stats.recent_failures {
+        describe(&app, &operator, failure).await?;
+    }
+    Ok(axum::Json(stats))
+}
+
+/// Adds what an operator needs to know about the file. It is read now, because the statistics outlive files, and
+/// a deleted file leaves no name behind. A file whose status has changed since is shown as it is now.
+async fn describe(app: &App, operator: &OwnerId, failure: &mut FailureInfo) -> Result<(), ApiError> {
+    let Ok(file) = FileId::parse(&failure.file_id) else { return Ok(()) };
+    let Some(record) = app.stores.ledger.load(file).await? else { return Ok(()) };
+    failure.status = record.status().as_str();
+    if matches!(record.status(), Status::Deleted | Status::Expired) {
+        return Ok(());
+    }
+    failure.filename = Some(record.filename.as_str().to_owned());
+    failure.is_own = record.owner == *operator;
+    failure.owner = Some(record.owner.to_string());
+    failure.sha256 = record.judgement().and_then(|judgement| judgement.sha256).map(|digest| digest.to_string());
+    Ok(())
 }
 
 pub(crate) async fn gather(app: &App, now: Timestamp) -> Result<Stats, ApiError> {
@@ -172,6 +208,10 @@ fn recent_failures(mut total: HourStatistics) -> Vec<FailureInfo> {
         at: failure.at.to_string(),
         status: failure.status.as_str(),
         reason: failure.reason,
+        filename: None,
+        owner: None,
+        sha256: None,
+        is_own: false,
     });
     shown.collect()
 }
