@@ -62,10 +62,15 @@ pub(crate) async fn doctor(
         Ok(response) => {
             findings.push(("clock", clock(response.headers())));
             let health = response.json::<Value>().await.unwrap_or_default();
-            findings.extend(parts(&health));
-            findings.push(("access", access(client).await));
-            findings.extend(public::check(client, &health, origin).await);
-            findings.extend(dead_letters(client).await);
+            if health["status"].is_string() {
+                findings.extend(parts(&health));
+                findings.push(("access", access(client).await));
+                findings.extend(public::check(client, &health, origin).await);
+                findings.extend(dead_letters(client).await);
+            } else {
+                let advice = "check --url, and that the proxy forwards all paths to the service";
+                findings.push(("service", bad("the answer to GET /health is not Airlock's", advice)));
+            }
         }
     }
     let has_failed = findings.iter().any(|(_, finding)| finding.state == FAILED);
@@ -150,7 +155,7 @@ fn parts(health: &Value) -> Vec<(&'static str, Finding)> {
 async fn access(client: &Client) -> Finding {
     match client.get("/files?limit=1").await {
         Ok(_) => good("files can be listed"),
-        Err(error) => bad(format!("{error:#}"), "pass a token with --token or AIRLOCK_TOKEN"),
+        Err(error) => bad(format!("{error:#}"), "pass a valid token with --token or AIRLOCK_TOKEN"),
     }
 }
 

@@ -146,7 +146,11 @@ struct Link {
 async fn resolve(client: &Client, file: &str) -> anyhow::Result<Link> {
     if let Some((service, token)) = file.trim().rsplit_once("/download/") {
         // A link is its own permission, so another service gets no token of this one.
-        let service = if service.is_empty() { client.clone() } else { Client::new(service, None)? };
+        let service = match parse::base_url(service) {
+            Ok(url) => Client::new(&url, None)?,
+            Err(_) if service.is_empty() => client.clone(),
+            Err(expected) => bail!("`{file}` is not a link: {expected}/download/TOKEN"),
+        };
         return Ok(Link { client: service, path: format!("/download/{token}"), name: None, sha256: None });
     }
     let file_id =

@@ -33,7 +33,10 @@ pub(crate) struct InterruptedError;
 pub(crate) fn refusal(status: StatusCode, body: &Value) -> RefusalError {
     let (code, detail) = match (body["code"].as_str(), body["detail"].as_str()) {
         (Some(code), Some(detail)) => (code.to_owned(), detail.to_owned()),
-        _ => ("unknown".to_owned(), format!("the service answered {status}")),
+        _ => (
+            "unknown".to_owned(),
+            format!("the answer is not Airlock's: {status}; check --url and the proxy"),
+        ),
     };
     RefusalError { status, code, detail }
 }
@@ -120,9 +123,19 @@ pub(crate) fn no_answer(error: &reqwest::Error) -> String {
     if text.starts_with("failed to lookup address") {
         return "its name cannot be resolved".to_owned();
     }
-    match text.strip_prefix("invalid peer certificate: ") {
-        Some(why) => format!("its TLS certificate is not trusted ({why})"),
-        None => text,
+    if text.starts_with("invalid peer certificate") {
+        return certificate(&text).to_owned();
+    }
+    text
+}
+
+/// What is wrong with a certificate, by the name of the TLS library's error.
+fn certificate(error: &str) -> &'static str {
+    let is = |name| error.contains(name);
+    match () {
+        () if is("Expired") || is("expired") => "its TLS certificate has expired",
+        () if is("NotValidForName") || is("not valid for name") => "its TLS certificate is for another name",
+        () => "its TLS certificate is not signed by an authority that this machine trusts",
     }
 }
 
@@ -154,9 +167,23 @@ mod tests {
     #[test]
     fn an_answer_without_a_problem_document_names_its_status() {
         let error = refusal(StatusCode::BAD_GATEWAY, &Value::Null);
-        assert_eq!(error.to_string(), "the service answered 502 Bad Gateway (unknown)");
+        assert_eq!(
+            error.to_string(),
+            "the answer is not Airlock's: 502 Bad Gateway; check --url and the proxy (unknown)"
+        );
         assert_eq!(as_json(&refused("infected"))["status"], 403);
         assert_eq!(as_json(&anyhow::anyhow!("no disk"))["message"], "no disk");
+    }
+
+    #[test]
+    fn certificates_are_described_in_words() {
+        for (error, expected) in [
+            ("invalid peer certificate: Expired", "expired"),
+            ("invalid peer certificate: certificate not valid for name \"a\"", "another name"),
+            ("invalid peer certificate: UnknownIssuer", "authority"),
+        ] {
+            assert!(certificate(error).contains(expected), "{error}");
+        }
     }
 
     #[test]

@@ -108,6 +108,7 @@ fn paths_that_cannot_be_read_are_named_in_plain_words() {
         (&["download", ID, "--to", "/proc/self/comm"], "exists already"),
         (&["download", ID, "--to", "/dev/null", "--force"], "is not a regular file"),
         (&["download", "nonsense"], "expected a file's id"),
+        (&["download", "host/download/token"], "is not a link: expected a URL such as https://"),
     ] {
         let (code, text) = airlock(&[&["--url", "http://127.0.0.1:9"], args].concat());
         assert!(code == Some(1) && text.contains(expected), "{args:?}: {text}");
