@@ -124,6 +124,21 @@ async fn the_pages_are_called_by_loopback_names_too() {
     service.stop().await;
 }
 
+/// Without tokens, a proxy on the same machine may add TLS under a loopback name.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_at_a_public_loopback_url_may_upload() {
+    let service = Service::start_with(&[], |options| {
+        options.public_url = Some("https://localhost:8443".parse().unwrap());
+    })
+    .await;
+    for (origin, status) in [("https://localhost:8443", 201), ("https://localhost:9443", 403)] {
+        let create = service.http.post(service.url("/files")).header("origin", origin);
+        let answer = create.json(&json!({ "filename": "a.txt", "size": 1 })).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{origin}");
+    }
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn storage_lets_pages_of_allowed_origins_alone_in() {
     let service = Service::start_with(&[("ALLOWED_ORIGINS", "http://app.example")], |_| {}).await;
