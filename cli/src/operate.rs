@@ -101,7 +101,7 @@ pub(crate) async fn releases(client: &Client, output: Output, limit: u32) -> any
         ("BY", "/revoked_by"),
         ("REASON", "/revoke_reason"),
     ];
-    output.print(&list, &rows(&list, "releases"), &columns);
+    output.print(&list, &rows(&list, "releases"), &columns)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -119,7 +119,7 @@ pub(crate) async fn unrelease(
         ("FILES", "/files_changed"),
         ("REMAINING", "/files_remaining"),
     ];
-    output.print(&revoked, std::slice::from_ref(&revoked), &columns);
+    output.print(&revoked, std::slice::from_ref(&revoked), &columns)?;
     if revoked["files_remaining"] != 0 {
         anyhow::bail!("the remaining files cannot be downloaded, but are still `released`; run this again");
     }

@@ -15,9 +15,7 @@ const TRANSACTION: &str = "transaction";
 
 impl Meter {
     /// The value of `ReturnConsumedCapacity` for requests that are counted.
-    pub(super) fn every_index() -> Option<String> {
-        Some("INDEXES".to_owned())
-    }
+    pub(super) const EVERY_INDEX: &str = "INDEXES";
 
     /// Counts a write of one item with this key among its attributes.
     pub(super) fn add(&self, attributes: &HashMap<String, AttributeValue>, consumed: &[ConsumedCapacity]) {
