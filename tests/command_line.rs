@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
-use crate::support::process::binary;
+use crate::support::process::{self, binary};
 use crate::support::public_proxy::{Fault, PublicProxy};
 use crate::support::{Service, eicar, sha256, wait};
 
@@ -322,6 +322,18 @@ async fn a_closed_output_ends_it_quietly() {
         assert_eq!(text(&output.stdout), "", "{command}");
     }
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_runs_and_stops_with_a_closed_output() {
+    let directory = tempfile::tempdir().unwrap();
+    let ports = process::free_ports();
+    let mut child = process::command(directory.path(), ports, &[]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut service = process::Process { child, url: format!("http://127.0.0.1:{}", ports.0) };
+    service.is_up().await;
+    service.signal(Signal::TERM);
+    assert!(service.child.wait().await.unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
