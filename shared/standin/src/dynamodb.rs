@@ -122,3 +122,22 @@ fn table_definition(table: &str) -> serde_json::Value {
         "GlobalSecondaryIndexes": INDEXES.map(|(name, hash, range)| index(name, hash, range)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_has_the_same_indexes() {
+        let template = include_str!("../../../template.yaml");
+        for (name, hash, range) in INDEXES {
+            let index = format!(
+                "        - IndexName: {name}\n          KeySchema: [{{ AttributeName: {hash}, KeyType: HASH }}, \
+                 {{ AttributeName: {range}, KeyType: RANGE }}]\n          Projection: {{ ProjectionType: \
+                 KEYS_ONLY }}\n"
+            );
+            assert!(template.contains(&index), "{index}");
+        }
+        assert_eq!(template.matches("- IndexName: ").count(), INDEXES.len());
+    }
+}
