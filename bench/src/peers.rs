@@ -85,7 +85,10 @@ async fn compare(machine: Machine, set: &str, loads: &[&str]) -> anyhow::Result<
             for (system, runs) in machine.systems.iter().zip(&mut runs) {
                 // Every system judges bytes that it has not seen.
                 seed += 1;
-                runs.push(measure(system, load, seed, real.get(round).context("too few real files")?).await?);
+                let real = real.get(round).context("too few real files")?;
+                let run = measure(system, load, seed, real).await?;
+                eprintln!("round {}, {}: {:.1} files/s", round + 1, system.name, run.files_per_second());
+                runs.push(run);
             }
         }
         ratios.extend(report(load, &machine.systems, &runs));
