@@ -21,6 +21,7 @@ mod events;
 mod form_upload;
 mod hostile;
 mod identity;
+mod idle;
 mod incoming;
 mod lambda;
 mod layer;
