@@ -78,6 +78,17 @@ async fn the_address_is_short_lived_pinned_and_an_attachment() {
     }
     let ranged = service.http.get(&url).header("range", "bytes=1-3").send().await.unwrap();
     assert_eq!((ranged.status().as_u16(), ranged.text().await.unwrap().as_str()), (206, "svg"));
+    // As S3, which has no multipart/byteranges: the whole object, not an error.
+    for ignored in ["bytes=0-1,3-4", "bytes=4-2", "pages=1-2"] {
+        let whole = service.http.get(&url).header("range", ignored).send().await.unwrap();
+        assert_eq!(
+            (whole.status().as_u16(), whole.text().await.unwrap().as_str()),
+            (200, "<svg/>"),
+            "{ignored}"
+        );
+    }
+    let beyond = service.http.get(&url).header("range", "bytes=6-").send().await.unwrap();
+    assert_eq!(beyond.status(), 416);
     service.stop().await;
 }
 

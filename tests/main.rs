@@ -25,6 +25,7 @@ mod generated;
 mod grafana;
 mod hostile;
 mod identity;
+mod idle;
 mod incoming;
 mod lambda;
 mod layer;
