@@ -74,8 +74,8 @@ impl Ledger {
     }
 
     /// Replaces `before` by `next`, whose revision is one more; the download count stays as it is. For a
-    /// metered file, the same transaction updates its owner's usage. For a file that becomes `released`, or no
-    /// longer is, it updates the set of released files.
+    /// metered file, the same transaction updates its owner's usage. For a file that becomes `released`, or
+    /// no longer is, it updates the set of released files.
     ///
     /// Idempotent in `write_id`: the retry of a write that was applied, but whose response was lost, returns
     /// `Yes`, not `Conflict`.
