@@ -124,7 +124,8 @@ async fn describe(app: &App, operator: &OwnerId, failure: &mut FailureInfo) -> R
     failure.filename = Some(record.filename.as_str().to_owned());
     failure.is_own = record.owner == *operator;
     failure.owner = Some(record.owner.to_string());
-    failure.sha256 = record.judgement().and_then(|judgement| judgement.sha256).map(|digest| digest.to_string());
+    failure.sha256 =
+        record.judgement().and_then(|judgement| judgement.sha256).map(|digest| digest.to_string());
     Ok(())
 }
 
