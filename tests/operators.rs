@@ -36,6 +36,11 @@ async fn the_numbers_are_those_of_what_happened() {
     assert_eq!(stats["scan_seconds"][0]["count"], 4);
     assert!(stats["scan_seconds"][0]["p99"].as_f64().unwrap() > 0.0, "{stats}");
     assert_eq!(stats["recent_failures"][0]["status"], "unscannable");
+    let infected = &stats["recent_failures"][1];
+    let shown = ["status", "filename", "owner", "sha256", "is_own"].map(|field| infected[field].clone());
+    let expected = json!(["infected", "c.txt", "local", sha256(&eicar()), true]);
+    assert_eq!(json!(shown), expected, "{stats}");
+    assert!(infected["reason"].as_str().unwrap().contains("Eicar"), "{stats}");
     assert_eq!(stats["engine"]["restarts"], 0);
     assert_eq!(stats["dead_letters"], 0);
     let metrics = service.request(Method::GET, "/metrics").send().await.unwrap();

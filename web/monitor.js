@@ -9,6 +9,8 @@ import { airlock, askForToken, askHealth, onSignIn } from './service.js';
 import { problem, STATUS_WORDS } from './words.js';
 
 const SIZES = { up_to_1_mb: 'up to 1 MB', up_to_10_mb: 'up to 10 MB', up_to_100_mb: 'up to 100 MB', larger: 'larger' };
+/** A file may have become clean, or been deleted, since. */
+const FOR_REVIEW = ['infected', 'released', 'unscannable', 'error'];
 const EVERY_MS = 2000;
 let latest = null;
 
@@ -168,7 +170,8 @@ async function refresh() {
   showTiles(stats, health);
   drawChart();
   const minute = Math.floor(Date.now() / 60_000); // the times are relative
-  fillTable('review', stats.recent_failures.map(reviewRow), [minute, stats.recent_failures]);
+  const review = stats.recent_failures.filter(({ status }) => FOR_REVIEW.includes(status));
+  fillTable('review', review.map(reviewRow), [minute, review]);
   byId('releases-section').hidden = releases === null;
   fillTable('releases', (releases ?? []).map(releaseRow), [minute, releases]);
   fillTable('times', stats.scan_seconds.map(({ size, count: n, p50, p95, p99 }) => (

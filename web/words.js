@@ -103,7 +103,7 @@ export function problem(error, { file, limits } = {}) {
     case 'internal_error': return `The service failed. Report this to an operator${error.requestId ? `, with the request id ${error.requestId}` : ''}.`;
     case 'unauthorized': return 'The service did not accept the token. Enter another one above.';
     case 'download_limit_reached': return 'Its limit of downloads is reached.';
-    case 'network': return error.message;
+    case 'network': return error.storageUrl ? error.message : 'The service does not answer.';
     default: return error.message.replaceAll('`', '');
   }
 }

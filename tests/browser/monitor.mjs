@@ -38,7 +38,7 @@ try {
     await tile(page, 'Waiting').waitFor();
     await page.locator('#overall.odd', { hasText: 'Works, and needs attention' }).waitFor();
     await page.getByText('The engine has test definitions').waitFor();
-    await page.getByText('Every file of the last 24 hours is clean.').waitFor();
+    await page.getByText('No file of the last 24 hours needs a review.').waitFor();
     assert.match(await tile(page, 'Disk').textContent(), /GB$/);
     assert.equal(await tile(page, 'Waiting').textContent(), '0');
     assert.equal(await tile(page, 'Dead letters').textContent(), '0');
@@ -98,7 +98,8 @@ try {
   });
 
   await test('the chart has an axis, and a range that can be chosen', async () => {
-    assert.deepEqual(await page.locator('#chart text.end').allTextContents(), ['0', '4', '8']);
+    const labels = await page.locator('#chart text.end').allTextContents();
+    assert.ok(labels[0] === '0' && Number(labels.at(-1)) >= 8, `${labels}`);
     await page.getByLabel('Range').selectOption('6');
     await page.locator('#chart-title', { hasText: 'in the last 6 hours' }).waitFor({ state: 'attached' });
   });

@@ -170,7 +170,68 @@ pub fn estimated_wait(n_waiting: u64, typical: Duration, n_workers: u64) -> Dura
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::id::{OwnerId, Sha256};
+    use crate::post_verdict::{PostVerdict, Release};
+    use crate::reason::Unscannable;
+    use crate::record::{State, UploadMethod};
+    use crate::upload::{AllowedExtensions, UploadPolicy, UploadRequest, accept};
+    use crate::verdict::Judgement;
+
+    fn judged(verdict: Verdict, release: Option<Release>) -> Record {
+        let policy = UploadPolicy {
+            max_file_size: 100,
+            allowed_extensions: AllowedExtensions::All,
+            upload_ttl: UploadPolicy::UPLOAD_TTL,
+            retention: Duration::from_hours(24),
+        };
+        let request = UploadRequest { filename: "a.txt", ..UploadRequest::default() };
+        let upload = accept(&request, &policy).unwrap();
+        let (file, at) = (FileId::from_random(Uuid::from_u128(1)), Timestamp::from_secs(1_700_000_000));
+        let sweep_in = Duration::from_mins(1);
+        let put = UploadMethod::Put;
+        let mut record = Record::new(file, OwnerId::local(), upload, put, &policy, sweep_in, at);
+        let version = json!({ "version_id": "v", "etag": "e", "size_bytes": 6 });
+        let duration = Duration::ZERO;
+        let sha256 = Some(digest());
+        record.state = State::Judged {
+            version: serde_json::from_value(version).unwrap(),
+            judgement: Judgement {
+                verdict,
+                judged_at: at,
+                duration,
+                sha256,
+                engine: None,
+                needed_password: false,
+            },
+            post_verdict: PostVerdict { release, ..PostVerdict::default() },
+        };
+        record
+    }
+
+    fn digest() -> Sha256 {
+        Sha256::parse(&"0".repeat(64)).unwrap()
+    }
+
+    #[test]
+    fn operators_see_what_is_not_clean_with_its_finding_or_reason() {
+        let shown = |record: &Record| failure_of(record).map(|failure| (failure.status, failure.reason));
+        let infected = || Verdict::Infected { signature: "Eicar".to_owned() };
+        let encrypted = Verdict::Unscannable { reason: Unscannable::Encrypted };
+        assert_eq!(shown(&judged(infected(), None)), Some((Status::Infected, "Eicar".to_owned())));
+        assert_eq!(shown(&judged(encrypted, None)), Some((Status::Unscannable, "encrypted".to_owned())));
+        let release = Release {
+            sha256: digest(),
+            signature: "Eicar".to_owned(),
+            reason: "a false alarm".to_owned(),
+            by: OwnerId::local(),
+            at: Timestamp::from_secs(1_700_000_000),
+        };
+        assert_eq!(shown(&judged(infected(), Some(release))), None);
+    }
 
     #[test]
     fn percentiles_are_read_from_buckets() {
