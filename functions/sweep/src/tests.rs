@@ -202,7 +202,7 @@ async fn a_tag_that_storage_did_not_take_is_written_again_before_the_file_can_be
     let down = SweepContext { stores: Stores { objects, ..test.stores.clone() }, ..context(&test) };
     let tag_due_at = async || {
         let record = test.record(file).await;
-        let is_refused = downloadable(&record, aws::clock::now()) == Err(AccessError::NotTagged);
+        let is_refused = downloadable(&record, None, aws::clock::now()) == Err(AccessError::NotTagged);
         let due_at = record.post_verdict().unwrap().tag_due_at;
         assert_eq!(is_refused, due_at.is_some());
         due_at
