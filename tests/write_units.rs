@@ -67,8 +67,8 @@ async fn the_life_of_a_file_takes_no_more_write_units_than_documented() {
     .await
     .with_token(user_token(SUBJECT));
     let mut meter = Meter::of(&service);
-    let announced = json!({ "filename": "quarterly-report.txt", "size_bytes": BYTES.len(),
-        "sha256": sha256(BYTES), "max_downloads": 10 });
+    let announced = json!({ "filename": "quarterly-report.txt", "size": BYTES.len(),
+        "checksum_sha256": sha256(BYTES), "max_downloads": 10 });
     let accepted = service.create_upload(&announced).await;
     let created = meter.step();
 

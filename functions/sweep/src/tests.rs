@@ -290,9 +290,7 @@ async fn a_rescan_whose_message_was_lost_is_queued_again() {
 
 /// How many overdue rescans there are in the test of many: a hundred thousand with `SOAK`.
 fn n_overdue() -> usize {
-    #[expect(clippy::disallowed_methods, reason = "tests are configured by the environment")]
-    let is_soak = std::env::var_os("SOAK").is_some();
-    if is_soak { 100_000 } else { 600 }
+    if fixtures::is_soak() { 100_000 } else { 600 }
 }
 
 #[tokio::test(flavor = "multi_thread")]
