@@ -1,6 +1,6 @@
-//! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine`, `bench init` and
-//! `bench peers` measure; `bench scale` computes. Reproduce with `make bench`. `bench definitions DIRECTORY`
-//! writes the made-up set that they use, for experiments.
+//! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine`, `bench init`
+//! and `bench peers` measure; `bench scale` computes. Reproduce with `make bench`. `bench definitions
+//! DIRECTORY` writes the made-up set that they use, for experiments.
 
 mod archives;
 mod cpu;

@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::client::{Client, ClientError};
 use crate::daemon::{Daemon, DaemonConfig, StartError, free_bytes};
+use crate::part::{Immediate, Part};
 use crate::program::Snapshot;
 use crate::shared_daemon::{Confirmation, Flight, NotBoarded, SharedDaemon};
 
@@ -88,10 +89,6 @@ pub struct Scan {
     pub n_engine_errors: usize,
     pub engine: EngineVersion,
 }
-
-/// Opens a member of the file, which the engine is given as a stream of its own. Reading it must not block
-/// for long: it is in memory, or in the page cache.
-pub type Part = Box<dyn Fn() -> Box<dyn io::Read + Send> + Send + Sync>;
 
 /// There is no scan result. The engine was killed if it was at fault; the next scan starts another one.
 #[derive(Debug, Error)]
@@ -394,19 +391,5 @@ impl Flaw {
             Err(error) => error.to_string(),
         };
         Self::Shared { why }
-    }
-}
-
-/// A part, read by the task that scans.
-struct Immediate(Box<dyn io::Read + Send>);
-
-impl tokio::io::AsyncRead for Immediate {
-    fn poll_read(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-        buffer: &mut tokio::io::ReadBuf<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        let n_bytes = self.0.read(buffer.initialize_unfilled());
-        std::task::Poll::Ready(n_bytes.map(|n_bytes| buffer.advance(n_bytes)))
     }
 }
