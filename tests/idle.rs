@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::support::process::{Process, free_ports};
 use crate::support::wait;
 
-/// A sweep every five seconds in the first two minutes takes 24, and less than 2 remain after them. Polled, the
-/// queues alone took 60.
+/// A sweep every five seconds in the first two minutes takes 24, and less than 2 remain after them. Polled,
+/// the queues alone took 60.
 const MOST_WAKE_UPS_A_SECOND: f64 = 40.0;
 const WATCHED: Duration = Duration::from_secs(10);
 

@@ -55,8 +55,8 @@ impl Objects {
         }
     }
 
-    /// The same, with requests that go to `http` instead of the network, for local mode. Signed URLs are those
-    /// of the network.
+    /// The same, with requests that go to `http` instead of the network, for local mode. Signed URLs are
+    /// those of the network.
     pub fn over(sdk: &Sdk, bucket: String, http: impl HttpClient + 'static) -> Self {
         let config = sdk.s3.to_builder().http_client(http).build();
         Self { client: Client::from_conf(config), ..Self::new(sdk, bucket) }

@@ -84,8 +84,8 @@ impl Sdk {
         aws_sdk_dynamodb::Client::new(&self.shared)
     }
 
-    /// A DynamoDB client that sends its requests to `http` instead of the network, for local mode. They are not
-    /// signed, since nothing there verifies them.
+    /// A DynamoDB client that sends its requests to `http` instead of the network, for local mode. They are
+    /// not signed, since nothing there verifies them.
     pub fn dynamodb_over(&self, http: impl HttpClient + 'static) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::config::Builder::from(&self.unsigned());
         let config = config.allow_no_auth().http_client(http);

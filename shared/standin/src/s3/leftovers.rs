@@ -1,4 +1,5 @@
-//! Removes the bytes that a crash left without a row: uploads whose row was never committed, and deleted ones.
+//! Removes the bytes that a crash left without a row: of uploads whose row was never committed, and of
+//! deleted objects.
 //!
 //! This runs beside the service, because the time that it takes grows with the number of objects.
 

@@ -23,8 +23,8 @@ struct Rest {
 
 type Reading = JoinHandle<io::Result<(Bytes, Rest)>>;
 
-/// Opens a file and streams `n_bytes` from `start`. Fails if it cannot be opened; the stream fails if the file
-/// is shorter.
+/// Opens a file and streams `n_bytes` from `start`. Fails if it cannot be opened; the stream fails if the
+/// file is shorter.
 pub(super) async fn read(path: PathBuf, start: u64, n_bytes: u64) -> io::Result<StreamingBlob> {
     let first = spawn_blocking(move || {
         let mut file = File::open(path)?;
