@@ -192,7 +192,8 @@ fn a_record_is_indexed_where_its_state_says() {
     let item = Item::of(&record, "w");
     assert!(item.is_indexed());
     let attributes = item.into_attributes().unwrap();
-    for name in DERIVED {
+    // Without `rescan_at` it is no record.
+    for name in DERIVED.into_iter().filter(|name| *name != "rescan_at") {
         let mut other = attributes.clone();
         assert!(other.remove(name).is_some(), "{name}");
         assert!(!Item::from_attributes(other).unwrap().is_indexed(), "{name}");
