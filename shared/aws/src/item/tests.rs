@@ -103,8 +103,8 @@ fn a_commit_removes_absent_attributes_and_keeps_the_count() {
     assert_eq!(
         removed,
         "#attention, #by_owner, #declared_sha256, #due, #due_at, #feed, #file_id, #has_surplus, \
-         #listed_at, #metered, #password, #publish_due_at, #quarantined, #rescan, #rescan_at, #state_due_at, \
-         #version_id"
+         #link_generation, #listed_at, #metered, #password, #publish_due_at, #quarantined, #rescan, \
+         #rescan_at, #state_due_at, #version_id"
     );
     assert!(removed.split(", ").all(|name| replacement.names.contains_key(name)));
 }
