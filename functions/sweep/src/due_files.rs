@@ -34,18 +34,18 @@ impl Sweep<'_> {
     /// Visits the files of one list from the longest overdue on. Files that fail stay in front of the list
     /// and do not keep the sweep from those behind them.
     async fn visit(&self, list: DueList, shard: u8) -> Result<SweepReport, StoreError> {
-        let (mut swept, mut last, now) = (SweepReport::default(), None, aws::clock::now());
+        let (mut swept, mut after, now) = (SweepReport::default(), None, aws::clock::now());
         while Instant::now() < self.deadline {
-            let page = self.context.stores.ledger.due(list, shard, now, last, PAGE).await?;
-            let moves: Vec<_> = page.iter().map(|due| self.move_on(due.file_id, Room::None)).collect();
-            let moved: Vec<_> = stream::iter(moves).buffer_unordered(N_FILES).collect().await;
+            let page = self.context.stores.ledger.due(list, shard, now, after, PAGE).await?;
+            let pending: Vec<_> = page.iter().map(|due| self.move_on(due.file_id, Room::None)).collect();
+            let moved: Vec<_> = stream::iter(pending).buffer_unordered(N_FILES).collect().await;
             for (report, _) in moved {
                 swept += report;
             }
             if page.len() < usize::from(PAGE) {
                 break;
             }
-            last = page.last().copied();
+            after = page.last().copied();
         }
         Ok(swept)
     }

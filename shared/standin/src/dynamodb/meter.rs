@@ -15,8 +15,8 @@ const TRANSACTION: &str = "transaction";
 
 impl Meter {
     /// The value of `ReturnConsumedCapacity` for requests that are counted.
-    pub(super) fn every_index() -> Option<String> {
-        Some("INDEXES".to_owned())
+    pub(super) fn every_index() -> String {
+        "INDEXES".to_owned()
     }
 
     /// Counts a write of one item with this key among its attributes.

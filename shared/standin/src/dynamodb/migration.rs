@@ -26,14 +26,14 @@ pub(super) fn migrate(database: &Database, table: &str) -> Result<(), StandinErr
             continue;
         }
         if found.is_some() {
-            change_index(database, table, json!({ "Delete": { "IndexName": name } }))?;
+            change_index(database, table, &json!({ "Delete": { "IndexName": name } }))?;
         }
-        change_index(database, table, json!({ "Create": wanted }))?;
+        change_index(database, table, &json!({ "Create": wanted }))?;
     }
     for former in existing {
         let name = &former["IndexName"];
         if !INDEXES.iter().any(|(kept, ..)| name == kept) {
-            change_index(database, table, json!({ "Delete": { "IndexName": name } }))?;
+            change_index(database, table, &json!({ "Delete": { "IndexName": name } }))?;
         }
     }
     Ok(())
@@ -50,7 +50,7 @@ fn is_same(found: &Value, wanted: &Value) -> bool {
         && found["Projection"]["ProjectionType"] == wanted["Projection"]["ProjectionType"]
 }
 
-fn change_index(database: &Database, table: &str, change: Value) -> Result<(), StandinError> {
+fn change_index(database: &Database, table: &str, change: &Value) -> Result<(), StandinError> {
     let update = json!({
         "TableName": table,
         "AttributeDefinitions": attributes(),
@@ -168,7 +168,7 @@ mod tests {
         let path = directory.path().join("d.db");
         let database = old_table(path.to_str().unwrap());
         rewrite_items(&database, "files").unwrap();
-        change_index(&database, "files", json!({ "Delete": { "IndexName": "feed" } })).unwrap();
+        change_index(&database, "files", &json!({ "Delete": { "IndexName": "feed" } })).unwrap();
         migrate(&database, "files").unwrap();
         assert_eq!(found(&database, "feed", "owner", "o").len(), 2);
         assert_eq!(found(&database, "due", "due", "03"), ["file#1"]);
