@@ -14,7 +14,8 @@ use super::{Attributes, FILE_PREFIX, number, text};
 pub(super) const OMITTED: [&str; 5] = ["file_id", "has_surplus", "link_generation", "state_due_at", "tags"];
 
 /// Makes a record's attributes smaller: the file's id is in the key, the due time of the state is that of
-/// the record unless an outbox is due as well, that of a planned rescan is in its index, the digest of a clean file is in its verdict.
+/// the record unless an outbox is due as well, that of a planned rescan is in its index, the digest of a
+/// clean file is in its verdict.
 pub(super) fn compact(attributes: &mut Attributes) {
     attributes.remove("file_id");
     if attributes.get("tags") == Some(&no_tags()) {
