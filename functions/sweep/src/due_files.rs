@@ -37,8 +37,8 @@ impl Sweep<'_> {
         let (mut swept, mut after, now) = (SweepReport::default(), None, aws::clock::now());
         while Instant::now() < self.deadline {
             let page = self.context.stores.ledger.due(list, shard, now, after, PAGE).await?;
-            let steps: Vec<_> = page.iter().map(|due| self.move_on(due.file_id, Room::None)).collect();
-            let moved: Vec<_> = stream::iter(steps).buffer_unordered(N_FILES).collect().await;
+            let pending: Vec<_> = page.iter().map(|due| self.move_on(due.file_id, Room::None)).collect();
+            let moved: Vec<_> = stream::iter(pending).buffer_unordered(N_FILES).collect().await;
             for (report, _) in moved {
                 swept += report;
             }

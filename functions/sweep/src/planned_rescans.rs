@@ -19,9 +19,9 @@ impl Sweep<'_> {
         let mut room = if self.engine.is_some() { self.context.rescans_per_sweep } else { 0 };
         while room > 0 && Instant::now() < self.deadline {
             let overdue = self.overdue(room).await?;
-            let steps: Vec<_> =
+            let pending: Vec<_> =
                 overdue.iter().map(|due| self.move_on(due.file_id, Room::ForRescan)).collect();
-            let moved: Vec<_> = stream::iter(steps).buffer_unordered(N_FILES).collect().await;
+            let moved: Vec<_> = stream::iter(pending).buffer_unordered(N_FILES).collect().await;
             let mut is_progress = false;
             for (report, is_moved) in moved {
                 swept += report;

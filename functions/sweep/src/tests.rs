@@ -349,7 +349,7 @@ async fn a_record_that_an_earlier_release_indexed_is_indexed_anew() {
     let test = TestStores::start().await;
     let file = due_for_rescan(&test).await;
     let planned_at = (aws::clock::now() - AGO).as_millis();
-    test.edit(file, "SET state_due_at = due_at, due_at = :n REMOVE rescan, rescan_at", planned_at).await;
+    test.edit(file, "SET state_due_at = due_at, due_at = :n REMOVE rescan", planned_at).await;
     assert_eq!(swept(&test).await.n_files, 1, "it is due by the index");
     heartbeat_of(&test, "2").await;
     assert_eq!(swept(&test).await, SweepReport { n_files: 1, n_rescans: 1, ..SweepReport::default() });

@@ -8,13 +8,14 @@ use std::fmt::Write as _;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{Attributes, FILE_PREFIX, text};
+use super::{Attributes, FILE_PREFIX, number, text};
 
 /// Attributes that [`compact`] leaves out of some items. A commit removes them from those that have them.
-pub(super) const OMITTED: [&str; 4] = ["file_id", "has_surplus", "state_due_at", "tags"];
+pub(super) const OMITTED: [&str; 5] = ["file_id", "has_surplus", "link_generation", "state_due_at", "tags"];
 
 /// Makes a record's attributes smaller: the file's id is in the key, the due time of the state is that of
-/// the record unless an outbox is due as well, the digest of a clean file is in its verdict.
+/// the record unless an outbox is due as well, that of a planned rescan is in its index, the digest of a
+/// clean file is in its verdict.
 pub(super) fn compact(attributes: &mut Attributes) {
     attributes.remove("file_id");
     if attributes.get("tags") == Some(&no_tags()) {
@@ -22,6 +23,15 @@ pub(super) fn compact(attributes: &mut Attributes) {
     }
     if attributes.get("has_surplus") == Some(&AttributeValue::Bool(false)) {
         attributes.remove("has_surplus");
+    }
+    // The condition of a download accepts every generation then; as generations only grow, there is no other.
+    if attributes.get("link_generation") == Some(&number(0)) {
+        attributes.remove("link_generation");
+    }
+    if let (Some(rescan_at), Some(rescan)) = (attributes.get("rescan_at").cloned(), rescan(attributes))
+        && rescan.get("when") == Some(&rescan_at)
+    {
+        rescan.remove("when");
     }
     if !attributes.contains_key("publish_due_at") {
         attributes.remove("state_due_at");
@@ -53,6 +63,12 @@ pub(super) fn expand(attributes: &mut Attributes) {
     }
     attributes.entry("tags".to_owned()).or_insert_with(no_tags);
     attributes.entry("has_surplus".to_owned()).or_insert(AttributeValue::Bool(false));
+    attributes.entry("link_generation".to_owned()).or_insert(number(0));
+    if let (Some(rescan_at), Some(rescan)) = (attributes.get("rescan_at").cloned(), rescan(attributes))
+        && rescan.get("at") == Some(&text("planned"))
+    {
+        rescan.entry("when".to_owned()).or_insert(rescan_at);
+    }
     if let Some(due_at) = attributes.get("due_at").filter(|_| !attributes.contains_key("publish_due_at")) {
         let due_at = due_at.clone();
         attributes.entry("state_due_at".to_owned()).or_insert(due_at);
@@ -87,6 +103,10 @@ fn no_tags() -> AttributeValue {
 /// The digest in a clean verdict.
 fn digest_of_clean(attributes: &mut Attributes) -> Option<AttributeValue> {
     map(judgement(attributes)?, "verdict")?.get("sha256").cloned()
+}
+
+fn rescan(attributes: &mut Attributes) -> Option<&mut Attributes> {
+    map(map(map(attributes, "state")?, "aftermath")?, "rescan")
 }
 
 fn version(attributes: &mut Attributes) -> Option<&mut Attributes> {
@@ -144,6 +164,8 @@ mod tests {
     fn item(verdict: AttributeValue, measured: AttributeValue, declared: &str) -> Attributes {
         let judgement = map_of([("verdict", verdict), ("sha256", measured)]);
         let version = map_of([("etag", text("d4".repeat(16)))]);
+        let planned = map_of([("at", text("planned")), ("when", number(9))]);
+        let aftermath = map_of([("rescan", planned)]);
         let item = map_of([
             ("pk", text("file#f")),
             ("file_id", text("f")),
@@ -151,8 +173,10 @@ mod tests {
             ("state_due_at", text("7")),
             ("tags", no_tags()),
             ("has_surplus", AttributeValue::Bool(false)),
+            ("link_generation", number(0)),
+            ("rescan_at", number(9)),
             ("declared_sha256", text(declared)),
-            ("state", map_of([("version", version), ("judgement", judgement)])),
+            ("state", map_of([("version", version), ("judgement", judgement), ("aftermath", aftermath)])),
         ]);
         item.as_m().unwrap().clone()
     }
@@ -186,6 +210,7 @@ mod tests {
             ("publish_due_at", text("5")),
             ("tags", map_of([("team", text("a"))])),
             ("has_surplus", AttributeValue::Bool(true)),
+            ("link_generation", number(1)),
         ];
         whole.extend(kept.map(|(name, value)| (name.to_owned(), value)));
         whole.remove("state_due_at");

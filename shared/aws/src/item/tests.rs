@@ -103,8 +103,8 @@ fn a_commit_removes_absent_attributes_and_keeps_the_count() {
     assert_eq!(
         removed,
         "#attention, #by_owner, #declared_sha256, #due, #due_at, #feed, #file_id, #has_surplus, \
-         #listed_at, #metered, #password, #publish_due_at, #quarantined, #rescan, #rescan_at, #state_due_at, \
-         #version_id"
+         #link_generation, #listed_at, #metered, #password, #publish_due_at, #quarantined, #rescan, \
+         #rescan_at, #state_due_at, #version_id"
     );
     assert!(removed.split(", ").all(|name| replacement.names.contains_key(name)));
 }
@@ -192,7 +192,8 @@ fn a_record_is_indexed_where_its_state_says() {
     let item = Item::of(&record, "w");
     assert!(item.is_indexed());
     let attributes = item.into_attributes().unwrap();
-    for name in DERIVED {
+    // Without `rescan_at` it is no record.
+    for name in DERIVED.into_iter().filter(|name| *name != "rescan_at") {
         let mut other = attributes.clone();
         assert!(other.remove(name).is_some(), "{name}");
         assert!(!Item::from_attributes(other).unwrap().is_indexed(), "{name}");

@@ -15,7 +15,9 @@ const TRANSACTION: &str = "transaction";
 
 impl Meter {
     /// The value of `ReturnConsumedCapacity` for requests that are counted.
-    pub(super) const EVERY_INDEX: &str = "INDEXES";
+    pub(super) fn every_index() -> String {
+        "INDEXES".to_owned()
+    }
 
     /// Counts a write of one item with this key among its attributes.
     pub(super) fn add(&self, attributes: &HashMap<String, AttributeValue>, consumed: &[ConsumedCapacity]) {

@@ -57,7 +57,7 @@ fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Result<S
         "PutItem" => call(input, |request: PutItemRequest| {
             let key = request.item.get("pk").map(|pk| ("pk".to_owned(), pk.clone())).into_iter().collect();
             let mut written = database.put_item(PutItemRequest {
-                return_consumed_capacity: Some(Meter::EVERY_INDEX.to_owned()),
+                return_consumed_capacity: Some(Meter::every_index()),
                 ..request
             })?;
             meter.add(&key, written.consumed_capacity.take().as_slice());
@@ -66,7 +66,7 @@ fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Result<S
         "Query" => call(input, |request| database.query(request)),
         "TransactWriteItems" => call(input, |request: TransactWriteItemsRequest| {
             let mut written = database.transact_write_items(TransactWriteItemsRequest {
-                return_consumed_capacity: Some(Meter::EVERY_INDEX.to_owned()),
+                return_consumed_capacity: Some(Meter::every_index()),
                 ..request
             })?;
             meter.add_transaction(&written.consumed_capacity.take().unwrap_or_default());
@@ -75,7 +75,7 @@ fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Result<S
         "UpdateItem" => call(input, |request: UpdateItemRequest| {
             let key = request.key.clone();
             let mut written = database.update_item(UpdateItemRequest {
-                return_consumed_capacity: Some(Meter::EVERY_INDEX.to_owned()),
+                return_consumed_capacity: Some(Meter::every_index()),
                 ..request
             })?;
             meter.add(&key, written.consumed_capacity.take().as_slice());
