@@ -19,7 +19,6 @@ mod engine_faults;
 mod equality;
 mod events;
 mod form_upload;
-mod freeze;
 mod hostile;
 mod identity;
 mod incoming;
