@@ -7,20 +7,20 @@ use std::time::Duration;
 use aws::{DefinitionBucket, Endpoints, Sdk};
 use clamd::{DaemonConfig, EngineLimits, EngineProgram, Snapshots, contents_digest};
 use definition_set::describe_snapshot;
-use domain::freshness::{Definitions, FreshnessPolicy};
+use domain::freshness::FreshnessPolicy;
 use local::DefinitionsSource;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::lambda::{Environment, LIMIT, next_batch, nothing_failed, status_of, upload};
 use crate::support::deployment::{BUCKET, CENTURY, Deployment};
-use crate::support::fault_proxy::{Released, holding_back};
+use crate::support::fault_proxy::holding_back;
 use crate::support::{AIRLOCK_ENGINE, Service, eicar, sha256, wait};
 
 /// What is done to a manifest's snapshot.
 type Change<'a> = &'a dyn Fn(&mut Value);
 
-pub(crate) async fn deployment() -> Deployment {
+async fn deployment() -> Deployment {
     let mut deployment = Deployment::start().await;
     deployment.publish_snapshots();
     deployment
@@ -155,8 +155,11 @@ async fn whatever_is_wrong_with_a_snapshot_the_definitions_are_loaded() {
     assert_eq!(scanner.version().await, "6");
 }
 
-/// Publishes, beside the set's own definitions, a snapshot of others, of several megabytes. Returns those.
-pub(crate) async fn publish_large(deployment: &Deployment) -> Definitions {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_stops_coming_is_given_up_for_the_definitions() {
+    let mut deployment = deployment().await;
+    deployment.publish(6).await;
+    // One of several megabytes, which the set's own is not.
     let definitions_directory = deployment.directory.path().join("large");
     clamd::definitions::write_test_set(&definitions_directory).unwrap();
     let hashes =
@@ -179,18 +182,10 @@ pub(crate) async fn publish_large(deployment: &Deployment) -> Definitions {
     deployment
         .write("current.json", deployment.publisher.key.seal(&serde_json::to_vec(&manifest).unwrap()))
         .await;
-    large
-}
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_that_stops_coming_is_given_up_for_the_definitions() {
-    let mut deployment = deployment().await;
-    deployment.publish(6).await;
-    let large = publish_large(&deployment).await;
     let release = Arc::new(Semaphore::new(0));
     let service = &deployment.service;
-    let line =
-        holding_back(&service.local.report().s3_url, 4 << 20, Arc::clone(&release), Released::Refused).await;
+    let line = holding_back(&service.local.report().s3_url, 4 << 20, Arc::clone(&release)).await;
     let endpoints = Endpoints { s3: Some(line), s3_public: None };
     deployment.bucket =
         DefinitionBucket::new(&Sdk::at(&endpoints, &service.keys(), "us-east-1").await, BUCKET.to_owned());

@@ -76,54 +76,26 @@ async fn rename(
     forward(&http, &target, request).await
 }
 
-/// What becomes of requests that were held back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Released {
-    /// They are refused, and so are all later ones.
-    Refused,
-    /// Their connections are cut; later ones are passed.
-    Cut,
-}
-
-#[derive(Clone)]
-struct Hold {
-    target: String,
-    http: reqwest::Client,
-    first_byte: u64,
-    release: Arc<Semaphore>,
-    released: Released,
-}
-
-/// The address of a line to `target` that holds back whatever asks for bytes from `first_byte` on, until
-/// `release` has a permit.
-pub(crate) async fn holding_back(
-    target: &str,
-    first_byte: u64,
-    release: Arc<Semaphore>,
-    released: Released,
-) -> String {
+/// The address of a line to `target` that holds back whatever asks for bytes from `first_byte` on. When
+/// `release` has a permit, and from then on, it refuses that.
+pub(crate) async fn holding_back(target: &str, first_byte: u64, release: Arc<Semaphore>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let state = Hold { target: target.to_owned(), http: super::client(), first_byte, release, released };
+    let state = (target.to_owned(), super::client(), first_byte, release);
     let router = Router::new().fallback(hold_back).with_state(state);
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }
 
-async fn hold_back(State(hold): State<Hold>, request: Request) -> Response {
+async fn hold_back(
+    State((target, http, first_byte, release)): State<(String, reqwest::Client, u64, Arc<Semaphore>)>,
+    request: Request,
+) -> Response {
     let range = request.headers().get("range").and_then(|range| range.to_str().ok()).unwrap_or_default();
     let from = range.trim_start_matches("bytes=").split('-').next().and_then(|from| from.parse().ok());
-    let is_later = from.is_some_and(|from: u64| from >= hold.first_byte);
-    let is_released = hold.release.available_permits() > 0;
-    if !is_later || (is_released && hold.released == Released::Cut) {
-        return forward(&hold.http, &hold.target, request).await;
+    if from.is_some_and(|from: u64| from >= first_byte) {
+        let _released = release.acquire().await;
+        return StatusCode::IM_A_TEAPOT.into_response();
     }
-    let _released = hold.release.acquire().await;
-    match hold.released {
-        Released::Refused => StatusCode::IM_A_TEAPOT.into_response(),
-        Released::Cut => {
-            let cut = futures_util::stream::iter([Err::<Vec<u8>, _>(std::io::Error::other("cut"))]);
-            Body::from_stream(cut).into_response()
-        }
-    }
+    forward(&http, &target, request).await
 }

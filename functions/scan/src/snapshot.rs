@@ -166,3 +166,25 @@ pub(crate) fn remove_snapshots(root: &Path, kept: Option<&Path>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_snapshot_is_waited_for_until_it_has_arrived_and_no_longer_than_the_limit() {
+        let (arriving, arrival) = oneshot::channel::<Never>();
+        // The definitions come after the snapshot, and are not waited for.
+        let mut coming =
+            SnapshotDownload { task: tokio::spawn(std::future::pending()), arrival: Some(arrival) };
+        coming.arrived(Duration::from_millis(20)).await;
+        assert!(coming.arrival.is_some(), "it has not arrived");
+        let has_arrived = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            drop(arriving);
+        };
+        tokio::join!(coming.arrived(Duration::from_hours(1)), has_arrived);
+        assert!(coming.arrival.is_none());
+        coming.arrived(Duration::from_hours(1)).await;
+    }
+}

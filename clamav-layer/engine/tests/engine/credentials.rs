@@ -8,12 +8,12 @@ use std::process::{Child, Command, Stdio};
 use crate::support::Room;
 
 /// Root may read everything: a test that runs as root starts everything as this user.
-const NOBODY: u32 = 65_534;
+const UNPRIVILEGED: u32 = 65_534;
 
 fn by_user(command: &mut Command) -> &mut Command {
     // SAFETY: reads a number.
     let is_root = unsafe { libc::geteuid() } == 0;
-    if is_root { command.uid(NOBODY).gid(NOBODY) } else { command }
+    if is_root { command.uid(UNPRIVILEGED).gid(UNPRIVILEGED) } else { command }
 }
 
 /// Which of the process's files another process of its user can open.
