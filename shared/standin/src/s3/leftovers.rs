@@ -31,10 +31,11 @@ impl Store {
     /// Removes the files that are older than this process and that no row names, and returns their number. A
     /// row never names a file that is older than itself, so that no upload in progress is affected.
     pub async fn remove_leftovers(self) -> Result<u64, StandinError> {
-        let mut named = self.database.transact_unflushed(names_of_parts).await?;
+        // Each waits until what it saw is durable: a row whose removal is not may be back after a power cut.
+        let mut named = self.database.transact(names_of_parts).await?;
         let mut after = 0;
         loop {
-            let (page, last) = self.database.transact_unflushed(move |tx| names_after(tx, after)).await?;
+            let (page, last) = self.database.transact(move |tx| names_after(tx, after)).await?;
             named.extend(page);
             match last {
                 Some(last) => after = last,
