@@ -44,8 +44,8 @@ export function showBatch() {
   byId('batch-progress').hidden = is.n_open === 0;
   byId('batch-progress').value = is.total > 0 ? Math.min(1, is.loaded / is.total) : 0;
   const has = (phases) => own.some(({ phase }) => phases.includes(phase));
-  byId('pause-all').hidden = !has(['sending', 'preparing']) || is.n_open < 2;
-  byId('resume-all').hidden = !has(['paused']) || is.n_open < 2;
+  byId('pause-all').hidden = batch.isHeld || !has(['sending', 'preparing']) || is.n_open < 2;
+  byId('resume-all').hidden = !(batch.isHeld || has(['paused'])) || is.n_open < 2;
   byId('cancel-all').hidden = is.n_open < 2;
   byId('retry-all').hidden = !has(['failed']);
   byId('clear').hidden = is.n_open > 0 || (is.n_all < 2 && !has(['failed', 'refused']));
@@ -62,6 +62,7 @@ function problems(all) {
 function running({ done, n_all: nAll, problems: failed, rate }, left) {
   const parts = [`${done.length.toLocaleString('en')} of ${count(nAll, 'file')} uploaded`];
   parts.push(...failed);
+  if (batch.isHeld) return [...parts, 'paused'].join(' · ');
   if (rate > 0) parts.push(`${formatSize(rate)}/s`);
   return [...parts, formatLeft(left)].filter(Boolean).join(' · ');
 }

@@ -48,24 +48,24 @@ function tile(term, value, note, state = '') {
 const totalOf = (files) => Object.values(files).reduce((sum, n) => sum + n, 0);
 let samples = [];
 
-/** Verdicts in the last minute, as far as this page has watched it. */
-function perMinute(total) {
+/** `[value, note]`: the verdicts of the last minute, or since this page is open. */
+function rateOf(total) {
   const now = performance.now();
   if (samples.length > 0 && total < samples.at(-1)[1]) samples = []; // an hour left the statistics
   samples = [...samples.filter(([at]) => now - at < 60_000), [now, total]];
   const [from, before] = samples[0];
-  return now - from < 4000 ? null : Math.round(((total - before) / (now - from)) * 60_000);
+  const seconds = Math.round((now - from) / 1000);
+  return seconds < 55 ? [total - before, `verdicts in the last ${seconds} s`] : [`${total - before} / min`, 'verdicts in the last minute'];
 }
 
 export function showTiles({ queue, dead_letters: dead, engine, bytes_scanned: bytes, files_by_status: files }, health) {
   const age = engine?.definitions_age_hours;
   const isTestSet = engine?.definitions.kind === 'test_set';
-  const rate = perMinute(totalOf(files));
   const disk = health?.disk;
   byId('tiles').replaceChildren(
     tile('Waiting', queue.waiting, queue.waiting > 0 ? `the oldest for ${formatSeconds(queue.oldest_seconds)}` : 'the queue is empty'),
     tile('In flight', queue.in_flight, queue.workers ? count(queue.workers, 'worker') : ''),
-    tile('Rate', rate === null ? '…' : `${rate} / min`, 'verdicts, in the last minute'),
+    tile('Rate', ...rateOf(totalOf(files))),
     tile('Verdicts in 24 h', totalOf(files).toLocaleString('en'), `${formatSize(bytes)} scanned`),
     tile('Dead letters', dead ?? '–', dead > 0 ? 'see below' : 'none', dead > 0 ? 'odd' : ''),
     tile('Definitions', engine?.definitions.version ?? '–',

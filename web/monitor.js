@@ -170,7 +170,9 @@ async function refresh() {
   showTiles(stats, health);
   drawChart();
   const minute = Math.floor(Date.now() / 60_000); // the times are relative
-  const review = stats.recent_failures.filter(({ status }) => FOR_REVIEW.includes(status));
+  // Newest first: after a rescan, only the last verdict of a file.
+  const isNewest = ({ file_id: id }, at, all) => all.findIndex((other) => other.file_id === id) === at;
+  const review = stats.recent_failures.filter(({ status }) => FOR_REVIEW.includes(status)).filter(isNewest);
   fillTable('review', review.map(reviewRow), [minute, review]);
   byId('releases-section').hidden = releases === null;
   fillTable('releases', (releases ?? []).map(releaseRow), [minute, releases]);

@@ -9,8 +9,8 @@ import { problem } from './words.js';
 
 const PARALLEL_UPLOADS = 3;
 
-/** The uploads since the queue was last empty, with samples of what was done when. */
-export const batch = { entries: new Set(), samples: [] };
+/** The uploads since the queue was last empty, with samples of what was done when. `isHeld`: no other upload is started. */
+export const batch = { entries: new Set(), samples: [], isHeld: false };
 
 /** Queues files for upload. */
 export function enqueue(files, password) {
@@ -33,7 +33,8 @@ export function clearBatch() {
 
 function pump() {
   const own = uploads();
-  const next = own.filter(({ phase }) => phase === 'queued');
+  if (!own.some(isUnfinished)) batch.isHeld = false;
+  const next = batch.isHeld ? [] : own.filter(({ phase }) => phase === 'queued');
   for (let free = PARALLEL_UPLOADS - own.filter(isActive).length; free > 0 && next.length > 0; free -= 1) {
     const entry = next.shift();
     if (entry.upload) continueUpload(entry);
@@ -109,7 +110,21 @@ export function pause(entry) {
 
 /** Resumes an upload, once another one ends if as many are running as may. */
 export function resume(entry) {
-  entry.phase = 'queued';
+  if (batch.isHeld) continueUpload(entry);
+  else entry.phase = 'queued';
+  pump();
+}
+
+/** Pauses all uploads, and starts none that is queued. */
+export function pauseAll() {
+  batch.isHeld = true;
+  [...entries].filter(({ phase }) => ['sending', 'preparing'].includes(phase)).forEach(pause);
+}
+
+export function resumeAll() {
+  batch.isHeld = false;
+  batch.samples = [];
+  [...entries].filter(({ phase }) => phase === 'paused').forEach(resume);
   pump();
 }
 

@@ -93,7 +93,7 @@ export function problem(error, { file, limits } = {}) {
       return `${sizes} Upload it in smaller pieces.`;
     }
     case 'extension_not_allowed':
-      return `${extension ? `Files of the type ${extension}` : 'Files without an extension'} are not accepted. Ask an operator to allow the type, or upload the file as a zip archive.`;
+      return `${extension ? `Files of the type ${extension}` : 'Files without an extension'} are not accepted. Ask an operator which types are.`;
     case 'file_empty': return 'The file is empty. Check the original.';
     case 'filename_too_long': return 'The file’s name is too long. Rename it and upload it again.';
     case 'passwords_not_accepted': return 'This service accepts no passwords. Remove the password from the file and upload it again.';

@@ -65,6 +65,8 @@ try {
     assert.notEqual(cells[4], '');
     await row.getByRole('button', { name: 'Scan again broken.zip' }).click();
     await page.locator('#announcer', { hasText: 'broken.zip is scanned again' }).waitFor({ state: 'attached' });
+    await page.waitForFunction(() => document.querySelector('#legend').innerText.includes('2 unscannable'));
+    assert.equal(await page.locator('#review tr', { hasText: 'broken.zip' }).count(), 1, 'once, after two verdicts');
     assert.match(await reviewOf(page, 'bad.txt').textContent(), /Infected.*Eicar/);
   });
 

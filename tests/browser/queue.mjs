@@ -155,6 +155,14 @@ try {
     await page.locator('#uploads-more', { hasText: /^and \d+ more uploads in the queue$/ }).waitFor();
     await inEveryLook(page, (look) => shot(page, `thousand-${look}`));
     await until(() => spoken.some((said) => /Verdicts of \d+ files: \d+ clean/.test(said)));
+    await button(page, 'Pause all').click();
+    await page.locator('#batch-text', { hasText: /· paused$/ }).waitFor();
+    await until(async () => await page.locator('#uploads .badge', { hasText: /Preparing|Uploading/ }).count() === 0);
+    const nPaused = (await listed()).length;
+    await page.waitForTimeout(2000);
+    assert.equal((await listed()).length, nPaused, 'no queued upload is started');
+    await button(page, 'Resume all').click();
+    await page.locator('#uploads .badge', { hasText: /Preparing|Uploading/ }).first().waitFor();
     await button(page, 'Cancel all').click();
     await page.locator('#batch-text', { hasText: /^\d+ files uploaded: \d+ clean/ }).waitFor();
     assert.equal(await page.locator('#uploads li').count(), 0);

@@ -141,8 +141,8 @@ pub fn hour(now: Timestamp) -> i64 {
     now.as_secs().div_euclid(3600)
 }
 
-/// The failure of a file that is `infected`, `unscannable` or in `error`; `None` for other files. Of an infected
-/// file, the reason is the name of the finding.
+/// The failure of a file that is `infected`, `unscannable` or in `error`; `None` for other files. Of an
+/// infected file, the reason is the name of the finding.
 pub fn failure_of(record: &Record) -> Option<Failure> {
     let judgement = record.judgement()?;
     let reason = match &judgement.verdict {

@@ -117,8 +117,8 @@ pub(crate) async fn show(
     Ok(axum::Json(stats))
 }
 
-/// Adds what an operator needs to know about the file. It is read now, because the statistics outlive files, and
-/// a deleted file leaves no name behind. A file whose status has changed since is shown as it is now.
+/// Adds what an operator needs to know about the file. It is read now, because the statistics outlive files,
+/// and a deleted file leaves no name behind. A file whose status has changed since is shown as it is now.
 async fn describe(app: &App, operator: &OwnerId, failure: &mut FailureInfo) -> Result<(), ApiError> {
     let Ok(file) = FileId::parse(&failure.file_id) else { return Ok(()) };
     let Some(record) = app.stores.ledger.load(file).await? else { return Ok(()) };
