@@ -112,18 +112,8 @@ function releaseRow(entry) {
   return [when(at), signature, short(sha256), reason, by, state];
 }
 
-let listsReleases = true;
-
-/** The releases, or `null` if this service does not list them. */
 async function listReleases() {
-  if (!listsReleases) return null;
-  try {
-    return (await airlock.call('/releases?limit=50')).releases;
-  } catch (error) {
-    if (error.status !== 404) throw error;
-    listsReleases = false;
-    return null;
-  }
+  return (await airlock.call('/releases?limit=50')).releases;
 }
 
 // --- webhooks and dead letters ---
@@ -174,8 +164,7 @@ async function refresh() {
   const isNewest = ({ file_id: id }, at, all) => all.findIndex((other) => other.file_id === id) === at;
   const review = stats.recent_failures.filter(({ status }) => FOR_REVIEW.includes(status)).filter(isNewest);
   fillTable('review', review.map(reviewRow), [minute, review]);
-  byId('releases-section').hidden = releases === null;
-  fillTable('releases', (releases ?? []).map(releaseRow), [minute, releases]);
+  fillTable('releases', releases.map(releaseRow), [minute, releases]);
   fillTable('times', stats.scan_seconds.map(({ size, count: n, p50, p95, p99 }) => (
     [SIZES[size] ?? size, String(n), formatSeconds(p50), formatSeconds(p95), formatSeconds(p99)])), stats.scan_seconds);
   fillTable('webhooks', webhooks.map(webhookRow), [minute, webhooks]);

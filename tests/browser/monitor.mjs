@@ -90,8 +90,7 @@ try {
     assert.deepEqual(files.map(({ filename, release_reason: reason }) => [filename, reason]), [['bad.txt', 'a test of the monitor']]);
   });
 
-  await test('the release is undone, where the service can', async () => {
-    if ((await fetch(`${url}/releases`)).status === 404) return;
+  await test('the release is undone', async () => {
     await page.getByRole('button', { name: /^Undo …/ }).click();
     await page.getByLabel('Reason, which is kept with your name').fill('a test of the undo');
     await page.getByRole('button', { name: 'Undo release' }).click();
@@ -141,7 +140,7 @@ c.commit()`;
     await guarded.remove();
   });
 
-  assert.deepEqual(problems.filter((text) => !text.includes('/releases')), [], 'the console is quiet');
+  assert.deepEqual(problems, [], 'the console is quiet');
   console.log(`${n_passed} passed, 0 failed`);
 } finally {
   await browser.close();
