@@ -286,7 +286,8 @@ async fn a_file_that_fails_stops_no_other() {
 async fn an_interrupted_upload_says_how_to_resume() {
     // A storage that is never reached: the upload retries until it is interrupted.
     let storage = PublicProxy::listen(Fault::LeadsNowhere).await;
-    let service = Service::start_with(&[], |options| options.s3_url = Some(storage.url.parse().unwrap())).await;
+    let url = storage.url.parse().unwrap();
+    let service = Service::start_with(&[], |options| options.s3_url = Some(url)).await;
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     std::fs::write(at.join("large.bin"), crate::multipart::bytes(20_000_000)).unwrap();

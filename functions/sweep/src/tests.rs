@@ -1,7 +1,6 @@
 //! Which files a sweep moves on, and how far its budgets go. Over the stand-ins; no engine.
 
-use aws::{Endpoints, EventTask, Heartbeat, Ledger, Objects, Sdk, StaticKeys};
-use domain::access::{AccessError, downloadable};
+use aws::{EventTask, Heartbeat, Ledger};
 use domain::delivery::{Delivery, EndpointId};
 use domain::history::EventId;
 use domain::id::{ObjectKey, ScanId, Version};
@@ -13,6 +12,8 @@ use domain::verdict::{ScanError, Verdict};
 use fixtures::{TestStores, awaiting, clean, engine, queued, scanning, version};
 
 use super::*;
+
+mod tag;
 
 const TIME: Duration = Duration::from_mins(10);
 const AGO: Duration = Duration::from_hours(1);
@@ -186,46 +187,6 @@ async fn one_sweep_ends_every_file_that_has_expired() {
     println!("{:.0} files a second", f64::from(N_FILES) / started.elapsed().as_secs_f64());
     assert_eq!((outcome.n_files, outcome.n_failed), (N_FILES, 0));
     assert_eq!(units(&test) - n_units, u64::from(N_FILES) * 6, "four to expire, two to be removed");
-    assert_eq!(swept(&test).await.n_files, 0);
-}
-
-#[tokio::test]
-async fn a_tag_that_storage_did_not_take_is_written_again_before_the_file_can_be_downloaded() {
-    let test = TestStores::start().await;
-    let file = TestStores::file_id();
-    let stored = test.put(&ObjectKey::Issued(file), b"0123456789").await;
-    let record = clean(file, &stored, earlier());
-    test.create(&record).await;
-    let keys = StaticKeys { access_key_id: "test".to_owned(), secret_access_key: "secret".to_owned() };
-    let nowhere = Endpoints { s3: Some("http://127.0.0.1:1".to_owned()), s3_public: None };
-    let objects = Objects::new(&Sdk::at(&nowhere, &keys, "us-east-1").await, "airlock".to_owned());
-    let down = SweepContext { stores: Stores { objects, ..test.stores.clone() }, ..context(&test) };
-    let tag_due_at = async || {
-        let record = test.record(file).await;
-        let is_refused = downloadable(&record, None, aws::clock::now()) == Err(AccessError::NotTagged);
-        let due_at = record.post_verdict().unwrap().tag_due_at;
-        assert_eq!(is_refused, due_at.is_some());
-        due_at
-    };
-
-    let then = earlier();
-    let transitions = Transitions { stores: &down.stores, policy: &down.machine };
-    let applied = Applied { record, kept: None, effects: vec![Effect::Tag { version: stored }] };
-    transitions.run_effects(&applied, then).await.unwrap_err();
-    assert_eq!(tag_due_at().await, Some(then + Duration::from_mins(1)));
-
-    // It stays due, and is not tried without a pause.
-    assert_eq!(sweep(&down, TIME).await.unwrap().n_failed, 1);
-    let next = tag_due_at().await.unwrap();
-    assert!(next > aws::clock::now());
-    assert_eq!(swept(&test).await.n_files, 0);
-
-    let failed =
-        Event::TagFailed { version_id: test.record(file).await.state.version().unwrap().version_id.clone() };
-    let transitions = Transitions { stores: &test.stores, policy: &down.machine };
-    let _no_effects = transitions.apply(file, &failed, earlier()).await.unwrap();
-    assert_eq!(swept(&test).await.n_files, 1);
-    assert_eq!(tag_due_at().await, None);
     assert_eq!(swept(&test).await.n_files, 0);
 }
 

@@ -118,11 +118,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         3 => (prop::option::of(a_version), any::<bool>()).prop_map(|(found, has_room)| Event::Due {
             found: found.map(version), rescans: rescans(has_room),
         }),
-        1 => Just(Event::Purged),
+        1 => Just(Event::Purged), 1 => Just(Event::OwnerDeleted), 1 => Just(Event::LinksRevoked),
         1 => (1u8..3).prop_map(|v| Event::TagFailed { version_id: version_id(v) }),
         1 => (0u64..200).prop_map(|secs| Event::Tagged { due_at: START + Duration::from_secs(secs) }),
-        1 => Just(Event::OwnerDeleted),
-        1 => Just(Event::LinksRevoked),
         2 => Just(Event::RescanAsked),
         2 => Just(Event::Released { release: release() }),
         1 => Just(revocation(DIGEST, "a test", OwnerId::local(), START).unwrap())

@@ -14,8 +14,8 @@ use super::{Attributes, FILE_PREFIX, number, text};
 pub(super) const OMITTED: [&str; 5] = ["file_id", "has_surplus", "link_generation", "state_due_at", "tags"];
 
 /// Makes a record's attributes smaller: the file's id is in the key, the due time of the state is that of
-/// the record unless an outbox is due as well, that of a planned rescan is in its index, the digest of a
-/// clean file is in its verdict.
+/// the record unless an outbox or a tag is due before it, that of a planned rescan is in its index, the
+/// digest of a clean file is in its verdict.
 pub(super) fn compact(attributes: &mut Attributes) {
     attributes.remove("file_id");
     if attributes.get("tags") == Some(&no_tags()) {
@@ -33,8 +33,14 @@ pub(super) fn compact(attributes: &mut Attributes) {
     {
         rescan.remove("when");
     }
-    if !attributes.contains_key("publish_due_at") {
-        attributes.remove("state_due_at");
+    match (attributes.get("due_at"), attributes.get("state_due_at")) {
+        (Some(due_at), Some(state_due_at)) if due_at == state_due_at => {
+            attributes.remove("state_due_at");
+        }
+        (Some(_), None) => {
+            attributes.insert("state_due_at".to_owned(), ONLY_OTHERS_ARE_DUE);
+        }
+        _ => {}
     }
     if let Some(version) = version(attributes) {
         in_binary(version, "etag");
@@ -57,6 +63,7 @@ pub(super) fn compact(attributes: &mut Attributes) {
 
 /// Restores what [`compact`] left out.
 pub(super) fn expand(attributes: &mut Attributes) {
+    let is_compact = !attributes.contains_key("file_id");
     let pk = attributes.get("pk").and_then(|pk| pk.as_s().ok());
     if let Some(file) = pk.and_then(|pk| pk.strip_prefix(FILE_PREFIX)).map(text) {
         attributes.entry("file_id".to_owned()).or_insert(file);
@@ -69,8 +76,9 @@ pub(super) fn expand(attributes: &mut Attributes) {
     {
         rescan.entry("when".to_owned()).or_insert(rescan_at);
     }
-    if let Some(due_at) = attributes.get("due_at").filter(|_| !attributes.contains_key("publish_due_at")) {
-        let due_at = due_at.clone();
+    if attributes.get("state_due_at") == Some(&ONLY_OTHERS_ARE_DUE) {
+        attributes.remove("state_due_at");
+    } else if let Some(due_at) = attributes.get("due_at").filter(|_| is_compact).cloned() {
         attributes.entry("state_due_at".to_owned()).or_insert(due_at);
     }
     if let Some(version) = version(attributes) {
@@ -92,6 +100,9 @@ pub(super) fn expand(attributes: &mut Attributes) {
         judgement.entry("sha256".to_owned()).or_insert(digest);
     }
 }
+
+/// In the place of the state's due time, if the record is due only for its outbox or its tag.
+const ONLY_OTHERS_ARE_DUE: AttributeValue = AttributeValue::Null(true);
 
 /// In the place of a digest that the uploader declared and the scan confirmed.
 const SAME_AS_VERDICT: AttributeValue = AttributeValue::Bool(true);
@@ -221,12 +232,33 @@ mod tests {
     }
 
     #[test]
+    fn the_due_time_of_the_state_is_restored_whatever_else_is_due() {
+        for (due_at, state_due_at) in
+            [(Some("7"), Some("7")), (Some("5"), Some("7")), (Some("5"), None), (None, None)]
+        {
+            let mut whole = item(text("infected"), text("0f"), "0f");
+            for (name, at) in [("due_at", due_at), ("state_due_at", state_due_at)] {
+                whole.remove(name);
+                whole.extend(at.map(|at| (name.to_owned(), text(at))));
+            }
+            let mut stored = whole.clone();
+            compact(&mut stored);
+            expand(&mut stored);
+            assert_eq!(stored, whole);
+        }
+    }
+
+    #[test]
     fn an_item_of_an_earlier_release_stays_as_it_is() {
         let digest = "0f".repeat(32);
-        let whole = item(map_of([("sha256", text(&digest))]), AttributeValue::Null(true), &digest);
-        let mut read = whole.clone();
-        expand(&mut read);
-        assert_eq!(read, whole);
+        let mut whole = item(map_of([("sha256", text(&digest))]), AttributeValue::Null(true), &digest);
+        for _ in 0..2 {
+            let mut read = whole.clone();
+            expand(&mut read);
+            assert_eq!(read, whole);
+            // Its index had the time of the rescan as well.
+            whole.remove("state_due_at");
+        }
     }
 
     #[test]
