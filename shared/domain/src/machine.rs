@@ -69,7 +69,7 @@ impl Default for MachinePolicy {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(30),
-            max_attempts: 5,
+            max_attempts: 8,
             sweep_retry: Duration::from_mins(5),
             tag_retry: Duration::from_mins(1),
             upload_grace: Self::upload_grace_of(UploadPolicy::DEFAULT_MAX_FILE_SIZE),
