@@ -55,7 +55,7 @@ impl Default for Tuning {
         Self {
             delivery: DeliveryOptions {
                 visibility: Duration::from_mins(10),
-                max_receives: 5,
+                max_receives: 12,
                 retry_delay: Duration::from_secs(1),
                 // While one file is scanned, another one is read, hashed or committed.
                 n_workers: 2,
