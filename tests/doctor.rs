@@ -71,7 +71,7 @@ async fn each_wrong_proxy_is_told_what_to_change() {
         (Fault::LimitsBodies, right, true, &[], "bodies to the API", "FAIL", "client_max_body_size"),
         (Fault::IsApiGateway, right, true, &[], "bodies to the API", "ok", ""),
         (right, Fault::RefusesOptions, true, &[], "CORS for the page", "FAIL", "let proxies pass OPTIONS on"),
-        (right, right, false, &[], "CORS for the page", "FAIL", "ALLOWED_ORIGINS"),
+        (right, right, false, &[], "CORS for the page", "FAIL", "set PUBLIC_URL to"),
         (
             right,
             right,

@@ -131,7 +131,7 @@ async fn nothing_nests_so_deeply_that_the_service_notices() {
                 let file_id = service.upload("deep", &bytes).await;
                 let info = service.ended(&file_id).await;
                 let status = info["scan_status"].as_str().unwrap();
-                // It has a verdict, whichever: `error` would be five attempts.
+                // It has a verdict, whichever: `error` would be eight attempts.
                 assert!(matches!(status, "clean" | "unscannable"), "{} {n_levels}: {info}", kind.name);
                 let holds_files = kind.holds_files && n_levels > 16;
                 assert!(!holds_files || status == "unscannable", "{} {n_levels}: {info}", kind.name);

@@ -102,7 +102,7 @@ async function revoke({ sha256, signature }) {
   });
   if (why === null) return null;
   const { files_changed: changed, files_remaining: left } = await airlock.call(`/releases/${sha256}/revoke`, { method: 'POST', body: { reason: why } });
-  const more = left > 0 ? ` ${count(left, 'more file')} cannot be downloaded any longer; undo again to mark them.` : '';
+  const more = left > 0 ? ` ${count(left, 'more file')} can no longer be downloaded; undo again to mark them.` : '';
   return `The release is undone; ${count(changed, 'file')} changed.${more}`;
 }
 

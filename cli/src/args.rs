@@ -163,12 +163,13 @@ enum Command {
     /// List operators' releases, newest first
     Releases {
         /// The maximum number of releases
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
         limit: u32,
     },
     /// Revoke a release, as an operator: its files are infected again
     Unrelease {
         /// The SHA-256 of the released bytes
+        #[arg(value_parser = parse::digest)]
         sha256: String,
         /// Why the finding counts again; recorded with your name
         #[arg(long)]

@@ -155,45 +155,50 @@ async fn own_page(client: &Client, storage: &str) -> Option<Finding> {
     if origin == origin_of(storage) {
         return Some(good("same origin as the storage"));
     }
-    Some(allows(client, storage, &origin, "PUT", &UPLOAD_HEADERS).await.unwrap_or_else(|refused| refused))
+    let setting = format!("set PUBLIC_URL to {origin}");
+    let allowed = allows(client, storage, &origin, Method::PUT, &setting).await;
+    Some(allowed.unwrap_or_else(|refused| refused))
 }
 
 async fn other_page(client: &Client, storage: &str, origin: &str) -> Finding {
     let api = format!("{}/files", client.url);
-    let to_api = allows(client, &api, origin, "POST", &["authorization", "content-type"]).await;
+    let setting = format!("add {origin} to ALLOWED_ORIGINS (on AWS AllowedOrigins)");
+    let to_api = allows(client, &api, origin, Method::POST, &setting).await;
     let both = match to_api {
-        Ok(_) => allows(client, storage, origin, "PUT", &UPLOAD_HEADERS).await,
+        Ok(_) => allows(client, storage, origin, Method::PUT, &setting).await,
         Err(refused) => Err(refused),
     };
     both.unwrap_or_else(|refused| refused)
 }
 
-/// Sends a preflight (Fetch standard, 4.8).
+/// Sends the preflight (Fetch standard, 4.8) of an upload to the storage (PUT) or of its announcement to the
+/// API (POST). `setting` says what allows the origin.
 async fn allows(
     client: &Client,
     url: &str,
     origin: &str,
-    method: &str,
-    headers: &[&str],
+    method: Method,
+    setting: &str,
 ) -> Result<Finding, Finding> {
+    let headers = if method == Method::PUT { &UPLOAD_HEADERS[..] } else { &["authorization", "content-type"] };
     let request = client
         .elsewhere(Method::OPTIONS, url)
         .timeout(TIMEOUT)
         .header("origin", origin)
-        .header("access-control-request-method", method)
+        .header("access-control-request-method", method.as_str())
         .header("access-control-request-headers", headers.join(","));
     let response =
         send_elsewhere(request).await.map_err(|error| bad(format!("{error:#}"), "make it reachable"))?;
     let is_allowed = response.status().is_success()
         && names(response.headers(), "access-control-allow-origin", origin)
-        && names(response.headers(), "access-control-allow-methods", method)
+        && names(response.headers(), "access-control-allow-methods", method.as_str())
         && headers.iter().all(|name| names(response.headers(), "access-control-allow-headers", name));
     if is_allowed {
         return Ok(good(format!("pages from {origin} may upload")));
     }
     Err(bad(
         format!("{} refuses {method} from pages of {origin}", origin_of(url)),
-        format!("add {origin} to ALLOWED_ORIGINS (on AWS AllowedOrigins), and let proxies pass OPTIONS on"),
+        format!("{setting}, and let proxies pass OPTIONS on"),
     ))
 }
 

@@ -20,8 +20,8 @@ impl RetryPolicy {
     /// For failures of one scan. All eight attempts together take at least five minutes, so that a short outage
     /// ends no file in an error.
     pub const SCAN: Self = Self { first: Duration::from_secs(10), longest: Duration::from_mins(1) };
-    /// While the function cannot scan, because there are no definitions yet, for example: the attempts until
-    /// the dead-letter queue take over 40 minutes.
+    /// While the function cannot scan, because there are no definitions yet, for example: the receives
+    /// until the dead-letter queue take over an hour.
     pub(crate) const NOT_READY: Self =
         Self { first: Duration::from_mins(1), longest: Duration::from_mins(10) };
 

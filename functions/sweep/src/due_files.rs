@@ -8,7 +8,7 @@ use crate::{Room, Sweep, SweepReport};
 
 /// Files per query.
 const PAGE: u16 = 100;
-/// Files of one list that are moved on concurrently. With [`N_LISTS`] that makes 64; a file that expires
+/// Files of one list that are processed concurrently. With [`N_LISTS`] that makes 64; a file that expires
 /// takes seven requests one after the other.
 const N_FILES: usize = 4;
 /// Lists that are read concurrently: all shards.

@@ -8,7 +8,7 @@ use crate::{Room, Sweep, SweepReport};
 
 /// The most files that one query returns.
 const PAGE: u32 = 1000;
-/// Files that are moved on concurrently.
+/// Files that are processed concurrently.
 const N_FILES: usize = 64;
 
 impl Sweep<'_> {

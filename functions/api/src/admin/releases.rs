@@ -80,7 +80,7 @@ pub(crate) struct RevokedRelease {
     /// Files that are `infected` again.
     #[schema(example = 3)]
     files_changed: u64,
-    /// Files that still are `released`. They cannot be downloaded; repeat the request to change them.
+    /// Files that are still `released`. They cannot be downloaded; repeat the request to change them.
     #[schema(example = 0)]
     files_remaining: u64,
 }
@@ -121,7 +121,7 @@ pub(crate) async fn list(
 /// Revoke a release
 ///
 /// Every file with these bytes that is `released` becomes `infected` again, and its links are revoked. None
-/// of them can be downloaded from the moment on at which the revocation is stored. Later uploads of the bytes
+/// of them can be downloaded from the moment the revocation is stored. Later uploads of the bytes
 /// are `infected`. The revocation is kept with its operator, time and reason. Repeating the request keeps the
 /// first revocation.
 #[utoipa::path(post, path = "/releases/{sha256}/revoke", operation_id = "revokeRelease",

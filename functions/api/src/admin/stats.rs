@@ -30,7 +30,8 @@ pub(crate) struct Stats {
     pub(crate) scan_seconds: Vec<ScanSeconds>,
     /// Oldest first.
     pub(crate) hours: Vec<HourStats>,
-    /// Files that became `infected`, `unscannable` or `error` in the last 24 hours; newest first.
+    /// Files that became `infected`, `unscannable` or `error` in the last 24 hours; newest first, at most
+    /// 20.
     pub(crate) recent_failures: Vec<FailureInfo>,
 }
 
@@ -84,7 +85,7 @@ pub(crate) struct FailureInfo {
     /// The name of the finding, or why there is no other verdict.
     #[schema(example = "encrypted")]
     pub(crate) reason: String,
-    /// Absent if the file does not exist any longer.
+    /// Absent if the file no longer exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) filename: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -36,7 +36,7 @@ pub(crate) struct WebhookInfo {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReplayRequest {
-    /// RFC 3339. Events from this moment on, at most two weeks back.
+    /// RFC 3339. Events since then, at most two weeks back.
     #[schema(format = DateTime)]
     since: String,
     /// Replay only to this endpoint.
