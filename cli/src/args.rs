@@ -163,7 +163,8 @@ enum Command {
     /// List operators' releases, newest first
     Releases {
         /// The maximum number of releases
-        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
         limit: u32,
     },
     /// Revoke a release, as an operator: its files are infected again

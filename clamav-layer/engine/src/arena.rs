@@ -105,16 +105,20 @@ pub(crate) fn map(extent: Extent) -> anyhow::Result<File> {
 
 /// Moves the complete mapping into large pages. A child's fault then maps 2 MiB instead of 64 KiB. For
 /// kernels that support it (madvise(2), `MADV_COLLAPSE`, Linux 6.1); on others, nothing changes.
-pub(crate) fn settle(extent: Extent, mut give_way: impl FnMut()) {
+///
+/// `hold` keeps the mapping until its result is dropped; with `None` the mapping is gone, and this ends.
+pub(crate) fn settle<H>(extent: Extent, mut hold: impl FnMut() -> Option<H>) {
     const MADV_COLLAPSE: c_int = 25;
     const STEP: usize = 8 * LARGE_PAGE;
-    // SAFETY: the mapping is ours and complete; pages that were never stored are zeros.
+    let Some(held) = hold() else { return };
+    // SAFETY: the mapping is held, ours and complete; pages that were never stored are zeros.
     unsafe { libc::mprotect(extent.start as *mut c_void, extent.size, libc::PROT_READ | libc::PROT_WRITE) };
+    drop(held);
     let end = extent.start + extent.size;
     for start in (extent.start.next_multiple_of(LARGE_PAGE)..end).step_by(STEP) {
-        give_way();
+        let Some(_held) = hold() else { return };
         let size = STEP.min(end - start);
-        // SAFETY: advice about a mapping that is ours. Whether it is taken changes no byte.
+        // SAFETY: advice about a mapping that is held and ours. Whether it is taken changes no byte.
         if unsafe { libc::madvise(start as *mut c_void, size, MADV_COLLAPSE) } != 0
             && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL)
         {

@@ -180,7 +180,8 @@ async fn allows(
     method: Method,
     setting: &str,
 ) -> Result<Finding, Finding> {
-    let headers = if method == Method::PUT { &UPLOAD_HEADERS[..] } else { &["authorization", "content-type"] };
+    let headers =
+        if method == Method::PUT { &UPLOAD_HEADERS[..] } else { &["authorization", "content-type"] };
     let request = client
         .elsewhere(Method::OPTIONS, url)
         .timeout(TIMEOUT)

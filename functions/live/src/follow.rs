@@ -109,10 +109,11 @@ impl Follower {
         }
         while Instant::now() < deadline {
             changes.forget();
-            let records = self.changed().await?;
+            let (records, newest) = self.changed().await?;
             if self.send_events(records, sender).await.is_err() {
                 return Ok(());
             }
+            self.forget_before(newest);
             if self.is_over() || self.send_progress(estimator, sender).await.is_err() {
                 return Ok(());
             }
@@ -125,18 +126,20 @@ impl Follower {
         Ok(())
     }
 
-    /// Records that may have changed since they were last read.
-    async fn changed(&self) -> Result<Vec<Record>, StoreError> {
+    /// Records that may have changed since they were last read, and the newest time that the index has of an
+    /// owner's. The records themselves may be ahead of it, by more than the overlap.
+    async fn changed(&self) -> Result<(Vec<Record>, Option<Timestamp>), StoreError> {
         match &self.scope {
-            Scope::File(file) => Ok(self.ledger.load(*file).await?.into_iter().collect()),
+            Scope::File(file) => Ok((self.ledger.load(*file).await?.into_iter().collect(), None)),
             Scope::Owner(owner) => {
-                let (mut records, mut after) = (vec![], None);
+                let (mut records, mut newest, mut after) = (vec![], None, None);
                 loop {
                     let page = self.ledger.changes(owner, self.since, after, PAGE).await?;
                     records.extend(page.records);
+                    newest = newest.max(page.newest);
                     after = page.next;
                     if after.is_none() {
-                        return Ok(records);
+                        return Ok((records, newest));
                     }
                 }
             }
@@ -144,7 +147,6 @@ impl Follower {
     }
 
     async fn send_events(&mut self, records: Vec<Record>, sender: &mpsc::Sender<Event>) -> Result<(), Ended> {
-        let newest = records.iter().map(|record| record.changed_at).max();
         for record in records {
             let file = record.file_id;
             let before = self.sent.get(&file).copied();
@@ -167,13 +169,17 @@ impl Follower {
                 self.waiting.insert(file, record);
             }
         }
-        if let (Scope::Owner(_), Some(newest)) = (&self.scope, newest) {
+        Ok(())
+    }
+
+    /// Continues from the overlap before `newest`. What changed before that is not read again, so it need not
+    /// be remembered.
+    fn forget_before(&mut self, newest: Option<Timestamp>) {
+        if let Some(newest) = newest {
             self.since = self.since.max(overlapped(newest));
         }
-        // Changes from before the overlap are not read again, so they need not be remembered.
         let horizon = overlapped(self.since) - OVERLAP;
         self.sent.retain(|_, sent| sent.changed_at >= horizon);
-        Ok(())
     }
 
     async fn send_progress(&self, estimator: &Estimator, sender: &mpsc::Sender<Event>) -> Result<(), Ended> {

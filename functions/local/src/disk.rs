@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use api::{Disk, DiskSpace};
@@ -24,8 +24,30 @@ pub(crate) fn for_api(room: Room, keeps_objects: bool) -> Disk {
     }))
 }
 
-/// Returns whether scans may start. Logs each change.
-pub(crate) fn gatekeeper(room: Room) -> impl Fn() -> bool + Send + Sync + 'static {
+/// Counts the scans that run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RunningScans(Arc<AtomicU64>);
+
+/// A scan that runs until this is dropped.
+#[derive(Debug)]
+pub(crate) struct RunningScan(Arc<AtomicU64>);
+
+impl RunningScans {
+    pub(crate) fn begin(&self) -> RunningScan {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        RunningScan(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for RunningScan {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Returns whether another scan may start: there is room for it beside those that run. Logs when there is
+/// too little for any, and when that ends.
+pub(crate) fn gatekeeper(room: Room, running: RunningScans) -> impl Fn() -> bool + Send + Sync + 'static {
     let had_enough = AtomicBool::new(true);
     move || {
         let has_room = room.has(0);
@@ -35,7 +57,8 @@ pub(crate) fn gatekeeper(room: Room) -> impl Fn() -> bool + Send + Sync + 'stati
             (false, true) => tracing::warn!(free_bytes, needed_bytes, "enough disk space: scans resume"),
             _ => {}
         }
-        has_room
+        let n_running = running.0.load(Ordering::Relaxed);
+        has_room && (n_running == 0 || room.has(room.kept_free_bytes().saturating_mul(n_running)))
     }
 }
 

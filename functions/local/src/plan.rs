@@ -8,6 +8,7 @@ use anyhow::bail;
 use api::ApiSettings;
 use clamd::{EngineLimits, EngineProgram};
 use domain::incoming::IncomingRules;
+use domain::machine::MachinePolicy;
 use domain::tag::TagProfile;
 use live::LiveSettings;
 use notify::NotifySettings;
@@ -105,7 +106,7 @@ impl FunctionSettings {
             scan: ScanSettings {
                 reuses_verdicts: tuning.reuses_verdicts,
                 is_measured: false,
-                retry: RetryPolicy { first: tuning.delivery.retry_delay, ..scan.retry },
+                retry: retry(tuning.delivery.retry_delay, machine),
                 ..scan
             },
             sweep: SweepSettings { machine, rescans: RescanSettings::read(env)? },
@@ -115,6 +116,11 @@ impl FunctionSettings {
             },
         })
     }
+}
+
+/// Sooner than the sweep, which queues a file again that was not retried in time.
+fn retry(first: Duration, machine: MachinePolicy) -> RetryPolicy {
+    RetryPolicy { first, longest: RetryPolicy::SCAN.longest.min(machine.sweep_retry * 2 / 3) }
 }
 
 /// One for each core, unless the operator has set it.

@@ -20,9 +20,14 @@ pub(crate) async fn deliver(
 ) {
     // As on AWS: the function has more time than one scan takes, and the message is hidden for even longer.
     let time_left = scan.scan_timeout + Duration::from_secs(30);
-    pump::run_while(queue, delivery, disk::gatekeeper(room), move |event: SqsEvent| {
-        let scan = Arc::clone(&scan);
-        async move { Ok::<_, std::convert::Infallible>(scan::handle(&scan, event, time_left).await) }
+    let running = disk::RunningScans::default();
+    let may_start = disk::gatekeeper(room, running.clone());
+    pump::run_while(queue, delivery, may_start, move |event: SqsEvent| {
+        let (scan, running) = (Arc::clone(&scan), running.begin());
+        async move {
+            let _running = running;
+            Ok::<_, std::convert::Infallible>(scan::handle(&scan, event, time_left).await)
+        }
     })
     .await;
 }

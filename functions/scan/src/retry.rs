@@ -17,8 +17,8 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// For failures of one scan. All eight attempts together take at least five minutes, so that a short outage
-    /// ends no file in an error.
+    /// For failures of one scan. All eight attempts together take at least five minutes, so that a short
+    /// outage ends no file in an error.
     pub const SCAN: Self = Self { first: Duration::from_secs(10), longest: Duration::from_mins(1) };
     /// While the function cannot scan, because there are no definitions yet, for example: the receives
     /// until the dead-letter queue take over an hour.

@@ -36,7 +36,7 @@ impl FileId {
         if id.to_string() == text { Ok(id) } else { Err(IdError("file id")) }
     }
 
-    /// The last four bits: which of the sixteen shards of the `attention` index the file is in.
+    /// The last four bits: which of the sixteen shards of the index `due` the file is in.
     pub fn shard(self) -> u8 {
         self.0.as_bytes()[15] & 0x0f
     }

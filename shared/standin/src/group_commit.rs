@@ -26,7 +26,7 @@ struct Log {
     /// The number of commits that the log has, flushed or not. Written under the connection's lock.
     n_committed: AtomicU64,
     /// The task that holds this lock flushes for all that wait for it.
-    flushed: Mutex<Flushed>,
+    flushed: Arc<Mutex<Flushed>>,
 }
 
 /// How many of the commits are durable.
@@ -56,7 +56,7 @@ impl GroupCommit {
             path: log,
             file: Arc::new(file),
             n_committed: AtomicU64::new(0),
-            flushed: Mutex::new(Flushed::Through(0)),
+            flushed: Arc::new(Mutex::new(Flushed::Through(0))),
         })))
     }
 
@@ -71,11 +71,12 @@ impl GroupCommit {
     }
 
     /// Waits until the first `n` commits are durable. Commits that arrive during a flush share the next one.
+    /// A flush whose caller gives up is completed, and its result is kept: a failure is reported once.
     pub(crate) async fn flushed(&self, n: u64) -> Result<(), StandinError> {
         if n == 0 {
             return Ok(());
         }
-        let mut flushed = self.0.flushed.lock().await;
+        let mut flushed = Arc::clone(&self.0.flushed).lock_owned().await;
         match *flushed {
             Flushed::Through(already) if already >= n => return Ok(()),
             Flushed::Through(_) => {}
@@ -86,9 +87,12 @@ impl GroupCommit {
         }
         let through = self.n_committed();
         let file = Arc::clone(&self.0.file);
-        let done = tokio::task::spawn_blocking(move || file.sync_data()).await;
-        let done = done.unwrap_or_else(|_| Err(io::Error::other("the flush was cancelled")));
-        *flushed = if done.is_ok() { Flushed::Through(through) } else { Flushed::Failed };
+        let done = tokio::task::spawn_blocking(move || {
+            let done = file.sync_data();
+            *flushed = if done.is_ok() { Flushed::Through(through) } else { Flushed::Failed };
+            done
+        });
+        let done = done.await.unwrap_or_else(|_| Err(io::Error::other("the flush was cancelled")));
         done.map_err(|error| StandinError::Io(self.0.path.clone(), error))
     }
 }
@@ -131,12 +135,25 @@ mod tests {
             path: "pipe".into(),
             file: Arc::new(File::from(std::os::fd::OwnedFd::from(writer))),
             n_committed: AtomicU64::new(1),
-            flushed: Mutex::new(Flushed::Through(0)),
+            flushed: Arc::new(Mutex::new(Flushed::Through(0))),
         };
         let broken = GroupCommit(Arc::new(broken));
         assert!(broken.flushed(1).await.is_err());
         let Err(StandinError::Io(_, again)) = broken.flushed(1).await else { panic!("it was acknowledged") };
         assert!(again.to_string().contains("restarted"), "{again}");
         assert!(commits.flushed(0).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_flush_whose_caller_gives_up_is_completed() {
+        let directory = tempfile::tempdir().unwrap();
+        let commits = log(directory.path());
+        commits.committed();
+        let mut flush = Box::pin(commits.flushed(1));
+        let first =
+            std::future::poll_fn(|context| std::task::Poll::Ready(flush.as_mut().poll(context))).await;
+        assert!(first.is_pending());
+        drop(flush);
+        assert!(is_flushed(&commits, 1).await, "the lock is free only when the flush is over");
     }
 }

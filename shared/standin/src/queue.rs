@@ -76,9 +76,14 @@ impl Queue {
 
     /// Stores a message; it is durable when this returns.
     pub async fn send(&self, body: String) -> Result<String, StandinError> {
-        let message_id = self.database.transact(move |tx| insert(tx, &body)).await?;
-        self.wake();
-        Ok(message_id)
+        let queue = self.clone();
+        // A task of its own: receivers are woken even if the sender gives up.
+        let sent = tokio::spawn(async move {
+            let message_id = queue.database.transact(move |tx| insert(tx, &body)).await?;
+            queue.wake();
+            Ok(message_id)
+        });
+        sent.await.unwrap_or(Err(StandinError::Cancelled))
     }
 
     /// Receives the oldest visible message and hides it for `visibility`. After `max_receives` receives a

@@ -187,7 +187,11 @@ impl Restored {
             give_way();
             self.unpack(n)?;
         }
-        arena::settle(self.contents.arena, give_way);
+        // A scan that finds the snapshot damaged frees the memory.
+        arena::settle(self.contents.arena, || {
+            give_way();
+            Some(self.lock()).filter(|state| state.memory.is_some())
+        });
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use domain::id::Sha256;
 use domain::machine::{Event, revocation};
 use domain::post_verdict::Revocation;
+use domain::record::Status;
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -160,9 +161,9 @@ async fn change_files(app: &App, revocation: &Revocation) -> Result<(u64, u64), 
             continue;
         }
         match app.apply(file, &event).await {
-            Ok(_) => n_changed += 1,
-            // Its record has been removed since it expired.
-            Err(ApiError::FileNotFound) => {}
+            Ok(record) if record.status() == Status::Infected => n_changed += 1,
+            // It has expired, or was deleted; later its record is removed.
+            Ok(_) | Err(ApiError::FileNotFound) => {}
             Err(error) => {
                 n_remaining += 1;
                 let error = aws::log::chain(&error);

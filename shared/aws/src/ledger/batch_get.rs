@@ -1,6 +1,6 @@
 //! Reads items by key, in batches.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
@@ -22,7 +22,8 @@ pub(super) enum Consistency {
 }
 
 impl Ledger {
-    /// Reads the items with these keys, in no particular order; those that do not exist are left out. Fails
+    /// Reads the items with these keys, in no particular order; those that do not exist are left out. A key
+    /// may be given twice, as indexes have an item twice whose key changes during the query. Fails
     /// with [`StoreErrorKind::Unavailable`] if DynamoDB keeps leaving keys unread.
     pub(super) async fn batch_get(
         &self,
@@ -31,9 +32,11 @@ impl Ledger {
         operation: &'static str,
     ) -> Result<Vec<Attributes>, StoreError> {
         let mut found = vec![];
+        // DynamoDB refuses a batch that has a key twice.
+        let pks: Vec<_> = BTreeSet::from_iter(pks).into_iter().collect();
         for pks in pks.chunks(MAX_KEYS) {
             let mut unread: Vec<Attributes> =
-                pks.iter().map(|pk| HashMap::from([("pk".to_owned(), text(pk))])).collect();
+                pks.iter().map(|pk| HashMap::from([("pk".to_owned(), text(*pk))])).collect();
             for _ in 0..MAX_REQUESTS {
                 let request = KeysAndAttributes::builder()
                     .consistent_read(consistency == Consistency::Strong)

@@ -31,6 +31,8 @@ pub struct PageStart {
 #[derive(Clone, Debug)]
 pub struct Changes {
     pub records: Vec<Record>,
+    /// The newest time that the index has of them. The records may have changed since.
+    pub newest: Option<Timestamp>,
     pub next: Option<Change>,
 }
 
@@ -108,8 +110,14 @@ impl Ledger {
         }
         let page = query.send().await.map_err(|error| StoreError::of_sdk(operation, error))?;
         let next = page.last_evaluated_key.map(|key| place(&key, "changed_at", operation)).transpose()?;
+        let indexed = page.items.iter().flatten();
+        let newest = indexed.filter_map(|item| millis(item, "changed_at")).max().map(Timestamp::from_millis);
         let records = self.load_all(&files(page.items, operation)?, operation).await?;
-        Ok(Changes { records, next: next.map(|(changed_at, file_id)| Change { changed_at, file_id }) })
+        Ok(Changes {
+            records,
+            newest,
+            next: next.map(|(changed_at, file_id)| Change { changed_at, file_id }),
+        })
     }
 
     /// Reads the records of these files, strongly consistent, in this order. Files without a record are left
@@ -135,6 +143,11 @@ fn files(
     items.unwrap_or_default().iter().map(|item| file(item).ok_or_else(corrupt)).collect()
 }
 
+/// A time of an item of an index.
+fn millis(item: &HashMap<String, AttributeValue>, name: &str) -> Option<i64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
 /// The place in an index from which the next page begins.
 fn place(
     key: &HashMap<String, AttributeValue>,
@@ -142,8 +155,8 @@ fn place(
     operation: &'static str,
 ) -> Result<(Timestamp, FileId), StoreError> {
     let read = || {
-        let millis = key.get(range)?.as_n().ok()?.parse().ok()?;
-        Some((Timestamp::from_millis(millis), file_of_pk(key.get("pk")?.as_s().ok()?)?))
+        let at = millis(key, range)?;
+        Some((Timestamp::from_millis(at), file_of_pk(key.get("pk")?.as_s().ok()?)?))
     };
     read().ok_or_else(|| StoreError::new(operation, StoreErrorKind::Corrupt))
 }

@@ -62,10 +62,12 @@ impl Judged<'_> {
     /// The sweep's step when the record's state is due: removes other versions, and finishes a release,
     /// its revocation and the quarantine.
     pub(super) fn due(self) -> Step {
-        let mut effects = vec![Effect::PurgeOthers { keep: self.version.clone() }];
+        let mut effects = vec![];
+        // First: it stays due until the other versions are removed, so that no tag is left out.
         if self.post_verdict.release.is_some() || self.post_verdict.revocation.is_some() {
             effects.push(Effect::Tag { version: self.version.clone() });
         }
+        effects.push(Effect::PurgeOthers { keep: self.version.clone() });
         effects.extend(quarantine(self.change.record, self.change.policy));
         Step::Keep { why: NoChange::EffectsOnly, effects }
     }
@@ -210,7 +212,7 @@ impl Judged<'_> {
         let release =
             known.into_iter().chain(&report.release).find(|release| release.covers(&judgement)).cloned();
         let stands = matches!(self.judgement.verdict, Verdict::Infected { .. });
-        let is_new = !stands || (known.is_some() && release.is_none());
+        let is_new = !stands || (known.is_some() && release.as_ref() != known);
         if !is_new {
             return self.rescan_over(Some(holder), Some(judgement));
         }

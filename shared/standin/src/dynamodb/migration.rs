@@ -10,6 +10,8 @@ use crate::database::StandinError;
 
 /// The index of earlier releases that `due` replaces; the last thing that a migration removes.
 const ATTENTION: &str = "attention";
+/// How the keys of operators' releases begin.
+const RELEASE: &str = "release#";
 /// Items per request.
 const PAGE: usize = 100;
 
@@ -68,11 +70,16 @@ fn rewrite_items(database: &Database, table: &str) -> Result<(), StandinError> {
             "TableName": table,
             "Limit": PAGE,
             "ExclusiveStartKey": start,
-            "FilterExpression": "attribute_exists(attention) OR attribute_exists(by_owner)",
+            "FilterExpression":
+                "attribute_exists(attention) OR attribute_exists(by_owner) OR begins_with(pk, :release)",
+            "ExpressionAttributeValues": { ":release": { "S": RELEASE } },
         }))?);
         let page = serde_json::to_value(page.map_err(failed)?).map_err(failed)?;
         for item in page["Items"].as_array().into_iter().flatten() {
-            database.update_item(request(renaming(table, item))?).map_err(failed)?;
+            for update in [Some(renaming(table, item)), in_set_of_released(table, item)].into_iter().flatten()
+            {
+                database.update_item(request(update)?).map_err(failed)?;
+            }
         }
         start = page["LastEvaluatedKey"].clone();
         if start.is_null() {
@@ -81,8 +88,32 @@ fn rewrite_items(database: &Database, table: &str) -> Result<(), StandinError> {
     }
 }
 
+/// The update that puts a released file into the set of those files with its bytes: a revocation changes the
+/// files of that set.
+fn in_set_of_released(table: &str, item: &Value) -> Option<Value> {
+    let release = &item["state"]["M"]["aftermath"]["M"]["release"]["M"];
+    let (sha256, file) = (release["sha256"]["S"].as_str()?, item["file_id"]["S"].as_str()?);
+    let shard = file.chars().last()?.to_digit(16).filter(|_| item["status"]["S"] == "released")?;
+    Some(json!({
+        "TableName": table,
+        "Key": { "pk": { "S": format!("released#{sha256}#{shard:02}") } },
+        "UpdateExpression": "ADD files :file",
+        "ExpressionAttributeValues": { ":file": { "SS": [file] } },
+    }))
+}
+
 /// The update that gives one item its new attributes.
 fn renaming(table: &str, item: &Value) -> Value {
+    if item["pk"]["S"].as_str().is_some_and(|pk| pk.starts_with(RELEASE)) {
+        return json!({
+            "TableName": table,
+            "Key": { "pk": item["pk"] },
+            // All releases are listed by their time.
+            "UpdateExpression": "SET due = :listed, due_at = #release.#at",
+            "ExpressionAttributeNames": { "#release": "release", "#at": "at" },
+            "ExpressionAttributeValues": { ":listed": { "S": "releases" } },
+        });
+    }
     let mut sets = vec![];
     if item["attention"].is_object() {
         sets.push("due = attention");
@@ -102,6 +133,9 @@ fn renaming(table: &str, item: &Value) -> Value {
 mod tests {
     use super::super::DynamoDb;
     use super::*;
+
+    /// A released file, of the shard 7.
+    const RELEASED: &str = "6f1e9b1a-92c3-4a55-8a3c-1f2e3d4c5b67";
 
     /// A table as the release before the migration made it.
     fn old_table(path: &str) -> Database {
@@ -128,6 +162,11 @@ mod tests {
                 "created_at": { "N": "5" }, "changed_at": { "N": "6" } }),
             json!({ "pk": { "S": "file#2" }, "owner": { "S": "o" }, "feed": { "S": "o" },
                 "created_at": { "N": "5" }, "changed_at": { "N": "8" } }),
+            json!({ "pk": { "S": "file#3" }, "file_id": { "S": RELEASED }, "owner": { "S": "p" },
+                "by_owner": { "S": "p" }, "created_at": { "N": "5" }, "changed_at": { "N": "6" },
+                "status": { "S": "released" }, "state": { "M": { "aftermath": { "M": { "release": { "M": {
+                    "sha256": { "S": "0f" } } } } } } } }),
+            json!({ "pk": { "S": "release#0f" }, "release": { "M": { "at": { "N": "4" } } } }),
             json!({ "pk": { "S": "delivery#1" }, "attention": { "S": "deliveries" },
                 "due_at": { "N": "9" } }),
         ] {
@@ -158,6 +197,10 @@ mod tests {
             assert_eq!(found(&opened, "feed", "owner", "o"), ["file#1", "file#2"]);
             assert_eq!(found(&opened, "due", "due", "03"), ["file#1"]);
             assert_eq!(found(&opened, "due", "due", "deliveries"), ["delivery#1"]);
+            assert_eq!(found(&opened, "due", "due", "releases"), ["release#0f"]);
+            let set = json!({ "TableName": "files", "Key": { "pk": { "S": "released#0f#07" } } });
+            let set = opened.get_item(request(set).unwrap()).unwrap();
+            assert_eq!(serde_json::to_value(&set).unwrap()["Item"]["files"]["SS"], json!([RELEASED]));
             let names: Vec<_> = existing_indexes(&opened, "files").unwrap();
             assert_eq!(names.len(), INDEXES.len(), "{names:?}");
         }

@@ -1,6 +1,7 @@
 //! Stores objects: staged, flushed, renamed, then named by a row in the same transaction as the event.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rusqlite::Transaction;
 use s3s::checksum::ChecksumHasher;
 use s3s::dto::{Checksum, ETag, ETagCondition, PutObjectInput, PutObjectOutput};
 use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
@@ -9,6 +10,7 @@ use serde_json::json;
 use super::Store;
 use super::rows::{self, Meta, ObjectRow};
 use crate::clock::{now_millis, random_id};
+use crate::database::StandinError;
 use crate::queue;
 
 /// An object that is about to become a version.
@@ -72,10 +74,17 @@ impl Store {
         })
     }
 
-    /// Makes the version visible and its event durable, in one transaction. On failure neither happens, and
-    /// the bytes are removed.
+    /// Makes the version visible and its event durable, in one transaction. If that fails neither happens,
+    /// and the bytes are removed.
     pub(super) async fn commit(&self, new: NewVersion) -> S3Result<String> {
-        let (bucket, blob) = (self.bucket.clone(), new.blob.clone());
+        let storage = self.clone();
+        // A task of its own: the event's receivers are woken even if the client gives up.
+        let committed = tokio::spawn(async move { storage.commit_to_end(new).await });
+        committed.await.unwrap_or_else(|_| Err(s3_error!(InternalError)))
+    }
+
+    async fn commit_to_end(&self, new: NewVersion) -> S3Result<String> {
+        let (bucket, key, blob) = (self.bucket.clone(), new.key.clone(), new.blob.clone());
         let committed = self
             .database
             .transact(move |tx| {
@@ -102,9 +111,19 @@ impl Store {
             .await;
         match &committed {
             Ok(_) => self.queue.wake(),
-            Err(_) => self.blobs.remove(&blob),
+            Err(_) if self.is_unnamed(key, blob.clone()).await => self.blobs.remove(&blob),
+            // Committed, though not known to be durable.
+            Err(_) => {}
         }
         committed
+    }
+
+    /// Whether no version of the object has these bytes; false if that is unknown.
+    async fn is_unnamed(&self, key: String, blob: String) -> bool {
+        let sql = "SELECT count(*) FROM objects WHERE key = ? AND blob = ?";
+        let count = move |tx: &Transaction<'_>| Ok(tx.query_row(sql, [key, blob], |row| row.get(0))?);
+        let counted: Result<i64, StandinError> = self.database.transact_unflushed(count).await;
+        counted.is_ok_and(|n_versions| n_versions == 0)
     }
 
     async fn check(&self, condition: Condition, key: String) -> S3Result<()> {
