@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use settings::{Auth, Environment, HostSettings, LogSettings, PublicUrl};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::definitions::Source;
 use crate::options::{LocalOptions, Tuning};
@@ -85,9 +86,14 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let env = Environment::of_process();
     aws::log::to_terminal(LogSettings::read(&env)?.is_debug);
     let options = options.into_local_options(HostSettings::read(&env)?);
-    let local = Local::start(options, &env).await?;
+    // From before the start: it answers requests a moment before it is complete.
+    let mut signals = Signals::listen()?;
+    let local = tokio::select! {
+        local = Local::start(options, &env) => local?,
+        () = signals.received() => return Ok(()),
+    };
     say(&local.report().to_string());
-    wait_for_signal().await?;
+    signals.received().await;
     say("Stopping ...");
     local.stop().await;
     Ok(())
@@ -98,12 +104,23 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result.context("cannot listen for Ctrl-C"),
-        _ = terminate.recv() => Ok(()),
+/// What ends the service: Ctrl-C, and the signal that a supervisor sends.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
