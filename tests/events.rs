@@ -75,7 +75,7 @@ async fn a_poison_message_dies_alone() {
     .await;
     assert_eq!(
         (letter.body.as_str(), letter.n_received),
-        (poison, 5),
+        (poison, 12),
         "after exactly the maximum of receives"
     );
     wait::until("the other messages to be acknowledged", async || queue.depth().await.unwrap() == 0).await;
