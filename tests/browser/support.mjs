@@ -112,12 +112,13 @@ export async function inEveryLook(page, look) {
   const wide = page.viewportSize();
   for (const colorScheme of ['light', 'dark']) {
     for (const [device, viewport] of [['desk', wide], ['phone', { width: 390, height: 844 }]]) {
-      await page.emulateMedia({ colorScheme });
+      // Without motion: colours between two schemes belong to neither.
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.setViewportSize(viewport);
       await look(`${device}-${colorScheme}`);
     }
   }
-  await page.emulateMedia({ colorScheme: 'light' });
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: null });
   await page.setViewportSize(wide);
 }
 
