@@ -55,6 +55,9 @@ pub(super) fn compact(attributes: &mut Attributes) {
     }
     in_binary(attributes, "declared_sha256");
     let Some(judgement) = judgement(attributes) else { return };
+    if judgement.get("needed_password") == Some(&AttributeValue::Bool(false)) {
+        judgement.remove("needed_password");
+    }
     in_binary(judgement, "sha256");
     if let Some(verdict) = map(judgement, "verdict") {
         in_binary(verdict, "sha256");
@@ -86,6 +89,9 @@ pub(super) fn expand(attributes: &mut Attributes) {
     }
     in_hexadecimal(attributes, "declared_sha256");
     if let Some(judgement) = judgement(attributes) {
+        if is_compact {
+            judgement.entry("needed_password".to_owned()).or_insert(AttributeValue::Bool(false));
+        }
         in_hexadecimal(judgement, "sha256");
         if let Some(verdict) = map(judgement, "verdict") {
             in_hexadecimal(verdict, "sha256");
@@ -173,7 +179,9 @@ mod tests {
     }
 
     fn item(verdict: AttributeValue, measured: AttributeValue, declared: &str) -> Attributes {
-        let judgement = map_of([("verdict", verdict), ("sha256", measured)]);
+        let needed_password = AttributeValue::Bool(false);
+        let judgement =
+            map_of([("verdict", verdict), ("sha256", measured), ("needed_password", needed_password)]);
         let version = map_of([("etag", text("d4".repeat(16)))]);
         let planned = map_of([("at", text("planned")), ("when", number(9))]);
         let aftermath = map_of([("rescan", planned)]);
