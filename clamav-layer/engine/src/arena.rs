@@ -110,13 +110,13 @@ pub(crate) fn map(extent: Extent) -> anyhow::Result<File> {
 pub(crate) fn settle<H>(extent: Extent, mut hold: impl FnMut() -> Option<H>) {
     const MADV_COLLAPSE: c_int = 25;
     const STEP: usize = 8 * LARGE_PAGE;
-    let Some(held) = hold() else { return };
+    let Some(mapping) = hold() else { return };
     // SAFETY: the mapping is held, ours and complete; pages that were never stored are zeros.
     unsafe { libc::mprotect(extent.start as *mut c_void, extent.size, libc::PROT_READ | libc::PROT_WRITE) };
-    drop(held);
+    drop(mapping);
     let end = extent.start + extent.size;
     for start in (extent.start.next_multiple_of(LARGE_PAGE)..end).step_by(STEP) {
-        let Some(_held) = hold() else { return };
+        let Some(_mapping) = hold() else { return };
         let size = STEP.min(end - start);
         // SAFETY: advice about a mapping that is held and ours. Whether it is taken changes no byte.
         if unsafe { libc::madvise(start as *mut c_void, size, MADV_COLLAPSE) } != 0
