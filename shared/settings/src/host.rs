@@ -42,14 +42,14 @@ subject! {
         /// without being listed in `ALLOWED_ORIGINS`.
         public_url: Option<PublicUrl> = optional "PUBLIC_URL" {
             default: "the address of `LISTEN`",
-            allowed: "an http or https URL without a path, such as https://files.example.com",
+            allowed: "an http or https URL without a path, such as `https://files.example.com`",
             parse: parse::public_url,
         }
         /// The URL by which clients reach the storage; with `STORAGE_TYPE=s3`, that of the bucket, which the
         /// page then connects to.
         s3_url: Option<PublicUrl> = optional "S3_URL" {
             default: "the address of `S3_LISTEN`",
-            allowed: "an http or https URL without a path, such as https://files.example.com",
+            allowed: "an http or https URL without a path, such as `https://files.example.com`",
             parse: parse::public_url,
         }
         /// Who may use the API: every user of this machine (`none`), or holders of a token (`jwt`).
