@@ -59,12 +59,13 @@ pub(crate) async fn judge_version(
         // Judged without being read: too large, empty, not of the declared size, or tried too often.
         None => aws::log::verdict(&applied.record, "not read", now),
     }
-    let settled = transitions.run_effects(&applied, aws::clock::now());
+    // These futures hold several of the SDK's, of tens of kilobytes each, and a thread's stack has 2 MiB.
+    let settled = Box::pin(transitions.run_effects(&applied, aws::clock::now()));
     let Some((version, lease)) = scan_effect(&applied.effects) else {
         return Ok(settled.await?);
     };
     let claim = Claim { record: &applied.record, version, lease, sent_at };
-    let (settled, scanned) = tokio::join!(settled, scan_under_lease(context, &claim, budget));
+    let (settled, scanned) = tokio::join!(settled, Box::pin(scan_under_lease(context, &claim, budget)));
     scanned.and(settled.map_err(RetryError::from))
 }
 
@@ -92,12 +93,12 @@ async fn scan_under_lease(
         }
         keeps_lease(&renewed)
     };
-    let scan = attempt(context, claim.record, &claim.version, budget);
+    let scan = Box::pin(attempt(context, claim.record, &claim.version, budget));
     let Some(attempt) = while_held(scan, context.machine.lease / 3, renew).await else {
         tracing::info!(file.id = %file, "lease lost; scan dropped");
         return Ok(());
     };
-    report(context, claim, attempt).await
+    Box::pin(report(context, claim, attempt)).await
 }
 
 /// Waits for `work`, and calls `renew` at each interval meanwhile. Drops `work` and returns `None` when
@@ -204,7 +205,7 @@ async fn report(context: &ScanContext, claim: &Claim<'_>, attempt: Attempt) -> R
             }
         }
     };
-    let ((), settled) = tokio::join!(counted, transitions.run_effects(&applied, now));
+    let ((), settled) = tokio::join!(counted, Box::pin(transitions.run_effects(&applied, now)));
     settled?;
     if needs_another_attempt(&applied) { Err(RetryError::Inconclusive) } else { Ok(()) }
 }
