@@ -1,4 +1,4 @@
-//! The life of a file takes at most 24 of DynamoDB's write units, and a rescan twelve.
+//! The life of a file takes at most 24 of DynamoDB's write units, and a rescan nine.
 //!
 //! Counted by the stand-in as DynamoDB's `ReturnConsumedCapacity` counts: by the kilobyte of the larger
 //! image, each index whose keys change in addition. Retries, renewed leases, quotas, idempotency keys and
@@ -118,6 +118,6 @@ async fn the_life_of_a_file_takes_no_more_write_units_than_documented() {
     println!("life {life:?}, rescan {:?}", [queued, rescanned]);
     assert!(life.iter().sum::<u64>() <= 24, "created, judged, downloaded, ended: {life:?}");
     assert_eq!(downloaded, 1);
-    assert!(queued + rescanned <= 12, "{queued} to queue a rescan, {rescanned} to run it");
+    assert!(queued + rescanned <= 9, "{queued} to queue a rescan, {rescanned} to run it");
     service.stop().await;
 }

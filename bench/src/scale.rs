@@ -38,7 +38,7 @@ const LIFE_WRITE_UNITS: [(&str, f64); 8] = [
 ];
 /// The same for a rescan.
 const RESCAN_WRITE_UNITS: [(&str, f64); 5] =
-    [("queued", 4.0), ("claimed", 2.0), ("judged", 4.0), ("verdict cached", 1.0), ("verdict counted", 1.0)];
+    [("queued", 3.0), ("claimed", 1.0), ("judged", 3.0), ("verdict cached", 1.0), ("verdict counted", 1.0)];
 
 /// Requests for one file from the upload to the removal of its bytes, counted in the code.
 const S3_WRITES: f64 = 3.0; // the PUT, the tag, the listing before the removal, which S3 charges like a PUT

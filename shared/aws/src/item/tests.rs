@@ -6,7 +6,7 @@ use domain::file_name::FileName;
 use domain::freshness::{Definitions, DefinitionsKind};
 use domain::id::{ETag, OwnerId, ScanId, Sha256, Version, VersionId};
 use domain::password::SealedPassword;
-use domain::post_verdict::{PostVerdict, Quarantine, Rescan};
+use domain::post_verdict::{PostVerdict, Quarantine, Rescan, RescanReason};
 use domain::record::{Lease, UploadMethod};
 use domain::upload::{UploadPolicy, UploadRequest, accept};
 use domain::verdict::{EngineVersion, Judgement, ScanError, Unscannable, Verdict};
@@ -47,8 +47,8 @@ fn every_state_survives_the_ledger() {
     };
     let clean: Verdict =
         serde_json::from_value(serde_json::json!({ "status": "clean", "sha256": "0".repeat(64) })).unwrap();
-    let judged = |verdict| State::Judged {
-        post_verdict: PostVerdict { rescan: Rescan::Planned { when: now }, ..PostVerdict::default() },
+    let judged_with = |verdict, rescan| State::Judged {
+        post_verdict: PostVerdict { rescan, ..PostVerdict::default() },
         version: version.clone(),
         judgement: Judgement {
             verdict,
@@ -63,12 +63,20 @@ fn every_state_survives_the_ledger() {
             needed_password: true,
         },
     };
+    let judged = |verdict| judged_with(verdict, Rescan::Planned { when: now });
     let lease = Lease { holder: ScanId::from_random(Uuid::from_u128(1)), epoch: 2, until: now };
+    let later = Timestamp::from_millis(1_700_000_009_000);
+    let why = RescanReason::Asked;
     for state in [
         State::Awaiting,
         State::Queued { version: version.clone(), n_attempts: 1 },
         State::Scanning { version: version.clone(), lease },
-        judged(clean),
+        judged(clean.clone()),
+        judged_with(clean.clone(), Rescan::None),
+        judged_with(clean.clone(), Rescan::Queued { n_attempts: 1, next_due_at: now, why }),
+        judged_with(clean.clone(), Rescan::Running { lease, next_due_at: None, why }),
+        judged_with(clean.clone(), Rescan::Running { lease, next_due_at: Some(now), why }),
+        judged_with(clean, Rescan::Running { lease, next_due_at: Some(later), why }),
         judged(Verdict::Infected { signature: "Eicar".into() }),
         judged(Verdict::Unscannable { reason: Unscannable::TooDeep }),
         judged(Verdict::Error { reason: ScanError::EngineTrouble }),
@@ -104,7 +112,7 @@ fn a_commit_removes_absent_attributes_and_keeps_the_count() {
         removed,
         "#attention, #by_owner, #declared_sha256, #due, #due_at, #feed, #file_id, #has_surplus, \
          #link_generation, #listed_at, #metered, #password, #publish_due_at, #quarantined, #rescan, \
-         #rescan_at, #state_due_at, #version_id"
+         #rescan_at, #state_due_at, #upload_method, #version_id"
     );
     assert!(removed.split(", ").all(|name| replacement.names.contains_key(name)));
 }
@@ -126,6 +134,9 @@ fn size_of_value(value: &AttributeValue) -> usize {
     }
 }
 
+/// As the layer's libarchive names itself.
+const LIBARCHIVE: &str = "libarchive 3.6.2 zlib/1.2.13 liblzma/5.4.1 bz2lib/1.0.8 liblz4/1.9.4 libzstd/1.5.4";
+
 /// A large record of a file with a usual name, from an issuer of UUIDs, uploaded with a checksum and
 /// judged on Lambda.
 fn judged_on_aws() -> Record {
@@ -143,7 +154,7 @@ fn judged_on_aws() -> Record {
     };
     let engine = EngineVersion {
         version: "ClamAV 1.4.6".into(),
-        openers: vec!["7-Zip 26.02".into(), "libarchive 3.8.5".into()],
+        openers: vec!["7-Zip 26.02".into(), LIBARCHIVE.into()],
         definitions,
     };
     let digest = Sha256::from_bytes([9; 32]);
@@ -172,18 +183,33 @@ fn judged_on_aws() -> Record {
         history: serde_json::from_value(history).unwrap(),
         password: None,
         tags: BTreeMap::new(),
+        due_at: Some(now + Duration::from_hours(24)),
+        expires_at: now + Duration::from_hours(24),
         revision: 3,
         ..record(State::Judged { version, judgement, post_verdict })
     }
 }
 
 #[test]
-fn a_judged_record_takes_one_write_unit() {
+fn a_judged_record_takes_one_write_unit_also_during_a_rescan() {
     let record = judged_on_aws();
-    let attributes = Item::of(&record, &"f".repeat(16)).into_attributes().unwrap();
-    let size = size_of(&attributes);
-    assert!(size <= 1024, "{size} bytes: {attributes:#?}");
-    assert_eq!(Item::from_attributes(attributes).unwrap().into_record(), record);
+    let (now, why) = (record.changed_at, RescanReason::NewDefinitions);
+    let lease = Lease { holder: ScanId::from_random(Uuid::from_u128(7)), epoch: 1, until: now };
+    let next_due_at = Timestamp::from_millis(now.as_millis() + 86_400_000);
+    for rescan in [
+        Rescan::Planned { when: next_due_at },
+        Rescan::Queued { n_attempts: 0, next_due_at, why },
+        Rescan::Running { lease, next_due_at: Some(next_due_at), why },
+    ] {
+        let mut record = record.clone();
+        let State::Judged { post_verdict, .. } = &mut record.state else { panic!("{:?}", record.state) };
+        post_verdict.rescan = rescan;
+        let attributes = Item::of(&record, &"f".repeat(16)).into_attributes().unwrap();
+        let size = size_of(&attributes);
+        println!("{rescan:?}: {size} bytes");
+        assert!(size <= 1024, "{size} bytes: {attributes:#?}");
+        assert_eq!(Item::from_attributes(attributes).unwrap().into_record(), record);
+    }
 }
 
 #[test]
@@ -192,8 +218,8 @@ fn a_record_is_indexed_where_its_state_says() {
     let item = Item::of(&record, "w");
     assert!(item.is_indexed());
     let attributes = item.into_attributes().unwrap();
-    // Without `rescan_at` it is no record.
-    for name in DERIVED.into_iter().filter(|name| *name != "rescan_at") {
+    // Without the times of the others it is no record.
+    for name in ["due", "rescan"] {
         let mut other = attributes.clone();
         assert!(other.remove(name).is_some(), "{name}");
         assert!(!Item::from_attributes(other).unwrap().is_indexed(), "{name}");
