@@ -99,6 +99,12 @@ impl Database {
         self.commit(work).await.0
     }
 
+    /// Lets every flush from now on fail, as after an error of the disk.
+    #[cfg(test)]
+    pub(crate) async fn fail_flushes(&self) {
+        self.commits.fail().await;
+    }
+
     /// Returns the number of commits that `work` may have seen as well, its own included.
     async fn commit<T, E>(
         &self,

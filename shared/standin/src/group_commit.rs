@@ -70,6 +70,11 @@ impl GroupCommit {
         self.0.n_committed.load(Ordering::SeqCst)
     }
 
+    #[cfg(test)]
+    pub(crate) async fn fail(&self) {
+        *self.0.flushed.lock().await = Flushed::Failed;
+    }
+
     /// Waits until the first `n` commits are durable. Commits that arrive during a flush share the next one.
     /// A flush whose caller gives up is completed, and its result is kept: a failure is reported once.
     pub(crate) async fn flushed(&self, n: u64) -> Result<(), StandinError> {

@@ -311,3 +311,6 @@ impl Judged<'_> {
         commit(next, vec![])
     }
 }
+
+#[cfg(test)]
+mod tests;

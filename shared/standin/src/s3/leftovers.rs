@@ -124,9 +124,14 @@ mod tests {
 
     async fn put(store: &Store, key: &str) -> String {
         let blob = staged(store).await;
-        let new = NewVersion {
+        store.commit(version_of(key, &blob)).await.unwrap();
+        blob
+    }
+
+    fn version_of(key: &str, blob: &str) -> NewVersion {
+        NewVersion {
             key: key.to_owned(),
-            blob: blob.clone(),
+            blob: blob.to_owned(),
             size: 0,
             etag: String::new(),
             meta: Meta::default(),
@@ -134,9 +139,7 @@ mod tests {
             condition: Condition::None,
             event: "ObjectCreated:Put",
             upload: None,
-        };
-        store.commit(new).await.unwrap();
-        blob
+        }
     }
 
     async fn open(directory: &Path) -> Store {
@@ -162,5 +165,23 @@ mod tests {
         let exists = |name: &String| store.blobs.path(name).try_exists().unwrap();
         assert!(!exists(&left_over));
         assert!(kept.iter().all(exists), "{kept:?}");
+    }
+
+    #[tokio::test]
+    async fn bytes_whose_row_may_not_be_durable_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path()).await;
+        let (named, unnamed) = (staged(&store).await, staged(&store).await);
+        store.database.fail_flushes().await;
+        assert!(store.commit(version_of("committed", &named)).await.is_err());
+        let absent = NewVersion { condition: Condition::Absent, ..version_of("committed", &unnamed) };
+        assert!(store.commit(absent).await.is_err());
+        drop(store);
+
+        let store = open(directory.path()).await;
+        store.clone().remove_leftovers().await.unwrap();
+        let exists = |name: &String| store.blobs.path(name).try_exists().unwrap();
+        assert!(exists(&named), "the log has its row, which nothing takes back");
+        assert!(!exists(&unnamed), "it was refused");
     }
 }
