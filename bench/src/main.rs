@@ -1,5 +1,5 @@
-//! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine`, `bench init`
-//! and `bench peers` measure; `bench scale` computes. Reproduce with `make bench`. `bench definitions
+//! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine`, `bench growth`,
+//! `bench init` and `bench peers` measure; `bench scale` computes. Reproduce with `make bench`. `bench definitions
 //! DIRECTORY` writes the made-up set that they use, for experiments.
 
 mod archives;
@@ -7,6 +7,7 @@ mod cpu;
 mod definitions;
 mod engine;
 mod gate_share;
+mod growth;
 mod init;
 mod peers;
 mod pipeline;
@@ -25,6 +26,7 @@ async fn run() -> anyhow::Result<()> {
         Some("pipeline") => pipeline::run().await,
         Some("gate") => gate_share::run().await,
         Some("engine") => engine::run().await,
+        Some("growth") => growth::run(std::env::args().nth(2).map_or(Ok(1_000_000), |n| n.parse())?).await,
         Some("init") => init::run(),
         Some("peers") => {
             let arguments = std::env::args().skip(2).collect::<Vec<_>>();
@@ -44,7 +46,7 @@ async fn run() -> anyhow::Result<()> {
             definitions::write_full_size_set(directory.as_ref())
         }
         _ => bail!(
-            "name one of `pipeline`, `gate`, `engine`, `init`, `peers`, `scale` and `definitions DIRECTORY`"
+            "name one of `pipeline`, `gate`, `engine`, `growth`, `init`, `peers`, `scale` and `definitions DIRECTORY`"
         ),
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use futures_util::StreamExt as _;
 use local::{Auth, DefinitionsSource, Local, LocalOptions, Tuning};
 use serde_json::{Value, json};
@@ -67,6 +67,15 @@ fn report(what: &str, mut spans: Vec<Duration>) {
 async fn follow(http: reqwest::Client, url: String, n: usize) -> anyhow::Result<Timing> {
     let bytes: Vec<u8> = n.to_be_bytes().into_iter().cycle().take(FILE_BYTES).collect();
     let began = Instant::now();
+    let file_id = upload(&http, &url, bytes).await?;
+    let uploaded = Instant::now();
+    let status = verdict(&http, &url, &file_id).await?;
+    ensure!(status == "clean", "a file ended as {status}");
+    Ok(Timing { uploaded_after: uploaded - began, judged_after: uploaded.elapsed() })
+}
+
+/// Announces and uploads a file, and returns its id.
+pub(crate) async fn upload(http: &reqwest::Client, url: &str, bytes: Vec<u8>) -> anyhow::Result<String> {
     let body = json!({ "filename": "a.bin", "size": bytes.len() });
     let accepted: Value =
         http.post(format!("{url}/files")).json(&body).send().await?.error_for_status()?.json().await?;
@@ -76,15 +85,18 @@ async fn follow(http: reqwest::Client, url: String, n: usize) -> anyhow::Result<
         put = put.header(name, text(&accepted["upload"]["headers"][name])?);
     }
     put.body(bytes).send().await?.error_for_status()?;
-    let uploaded = Instant::now();
-    let status_url = format!("{url}/files/{}/status", text(&accepted["file_id"])?);
+    text(&accepted["file_id"])
+}
+
+/// Waits for the file's verdict.
+pub(crate) async fn verdict(http: &reqwest::Client, url: &str, file_id: &str) -> anyhow::Result<String> {
+    let status_url = format!("{url}/files/{file_id}/status");
     loop {
         let answer: Value = http.get(&status_url).header("prefer", "wait=20").send().await?.json().await?;
         match answer["file_info"]["scan_status"].as_str() {
             Some("pending" | "scanning") => {}
-            Some("clean") => break,
-            _ => bail!("an unexpected end: {answer}"),
+            Some(status) => return Ok(status.to_owned()),
+            None => bail!("an incomplete answer: {answer}"),
         }
     }
-    Ok(Timing { uploaded_after: uploaded - began, judged_after: uploaded.elapsed() })
 }
