@@ -79,7 +79,7 @@ async fn measure(n_records: usize) -> anyhow::Result<(Figures, usize)> {
     service.stop().await;
     let began = Instant::now();
     Database::new(&database.to_string_lossy())?.sweep_ttl()?;
-    figures.push(("hourly search for expired records", began.elapsed()));
+    figures.push(("daily search for expired records", began.elapsed()));
     Ok((figures, n_bytes))
 }
 

@@ -32,7 +32,10 @@ const SCAN_QUEUE: &str = "airlock-scan";
 const EVENT_QUEUE: &str = "airlock-events";
 /// `s3s` holds POSTed forms in memory; PUTs are streamed and have no such limit.
 const MAX_POST_FORM: u64 = 128 * 1024 * 1024;
-const EXPIRE_ITEMS_EVERY: Duration = Duration::from_hours(1);
+/// The search reads every record. DynamoDB too keeps expired items for days, so that nothing relies on it.
+const EXPIRE_ITEMS_EVERY: Duration = Duration::from_hours(24);
+/// Also on machines that never run for a day.
+const FIRST_EXPIRY_AFTER: Duration = Duration::from_hours(1);
 
 /// What the functions store and queue, and the stand-ins that hold it.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Backend {
         let store = Store::open(&data_dir.join("s3"), LOCAL_BUCKET).await?.within(room.clone());
         let queues = LocalQueues::open(&store, data_dir).await?;
         let dynamodb = DynamoDb::open(&data_dir.join("dynamodb.db"), TABLE)?;
-        tasks.spawn(dynamodb.clone().expire_items(EXPIRE_ITEMS_EVERY));
+        tasks.spawn(dynamodb.clone().expire_items(FIRST_EXPIRY_AFTER, EXPIRE_ITEMS_EVERY));
         tasks.spawn(remove_leftovers(store.clone()));
         let sdk = sdk(premises).await;
         let objects = match &plan.storage {

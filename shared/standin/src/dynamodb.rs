@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use dynoxide::Database;
 use serde_json::json;
+use tokio::time::{Instant, interval_at};
 
 use self::meter::Meter;
 use self::turns::Turns;
@@ -62,9 +63,10 @@ impl DynamoDb {
     }
 
     /// Removes expired items from time to time, as DynamoDB does.
-    pub async fn expire_items(self, every: Duration) {
+    pub async fn expire_items(self, first: Duration, every: Duration) {
+        let mut times = interval_at(Instant::now() + first, every);
         loop {
-            tokio::time::sleep(every).await;
+            times.tick().await;
             let database = self.database.clone();
             match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
                 Ok(Ok(n_removed)) => tracing::debug!(ttl.removed = n_removed, "expired items removed"),
