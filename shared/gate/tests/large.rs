@@ -5,10 +5,10 @@ use std::io::{Read as _, Write as _};
 
 use domain::verdict::Unscannable;
 use flate2::{Compression, write::GzEncoder};
-use gate::{Blob, Inspection, Limits};
+use gate::{Inspection, Limits};
 
 use crate::zip_builder::{Archive, Member};
-use crate::{USUAL_LIMITS, gate, inspect_bytes};
+use crate::{USUAL_LIMITS, content, gate, inspect_bytes};
 
 const MIB: usize = 1024 * 1024;
 
@@ -16,12 +16,6 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
     packer.write_all(bytes).unwrap();
     packer.finish().unwrap()
-}
-
-fn content(blob: &Blob) -> Vec<u8> {
-    let mut bytes = vec![];
-    blob.reader().read_to_end(&mut bytes).unwrap();
-    bytes
 }
 
 /// Bytes that no two places of are alike, so that a byte from a wrong place shows. Without the mark of ARC,

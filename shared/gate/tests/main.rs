@@ -15,11 +15,11 @@ mod zips;
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gate::{Capabilities, Gate, Inspection, Limits, Sample};
+use gate::{Blob, Capabilities, Gate, Inspection, Limits, Sample};
 
 const USUAL_LIMITS: Limits = Limits {
     max_member_bytes: 100 * 1024 * 1024,
@@ -79,4 +79,10 @@ fn files(directory: &Path) -> Vec<(String, PathBuf)> {
 #[expect(clippy::disallowed_methods, reason = "set by hand when a change of mind is meant")]
 fn is_update() -> bool {
     std::env::var_os("UPDATE").is_some()
+}
+
+fn content(blob: &Blob) -> Vec<u8> {
+    let mut bytes = vec![];
+    blob.reader().read_to_end(&mut bytes).unwrap();
+    bytes
 }

@@ -11,7 +11,7 @@ use gate::{
 };
 
 use crate::zip_builder::{Archive, Member};
-use crate::{USUAL_LIMITS, gate, scratch};
+use crate::{USUAL_LIMITS, content, gate, scratch};
 
 /// Takes bytes that begin with `mark` for an archive; all others are not its own.
 #[derive(Clone, Debug)]
@@ -286,4 +286,32 @@ fn what_is_left_to_the_engine_is_not_decrypted() {
         let inspection = inspect_with_password(&gate(USUAL_LIMITS), &bytes, &[opener], password).unwrap();
         assert_eq!((inspection.refusal, inspection.decryption), (None, decryption), "{text}");
     }
+}
+
+#[test]
+fn a_text_like_a_program_that_an_opener_finds_is_handed_as_text() {
+    let (text, as_text) = (b"MZ,PK,BZ\n".as_slice(), b"\nMZ,PK,BZ\n".to_vec());
+    let program = b"MZ\0\x01 a broken program".as_slice();
+    let members: [(&[u8], MemberEnd); 3] = [(text, Whole), (b"other", Whole), (program, Whole)];
+    // An archive within an archive is given by its members alone: about the whole the engine would say that
+    // it holds a broken program.
+    let outer = b"\x02archives".to_vec();
+    let nested = Told { mark: outer.clone(), ..told(Opened::Whole, &[(MARK, Whole), (b"last", Whole)]) };
+    for (file, openers, expected) in [
+        (MARK, vec![told(Opened::Whole, &members)], vec![as_text.clone(), b"other".into(), program.into()]),
+        (
+            &outer,
+            vec![told(Opened::Whole, &members), nested],
+            vec![as_text, b"other".into(), program.into(), b"last".into()],
+        ),
+    ] {
+        let inspection = inspect_with(&gate(USUAL_LIMITS), file, &openers).unwrap();
+        assert!(inspection.is_text_like_program && inspection.refusal.is_none());
+        let handed = inspection.handed.iter().map(content).collect::<Vec<_>>();
+        assert_eq!(handed, expected);
+    }
+    // Without such a text, members are given as they are, and a finding about the whole counts.
+    let inspection = inspect_with(&gate(USUAL_LIMITS), MARK, &[told(Opened::Whole, &members[1..])]).unwrap();
+    assert!(!inspection.is_text_like_program);
+    assert_eq!(inspection.handed.iter().map(content).collect::<Vec<_>>(), [b"other", program]);
 }

@@ -8,6 +8,14 @@ use super::{Given, Reach, Walk, Walked};
 use crate::blob::Blob;
 use crate::format::{begins_as_program, is_text_like_program};
 
+/// What a member is to an engine that takes every text that begins with `MZ` for a broken program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    TextLikeProgram,
+    HoldsTextLikeProgram,
+    Other,
+}
+
 impl Walk<'_> {
     /// Looks into a member that is unpacked, and gives it to the engine where that is needed.
     pub(crate) fn visit(&mut self, blob: Blob, depth: u32, reach: Reach) -> Walked {
@@ -21,37 +29,57 @@ impl Walk<'_> {
         }
     }
 
-    /// Looks into a member that the engine finds by itself. If it is given every member, it is given a text
-    /// that it takes for a program as text, and a container with such a text only by its members.
+    /// Looks into a member that the engine finds by itself, and gives it to the engine if that is given every
+    /// member.
     fn visit_followed(&mut self, blob: Blob, depth: u32) -> Walked {
-        let n_texts_before = self.n_texts_like_programs;
-        let is_text_like_program = is_text_like_program(&blob)?;
-        self.n_texts_like_programs += u64::from(is_text_like_program);
-        self.look(&blob, depth + 1)?;
+        let kind = self.look_as(&blob, depth)?;
         if self.given == Given::Needed || blob.size_bytes() == 0 {
             return Ok(());
         }
-        if is_text_like_program {
-            return Ok(self.give_as_text(&blob)?);
+        if kind == Kind::Other && !self.handed_digests.insert(digest(&blob)?) {
+            return Ok(());
         }
-        let holds_text = self.n_texts_like_programs > n_texts_before && !begins_as_program(&blob)?;
-        if !holds_text && self.handed_digests.insert(digest(&blob)?) {
-            self.give(blob)?;
-        }
-        Ok(())
+        self.give_as(kind, blob)
     }
 
     /// Looks into a member and gives it to the engine, unless that was done for one with the same `digest`.
     pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
         if !self.handed_digests.insert(digest) {
+            // A container counts what is in it, also for the second time.
+            self.n_texts_like_programs += u64::from(is_text_like_program(&blob)?);
             return Ok(());
         }
-        if let Err(stop) = self.look(&blob, depth + 1) {
-            // If it is found again, it must not count as one that passed.
-            self.handed_digests.remove(&digest);
-            return Err(stop);
+        match self.look_as(&blob, depth) {
+            Ok(kind) => self.give_as(kind, blob),
+            Err(stop) => {
+                // If it is found again, it must not count as one that passed.
+                self.handed_digests.remove(&digest);
+                Err(stop)
+            }
         }
-        self.give(blob)
+    }
+
+    fn look_as(&mut self, blob: &Blob, depth: u32) -> Walked<Kind> {
+        let is_text_like_program = is_text_like_program(blob)?;
+        self.n_texts_like_programs += u64::from(is_text_like_program);
+        let n_texts_before = self.n_texts_like_programs;
+        self.look(blob, depth + 1)?;
+        let holds_text = self.n_texts_like_programs > n_texts_before;
+        Ok(match (is_text_like_program, holds_text) {
+            (true, _) => Kind::TextLikeProgram,
+            (false, true) if !begins_as_program(blob)? => Kind::HoldsTextLikeProgram,
+            (false, _) => Kind::Other,
+        })
+    }
+
+    /// If the engine is given every member, it is given a text that it takes for a program as text, and a
+    /// container with such a text only by its members.
+    fn give_as(&mut self, kind: Kind, blob: Blob) -> Walked {
+        match (self.given, kind) {
+            (Given::Every, Kind::TextLikeProgram) => Ok(self.give_as_text(&blob)?),
+            (Given::Every, Kind::HoldsTextLikeProgram) => Ok(()),
+            (Given::Every, Kind::Other) | (Given::Needed, _) => self.give(blob),
+        }
     }
 
     /// Gives the engine a member that is not looked into, or only in part.
