@@ -116,6 +116,8 @@ pub(crate) struct Walk<'a> {
     /// Digests of what the engine is given, so that it is given equal members once: a document with a
     /// thousand formulas has a thousand equal streams that say "formula".
     handed_digests: HashSet<[u8; 32]>,
+    /// Digests of those among them that are texts like programs or hold one.
+    text_digests: HashSet<[u8; 32]>,
     pub(crate) openers: Vec<Box<dyn Opener>>,
     /// The uploader's password for what is encrypted.
     pub(crate) password: Option<Password>,
@@ -143,6 +145,7 @@ impl<'a> Walk<'a> {
             given: Given::Needed,
             handed: Vec::new(),
             handed_digests: HashSet::new(),
+            text_digests: HashSet::new(),
             openers,
             password: None,
             decryption: Decryption::None,

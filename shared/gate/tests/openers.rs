@@ -297,13 +297,17 @@ fn a_text_like_a_program_that_an_opener_finds_is_handed_as_text() {
     // it holds a broken program.
     let outer = b"\x02archives".to_vec();
     let nested = Told { mark: outer.clone(), ..told(Opened::Whole, &[(MARK, Whole), (b"last", Whole)]) };
+    let again = Told { mark: b"\x03again".to_vec(), ..told(Opened::Whole, &members[..2]) };
+    let zip = Archive::of(&[Member::stored("a", MARK), Member::stored("b", b"\x03again")], b"").bytes();
     for (file, openers, expected) in [
         (MARK, vec![told(Opened::Whole, &members)], vec![as_text.clone(), b"other".into(), program.into()]),
         (
             &outer,
             vec![told(Opened::Whole, &members), nested],
-            vec![as_text, b"other".into(), program.into(), b"last".into()],
+            vec![as_text.clone(), b"other".into(), program.into(), b"last".into()],
         ),
+        // The same text again, in another archive.
+        (&zip, vec![told(Opened::Whole, &members), again], vec![as_text, b"other".into(), program.into()]),
     ] {
         let inspection = inspect_with(&gate(USUAL_LIMITS), file, &openers).unwrap();
         assert!(inspection.is_text_like_program && inspection.refusal.is_none());

@@ -44,13 +44,17 @@ impl Walk<'_> {
 
     /// Looks into a member and gives it to the engine, unless that was done for one with the same `digest`.
     pub(crate) fn visit_digested(&mut self, blob: Blob, digest: [u8; 32], depth: u32) -> Walked {
-        if !self.handed_digests.insert(digest) {
-            // A container counts what is in it, also for the second time.
-            self.n_texts_like_programs += u64::from(is_text_like_program(&blob)?);
+        if self.knows(&digest) {
             return Ok(());
         }
+        self.handed_digests.insert(digest);
         match self.look_as(&blob, depth) {
-            Ok(kind) => self.give_as(kind, blob),
+            Ok(kind) => {
+                if kind != Kind::Other {
+                    self.text_digests.insert(digest);
+                }
+                self.give_as(kind, blob)
+            }
             Err(stop) => {
                 // If it is found again, it must not count as one that passed.
                 self.handed_digests.remove(&digest);
@@ -111,8 +115,10 @@ impl Walk<'_> {
         if blob.size_bytes() == 0 || self.knows(&digest(&blob)?) { Ok(()) } else { self.give(blob) }
     }
 
-    /// Returns whether the engine is given these bytes already.
-    pub(crate) fn knows(&self, digest: &[u8; 32]) -> bool {
+    /// Returns whether the engine is given these bytes already. If they hold a text like a program, so does
+    /// whatever they are found in now.
+    pub(crate) fn knows(&mut self, digest: &[u8; 32]) -> bool {
+        self.n_texts_like_programs += u64::from(self.text_digests.contains(digest));
         self.handed_digests.contains(digest)
     }
 
