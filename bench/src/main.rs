@@ -1,6 +1,6 @@
 //! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine`, `bench growth`,
-//! `bench init` and `bench peers` measure; `bench scale` computes. Reproduce with `make bench`. `bench definitions
-//! DIRECTORY` writes the made-up set that they use, for experiments.
+//! `bench init` and `bench peers` measure; `bench scale` computes. Reproduce with `make bench`. `bench
+//! definitions DIRECTORY` writes the made-up set that they use, for experiments.
 
 mod archives;
 mod cpu;
@@ -46,7 +46,8 @@ async fn run() -> anyhow::Result<()> {
             definitions::write_full_size_set(directory.as_ref())
         }
         _ => bail!(
-            "name one of `pipeline`, `gate`, `engine`, `growth`, `init`, `peers`, `scale` and `definitions DIRECTORY`"
+            "name one of `pipeline`, `gate`, `engine`, `growth`, `init`, `peers`, `scale` and \
+             `definitions DIRECTORY`"
         ),
     }
 }

@@ -45,7 +45,7 @@ fn another_process_of_the_same_user_cannot_read_the_functions_credentials() {
         ("AIRLOCK_TABLE", "airlock".to_owned()),
         ("AIRLOCK_SCAN_QUEUE_URL", "http://localhost/scans".to_owned()),
         ("AIRLOCK_DEFINITIONS_BUCKET", "airlock".to_owned()),
-        ("AIRLOCK_DEFINITIONS_PUBLIC_KEY", "0".repeat(64)),
+        ("AIRLOCK_DEFINITIONS_PUBLIC_KEY", format!("{}=", "A".repeat(43))),
         ("AIRLOCK_SCRATCH", "/tmp".to_owned()),
         ("S3_BUCKET_NAME", "airlock".to_owned()),
     ];
