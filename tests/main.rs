@@ -33,6 +33,7 @@ mod live;
 mod low_disk;
 mod multipart;
 mod names;
+mod on_demand;
 mod openapi;
 mod openers;
 mod operators;

@@ -72,6 +72,7 @@ async fn the_reference_is_served_without_a_cdn() {
         "/rails/active_storage/direct_uploads",
         "/releases",
         "/releases/{sha256}/revoke",
+        "/scan",
         "/stats",
         "/upload",
         "/upload-tokens",

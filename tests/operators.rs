@@ -125,6 +125,7 @@ fn rows() -> Vec<Row> {
         ("DELETE", "/files/{clean}", none(), 204, 404),
         ("GET", "/files", none(), 200, 200),
         ("GET", "/events", none(), 200, 200),
+        ("POST", "/scan", empty(), 200, 200),
         // The upload clients' protocols.
         ("POST", "/upload-tokens", empty(), 201, 201),
         (

@@ -23,6 +23,7 @@ use crate::App;
     servers((url = "/", description = "The service that serves this description")),
     tags(
         (name = "files", description = "Upload files and follow them"),
+        (name = "scan", description = "Verdicts on bytes that the service does not keep"),
         (name = "download", description = "Download clean files"),
         (name = "upload-clients", description = "The protocols of Uppy, better-upload and Active Storage, \
             for those clients. Your own programs need only `files`: these routes can do nothing else."),

@@ -25,6 +25,13 @@ subject! {
             parameter: "AllowedExtensions",
             parse: |value| Some(AllowedExtensions::parse(value)),
         }
+        /// Largest body of `POST /scan`, on one machine; on AWS, Lambda's limit leaves 4.4 MB.
+        max_scan_body: u64 = defaulted "MAX_SCAN_BODY_SIZE" {
+            default: "26214400",
+            unit: "bytes",
+            allowed: "a whole number of bytes up to 2147483647; `MAX_FILE_SIZE` is a limit as well",
+            parse: file_size,
+        }
         /// How long a file is kept after its upload began; then it expires and its bytes are removed.
         retention: Duration = defaulted "FILE_RETENTION_DAYS" {
             default: "7",

@@ -216,6 +216,30 @@ impl ScanResult {
     }
 }
 
+/// The verdict on the bytes of one request, of which nothing is kept.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ImmediateVerdict {
+    pub scan_status: StatusName,
+    /// Bytes.
+    #[schema(example = 1_024_000)]
+    pub file_size: Option<u64>,
+    pub scan_result: ScanResult,
+    #[schema(example = "File is clean and safe to download.")]
+    pub message: String,
+}
+
+impl ImmediateVerdict {
+    /// `None` if the record has no verdict.
+    pub fn of(record: &Record) -> Option<Self> {
+        Some(Self {
+            scan_status: record.status().into(),
+            file_size: record.size_bytes(),
+            scan_result: ScanResult::of(record.status(), record.judgement()?),
+            message: message(record),
+        })
+    }
+}
+
 /// Returns the status as a sentence.
 pub fn message(record: &Record) -> String {
     match record.status() {
