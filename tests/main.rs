@@ -55,6 +55,8 @@ mod releases;
 mod remote_bucket;
 mod rescans;
 mod s3_clients;
+mod scan_clients;
+mod scan_s3;
 mod schemathesis;
 mod secrets;
 mod seed;

@@ -27,6 +27,8 @@ pub struct ApiSettings {
     pub freshness: FreshnessPolicy,
     /// The largest body of `POST /scan`, in bytes.
     pub max_scan_body: u64,
+    /// The buckets that `POST /scan/s3` may read.
+    pub read_buckets: Vec<String>,
 }
 
 /// What the process provides for the API.
@@ -76,6 +78,7 @@ impl ApiSettings {
         let uploads = UploadSettings::read(env)?;
         Ok(Self {
             max_scan_body: uploads.max_scan_body,
+            read_buckets: uploads.read_buckets.clone(),
             uploads: uploads.policy(),
             links: LinkSettings::read(env)?,
             origins: OriginSettings::read(env)?,
@@ -104,7 +107,8 @@ impl ApiDeployment {
 
 impl ApiContext {
     pub fn new(settings: ApiSettings, dependencies: ApiDependencies) -> Self {
-        let ApiSettings { uploads, links, origins, quotas, machine, freshness, max_scan_body } = settings;
+        let ApiSettings { uploads, links, origins, quotas, machine, freshness, max_scan_body, read_buckets } =
+            settings;
         let max_form_size = dependencies.max_form_size.min(uploads.max_file_size);
         Self {
             stores: dependencies.stores,
@@ -115,6 +119,7 @@ impl ApiContext {
                 link_ttl: links.link_ttl,
                 max_form_size,
                 max_scan_body: max_scan_body.min(max_form_size),
+                read_buckets,
                 longest_scan_wait: dependencies.longest_scan_wait,
                 first_sweep_in: machine.sweep_retry,
                 poll_interval: dependencies.poll_interval,

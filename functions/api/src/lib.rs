@@ -16,6 +16,7 @@ mod on_demand;
 mod rescan;
 mod room;
 mod scan;
+mod scan_s3;
 mod status;
 mod streaming;
 mod upload_direct;
@@ -68,6 +69,8 @@ pub struct ApiOptions {
     pub max_form_size: u64,
     /// The largest body of `POST /scan`, in bytes.
     pub max_scan_body: u64,
+    /// The buckets that `POST /scan/s3` may read.
+    pub read_buckets: Vec<String>,
     /// How long `POST /scan` waits for its verdict; shorter than [`UploadPolicy::ON_DEMAND_TTL`].
     pub longest_scan_wait: Duration,
     /// How long after the creation of an upload the sweep first looks for its object.
@@ -165,6 +168,9 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(upload_direct::create, files::list))
         .routes(routes!(upload_form::upload))
         .routes(routes!(scan::scan))
+        .routes(routes!(scan_s3::scan))
+        .routes(routes!(compat::clamav_rest::scan_files))
+        .routes(routes!(compat::clamav_rest::scan_forms))
         .routes(routes!(files::show, files::edit, files::delete))
         .routes(routes!(status::show))
         .routes(routes!(link::create))

@@ -13,11 +13,12 @@ use domain::upload::{AllowedExtensions, Upload, UploadPolicy, UploadRequest, acc
 use domain::verdict::Verdict;
 use futures_util::Stream;
 use lifecycle::{Creation, NewUpload};
+use tokio::time::Instant;
 use web::ApiError;
 
 use crate::{App, complete, status, streaming};
 
-/// What the client says about the bytes.
+/// What is known about the bytes before they come.
 #[derive(Clone, Debug)]
 pub(crate) struct OnDemandRequest<'a> {
     pub(crate) owner: OwnerId,
@@ -25,20 +26,28 @@ pub(crate) struct OnDemandRequest<'a> {
     pub(crate) password: Option<&'a str>,
     /// The most bytes that can come.
     pub(crate) announced_bytes: u64,
+    /// More bytes are refused.
+    pub(crate) limit_bytes: u64,
 }
 
-/// Returns the record with its verdict, about exactly these bytes. The record and the bytes are removed by
-/// then. [`ApiError::NoVerdict`] if they could not be judged in time.
+/// Stores the bytes and returns the record with its verdict. The time that the client takes to send the bytes
+/// does not count.
 pub(crate) async fn judge(
     app: &App,
     request: OnDemandRequest<'_>,
     bytes: impl Stream<Item = Result<Bytes, ApiError>>,
 ) -> Result<Record, ApiError> {
     let record = store(app, request, bytes).await?;
+    judged(app, record, Instant::now() + app.settings.longest_scan_wait).await
+}
+
+/// Returns the record with its verdict, about exactly the bytes that were stored for it. The record and the
+/// bytes are removed by then. [`ApiError::NoVerdict`] if they could not be judged in time.
+pub(crate) async fn judged(app: &App, record: Record, deadline: Instant) -> Result<Record, ApiError> {
     let app = app.clone();
     // A task of its own: a client that disconnects must not leave the file behind.
     let judged = tokio::spawn(async move {
-        let (file, judged) = (record.file_id, verdict(&app, record).await);
+        let (file, judged) = (record.file_id, verdict(&app, record, deadline).await);
         discard(&app, file).await;
         judged
     });
@@ -46,7 +55,7 @@ pub(crate) async fn judge(
 }
 
 /// Stores the bytes as a file on demand.
-async fn store(
+pub(crate) async fn store(
     app: &App,
     request: OnDemandRequest<'_>,
     bytes: impl Stream<Item = Result<Bytes, ApiError>>,
@@ -57,7 +66,7 @@ async fn store(
     app.check_room(request.announced_bytes)?;
     let mut writer =
         ObjectWriter::new(&app.stores.objects, ObjectKey::Issued(file), upload.content_type.clone());
-    let copied = streaming::copy(app, bytes, &mut writer, app.settings.max_scan_body).await;
+    let copied = streaming::copy(app, bytes, &mut writer, request.limit_bytes).await;
     let (size_bytes, sha256) = match copied {
         Ok(copied) => copied,
         Err(error) => {
@@ -95,10 +104,10 @@ fn accepted(app: &App, password: Option<&str>) -> Result<Upload, ApiError> {
 }
 
 /// Requests the scan and waits for its verdict.
-async fn verdict(app: &App, record: Record) -> Result<Record, ApiError> {
+async fn verdict(app: &App, record: Record, deadline: Instant) -> Result<Record, ApiError> {
     let file = record.file_id;
     complete::finish(app, record, None).await?;
-    let record = status::until(app, file, app.settings.longest_scan_wait, |_| false).await?;
+    let record = status::until(app, file, deadline, |_| false).await?;
     match record.judgement().map(|judgement| &judgement.verdict) {
         Some(Verdict::Clean(_) | Verdict::Infected { .. } | Verdict::Unscannable { .. }) => Ok(record),
         Some(Verdict::Error { reason }) => Err(ApiError::NoVerdict { reason: reason.code() }),

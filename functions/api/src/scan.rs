@@ -55,8 +55,9 @@ pub(crate) async fn scan(
     if request.headers().contains_key(header::CONTENT_ENCODING) {
         return Err(ApiError::EncodedBody);
     }
-    let announced_bytes = streaming::announced(&app, &request, app.settings.max_scan_body)?;
-    let on_demand = OnDemandRequest { owner: caller.owner, password: None, announced_bytes };
+    let limit_bytes = app.settings.max_scan_body;
+    let announced_bytes = streaming::announced(&app, &request, limit_bytes)?;
+    let on_demand = OnDemandRequest { owner: caller.owner, password: None, announced_bytes, limit_bytes };
     let record = if is_form(&request) {
         judge_form(&app, on_demand, request).await?
     } else {

@@ -62,17 +62,17 @@ pub(crate) async fn show(
 /// Waits until the record differs visibly from `first` or `wait` is over, and returns the latest record.
 async fn changed(app: &App, first: Record, wait: Duration) -> Result<Record, ApiError> {
     let shown = |record: &Record| (record.status(), record.state.version().is_some());
-    until(app, first.file_id, wait, |record| shown(record) != shown(&first)).await
+    until(app, first.file_id, Instant::now() + wait, |record| shown(record) != shown(&first)).await
 }
 
-/// Waits until the file has its verdict, `is_enough` holds or `wait` is over, and returns the latest record.
+/// Waits until the file has its verdict, `is_enough` holds or the deadline has come, and returns the latest
+/// record.
 pub(crate) async fn until(
     app: &App,
     file: FileId,
-    wait: Duration,
+    deadline: Instant,
     is_enough: impl Fn(&Record) -> bool,
 ) -> Result<Record, ApiError> {
-    let deadline = Instant::now() + wait;
     let mut changes = app.stores.ledger.watch_file(file);
     // It may have changed between an earlier read and now.
     let mut record = app.stores.ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;

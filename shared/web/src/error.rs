@@ -96,6 +96,10 @@ pub enum ApiError {
     FileNotFound,
     #[error("no operator has released these bytes")]
     ReleaseNotFound,
+    #[error("this service may not read this bucket; an operator can allow it with `READ_BUCKETS`")]
+    BucketNotAllowed,
+    #[error("there is no such object, or this service may not read it")]
+    ObjectNotFound,
     #[error("this download link is not valid; ask for a new one")]
     InvalidLink,
     #[error(transparent)]
@@ -178,6 +182,8 @@ impl ApiError {
             Self::CrossOrigin => (S::FORBIDDEN, C::CrossOrigin, "Cross-origin request refused"),
             Self::FileNotFound => (S::NOT_FOUND, C::FileNotFound, "File not found"),
             Self::ReleaseNotFound => (S::NOT_FOUND, C::ReleaseNotFound, "Release not found"),
+            Self::BucketNotAllowed => (S::FORBIDDEN, C::BucketNotAllowed, "Bucket not allowed"),
+            Self::ObjectNotFound => (S::NOT_FOUND, C::ObjectNotFound, "Object not found"),
             Self::InvalidLink => (S::NOT_FOUND, C::InvalidLink, "Invalid link"),
             Self::AccessError(denied) => denied_row(denied),
             Self::RouteNotFound => (S::NOT_FOUND, C::RouteNotFound, "Not found"),

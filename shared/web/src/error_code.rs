@@ -28,6 +28,7 @@ macro_rules! codes {
 codes! {
     AdminRequired = "admin_required",
     BodyTooLarge = "body_too_large",
+    BucketNotAllowed = "bucket_not_allowed",
     BytesRemoved = "bytes_removed",
     ChecksumNeeded = "checksum_needed",
     ChecksumUnused = "checksum_unused",
@@ -74,6 +75,7 @@ codes! {
     NotInfected = "not_infected",
     NotScannedYet = "not_scanned_yet",
     NotUploaded = "not_uploaded",
+    ObjectNotFound = "object_not_found",
     OtherBytes = "other_bytes",
     PartMismatch = "part_mismatch",
     PartMissing = "part_missing",

@@ -2,10 +2,12 @@
 //! service.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use domain::freshness::DefinitionsKind;
 use domain::record::{Record, Status};
-use domain::verdict::{Judgement, Verdict};
+use domain::timestamp::Timestamp;
+use domain::verdict::{Judgement, Unscannable, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -237,6 +239,24 @@ impl ImmediateVerdict {
             scan_result: ScanResult::of(record.status(), record.judgement()?),
             message: message(record),
         })
+    }
+
+    /// The verdict on bytes that need not be read to be `unscannable`.
+    pub fn unscannable(reason: Unscannable, size_bytes: u64, now: Timestamp) -> Self {
+        let judgement = Judgement {
+            verdict: Verdict::Unscannable { reason },
+            judged_at: now,
+            duration: Duration::ZERO,
+            sha256: None,
+            engine: None,
+            needed_password: false,
+        };
+        Self {
+            scan_status: StatusName::Unscannable,
+            file_size: Some(size_bytes),
+            scan_result: ScanResult::of(Status::Unscannable, &judgement),
+            message: reason.sentence().to_owned(),
+        }
     }
 }
 

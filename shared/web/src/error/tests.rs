@@ -90,6 +90,8 @@ fn each_error_has_its_status_and_code() {
         (ApiError::CrossOrigin, 403, "cross_origin"),
         (ApiError::FileNotFound, 404, "file_not_found"),
         (ApiError::ReleaseNotFound, 404, "release_not_found"),
+        (ApiError::BucketNotAllowed, 403, "bucket_not_allowed"),
+        (ApiError::ObjectNotFound, 404, "object_not_found"),
         (ApiError::InvalidLink, 404, "invalid_link"),
         (ApiError::AccessError(AccessError::LinkExpired), 410, "link_expired"),
         (ApiError::AccessError(AccessError::Gone), 410, "file_gone"),
