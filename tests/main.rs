@@ -65,5 +65,6 @@ mod start;
 mod stored_headers;
 mod support;
 mod tidy;
+mod watch;
 mod webhooks;
 mod write_units;

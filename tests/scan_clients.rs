@@ -90,11 +90,14 @@ async fn the_example_in_python_works() {
     service.stop().await;
 }
 
+fn result(status: &str, description: &str, name: &str) -> Value {
+    json!({ "Status": status, "Description": description, "FileName": name })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn clamav_rest_is_answered_for() {
     let (service, directory) = (service().await, files());
     let form = |name: &str| format!("file=@{}", directory.path().join(name).display());
-    let result = |status: &str, description: &str, name: &str| json!({ "Status": status, "Description": description, "FileName": name });
     let clean = result("OK", "", "good.rnd");
     let infected = result("FOUND", "Eicar-Test-Signature.UNOFFICIAL", "eicar_com.txt");
     let locked = result("ERROR", "unscannable: encrypted", "locked.zip");
