@@ -52,6 +52,7 @@ async fn the_reference_is_served_without_a_cdn() {
     assert_eq!(status, 200);
     let paths: Vec<&String> = spec["paths"].as_object().unwrap().keys().collect();
     let expected = [
+        "/api/v1/scan",
         "/better-upload",
         "/dead-letters",
         "/dead-letters/redrive",
@@ -72,6 +73,8 @@ async fn the_reference_is_served_without_a_cdn() {
         "/rails/active_storage/direct_uploads",
         "/releases",
         "/releases/{sha256}/revoke",
+        "/scan",
+        "/scan/s3",
         "/stats",
         "/upload",
         "/upload-tokens",
@@ -82,6 +85,7 @@ async fn the_reference_is_served_without_a_cdn() {
         "/uppy/s3/multipart/{upload_id}/{part_number}",
         "/uppy/s3/params",
         "/uppy/s3/presign",
+        "/v2/scan",
         "/webhooks",
         "/webhooks/replay",
         "/webhooks/{endpoint_id}/enable",

@@ -125,6 +125,9 @@ fn rows() -> Vec<Row> {
         ("DELETE", "/files/{clean}", none(), 204, 404),
         ("GET", "/files", none(), 200, 200),
         ("GET", "/events", none(), 200, 200),
+        ("POST", "/scan", empty(), 200, 200),
+        ("POST", "/api/v1/scan", empty(), 415, 415),
+        ("POST", "/v2/scan", empty(), 415, 415),
         // The upload clients' protocols.
         ("POST", "/upload-tokens", empty(), 201, 201),
         (
@@ -144,6 +147,7 @@ fn rows() -> Vec<Row> {
         ("DELETE", "/uppy/s3/multipart/u?key=uploads/{clean}", none(), 404, 404),
         ("POST", "/uppy/s3/presign", Some(json!({ "method": "PUT", "key": "a.txt" })), 200, 200),
         // What only operators do.
+        ("POST", "/scan/s3", Some(json!({ "bucket": "not-named", "key": "a" })), 403, 403),
         ("GET", "/stats", none(), 403, 200),
         ("GET", "/metrics", none(), 403, 200),
         ("GET", "/dead-letters", none(), 403, 200),

@@ -29,6 +29,7 @@ async fn notify_through(service: &Service, ledger: Router, receiver: &Receiver) 
         stores: Stores { ledger, ..own.clone() },
         machine: MachinePolicy { publishes: true, ..MachinePolicy::default() },
         bucket: "airlock".to_owned(),
+        profile: settings::EventProfile::Airlock,
         bus: None,
         webhooks: notify::Webhooks::new(&[&receiver.url()], &[SECRET], &[&receiver.address]).unwrap(),
     }

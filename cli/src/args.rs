@@ -13,7 +13,7 @@ use domain::record::Status;
 use crate::client::Client;
 use crate::operate::{Definitions, Dlq, Webhooks};
 use crate::output::{self, Output};
-use crate::{doctor, download, files, operate, parse, selftest, upload};
+use crate::{doctor, download, files, operate, parse, selftest, upload, watch};
 
 const UPLOAD_EXAMPLES: &str = "\
 Examples:
@@ -37,6 +37,11 @@ const DOCTOR_EXAMPLES: &str = "\
 Examples:
   airlock doctor --url https://airlock.example.com --token \"$TOKEN\"
   airlock doctor --url https://airlock.example.com --origin https://app.example.com";
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  airlock watch inbox/ --quarantine infected/
+  airlock watch inbox/ --once --output json";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -132,6 +137,9 @@ enum Command {
         #[arg(long)]
         revoke: bool,
     },
+    /// Keep a verdict beside every file of a directory on this machine
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(Watch),
     /// Delete files
     Rm {
         #[arg(required = true, value_parser = parse::file_id)]
@@ -230,6 +238,41 @@ struct Upload {
     resume: Option<String>,
 }
 
+/// The arguments of `watch`.
+#[derive(Debug, clap::Args)]
+struct Watch {
+    directory: PathBuf,
+    /// Move infected files to this directory, on the same file system
+    #[arg(long, value_name = "DIR")]
+    quarantine: Option<PathBuf>,
+    /// Also move files that could not be checked as a whole
+    #[arg(long, requires = "quarantine")]
+    quarantine_unscannable: bool,
+    /// Look at all files this often, even if the system reports no change
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse::seconds)]
+    every: Duration,
+    /// Judge a file once it has not changed for this time
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse::seconds)]
+    settle: Duration,
+    /// End when every file has its verdict; the highest one is the exit code
+    #[arg(long)]
+    once: bool,
+}
+
+impl From<Watch> for watch::WatchOptions {
+    fn from(watch: Watch) -> Self {
+        let Watch { directory, quarantine, quarantine_unscannable, every, settle, once } = watch;
+        Self {
+            directory,
+            quarantine,
+            moves_unscannable: quarantine_unscannable,
+            every,
+            settle,
+            is_once: once,
+        }
+    }
+}
+
 impl Upload {
     async fn run(self, client: &Client, output: Output) -> anyhow::Result<ExitCode> {
         let stdin = Path::new("-");
@@ -290,6 +333,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status { file_id, watch: false } => files::status(&client()?, output, &file_id).await,
         Command::Link { file_id, revoke: true } => files::revoke(&client()?, output, &file_id).await,
         Command::Link { file_id, revoke: false } => files::link(&client()?, output, &file_id).await,
+        Command::Watch(options) => watch::watch(&client()?, output, options.into()).await,
         Command::Rm { file_ids } => files::remove(&client()?, output, &file_ids).await,
         Command::Rescan { file_ids, watch, timeout } => {
             files::rescan(&client()?, output, &file_ids, watch.then_some(timeout)).await

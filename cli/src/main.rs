@@ -16,6 +16,7 @@ mod sources;
 mod upload;
 mod upload_parts;
 mod verdict;
+mod watch;
 
 use std::process::ExitCode;
 

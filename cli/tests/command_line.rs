@@ -23,6 +23,7 @@ fn it_explains_itself() {
         "ls",
         "status",
         "link",
+        "watch",
         "rm",
         "rescan",
         "dlq",

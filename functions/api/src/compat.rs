@@ -4,6 +4,7 @@
 
 pub(crate) mod active_storage;
 pub(crate) mod better_upload;
+pub(crate) mod clamav_rest;
 pub(crate) mod companion;
 mod origin;
 pub(crate) mod s3_parts;

@@ -25,6 +25,10 @@ pub struct ApiSettings {
     pub quotas: Quotas,
     pub machine: MachinePolicy,
     pub freshness: FreshnessPolicy,
+    /// The largest body of `POST /scan`, in bytes.
+    pub max_scan_body: u64,
+    /// The buckets that `POST /scan/s3` may read.
+    pub read_buckets: Vec<String>,
 }
 
 /// What the process provides for the API.
@@ -38,6 +42,8 @@ pub struct ApiDependencies {
     /// The largest `POST /upload` that the process accepts, in bytes. The maximum file size is a limit as
     /// well.
     pub max_form_size: u64,
+    /// How long `POST /scan` waits for its verdict.
+    pub longest_scan_wait: Duration,
     /// See [`ApiOptions::poll_interval`](crate::ApiOptions::poll_interval).
     pub poll_interval: Duration,
     /// How long an engine may send no heartbeat; `None` if engines start and stop on demand.
@@ -63,12 +69,17 @@ pub struct ApiDeployment {
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Lambda accepts requests of 6 MB in base64: 4.5 MB of form, of which a little is not the file.
 const MAX_LAMBDA_FORM: u64 = 4_400_000;
+/// API Gateway waits for 30 seconds, and the function for 29, storing and removing the bytes included.
+const LONGEST_LAMBDA_SCAN_WAIT: Duration = Duration::from_secs(24);
 
 impl ApiSettings {
     /// `machine` is the policy that all functions of the deployment share.
     pub fn read(env: &Environment, machine: MachinePolicy) -> Result<Self, ConfigError> {
+        let uploads = UploadSettings::read(env)?;
         Ok(Self {
-            uploads: UploadSettings::read(env)?.policy(),
+            max_scan_body: uploads.max_scan_body,
+            read_buckets: uploads.read_buckets.clone(),
+            uploads: uploads.policy(),
             links: LinkSettings::read(env)?,
             origins: OriginSettings::read(env)?,
             quotas: QuotaSettings::read(env)?.quotas(),
@@ -96,7 +107,9 @@ impl ApiDeployment {
 
 impl ApiContext {
     pub fn new(settings: ApiSettings, dependencies: ApiDependencies) -> Self {
-        let ApiSettings { uploads, links, origins, quotas, machine, freshness } = settings;
+        let ApiSettings { uploads, links, origins, quotas, machine, freshness, max_scan_body, read_buckets } =
+            settings;
+        let max_form_size = dependencies.max_form_size.min(uploads.max_file_size);
         Self {
             stores: dependencies.stores,
             dead_letters: dependencies.dead_letters,
@@ -104,7 +117,10 @@ impl ApiContext {
             link_key: dependencies.link_key,
             settings: ApiOptions {
                 link_ttl: links.link_ttl,
-                max_form_size: dependencies.max_form_size.min(uploads.max_file_size),
+                max_form_size,
+                max_scan_body: max_scan_body.min(max_form_size),
+                read_buckets,
+                longest_scan_wait: dependencies.longest_scan_wait,
                 first_sweep_in: machine.sweep_retry,
                 poll_interval: dependencies.poll_interval,
                 engine_silence: dependencies.engine_silence,
@@ -134,6 +150,7 @@ impl ApiContext {
             link_key: LinkKey::connect(&settings.links, &sdk, aws::clock::now()).await?,
             loopback_only: LoopbackOnly::No,
             max_form_size: MAX_LAMBDA_FORM,
+            longest_scan_wait: LONGEST_LAMBDA_SCAN_WAIT,
             poll_interval: POLL_INTERVAL,
             engine_silence: None,
             probe: None,

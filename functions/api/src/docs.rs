@@ -23,9 +23,12 @@ use crate::App;
     servers((url = "/", description = "The service that serves this description")),
     tags(
         (name = "files", description = "Upload files and follow them"),
+        (name = "scan", description = "Verdicts on bytes that the service does not keep"),
         (name = "download", description = "Download clean files"),
         (name = "upload-clients", description = "The protocols of Uppy, better-upload and Active Storage, \
             for those clients. Your own programs need only `files`: these routes can do nothing else."),
+        (name = "scan-clients", description = "The scan routes of clamav-rest-api and clamav-rest, for their \
+            clients. Your own programs need only `scan`."),
         (name = "operators", description = "Monitor and operate the service; needs the scope `admin`"),
         (name = "service", description = "The health of the service"),
     ),

@@ -106,7 +106,8 @@ async fn under_key(app: &App, owner: &OwnerId, key: &str) -> Result<Vec<Record>,
     }
     let mut records = vec![];
     for file in files {
-        records.extend(app.stores.ledger.load(file).await?.filter(|record| record.owner == *owner));
+        let found = app.stores.ledger.load(file).await?;
+        records.extend(found.filter(|record| record.owner == *owner && !record.is_on_demand()));
     }
     Ok(records)
 }

@@ -12,9 +12,13 @@ mod docs;
 mod files;
 mod health;
 mod link;
+mod on_demand;
 mod rescan;
 mod room;
+mod scan;
+mod scan_s3;
 mod status;
+mod streaming;
 mod upload_direct;
 mod upload_form;
 mod upload_parts;
@@ -63,6 +67,12 @@ pub struct ApiOptions {
     pub link_ttl: Duration,
     /// The largest `POST /upload`, in bytes; Lambda accepts requests of at most 6 MB.
     pub max_form_size: u64,
+    /// The largest body of `POST /scan`, in bytes.
+    pub max_scan_body: u64,
+    /// The buckets that `POST /scan/s3` may read.
+    pub read_buckets: Vec<String>,
+    /// How long `POST /scan` waits for its verdict; shorter than [`UploadPolicy::ON_DEMAND_TTL`].
+    pub longest_scan_wait: Duration,
     /// How long after the creation of an upload the sweep first looks for its object.
     pub first_sweep_in: Duration,
     /// How often a long poll reads the ledger when this process announces no change. Changes by other
@@ -157,6 +167,10 @@ fn documented_routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(docs::Description::openapi())
         .routes(routes!(upload_direct::create, files::list))
         .routes(routes!(upload_form::upload))
+        .routes(routes!(scan::scan))
+        .routes(routes!(scan_s3::scan))
+        .routes(routes!(compat::clamav_rest::scan_files))
+        .routes(routes!(compat::clamav_rest::scan_forms))
         .routes(routes!(files::show, files::edit, files::delete))
         .routes(routes!(status::show))
         .routes(routes!(link::create))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use domain::id::FileId;
 use domain::record::Record;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
@@ -60,17 +61,27 @@ pub(crate) async fn show(
 
 /// Waits until the record differs visibly from `first` or `wait` is over, and returns the latest record.
 async fn changed(app: &App, first: Record, wait: Duration) -> Result<Record, ApiError> {
-    let deadline = Instant::now() + wait;
     let shown = |record: &Record| (record.status(), record.state.version().is_some());
-    let mut changes = app.stores.ledger.watch_file(first.file_id);
-    // It may have changed between the first read and now.
-    let mut record = app.stores.ledger.load(first.file_id).await?.ok_or(ApiError::FileNotFound)?;
-    while !record.status().is_terminal() && shown(&record) == shown(&first) && Instant::now() < deadline {
+    until(app, first.file_id, Instant::now() + wait, |record| shown(record) != shown(&first)).await
+}
+
+/// Waits until the file has its verdict, `is_enough` holds or the deadline has come, and returns the latest
+/// record.
+pub(crate) async fn until(
+    app: &App,
+    file: FileId,
+    deadline: Instant,
+    is_enough: impl Fn(&Record) -> bool,
+) -> Result<Record, ApiError> {
+    let mut changes = app.stores.ledger.watch_file(file);
+    // It may have changed between an earlier read and now.
+    let mut record = app.stores.ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
+    while !record.status().is_terminal() && !is_enough(&record) && Instant::now() < deadline {
         tokio::select! {
             () = changes.changed() => {}
             () = sleep_until(deadline.min(Instant::now() + app.settings.poll_interval)) => {}
         }
-        record = app.stores.ledger.load(first.file_id).await?.ok_or(ApiError::FileNotFound)?;
+        record = app.stores.ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
     }
     Ok(record)
 }

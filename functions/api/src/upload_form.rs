@@ -1,23 +1,23 @@
 //! `POST /upload`: the upload of the original service, a form that is streamed through the API to storage.
 
-mod disposition;
+pub(crate) mod disposition;
 
 use aws::ObjectWriter;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::id::{FileId, ObjectKey, Sha256};
+use domain::id::{FileId, ObjectKey};
 use domain::password::{Password, PasswordError};
 use domain::record::{Record, UploadMethod};
-use domain::upload::{UploadError, UploadRequest, accept};
+use domain::upload::{UploadRequest, accept};
+use futures_util::TryStreamExt as _;
 use lifecycle::{Creation, NewUpload};
-use sha2::Digest as _;
 use utoipa::ToSchema;
 use web::view::Accepted;
 use web::{ApiError, Caller, Problem};
 
-use crate::App;
+use crate::{App, streaming};
 use disposition::Disposition;
 
 #[derive(ToSchema)]
@@ -48,8 +48,8 @@ pub(crate) async fn upload(
     caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    refuse_announced_excess(&app, &request)?;
-    let announced_bytes = content_length(&request).unwrap_or(app.settings.max_form_size);
+    let limit_bytes = app.settings.max_form_size;
+    let announced_bytes = streaming::announced(&app, &request, limit_bytes)?;
     let expected = "multipart/form-data";
     let form = Multipart::from_request(request, &app).await;
     let mut form = form.map_err(|_| ApiError::UnsupportedMediaType { expected })?;
@@ -83,7 +83,7 @@ struct Declared<'a> {
 }
 
 /// Reads the password. An empty field means no password, because browsers send fields that are left empty.
-async fn read_password(field: &mut Field<'_>) -> Result<String, ApiError> {
+pub(crate) async fn read_password(field: &mut Field<'_>) -> Result<String, ApiError> {
     const MOST_BYTES: usize = 4 * Password::LONGEST;
     let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(|error| malformed(&error))? {
@@ -95,36 +95,13 @@ async fn read_password(field: &mut Field<'_>) -> Result<String, ApiError> {
     String::from_utf8(bytes).map_err(|_| ApiError::Upload(PasswordError.into()))
 }
 
-/// Refuses a request whose content length is too large, without reading it. 64 KiB are allowed for the form
-/// around the file.
-fn refuse_announced_excess(app: &App, request: &Request) -> Result<(), ApiError> {
-    const FORM_BYTES: u64 = 64 * 1024;
-    match content_length(request) {
-        Some(length) if length > app.settings.max_form_size.saturating_add(FORM_BYTES) => Err(too_large(app)),
-        _ => Ok(()),
-    }
-}
-
-fn content_length(request: &Request) -> Option<u64> {
-    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn too_large(app: &App) -> ApiError {
-    let (form, file) = (app.settings.max_form_size, app.uploads.max_file_size);
-    if form < file {
-        ApiError::UseDirectUpload { limit_bytes: form }
-    } else {
-        ApiError::Upload(UploadError::TooLarge { limit_bytes: file })
-    }
-}
-
 /// Streams the field to storage, and creates the record just before the object becomes visible. If this fails
 /// before the record exists, nothing is stored.
 async fn store(
     app: &App,
     caller: Caller,
     declared: Declared<'_>,
-    mut field: Field<'_>,
+    field: Field<'_>,
 ) -> Result<Record, ApiError> {
     let content_type = field.content_type().map(ToOwned::to_owned);
     let request = UploadRequest {
@@ -139,13 +116,14 @@ async fn store(
     app.check_room(declared.announced_bytes)?;
     let mut writer =
         ObjectWriter::new(&app.stores.objects, ObjectKey::Issued(file), upload.content_type.clone());
-    match copy(app, &mut field, &mut writer).await {
+    let chunks = field.map_err(|error| malformed(&error));
+    match streaming::copy(app, chunks, &mut writer, app.settings.max_form_size).await {
         Ok((size_bytes, sha256)) => {
             upload.declared_size = Some(size_bytes);
             upload.declared_sha256 = Some(sha256);
         }
         Err(error) => {
-            abandon(writer).await;
+            streaming::abandon(writer).await;
             return Err(error);
         }
     }
@@ -162,42 +140,11 @@ async fn store(
         Ok(Creation::Replay(_) | Creation::KeyReused) => ApiError::Internal,
         Err(error) => error.into(),
     };
-    abandon(writer).await;
+    streaming::abandon(writer).await;
     Err(refused)
 }
 
-/// Copies the field to storage. Returns the size and the digest; the scan must find the same digest.
-async fn copy(
-    app: &App,
-    field: &mut Field<'_>,
-    writer: &mut ObjectWriter<'_>,
-) -> Result<(u64, Sha256), ApiError> {
-    let limit_bytes = app.settings.max_form_size.min(app.uploads.max_file_size);
-    let (mut size_bytes, mut hasher) = (0u64, sha2::Sha256::new());
-    while let Some(chunk) = field.chunk().await.map_err(|error| malformed(&error))? {
-        size_bytes += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-        if size_bytes > limit_bytes {
-            return Err(too_large(app));
-        }
-        hasher.update(&chunk);
-        writer.write(&chunk).await?;
-    }
-    if size_bytes == 0 {
-        return Err(UploadError::EmptyFile.into());
-    }
-    Ok((size_bytes, Sha256::from_bytes(hasher.finalize().into())))
-}
-
-async fn abandon(writer: ObjectWriter<'_>) {
-    if let Err(error) = writer.abort().await {
-        tracing::warn!(
-            error = aws::log::chain(&error),
-            "an unfinished upload is left to the bucket's lifecycle"
-        );
-    }
-}
-
-fn malformed(error: &MultipartError) -> ApiError {
+pub(crate) fn malformed(error: &MultipartError) -> ApiError {
     tracing::debug!(%error, "form refused");
     ApiError::MalformedForm
 }

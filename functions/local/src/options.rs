@@ -46,6 +46,8 @@ pub struct Tuning {
     pub definitions_every: Duration,
     /// Whether bytes that were judged before keep their verdict.
     pub reuses_verdicts: bool,
+    /// How long `POST /scan` waits for its verdict.
+    pub longest_scan_wait: Duration,
     /// The bounds of each HTTP server.
     pub connections: Connections,
 }
@@ -70,6 +72,8 @@ impl Default for Tuning {
             gate_worker: WorkerProgram::default(),
             definitions_every: Duration::from_secs(30),
             reuses_verdicts: true,
+            // As long as a scan may take by default.
+            longest_scan_wait: Duration::from_mins(5),
             connections: Connections::for_this_process(),
         }
     }

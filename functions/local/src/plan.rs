@@ -102,7 +102,7 @@ impl FunctionSettings {
         Ok(Self {
             live: LiveSettings { origins: api.origins.clone(), streams },
             api,
-            notify: NotifySettings { machine, bucket: storage.bucket() },
+            notify: NotifySettings { machine, bucket: storage.bucket(), profile: events.profile },
             scan: ScanSettings {
                 reuses_verdicts: tuning.reuses_verdicts,
                 is_measured: false,

@@ -3,7 +3,8 @@
 use aws::{EventBus, Sdk, Secret, Stores};
 use domain::machine::MachinePolicy;
 use settings::{
-    ConfigError, DeploymentSettings, Environment, EventSettings, SecretText, StoreSettings, machine_policy,
+    ConfigError, DeploymentSettings, Environment, EventProfile, EventSettings, SecretText, StoreSettings,
+    machine_policy,
 };
 
 use crate::{NotifyContext, Webhooks};
@@ -14,6 +15,7 @@ pub struct NotifySettings {
     pub machine: MachinePolicy,
     /// The bucket of the files, which events name.
     pub bucket: String,
+    pub profile: EventProfile,
 }
 
 /// The settings of the notify function on AWS.
@@ -29,12 +31,10 @@ impl NotifyDeployment {
         env.refuse_unknown(&[&DeploymentSettings::SUBJECT])?;
         let stores = StoreSettings::read(env)?;
         let machine = machine_policy(env, stores.publishes(), MachinePolicy::default())?;
-        Ok(Self {
-            settings: NotifySettings { machine, bucket: stores.bucket.clone() },
-            // A Lambda must not reach private endpoints.
-            events: EventSettings { private_hosts: vec![], ..EventSettings::read(env)? },
-            stores,
-        })
+        // A Lambda must not reach private endpoints.
+        let events = EventSettings { private_hosts: vec![], ..EventSettings::read(env)? };
+        let (bucket, profile) = (stores.bucket.clone(), events.profile);
+        Ok(Self { settings: NotifySettings { machine, bucket, profile }, events, stores })
     }
 }
 
@@ -55,8 +55,8 @@ fn borrowed(texts: &[String]) -> Vec<&str> {
 
 impl NotifyContext {
     pub fn new(settings: NotifySettings, stores: Stores, webhooks: Webhooks, bus: Option<EventBus>) -> Self {
-        let NotifySettings { machine, bucket } = settings;
-        Self { stores, machine, bucket, bus, webhooks }
+        let NotifySettings { machine, bucket, profile } = settings;
+        Self { stores, machine, bucket, profile, bus, webhooks }
     }
 
     /// Connects to AWS. Anything wrong fails the init phase.

@@ -6,6 +6,7 @@ use domain::record::{Record, Status};
 use domain::tag::guardduty_result;
 use domain::verdict::Verdict;
 use serde_json::{Value, json};
+use settings::EventProfile;
 
 /// One event to publish.
 pub(crate) struct EventPayload<'a> {
@@ -26,13 +27,8 @@ impl<'a> EventPayload<'a> {
     }
 
     /// EventBridge's `detail-type`.
-    pub(crate) fn detail_type(&self) -> &'static str {
-        match self.entry.kind {
-            EventKind::ScanCompleted | EventKind::VerdictChanged => "Airlock Object Scan Result",
-            EventKind::ScanStarted => "Airlock Object Scan Started",
-            EventKind::Deleted => "Airlock File Deleted",
-            EventKind::Expired => "Airlock File Expired",
-        }
+    pub(crate) fn detail_type(&self, profile: EventProfile) -> &'static str {
+        detail_type(self.entry.kind, profile)
     }
 
     /// EventBridge's `detail`.
@@ -115,5 +111,39 @@ impl<'a> EventPayload<'a> {
             "threats": threats,
             "statusReasons": reasons,
         })
+    }
+}
+
+/// GuardDuty has a `detail-type` for results only.
+fn detail_type(kind: EventKind, profile: EventProfile) -> &'static str {
+    match (kind, profile) {
+        (EventKind::ScanCompleted | EventKind::VerdictChanged, EventProfile::GuardDuty) => {
+            "GuardDuty Malware Protection Object Scan Result"
+        }
+        (EventKind::ScanCompleted | EventKind::VerdictChanged, EventProfile::Airlock) => {
+            "Airlock Object Scan Result"
+        }
+        (EventKind::ScanStarted, _) => "Airlock Object Scan Started",
+        (EventKind::Deleted, _) => "Airlock File Deleted",
+        (EventKind::Expired, _) => "Airlock File Expired",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_profile_changes_the_detail_type_of_results_alone() {
+        let results = [EventKind::ScanCompleted, EventKind::VerdictChanged];
+        for kind in results {
+            assert_eq!(detail_type(kind, EventProfile::Airlock), "Airlock Object Scan Result");
+            let guardduty = detail_type(kind, EventProfile::GuardDuty);
+            assert_eq!(guardduty, "GuardDuty Malware Protection Object Scan Result");
+        }
+        for kind in [EventKind::ScanStarted, EventKind::Deleted, EventKind::Expired] {
+            let airlock = detail_type(kind, EventProfile::Airlock);
+            assert_eq!(detail_type(kind, EventProfile::GuardDuty), airlock);
+        }
     }
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use aws::{EventBus, EventTask, StoreError, Stores};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::machine::MachinePolicy;
+use settings::EventProfile;
 use thiserror::Error;
 
 pub use config::{NotifyDeployment, NotifySettings};
@@ -29,6 +30,7 @@ pub struct NotifyContext {
     pub machine: MachinePolicy,
     /// The bucket of the files, which events name.
     pub bucket: String,
+    pub profile: EventProfile,
     pub bus: Option<EventBus>,
     pub webhooks: Webhooks,
 }

@@ -19,7 +19,7 @@ pub(crate) async fn publish(context: &NotifyContext, file: FileId) -> Result<(),
     for (entry, notice) in record.history.outbox() {
         let payload = event::EventPayload::of(&record, entry, notice, &context.bucket);
         if let Some(bus) = &context.bus {
-            bus.put(payload.detail_type(), payload.detail(), None, entry.at).await?;
+            bus.put(payload.detail_type(context.profile), payload.detail(), None, entry.at).await?;
         }
         let id = EventId { file, seq: entry.seq };
         for endpoint in context.webhooks.endpoints() {

@@ -31,7 +31,7 @@ pub(crate) struct Item {
     pub(crate) write_id: String,
     pub(crate) status: Status,
     /// The range key of the index `by_owner` (with `owner`): when the file was created; absent once it is
-    /// deleted. The index `feed` (`owner` and `changed_at`) has every record.
+    /// deleted, and for a file on demand. The index `feed` (`owner` and `changed_at`) has every record.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     listed_at: Option<Timestamp>,
     /// The key of the index `due` (with `due_at`): the shard; absent if the record is never due.
@@ -88,7 +88,7 @@ pub(crate) fn number(value: impl std::fmt::Display) -> AttributeValue {
 
 impl Item {
     pub(crate) fn of(record: &Record, write_id: &str) -> Self {
-        let is_listed = !matches!(record.state, State::Deleted);
+        let is_listed = !matches!(record.state, State::Deleted) && !record.is_on_demand();
         let shard = record.file_id.shard();
         Self {
             pk: file_pk(record.file_id),

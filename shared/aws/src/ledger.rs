@@ -17,6 +17,7 @@ mod statistics;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use domain::id::FileId;
@@ -97,6 +98,28 @@ impl Ledger {
             self.announce(next.file_id);
         }
         Ok(committed)
+    }
+
+    /// Deletes a record for good, if it is still as `seen`; otherwise it stays, and stays due. Only for files
+    /// on demand, of which nothing may be kept. Idempotent: a record that does not exist is no error.
+    pub async fn remove(&self, seen: &Record) -> Result<(), StoreError> {
+        let removed = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", text(file_pk(seen.file_id)))
+            .condition_expression("#revision = :seen")
+            .expression_attribute_names("#revision", "revision")
+            .expression_attribute_values(":seen", number(seen.revision))
+            .send()
+            .await;
+        match removed {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(StoreError::of_sdk("remove a record", error)),
+            },
+        }
     }
 
     async fn replace(

@@ -15,6 +15,7 @@ mod error;
 mod event_bus;
 mod event_queue;
 pub mod events;
+mod foreign;
 mod item;
 mod ledger;
 mod listing;
@@ -36,6 +37,7 @@ pub use definition_bucket::{DefinitionBucket, Pointer};
 pub use error::{StoreError, StoreErrorKind};
 pub use event_bus::EventBus;
 pub use event_queue::{EventQueue, EventTask};
+pub use foreign::{ForeignObject, ObjectAddress};
 pub use ledger::{
     Change, Changes, Committed, Created, DueFile, DueList, DueRecord, EndpointRecord, Heartbeat,
     IdempotencyKey, IncomingCursor, Ledger, Listing, NewFile, PageStart, RecordWatch, ReleaseEntry,

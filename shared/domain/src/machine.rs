@@ -209,7 +209,7 @@ fn with_history(before: &Record, step: Step, policy: &MachinePolicy, now: Timest
         next.password = None;
     }
     if let Some(kind) = rules::event_kind(before, &next) {
-        let payload = policy.publishes.then(|| OutboxPayload {
+        let payload = (policy.publishes && !next.is_on_demand()).then(|| OutboxPayload {
             version: next.state.version().or(before.state.version()).cloned(),
             judgement: next.judgement().cloned(),
             before: before.status(),

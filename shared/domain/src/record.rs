@@ -87,6 +87,8 @@ pub enum UploadMethod {
     Multipart(MultipartUpload),
     /// Outside the API: an uploader stored this version, and its event made the record.
     Incoming(Incoming),
+    /// With a request that waits for the verdict. The file is removed after the answer, its record included.
+    OnDemand,
 }
 
 /// The state of a file. From `Queued` on a version is bound, and it never changes.
@@ -163,6 +165,10 @@ impl Record {
             UploadMethod::Multipart(_) => UploadPolicy::MULTIPART_TTL,
             _ => policy.upload_ttl,
         };
+        let retention = match upload_method {
+            UploadMethod::OnDemand => UploadPolicy::ON_DEMAND_TTL.min(policy.retention),
+            _ => policy.retention,
+        };
         Self {
             file_id,
             owner,
@@ -173,7 +179,7 @@ impl Record {
             upload_method,
             created_at: now,
             upload_deadline: now + ttl,
-            expires_at: now + policy.retention,
+            expires_at: now + retention,
             tags: BTreeMap::new(),
             max_downloads: upload.max_downloads,
             password: None,
@@ -243,6 +249,12 @@ impl Record {
             UploadMethod::Incoming(incoming) => Some(incoming),
             _ => None,
         }
+    }
+
+    /// Whether the file only exists until a waiting request has its verdict. It is not listed, not downloaded
+    /// and not reported in events.
+    pub fn is_on_demand(&self) -> bool {
+        self.upload_method == UploadMethod::OnDemand
     }
 
     /// The file's multipart upload, in progress or ended.

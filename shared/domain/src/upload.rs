@@ -30,6 +30,9 @@ impl UploadPolicy {
     pub const UPLOAD_TTL: Duration = Duration::from_mins(15);
     /// How long a multipart upload may take; each part's URL is valid for [`UploadPolicy::UPLOAD_TTL`].
     pub const MULTIPART_TTL: Duration = Duration::from_hours(24);
+    /// How long a file of a request that waits for its verdict is kept if that request does not remove it:
+    /// longer than any request waits.
+    pub const ON_DEMAND_TTL: Duration = Duration::from_mins(15);
     pub const DEFAULT_RETENTION_DAYS: u64 = 7;
 }
 

@@ -26,6 +26,10 @@ impl Transitions<'_> {
         }
         for effect in &applied.effects {
             match effect {
+                Effect::Purge if record.is_on_demand() => {
+                    self.purge(record).await?;
+                    self.stores.ledger.remove(record).await?;
+                }
                 Effect::Purge => {
                     self.purge(record).await?;
                     self.report(file, &Event::Purged, now).await?;

@@ -4,6 +4,14 @@ use crate::declare::subject;
 use crate::parse;
 use crate::secret::SecretText;
 
+/// What EventBridge rules match verdicts by. The `detail` is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventProfile {
+    Airlock,
+    /// As GuardDuty Malware Protection for S3 publishes its results.
+    GuardDuty,
+}
+
 subject! {
     /// Where events are delivered. Without a bus and without webhooks, none are published.
     pub struct EventSettings: "Events" {
@@ -13,6 +21,13 @@ subject! {
             allowed: "the name of a bus",
             parameter: "EventBusName",
             parse: parse::text,
+        }
+        /// The `detail-type` of verdicts on the bus: Airlock's own, or that of GuardDuty's scan results.
+        profile: EventProfile = defaulted "EVENT_PROFILE" {
+            default: "airlock",
+            allowed: "`airlock` or `guardduty`",
+            parameter: "EventProfile",
+            parse: profile,
         }
         /// Webhook endpoints, separated by spaces. A URL may hold a secret, so none is ever printed.
         webhook_urls: Vec<SecretText> = defaulted "WEBHOOK_URLS" {
@@ -48,5 +63,13 @@ impl EventSettings {
     /// Whether events have a receiver.
     pub fn has_receivers(&self) -> bool {
         self.event_bus.is_some() || !self.webhook_urls.is_empty()
+    }
+}
+
+fn profile(value: &str) -> Option<EventProfile> {
+    match value {
+        "airlock" => Some(EventProfile::Airlock),
+        "guardduty" => Some(EventProfile::GuardDuty),
+        _ => None,
     }
 }

@@ -36,7 +36,7 @@ pub use definitions::{
 pub use engine::{EngineChoice, EngineSettings, LayerSettings, WorkerSettings};
 pub use environment::Environment;
 pub use error::ConfigError;
-pub use events::EventSettings;
+pub use events::{EventProfile, EventSettings};
 pub use host::{Auth, HostSettings};
 pub use identity::{IdentityKeys, IdentitySettings, TokenSettings};
 pub use incoming::{IncomingSettings, rules as incoming_rules};

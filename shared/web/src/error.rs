@@ -41,6 +41,10 @@ pub enum ApiError {
     UseDirectUpload { limit_bytes: u64 },
     #[error("the multipart form is malformed or incomplete; send it again")]
     MalformedForm,
+    #[error("the body has a `Content-Encoding`; send the bytes as they are")]
+    EncodedBody,
+    #[error("the body ended early; send it again")]
+    IncompleteBody,
     #[error("the form has no field `file` with a file name")]
     FileFieldMissing,
     #[error("`cursor` is not valid; start again from the first page, without `cursor`")]
@@ -92,6 +96,10 @@ pub enum ApiError {
     FileNotFound,
     #[error("no operator has released these bytes")]
     ReleaseNotFound,
+    #[error("this service may not read this bucket; an operator can allow it with `READ_BUCKETS`")]
+    BucketNotAllowed,
+    #[error("there is no such object, or this service may not read it")]
+    ObjectNotFound,
     #[error("this download link is not valid; ask for a new one")]
     InvalidLink,
     #[error(transparent)]
@@ -105,6 +113,9 @@ pub enum ApiError {
     Store(#[from] StoreError),
     #[error("there is no room for this upload at present; try again later")]
     StorageFull,
+    /// `reason` is `timeout`, or why checking failed.
+    #[error("there is no verdict on these bytes (`{reason}`); send them again later")]
+    NoVerdict { reason: &'static str },
     #[error("too many connections are open")]
     TooManyConnections,
     #[error("internal error")]
@@ -129,8 +140,12 @@ impl ApiError {
             Self::UnsupportedMediaType { .. } => {
                 (S::UNSUPPORTED_MEDIA_TYPE, C::UnsupportedMediaType, "Unsupported media type")
             }
+            Self::EncodedBody => {
+                (S::UNSUPPORTED_MEDIA_TYPE, C::UnsupportedMediaType, "Unsupported content encoding")
+            }
             Self::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, C::BodyTooLarge, "Body too large"),
             Self::UseDirectUpload { .. } => (S::PAYLOAD_TOO_LARGE, C::UseDirectUpload, "Use a direct upload"),
+            Self::IncompleteBody => (S::BAD_REQUEST, C::IncompleteBody, "Incomplete body"),
             Self::MalformedForm => (S::BAD_REQUEST, C::MalformedForm, "Malformed form"),
             Self::FileFieldMissing => (S::UNPROCESSABLE_ENTITY, C::FileFieldMissing, "File field missing"),
             Self::InvalidCursor => (S::BAD_REQUEST, C::InvalidCursor, "Invalid cursor"),
@@ -167,6 +182,8 @@ impl ApiError {
             Self::CrossOrigin => (S::FORBIDDEN, C::CrossOrigin, "Cross-origin request refused"),
             Self::FileNotFound => (S::NOT_FOUND, C::FileNotFound, "File not found"),
             Self::ReleaseNotFound => (S::NOT_FOUND, C::ReleaseNotFound, "Release not found"),
+            Self::BucketNotAllowed => (S::FORBIDDEN, C::BucketNotAllowed, "Bucket not allowed"),
+            Self::ObjectNotFound => (S::NOT_FOUND, C::ObjectNotFound, "Object not found"),
             Self::InvalidLink => (S::NOT_FOUND, C::InvalidLink, "Invalid link"),
             Self::AccessError(denied) => denied_row(denied),
             Self::RouteNotFound => (S::NOT_FOUND, C::RouteNotFound, "Not found"),
@@ -182,6 +199,7 @@ impl ApiError {
                 }
             },
             Self::StorageFull => (S::INSUFFICIENT_STORAGE, C::StorageFull, "Storage full"),
+            Self::NoVerdict { .. } => (S::SERVICE_UNAVAILABLE, C::NoVerdict, "No verdict"),
             Self::TooManyConnections => (S::SERVICE_UNAVAILABLE, C::Unavailable, "Temporarily unavailable"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, C::InternalError, "Internal error"),
         }
@@ -195,7 +213,9 @@ impl ApiError {
             Self::QuotaExceeded { exceeded, now } => Some(exceeded.retry_after(*now)),
             Self::Store(error) if error.kind == StoreErrorKind::Unavailable => Some(RETRY_DEPENDENCY),
             Self::StorageFull => Some(RETRY_STORAGE),
-            Self::TooManyConnections | Self::AccessError(AccessError::NotTagged) => Some(RETRY_DEPENDENCY),
+            Self::TooManyConnections | Self::NoVerdict { .. } | Self::AccessError(AccessError::NotTagged) => {
+                Some(RETRY_DEPENDENCY)
+            }
             _ => None,
         }
     }
@@ -224,6 +244,7 @@ impl ApiError {
             Self::AccessError(AccessError::Error(reason)) => Some(reason.code().to_owned()),
             Self::AccessError(AccessError::Infected { signature }) => Some(signature.clone()),
             Self::QuotaExceeded { exceeded, .. } => Some(exceeded.quota.name().to_owned()),
+            Self::NoVerdict { reason } => Some((*reason).to_owned()),
             _ => None,
         }
     }

@@ -29,7 +29,12 @@ impl OwnedFile {
     pub async fn load(ledger: &Ledger, owner: &OwnerId, file_id: &str) -> Result<Self, ApiError> {
         let file = FileId::parse(file_id).map_err(|_| ApiError::FileNotFound)?;
         let record = ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
-        if record.owner == *owner { Ok(Self(record)) } else { Err(ApiError::FileNotFound) }
+        // A file on demand belongs to the request that waits for its verdict.
+        if record.owner == *owner && !record.is_on_demand() {
+            Ok(Self(record))
+        } else {
+            Err(ApiError::FileNotFound)
+        }
     }
 }
 

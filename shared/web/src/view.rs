@@ -2,10 +2,12 @@
 //! service.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use domain::freshness::DefinitionsKind;
 use domain::record::{Record, Status};
-use domain::verdict::{Judgement, Verdict};
+use domain::timestamp::Timestamp;
+use domain::verdict::{Judgement, Unscannable, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -212,6 +214,48 @@ impl ScanResult {
             explanation,
             used_password: judgement.needed_password,
             rescan_without_password_at: None,
+        }
+    }
+}
+
+/// The verdict on the bytes of one request, of which nothing is kept.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ImmediateVerdict {
+    pub scan_status: StatusName,
+    /// Bytes.
+    #[schema(example = 1_024_000)]
+    pub file_size: Option<u64>,
+    pub scan_result: ScanResult,
+    #[schema(example = "File is clean and safe to download.")]
+    pub message: String,
+}
+
+impl ImmediateVerdict {
+    /// `None` if the record has no verdict.
+    pub fn of(record: &Record) -> Option<Self> {
+        Some(Self {
+            scan_status: record.status().into(),
+            file_size: record.size_bytes(),
+            scan_result: ScanResult::of(record.status(), record.judgement()?),
+            message: message(record),
+        })
+    }
+
+    /// The verdict on bytes that need not be read to be `unscannable`.
+    pub fn unscannable(reason: Unscannable, size_bytes: u64, now: Timestamp) -> Self {
+        let judgement = Judgement {
+            verdict: Verdict::Unscannable { reason },
+            judged_at: now,
+            duration: Duration::ZERO,
+            sha256: None,
+            engine: None,
+            needed_password: false,
+        };
+        Self {
+            scan_status: StatusName::Unscannable,
+            file_size: Some(size_bytes),
+            scan_result: ScanResult::of(Status::Unscannable, &judgement),
+            message: reason.sentence().to_owned(),
         }
     }
 }

@@ -16,15 +16,15 @@ use percent_encoding::percent_decode;
 
 /// The names of the field and of the file. Neither is checked here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Disposition {
-    pub(super) name: Option<String>,
-    pub(super) file_name: Option<String>,
+pub(crate) struct Disposition {
+    pub(crate) name: Option<String>,
+    pub(crate) file_name: Option<String>,
 }
 
 impl Disposition {
     /// Parses the value of a `Content-Disposition`. A parameter that cannot be parsed is absent. `filename*`
     /// takes precedence over `filename` (RFC 6266, 4.3).
-    pub(super) fn parse(value: &[u8]) -> Self {
+    pub(crate) fn parse(value: &[u8]) -> Self {
         let parameters = parameters(value);
         let first = |wanted: &str| parameters.iter().find(|(key, _)| key == wanted).map(|(_, value)| value);
         let (plain, extended) = (first("filename"), first("filename*"));

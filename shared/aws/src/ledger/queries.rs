@@ -80,10 +80,11 @@ impl Ledger {
         Ok(Listing { records, next: next.map(|(created_at, file_id)| PageStart { created_at, file_id }) })
     }
 
-    /// Returns at most `limit` of the owner's files that changed at `since` or later, deleted ones included,
-    /// in the order of the changes that the index knows; with `after`, only those that follow it. The records
-    /// may be newer than the index. It is eventually consistent, and ordered by the clocks of several
-    /// machines: the caller must query again from a little earlier, or it may miss a change.
+    /// Returns at most `limit` of the owner's files that changed at `since` or later, deleted ones included
+    /// and files on demand left out, in the order of the changes that the index knows; with `after`, only
+    /// those that follow it. The records may be newer than the index. It is eventually consistent, and
+    /// ordered by the clocks of several machines: the caller must query again from a little earlier, or it
+    /// may miss a change.
     pub async fn changes(
         &self,
         owner: &OwnerId,
@@ -112,7 +113,8 @@ impl Ledger {
         let next = page.last_evaluated_key.map(|key| place(&key, "changed_at", operation)).transpose()?;
         let indexed = page.items.iter().flatten();
         let newest = indexed.filter_map(|item| millis(item, "changed_at")).max().map(Timestamp::from_millis);
-        let records = self.load_all(&files(page.items, operation)?, operation).await?;
+        let mut records = self.load_all(&files(page.items, operation)?, operation).await?;
+        records.retain(|record| !record.is_on_demand());
         Ok(Changes {
             records,
             newest,

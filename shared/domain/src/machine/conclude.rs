@@ -26,9 +26,11 @@ pub(super) fn conclude(
         // A POST policy can be replayed until its deadline, and the replay's event can be lost: look once
         // after that.
         UploadMethod::Post => change.last_arrival().max(now).min(record.expires_at),
-        UploadMethod::Put | UploadMethod::Form | UploadMethod::Multipart(_) | UploadMethod::Incoming(_) => {
-            record.expires_at
-        }
+        UploadMethod::Put
+        | UploadMethod::Form
+        | UploadMethod::Multipart(_)
+        | UploadMethod::Incoming(_)
+        | UploadMethod::OnDemand => record.expires_at,
     };
     // The sweep applies the quarantine: the scanner reads hostile bytes and should not be allowed to remove
     // any.
@@ -80,7 +82,9 @@ pub(super) fn quarantine(record: &Record, policy: &MachinePolicy) -> Option<Effe
     let State::Judged { version, judgement, post_verdict } = &record.state else { return None };
     let is_infected = matches!(judgement.verdict, Verdict::Infected { .. }) && post_verdict.release.is_none();
     let is_left = policy.quarantine != Quarantine::Keep && record.quarantined.is_none();
-    (is_infected && is_left).then(|| Effect::Quarantine { version: version.clone(), how: policy.quarantine })
+    // The bytes of a file on demand are removed in any case, and kept nowhere else.
+    (is_infected && is_left && !record.is_on_demand())
+        .then(|| Effect::Quarantine { version: version.clone(), how: policy.quarantine })
 }
 
 /// Records that versions other than the bound one are under the key. The sweep removes them: immediately, or
@@ -102,3 +106,6 @@ pub(super) fn surplus(change: Change<'_>) -> Step {
     }
     commit(next, vec![])
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use dynoxide::DynoxideError;
+use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::transact_write_items::TransactWriteItemsRequest;
 use dynoxide::actions::update_item::UpdateItemRequest;
@@ -53,6 +54,15 @@ fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Result<S
     let DynamoDb { database, meter, turns: _ } = dynamodb;
     match operation {
         "BatchGetItem" => call(input, |request| database.batch_get_item(request)),
+        "DeleteItem" => call(input, |request: DeleteItemRequest| {
+            let key = request.key.clone();
+            let mut deleted = database.delete_item(DeleteItemRequest {
+                return_consumed_capacity: Some(Meter::every_index()),
+                ..request
+            })?;
+            meter.add(&key, deleted.consumed_capacity.take().as_slice());
+            Ok(deleted)
+        }),
         "GetItem" => call(input, |request| database.get_item(request)),
         "PutItem" => call(input, |request: PutItemRequest| {
             let key = request.item.get("pk").map(|pk| ("pk".to_owned(), pk.clone())).into_iter().collect();
