@@ -66,6 +66,15 @@ impl Environment {
         self.pairs.push((name.to_owned(), value.to_owned()));
     }
 
+    /// What the template gives every function, and the scan queue.
+    pub(crate) fn of_scan_function(&self) -> Vec<(String, String)> {
+        let renamed = |(name, value): &(String, String)| match name.as_str() {
+            "SQS" => ("AIRLOCK_SCAN_QUEUE_URL".to_owned(), value.clone()),
+            _ => (name.clone(), value.clone()),
+        };
+        self.pairs.iter().map(renamed).collect()
+    }
+
     async fn start(&self, function: &'static str, more: &[(&str, &str)]) -> Function {
         self.try_start(function, more).await.unwrap_or_else(|error| panic!("{function}: {error}"))
     }

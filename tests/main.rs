@@ -67,4 +67,5 @@ mod support;
 mod tidy;
 mod watch;
 mod webhooks;
+mod worker;
 mod write_units;

@@ -13,7 +13,15 @@ use domain::record::Status;
 use crate::client::Client;
 use crate::operate::{Definitions, Dlq, Webhooks};
 use crate::output::{self, Output};
-use crate::{doctor, download, files, operate, parse, selftest, upload, watch};
+use crate::{doctor, download, files, operate, parse, selftest, upload, watch, worker};
+
+const WORKER_ABOUT: &str = "\
+Scan for a deployment on AWS, from any machine with ClamAV
+
+Receives from the stack's scan queue what Lambda would deliver to the scan function, \
+with that function's environment: AIRLOCK_TABLE, AIRLOCK_SCAN_QUEUE_URL, S3_BUCKET_NAME, \
+AIRLOCK_DEFINITIONS_BUCKET, AIRLOCK_DEFINITIONS_PUBLIC_KEY and the SDK's credentials and region. \
+Any number of workers may run beside each other and beside the function (docs/scale.md).";
 
 const UPLOAD_EXAMPLES: &str = "\
 Examples:
@@ -93,6 +101,9 @@ enum Command {
     /// Run the whole service on this machine
     #[command(args_override_self = true)]
     Local(local::cli::Options),
+    /// Scan for a deployment on AWS, from any machine with ClamAV
+    #[command(long_about = WORKER_ABOUT)]
+    Worker,
     /// Upload files and wait for their verdicts
     #[command(after_help = UPLOAD_EXAMPLES)]
     Upload(Upload),
@@ -315,6 +326,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let client = || Client::new(&url, token.as_deref());
     match cli.command {
         Command::Local(options) => local::cli::run(options).await.map(|()| ExitCode::SUCCESS),
+        Command::Worker => worker::work().await.map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "airlock", &mut script);

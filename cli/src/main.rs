@@ -17,6 +17,7 @@ mod upload;
 mod upload_parts;
 mod verdict;
 mod watch;
+mod worker;
 
 use std::process::ExitCode;
 

@@ -1,12 +1,11 @@
 //! Everything that can be refused before a file or a port is opened: the settings, read and checked.
 
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::bail;
 use api::ApiSettings;
-use clamd::{EngineLimits, EngineProgram};
+use clamd::EngineProgram;
 use domain::incoming::IncomingRules;
 use domain::machine::MachinePolicy;
 use domain::tag::TagProfile;
@@ -14,7 +13,7 @@ use live::LiveSettings;
 use notify::NotifySettings;
 use scan::{RetryPolicy, ScanSettings};
 use settings::{
-    Auth, CLIENT, ConfigError, EngineChoice, EngineSettings, Environment, EventSettings, IdentitySettings,
+    Auth, CLIENT, EngineChoice, EngineSettings, Environment, EventSettings, IdentitySettings,
     LiveStreamSettings, OriginSettings, RescanSettings, SecretText, TagSettings, WorkerSettings,
     machine_policy,
 };
@@ -65,7 +64,7 @@ impl Plan {
         let storage = Storage::read(env)?;
         public_urls::check(&options, &storage)?;
         let events = EventSettings::read(env)?;
-        let n_scan_workers = n_scan_workers(env)?;
+        let n_scan_workers = WorkerSettings::read(env)?.n_scans();
         let functions = FunctionSettings::of(&options, n_scan_workers, &storage, &events, env)?;
         let (identity, loopback_only) = identity(&options, &functions.api.origins, env)?;
         Ok(Self {
@@ -121,14 +120,6 @@ impl FunctionSettings {
 /// Sooner than the sweep, which queues a file again that was not retried in time.
 fn retry(first: Duration, machine: MachinePolicy) -> RetryPolicy {
     RetryPolicy { first, longest: RetryPolicy::SCAN.longest.min(machine.sweep_retry * 2 / 3) }
-}
-
-/// One for each core, unless the operator has set it.
-fn n_scan_workers(env: &Environment) -> Result<u32, ConfigError> {
-    let chosen = WorkerSettings::read(env)?.scan_workers;
-    let n_cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let default = u32::try_from(n_cores).unwrap_or(u32::MAX).min(EngineLimits::MAX_WORKERS);
-    Ok(chosen.unwrap_or(default))
 }
 
 fn identity(

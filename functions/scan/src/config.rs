@@ -12,9 +12,9 @@ use domain::freshness::FreshnessPolicy;
 use domain::machine::MachinePolicy;
 use inspector::{Inspector, WorkerProgram};
 use settings::{
-    ConfigError, DefinitionBucketSettings, DefinitionTrustSettings, DeploymentSettings, EngineChoice,
+    CLIENT, ConfigError, DefinitionBucketSettings, DefinitionTrustSettings, DeploymentSettings, EngineChoice,
     EngineSettings, Environment, FreshnessSettings, LayerSettings, PasswordSettings, QuotaSettings,
-    StoreSettings, UploadSettings, machine_policy,
+    StoreSettings, Subject, UploadSettings, machine_policy,
 };
 
 use crate::{IncomingTerms, PublishedDefinitions, RetryPolicy, ScanContext, SpoolDirectory, gate_for};
@@ -83,14 +83,35 @@ impl ScanSettings {
     }
 }
 
+/// The subjects of the scan function's own variables.
+const SUBJECTS: [&Subject; 4] = [
+    &DeploymentSettings::SUBJECT,
+    &LayerSettings::SUBJECT,
+    &DefinitionBucketSettings::SUBJECT,
+    &DefinitionTrustSettings::SUBJECT,
+];
+
 impl ScanDeployment {
     pub fn read(env: &Environment) -> Result<Self, ConfigError> {
-        env.refuse_unknown(&[
-            &DeploymentSettings::SUBJECT,
-            &LayerSettings::SUBJECT,
-            &DefinitionBucketSettings::SUBJECT,
-            &DefinitionTrustSettings::SUBJECT,
-        ])?;
+        env.refuse_unknown(&SUBJECTS)?;
+        Self::of_environment(env)
+    }
+
+    /// For a worker on another machine. It has no layer, and nothing reads metrics from its output.
+    pub(crate) fn of_worker(env: &Environment) -> Result<Self, ConfigError> {
+        // A client on the same machine may share the environment.
+        env.refuse_unknown(&[&SUBJECTS[..], &[&CLIENT]].concat())?;
+        let mut deployment = Self::of_environment(env)?;
+        deployment.settings.is_measured = false;
+        if let EngineProgram::Clamd(path) = &mut deployment.program
+            && !path.is_file()
+        {
+            *path = "clamd".into();
+        }
+        Ok(deployment)
+    }
+
+    fn of_environment(env: &Environment) -> Result<Self, ConfigError> {
         let stores = StoreSettings::read(env)?;
         stores.require_scan_queue()?;
         let machine = machine_policy(env, stores.publishes(), MachinePolicy::default())?;

@@ -18,6 +18,7 @@ mod scanner;
 mod snapshot;
 mod spool;
 mod verdict_cache;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub use inspection::gate_for;
 pub use retry::RetryPolicy;
 pub use scanner::Scanner;
 pub use spool::SpoolDirectory;
+pub use worker::{ScanWorker, WorkerPlan};
 
 /// What a scan needs. Built once per process.
 #[derive(Debug)]

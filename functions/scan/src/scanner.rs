@@ -30,7 +30,13 @@ pub struct Scanner {
 const INIT_BUDGET: Duration = Duration::from_secs(8);
 
 impl Scanner {
+    /// Scans one file at a time, as a Lambda function does.
     pub fn new(deployment: ScanDeployment) -> Self {
+        Self::with_workers(deployment, 1)
+    }
+
+    /// Scans up to `n_workers` files concurrently.
+    pub(crate) fn with_workers(deployment: ScanDeployment, n_workers: u32) -> Self {
         let daemon = DaemonConfig {
             program: deployment.program.clone(),
             launcher: vec![],
@@ -39,7 +45,7 @@ impl Scanner {
             limits: deployment.settings.limits(),
             start_timeout: Duration::from_mins(1),
         };
-        let engine = Arc::new(Engine::new(daemon, Transport::Stream));
+        let engine = Arc::new(Engine::with_workers(daemon, Transport::Stream, n_workers));
         Self { deployment, engine, context: Mutex::default() }
     }
 
@@ -63,11 +69,17 @@ impl Scanner {
         self.engine.stop().await;
     }
 
-    /// Handles one batch. Until the scanner is ready, every message is delivered again.
+    /// Handles one batch on Lambda. Until the scanner is ready, every message is delivered again.
     pub async fn handle(&self, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
+        let response = self.scan(event, time_left).await;
+        measure::failed_attempts(&response, aws::clock::now());
+        response
+    }
+
+    pub(crate) async fn scan(&self, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
         let began = tokio::time::Instant::now();
         let limit = time_left.saturating_sub(RESERVE);
-        let response = match tokio::time::timeout(limit, self.context()).await {
+        match tokio::time::timeout(limit, self.context()).await {
             Ok(Ok(context)) => {
                 context.refresh_definitions().await;
                 let response = handle(&context, event, time_left.saturating_sub(began.elapsed())).await;
@@ -86,9 +98,7 @@ impl Scanner {
                 tracing::error!(error = why, "not ready to scan; the batch is delivered again");
                 self.postpone(&event).await
             }
-        };
-        measure::failed_attempts(&response, aws::clock::now());
-        response
+        }
     }
 
     /// Has every message delivered again.
@@ -105,7 +115,7 @@ impl Scanner {
     }
 
     /// Connects and starts the engine, unless that is done. Concurrent calls wait for each other.
-    async fn context(&self) -> anyhow::Result<Arc<ScanContext>> {
+    pub(crate) async fn context(&self) -> anyhow::Result<Arc<ScanContext>> {
         let mut slot = self.context.lock().await;
         if let Some(context) = slot.as_ref() {
             return Ok(Arc::clone(context));

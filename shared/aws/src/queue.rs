@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_sqs::types::{Message, QueueAttributeName};
+use aws_lambda_events::event::sqs::SqsEvent;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use domain::id::{FileId, ObjectKey, Version};
 use domain::incoming::Incoming;
 use domain::record::Record;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::events;
 
 /// The queue that triggers the scan function.
@@ -58,6 +59,33 @@ impl ScanQueue {
         changed.map(drop).map_err(|error| StoreError::of_sdk("retry a scan", error))
     }
 
+    /// Waits for a message as long as SQS lets a receiver wait, 20 seconds, and returns it as Lambda would
+    /// deliver it: an event with at most one record. The message is hidden from other receivers for
+    /// `visibility`, and then received again unless it was acknowledged.
+    pub async fn receive(&self, visibility: Duration) -> Result<SqsEvent, StoreError> {
+        let received = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(1)
+            .wait_time_seconds(LONGEST_WAIT_SECS)
+            .visibility_timeout(i32::try_from(visibility.as_secs()).unwrap_or(i32::MAX))
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .send()
+            .await;
+        let received = received.map_err(|error| StoreError::of_sdk("receive a scan", error))?;
+        let records: Vec<_> = received.messages.unwrap_or_default().into_iter().map(record_of).collect();
+        serde_json::from_value(serde_json::json!({ "Records": records }))
+            .map_err(|error| StoreError::caused("receive a scan", StoreErrorKind::Corrupt, error))
+    }
+
+    /// Removes a message that was handled. Idempotent. An error has it delivered again.
+    pub async fn acknowledge(&self, receipt_handle: &str) -> Result<(), StoreError> {
+        let removed = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt_handle);
+        let removed = removed.send().await;
+        removed.map(drop).map_err(|error| StoreError::of_sdk("acknowledge a scan", error))
+    }
+
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         backlog(&self.client, &self.url).await
     }
@@ -66,6 +94,23 @@ impl ScanQueue {
     pub fn dead_letters(&self, url: String) -> DeadLetters {
         DeadLetters { client: self.client.clone(), url, source_url: self.url.clone() }
     }
+}
+
+/// SQS's limit, "Amazon SQS short and long polling".
+const LONGEST_WAIT_SECS: i32 = 20;
+
+/// The record that Lambda's event has for a message.
+fn record_of(message: Message) -> serde_json::Value {
+    let attributes = message.attributes.unwrap_or_default();
+    let attributes: BTreeMap<_, _> =
+        attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    serde_json::json!({
+        "messageId": message.message_id,
+        "receiptHandle": message.receipt_handle,
+        "body": message.body,
+        "attributes": attributes,
+        "messageAttributes": {},
+    })
 }
 
 /// The queue of messages whose handling failed too often.

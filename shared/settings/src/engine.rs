@@ -1,5 +1,6 @@
 //! Which engine scans, how long it may take, and where its programs are.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,13 +40,24 @@ subject! {
 subject! {
     /// How a service on one machine scans.
     pub struct WorkerSettings: "Scanning" {
-        /// How many files one machine scans concurrently, with one engine. On AWS each scanner scans one file
-        /// at a time.
+        /// How many files one machine scans concurrently, with one engine. On AWS each execution environment
+        /// scans one file at a time.
         scan_workers: Option<u32> = optional "SCAN_WORKERS" {
             default: "as many as the machine has cores, at most 32",
             allowed: "a whole number from 1 to 32",
             parse: workers,
         }
+    }
+}
+
+impl WorkerSettings {
+    /// The most scans that an engine runs concurrently.
+    const MAX: u32 = 32;
+
+    /// How many files are scanned concurrently.
+    pub fn n_scans(&self) -> u32 {
+        let n_cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        self.scan_workers.unwrap_or_else(|| u32::try_from(n_cores).unwrap_or(u32::MAX).min(Self::MAX))
     }
 }
 
@@ -82,5 +94,5 @@ fn engine(value: &str) -> Option<EngineChoice> {
 }
 
 fn workers(value: &str) -> Option<u32> {
-    parse::number(value).filter(|n_workers| (1..=32).contains(n_workers))
+    parse::number(value).filter(|n_workers| (1..=WorkerSettings::MAX).contains(n_workers))
 }

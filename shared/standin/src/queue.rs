@@ -137,6 +137,16 @@ impl Queue {
             .await
     }
 
+    /// The same, for the message that was received with `receipt`.
+    pub(crate) async fn delete(&self, receipt: String) -> Result<(), StandinError> {
+        self.database
+            .transact_unflushed(move |tx| {
+                tx.prepare_cached("DELETE FROM messages WHERE receipt = ?")?.execute([receipt])?;
+                Ok(())
+            })
+            .await
+    }
+
     /// Makes a message visible again after `delay`, without waiting for its visibility timeout. A receipt
     /// that has been superseded, or used here before, does nothing.
     pub async fn release(&self, received: &Received, delay: Duration) -> Result<(), StandinError> {

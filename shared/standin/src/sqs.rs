@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
 use crate::database::StandinError;
 use crate::queue::Queue;
@@ -21,6 +22,9 @@ use crate::queue::Queue;
 pub const DEAD_LETTERS: &str = "-dead-letters";
 /// The most messages that SQS returns for one request.
 const MAX_RECEIVED: usize = 10;
+
+/// As in `template.yaml`.
+const MAX_RECEIVES: u32 = 12;
 
 /// Queues by name. Signatures are not verified: for [`InProcess`](crate::InProcess), never for a port.
 pub fn router(queues: BTreeMap<String, Queue>) -> Router {
@@ -53,6 +57,8 @@ async fn answer(
     let answered = match (target, named) {
         ("AmazonSQS.SendMessage", Named::Queue(queue)) => send_message(queue, &input).await,
         ("AmazonSQS.ChangeMessageVisibility", Named::Queue(queue)) => change_visibility(queue, &input).await,
+        ("AmazonSQS.ReceiveMessage", Named::Queue(queue)) => receive_message(queue, &input).await,
+        ("AmazonSQS.DeleteMessage", Named::Queue(queue)) => delete_message(queue, &input).await,
         ("AmazonSQS.GetQueueAttributes", named) => queue_attributes(&named).await,
         ("AmazonSQS.ReceiveMessage", Named::DeadLetters(queue)) => receive_dead_letters(queue).await,
         ("AmazonSQS.DeleteMessage", Named::DeadLetters(queue)) => delete_dead_letter(queue, &input).await,
@@ -76,6 +82,32 @@ async fn change_visibility(queue: &Queue, input: &Value) -> Result<Value, Standi
     let receipt = input["ReceiptHandle"].as_str().unwrap_or_default().to_owned();
     let delay = Duration::from_secs(input["VisibilityTimeout"].as_u64().unwrap_or(0));
     queue.change_visibility(receipt, delay).await?;
+    Ok(json!({}))
+}
+
+/// Returns one message, though SQS returns up to ten, or none at the end of the wait.
+async fn receive_message(queue: &Queue, input: &Value) -> Result<Value, StandinError> {
+    let seconds = |name: &str| Duration::from_secs(input[name].as_u64().unwrap_or(0));
+    let deadline = Instant::now() + seconds("WaitTimeSeconds");
+    let received = loop {
+        if let Some(received) = queue.receive(seconds("VisibilityTimeout"), MAX_RECEIVES).await? {
+            break received;
+        }
+        match timeout_at(deadline, queue.wait()).await {
+            Ok(waited) => waited?,
+            Err(_) => return Ok(json!({})),
+        }
+    };
+    Ok(json!({ "Messages": [{
+        "MessageId": received.message_id,
+        "ReceiptHandle": received.receipt,
+        "Body": received.body,
+        "Attributes": { "ApproximateReceiveCount": received.n_received.to_string() },
+    }] }))
+}
+
+async fn delete_message(queue: &Queue, input: &Value) -> Result<Value, StandinError> {
+    queue.delete(input["ReceiptHandle"].as_str().unwrap_or_default().to_owned()).await?;
     Ok(json!({}))
 }
 
