@@ -100,12 +100,12 @@ async fn clamav_rest_is_answered_for() {
     let form = |name: &str| format!("file=@{}", directory.path().join(name).display());
     let clean = result("OK", "", "good.rnd");
     let infected = result("FOUND", "Eicar-Test-Signature.UNOFFICIAL", "eicar_com.txt");
-    let locked = result("ERROR", "unscannable: encrypted", "locked.zip");
+    let locked = result("PARSE ERROR", "unscannable: encrypted", "locked.zip");
     let large = result("PARSE ERROR", "File size limit exceeded", "large.bin");
     for (names, status, expected) in [
         (&["good.rnd"][..], 200, json!([clean])),
         (&["eicar_com.txt"], 406, json!([infected])),
-        (&["locked.zip", "good.rnd"], 400, json!([locked, clean])),
+        (&["locked.zip", "good.rnd"], 412, json!([locked, clean])),
         (&["eicar_com.txt", "locked.zip"], 406, json!([infected, locked])),
         (&["large.bin"], 413, json!([large])),
     ] {

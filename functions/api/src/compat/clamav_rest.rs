@@ -64,7 +64,7 @@ pub(crate) struct ClamavRestApiResult {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ClamavRestResult {
-    /// `OK`, `FOUND`, `ERROR` or `PARSE ERROR`.
+    /// `OK`, `FOUND` or `PARSE ERROR`.
     #[schema(example = "FOUND")]
     status: &'static str,
     #[schema(example = "Win.Test.EICAR_HDB-1")]
@@ -145,8 +145,8 @@ pub(crate) struct AnyFilesForm {
     request_body(content = AnyFilesForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "All files are clean", body = Vec<ClamavRestResult>),
-        (status = 400, description = "A file could not be checked as a whole", body = Vec<ClamavRestResult>),
         (status = 406, description = "Malware was found", body = Vec<ClamavRestResult>),
+        (status = 412, description = "A file could not be checked as a whole", body = Vec<ClamavRestResult>),
         (status = 413, description = "A file is too large", body = Vec<ClamavRestResult>),
         (status = 503, description = "There is no verdict",
             body = Problem, content_type = "application/problem+json"),
@@ -164,7 +164,7 @@ pub(crate) async fn scan_forms(
         let (status, description, http_status) = match part {
             PartResult::Clean => ("OK", String::new(), 200),
             PartResult::Found { signature } => ("FOUND", signature, 406),
-            PartResult::Unscannable { reason } => ("ERROR", format!("unscannable: {reason}"), 400),
+            PartResult::Unscannable { reason } => ("PARSE ERROR", format!("unscannable: {reason}"), 412),
             PartResult::TooLarge { .. } => ("PARSE ERROR", "File size limit exceeded".to_owned(), 413),
         };
         results.push(ClamavRestResult { status, description, file_name, http_status });
