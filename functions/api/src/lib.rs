@@ -12,6 +12,7 @@ mod docs;
 mod files;
 mod health;
 mod link;
+mod page_limit;
 mod rescan;
 mod room;
 mod status;
