@@ -9,7 +9,7 @@ use crate::identity::{ENV, admin_token, user_token};
 use crate::support::{Service, answer, client, eicar, sha256, wait};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statistics_count_what_happened() {
+async fn the_numbers_are_those_of_what_happened() {
     let service = Service::start_with(&[("SCAN_WORKERS", "3")], |_| {}).await;
     let encrypted = b"PK\x03\x04 not a zip that anybody could open".to_vec();
     for (name, bytes, status) in [
@@ -143,7 +143,7 @@ fn rows() -> Vec<Row> {
         ("POST", "/uppy/s3/multipart/u/complete?key=uploads/{clean}", Some(json!({ "parts": [] })), 404, 404),
         ("DELETE", "/uppy/s3/multipart/u?key=uploads/{clean}", none(), 404, 404),
         ("POST", "/uppy/s3/presign", Some(json!({ "method": "PUT", "key": "a.txt" })), 200, 200),
-        // Calls for operators only.
+        // What only operators do.
         ("GET", "/stats", none(), 403, 200),
         ("GET", "/metrics", none(), 403, 200),
         ("GET", "/dead-letters", none(), 403, 200),

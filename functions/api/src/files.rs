@@ -16,7 +16,7 @@ use web::view::{FileInfo, StatusName};
 use web::{ApiError, Caller, FilePath, Json, NoSuchFile, OwnedFile, QueryString, Refused};
 
 use crate::App;
-use crate::page_limit::page_limit;
+use crate::limit::page_limit;
 
 /// The filters and the page.
 #[derive(Clone, Debug, Deserialize, IntoParams)]

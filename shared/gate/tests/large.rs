@@ -24,8 +24,8 @@ fn content(blob: &Blob) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that differ at all offsets, so that a byte from a wrong offset is detected, and that do not contain
-/// the signature of ARC, which would make them members.
+/// Bytes that no two places of are alike, so that a byte from a wrong place shows. Without the mark of ARC,
+/// which would make members of them.
 fn numbered(seed: u64, n_bytes: usize) -> Vec<u8> {
     let numbers = (0..).map(|place: u64| (seed << 56) | place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 8);
     let bytes = numbers.flat_map(u64::to_be_bytes).map(|byte| if byte == 0x1a { 0x1b } else { byte });

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use web::{Admin, ApiError, Json, QueryString, Refused};
 
 use crate::App;
-use crate::page_limit::page_limit;
+use crate::limit::page_limit;
 
 /// The page.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
