@@ -68,7 +68,7 @@ async fn companion_gives_a_form_for_a_whole_file() {
     let accepted = crate::support::Accepted { file_id: id_in(&form["fields"]["key"]), upload: form };
     assert_eq!(service.post_form(&accepted, &eicar()).await.status(), 201);
     service.ends_as(&accepted.file_id, "infected").await;
-    // Looked up as the client knows it.
+    // The client looks the file up by its key.
     let key = text(&accepted.upload["fields"]["key"]);
     let (_, found) = service.get(&format!("/files?key={key}")).await;
     assert_eq!(found["files"][0]["file_id"], accepted.file_id.as_str(), "{found}");
@@ -122,7 +122,7 @@ async fn companion_joins_the_parts_that_were_sent_and_no_others() {
     let info = service.ends_as(&file_id, "clean").await;
     assert_eq!(info["scan_result"]["sha256"], sha256(&whole));
     assert_eq!(service.post(&complete, &listed(&bare)).await.0, 200, "again");
-    // Over is over.
+    // A completed upload cannot be completed with other parts, or aborted.
     let (status, problem) = delete(&service, &format!("{path}?key={key}")).await;
     assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("upload_over")));
     assert_eq!(put(&service, &batch["presignedUrls"]["1"], &[], b"late").await.status(), 404);
@@ -172,7 +172,7 @@ async fn an_upload_token_uploads_and_does_nothing_else() {
     let begun = service.http.post(format!("{companion}/s3/multipart")).json(&json!({ "filename": "a.bin" }));
     let (_, begun) = answer(begun.send().await.unwrap()).await;
     let (key, upload_id) = (text(&begun["key"]), text(&begun["uploadId"]));
-    // Bob's token reaches nothing of it.
+    // Bob's token gives no access to the upload.
     let service = service.with_token(user_token("bob"));
     let (_, bobs) = service.post("/upload-tokens", &json!({ "expires_in": 60 })).await;
     for base in [text(&bobs["companion_url"]), service.url("/uppy")] {
@@ -183,7 +183,7 @@ async fn an_upload_token_uploads_and_does_nothing_else() {
             assert_eq!((status.as_u16(), &problem["code"]), (404, &json!("file_not_found")), "{problem}");
         }
     }
-    // It is no user's token, no link and no other token; and what is not a token is not repeated.
+    // An upload token is accepted neither as a user's token nor as a link, and an invalid one is not echoed.
     let as_user = service.http.get(service.url("/files")).bearer_auth(&token).send().await.unwrap();
     assert_eq!(as_user.status(), 401);
     assert_eq!(

@@ -30,7 +30,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Runs where it may block: the service is in this process.
+/// Runs the program on a blocking thread, because the service is in this process.
 pub(crate) fn run(service: &Service, directory: &Path, args: &[&str]) -> Output {
     tokio::task::block_in_place(|| airlock(service, directory, args))
 }
@@ -68,7 +68,7 @@ async fn uploads_wait_and_say_the_verdict() {
     let table = text(&run(&service, at, &["ls"]).stdout);
     assert!(table.starts_with("FILE") && table.contains("Eicar-Test-Signature"), "{table}");
 
-    // Downloads: by id, by link, never over something that is there, never what is infected.
+    // Downloads: by id, by link, never over an existing file, never of an infected file.
     let output = run(&service, at, &["download", file_id, "--to", "back.bin"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(std::fs::read(at.join("back.bin")).unwrap(), vec![7; 3_000_000]);
@@ -103,7 +103,7 @@ async fn uploads_wait_and_say_the_verdict() {
     assert_eq!(rescanned.status.code(), Some(1), "the highest of clean and refused");
     assert_eq!(run(&service, at, &["rescan", bad]).status.code(), Some(1));
 
-    // Links die, files go.
+    // Links are revoked, files are deleted.
     assert_eq!(run(&service, at, &["link", "--revoke", file_id]).status.code(), Some(0));
     let output = run(&service, at, &["download", link.trim(), "--to", "-"]);
     assert!(text(&output.stderr).contains("link_revoked"), "{}", text(&output.stderr));
@@ -127,7 +127,7 @@ async fn large_files_go_in_parts_and_go_on_after_an_interruption() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(json(&output)[0]["scan_result"]["sha256"], sha256(&whole));
 
-    // Begun elsewhere, and a part of it is there already.
+    // The upload was begun by another client, which has sent one part.
     let body = serde_json::json!({
         "filename": "large.bin", "size": whole.len(), "method": "multipart", "part_checksums": true,
     });
@@ -251,7 +251,7 @@ async fn a_file_that_fails_stops_no_other() {
     assert_eq!(errors.matches("`missing.txt`: ").count(), 1, "{errors}");
     assert!(errors.contains("TEST DEFINITIONS"), "{errors}");
 
-    // For programs, each in its place; of a directory, all files in order.
+    // The JSON output lists every file in the order of the arguments; a directory's files are sorted.
     let output = run(&service, at, &["--output", "json", "upload", "--recursive", "inbox"]);
     let listed = json(&output);
     assert_eq!(output.status.code(), Some(10), "{listed:#}");
@@ -261,7 +261,7 @@ async fn a_file_that_fails_stops_no_other() {
     assert_eq!(listed[3]["error"]["status"], 422);
     assert_eq!(listed[3]["path"], "inbox/program.exe");
 
-    // Standard input, under the name that it is given.
+    // Standard input, with a given name.
     let piped = tokio::task::block_in_place(|| {
         Command::new("sh")
             .args(["-c", "printf hello | \"$0\" upload --output json --name hello.txt -"])
@@ -274,7 +274,7 @@ async fn a_file_that_fails_stops_no_other() {
     assert_eq!(listed[0]["filename"], "hello.txt", "{listed}");
     assert_eq!(listed[0]["scan_result"]["sha256"], sha256(b"hello"));
 
-    // `ls` says that there is more, and can list all.
+    // `ls` says that there are more files, and `--all` lists them.
     let output = run(&service, at, &["ls", "--limit", "2"]);
     assert!(text(&output.stderr).contains("there are more"), "{}", text(&output.stderr));
     let output = run(&service, at, &["ls", "--all"]);
@@ -284,7 +284,7 @@ async fn a_file_that_fails_stops_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_upload_says_how_to_resume() {
-    // A storage that is never reached: the upload retries until it is interrupted.
+    // The storage is unreachable, so the upload retries until it is interrupted.
     let storage = PublicProxy::listen(Fault::LeadsNowhere).await;
     let url = storage.url.parse().unwrap();
     let service = Service::start_with(&[], |options| options.s3_url = Some(url)).await;
@@ -307,11 +307,11 @@ async fn an_interrupted_upload_says_how_to_resume() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_output_ends_it_quietly() {
+async fn a_closed_output_ends_the_program_quietly() {
     let service = Service::start().await;
     service.upload("a.txt", b"a").await;
     for command in ["ls", "ls --output json", "doctor", "selftest", "health"] {
-        // The reader is gone before the first byte is written.
+        // The reader closes the pipe before the first byte is written.
         let script = format!("\"$0\" {command} 2>&1 >&3 3>&- | cat; exit ${{PIPESTATUS[0]}}");
         let script = format!("exec 3> >(exec true); sleep 0.3; {script}");
         let output = tokio::task::block_in_place(|| {

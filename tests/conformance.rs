@@ -108,7 +108,7 @@ async fn storage_keeps_versions_and_its_conditions() {
     assert_eq!(
         put(&vec![0; 20_000_000]).await.unwrap_err().kind,
         StoreErrorKind::PreconditionFailed,
-        "also for parts"
+        "the same holds for parts"
     );
     let version = objects.current_version(key).await.unwrap().unwrap();
     assert_eq!(version.size_bytes, 5);

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::support::process::{Process, free_ports};
 use crate::support::{Service, answer, client, wait};
 
-/// Long enough for a busy machine to send a whole request in.
+/// Long enough to send a whole request, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 async fn impatient() -> Service {
@@ -33,7 +33,7 @@ async fn say(address: &str, words: &str) -> TcpStream {
 /// test.
 async fn until_closed(stream: &mut TcpStream) -> String {
     let mut heard = Vec::new();
-    // A reset is an end as well.
+    // A reset ends the connection too.
     let _ = stream.read_to_end(&mut heard).await;
     String::from_utf8(heard).unwrap()
 }
@@ -46,7 +46,7 @@ async fn half_requests_and_idle_connections_are_closed() {
         for (words, is_answered) in [
             ("", false),
             ("GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ", false),
-            // Answered, and then idle.
+            // Answered once, then idle.
             ("GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", true),
             ("GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\nGET ", true),
         ] {
@@ -64,7 +64,7 @@ async fn half_requests_and_idle_connections_are_closed() {
             let heard = until_closed(&mut say(&address_of_large, &large).await).await;
             assert!(heard.starts_with("HTTP/1.1 431"), "{heard}");
         }));
-        // One byte now and then does not help.
+        // A byte from time to time does not extend the time limit.
         let address = address(url);
         all.push(tokio::spawn(async move {
             let mut slow = say(&address, "GET / HTTP/1.1\r\n").await;
@@ -90,7 +90,7 @@ async fn what_is_slow_for_a_reason_is_not_cut() {
     let begun = Instant::now();
     let poll = service.request(Method::GET, &status_url).header("prefer", "wait=6");
     let poll = async { (answer(poll.send().await.unwrap()).await, begun.elapsed()) };
-    // 40 pieces, each after an eighth of the patience.
+    // 40 pieces, each after an eighth of the time limit.
     let pieces = futures_util::stream::iter(0..40).then(async |_| {
         tokio::time::sleep(PATIENCE / 8).await;
         Ok::<_, std::io::Error>(b"x".to_vec())
@@ -128,9 +128,9 @@ async fn one_connection_too_many_is_told_so_and_there_is_room_again() {
             until_closed(&mut stream).await
         };
         let mut held = vec![];
-        // The service's own connections take places as well.
+        // The service's own connections count towards the limit.
         let refusal = loop {
-            assert!(held.len() <= MAX, "no connection is too many");
+            assert!(held.len() <= MAX, "no connection was refused");
             held.push(say(&address(&url), "GET").await);
             let all = ask().await;
             if all.starts_with("HTTP/1.1 503") {
@@ -182,7 +182,7 @@ async fn four_thousand_half_requests_cost_little_and_end() {
         );
         peaks.push(megabytes(during.saturating_sub(before)));
     }
-    // The allocator keeps what was freed and uses it again, so a second time costs little more.
+    // The allocator keeps and reuses freed memory, so the second round adds little.
     assert!(peaks.iter().all(|megabytes| *megabytes < 100), "{peaks:?} MB");
     process.kill_9().await;
 }

@@ -104,21 +104,21 @@ async fn a_stored_encoding_is_never_clean() {
     // A declared checksum, confirmed by storage, is of the stored bytes.
     let file_id = upload(&service, "deflate", &hidden, json!({ "checksum_sha256": sha256(&hidden) })).await;
     is_refused(&service, &file_id, "with a checksum").await;
-    // What does not change the bytes is no reason to refuse them.
+    // Encodings that do not change the bytes are accepted.
     for encoding in ["", "identity", "Identity", "aws-chunked"] {
         let file_id = upload(&service, encoding, &hidden, json!({})).await;
         service.ends_as(&file_id, "clean").await;
         let saved = curl(&service.url(&service.link(&file_id).await), &["--location", "--compressed"]);
         assert_eq!(saved.unwrap().sha256, sha256(&hidden), "{encoding:?}");
     }
-    // Malware in the stored bytes says more than how they are stored.
+    // A finding in the stored bytes takes precedence over their encoding.
     let file_id = upload(&service, "gzip", &eicar(), json!({})).await;
     service.ends_as(&file_id, "infected").await;
     service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_verdict_about_the_bytes_is_not_recalled_for_encoded_ones_nor_the_other_way_round() {
+async fn a_cached_verdict_is_not_shared_between_plain_and_encoded_bytes() {
     let service = Service::start_with(&[], |settings| settings.tuning.reuses_verdicts = true).await;
     let bytes = zlib(&eicar());
     for checksum in [json!({}), json!({ "checksum_sha256": sha256(&bytes) })] {
@@ -132,7 +132,7 @@ async fn a_verdict_about_the_bytes_is_not_recalled_for_encoded_ones_nor_the_othe
     service.stop().await;
 }
 
-/// Files as a release of Airlock that did not look at encodings has left them: stored with one, and `clean`.
+/// Files of an earlier release that ignored encodings: stored with an encoding, and `clean`.
 async fn judged_before(service: &Service) -> Vec<(String, String)> {
     let mut files = vec![];
     for (encoding, bytes) in variants() {
@@ -196,7 +196,7 @@ async fn real_clients_save_the_stored_bytes_whatever_their_encoding() {
         plain.push(plain_address(&service, file_id).await);
         expected.push(digest.clone());
     }
-    // Without a header against it, these clients decode: the comparison below can fail.
+    // Without an overriding header these clients decode, so the comparison below can fail.
     let decoded = sha256(&eicar());
     let compressed = |url: &String| match curl(url, &["--compressed"]) {
         Ok(saved) => saved.sha256,
@@ -219,8 +219,8 @@ async fn real_clients_save_the_stored_bytes_whatever_their_encoding() {
         let saved = curl(url, &[]).unwrap();
         assert_eq!(saved.header("content-encoding"), Some("identity"), "{saved:?}");
     }
-    // A rescan notices, and revokes the links. Of the first file and the last one it says more: the engine
-    // opens gzip, and an opener zstd, and both are infected.
+    // A rescan detects the encoding and revokes the links. The first and the last file become infected: the
+    // engine opens gzip, and an opener opens zstd.
     let mut links = vec![];
     for (file_id, _) in &files {
         links.push(service.link(file_id).await);
@@ -252,7 +252,7 @@ async fn a_released_file_is_saved_as_the_operator_has_seen_it() {
     service.stop().await;
 }
 
-/// As `Content-MD5` has it.
+/// The MD5 digest in the form of the `Content-MD5` header.
 fn md5_of(bytes: &[u8]) -> String {
     let script = "import base64, hashlib, json, sys\n\
                   md5 = hashlib.md5(bytes(json.load(sys.stdin)))\n\
@@ -260,7 +260,7 @@ fn md5_of(bytes: &[u8]) -> String {
     python(script, &json!(bytes)).trim().to_owned()
 }
 
-/// What a façade gave for a PUT, sent with an encoding.
+/// Sends the PUT that an upload client was given, with an encoding.
 async fn put_encoded(service: &Service, url: &Value, headers: &Value, bytes: &[u8]) {
     let request = service.http.put(text(url)).body(bytes.to_vec()).header("content-encoding", "deflate");
     let headers = headers.as_object().unwrap().iter();
@@ -291,7 +291,7 @@ async fn the_clients_protocols_have_the_same_rule() {
     put_encoded(&service, &signed["files"][0]["signedUrl"], &signed["files"][0]["headers"], &bytes).await;
     is_refused(&service, &text(&signed["metadata"]["file_ids"][0]), "better-upload").await;
 
-    // Uppy sends whole files by a form, which takes no field that its policy does not name.
+    // Uppy uploads whole files by a form, whose policy rejects unnamed fields.
     let (_, form) = service.get("/uppy/s3/params?filename=a.txt&type=text/plain").await;
     let file_id = text(&form["fields"]["key"]).strip_prefix("uploads/").unwrap().to_owned();
     let accepted = Accepted { file_id: file_id.clone(), upload: form };
@@ -300,7 +300,7 @@ async fn the_clients_protocols_have_the_same_rule() {
     assert_eq!(service.post_form(&accepted, &bytes).await.status(), 201);
     service.ends_as(&file_id, "clean").await;
 
-    // The API begins the upload in parts, without an encoding; a part's header is not stored.
+    // The API creates the multipart upload without an encoding; headers of parts are not stored.
     let body = json!({ "filename": "large.bin", "size": size, "method": "multipart" });
     let (_, accepted) = service.post("/files", &body).await;
     let file_id = text(&accepted["file_id"]);
@@ -311,7 +311,7 @@ async fn the_clients_protocols_have_the_same_rule() {
     assert_eq!(service.post(&format!("/files/{file_id}/complete"), &json!({})).await.0, 202);
     is_saved(&service, &file_id, &bytes, "parts").await;
 
-    // Through the service: neither the request's header nor the file part's is stored.
+    // `POST /upload` stores neither the request's encoding nor that of the file's part.
     let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "deflate".parse().unwrap())]);
     let part = Part::bytes(bytes.clone()).file_name("a.txt").headers(headers);
     let request = service.request(reqwest::Method::POST, "/upload").header(CONTENT_ENCODING, "deflate");
@@ -322,7 +322,7 @@ async fn the_clients_protocols_have_the_same_rule() {
     service.stop().await;
 }
 
-/// The file is clean, and curl saves it as it was sent.
+/// Asserts that the file is clean and that curl saves the bytes that were sent.
 async fn is_saved(service: &Service, file_id: &str, bytes: &[u8], what: &str) {
     service.ends_as(file_id, "clean").await;
     let saved = curl(&address(service, file_id).await, &["--compressed"]).unwrap();

@@ -15,8 +15,7 @@ struct Acknowledged {
     deleted: Vec<String>,
 }
 
-/// Uploads until the service is gone, and writes down what was acknowledged. Every fifth file is deleted
-/// again.
+/// Uploads until the service is killed, and records what was acknowledged. Every fifth file is deleted again.
 async fn upload_until_gone(url: String, known: Arc<Mutex<Acknowledged>>) {
     let http = client();
     for n in 0u32.. {
@@ -56,11 +55,11 @@ async fn a_hundred_kills_lose_nothing() {
         let uploads: Vec<_> = (0..3)
             .map(|_| tokio::spawn(upload_until_gone(process.url.clone(), Arc::clone(&known))))
             .collect();
-        // xorshift: moments that differ from kill to kill and not from run to run.
+        // xorshift: the moments differ from kill to kill, and are the same in every run.
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        // However busy the machine is, a life has an upload to lose.
+        // Even on a busy machine, each run of the service accepts an upload that a kill could lose.
         let n_before = known.lock().unwrap().uploaded.len();
         wait::until("an upload", async || known.lock().unwrap().uploaded.len() > n_before).await;
         wait::linger(Duration::from_millis(random % 900)).await;
@@ -73,7 +72,7 @@ async fn a_hundred_kills_lose_nothing() {
     let known = Arc::into_inner(known).unwrap().into_inner().unwrap();
     let http = client();
     let mut undecided = known.uploaded.clone();
-    // A scan that was running when the service died is taken over when its lease has run out.
+    // A scan that the kill interrupted is taken over when its lease expires.
     wait::until_found("every file's end", async || {
         let mut still = Vec::new();
         for (file_id, is_bad) in std::mem::take(&mut undecided) {

@@ -23,7 +23,7 @@ async fn versions_follow_each_other_in_patches() {
     let deployment = Deployment::start().await;
     let mut scanner = deployment.scanner("s");
     assert!(matches!(scanner.looks().await, Err(RefreshError::NothingPublished)));
-    // It is signed by ClamAV's makers, but knows nothing, not even the canary.
+    // The database is signed by ClamAV's makers, but detects nothing, not even the canary.
     deployment.mirror.set(1, Mood::Good);
     let error = deployment.update().await.unwrap_err();
     assert!(matches!(error.downcast_ref(), Some(UpdateError::Check(_))), "{error:#}");
@@ -31,10 +31,10 @@ async fn versions_follow_each_other_in_patches() {
     deployment.mirror.asked();
 
     let mut serial = deployment.publish(3).await;
-    assert_eq!(deployment.mirror.asked(), ["test.cvd", "test.cvd"], "the header, then the whole");
+    assert_eq!(deployment.mirror.asked(), ["test.cvd", "test.cvd"], "the header, then the whole file");
     assert_eq!(scanner.looks().await.unwrap(), "3");
     for version in 4..=6 {
-        // As in another execution environment: nothing but what was published is there.
+        // As in a new execution environment, only what was published exists.
         std::fs::remove_dir_all(&deployment.publisher.freshclam.directory).unwrap();
         let next = deployment.publish(version).await;
         assert!(next > serial);
@@ -45,11 +45,11 @@ async fn versions_follow_each_other_in_patches() {
     let left = std::fs::read_dir(&scanner.root).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(left.count(), 2, "the set in use and the link to it");
 
-    // Nothing new: signed again, so that the set does not expire.
+    // No newer version exists: the set is signed again, so that it does not expire.
     let pid = scanner.engine.pid().await;
     assert!(deployment.publish(6).await > serial);
     assert_eq!(scanner.looks().await.unwrap(), "6");
-    assert_eq!(scanner.engine.pid().await, pid, "the same files need no other engine");
+    assert_eq!(scanner.engine.pid().await, pid, "the same files need no new engine");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +58,7 @@ async fn a_mirror_that_fails_changes_nothing() {
     let mut scanner = deployment.scanner("s");
     let serial = deployment.publish(3).await;
     assert_eq!(scanner.looks().await.unwrap(), "3");
-    // Without its patches, freshclam asks for the whole database, which is cut off or forged as well.
+    // Without patches, freshclam asks for the whole database, which the mirror truncates or corrupts too.
     for mood in [Mood::CutOff, Mood::Forging] {
         deployment.mirror.set(6, mood);
         let error = deployment.update().await.unwrap_err();
@@ -70,13 +70,13 @@ async fn a_mirror_that_fails_changes_nothing() {
     let report = deployment.update().await.unwrap();
     assert!(matches!(report, UpdateReport::Published { version, .. } if version == "5"));
     assert_eq!(scanner.looks().await.unwrap(), "5");
-    // Of the newest patch alone freshclam takes it that this mirror does not have it yet.
+    // If only the newest patch is missing, freshclam assumes that the mirror is not synchronized yet.
     deployment.mirror.set(6, Mood::CutOff);
     let report = deployment.update().await.unwrap();
     assert!(matches!(report, UpdateReport::Published { version, .. } if version == "5"));
     deployment.publish(6).await;
     assert_eq!(scanner.looks().await.unwrap(), "6");
-    // A mirror that went back in time.
+    // A mirror that returns to an older version.
     std::fs::remove_dir_all(&deployment.publisher.freshclam.directory).unwrap();
     deployment.mirror.set(3, Mood::Good);
     let _ = deployment.update().await;
@@ -93,7 +93,7 @@ async fn a_mirror_that_refuses_is_left_alone() {
         deployment.mirror.set(5, Mood::Refusing(status));
         deployment.update().await.unwrap_err();
         assert_eq!(deployment.mirror.asked().len(), 1, "{status}: asked once");
-        // It would answer now, but gave a time: until then it is not asked, not even from another machine.
+        // The mirror would answer now, but its `Retry-After` has not passed: no machine asks it until then.
         deployment.mirror.set(5, Mood::Good);
         for _ in 0..3 {
             std::fs::remove_dir_all(&deployment.publisher.freshclam.directory).unwrap();
@@ -173,19 +173,19 @@ async fn what_is_tampered_with_is_refused_and_the_last_good_set_stays() {
     assert!(scanner.looks().await.is_err(), "missing file");
     assert_eq!(scanner.version().await, "5", "missing file");
 
-    // The publisher notices as well, and mends it.
+    // The publisher detects the damage as well, and repairs it.
     deployment.write(&file_key, flipped(&file, 3000)).await;
     deployment.write("current.json", b"{}".to_vec()).await;
     deployment.raw.delete_object().bucket(BUCKET).key(&file_key).send().await.unwrap();
     deployment.publish(6).await;
     assert_eq!(scanner.looks().await.unwrap(), "6");
-    // So it does when only the file is gone, and it has no copy of its own.
+    // It also repairs a set whose file is missing, without a copy of its own.
     std::fs::remove_dir_all(&deployment.publisher.freshclam.directory).unwrap();
     let gone = format!("files/{}", deployment.manifest().await.files[0].sha256);
     deployment.raw.delete_object().bucket(BUCKET).key(&gone).send().await.unwrap();
     deployment.publish(6).await;
     assert_eq!(scanner.looks().await.unwrap(), "6");
-    // A scanner that starts now accepts no older set than another scanner has seen.
+    // A new scanner accepts no set that is older than one that another scanner has seen.
     let seen = deployment.pointer().await;
     let mut manifest = deployment.manifest().await;
     manifest.serial -= 1;
@@ -202,7 +202,7 @@ async fn definitions_that_the_engine_does_not_take_are_not_used() {
     let mut scanner = deployment.scanner("s");
     deployment.publish(5).await;
     assert_eq!(scanner.looks().await.unwrap(), "5");
-    // Signed by our publisher, but not by ClamAV's makers: the engine refuses it.
+    // Our publisher signed the set, but ClamAV's makers did not sign the database, so the engine refuses it.
     let good = deployment.manifest().await;
     let path = deployment.directory.path().join("forged.cvd");
     let mut forged = std::fs::read(crate::support::mirror::files().join("test-6.cvd")).unwrap();
@@ -277,9 +277,9 @@ async fn a_stack_that_is_deleted_has_an_empty_bucket() {
     assert_eq!(n_versions().await, 0);
 }
 
-/// For a scenario that has come as far as to a file's `status` while definitions were good: if they still
-/// are, that is clean, and this returns when they have expired. If not, this machine was too slow,
-/// and what scanned is ended.
+/// Checks the `status` of a file that was uploaded before the definitions expired. If they are still valid,
+/// it must be clean, and this returns when they have expired. Otherwise the machine was too slow, and the
+/// scanner is stopped.
 async fn was_in_time(status: &Value, good_until: Timestamp, scanning: &JoinHandle<()>) -> Option<()> {
     if aws::clock::now() > good_until {
         scanning.abort();
@@ -298,7 +298,7 @@ async fn files_wait_for_definitions_and_are_clean_only_while_those_are_good() {
     deployment.publish(6).await;
     let mut scanner = deployment.scanner("s");
     assert_eq!(scanner.looks().await.unwrap(), "6");
-    // The set is as old as it is; how old it may be ends in a few seconds.
+    // The age of the set is fixed, so the test chooses a limit that it exceeds in a few seconds.
     let built_at = deployment.manifest().await.definitions.built_at;
     let (mut scanner, mut waiting, mut n_tried) = (Some(scanner), Some(waiting), 0);
     wait::in_enough_time(Duration::from_secs(8), async |time| {

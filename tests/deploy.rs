@@ -23,8 +23,8 @@ use crate::support::stack::{Stack, python, root};
 use crate::support::{answer, eicar, expire_soon, text, wait};
 
 impl Stack {
-    /// `airlock selftest`, as an operator runs it after a deployment. The imitation serves every request,
-    /// signed or not: the one promise that rests on that is broken there, and the selftest says so.
+    /// `airlock selftest`, as an operator runs it after a deployment. The imitation does not verify
+    /// signatures, so it breaks the one promise that depends on them, and the selftest reports that.
     async fn selftest(&self) {
         let api = text(&self.about["outputs"]["ApiUrl"]);
         let url = as_host(&text(&self.about["url"]), api.trim_start_matches("http://")).await;
@@ -53,7 +53,7 @@ impl Stack {
         String::from_utf8(find.stdout).unwrap().contains("/definitions/")
     }
 
-    /// In parts: one upload is completed, one is deleted, and one expires by the sweep.
+    /// Multipart uploads: one is completed, one is deleted, and one expires by the sweep.
     async fn try_parts(&mut self) {
         let whole: Vec<u8> = (0..9_000_000u32).map(|n| n.to_le_bytes()[n as usize % 4]).collect();
         let wanted = json!({ "filename": "large.bin", "size": whole.len(), "method": "multipart" });
@@ -84,7 +84,7 @@ impl Stack {
         self.ends_as(&expires, "expired").await;
     }
 
-    /// Uppy's way, with an upload token in the path and no header; and where S3 would be asked about parts.
+    /// Uppy's protocol, with an upload token in the path and no header, and the calls that list parts in S3.
     async fn try_upload_clients(&mut self) {
         let request = self.authorized(Method::POST, "/upload-tokens").json(&json!({}));
         let (status, given) = answer(request.send().await.unwrap()).await;
@@ -113,7 +113,7 @@ impl Stack {
     }
 
     /// Objects from other uploaders become files of an owner. The next sweep tags the file that is released
-    /// here, and moves the one that is not.
+    /// here, and moves the other one to quarantine.
     async fn try_bring_your_own_uploader(&mut self) {
         let mut stored = vec![];
         for (key, body) in [
@@ -160,7 +160,7 @@ impl Stack {
         ] {
             let request = self.authorized(method, &path).json(&json!({}));
             let (status, body) = answer(request.send().await.unwrap()).await;
-            // An answer without a body becomes 200 in the imitation.
+            // The imitation turns a response without a body into a 200.
             assert!(status.as_u16() == expected || status == 200, "{path}: {status} {body}");
         }
         let waiting = self.create_upload(json!({ "filename": "waiting.txt", "size": 4 })).await.0;
@@ -189,7 +189,7 @@ impl Stack {
 
         let (code, numbers) = self.operate(Method::GET, "/stats", None).await;
         assert!(code == 200 && numbers["files_by_status"]["clean"].as_u64() >= Some(3), "{numbers}");
-        // The webhook's host is not there: it is tried, and will be again.
+        // The webhook's host does not exist: the delivery fails and is retried later.
         let webhooks = wait::until_found("a failure", async || {
             let webhooks = self.operate(Method::GET, "/webhooks", None).await.1;
             if webhooks["webhooks"][0]["last_failure"].is_string() { Ok(webhooks) } else { Err(webhooks) }
@@ -214,7 +214,7 @@ impl Stack {
         );
         let live = self.invoke("LiveFunction", event).await;
         assert_eq!(&live["error"], &Value::Null, "{live}");
-        // A file that waits makes it measure how long for.
+        // With a waiting file, the sweep measures the age of the oldest one.
         self.create_upload(json!({ "filename": "waits.txt", "size": 4 })).await;
         let all = http_event(
             "GET",
@@ -244,7 +244,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     let mut stack = Stack::deploy(&mirror).await;
     let scratch = PathBuf::from(text(&stack.about["scratch"]));
 
-    // The custom resource sent the key. Without official databases, nothing is published: files wait.
+    // The custom resource created the key. Without official databases nothing is published, so files wait.
     let key = SigningKey::from_secret(&text(&stack.about["signing_secret"])).unwrap();
     assert_eq!(
         stack.about["scan_environment"]["AIRLOCK_DEFINITIONS_PUBLIC_KEY"],
@@ -260,7 +260,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     let failed = stack.invoke("DefinitionsFunction", json!({ "action": "update" })).await;
     assert!(!failed["error"].is_null(), "an alarm must see it: {failed}");
 
-    // Published by the same code with ClamAV's test database, as the official ones cannot be had here.
+    // Published by the same code from ClamAV's test database, because the official ones are unavailable here.
     let endpoints = Endpoints { s3: Some(text(&stack.about["url"])), s3_public: None };
     let keys = StaticKeys { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned() };
     let sdk = Sdk::at(&endpoints, &keys, "us-east-1").await;
@@ -275,7 +275,7 @@ async fn the_stack_stands_and_files_go_through_it() {
         stack.ends_as(file_id, status).await;
     }
     assert_eq!(stack.health().await["status"], "ok");
-    assert!(stack.has_a_snapshot(&scratch).await, "the scan function began with it");
+    assert!(stack.has_a_snapshot(&scratch).await, "the scan function started from it");
     let (status, link) = stack.get(&format!("/files/{clean}/download-link")).await;
     assert_eq!(status, 200, "{link}");
     let redirect = stack.request(Method::GET, link["download_url"].as_str().unwrap()).send().await.unwrap();
@@ -284,7 +284,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     assert_eq!(bytes.bytes().await.unwrap().as_ref(), b"through the whole stack");
     assert_eq!(stack.get(&format!("/files/{infected}/download-link")).await.0, 403);
 
-    // A form, replayed after its verdict: the later version goes. The original upload. A listing. A deletion.
+    // A form, replayed after its verdict (the later version is removed); the upload, a listing, a deletion.
     let (form, upload) = stack.create_upload(json!({ "filename": "form.txt", "method": "post" })).await;
     assert_eq!(stack.post_form(&upload, b"the first").await, 201);
     stack.ends_as(&form, "clean").await;
@@ -300,13 +300,13 @@ async fn the_stack_stands_and_files_go_through_it() {
     assert!(deleted.status().is_success());
     assert_eq!(stack.request(Method::GET, "/files").send().await.unwrap().status(), 401);
 
-    // Bytes that arrive behind a deletion go as well.
+    // Bytes that arrive after a deletion are removed too.
     let (gone, upload) = stack.create_upload(json!({ "filename": "gone.txt", "size": 4 })).await;
     let deleted = stack.authorized(Method::DELETE, &format!("/files/{gone}")).send().await.unwrap();
     assert!(deleted.status().is_success());
     stack.put(&upload, b"late").await;
 
-    // What `make e2e-aws` does to a stack on AWS.
+    // The requests that `make e2e-aws` sends to a stack on AWS.
     let e2e = Command::new(python().await)
         .arg(root().join("tests/deploy/aws.py"))
         .args(["Airlock-Test", &text(&stack.about["token"])])
@@ -333,7 +333,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     assert_eq!(dead, json!(["{not JSON"]));
     let (status, list) = stack.operate(Method::GET, "/dead-letters", None).await;
     assert_eq!(status, 200, "{list}");
-    // The look just before hides it for a while.
+    // The previous receive hides the message for a while.
     let moved = wait::until_found("a letter to be moved", async || {
         let (status, redriven) = stack.operate(Method::POST, "/dead-letters/redrive", Some(json!({}))).await;
         assert_eq!(status, 200, "{redriven}");
@@ -364,9 +364,9 @@ async fn the_stack_stands_and_files_go_through_it() {
     compare(&stack.command(json!({ "do": "calls" })).await);
 }
 
-/// Every call is allowed, and what is allowed is called.
+/// Asserts that every observed call is allowed, and that every allowed call was observed.
 fn compare(calls: &Value) {
-    /// Allowed, and not seen here; and why it must be allowed.
+    /// Calls that are allowed but not observed here, with the reason why they must be allowed.
     const NOT_SEEN: [(&str, &str, &str); 11] = [
         ("NotifyFunction", "sqs:ReceiveMessage", "SQS's event source does it in the function's name"),
         ("NotifyFunction", "sqs:DeleteMessage", "SQS's event source does it in the function's name"),

@@ -22,7 +22,7 @@ async fn create_upload(service: &Service) -> Accepted {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_works_once_and_then_never_again() {
+async fn a_presigned_upload_works_only_once() {
     let service = Service::start().await;
     let accepted = create_upload(&service).await;
     let signed = accepted.upload["headers"].as_object().unwrap();
@@ -65,7 +65,7 @@ async fn whatever_differs_is_refused() {
     assert_eq!(put(other_key, None, None, BYTES).await, 403, "another key");
     let (address, signature) = url.split_once("X-Amz-Signature=").unwrap();
     let tampered = format!("{address}X-Amz-Signature={}", signature.chars().rev().collect::<String>());
-    assert_eq!(put(tampered, None, None, BYTES).await, 403, "another signature");
+    assert_eq!(put(tampered, None, None, BYTES).await, 403, "an invalid signature");
     let longer_lived = url.replace("X-Amz-Expires=900", "X-Amz-Expires=9000");
     assert_ne!(longer_lived, url);
     assert_eq!(put(longer_lived, None, None, BYTES).await, 403, "a longer life");
@@ -202,7 +202,7 @@ async fn an_upload_that_has_expired_is_refused() {
         assert_eq!(service.put(&accepted(&put), b"x").await.status(), put_status);
         assert_eq!(service.post_form(&accepted(&post), b"x").await.status(), post_status);
     }
-    // This file was not announced: its events make no record.
+    // No upload was created for this object, so its event creates no record.
     assert_eq!(service.get(&format!("/files/{file}")).await.0, 404);
     service.stop().await;
 }

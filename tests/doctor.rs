@@ -54,14 +54,14 @@ async fn right_proxies_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_is_not_airlocks_is_told_so() {
+async fn an_address_that_is_not_airlock_is_reported() {
     let (code, findings) = findings(Fault::LeadsNowhere, Fault::None, true, &[]).await;
     assert_eq!(found(&findings, "service")["state"], "FAIL", "{findings:#?}");
     assert_eq!(code, Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_wrong_proxy_is_told_what_to_change() {
+async fn each_wrong_proxy_gets_its_remedy() {
     let (right, wrong) = (Fault::None, "https://other.example");
     for (api, storage, allows_page, more, what, state, advice) in [
         (right, Fault::ForgetsHost, true, &[][..], "upload", "FAIL", "proxy_set_header Host"),

@@ -26,7 +26,7 @@ async fn a_hundred_parallel_downloads_of_a_limit_5_link_give_exactly_5() {
     assert_eq!(
         (status.as_u16(), problem["code"].as_str()),
         (410, Some("download_limit_reached")),
-        "no new link either"
+        "no new link is created either"
     );
     service.stop().await;
 }
@@ -78,7 +78,7 @@ async fn the_address_is_short_lived_pinned_and_an_attachment() {
     }
     let ranged = service.http.get(&url).header("range", "bytes=1-3").send().await.unwrap();
     assert_eq!((ranged.status().as_u16(), ranged.text().await.unwrap().as_str()), (206, "svg"));
-    // As S3, which has no multipart/byteranges: the whole object, not an error.
+    // S3 does not support multipart/byteranges: it returns the whole object, and no error.
     for ignored in ["bytes=0-1,3-4", "bytes=4-2", "pages=1-2"] {
         let whole = service.http.get(&url).header("range", ignored).send().await.unwrap();
         assert_eq!(

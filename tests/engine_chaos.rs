@@ -13,7 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use crate::engine_faults::engines;
 use crate::support::{Service, eicar, rounds, wait, with_each_engine};
 
-/// At the same time: as many as are scanned, and more that wait.
+/// Concurrent uploads: one for each worker, and some that wait.
 const N_UPLOADS: usize = 6;
 const N_WORKERS: usize = 4;
 
@@ -60,7 +60,7 @@ impl Fault {
             Self::Terminate => drop(kill_process(process, Signal::TERM)),
             Self::SocketDeleted => drop(std::fs::remove_file(run.join("clamd.sock"))),
             Self::TemporaryDirectoryGone => drop(std::fs::remove_dir_all(run.join("tmp"))),
-            // Not even root writes to what is no directory.
+            // Not even root can create a file below a path that is not a directory.
             Self::TemporaryDirectoryReadOnly => {
                 let _ = std::fs::remove_dir_all(run.join("tmp"));
                 drop(std::fs::write(run.join("tmp"), b""));
@@ -112,7 +112,7 @@ fn known_bad() -> Vec<Vec<u8>> {
 
 /// Counts the attempts that were concluded, from the log line of each.
 struct CountAttempts {
-    /// Longer ones were ended by the clock.
+    /// Attempts that take longer are ended by this timeout.
     scan_timeout: Duration,
 }
 
@@ -151,7 +151,8 @@ impl tracing::Subscriber for CountAttempts {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
-/// Strikes at moments without a pattern until `n_faults` have hit a running engine. Returns how many of each.
+/// Injects faults at irregular moments until `n_faults` have hit a running engine. Returns the number of
+/// each.
 async fn chaos(data_dir: PathBuf, n_faults: usize) -> BTreeMap<Fault, usize> {
     let (mut struck, mut state) = (BTreeMap::new(), 0x2545_f491_4f6c_dd1d_u64);
     for index in 0..n_faults {
@@ -166,9 +167,9 @@ async fn chaos(data_dir: PathBuf, n_faults: usize) -> BTreeMap<Fault, usize> {
         let data_dir = data_dir.clone();
         tokio::task::spawn_blocking(move || fault.strike(pid, &data_dir)).await.unwrap();
         *struck.entry(fault).or_insert(0) += 1;
-        // The next one is for an engine that is well again: this one ends, or does not mind and scans on. Of
-        // the attempts that are concluded next, as many as there are uploads at a time may have had their
-        // replies before.
+        // The next fault must hit a healthy engine: this one ends, or tolerates the fault and continues to
+        // scan. Up to `N_UPLOADS` of the attempts that are concluded next may have had their replies before
+        // the fault.
         wait::until("the engine to end, or to scan on", async || {
             let n_since = N_ATTEMPTS.load(Ordering::Relaxed) - n_before;
             !engines().contains(&pid) || n_since > N_UPLOADS
@@ -180,8 +181,8 @@ async fn chaos(data_dir: PathBuf, n_faults: usize) -> BTreeMap<Fault, usize> {
 
 with_each_engine!(no_fault_makes_a_known_bad_file_clean);
 
-/// How long an engine may be silent before it is taken for one that hangs: a good deal longer than the
-/// largest file takes on this machine, as busy as it is now.
+/// How long an engine may be silent before it counts as hung: several times what the largest file takes on
+/// this machine under its present load.
 async fn scan_timeout(engine: &str, largest: &[u8]) -> Duration {
     let service = Service::start_with(&[("ENGINE", engine)], |_| {}).await;
     let began = Instant::now();
@@ -218,8 +219,7 @@ async fn no_fault_makes_a_known_bad_file_clean(engine: &str) {
         .await
     };
     let (n_scans, n_faults) = (rounds(150, 1_100), rounds(22, 220));
-    // As many as are wanted, and on until the last fault has struck: without files there is no engine to
-    // strike.
+    // At least `n_scans` files, and more until the last fault is injected: without files no engine runs.
     let is_over = AtomicBool::new(false);
     let uploads = stream::iter(0..)
         .take_while(|index| {
@@ -254,13 +254,13 @@ async fn no_fault_makes_a_known_bad_file_clean(engine: &str) {
         "{n_scans} files, {n_faults} faults: {counts:?} in {n_attempts} attempts, {n_timed_out} of them \
          ended after {scan_timeout:?}; {n_repeats} scans were repeated; {struck:?}"
     );
-    // A scan that is ended by the clock voids those beside it as a fault does.
+    // A scan that exceeds its timeout invalidates the concurrent ones, as a fault does.
     assert!(
         n_repeats <= N_WORKERS * (n_faults + n_timed_out),
         "{n_repeats} repetitions for {n_faults} faults and {n_timed_out} scans that took too long"
     );
-    // One that hangs costs every file that waits for it an attempt, and so does a machine that has become
-    // still busier.
+    // An engine that hangs costs an attempt of every file that waits for it, and so does a machine whose load
+    // has grown.
     assert!(
         n_attempts - n_timed_out <= n_scans + n_faults,
         "{n_attempts} attempts, {n_timed_out} of them too long, for {n_scans} files and {n_faults} faults"

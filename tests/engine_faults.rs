@@ -13,8 +13,8 @@ fn signal(pid: u32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal);
 }
 
-/// Sends one signal to every engine that this process starts. In a thread of its own, which nothing else in
-/// this process holds up: it has to be quicker than an engine that has just started.
+/// Sends one signal to every engine that this process starts. It runs in a thread of its own, which no other
+/// work delays, because it must act before a new engine can answer.
 pub(crate) struct Harassment {
     is_over: Arc<AtomicBool>,
     n_hit: Arc<AtomicUsize>,
@@ -22,7 +22,7 @@ pub(crate) struct Harassment {
 }
 
 impl Harassment {
-    /// Returns when the engine that runs already was hit.
+    /// Returns when the engine that already runs has received the signal.
     pub(crate) async fn begin(kind: Signal) -> Self {
         let (is_over, n_hit) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let thread = std::thread::spawn({
@@ -49,8 +49,8 @@ impl Harassment {
         self.n_hit.load(Ordering::Relaxed)
     }
 
-    /// Ends it, and the engines that were hit: one that was stopped while it started would be waited for, for
-    /// minutes.
+    /// Stops the thread and kills the engines that received the signal: the service would wait minutes for
+    /// one that was stopped while it started.
     pub(crate) fn end(self) {
         self.is_over.store(true, Ordering::Relaxed);
         for pid in self.thread.join().unwrap() {
@@ -106,7 +106,7 @@ async fn ends_in_error(engine: &str, kind: Signal) {
     let (bad, good) = (service.upload("a.txt", &eicar()).await, service.upload("b.txt", &bytes).await);
     for file_id in [&bad, &good] {
         let info = service.ended(file_id).await;
-        // EICAR may be found in a moment when the engine is well; what must never happen is clean.
+        // EICAR may be found while an engine works; the verdict must never be clean.
         let is_honest = matches!(info["scan_status"].as_str().unwrap(), "error" | "infected");
         assert!(is_honest, "{info}");
         if info["scan_status"] == "error" {
@@ -118,11 +118,11 @@ async fn ends_in_error(engine: &str, kind: Signal) {
     assert_eq!(
         service.ended(&good).await["scan_status"],
         "error",
-        "nothing is found in it, so nothing can be said of it"
+        "without an engine, a file without malware has no verdict"
     );
     assert!(harassment.n_hit() >= 3, "the engine was started again for every attempt");
     harassment.end();
-    // A machine that is too busy for a scan in four seconds costs a file.
+    // On a machine that is too busy to scan a file within four seconds, the file ends in `error`.
     wait::until("a clean file, once the engine is well again", async || {
         let after = service.upload("a.txt", b"once the engine is well again").await;
         let info = service.ended(&after).await;

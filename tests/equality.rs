@@ -17,7 +17,7 @@ use crate::layer::encodings;
 use crate::support::{AIRLOCK_ENGINE, eicar, rounds};
 use crate::{ordinary, readers};
 
-/// Nothing here may depend on it.
+/// A generous limit: no result may depend on it.
 pub(crate) const SCAN_TIMEOUT: Duration = Duration::from_hours(1);
 
 pub(crate) fn config(directory: &Path, program: EngineProgram, definitions_directory: &Path) -> DaemonConfig {
@@ -32,10 +32,10 @@ pub(crate) fn config(directory: &Path, program: EngineProgram, definitions_direc
     }
 }
 
-/// The test set, and signatures that match in more places.
+/// The test definitions, and signatures that match in further places.
 pub(crate) fn write_definitions(directory: &Path) {
     clamd::definitions::write_test_set(directory).unwrap();
-    // Not at the start of a file only, so that there is more to find.
+    // At any offset, not only at the start of a file, for more findings.
     let hex = eicar().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     std::fs::write(directory.join("anywhere.ndb"), format!("Anywhere:0:*:{hex}\n")).unwrap();
     std::fs::write(directory.join("html.ndb"), encodings::signature()).unwrap();

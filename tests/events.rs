@@ -30,13 +30,13 @@ async fn reordered_events_give_the_right_verdicts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lost_events_are_made_up_for_by_the_sweep() {
+async fn the_sweep_recovers_lost_events() {
     every_file_ends_right(Faults::DropFromS3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_can_never_be_scanned_still_ends() {
-    // Not even the sweep's own messages arrive.
+    // The sweep's own messages are lost too.
     let service =
         Service::start_with(&[], |settings| settings.tuning.delivery.faults = Faults::DropAll).await;
     let file_id = service.upload("a.txt", b"never scanned").await;
@@ -80,6 +80,6 @@ async fn a_poison_message_dies_alone() {
     );
     wait::until("the other messages to be acknowledged", async || queue.depth().await.unwrap() == 0).await;
     let unknown = service.get("/files/123e4567-e89b-42d3-a456-426614174000").await.0;
-    assert_eq!(unknown, 404, "an event makes no record");
+    assert_eq!(unknown, 404, "the event creates no record");
     service.stop().await;
 }

@@ -63,7 +63,7 @@ async fn a_chunked_body_over_the_limit_is_cut_off_while_it_streams() {
     let body = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
     let form = Form::new().part("file", Part::stream(body).file_name("a.txt"));
     let sent = service.request(Method::POST, "/upload").multipart(form).send().await;
-    // The service answers and closes; a client that is still sending sees one or the other.
+    // The service answers and closes the connection; a client that is still sending sees either of the two.
     if let Ok(response) = sent {
         assert_eq!(response.status(), 413);
     }
@@ -111,7 +111,7 @@ async fn a_body_that_is_shorter_than_announced_is_not_a_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_form_arrives_in_parts_and_whole() {
     let service = Service::start().await;
-    // Three parts and a rest, of bytes that trip parsers: carriage returns and boundaries.
+    // Three whole parts and a shorter one, of bytes that confuse parsers: carriage returns and boundaries.
     let bytes: Vec<u8> = b"\r\n--b\r\r\n\0\xff".iter().copied().cycle().take(30_000_001).collect();
     let (status, uploaded) = service.form("a.bin", &bytes).await;
     assert_eq!((status.as_u16(), uploaded["file_size"].as_u64()), (201, Some(30_000_001)), "{uploaded}");

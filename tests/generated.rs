@@ -1,5 +1,5 @@
-//! Clients that are generated from the description compile, and do what it says: they upload, wait for the
-//! verdict, list with a filter that filters, and download.
+//! Clients that are generated from openapi.json compile and work: they upload, wait for the verdict, list
+//! with a filter, and download.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,7 +36,7 @@ async fn a_generated_python_client_works() {
         let mut generate = Command::new(venv.join("bin/openapi-python-client"));
         generate
             .args(["generate", "--url", &service.url("/openapi.json"), "--meta", "none"])
-            // An operation that cannot be generated is left out with a warning.
+            // The generator omits an operation that it cannot express, with a warning.
             .arg("--fail-on-warning")
             .args(["--config", &format!("{HERE}/python.yaml"), "--output-path"])
             .arg(&package);
@@ -55,7 +55,7 @@ async fn a_generated_typescript_client_works() {
     let service = Service::start().await;
     tokio::task::block_in_place(|| {
         let programs = npm_programs();
-        // Below the packages, so that the compiler and Node.js find them.
+        // In a directory below the packages, so that the compiler and Node.js find them.
         let made = tempfile::tempdir_in(Path::new(HERE).join("node_modules")).unwrap();
         let types = made.path().join("api.d.ts");
         let mut generate = Command::new(programs.join("openapi-typescript"));

@@ -1,5 +1,5 @@
-//! Every query of the Grafana dashboard finds something in what `/metrics` answers, and each of its legends
-//! has its labels there.
+//! Every query of the Grafana dashboard selects metrics that `/metrics` returns, and every legend uses labels
+//! that these metrics have.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ for panel in given["dashboard"]["panels"]:
 print(json.dumps({"problems": problems, "queries": n_queries}))
 "#;
 
-/// The test set of definitions has no age.
+/// The metrics of definitions that the test definitions do not have.
 const ABSENT: &str = "definitions_age_hours";
 
 fn committed(path: &str) -> String {

@@ -1,5 +1,5 @@
-//! Whatever a file does to the gate, it costs that file its verdict and nothing else: the service keeps
-//! running, and the file is refused in one attempt.
+//! A file that crashes or hangs the gate affects only its own verdict: the service keeps running, and the
+//! file is refused in one attempt.
 
 mod costly;
 mod deep;
@@ -20,7 +20,7 @@ fn busy() -> Vec<u8> {
     b"ustar".repeat(4_000_000)
 }
 
-/// The process that has been at work on a file for a while.
+/// The process that has worked on a file for a while.
 async fn worker_at_work() -> Pid {
     let is_at_work = |pid: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -44,8 +44,8 @@ async fn a_worker_that_crashes_refuses_its_file_and_one_that_is_killed_says_noth
             async move { inspect(&inspector, &busy()).await }
         });
         let worker = worker_at_work().await;
-        // Rust's handler takes the first SIGSEGV for a fault that comes again, and goes back to where it
-        // would.
+        // Rust's handler expects a SIGSEGV to be raised again by the same instruction and returns from the
+        // first one, so a second signal is needed.
         wait::until("the end of the worker", async || {
             let _ = kill_process(worker, signal);
             asked.is_finished()
@@ -64,12 +64,12 @@ async fn a_worker_that_crashes_refuses_its_file_and_one_that_is_killed_says_noth
             }
         }
         // The next file has a worker of its own.
-        assert_eq!(reason(&inspect(&inspector, b"nothing special").await.unwrap()), None, "{signal:?}");
+        assert_eq!(reason(&inspect(&inspector, b"an ordinary file").await.unwrap()), None, "{signal:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_goes_on_when_a_scan_is_given_up() {
+async fn a_scan_that_is_abandoned_leaves_no_process_running() {
     let inspector = Arc::new(inspector().await);
     let asked = tokio::spawn({
         let inspector = Arc::clone(&inspector);
@@ -82,8 +82,8 @@ async fn nothing_goes_on_when_a_scan_is_given_up() {
     wait::until("the worker's end", async || !crate::support::process::is_running(pid)).await;
 }
 
-/// The two that were found: 30,000 messages in one another ended the service; 99 MB that begin a tar every
-/// five bytes took two minutes.
+/// Two such files have been found: 30,000 nested messages ended the service, and 99 MB with the start of a
+/// tar every five bytes took two minutes.
 #[tokio::test(flavor = "multi_thread")]
 async fn small_files_that_were_made_to_hurt_are_refused_in_one_attempt() {
     let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;
@@ -97,7 +97,7 @@ async fn small_files_that_were_made_to_hurt_are_refused_in_one_attempt() {
         let file_id = service.upload(name, &bytes).await;
         let info = service.ends_as(&file_id, "unscannable").await;
         assert_eq!(info["scan_result"]["reason"], reason, "{info}");
-        // What the children took in all: the gate's processes and the engine's.
+        // The processor time of all children: the gate's processes and the engine.
         let spent = children_time();
         assert!(spent < most + Duration::from_secs(8), "{name}: {spent:?}");
     }
@@ -105,9 +105,9 @@ async fn small_files_that_were_made_to_hurt_are_refused_in_one_attempt() {
     service.stop().await;
 }
 
-/// Processor time of every child, and of what they have waited for themselves.
+/// The processor time of every child, and of the descendants that it has waited for.
 fn children_time() -> Duration {
-    // As in proc_pid_stat(5): what a process spent, and what its children did that have ended.
+    // See proc_pid_stat(5): the time of a process, and that of its ended children.
     let ticks_of = |pid: u32, skipped: usize, n_fields: usize| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let fields = stat.rsplit_once(") ").map(|(_, fields)| fields).unwrap_or_default();
@@ -120,7 +120,7 @@ fn children_time() -> Duration {
 
 /// Every kind of nesting, to depths that no stack of a usual size holds.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_nests_so_deeply_that_the_service_notices() {
+async fn no_nesting_is_too_deep_for_the_service() {
     let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;
     let depths: &[usize] = if is_soak() { &[20, 1_000, 30_000, 300_000] } else { &[20, 30_000] };
     let mut n_tried = 0;
@@ -131,7 +131,7 @@ async fn nothing_nests_so_deeply_that_the_service_notices() {
                 let file_id = service.upload("deep", &bytes).await;
                 let info = service.ended(&file_id).await;
                 let status = info["scan_status"].as_str().unwrap();
-                // It has a verdict, whichever: `error` would be eight attempts.
+                // Any verdict is right; `error` would mean eight failed attempts.
                 assert!(matches!(status, "clean" | "unscannable"), "{} {n_levels}: {info}", kind.name);
                 let holds_files = kind.holds_files && n_levels > 16;
                 assert!(!holds_files || status == "unscannable", "{} {n_levels}: {info}", kind.name);
@@ -148,7 +148,7 @@ async fn nothing_nests_so_deeply_that_the_service_notices() {
     service.stop().await;
 }
 
-/// What is spent is measured, and never much more than what a file of its size may cost.
+/// The processor time is measured, and is never much above the limit for a file of that size.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_input_costs_more_than_its_size_allows() {
     let inspector = inspector().await;
@@ -166,7 +166,7 @@ async fn no_input_costs_more_than_its_size_allows() {
             began.elapsed().as_secs_f64(),
             reason(&inspected)
         );
-        // The kernel counts whole seconds.
+        // The kernel enforces the limit in whole seconds.
         assert!(
             inspected.cpu_time <= limit + Duration::from_secs(1),
             "{name}: {:?} of {limit:?}",

@@ -1,5 +1,5 @@
 //! A file belongs to the owner that a verified token names. Foreign and unknown ids get the same answer, and
-//! every token that is not exactly right is refused with one and the same answer.
+//! all invalid tokens get the same refusal.
 
 use axum::Router;
 use axum::routing::get;
@@ -43,7 +43,7 @@ async fn service() -> Service {
     Service::start_with(&ENV, |settings| settings.auth = Auth::Jwt).await
 }
 
-/// The status and the body, without what differs between any two requests.
+/// The status and the body, without the fields that differ between any two requests.
 async fn comparable(service: &Service, token: &str, method: &str, path: &str) -> (u16, Value) {
     let method = method.parse().unwrap();
     let request =
@@ -88,7 +88,7 @@ async fn foreign_and_unknown_ids_cannot_be_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_uploaded_without_tokens_is_no_token_holders() {
+async fn files_uploaded_without_tokens_belong_to_no_token_holder() {
     let open = Service::start().await;
     let file_id = open.upload("a.txt", b"from before").await;
     open.ends_as(&file_id, "clean").await;
@@ -134,8 +134,8 @@ async fn every_other_token_is_refused_with_the_same_answer() {
         change(&mut claims);
         sign(&claims)
     };
-    // Clocks may differ by half a minute. Each is made just before it is used: most of that is for a machine
-    // that is busy.
+    // Clocks may differ by half a minute. Each token is made just before its use, so most of that margin
+    // remains for a busy machine.
     let changes: [fn(&mut Value); 4] = [
         |_| {},
         |c| c["aud"] = json!(["other", "airlock"]),
@@ -258,7 +258,8 @@ async fn keys_come_from_the_issuers_set() {
     for kid in [None, Some(""), Some("k2"), Some("../../k1"), Some("k1' OR '1'='1")] {
         assert_eq!(status(&token(kid)).await, 401, "{kid:?}");
     }
-    // The set is public: a shared secret in it, or the public key used as one, signs nothing.
+    // The key set is public, so neither a shared secret in it nor the public key used as a secret may verify
+    // a token.
     for secret in [SECRET.as_bytes(), TEST_KEY.as_bytes()] {
         for kid in ["shared", "k1"] {
             let mut header = Header::new(Algorithm::HS256);
@@ -267,7 +268,7 @@ async fn keys_come_from_the_issuers_set() {
             assert_eq!(status(&forged).await, 401, "{kid}");
         }
     }
-    // The issuer going away does not lock anybody out.
+    // When the issuer is unreachable, users with known keys are still let in.
     issuer.abort();
     assert_eq!(status(&token(Some("k1"))).await, 200);
     service.stop().await;

@@ -1,4 +1,4 @@
-//! A service without work sleeps: it is woken by what happens, or when something is due, and polls nothing.
+//! An idle service sleeps: it wakes up for a request, a message or a due time, and does not poll.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::support::process::{Process, free_ports};
 use crate::support::wait;
 
-/// A sweep every five seconds in the first two minutes takes 24, and less than 2 remain after them. Polled,
-/// the queues alone took 60.
+/// With a sweep every five seconds, in the first two minutes, there are 24 in a second, and fewer than 2
+/// afterwards. Polling the queues alone took 60.
 const MOST_WAKE_UPS_A_SECOND: f64 = 40.0;
 const WATCHED: Duration = Duration::from_secs(10);
 
@@ -18,7 +18,7 @@ async fn an_idle_service_is_seldom_woken() {
     let pid = process.child.id().unwrap();
     let tasks = Path::new("/proc").join(pid.to_string()).join("task");
     let (mut began, mut n_before) = (Instant::now(), wake_ups(&tasks));
-    // The start's own work ends some time after the start.
+    // The start causes work that ends some time after it.
     wait::until_found("the service sleeps", async || {
         if began.elapsed() < WATCHED {
             return Err(None);
@@ -31,8 +31,8 @@ async fn an_idle_service_is_seldom_woken() {
     .await;
 }
 
-/// How often the threads of a process went to sleep. Unlike preemptions, this does not depend on the load of
-/// the machine.
+/// How often the threads of a process went to sleep. Unlike the number of preemptions, it does not depend on
+/// the load of the machine.
 fn wake_ups(tasks: &Path) -> u64 {
     let of_thread = |task: std::io::Result<std::fs::DirEntry>| {
         let status = std::fs::read_to_string(task.ok()?.path().join("status")).ok()?;

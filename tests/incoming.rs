@@ -1,5 +1,5 @@
 //! An object that was uploaded below the incoming prefix, outside the API, becomes a file of the owner that
-//! the rules name. Everything else is left as it is, and no foreign object is removed.
+//! the rules name. Other objects stay unchanged, and no foreign object is removed.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::{Service, eicar, text, wait};
 
 const RULES: [(&str, &str); 2] = [("INCOMING_PREFIX", "in/"), ("INCOMING_OWNERS", "mine/=local,{owner}/")];
 
-/// What `aws s3 cp` does; the version.
+/// Uploads an object as `aws s3 cp` does, and returns its version.
 async fn put(service: &Service, key: &str, bytes: &[u8]) -> String {
     let body = ByteStream::from(bytes.to_vec());
     let stored = service.raw_s3().put_object().bucket("airlock").key(key).body(body).send().await.unwrap();
@@ -67,7 +67,7 @@ async fn objects_uploaded_outside_the_api_are_judged_and_served() {
     let bad = text(&service.list_of(2).await[0]["file_id"]);
     service.ends_as(&bad, "infected").await;
     assert_eq!(service.get(&format!("/files/{bad}/download-link")).await.0, 403);
-    // A name without an extension can get one: the uploader did not choose the first name.
+    // A name without an extension may get one, because the uploader did not choose the first name.
     let renamed = service.request(Method::PATCH, &format!("/files/{file_id}"));
     let renamed = renamed.json(&json!({ "filename": "report.pdf" })).send().await.unwrap();
     assert_eq!(renamed.status(), 200);
@@ -101,7 +101,7 @@ async fn objects_in_parts_are_files_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_version_is_a_file_and_only_its_own_bytes_go() {
+async fn each_version_is_a_file_and_only_its_own_bytes_are_removed() {
     let service = Service::start_with(&RULES, |_| {}).await;
     let key = "in/mine/report.txt";
     put(&service, key, b"first").await;
@@ -114,13 +114,13 @@ async fn each_version_is_a_file_and_only_its_own_bytes_go() {
     assert_eq!(
         service.download(&link).await.bytes().await.unwrap().as_ref(),
         b"first",
-        "not what came later"
+        "not the later version"
     );
-    // A key that another one begins with.
+    // A key that is a prefix of another one.
     put(&service, "in/mine/report.txt.old", b"another").await;
     let other = text(&service.list_of(3).await[0]["file_id"]);
     service.ends_as(&other, "clean").await;
-    // Some sweeps later everything is still there.
+    // After some sweeps everything is still there.
     wait::linger(Duration::from_secs(1)).await;
     assert_eq!(versions(&service, key).await.len(), 3);
     let deleted = service.request(Method::DELETE, &format!("/files/{first}")).send().await.unwrap();
@@ -128,7 +128,7 @@ async fn each_version_is_a_file_and_only_its_own_bytes_go() {
     let left = versions(&service, key).await;
     assert!(left.len() == 2 && left.contains(&bad_version), "{left:?}");
     service.ends_as(&bad, "infected").await;
-    // One that expires goes alone as well.
+    // A version that expires is removed alone too.
     service.expire_soon(&other).await;
     are_left(&service, key, &[bad_version]).await;
     service.ends_as(&other, "expired").await;
@@ -192,13 +192,13 @@ async fn duplicated_events_make_one_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lost_events_are_found_by_looking() {
+async fn objects_whose_events_are_lost_are_found_by_listing() {
     let service = Service::start_with(&RULES, |settings| {
         settings.tuning.delivery.faults = Faults::DropFromS3;
         settings.tuning.incoming_every = Duration::from_millis(300);
     })
     .await;
-    // More than one look's worth, with versions and notes among them.
+    // More objects than one listing covers, with older versions and ignored `.info` files among them.
     for n in 0..55 {
         put(&service, &format!("in/mine/{n:02}.info"), b"notes").await;
         put(&service, &format!("in/mine/{n:02}.txt"), b"an older version").await;
@@ -247,7 +247,7 @@ async fn quarantine_takes_the_infected_version_and_no_other() {
         put(&service, key, &eicar()).await;
         service.list_of(2).await;
         are_left(&service, key, &[good]).await;
-        // Moved before it is removed, and to nowhere else.
+        // The version is copied to the quarantine, and nowhere else, before it is removed.
         assert_eq!(versions(&service, "quarantine/").await.len(), n_moved);
         service.stop().await;
     }
@@ -274,7 +274,7 @@ async fn incoming_files_count_and_are_never_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_that_cannot_be_meant_end_the_start() {
+async fn invalid_incoming_settings_end_the_start() {
     for (prefix, owners) in [("uploads/", ""), ("in", ""), ("in/", "{user}/")] {
         let directory = tempfile::tempdir().unwrap();
         let env =

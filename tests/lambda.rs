@@ -16,7 +16,7 @@ use crate::support::process::{children_of, is_running};
 use crate::support::runtime_api::{Answer, Function, sqs_event};
 use crate::support::{Accepted, Service, eicar, text, wait};
 
-/// The longest that Lambda gives a function: no test is about running out of it.
+/// The longest timeout that Lambda allows; no test depends on reaching it.
 pub(crate) const LIMIT: Duration = Duration::from_mins(15);
 const SECRET: &str = "a secret of at least thirty-two bytes";
 
@@ -29,7 +29,7 @@ pub(crate) struct Environment {
     scratch: tempfile::TempDir,
 }
 
-/// Functions in processes of their own need an address.
+/// The storage's address, because functions run in processes of their own.
 async fn listen(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -112,7 +112,7 @@ impl Environment {
     }
 }
 
-/// A deployment with definitions, and the two functions that most is about.
+/// A deployment with definitions, and the two functions that most tests invoke.
 async fn deployed() -> (Deployment, Environment, Function, Function) {
     let deployment = Deployment::start().await;
     deployment.publish(6).await;
@@ -121,8 +121,8 @@ async fn deployed() -> (Deployment, Environment, Function, Function) {
     (deployment, environment, api, scan)
 }
 
-/// The messages about uploads that wait in the queue, as one batch. (What the publisher stores makes messages
-/// as well: there is one bucket.)
+/// The queued messages about uploads, as one batch. The publisher's objects cause messages too, because they
+/// are in the same bucket.
 pub(crate) async fn next_batch(service: &Service) -> Value {
     let (queue, mut bodies) = (service.local.queue(), vec![]);
     while let Some(received) = queue.receive(Duration::from_mins(1), 1000).await.unwrap() {
@@ -214,7 +214,7 @@ async fn an_upload_goes_through_the_functions_as_they_are_deployed() {
     let swept = sweep.invoke(json!({ "action": "sweep" }), LIMIT).await;
     assert!(matches!(&swept, Answer::Response(swept) if swept["n_failed"] == 0), "{swept:?}");
 
-    // The engine and the gate's worker read hostile bytes: they have no credentials to lose.
+    // The engine and the gate's worker read hostile bytes, so they must hold no credentials.
     let children = children_of(scan.pid());
     assert_eq!(children.len(), 2);
     for child in children {
@@ -223,7 +223,7 @@ async fn an_upload_goes_through_the_functions_as_they_are_deployed() {
     }
 }
 
-/// Secrets Manager, as far as a secret's two values go.
+/// Secrets Manager with one secret, which has a current and a previous value.
 async fn secrets_manager(values: Arc<Mutex<[&'static str; 2]>>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -268,8 +268,8 @@ async fn links_survive_one_rotation_of_their_key() {
         let (status, _, link) = api.request("GET", &path, &bearer(), "").await;
         assert_eq!(status, 200, "{link}");
         links.push(text(&link["download_url"]));
-        // The one that runs since the first key looks again when it does not know a link's key, but not
-        // before ten seconds have passed.
+        // A function that started with the first key reads the secret again when it does not know a link's
+        // key, but not within ten seconds of the last time.
         tokio::time::sleep(Duration::from_secs(if round > 0 { 11 } else { 0 })).await;
         let mut statuses = vec![];
         for link in links.iter().rev() {
@@ -297,7 +297,7 @@ async fn a_bad_event_fails_alone() {
     let batch =
         sqs_event(&[("poison", "{not JSON"), ("test", &test_event), ("unknown", &unknown), ("good", &good)]);
     for _ in 0..3 {
-        // Delivered again and again, until SQS puts it among the dead letters.
+        // Redelivered until SQS moves it to the dead-letter queue.
         assert_eq!(scan.invoke(batch.clone(), LIMIT).await, failed(&["poison"]));
     }
     assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "clean");
@@ -309,17 +309,17 @@ async fn a_bad_event_fails_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invocation_that_is_cut_off_loses_nothing() {
+async fn an_invocation_that_is_killed_loses_nothing() {
     let (deployment, environment, mut api, mut scan) = deployed().await;
     let service = &deployment.service;
     let mut sweep = environment.start("sweep", &[]).await;
     let file_id = upload(&mut api, service, "a.txt", b"cut off").await;
     let batch = next_batch(service).await;
     is_ready(&mut scan).await;
-    // Too little time to begin with: it says so while it can.
+    // With too little time left for a scan, the function reports the failure instead of starting one.
     assert_eq!(scan.invoke_told(batch.clone(), Duration::from_secs(5)).await, failed(&["message-0"]));
     assert_eq!(status_of(&mut api, &file_id).await["scan_status"], "pending");
-    // The engine hangs, and the platform ends the function in the middle of the scan.
+    // The engine hangs, and the platform kills the function during the scan.
     let engine = children_of(scan.pid())[0];
     let engine = rustix::process::Pid::from_raw(i32::try_from(engine).unwrap()).unwrap();
     rustix::process::kill_process(engine, Signal::STOP).unwrap();

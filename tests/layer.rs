@@ -22,10 +22,10 @@ const TIMEOUT: Duration = Duration::from_hours(1);
 
 /// Where the layer has libraries, which the scan function's worker runs with.
 const LIBRARIES: &str = "/opt/lib/clamav";
-/// Lambda's, in one request: a larger zip must be in a bucket first.
+/// Lambda's limit for a direct upload; a larger zip must be uploaded to a bucket first.
 const LARGEST_ZIPPED_BYTES: u64 = 50_000_000;
 
-/// Builds the layer, unless it is built, and returns where it is.
+/// Builds the layer unless it exists, and returns its directory.
 fn layer(arch: &str) -> PathBuf {
     /// What the recipe says when a locked version has left Debian's archive.
     const SUPERSEDED: i32 = 3;
@@ -37,7 +37,7 @@ fn layer(arch: &str) -> PathBuf {
     let command = ["build".as_ref(), arch.as_ref(), directory.as_os_str()];
     let mut built = recipe(&command);
     if built.code() == Some(SUPERSEDED) {
-        // A day's security updates are no fault of the code: the same recipe must do with them.
+        // New security updates in Debian are no fault of the code: the recipe must work with them too.
         println!("packages.lock is out of date: run `make layer-update`");
         let newest = root.join("target/layer").join(format!("{arch}.packages"));
         let lock_file = ["--lock-file".as_ref(), newest.as_os_str()];

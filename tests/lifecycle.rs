@@ -72,13 +72,13 @@ async fn a_long_poll_answers_when_something_changes_and_not_before() {
         answer["message"] != "Waiting for the file to arrive."
     };
     let ((_, waited, _), stored) = tokio::join!(poll(20), async {
-        // A poll that begins later than this finds the same.
+        // A poll that begins after the change returns the same answer.
         tokio::time::sleep(Duration::from_millis(300)).await;
         service.put(&accepted, b"x").await
     });
     assert_eq!(stored.status(), 200);
     if !has_arrived(waited).await {
-        // Storing it, and hearing of that, took longer than a poll may.
+        // The upload and its event took longer than the longest poll.
         wait::until("the change", async || has_arrived(poll(20).await.1).await).await;
     }
     service.ends_as(&accepted.file_id, "clean").await;

@@ -69,7 +69,7 @@ impl Stream {
         }
     }
 
-    /// Events of files until `enough`.
+    /// Collects events of files until `enough` returns true.
     pub(crate) async fn until(&mut self, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
         let mut events = Vec::new();
         while !enough(&events) {
@@ -106,7 +106,7 @@ async fn a_file_is_followed_from_its_announcement_to_its_verdict() {
     assert_eq!(last.data["event_id"], format!("evt_{}_2", accepted.file_id));
     assert!(stream.next().await.is_none(), "nothing more will happen, so the stream ends");
     let (status, _) = Stream::open(&service, &path, last.id.as_deref()).await;
-    assert_eq!(status, 204, "a browser stays away then");
+    assert_eq!(status, 204, "a browser then does not reconnect");
     // A client that was disconnected gets each event that it missed, once.
     let (_, mut stream) = Stream::open(&service, &path, events[0].id.as_deref()).await;
     let missed = stream.until(|_| false).await;
@@ -127,7 +127,7 @@ async fn a_restart_loses_no_change() {
     let before = service.upload("before.txt", b"before").await;
     let events = stream.until(|events| kinds(events, &before).len() >= 3).await;
     let last_id = events.last().unwrap().id.clone().unwrap();
-    // More happens while no client is connected, and the service is killed in the middle of it.
+    // More changes happen while no client is connected, and the service is killed during them.
     drop(stream);
     let mut ids = vec![service.upload("infected.txt", &eicar()).await];
     service.ends_as(&ids[0], "infected").await;
@@ -135,7 +135,7 @@ async fn a_restart_loses_no_change() {
         ids.push(service.upload(&format!("{n}.txt"), &vec![n + 1; 500_000]).await);
     }
     let directory = service.stop_and_keep().await;
-    // What was being scanned is taken over when its lease is over.
+    // An interrupted scan is taken over when its lease expires.
     let service = Service::start_in(directory, &[], |_| {}).await;
     let (status, mut stream) = Stream::open(&service, "/events", Some(&last_id)).await;
     assert_eq!(status, 200);
@@ -155,7 +155,7 @@ async fn a_restart_loses_no_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_estimate_comes_from_what_was_measured() {
+async fn estimates_come_from_measured_scans() {
     let service = Service::start().await;
     let mut longest_scan = 0.0_f64;
     for n in 0..3u8 {
@@ -165,7 +165,7 @@ async fn an_estimate_comes_from_what_was_measured() {
     }
     let accepted = service.create_upload(&json!({ "filename": "a.txt", "size": 4 })).await;
     let (_, mut stream) = Stream::open(&service, "/events", None).await;
-    // Scans are counted just after their verdicts: at first there may be nothing to estimate by.
+    // Scans are counted just after their verdicts, so at first there may be no data for an estimate.
     let (progress, estimated) = loop {
         let event = stream.next().await.unwrap();
         if event.kind() == "progress"
@@ -175,8 +175,8 @@ async fn an_estimate_comes_from_what_was_measured() {
         }
     };
     assert_eq!(progress["file_id"], accepted.file_id);
-    // Durations are counted in classes, each at most two and a half times as long as the one before; and
-    // there may be one file before it.
+    // Durations are counted in buckets, each at most two and a half times the previous one, and one file may
+    // be ahead in the queue.
     let most = (longest_scan * 2.5 + 0.01) * 2.0;
     assert!((0.0..=most).contains(&estimated), "{progress}, at most {most}");
     service.stop().await;

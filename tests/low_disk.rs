@@ -23,7 +23,7 @@ struct SmallDisk {
     child: Child,
     http: Client,
     url: String,
-    /// The data directory, seen from outside of the namespace.
+    /// The data directory, as seen from outside the namespace.
     inside: PathBuf,
     log: PathBuf,
     _directory: tempfile::TempDir,
@@ -112,7 +112,7 @@ impl SmallDisk {
         space.f_bavail * space.f_frsize
     }
 
-    /// Writes so much that `n_bytes` are left.
+    /// Fills the disk until `n_bytes` are free.
     fn leave(&self, n_bytes: u64) {
         let ballast = std::fs::File::create(self.inside.join("ballast")).unwrap();
         let fallocate = rustix::fs::FallocateFlags::empty();
@@ -133,7 +133,7 @@ impl SmallDisk {
 #[tokio::test(flavor = "multi_thread")]
 async fn scans_wait_without_using_up_their_attempts() {
     let disk = SmallDisk::start().await;
-    // Stored while there is room; the disk fills up while the engine has it.
+    // The file is stored while there is space; the disk fills up during its scan.
     let (status, accepted) = disk.create_upload(&json!({ "filename": "a.txt", "size": 5 })).await;
     assert_eq!(status, 201, "{accepted}");
     disk.signal_engine(Signal::STOP);
@@ -152,7 +152,7 @@ async fn scans_wait_without_using_up_their_attempts() {
     assert_eq!(health["disk"]["needed"], 117_108_864);
     assert_eq!(health["engine"]["status"], "ok", "{health}");
 
-    // Several attempts are made meanwhile, and none is counted (the machine's own tests).
+    // Several attempts fail meanwhile, and none is counted, as the tests of the state machine show.
     for _ in 0..40 {
         let status = disk.status_of(&accepted["file_id"]).await;
         assert!(matches!(status.as_str(), "pending" | "scanning"), "{status}\n{}", disk.logged());
@@ -166,7 +166,7 @@ async fn scans_wait_without_using_up_their_attempts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn uploads_are_refused_before_there_is_no_room_for_them() {
+async fn uploads_are_refused_before_the_disk_is_full() {
     let disk = SmallDisk::start().await;
     let (_, before) = disk.create_upload(&json!({ "filename": "a.txt", "size": 5 })).await;
     disk.leave(100 * MEGABYTE);
@@ -188,13 +188,13 @@ async fn uploads_are_refused_before_there_is_no_room_for_them() {
         assert_eq!(problem["detail"], "There is no room for this upload at present; try again later.");
         assert_eq!(retry_after.unwrap(), "60");
     }
-    // What was accepted before the disk was filled by something else, storage refuses.
+    // Uploads that were accepted before another program filled the disk are refused by the storage.
     assert_eq!(disk.put(&before, b"hello").await, 503);
     disk.empty();
     assert_eq!(disk.put(&before, b"hello").await, 200);
     disk.ends_as(&before["file_id"], "clean").await;
 
-    // Only what arrives takes room: however many are announced, the next one is accepted.
+    // Only stored bytes take space: any number of created uploads does not keep the next from being accepted.
     let announcement = json!({ "filename": "a.txt", "size": 5 * MEGABYTE });
     for _ in 0..100 {
         assert_eq!(disk.create_upload(&announcement).await.0, 201);

@@ -8,7 +8,7 @@ use crate::support::{Service, answer, eicar, sha256, text, wait};
 
 pub(crate) const PART: usize = 8 * 1024 * 1024;
 
-/// Bytes that are not the same in any two parts.
+/// Bytes that differ from part to part.
 pub(crate) fn bytes(n: usize) -> Vec<u8> {
     (0u64..).flat_map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_le_bytes()).take(n).collect()
 }
@@ -24,7 +24,7 @@ async fn begin(service: &Service, size: usize, more: Value) -> String {
     text(&accepted["file_id"])
 }
 
-/// Asks for one part's request, which must be given.
+/// Presigns one part, which must succeed.
 pub(crate) async fn instruction(service: &Service, file_id: &str, part: Value) -> Value {
     let (status, given) = service.post(&format!("/files/{file_id}/parts"), &json!({ "parts": [part] })).await;
     assert_eq!(status, 200, "{given}");
@@ -52,7 +52,7 @@ async fn complete(service: &Service, file_id: &str) -> (StatusCode, Value) {
     service.post(&format!("/files/{file_id}/complete"), &json!({})).await
 }
 
-/// Versions and unfinished uploads; both are gone when a file is.
+/// The numbers of versions and of unfinished uploads; both are 0 after a file is deleted.
 pub(crate) async fn left_behind(service: &Service, file_id: &str) -> (usize, bool) {
     let key = format!("uploads/{file_id}");
     let versions =
@@ -71,7 +71,7 @@ async fn parts_become_one_file_in_any_order_and_after_a_break() {
     let file_id = begin(&service, whole.len(), json!({ "checksum_sha256": sha256(&whole) })).await;
     assert_eq!(send_part(&service, &file_id, 3, &whole).await.status(), 200);
     assert_eq!(send_part(&service, &file_id, 1, &whole).await.status(), 200);
-    // The page was closed, and asks what is there.
+    // The page was reopened, and asks which parts are stored.
     let (status, list) = service.get(&format!("/files/{file_id}/parts")).await;
     assert_eq!((status.as_u16(), &list["part_count"]), (200, &json!(3)), "{list}");
     let numbers: Vec<_> =
@@ -87,7 +87,7 @@ async fn parts_become_one_file_in_any_order_and_after_a_break() {
     let info = service.ends_as(&file_id, "clean").await;
     assert_eq!(info["scan_result"]["sha256"], sha256(&whole));
     assert_eq!(service.download(&service.link(&file_id).await).await.bytes().await.unwrap(), whole);
-    // Over is over.
+    // A completed upload accepts no further requests.
     assert_eq!(complete(&service, &file_id).await.0, 202);
     for (status, problem) in [
         service.get(&format!("/files/{file_id}/parts")).await,
@@ -141,7 +141,7 @@ async fn more_or_other_than_announced_is_refused() {
     let service = Service::start().await;
     let whole = bytes(10_000_000);
     let file_id = begin(&service, whole.len(), json!({})).await;
-    // Eleven megabytes where ten were announced: neither part takes another byte.
+    // Eleven megabytes instead of the declared ten: neither part accepts an additional byte.
     let last = instruction(&service, &file_id, json!({ "part_number": 2 })).await;
     let longer = bytes(11_000_000);
     assert_eq!(send(&service, &last, &longer[PART..]).await.status(), 403);
@@ -157,7 +157,7 @@ async fn more_or_other_than_announced_is_refused() {
         let (found, problem) = service.post(&path, &body).await;
         assert_eq!((found.as_u16(), problem["code"].as_str()), (status, Some(code)), "{problem}");
     }
-    // A part of another length, put there with the storage's own keys.
+    // A part of another length, uploaded with the storage's own keys.
     let id = domain::id::FileId::parse(&file_id).unwrap();
     let record = service.local.stores().ledger.load(id).await.unwrap().unwrap();
     let upload_id = record.multipart().unwrap().upload_id.as_str().to_owned();
@@ -223,7 +223,7 @@ async fn concurrent_completions_all_succeed_and_create_one_object() {
     }
     service.ends_as(&file_id, "clean").await;
     assert_eq!(left_behind(&service, &file_id).await, (1, false));
-    // A part that comes after that finds nothing to change.
+    // A part that arrives after the completion changes nothing.
     assert_eq!(send(&service, &first, &whole[..PART]).await.status(), 404);
     assert_eq!(service.download(&service.link(&file_id).await).await.bytes().await.unwrap(), whole);
     service.stop().await;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Service, answer, process};
 
-/// Runs where it may block: the service is in this process.
+/// Runs the client on a blocking thread, because the service is in this process.
 fn blocking(command: &mut Command) -> Output {
     tokio::task::block_in_place(|| command.output().unwrap())
 }

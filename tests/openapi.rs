@@ -29,8 +29,8 @@ fn every_operation_has_an_id_of_its_own() {
     for (path, operations) in description["paths"].as_object().unwrap() {
         for operation in operations.as_object().unwrap().values() {
             let id = operation["operationId"].as_str().unwrap();
-            // The default is the name of the handler, which says nothing outside its module.
-            assert!(id.contains(char::is_uppercase), "`{id}` of {path} is no speaking name");
+            // The default is the handler's name, which means nothing outside its module.
+            assert!(id.contains(char::is_uppercase), "`{id}` of {path} is not a descriptive name");
             assert!(ids.insert(id.to_owned()), "`{id}` is the id of two operations");
         }
     }

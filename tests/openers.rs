@@ -1,5 +1,5 @@
-//! Tests that hostile bytes cannot use the openers, which are written in C and C++, for more than to lose
-//! their own file's verdict.
+//! Hostile bytes that exploit the openers, which are written in C and C++, affect only the verdict of their
+//! own file.
 //!
 //! A worker that crashes or hangs in one refuses its file; time, memory and disk are bounded; nothing but the
 //! file and the scratch file is read or written; no fault of the machine makes a file clean.
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use crate::support::process::gate_worker;
 use crate::support::{eicar, venv};
 
-/// Resident, in any worker: less than half of what it may reserve.
+/// The most resident memory of any worker: less than half of its limit.
 const MOST_MEMORY: u64 = 1 << 30;
 
 /// An archive with the test file inside.
@@ -31,7 +31,7 @@ struct Seed {
     bytes: Vec<u8>,
 }
 
-/// One of every kind that an opener opens, by name.
+/// One file of every format that an opener opens, by name.
 fn seeds() -> Vec<Seed> {
     let directory = tempfile::tempdir().unwrap();
     python("openers/seeds.py", directory.path(), &[]);
@@ -74,7 +74,7 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
     memchr::memmem::find(bytes, wanted).is_some()
 }
 
-/// Returns whether it cannot be clean: it is refused, or the engine sees the test file in it.
+/// Returns whether the file cannot be clean: it is refused, or the engine is given the test file in it.
 fn is_never_clean(inspected: &Inspected, bytes: &[u8]) -> bool {
     let eicar = eicar();
     inspected.inspection.refusal.is_some() || holds(bytes, &eicar) || hands_over(inspected, &eicar)

@@ -80,7 +80,7 @@ async fn a_dead_letter_shows_its_cause_and_can_be_redelivered() {
     assert_eq!(service.get("/stats").await.1["dead_letters"], 1);
     let (status, moved) = service.post("/dead-letters/redrive", &json!({})).await;
     assert_eq!((status.as_u16(), &moved["moved"]), (200, &json!(1)));
-    // It is no better than before.
+    // The message fails again.
     wait::until("the same dead letter", async || service.get("/dead-letters").await.1["total"] == 1).await;
     service.stop().await;
 }
@@ -110,7 +110,7 @@ fn rows() -> Vec<Row> {
     let blob =
         json!({ "blob": { "filename": "a.txt", "byte_size": 5, "checksum": "XUFAKrxLKna5cZ2REBfFkg==" } });
     vec![
-        // Owners' calls: an operator has files too, but not these.
+        // Owners' calls: an operator may own files too, but not these.
         ("GET", "/files/{clean}", none(), 200, 404),
         ("GET", "/files/{clean}/status", none(), 200, 404),
         ("GET", "/files/{clean}/download-link", none(), 200, 404),
@@ -194,7 +194,7 @@ async fn call(service: &Service, actor: Actor, row: &Row, path: &str, link: &str
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_caller_gets_what_is_meant_for_them() {
+async fn every_caller_gets_only_what_its_role_permits() {
     let service = Service::start_with(&ENV, |settings| settings.auth = Auth::Jwt).await;
     let service = service.with_token(user_token("alice"));
     let infected = service.upload("bad.txt", &eicar()).await;
@@ -218,7 +218,7 @@ async fn every_caller_gets_what_is_meant_for_them() {
                 Actor::Stranger if is_about_a_file => 404,
                 Actor::Owner | Actor::Stranger => row.3,
             };
-            // The operator's release is looked at after the others, as the owner's deletion is.
+            // The operator's release is tried after the others' attempts, and so is the owner's deletion.
             if actor == Actor::Operator && row.1.ends_with("release") {
                 continue;
             }
@@ -242,6 +242,10 @@ async fn every_caller_gets_what_is_meant_for_them() {
     let kept =
         service.local.stores().ledger.release(Sha256::parse(&sha256(&eicar())).unwrap()).await.unwrap();
     let kept = kept.unwrap();
-    assert_eq!((kept.by.as_str(), kept.reason.as_str()), ("root", "a test"), "who answers for it is kept");
+    assert_eq!(
+        (kept.by.as_str(), kept.reason.as_str()),
+        ("root", "a test"),
+        "the operator who released it is kept"
+    );
     service.stop().await;
 }

@@ -53,8 +53,8 @@ pub(crate) fn corpus(directory: &Path, n_of_a_kind: usize) -> BTreeMap<String, V
             kinds.entry(extension(&path)).or_default().push(path);
         }
     }
-    // Each file with its rank among its package's files of this extension: the first of every package come
-    // first.
+    // Each file with its rank among its package's files of this extension, so that the first file of every
+    // package precedes all second ones.
     let mut unpacked = BTreeMap::<String, Vec<(usize, PathBuf)>>::new();
     for package in std::fs::read_dir(directory.join("unpacked")).unwrap() {
         let mut files = vec![];
@@ -74,7 +74,7 @@ pub(crate) fn corpus(directory: &Path, n_of_a_kind: usize) -> BTreeMap<String, V
     kinds
 }
 
-/// What `ordinary/producers` knows of the files: how many documents each producer has made.
+/// The number of documents by producer, as `ordinary/producers` reads it from the files.
 fn producers<'a>(files: impl Iterator<Item = &'a PathBuf>) -> BTreeMap<String, usize> {
     let mut paths = files.map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n");
     paths.push('\n');
@@ -97,7 +97,7 @@ fn exceptions() -> BTreeMap<&'static str, &'static str> {
     rows.map(|line| line.split_once(": ").unwrap()).map(|(reason, path)| (path, reason)).collect()
 }
 
-/// What a file is expected to end as: the reason that it is refused with, or null.
+/// The expected result for a file: the reason of its refusal, or null.
 fn expected(exceptions: &BTreeMap<&str, &str>, path: &Path) -> serde_json::Value {
     let reason = exceptions.iter().find(|(end, _)| path.ends_with(end)).map(|(_, reason)| *reason);
     reason.into()

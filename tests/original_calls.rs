@@ -44,7 +44,10 @@ async fn a_clean_file_comes_back_and_eicar_does_not() {
 
     let (status, health) = service.get("/health").await;
     assert_eq!((status.as_u16(), health["status"].as_str()), (200, Some("ok")), "{health}");
-    assert_eq!(health["engine"]["definitions"]["kind"], "test_set", "the test set is announced");
+    assert_eq!(
+        health["engine"]["definitions"]["kind"], "test_set",
+        "`/health` reports that test definitions are used"
+    );
     service.stop().await;
 }
 

@@ -1,4 +1,4 @@
-//! Every event is delivered at least once and under one id, at whatever point its sender dies.
+//! Every event is delivered at least once and under one id, even if its sender dies at any point.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::support::receiver::Receiver;
 use crate::support::{Service, eicar};
 use crate::webhooks::SECRET;
 
-/// For one batch: more than a busy machine needs.
+/// The time for one batch: more than a busy machine needs.
 const TIME_LEFT: Duration = Duration::from_hours(1);
 
-/// A notify function of our own, beside a service whose own one is never asked.
+/// A notify function for this test, beside a service whose own one has no workers.
 async fn notify_through(service: &Service, ledger: Router, receiver: &Receiver) -> notify::NotifyContext {
     let endpoints = Endpoints { s3: Some(service.local.report().s3_url.clone()), s3_public: None };
     let sdk = Sdk::at(&endpoints, &service.keys(), "us-east-1").await;
@@ -44,12 +44,13 @@ fn task(task: &EventTask) -> SqsEvent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn event_delivery_survives_a_crash_at_any_request() {
-    // The service has an outlet, so that its outboxes fill; its own notify function has no workers.
+    // The service has an endpoint for events, so that its outboxes fill; its own notify function has no
+    // workers.
     let silent = Receiver::start().await;
     let (url, address) = (silent.url(), silent.address.clone());
     let env =
         [("WEBHOOK_URLS", url.as_str()), ("WEBHOOK_SECRET", SECRET), ("WEBHOOK_PRIVATE_HOSTS", &address)];
-    let service = Service::start_with(&env, |settings| settings.tuning.n_tellers = 0).await;
+    let service = Service::start_with(&env, |settings| settings.tuning.n_publishers = 0).await;
     let mut n_deaths = 0;
     for cut in [Cut::Before, Cut::After] {
         for n_whole in 0.. {
@@ -64,12 +65,13 @@ async fn event_delivery_survives_a_crash_at_any_request() {
             let failed =
                 !notify::handle(&first, task(&publish), TIME_LEFT).await.batch_item_failures.is_empty();
             n_deaths += usize::from(failed);
-            // Another one comes, as the queue's next delivery or the sweep's message makes it.
+            // Another function continues, as it does after the next delivery of the queue or a message of the
+            // sweep.
             let whole = notify_through(&service, service.local.dynamodb().router(), &receiver).await;
             let outcome = notify::handle(&whole, task(&publish), TIME_LEFT).await;
             assert!(outcome.batch_item_failures.is_empty());
-            // What was stored and not sent is due; the sweep would ask for it in five minutes at the latest,
-            // and again if that fails.
+            // Deliveries that were stored and not sent are due: the sweep would request them within five
+            // minutes, and again if that fails.
             for _ in 0..5 {
                 let later = aws::clock::now() + Duration::from_hours(1);
                 for delivery in whole.stores.ledger.due_deliveries(later, 100).await.unwrap() {
@@ -98,12 +100,12 @@ async fn event_delivery_survives_a_crash_at_any_request() {
         }
     }
     assert!(n_deaths >= 10, "only {n_deaths} deaths");
-    assert!(silent.received().is_empty(), "the service's own one was to be silent");
+    assert!(silent.received().is_empty(), "the service's own notify function was to send nothing");
     service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_message_is_made_up_for_by_the_sweep() {
+async fn the_sweep_recovers_a_lost_message() {
     let receiver = Receiver::start().await;
     let url = receiver.url();
     let env = [
@@ -111,9 +113,9 @@ async fn a_lost_message_is_made_up_for_by_the_sweep() {
         ("WEBHOOK_SECRET", SECRET),
         ("WEBHOOK_PRIVATE_HOSTS", &receiver.address),
     ];
-    // No worker delivers events meanwhile, and the messages are lost; the next service finds the outboxes by
+    // Meanwhile no worker delivers events and the messages are lost; the next service finds the outboxes by
     // their due times.
-    let service = Service::start_with(&env, |settings| settings.tuning.n_tellers = 0).await;
+    let service = Service::start_with(&env, |settings| settings.tuning.n_publishers = 0).await;
     let file_id = service.upload("a.txt", b"good").await;
     service.ends_as(&file_id, "clean").await;
     let directory = service.stop_and_keep().await;

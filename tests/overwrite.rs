@@ -44,7 +44,7 @@ async fn a_replayed_form_after_clean_is_never_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_arrives_after_deletion_goes_and_nothing_returns() {
+async fn uploads_after_a_deletion_are_removed_and_restore_nothing() {
     let service = Service::start().await;
     let accepted = service.create_upload(&json!({ "filename": "a.txt", "size": 4 })).await;
     assert_eq!(service.put(&accepted, b"abcd").await.status(), 200);
@@ -55,13 +55,13 @@ async fn what_arrives_after_deletion_goes_and_nothing_returns() {
     assert_eq!(
         service.request(reqwest::Method::DELETE, &path).send().await.unwrap().status(),
         204,
-        "twice is fine"
+        "deletion is idempotent"
     );
     assert_eq!(current_version(&service, &accepted.file_id).await, None, "the bytes are gone");
     let (status, problem) = service.get(&link).await;
     assert_eq!((status.as_u16(), problem["code"].as_str()), (410, Some("file_gone")));
 
-    // The presigned PUT is still valid, and the key is free again.
+    // The presigned PUT is still valid, and no object has the key.
     assert_eq!(service.put(&accepted, b"abcd").await.status(), 200);
     wait::until("bytes under a deleted file's key to be removed", async || {
         current_version(&service, &accepted.file_id).await.is_none()

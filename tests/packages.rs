@@ -1,4 +1,4 @@
-//! What is uploaded to Lambda is within Lambda's limits and ours, and starts soon.
+//! The packages for Lambda are within Lambda's limits and our own, which keep starts short.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,9 +7,9 @@ use crate::layer;
 use crate::support::runtime_api::bootstrap;
 
 const FUNCTIONS: [&str; 7] = ["api", "definitions", "download", "live", "notify", "scan", "sweep"];
-/// Ours: a larger package takes longer to start.
+/// Our own limit, because a larger package takes longer to start.
 const LARGEST_PACKAGE_BYTES: u64 = 6_000_000;
-/// Lambda's, for a function and all its layers, unzipped.
+/// Lambda's limit for a function and all its layers, unzipped.
 const LARGEST_UNZIPPED_BYTES: u64 = 250_000_000;
 /// The libc of `provided.al2023`.
 const NEWEST_GLIBC: (u32, u32) = (2, 34);

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Service, answer, eicar, text};
 
-/// Occurs nowhere else.
+/// A value that occurs nowhere else.
 const PASSWORD: &str = "planted-Kennwort-7c41";
 
-/// An encrypted file, made by the program that people use.
+/// An encrypted file, made by the program that users of the format have.
 struct Locked {
     name: &'static str,
     bytes: Vec<u8>,
@@ -88,7 +88,7 @@ async fn a_password_opens_the_file_for_its_scan() {
     service.stop().await;
 }
 
-/// What needs no password is not said to have needed one, and what is hidden beside the locked member is
+/// A file that needs no password is not marked `used_password`, and malware beside the encrypted member is
 /// found.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_excuses_nothing() {
@@ -130,9 +130,9 @@ async fn a_rescan_has_no_password_and_leaves_the_verdict() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_stays_nowhere() {
+async fn a_password_is_stored_nowhere_after_the_verdict() {
     let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |settings| {
-        // Records wait: the password is in one of them.
+        // The files wait for a scan, so one of the records holds the password.
         settings.tuning.machine.max_attempts = 3;
     })
     .await;

@@ -1,7 +1,7 @@
 //! Only the API and the storage accept connections, only under their own names, and no other user of the
 //! machine can read what is stored.
 //!
-//! What a web page can do to these is in `tests/browser/hostile.mjs`.
+//! `tests/browser/hostile.mjs` tests what a web page can do to them.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
@@ -80,7 +80,7 @@ async fn it_listens_on_two_ports_and_no_other_user_reaches_its_directory() {
     if let Some(reached) = reached_by_another_user(&data_dir) {
         assert_eq!(reached, "");
     }
-    // The intruder finds what there is to find.
+    // The intruder's program itself works: with access, it finds the files and sockets.
     open_to_all_users(&data_dir);
     if let Some(reached) = reached_by_another_user(&data_dir) {
         assert!(reached.contains("data/lock"), "{reached}");
@@ -89,7 +89,7 @@ async fn it_listens_on_two_ports_and_no_other_user_reaches_its_directory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn storage_is_called_by_loopback_names_and_by_the_one_that_it_was_given() {
+async fn storage_accepts_loopback_names_and_its_configured_name() {
     let (port, _) = free_ports();
     let service = Service::start_with(&[], |settings| {
         settings.s3_listen = format!("127.0.0.1:{port}").parse().unwrap();
@@ -113,7 +113,7 @@ async fn storage_is_called_by_loopback_names_and_by_the_one_that_it_was_given() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pages_are_called_by_loopback_names_too() {
+async fn the_pages_accept_loopback_names_too() {
     let service = Service::start().await;
     for (host, status) in [("127.0.0.1:8000", 200), ("localhost", 200), ("evil.test", 403)] {
         for path in ["/", "/monitor", "/client/index.js", "/health", "/files"] {
@@ -140,7 +140,7 @@ async fn the_page_at_a_public_loopback_url_may_upload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn storage_lets_pages_of_allowed_origins_alone_in() {
+async fn storage_admits_only_pages_of_allowed_origins() {
     let service = Service::start_with(&[("ALLOWED_ORIGINS", "http://app.example")], |_| {}).await;
     let (page, url) = (service.url(""), format!("{}/airlock/x", service.local.report().s3_url));
     for (origin, is_allowed) in [

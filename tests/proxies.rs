@@ -1,5 +1,5 @@
-//! Behind nginx and Caddy, as `deploy/` configures them, everything works that works without them: TLS, a
-//! name each for API and storage, large uploads, and events that are not held back.
+//! Behind nginx and Caddy, as `deploy/` configures them, everything works as without them: TLS, separate
+//! names for API and storage, large uploads, and unbuffered events.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -17,9 +17,9 @@ use crate::support::{Service, answer, text, wait};
 const API: &str = "files.example.com";
 const STORAGE: &str = "storage.example.com";
 
-/// Where a proxy listens, what it is in front of, and its files.
+/// The addresses of a proxy and of the service behind it, and the proxy's files.
 struct Ports {
-    /// The proxy's own, for both names.
+    /// The port of the proxy, for both names.
     tls: u16,
     plain: u16,
     api: u16,
@@ -30,7 +30,7 @@ fn committed(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name)).unwrap()
 }
 
-/// Every occurrence; there must be one.
+/// Replaces every occurrence of `from`, of which there must be at least one.
 fn replaced(text: &str, replacements: &[(&str, &str)]) -> String {
     replacements.iter().fold(text.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "`{from}` is not in the configuration");
@@ -41,7 +41,7 @@ fn replaced(text: &str, replacements: &[(&str, &str)]) -> String {
 fn start(program: &str, args: &[&str], directory: &Path) -> Child {
     let mut command = Command::new(program);
     command.args(args).current_dir(directory).kill_on_drop(true).stdin(Stdio::null());
-    // Where programs keep what they remember.
+    // The directory in which programs keep their state.
     let home = directory.join("home");
     command.env("HOME", &home).env("XDG_DATA_HOME", &home).env("XDG_CONFIG_HOME", &home);
     let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -68,7 +68,7 @@ fn nginx(directory: &Path, ports: &Ports) -> Child {
         ],
     );
     std::fs::write(directory.join("airlock.conf"), site).unwrap();
-    // What Debian's nginx.conf has around it, without root's directories.
+    // The frame of Debian's nginx.conf, without the directories that belong to root.
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temporary = temporary.map(|kind| format!("{kind}_temp_path {kind};\n")).concat();
     let main = format!(
@@ -94,7 +94,7 @@ fn caddy(directory: &Path, ports: &Ports) -> Child {
             ("# tls /etc/ssl/airlock.pem /etc/ssl/airlock.key", "tls cert.pem key.pem"),
         ],
     );
-    // It would listen on port 80 to redirect, and on 2019 for its own API.
+    // Caddy would also listen on port 80 for redirects, and on 2019 for its own API.
     let file = format!("{{\n\tauto_https disable_redirects\n\tadmin off\n}}\n{file}");
     std::fs::write(directory.join("Caddyfile"), file).unwrap();
     start("caddy", &["run", "--config", "Caddyfile", "--adapter", "caddyfile"], directory)
@@ -185,7 +185,7 @@ impl Proxied {
         text(&accepted["file_id"])
     }
 
-    /// Both requests of a download; the second one's bytes.
+    /// Sends both requests of a download and returns the bytes of the second.
     async fn download(&self, file_id: &str) -> Vec<u8> {
         let path = format!("/files/{file_id}/download-link");
         let (_, link) = answer(self.request(Method::GET, &path).send().await.unwrap()).await;
@@ -224,7 +224,7 @@ async fn the_page_may_upload(proxied: &Proxied) {
     }
 }
 
-/// An upload, its verdict as an event, and its download.
+/// Uploads a file, reads its verdict from the events, and downloads it.
 async fn a_large_file_goes_through(proxied: &Proxied) {
     let events = proxied.request(Method::GET, "/events").send().await.unwrap();
     assert_eq!(events.status(), 200);

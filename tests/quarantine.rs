@@ -38,7 +38,7 @@ async fn the_policy_is_carried_out_on_infected_bytes_only() {
         let (status, problem) = service.post(&format!("/files/{bad}/release"), &body).await;
         let expected = if policy == "keep" { 200 } else { 410 };
         assert_eq!(status.as_u16(), expected, "{policy}: {problem}");
-        // Whatever is left goes with the file.
+        // Deleting the file removes the remaining copies.
         let path = format!("/files/{bad}");
         service.request(reqwest::Method::DELETE, &path).send().await.unwrap();
         wait_for_versions(&service, &format!("uploads/{bad}"), 0).await;
@@ -48,7 +48,7 @@ async fn the_policy_is_carried_out_on_infected_bytes_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tags_speak_the_chosen_words() {
+async fn tags_use_the_chosen_profile() {
     for (profile, key, clean, infected) in [
         ("scan-status", "scan-status", "CLEAN", "INFECTED"),
         ("guardduty", "GuardDutyMalwareScanStatus", "NO_THREATS_FOUND", "THREATS_FOUND"),

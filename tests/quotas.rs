@@ -12,7 +12,7 @@ async fn service(quotas: &[(&str, &str)]) -> Service {
     service.with_token(user_token("alice"))
 }
 
-/// Sends so many announcements concurrently. Returns how many were accepted, and one refusal.
+/// Sends `n` requests for uploads concurrently. Returns how many were accepted, and one refusal.
 async fn announce_concurrently(
     service: &Service,
     n: usize,
@@ -48,7 +48,7 @@ async fn concurrent_announcements_never_exceed_the_quota() {
     // Each user has a separate quota.
     let other = client().post(service.url("/files")).bearer_auth(user_token("bob")).json(&body).send().await;
     assert_eq!(other.unwrap().status(), 201);
-    // One that is deleted makes room for one.
+    // Deleting one file makes room for one.
     let (_, list) = service.get("/files?limit=1").await;
     let file_id = list["files"][0]["file_id"].as_str().unwrap();
     assert_eq!(
@@ -60,7 +60,7 @@ async fn concurrent_announcements_never_exceed_the_quota() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_are_reserved_as_announced_and_counted_as_arrived() {
+async fn bytes_are_reserved_as_declared_and_counted_as_stored() {
     let service = service(&[("QUOTA_BYTES", "1000"), ("QUOTA_FILES", "50"), ("MAX_FILE_SIZE", "600")]).await;
     let of = |size: u64| json!({ "filename": "a.txt", "size": size });
     assert_eq!(announce_concurrently(&service, 30, &of(300)).await.0, 3);
@@ -73,14 +73,15 @@ async fn bytes_are_reserved_as_announced_and_counted_as_arrived() {
         let path = format!("/files/{}", file["file_id"].as_str().unwrap());
         service.request(Method::DELETE, &path).send().await.unwrap();
     }
-    // Without a size, as much as may arrive is reserved, and given back when less did.
+    // Without a declared size, the largest permitted size is reserved, and the difference is given back after
+    // the upload.
     let unsized_body = json!({ "filename": "a.txt", "method": "post" });
     let accepted = service.create_upload(&unsized_body).await;
     assert_eq!(announce_concurrently(&service, 5, &of(401)).await.0, 0);
     assert_eq!(service.post_form(&accepted, b"ten bytes!").await.status(), 201);
     service.ends_as(&accepted.file_id, "clean").await;
     assert_eq!(announce_concurrently(&service, 5, &of(495)).await.0, 2);
-    // The form through the service counts as well.
+    // `POST /upload` counts too.
     let (status, problem) = service.form("a.txt", b"x").await;
     assert_eq!((status.as_u16(), &problem["code"]), (429, &json!("quota_exceeded")), "{problem}");
     let usage =

@@ -1,5 +1,5 @@
-//! What an ordinary reader gets malware out of is never clean: a differential test against more than seventy
-//! programs and libraries.
+//! A file from which an ordinary reader extracts malware is never clean: a differential test against more
+//! than seventy programs and libraries.
 //!
 //! `readers/generate.py` hides the EICAR test file in every family of formats that they open, and
 //! `evasion/corpus.py` in every way known to hide something in a zip, a tar or a mail; both change headers at
@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::support::{Service, is_soak, rounds, venv};
 
-/// Variants of one family, all of which must be looked into.
+/// Variants of one family, all of which must be inspected.
 struct Family {
     name: String,
     files: Vec<PathBuf>,
@@ -73,7 +73,7 @@ fn run(command: &mut Command) {
     assert!(status.success(), "{command:?}: {status}");
 }
 
-/// The files that some reader gets the test file out of, with the readers on the way.
+/// The files from which some reader extracts the test file, with the chain of readers.
 fn extractable(files: &[PathBuf]) -> BTreeMap<PathBuf, String> {
     let mut oracle =
         python().arg("readers/oracle.py").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -105,7 +105,7 @@ async fn judge_all(service: &Service, files: &[PathBuf]) -> BTreeMap<PathBuf, (S
     verdicts.collect().await
 }
 
-/// N of them from first to last.
+/// At most N of them, spread from the first to the last.
 fn evenly(files: &[PathBuf], n: usize) -> impl Iterator<Item = &PathBuf> {
     files.iter().step_by(files.len().div_ceil(n).max(1))
 }
@@ -127,8 +127,8 @@ async fn nothing_that_a_reader_opens_is_clean() {
     let verdicts = judge_all(&service, &all).await;
     let is_clean = |path: &PathBuf| !matches!(verdicts[path].0.as_str(), "infected" | "unscannable");
 
-    // Whatever the verdict, a reader must get the test file out of some of each family: a generator that
-    // hides it from every reader proves nothing.
+    // Whatever the verdicts, a reader must extract the test file from some files of each family: a generator
+    // that hides it from every reader proves nothing.
     let samples = families.iter().flat_map(|family| evenly(&family.files, rounds(10, 20)));
     let asked: BTreeSet<_> = samples.chain(all.iter().filter(|path| is_clean(path))).cloned().collect();
     let asked: Vec<_> = asked.into_iter().collect();
@@ -149,6 +149,6 @@ async fn nothing_that_a_reader_opens_is_clean() {
     assert!(wrong.is_empty(), "{} false cleans: {wrong:#?}", wrong.len());
     let blind = families.iter().filter(|family| !family.files.iter().any(|path| found.contains_key(path)));
     let blind: Vec<_> = blind.map(|family| &family.name).collect();
-    assert!(blind.is_empty(), "no reader gets anything out of the samples of {blind:?}");
+    assert!(blind.is_empty(), "no reader extracts anything from the samples of {blind:?}");
     service.stop().await;
 }

@@ -61,7 +61,7 @@ async fn a_finding_that_names_no_malware_is_not_infected() {
     let directory = limits();
     let service = Service::start().await;
     let dictionary = std::fs::read(directory.path().join("findings/dictionary.csv.xz")).unwrap();
-    // Which of the two says so first, the gate or the engine, is theirs to decide.
+    // Either the gate or the engine may report it first.
     let reason = reason_of(&service, "a.csv.xz", &dictionary).await;
     assert!(matches!(reason.as_str(), "expands_too_much" | "malformed"), "{reason}");
     service.stop().await;
@@ -72,7 +72,7 @@ async fn a_scan_that_takes_too_long_is_given_up() {
     let directory = limits();
     let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;
     let slow = std::fs::read(directory.path().join("slow/scan_timeout.zip")).unwrap();
-    assert!(slow.len() < 1_000_000, "a small file, that the engine would look at for half a minute");
+    assert!(slow.len() < 1_000_000, "a small file that the engine would scan for half a minute");
     assert_eq!(reason_of(&service, "slow.zip", &slow).await, "scan_timeout");
     service.stop().await;
 }

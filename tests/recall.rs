@@ -1,5 +1,5 @@
-//! Bytes that were judged before get the same verdict without a scan: only for the same owner, only with the
-//! same engine, and never an error.
+//! Bytes that were judged before get the same verdict without a scan, but only for the same owner and engine,
+//! and never `error`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ async fn service() -> Service {
     Service::start_with(&[], |settings| settings.tuning.reuses_verdicts = true).await
 }
 
-/// From now on the engine answers nothing: what ends all the same was not scanned.
+/// Stops the engine: a file that gets a verdict from now on was not scanned.
 async fn stop_engine(service: &Service) -> Pid {
     let pid = Pid::from_raw(i32::try_from(service.local.engine().pid().await.unwrap()).unwrap()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
@@ -35,14 +35,14 @@ async fn the_same_bytes_are_not_scanned_twice() {
         service.ends_as(&bad, "infected").await;
         assert_eq!(service.download(&service.link(&good).await).await.bytes().await.unwrap(), bytes);
     }
-    // The engine is only asked about what is new.
+    // Only new bytes are sent to the engine.
     let status = async |file_id: &str| {
         service.get(&format!("/files/{file_id}/status")).await.1["file_info"]["scan_status"].clone()
     };
     let other = service.upload("e.txt", b"something else").await;
     wait::until("a scan of it", async || status(&other).await == "scanning").await;
     wait::linger(Duration::from_millis(500)).await;
-    // Unless that was long enough on this machine for another engine to be started in its place.
+    // On a slow machine, another engine may have been started in the meantime.
     let is_same_engine = service.local.engine().n_starts() == n_starts;
     assert!(status(&other).await == "scanning" || !is_same_engine);
     let _ = kill_process(pid, Signal::CONT);
@@ -66,7 +66,7 @@ async fn a_declared_checksum_saves_reading_the_object() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_definitions_and_errors_are_not_recalled() {
+async fn verdicts_of_other_definitions_and_errors_are_not_reused() {
     let service = service().await;
     let bytes = b"judged by other definitions".to_vec();
     let first = service.upload("a.txt", &bytes).await;
@@ -74,13 +74,13 @@ async fn other_definitions_and_errors_are_not_recalled() {
     let owner = domain::id::OwnerId::parse("local".to_owned()).unwrap();
     let digest = domain::id::Sha256::parse(&sha256(&bytes)).unwrap();
     let ledger = &service.local.stores().ledger;
-    let known = ledger.cached_verdict(&owner, digest).await.unwrap().expect("the verdict is remembered");
+    let known = ledger.cached_verdict(&owner, digest).await.unwrap().expect("the verdict is cached");
     let someone_else = domain::id::OwnerId::parse("someone else".to_owned()).unwrap();
     assert!(
         ledger.cached_verdict(&someone_else, digest).await.unwrap().is_none(),
-        "verdicts are the owner's own"
+        "cached verdicts belong to one owner"
     );
-    // As it would stand there if it came from the definitions of another day.
+    // The cached verdict as it would be with the definitions of another day.
     let mut stored = serde_json::to_value(&known).unwrap();
     stored["engine"]["definitions"]["version"] = json!("yesterday's");
     stored["verdict"] = json!({ "status": "infected", "signature": "recalled" });

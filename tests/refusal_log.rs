@@ -1,5 +1,5 @@
-//! At the default level, the log says why a file is not clean: one line per file with its id, the reason and
-//! the observation, and no line about clean files.
+//! At the default level, the log has one line for each file that is not clean, with its id, the reason and
+//! the observation, and none for clean files.
 
 use std::process::Stdio;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::process::{command, free_ports};
 use crate::support::{client, eicar, text, wait};
 
-/// A zip with one member, stored, whose header says that it is encrypted.
+/// A zip with one uncompressed member whose header marks it as encrypted.
 fn encrypted_zip() -> Vec<u8> {
     let local = [
         &b"PK\x03\x04\x14\0\x01\0\0\0\0\0\0\0"[..],

@@ -1,5 +1,5 @@
-//! An operator's release can be revoked: every file with its bytes becomes infected again, in every owner's
-//! hands, and no link to one works from that moment on.
+//! An operator's release can be revoked: every file with these bytes, of any owner, becomes infected again,
+//! and its links stop working immediately.
 
 use domain::id::Sha256;
 use reqwest::Method;

@@ -1,5 +1,5 @@
-//! `STORAGE_TYPE=s3`: objects in a foreign bucket whose events do not reach this machine. The bucket here is
-//! another service's storage, over the same wire protocol.
+//! `STORAGE_TYPE=s3`: objects in a bucket whose events do not reach this machine. The bucket here is another
+//! service's storage, behind the same protocol.
 
 use crate::content_encoding::zlib;
 use crate::support::process::{Process, free_ports};

@@ -21,7 +21,7 @@ use crate::webhooks::SECRET;
 
 const LATE: &[u8] = b"no engine knows yet that this is bad, and it has more than a few bytes";
 
-/// A directory of definitions that can learn, and a service that uses it.
+/// A directory of definitions to which signatures can be added, and a service that uses it.
 struct Learning {
     service: Service,
     definitions: tempfile::TempDir,
@@ -49,7 +49,7 @@ impl Learning {
         Self { service, definitions, receiver }
     }
 
-    /// From now on `bytes` are known as malware.
+    /// Adds a signature of `bytes` to the definitions.
     fn learn(&self, bytes: &[u8]) {
         let hex = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         let signature = format!("Late.Finding:0:0:{hex}\n");
@@ -89,7 +89,7 @@ async fn new_definitions_revoke_what_they_find() {
     );
     let (status, problem) = service.get(&link).await;
     assert_eq!((status.as_u16(), &problem["code"]), (403, &json!("infected")), "{problem}");
-    // The other one was rescanned too, keeps its verdict, and caused no event.
+    // The other file was rescanned too, keeps its verdict, and caused no event.
     wait::until("a look at the other one", async || {
         let (_, info) = service.get(&format!("/files/{good}")).await;
         assert_eq!(info["scan_status"], "clean");
@@ -104,7 +104,7 @@ async fn new_definitions_revoke_what_they_find() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_asks_for_another_look() {
+async fn an_owner_requests_a_rescan() {
     let service = Service::start().await;
     let (good, bad) = (service.upload("a.txt", b"good").await, service.upload("b.txt", &eicar()).await);
     let first = service.ends_as(&good, "clean").await;
@@ -145,14 +145,14 @@ async fn an_engine_that_does_not_work_changes_no_verdict() {
         settings.tuning.machine.sweep_retry = Duration::from_millis(500);
     })
     .await;
-    // A busy machine may take longer than the two seconds for a scan: then it is another file.
+    // A busy machine may exceed the two seconds for a scan; then another file is tried.
     let (file_id, first) = wait::until_found("a clean file", async || {
         let file_id = service.upload("a.txt", b"good").await;
         let info = service.ended(&file_id).await;
         if info["scan_status"] == "clean" { Ok((file_id, info)) } else { Err(info) }
     })
     .await;
-    // Whatever is started in its place answers nothing either.
+    // Engines that are started later do not answer either.
     let harassment = Harassment::begin(Signal::STOP).await;
     let (status, asked) = service.post(&format!("/files/{file_id}/rescan"), &json!({})).await;
     assert_eq!((status.as_u16(), &asked["rescanning"]), (202, &json!(true)), "{asked}");
@@ -164,11 +164,11 @@ async fn an_engine_that_does_not_work_changes_no_verdict() {
     .await;
     harassment.end();
     let (_, last) = service.get(&format!("/files/{file_id}")).await;
-    assert_eq!(last["scan_result"], first["scan_result"], "what was not found out changes nothing");
+    assert_eq!(last["scan_result"], first["scan_result"], "an inconclusive rescan changes nothing");
     service.stop().await;
 }
 
-/// A clean file of which there are only the records.
+/// A clean file that exists only in the ledger, without an object.
 fn clean_record(now: domain::timestamp::Timestamp) -> Record {
     let policy = UploadPolicy {
         max_file_size: 100,
@@ -200,7 +200,7 @@ fn clean_record(now: domain::timestamp::Timestamp) -> Record {
     Record { state: State::Judged { version, judgement, post_verdict }, due_at, ..record }
 }
 
-/// For one sweep: more than a busy machine needs.
+/// The time for one sweep: more than a busy machine needs.
 const TIME_LEFT: Duration = Duration::from_hours(1);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,12 +226,16 @@ async fn ten_thousand_rescans_are_spread_out() {
         rescans_per_sweep: 60,
         incoming_every: Duration::ZERO,
     };
-    // A sweep that has no time leaves everything for the next one.
+    // A sweep without time leaves everything for the next one.
     assert_eq!(sweep::sweep(&context, Duration::ZERO).await.unwrap().n_files, 0);
     let swept = sweep::sweep(&context, TIME_LEFT).await.unwrap();
-    assert_eq!((swept.n_files, swept.n_failed, swept.n_rescans), (60, 0, 60), "only those with room");
+    assert_eq!(
+        (swept.n_files, swept.n_failed, swept.n_rescans),
+        (60, 0, 60),
+        "only as many as there is room for"
+    );
     assert_eq!(service.local.queue().depth().await.unwrap(), 60);
-    // While messages wait, no rescan is added, and those that are due are not even looked at.
+    // While messages wait, no rescan is added, and due rescans are not even read.
     let again = sweep::sweep(&context, TIME_LEFT).await.unwrap();
     assert_eq!((again.n_files, again.n_rescans), (0, 0));
     service.stop().await;
@@ -257,10 +261,7 @@ async fn a_release_is_by_bytes_and_finding_and_a_rescan_respects_it() {
         service.post(&path, &json!({ "sha256": digest, "reason": "our own test file" })).await;
     assert_eq!((status.as_u16(), &released["scan_status"]), (200, &json!("released")), "{released}");
     assert_eq!(released["release_reason"], "our own test file");
-    assert_eq!(
-        released["scan_result"]["signature"], info["scan_result"]["signature"],
-        "what was found stays known"
-    );
+    assert_eq!(released["scan_result"]["signature"], info["scan_result"]["signature"], "the finding is kept");
     assert_eq!(service.download(&service.link(&file_id).await).await.bytes().await.unwrap(), eicar());
     // A rescan finds the same again, and the release stands.
     let (status, _) = service.post(&format!("/files/{file_id}/rescan"), &json!({})).await;
@@ -271,7 +272,7 @@ async fn a_release_is_by_bytes_and_finding_and_a_rescan_respects_it() {
         now["scan_result"]["scanned_at"] != info["scan_result"]["scanned_at"]
     })
     .await;
-    // So do later uploads of the same bytes; other bytes with the same finding do not.
+    // Later uploads of the same bytes are released too; other bytes with the same finding are not.
     let again = service.upload("again.txt", &eicar()).await;
     service.ends_as(&again, "released").await;
     let padded = [eicar(), b"   ".to_vec()].concat();

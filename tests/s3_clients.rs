@@ -1,5 +1,4 @@
-//! Ordinary S3 clients use one machine's storage as they use S3, without special options, and get S3's
-//! errors.
+//! Ordinary S3 clients use the local storage as they use S3, without special options, and get S3's errors.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use crate::support::{Service, client, eicar, venv};
 const RULES: [(&str, &str); 2] = [("INCOMING_PREFIX", "in/"), ("INCOMING_OWNERS", "mine/=local,{owner}/")];
 const REMOTE: &str = "in/mine/dir";
 
-/// A client's program with the keys that the service has given itself.
+/// An S3 client with the access keys of the service's storage.
 struct Tool {
     program: PathBuf,
     before: Vec<String>,
@@ -56,7 +55,7 @@ impl Tool {
         Self { program: "rclone".into(), before, env: vec![] }
     }
 
-    /// What it prints; whether it succeeds.
+    /// Runs a command and returns its output and whether it succeeded.
     async fn run(&self, args: &[&str]) -> (bool, String) {
         let mut command = Command::new(&self.program);
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/nonexistent").env("LC_ALL", "C.UTF-8");
@@ -84,8 +83,8 @@ fn keys_in_environment(service: &Service) -> Vec<(String, String)> {
     .into()
 }
 
-/// A directory with an ordinary file, one with a difficult name, one that goes in parts, and one that is
-/// infected.
+/// A directory with an ordinary file, one with a difficult name, one for a multipart upload, and an infected
+/// one.
 fn files(directory: &Path) -> PathBuf {
     let source = directory.join("source");
     std::fs::create_dir_all(source.join("sub")).unwrap();
@@ -96,7 +95,7 @@ fn files(directory: &Path) -> PathBuf {
     source
 }
 
-/// Names and bytes of a directory's files.
+/// The names and bytes of a directory's files.
 fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = vec![];
     for entry in std::fs::read_dir(directory).unwrap() {
@@ -177,7 +176,7 @@ async fn s3cmd_lists_and_synchronises() {
     let directory = tempfile::tempdir().unwrap();
     let s3cmd = Tool::s3cmd(&service, directory.path());
     synchronises(&s3cmd, &["sync"], &format!("s3://airlock/{REMOTE}/"), &service, directory.path()).await;
-    // It starts with the region "US", and the error names the right one.
+    // s3cmd first uses the region "US", and the error names the right one.
     assert!(s3cmd.succeeds(&["ls"]).await.contains("s3://airlock"));
     s3cmd.succeeds(&["mb", "s3://airlock"]).await;
     service.stop().await;
@@ -201,8 +200,8 @@ async fn rclone_lists_and_synchronises() {
     service.stop().await;
 }
 
-/// An object below a judged file's key is another version: neither writing nor deleting there touches the
-/// judged one.
+/// A later write to a judged file's key creates another version: neither writing nor deleting there affects
+/// the judged one.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_clients_do_elsewhere_changes_no_verdict() {
     let service = Service::start_with(&RULES, |_| {}).await;
@@ -251,7 +250,7 @@ async fn only_the_services_own_keys_list() {
     service.stop().await;
 }
 
-/// Code and message of S3's error.
+/// The code and message of an S3 error.
 fn problem(text: &str) -> (String, String) {
     let element = |name: &str| {
         let inner = text.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next());
@@ -261,7 +260,7 @@ fn problem(text: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_upload_is_told_why() {
+async fn a_refused_upload_gets_the_cause() {
     let service = Service::start().await;
     let accepted =
         service.create_upload(&json!({ "filename": "a.txt", "content_type": "text/plain", "size": 5 })).await;

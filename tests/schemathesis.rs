@@ -1,5 +1,5 @@
 //! The service behaves as its description says: thousands of generated requests, alone and in sequences, by
-//! two users and an operator, never cause a 5xx or an answer that is not described.
+//! two users and an operator, never cause a 5xx or an undocumented response.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,13 +11,12 @@ use crate::support::{Service, rounds};
 
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
     response_schema_conformance,response_headers_conformance";
-/// Streams do not end, so a client that waits for their ends learns nothing; `live.rs` reads them.
+/// Event streams do not end, so schemathesis cannot read them; `live.rs` does.
 const STREAMS: [&str; 4] = ["--exclude-path", "/events", "--exclude-path", "/files/{file_id}/events"];
-/// What schemathesis infers of these is not so: their answers name files that the operations have nothing to
-/// do with.
+/// Links that schemathesis infers wrongly: these responses name files that are unrelated to the operations.
 const NOT_LINKED: [&str; 4] = ["--exclude-path", "/stats", "--exclude-path", "/dead-letters"];
 
-/// Runs it; how many cases passed.
+/// Runs schemathesis and returns the number of cases that passed.
 fn schemathesis(service: &Service, args: &[&str]) -> u64 {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let venv = Command::new(root.join("tools/venv")).arg("schemathesis").output().unwrap();
@@ -34,7 +33,7 @@ fn schemathesis(service: &Service, args: &[&str]) -> u64 {
             "--continue-on-failure",
         ])
         .args(["--generation-database", "none", "--warnings", "off"])
-        // A slow machine is no finding.
+        // Slow responses are not failures.
         .args(["--request-timeout", "3600", "--suppress-health-check", "too_slow"])
         .args(STREAMS)
         .args(args)

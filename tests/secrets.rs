@@ -12,7 +12,7 @@ use crate::support::process::{Process, command, free_ports};
 use crate::support::receiver::Receiver;
 use crate::support::{client, text, wait};
 
-/// Plants marked values, and remembers them.
+/// Sends marked values and records them.
 #[derive(Default)]
 struct Garden {
     planted: Vec<String>,
@@ -34,7 +34,7 @@ impl Garden {
     }
 }
 
-/// Sends a request; what comes of it does not matter.
+/// Sends a request and ignores the result.
 async fn send(http: &Client, method: Method, url: &str, token: &str, body: Option<Value>) -> Value {
     let mut request = http.request(method, url).bearer_auth(token);
     if let Some(body) = body {
@@ -42,12 +42,12 @@ async fn send(http: &Client, method: Method, url: &str, token: &str, body: Optio
     }
     let Ok(answer) = request.send().await else { return Value::Null };
     let is_stream = answer.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");
-    // A stream does not end.
+    // Event streams do not end.
     if is_stream { Value::Null } else { answer.json().await.unwrap_or(Value::Null) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_is_planted_is_found_in_a_log() {
+async fn no_marked_value_appears_in_a_log() {
     let (directory, ports, receiver) = (tempfile::tempdir().unwrap(), free_ports(), Receiver::start().await);
     let mut garden = Garden::default();
     let secret_key = garden.plant("SecretKey");
@@ -80,27 +80,27 @@ async fn nothing_that_is_planted_is_found_in_a_log() {
     let (alice, root) = (garden.keep(&user_token("alice")), garden.keep(&admin_token("root")));
     plant_everywhere(&http, &url, &alice, &root, &mut garden).await;
 
-    // What the service made for itself.
+    // Values that the service generated.
     let secrets = std::fs::read(directory.path().join("data/secrets.json")).unwrap();
     let secrets: Value = serde_json::from_slice(&secrets).unwrap();
     garden.keep(&text(&secrets["secret_access_key"]));
     receiver.wait_for("news", |received| received.len() >= 2).await;
-    // What else there is to log.
+    // Further requests whose processing is logged.
     wait::linger(Duration::from_secs(2)).await;
     service.kill_9().await;
 
     let logged = std::fs::read_to_string(&log).unwrap();
-    assert!(logged.lines().count() > 30, "too little was logged to say anything:\n{logged}");
+    assert!(logged.lines().count() > 30, "too little was logged to prove anything:\n{logged}");
     assert!(garden.planted.len() >= 30, "{}", garden.planted.len());
     let found: Vec<&String> = garden.planted.iter().filter(|value| logged.contains(value.as_str())).collect();
     assert!(found.is_empty(), "{found:#?} in\n{logged}");
     assert!(!logged.contains("X-Amz-Signature"), "{logged}");
 }
 
-/// In every place that a client can put something into.
+/// Sends marked values in every place that a client can fill.
 async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, garden: &mut Garden) {
     let at = |path: &str| format!("{url}{path}");
-    // A file, from its announcement to its download.
+    // A file, from the creation of its upload to its download.
     let name = garden.plant("Name");
     let body = json!({
         "filename": format!("{name}.txt"), "size": 40,
@@ -131,7 +131,7 @@ async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, gar
     let location = redirect.headers()["location"].to_str().unwrap().to_owned();
     garden.keep(location.split("X-Amz-Signature=").nth(1).unwrap().split('&').next().unwrap());
     http.get(&location).send().await.unwrap();
-    // Edits, forms, and everything that an operator writes.
+    // Edits, forms, and all texts that an operator writes.
     let path = format!("/files/{file_id}");
     let edit = json!({
         "filename": format!("{}.txt", garden.plant("Rename")),
@@ -149,7 +149,7 @@ async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, gar
     send(http, Method::POST, &at(&format!("{path}/release")), root, Some(release)).await;
     let replay = json!({ "since": garden.plant("Since"), "endpoint": garden.plant("Endpoint") });
     send(http, Method::POST, &at("/webhooks/replay"), root, Some(replay)).await;
-    // What is refused: in paths, queries, headers and bodies.
+    // Refused requests: values in paths, queries, headers and bodies.
     for path in [
         format!("/files/{}", garden.plant("FileId")),
         format!("/download/{}", garden.plant("BadLink")),
@@ -172,7 +172,7 @@ async fn plant_everywhere(http: &Client, url: &str, alice: &str, root: &str, gar
         let request = http.get(at(&format!("/files/{file_id}"))).header(header, garden.plant("Header"));
         request.bearer_auth(alice).send().await.unwrap();
     }
-    // The storage's own door.
+    // Requests to the storage.
     let storage = put_url.split("/airlock/").next().unwrap().to_owned();
     for path in
         [format!("/airlock/{}", garden.plant("Key")), format!("/airlock/k?x={}", garden.plant("S3Query"))]

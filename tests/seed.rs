@@ -1,5 +1,5 @@
-//! Where the mirror refuses the definitions function, the first definitions come from a workstation, and only
-//! those that ClamAV's makers have signed.
+//! Where the mirror refuses the definitions function, an operator uploads the first definitions from a
+//! workstation; only those that ClamAV's makers have signed are accepted.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -58,7 +58,7 @@ async fn definitions_from_a_workstation_are_published_without_asking_the_mirror(
     assert_eq!(deployment.mirror.asked(), Vec::<String>::new());
     assert_eq!(deployment.scanner("s").looks().await.unwrap(), "5");
 
-    // The same again is nothing new, and neither is an older one: the mirror is asked, and refuses.
+    // Neither the same version nor an older one is new, so the mirror is asked, and refuses.
     for version in [5, 4] {
         databases(&directory, version);
         assert!(run(&deployment, &directory).status.success());
@@ -93,13 +93,13 @@ async fn definitions_that_clamavs_makers_have_not_signed_are_refused_at_both_end
     assert!(error.contains("the definitions are not intact"), "{error}");
     assert_eq!(Seed::read(&deployment.bucket).await.unwrap(), None, "nothing was uploaded");
 
-    // Uploaded by other means, they are not published either.
+    // If they are uploaded by other means, they are not published either.
     let definitions = clamd::definitions::read(&directory).unwrap();
     let seed = Seed::describe(&directory, definitions).unwrap();
     seed.upload(&deployment.bucket, &directory).await.unwrap();
     deployment.update().await.unwrap_err();
     assert_eq!(deployment.bucket.current().await.unwrap(), None);
-    // Neither are databases of one's own making, of which clamd would accept any.
+    // Neither are self-made databases, although clamd accepts them.
     let unsigned = serde_json::to_string(&seed).unwrap().replace("daily.cvd", "daily.cld");
     deployment.write("seed.json", unsigned.into_bytes()).await;
     assert!(Seed::read(&deployment.bucket).await.unwrap_err().to_string().contains("only `.cvd` files are"));

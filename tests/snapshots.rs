@@ -1,5 +1,5 @@
-//! A snapshot of the engine is published with its definitions, and scanners start from it. Whatever is wrong
-//! with the snapshot, they load the definitions instead.
+//! A snapshot of the engine is published with its definitions, and scanners start from it. If the snapshot is
+//! damaged, missing or late, they load the definitions instead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::deployment::{BUCKET, CENTURY, Deployment};
 use crate::support::fault_proxy::holding_back;
 use crate::support::{AIRLOCK_ENGINE, Service, eicar, sha256, wait};
 
-/// What is done to a manifest's snapshot.
+/// A change of a published snapshot or of its entry in the manifest.
 type Change<'a> = &'a dyn Fn(&mut Value);
 
 async fn deployment() -> Deployment {
@@ -122,8 +122,8 @@ async fn whatever_is_wrong_with_a_snapshot_the_definitions_are_loaded() {
         publish(serial, change).await;
         let mut scanner = deployment.snapshot_scanner(&format!("m{serial}"));
         assert_eq!(scanner.looks().await.unwrap(), "6", "{name}");
-        // One whose contents are others is refused by the engine itself, which may have the definitions by
-        // then.
+        // A snapshot with other contents is refused by the engine itself, when the definitions may already be
+        // there.
         if name != "of other contents" {
             assert_eq!(scanner.left_behind(), ["6", "current"], "{name}: no engine starts from it");
         }
@@ -159,7 +159,7 @@ async fn whatever_is_wrong_with_a_snapshot_the_definitions_are_loaded() {
 async fn a_snapshot_that_stops_coming_is_given_up_for_the_definitions() {
     let mut deployment = deployment().await;
     deployment.publish(6).await;
-    // One of several megabytes, which the set's own is not.
+    // A snapshot of several megabytes; that of the test set is smaller.
     let definitions_directory = deployment.directory.path().join("large");
     clamd::definitions::write_test_set(&definitions_directory).unwrap();
     let hashes =
@@ -191,10 +191,13 @@ async fn a_snapshot_that_stops_coming_is_given_up_for_the_definitions() {
         DefinitionBucket::new(&Sdk::at(&endpoints, &service.keys(), "us-east-1").await, BUCKET.to_owned());
     let mut scanner = deployment.snapshot_scanner("s");
     assert_eq!(scanner.looks().await.unwrap(), large.version);
-    assert_eq!(scanner.left_behind(), ["current", "snapshot"], "nothing else has come");
+    assert_eq!(scanner.left_behind(), ["current", "snapshot"], "nothing else has arrived");
     release.add_permits(1000);
     scanner.has_definitions().await;
-    wait::until("the end of what waits for the rest", async || scanner.engine.pid().await.is_none()).await;
+    wait::until("the end of the engine that waits for the rest", async || {
+        scanner.engine.pid().await.is_none()
+    })
+    .await;
     assert_eq!(scanner.version().await, "6");
     assert_eq!(scanner.engine.n_starts(), 2);
 }
@@ -202,20 +205,20 @@ async fn a_snapshot_that_stops_coming_is_given_up_for_the_definitions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn definitions_are_published_without_a_snapshot_rather_than_with_a_doubtful_one() {
     let mut deployment = deployment().await;
-    // An engine that does not run.
+    // An engine that does not start.
     let engine = deployment.publisher.snapshots.clone().unwrap();
     deployment.publisher.snapshots =
         Some(DaemonConfig { program: EngineProgram::AirlockEngine("/bin/false".into()), ..engine.clone() });
     deployment.publish(5).await;
     assert_eq!(deployment.manifest().await.snapshot, None);
-    // One that has loaded something else.
+    // An engine that has loaded other definitions.
     let definitions_directory = deployment.directory.path().join("other");
     clamd::definitions::write_test_set(&definitions_directory).unwrap();
     deployment.publisher.snapshots = Some(DaemonConfig { definitions_directory, ..engine.clone() });
     deployment.publish(5).await;
     assert_eq!(deployment.manifest().await.snapshot, None);
-    // One that runs well, and says something else than clamd about one file: what is in it is over this
-    // engine's limit.
+    // A working engine that replies otherwise than clamd about one file, whose content exceeds this engine's
+    // limit.
     let harmless = deployment.directory.path().join("harmless");
     std::fs::write(&harmless, "nothing to see").unwrap();
     deployment.publisher.known_good = vec![harmless];
@@ -225,11 +228,11 @@ async fn definitions_are_published_without_a_snapshot_rather_than_with_a_doubtfu
     deployment.publish(6).await;
     assert_eq!(deployment.manifest().await.snapshot, None);
     assert_eq!(deployment.snapshot_scanner("s").looks().await.unwrap(), "6");
-    // As it should be: the same definitions get theirs.
+    // With a correct engine, the same definitions get a snapshot.
     deployment.publisher.snapshots = Some(engine);
     deployment.publish(6).await;
     assert!(deployment.manifest().await.snapshot.is_some());
-    // A scanner with clamd takes no notice of it.
+    // A scanner with clamd ignores the snapshot.
     assert_eq!(deployment.scanner("c").looks().await.unwrap(), "6");
 }
 
@@ -252,7 +255,7 @@ async fn a_cold_start_begins_with_a_published_snapshot() {
     assert_eq!(scan.invoke(next_batch(service).await, LIMIT).await, nothing_failed());
     assert_eq!(status_of(&mut api, &bad).await["scan_status"], "infected");
     assert_eq!(status_of(&mut api, &good).await["scan_status"], "clean");
-    // A layer without it ends the start.
+    // With a layer that lacks the engine, the start fails.
     let missing = [("ENGINE", "snapshot"), ("AIRLOCK_ENGINE", "/opt/bin/missing")];
     let public_key = deployment.publisher.key.public_key().to_string();
     let needed =
@@ -292,11 +295,11 @@ async fn one_machine_begins_with_the_snapshot_that_it_made() {
     let file_id = service.upload("a.txt", &eicar()).await;
     service.ends_as(&file_id, "infected").await;
     service.stop().await;
-    // It is there, and stays.
+    // The snapshot exists and is kept.
     let service = start().await;
     let file_id = service.upload("a.txt", &eicar()).await;
     service.ends_as(&file_id, "infected").await;
-    // Other definitions need another one; so does one that is damaged.
+    // Other definitions need a new snapshot, and a damaged one is replaced.
     std::fs::write(data_dir.join("definitions-test/more.ndb"), "More:0:*:6d6f7265206f662069740a\n").unwrap();
     let second = is_made(first).await;
     let file_id = service.upload("a.txt", b"there is more of it\n").await;

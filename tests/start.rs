@@ -1,5 +1,5 @@
-//! A service starts with what it needs or says what is missing; it stops everything that it started; and a
-//! large upload does not make its memory grow.
+//! A service starts or reports what is missing, and stops every process that it started. A large upload does
+//! not increase its memory.
 
 use std::path::Path;
 
@@ -129,10 +129,10 @@ async fn the_end_takes_the_engine_along_however_it_comes(engine: &str) {
     }
 }
 
-/// A gigabyte takes a busy machine longer than the default allows.
+/// A busy machine needs longer for a gigabyte than the default allows.
 const PATIENT: (&str, &str) = ("VIRUS_SCAN_TIMEOUT", "3600");
 
-/// 1 GB in `make soak`; the same path with less in `make test`.
+/// Uploads 1 GB in `make soak`, and less in `make test`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_upload_does_not_make_the_service_large() {
     let n_chunks = if is_soak() { 1000 } else { 250 };

@@ -19,7 +19,7 @@ const BYTES: &[u8] = b"<html>the bytes that were judged</html>";
 const VOLATILE: [&str; 6] =
     ["date", "etag", "last-modified", "x-amz-request-id", "x-amz-tagging-count", "x-amz-version-id"];
 
-/// What every download of `a.html` says, in S3's own words and in ours.
+/// The headers of every download of `a.html`: those of S3 and those that Airlock signs.
 const PROMISED: [(&str, &str); 6] = [
     ("cache-control", "private, no-store"),
     ("content-disposition", "attachment; filename=\"a.html\"; filename*=UTF-8''a.html"),
@@ -29,7 +29,7 @@ const PROMISED: [(&str, &str); 6] = [
     ("expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
 ];
 
-/// What curl saves of a clean file, which must be the bytes of the verdict, under the promised headers.
+/// Saves a clean file with curl: the bytes must be those of the verdict, and the headers the promised ones.
 async fn saved(service: &Service, file_id: &str, what: &str) -> Saved {
     let info = service.ends_as(file_id, "clean").await;
     let link = service.url(&service.link(file_id).await);
@@ -64,7 +64,7 @@ async fn stored(service: &Service, file_id: &str) -> HeadObjectOutput {
     head.send().await.unwrap()
 }
 
-/// What storage says that it keeps.
+/// The headers that storage returns for the object.
 type Kept = fn(&HeadObjectOutput) -> Option<&str>;
 
 const ALLOWED: [(&str, &str); 3] =
@@ -89,7 +89,7 @@ async fn what_a_presigned_put_can_store_is_overridden() {
         assert_eq!(kept(&stored(&service, &accepted.file_id).await), Some(value), "S3 keeps {name}");
         assert_eq!(steady(&saved(&service, &accepted.file_id, name).await), plain, "{name}");
     }
-    // What would change what a browser does, and S3 does not keep.
+    // Headers that would affect a browser, which S3 does not store.
     for (name, value) in [
         ("refresh", "0; url=https://evil.example/"),
         ("location", "https://evil.example/"),
@@ -109,7 +109,7 @@ async fn what_a_presigned_put_can_store_is_overridden() {
     service.stop().await;
 }
 
-/// `x-amz-…` headers that say how an object is to be kept.
+/// `x-amz-…` headers that control how an object is stored.
 const AMAZON: [(&str, &str); 14] = [
     ("x-amz-website-redirect-location", "https://evil.example/"),
     ("x-amz-storage-class", "GLACIER"),
@@ -146,7 +146,7 @@ async fn what_a_signature_or_a_policy_does_not_name_is_refused() {
     ] {
         assert_eq!(service.post_form_with(&form, &[field], BYTES).await.status(), 403, "{field:?}");
     }
-    // The type is signed, and the policy's.
+    // The content type is signed, and named by the policy.
     let typed = announcement();
     let other = service.create_upload(&typed).await;
     let mut request = service.http.put(text(&other.upload["url"])).header("if-none-match", "*");
@@ -210,7 +210,7 @@ async fn what_other_uploaders_can_store_is_overridden_or_harmless() {
             assert_eq!(chromium(&[link]), [sha256(BYTES)], "a browser does not follow it");
         }
     }
-    // Tags are not read: one that says clean does not make it so, and the scan writes its own.
+    // Tags are ignored: a tag `clean` changes no verdict, and the scan writes its own.
     signed(&service, "tag").tagging("scan-status=CLEAN").send().await.unwrap();
     let file_id = file_under(&service, "in/tag/a.html", 1).await;
     saved(&service, &file_id, "tag").await;

@@ -49,11 +49,11 @@ pub(crate) struct Service {
     directory: TempDir,
 }
 
-/// `tools/engine build` puts it there.
+/// The directory into which `tools/engine build` puts the engine.
 pub(crate) const AIRLOCK_ENGINE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../target/engine/airlock-engine");
 
-/// For a scan, waiting for the engine included, where a test says nothing else.
+/// The default time for a scan, including the wait for the engine.
 const SCAN_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// A file that was accepted.
@@ -77,9 +77,9 @@ pub(crate) fn settings(data_dir: &Path) -> LocalOptions {
     }
 }
 
-/// As a service is, but impatient, so that what takes minutes takes seconds. Only what makes things happen
-/// sooner is shorter; what gives up on something, like a scan's lease, has the time that it has in
-/// production, because a busy machine needs it.
+/// The settings of a service with shorter intervals, so that processes of minutes take seconds. Only
+/// intervals after which something happens are shorter; time limits, like a scan's lease, are those of
+/// production, because a busy machine needs them.
 fn tuning() -> Tuning {
     let mut tuning = Tuning {
         sweep_every: Duration::from_millis(300),
@@ -91,7 +91,7 @@ fn tuning() -> Tuning {
     tuning.machine.sweep_retry = Duration::from_secs(2);
     tuning.delivery.visibility = SCAN_TIMEOUT * 2;
     tuning.delivery.retry_delay = Duration::from_millis(100);
-    // Tests send the same bytes again and again to see them scanned.
+    // Tests upload the same bytes repeatedly and expect each upload to be scanned.
     tuning.reuses_verdicts = false;
     tuning
 }
@@ -101,12 +101,12 @@ impl Service {
         Self::start_with(&[], |_| {}).await
     }
 
-    /// With these environment variables, and with settings changed by `change`.
+    /// Starts with these environment variables, and with settings changed by `change`.
     pub(crate) async fn start_with(env: &[(&str, &str)], change: impl FnOnce(&mut LocalOptions)) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), env, change).await
     }
 
-    /// On what another one has left.
+    /// Starts on the data directory of an earlier service.
     pub(crate) async fn start_in(
         directory: TempDir,
         env: &[(&str, &str)],
@@ -146,14 +146,14 @@ impl Service {
         answer(self.request(Method::POST, path).json(body).send().await.unwrap()).await
     }
 
-    /// `POST /files`, which must succeed.
+    /// Sends `POST /files`, which must succeed.
     pub(crate) async fn create_upload(&self, body: &Value) -> Accepted {
         let (status, answer) = self.post("/files", body).await;
         assert_eq!(status, 201, "{answer}");
         Accepted { file_id: text(&answer["file_id"]), upload: answer["upload"].clone() }
     }
 
-    /// Announces, uploads and returns the id.
+    /// Creates an upload, stores the bytes and returns the file's id.
     pub(crate) async fn upload(&self, filename: &str, bytes: &[u8]) -> String {
         let accepted = self.create_upload(&json!({ "filename": filename, "size": bytes.len() })).await;
         let stored = self.put(&accepted, bytes).await;
@@ -161,12 +161,12 @@ impl Service {
         accepted.file_id
     }
 
-    /// The presigned PUT, as it was given.
+    /// Sends the presigned PUT unchanged.
     pub(crate) async fn put(&self, accepted: &Accepted, bytes: &[u8]) -> Response {
         self.put_with(accepted, &[], bytes).await
     }
 
-    /// The presigned PUT, with headers that its instructions do not name.
+    /// Sends the presigned PUT with headers that its instructions do not name.
     pub(crate) async fn put_with(
         &self,
         accepted: &Accepted,
@@ -185,12 +185,12 @@ impl Service {
         request.body(bytes.to_vec()).send().await.unwrap()
     }
 
-    /// The presigned form, as it was given.
+    /// Sends the presigned form unchanged.
     pub(crate) async fn post_form(&self, accepted: &Accepted, bytes: &[u8]) -> Response {
         self.post_form_with(accepted, &[], bytes).await
     }
 
-    /// The presigned form, with fields that its instructions do not name.
+    /// Sends the presigned form with fields that its instructions do not name.
     pub(crate) async fn post_form_with(
         &self,
         accepted: &Accepted,
@@ -209,7 +209,7 @@ impl Service {
         self.http.post(url).multipart(form.part("file", file)).send().await.unwrap()
     }
 
-    /// `POST /upload`.
+    /// Sends `POST /upload`.
     pub(crate) async fn form(&self, filename: &str, bytes: &[u8]) -> (StatusCode, Value) {
         let file = reqwest::multipart::Part::bytes(bytes.to_vec()).file_name(filename.to_owned());
         let form = reqwest::multipart::Form::new().part("file", file);
@@ -246,12 +246,12 @@ impl Service {
         info
     }
 
-    /// Lets the file expire in a moment, which is given back.
+    /// Sets the file to expire very soon, and returns when.
     pub(crate) async fn expire_soon(&self, file_id: &str) -> Timestamp {
         expire_soon(|| self.request(Method::PATCH, &format!("/files/{file_id}"))).await
     }
 
-    /// The link's path, which there must be.
+    /// The path of a new link, whose creation must succeed.
     pub(crate) async fn link(&self, file_id: &str) -> String {
         let (status, answer) = self.get(&format!("/files/{file_id}/download-link")).await;
         assert_eq!(status, 200, "{answer}");
@@ -266,7 +266,7 @@ impl Service {
         self.http.get(url).send().await.unwrap()
     }
 
-    /// The keys of its storage.
+    /// The access keys of its storage.
     pub(crate) fn keys(&self) -> StaticKeys {
         let secrets = std::fs::read(self.directory.path().join("secrets.json")).unwrap();
         let secrets: Value = serde_json::from_slice(&secrets).unwrap();
@@ -282,7 +282,7 @@ impl Service {
         Sdk::at(&endpoints, &self.keys(), "us-east-1").await
     }
 
-    /// Its storage, with a client that may do anything.
+    /// Its storage, with an unrestricted client.
     pub(crate) fn raw_s3(&self) -> aws_sdk_s3::Client {
         let keys = self.keys();
         let credentials = aws_sdk_s3::config::Credentials::new(
@@ -301,7 +301,7 @@ impl Service {
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
-    /// Stops the service and gives back what it has left.
+    /// Stops the service and returns its data directory.
     pub(crate) async fn stop_and_keep(self) -> TempDir {
         self.local.stop().await;
         self.directory
@@ -313,21 +313,22 @@ impl Service {
     }
 }
 
-/// Does not follow redirects: where they lead is what is tested. Waits for answers as long as the test may.
+/// A client that does not follow redirects, because the tests examine their targets, and that has no timeout
+/// of its own.
 pub(crate) fn client() -> Client {
-    // Far less than the service keeps an idle connection: on a busy machine it would be closed just as it is
-    // used again.
+    // Far less than the service keeps an idle connection, which on a busy machine could otherwise be closed
+    // just as it is reused.
     let idle = Duration::from_secs(5);
     Client::builder().redirect(reqwest::redirect::Policy::none()).pool_idle_timeout(idle).build().unwrap()
 }
 
-/// Lets a file expire in a moment, which is given back, by the PATCH that `edit` begins.
+/// Sets a file to expire very soon by the PATCH that `edit` begins, and returns when.
 pub(crate) async fn expire_soon(edit: impl Fn() -> RequestBuilder) -> Timestamp {
     wait::in_enough_time(Duration::from_secs(1), async |time| {
         let expires_at = aws::clock::now() + time;
         let request = edit().json(&json!({ "expires_at": expires_at.to_string() }));
         let (status, answer) = answer(request.send().await.unwrap()).await;
-        // By the time that the service looked, the moment was over.
+        // The time was already in the past when the service read it.
         let is_late = answer["code"] == "invalid_expiry";
         assert!(status == 200 || is_late, "{answer}");
         (!is_late).then_some(expires_at)
@@ -364,13 +365,13 @@ pub(crate) fn is_soak() -> bool {
     std::env::var("SOAK").is_ok()
 }
 
-/// Whether committed files are to be written anew: `make openapi`.
+/// Whether committed files are regenerated: `make openapi`.
 #[expect(clippy::disallowed_methods, reason = "set by the Makefile")]
 pub(crate) fn is_update() -> bool {
     std::env::var("UPDATE").is_ok()
 }
 
-/// Where `tools/venv` keeps the Python environment of this name, which it makes.
+/// The directory of the Python environment with this name, which `tools/venv` creates.
 pub(crate) fn venv(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let venv = std::process::Command::new(root.join("tools/venv")).arg(name).output().unwrap();
@@ -378,7 +379,7 @@ pub(crate) fn venv(name: &str) -> PathBuf {
     String::from_utf8(venv.stdout).unwrap().trim().into()
 }
 
-/// Runs a Python script with the libraries of other people; what it prints.
+/// Runs a Python script that may use third-party libraries, and returns its output.
 pub(crate) fn python(script: &str, input: &Value) -> String {
     use std::io::Write as _;
     let python = venv("peer").join("bin/python");

@@ -1,5 +1,6 @@
 //! The repository's own invariants.
 
+mod circles;
 mod language;
 mod names;
 mod rooms;
@@ -36,7 +37,7 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 #[test]
 fn the_domain_is_pure() {
-    // Values, text and proc macros. Nothing that waits, and nothing that reaches outside the process.
+    // Crates for values and text, and proc macros: none waits or does I/O.
     let allowed: BTreeSet<&str> = [
         "domain",
         "base64",
@@ -60,7 +61,7 @@ fn the_domain_is_pure() {
         "unicode-ident",
         "unicode-normalization",
         "uuid",
-        // SHA-256, for ids that follow from what they name.
+        // SHA-256, for ids that are derived from content.
         "sha2",
         "digest",
         "block-buffer",
@@ -121,12 +122,12 @@ fn every_crate_obeys_the_workspace_lints_and_licence() {
     let manifests = sources()
         .into_iter()
         .filter(|(path, _)| path.ends_with("Cargo.toml") && path.components().count() > 1)
-        // A workspace of its own, under a licence of its own.
+        // A separate workspace under another licence.
         .filter(|(path, _)| !path.starts_with("clamav-layer/engine"));
     let mut n_checked = 0;
     for (path, text) in manifests {
         n_checked += 1;
-        // One calls libraries in C and C++, the other one forks, so neither can forbid `unsafe`; their own
+        // One calls libraries in C and C++ and the other forks, so neither can forbid `unsafe`; their own
         // tables have the workspace's other lints.
         let may_be_unsafe = ["shared/openers/Cargo.toml", "shared/confine/Cargo.toml"]
             .map(Path::new)
@@ -141,7 +142,7 @@ fn every_crate_obeys_the_workspace_lints_and_licence() {
 }
 
 #[test]
-fn every_module_says_which_question_it_answers() {
+fn every_module_begins_with_a_sentence() {
     for (path, text) in sources() {
         if path.extension().is_some_and(|extension| extension == "rs") {
             assert!(text.starts_with("//! "), "{} has no first sentence", path.display());

@@ -24,7 +24,7 @@ fn kinds(received: &[Received], file_id: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_change_is_told_and_its_signature_verifies() {
+async fn every_change_is_delivered_and_its_signature_verifies() {
     let receiver = Receiver::start().await;
     let service = service(&[&receiver]).await;
     let (good, bad) = (service.upload("a.txt", b"good").await, service.upload("b.txt", &eicar()).await);
@@ -49,7 +49,7 @@ async fn every_change_is_told_and_its_signature_verifies() {
     service.stop().await;
 }
 
-/// By the library that receivers use, which also refuses what was tampered with.
+/// Verifies the signature with the library that receivers use, which must refuse a changed body.
 fn verify(received: &[Received]) {
     let requests: Vec<Value> = received.iter().map(Received::as_request).collect();
     let script = "
@@ -72,7 +72,7 @@ print(len(given['requests']))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_is_tried_again_under_the_same_id_and_the_same_body() {
+async fn a_failed_delivery_is_retried_with_the_same_id_and_body() {
     let receiver = Receiver::start().await;
     receiver.answer_next(&[500, 302, 503]);
     let service = service(&[&receiver]).await;
@@ -93,7 +93,7 @@ async fn a_failure_is_tried_again_under_the_same_id_and_the_same_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gone_ends_it_until_an_operator_begins_again_and_replays() {
+async fn a_410_disables_the_endpoint_until_an_operator_enables_and_replays() {
     let (receiver, other) = (Receiver::start().await, Receiver::start().await);
     receiver.answer_next(&[410]);
     let service = service(&[&receiver, &other]).await;
@@ -102,7 +102,7 @@ async fn gone_ends_it_until_an_operator_begins_again_and_replays() {
         service.ends_as(&file_id, "clean").await;
     }
     other.wait_for("all events at the other one", |received| received.len() == 6).await;
-    let disabled = wait::until_found("the one that is gone to be disabled", async || {
+    let disabled = wait::until_found("the endpoint that answered 410 to be disabled", async || {
         let (_, list) = service.get("/webhooks").await;
         let all = list["webhooks"].as_array().unwrap();
         let disabled: Vec<&Value> = all.iter().filter(|webhook| webhook["disabled_at"].is_string()).collect();
@@ -110,7 +110,7 @@ async fn gone_ends_it_until_an_operator_begins_again_and_replays() {
     })
     .await;
     wait::linger(Duration::from_millis(500)).await;
-    // Those that were under way with the first one may still have come.
+    // Deliveries that were concurrent with the first may have arrived after it.
     let n_before = receiver.received().len();
     assert!(n_before < 6, "{n_before}");
     let id = disabled["id"].as_str().unwrap();
@@ -120,7 +120,7 @@ async fn gone_ends_it_until_an_operator_begins_again_and_replays() {
     let (status, replayed) = service.post("/webhooks/replay", &replay).await;
     assert_eq!((status.as_u16(), &replayed["deliveries"]), (200, &json!(6)), "{replayed}");
     let told = receiver
-        .wait_for("every event at last", |received| {
+        .wait_for("every event in the end", |received| {
             let ids: std::collections::BTreeSet<&str> = received.iter().map(|one| one.id.as_str()).collect();
             ids.len() == 6
         })
@@ -141,7 +141,7 @@ async fn gone_ends_it_until_an_operator_begins_again_and_replays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_private_address_needs_the_operators_word() {
+async fn a_private_address_must_be_allowed_by_the_operator() {
     let receiver = Receiver::start().await;
     let directory = tempfile::tempdir().unwrap();
     let settings = crate::support::settings(directory.path());
@@ -159,9 +159,8 @@ async fn a_private_address_needs_the_operators_word() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_public_name_that_leads_inside_is_not_asked() {
-    // `localhost` is a name whose look-up gives a private address, as a rebinding name server's second answer
-    // does.
+async fn a_name_that_resolves_to_a_private_address_gets_no_request() {
+    // `localhost` resolves to a private address, like the second response of a rebinding name server.
     let env = [("WEBHOOK_URLS", "https://localhost/hook"), ("WEBHOOK_SECRET", SECRET)];
     let service = Service::start_with(&env, |_| {}).await;
     let file_id = service.upload("a.txt", b"good").await;

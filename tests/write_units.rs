@@ -18,11 +18,11 @@ use serde_json::json;
 use crate::identity::{ENV, user_token};
 use crate::support::{Service, sha256, wait};
 
-/// As long as the subjects of most issuers.
+/// An owner's name as long as the subjects of most issuers.
 const SUBJECT: &str = "0c5c6a3e-9f0b-4c8e-8f57-2f0a4a1d7e10";
 const BYTES: &[u8] = b"nothing that anyone would mind, and long enough";
 
-/// What a step of a file's life took.
+/// The write units of a step in a file's life.
 struct Meter<'a> {
     service: &'a Service,
     n_before: u64,
@@ -66,7 +66,7 @@ async fn the_life_of_a_file_takes_no_more_write_units_than_documented() {
         settings.auth = local::Auth::Jwt;
         settings.tuning.reuses_verdicts = true;
         settings.tuning.machine = MachinePolicy::default();
-        // This test visits its file itself, at times of its own.
+        // The test itself visits its file, at times that it chooses.
         settings.tuning.sweep_every = Duration::from_hours(1);
     })
     .await
@@ -81,7 +81,7 @@ async fn the_life_of_a_file_takes_no_more_write_units_than_documented() {
     service.ends_as(&accepted.file_id, "clean").await;
     let file = FileId::parse(&accepted.file_id).unwrap();
     let ledger = &service.local.stores().ledger;
-    // The verdict is cached and counted after it shows.
+    // The verdict is cached and counted after it becomes visible.
     let mut judged = 0;
     wait::until("the verdict is counted", async || {
         judged += meter.step();

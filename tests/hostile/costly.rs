@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::deep;
 
-/// Everything that the gate looks for in the middle of other data, with enough behind it to be looked at
-/// twice.
+/// Every structure that the gate searches for in the middle of other data, with enough bytes behind it that
+/// the gate examines it further.
 const MARKS: &[(&str, &[u8])] = &[
     ("zip, local header", b"PK\x03\x04\x14\0\0\0\x08\0"),
     (
@@ -48,7 +48,7 @@ pub(super) fn corpus(n_bytes: usize) -> Vec<(String, Vec<u8>)> {
     for (name, mark) in MARKS {
         inputs.push((format!("{name}, repeated"), repeated(mark, n_bytes)));
         inputs.push((format!("{name}, zipped"), deep::zip(&repeated(mark, n_bytes * 20))));
-        // Behind a header that makes all of it one mail.
+        // Behind a header that makes the whole input one mail.
         let mail = b"Content-Type: text/plain\n\n";
         inputs.push((format!("{name}, mailed"), [mail.to_vec(), repeated(mark, n_bytes)].concat()));
     }

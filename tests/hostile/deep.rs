@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) make: fn(usize) -> Vec<u8>,
-    /// More levels would be too many bytes.
+    /// The largest number of levels; more would take too many bytes.
     pub(super) most: usize,
     /// Whether each level is a file of its own to some reader: then more than the limit of levels is refused.
     pub(super) holds_files: bool,
@@ -55,7 +55,7 @@ pub(super) const KINDS: &[Kind] = &[
     ),
 ];
 
-/// Each message is the whole of the one before.
+/// Each message contains the whole previous one.
 pub(super) fn messages(n_levels: usize) -> Vec<u8> {
     b"content-type:message/rfc822\n\n".repeat(n_levels)
 }
@@ -70,7 +70,7 @@ fn mail_in_base64(inner: &[u8]) -> Vec<u8> {
     [head.to_vec(), lines.chunks(76).collect::<Vec<_>>().join(&b'\n'), b"\n".to_vec()].concat()
 }
 
-/// So that the words of the inner messages do not show.
+/// Encoded, so that the words of the inner messages are not visible in the outer one.
 fn messages_in_quoted_printable(n_levels: usize) -> Vec<u8> {
     let head = b"Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n";
     let hidden = b"content-type:messa=67e/r=66c=3822\n\n".repeat(n_levels);

@@ -8,7 +8,7 @@ use clamd::{DaemonConfig, Engine, EngineProgram, Transport};
 use super::EmptyRoot;
 use crate::equality::{config, files, replies, write_definitions};
 
-/// What the layer's engine says in the empty root about each file.
+/// The replies of the layer's engine in the empty root, by file.
 async fn in_the_root(root: &EmptyRoot, program: EngineProgram, files: &[PathBuf]) -> Vec<String> {
     let config = config(&root.path("tmp/run"), program, &root.path("tmp/definitions"));
     let engine = Engine::new(DaemonConfig { launcher: root.launcher(), ..config }, Transport::Descriptor);

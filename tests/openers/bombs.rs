@@ -1,8 +1,8 @@
-//! Archives that are made to take time, memory or disk, or to reach other files: each costs no more than the
-//! limits, and reaches nothing.
+//! Archives that are made to take time, memory or disk space, or to access other files: each stays within the
+//! limits and accesses no other file.
 //!
-//! `bombs.py` has programs make them, and `handmade_bombs.py` writes those that no program makes. The table
-//! that this prints is what each costs.
+//! `bombs.py` makes them with archivers, and `handmade_bombs.py` writes those that no program makes. The test
+//! prints what each costs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::{Service, is_soak, rounds};
 /// The content of a file that links lead to.
 const SECRET: &[u8] = b"what no uploader may see";
 
-/// What the bombs may not reach.
+/// A file that no bomb may access.
 struct Outside {
     directory: tempfile::TempDir,
 }
@@ -108,7 +108,7 @@ async fn the_service_outlives(made: &Path) {
     service.stop().await;
 }
 
-/// Why some are refused: what the file is, and not what happens to be noticed first.
+/// Why some are refused: the reason must describe the file, and not depend on which limit is exceeded first.
 const REASONS: [(&str, Unscannable); 6] = [
     ("large-gzip-quine", Unscannable::TooDeep),
     ("large-zip-quine", Unscannable::TooDeep),
@@ -118,7 +118,7 @@ const REASONS: [(&str, Unscannable); 6] = [
     ("odd-7z-a-million-entries", Unscannable::TooManyFiles),
 ];
 
-/// One of each sort.
+/// One bomb of each kind.
 const TRIED: [&str; 8] = [
     "large-zip-deflate-says-1-byte",
     "large-7z-LZMA2",

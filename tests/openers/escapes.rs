@@ -11,7 +11,7 @@ use super::watch::Watch;
 use super::{inspector_in_own_directory, sorted_entries};
 use crate::support::inspecting::{cpu_limit, file_of, gate, inspect, reason};
 
-/// What the kernel says of a thread.
+/// What the kernel reports about a thread.
 fn status_of(thread: &Path, field: &str) -> String {
     let status = std::fs::read_to_string(thread.join("status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(&format!("{field}:")));
@@ -30,7 +30,7 @@ async fn every_thread_is_confined_while_an_opener_works() {
     let worker = worker_with_opener_at_work(scratch.path()).await;
     let process = Path::new("/proc").join(worker.to_string());
     let threads = sorted_entries(&process.join("task"));
-    // The main thread, which waits, and the one that works: no opener has made another.
+    // The waiting main thread and the working one: no opener has started another.
     assert_eq!(threads.len(), 2, "{threads:?}");
     for thread in &threads {
         assert_eq!(status_of(thread, "Seccomp"), FILTER);
@@ -41,8 +41,8 @@ async fn every_thread_is_confined_while_an_opener_works() {
         let limit = limits.lines().find(|limit| limit.starts_with(line)).unwrap();
         assert!(!limit.contains("unlimited"), "{limit}");
     }
-    // Where this may be read: both libraries are in the confined process, and nothing is open but the socket,
-    // two files and stderr.
+    // If this is readable: both libraries are loaded in the confined process, and only the socket, two files
+    // and stderr are open.
     if let Ok(maps) = std::fs::read_to_string(process.join("maps")) {
         assert!(maps.contains("7z.so") && maps.contains("libarchive.so"), "{maps}");
         let open =
@@ -55,8 +55,8 @@ async fn every_thread_is_confined_while_an_opener_works() {
     asked.abort();
 }
 
-/// libarchive would start `lrzip` and `grzip`, and other builds of it `zstd`, `lz4` and more. lzop the gate
-/// unpacks itself.
+/// libarchive would start `lrzip` and `grzip`, and other builds of it `zstd`, `lz4` and more. The gate
+/// unpacks lzop itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_needs_a_program_is_refused_and_no_program_is_started() {
     let (inspector, scratch) = inspector_in_own_directory().await;

@@ -1,5 +1,5 @@
-//! What happens to a machine while an opener works makes no file clean: killed and stopped workers, a full
-//! disk, too few descriptors, a file that shrinks, libraries that are missing or broken.
+//! No fault of the machine while an opener works makes a file clean: killed and stopped workers, a full disk,
+//! too few descriptors, a file that shrinks, libraries that are missing or broken.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::support::{Service, eicar, settings, wait};
 
 const MEGABYTE: usize = 1 << 20;
 
-/// A file that keeps one opener at work for seconds, and gives it the test file last.
+/// A file that occupies one opener for seconds, and contains the test file at its end.
 pub(super) struct Long {
     name: &'static str,
     pub(super) bytes: Vec<u8>,
@@ -83,7 +83,7 @@ async fn a_worker_that_ends_while_an_opener_works_is_never_taken_for_one_that_fo
         for ending in [Signal::KILL, Signal::SEGV, Signal::ABORT, Signal::BUS] {
             let asked = inspection_of(&inspector, file_of(&long.bytes));
             let worker = worker_with_opener_at_work(scratch.path()).await;
-            // Rust's handler lets the first SIGSEGV and SIGBUS pass: a real fault comes again.
+            // Rust's handler ignores the first SIGSEGV or SIGBUS, because a real fault would raise it again.
             while !asked.is_finished() {
                 signal(worker, ending);
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -144,7 +144,7 @@ async fn a_worker_that_hangs_in_an_opener_ends_with_its_scan() {
     service.stop().await;
 }
 
-/// For half a second: longer than anything takes that is done before an opener is asked.
+/// For half a second, which is longer than everything that precedes the openers.
 fn has_worked(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let Some((_, fields)) = stat.rsplit_once(") ") else { return false };
@@ -155,7 +155,7 @@ fn has_worked(pid: u32) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_fills_up_while_an_opener_works_says_so() {
     let directory = tempfile::tempdir().unwrap();
-    // A small disk in a namespace of its own, which is reached from outside.
+    // A small disk in a mount namespace of its own, which this process accesses through `/proc`.
     let mut disk = tokio::process::Command::new("unshare")
         .args(["--map-root-user", "--mount", "sh", "-c"])
         .arg("mount -t tmpfs -o size=3m airlock \"$0\" && touch \"$0/ready\" && exec sleep 3600")
@@ -177,7 +177,7 @@ async fn a_disk_that_fills_up_while_an_opener_works_says_so() {
     disk.kill().await.unwrap();
 }
 
-/// The file is the uploader's in storage, and a copy on the disk; something else may cut it off.
+/// The worker reads a copy of the upload on disk, which another program may truncate.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_shrinks_under_an_opener_says_nothing() {
     let (inspector, scratch) = inspector_in_own_directory().await;
@@ -221,7 +221,7 @@ async fn too_few_descriptors_make_no_file_clean() {
     assert!(n_started > 0);
 }
 
-/// Those of which the engine is given the test file: a reader that cannot open them would not see it.
+/// The seeds of which the engine is given the test file, which a reader that cannot open them would miss.
 async fn opened_seeds(inspector: &Inspector) -> Vec<(String, Vec<u8>)> {
     let mut opened = Vec::new();
     for seed in seeds() {
@@ -241,14 +241,14 @@ fn wrapped(path: &str, options: &[&str], script: &str) -> WorkerProgram {
     WorkerProgram { path: path.into(), arguments: arguments.collect(), environment: vec![] }
 }
 
-/// The same, in a namespace of its own where the script has changed what is mounted.
+/// The same in a mount namespace of its own, in which the script changes the mounts.
 fn with_mounts(script: &str) -> WorkerProgram {
     wrapped("unshare", &["--map-root-user", "--mount", "sh", "-c"], &format!("{script}; exec \"$0\" \"$@\""))
 }
 
 const NO_SEVEN_ZIP: &str = "for d in /opt/lib/clamav /usr/lib/7zip /usr/lib/p7zip /usr/libexec/7zip; do \
      if [ -d $d ]; then mount -t tmpfs airlock $d; fi; done";
-/// Libraries stand beside others that are needed: a view of the directory without it.
+/// The library's directory also has libraries that are needed, so this mounts a view of it without that one.
 const NO_LIBARCHIVE: &str = "set -e; d=$(dirname /usr/lib/*/libarchive.so.13); mount -t tmpfs airlock /mnt; \
      mkdir /mnt/whole /mnt/view; mount --bind $d /mnt/whole; cp -rs /mnt/whole/. /mnt/view; \
      rm /mnt/view/libarchive.so*; mount --bind /mnt/view $d";
@@ -277,7 +277,7 @@ async fn what_only_a_missing_opener_opens_is_refused() {
     }
 }
 
-/// What the gate leaves to the engine, the engine opens.
+/// The engine opens the formats that the gate leaves to it.
 async fn the_engine_finds(files: &[(&String, &Vec<u8>)], gate_worker: WorkerProgram, what: &str) {
     if files.is_empty() {
         return;

@@ -1,5 +1,5 @@
-//! Archives that were changed at random: the worker may crash, and then its file is refused; it never hangs,
-//! and the next file has a worker of its own.
+//! Archives that were changed at random may crash the worker, whose file is then refused; the worker never
+//! hangs, and the next file has a worker of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use super::{MOST_MEMORY, Seed, hands_over, holds, inspector_in_own_directory, is
 use crate::support::inspecting::{cpu_limit, inspect, reason};
 use crate::support::{eicar, is_soak, rounds};
 
-/// Of disk images, the small ones.
+/// Only small disk images are changed.
 const LARGEST: usize = 4_300_000;
 
-/// What the whole run came to.
+/// The result of the whole run.
 #[derive(Debug, Default)]
 struct Tally {
     n_files: usize,
@@ -46,7 +46,7 @@ async fn no_archive_that_was_changed_at_random_does_more_than_end_its_worker() {
                 inspect(&inspector, &bytes).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
             let seen = watch.take();
             assert!(inspected.cpu_time <= limit + Duration::from_secs(1), "{name}: {:?}", inspected.cpu_time);
-            // Waiting for a processor included.
+            // Includes waiting for a processor.
             assert!(began.elapsed() < limit * 4 + Duration::from_secs(30), "{name}: {:?}", began.elapsed());
             assert!(seen.memory_bytes < MOST_MEMORY, "{name}: {seen:?}");
             assert_eq!(seen.n_processes, 0, "{name}");
@@ -94,7 +94,7 @@ impl Tally {
     }
 }
 
-/// The seeds are worth their changes: of each kind, the gate sees what is inside.
+/// The seeds are valid: the gate sees the content of one of each kind.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_seed_is_opened() {
     let (inspector, _scratch) = inspector_in_own_directory().await;
@@ -102,7 +102,7 @@ async fn every_seed_is_opened() {
     for seed in seeds() {
         let inspected = inspect(&inspector, &seed.bytes).await.unwrap();
         match inspected.inspection.refusal.clone() {
-            // What is stored as it is, the engine sees in the file.
+            // Content that is stored uncompressed is visible to the engine in the file itself.
             None if hands_over(&inspected, &eicar()) || holds(&seed.bytes, &eicar()) => {
                 opened.insert(seed.name);
             }

@@ -1,6 +1,6 @@
 //! Documents that are ordinary but for their size: each passes, and costs in proportion.
 //!
-//! `large.py` makes them. The table that this prints is what each costs.
+//! `large.py` makes them. The test prints what each costs.
 
 use super::watch::Watch;
 use super::{MOST_MEMORY, inspector_in_own_directory, python, sorted_entries};
@@ -10,7 +10,7 @@ use crate::support::rounds;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_document_passes_and_costs_in_proportion() {
     let made = tempfile::tempdir().unwrap();
-    // 200 are 100,000 objects, or 10,000 messages.
+    // 200 MB hold 100,000 objects, or 10,000 messages.
     let n_megabytes = rounds(4, 200).to_string();
     python("openers/large.py", made.path(), &[n_megabytes.as_str()]);
     let (inspector, scratch) = inspector_in_own_directory().await;

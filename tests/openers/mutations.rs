@@ -17,7 +17,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Less than `limit`, which is not 0.
+    /// A number below `limit`, which must not be 0.
     pub(super) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(limit).unwrap()).unwrap()
     }
@@ -118,7 +118,7 @@ fn repeat_block(bytes: &mut Vec<u8>, random: &mut Random) {
     bytes.splice(place..place, repeated);
 }
 
-/// The start of the one, and the end of the other: at the same place, or anywhere.
+/// The start of one and the end of the other, joined at the same offset or anywhere.
 fn splice(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     let place = random.place(bytes.len());
     let from = if random.below(2) == 0 { place.min(other.len()) } else { random.below(other.len() + 1) };

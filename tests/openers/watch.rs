@@ -1,4 +1,4 @@
-//! Measures what a worker takes while it has a file: memory, room in the scratch file, threads, processes.
+//! Measures what a worker uses while it has a file: memory, space in the scratch file, threads, processes.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use crate::support::process::inspecting;
 
-/// Often enough that no worker ends unseen; the kernel keeps the peak of its memory itself.
+/// Often enough to observe every worker; the kernel itself records the peak of its memory.
 const EVERY: Duration = Duration::from_millis(2);
 
-/// The most that was seen at any time.
+/// The peaks that were observed.
 #[derive(Debug, Default)]
 struct Peak {
     memory_bytes: AtomicU64,
@@ -28,7 +28,7 @@ pub(super) struct Watch {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Since the last time that it was taken.
+/// The peaks since they were last taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     /// Resident.

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use super::mirror::{Mirror, Mood};
 use super::{AIRLOCK_ENGINE, SCAN_TIMEOUT, Service, process, wait};
 
-/// A publisher, a scanner, and the stores between them. The service's own scanner is not fed.
+/// A publisher, a scanner, and the stores between them. The service's own scanner gets no messages.
 pub(crate) struct Deployment {
     pub(crate) service: Service,
     pub(crate) mirror: Mirror,
@@ -31,7 +31,7 @@ pub(crate) struct Deployment {
 
 pub(crate) const BUCKET: &str = "airlock";
 const SECRET: &str = "a signing secret of at least 32 bytes";
-/// ClamAV's test database is of 2021: it is taken as current here.
+/// ClamAV's test database dates from 2021 and counts as current here.
 pub(crate) const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
 
 impl Deployment {
@@ -47,7 +47,7 @@ impl Deployment {
         Self { service, mirror, publisher, bucket, raw, directory }
     }
 
-    /// From now on with a snapshot for each set.
+    /// Publishes a snapshot with each set from now on.
     pub(crate) fn publish_snapshots(&mut self) {
         add_snapshots(&mut self.publisher);
     }
@@ -56,7 +56,7 @@ impl Deployment {
         ::definitions::handle(&self.publisher, UpdateEvent::Command(Command::Update)).await
     }
 
-    /// Publishes a version, which must work.
+    /// Publishes a version, which must succeed.
     pub(crate) async fn publish(&self, version: u32) -> u64 {
         self.mirror.set(version, Mood::Good);
         match self.update().await.unwrap() {
@@ -68,7 +68,7 @@ impl Deployment {
         }
     }
 
-    /// Publishes what was uploaded from a workstation, which must work.
+    /// Publishes the databases that were uploaded from a workstation, which must succeed.
     pub(crate) async fn publish_seed(&self, expected: &str) {
         let report = self.update().await.unwrap();
         assert!(
@@ -96,7 +96,7 @@ impl Deployment {
         self.scanner_with(name, EngineProgram::Clamd("clamd".into()))
     }
 
-    /// One with the snapshot engine.
+    /// A scanner with the snapshot engine.
     pub(crate) fn snapshot_scanner(&self, name: &str) -> Scanner {
         self.scanner_with(name, EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into()))
     }
@@ -112,7 +112,7 @@ impl Deployment {
         Scanner { published, engine: Arc::new(engine), run, root, now: aws::clock::now() }
     }
 
-    /// The scan function, fed from the queue until the task that is given back is aborted.
+    /// Runs the scan function on the queue's messages until the returned task is aborted.
     pub(crate) async fn scan_with(
         &self,
         scanner: Scanner,
@@ -145,7 +145,7 @@ impl Deployment {
     }
 }
 
-/// A publisher that takes the mirror's test database for everything there is.
+/// A publisher whose only database is the mirror's test database.
 pub(crate) fn publisher(
     bucket: DefinitionBucket,
     key: SigningKey,
@@ -172,7 +172,7 @@ pub(crate) fn publisher(
     }
 }
 
-/// Makes it publish a snapshot with each set, compared by some of ClamAV's test files.
+/// Makes it publish a snapshot with each set, after comparing the engines on some of ClamAV's test files.
 pub(crate) fn add_snapshots(publisher: &mut ::definitions::PublisherContext) {
     let program = EngineProgram::AirlockEngine(AIRLOCK_ENGINE.into());
     publisher.snapshots = Some(DaemonConfig { program, ..publisher.engine.clone() });
@@ -189,20 +189,20 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// Looks for another set, as if ten minutes had passed, and says which version the engine then has.
+    /// Checks for a new set, as after ten minutes, and returns the version that the engine then has.
     pub(crate) async fn looks(&mut self) -> Result<String, RefreshError> {
         self.now = self.now + Duration::from_mins(11);
         self.published.refresh(&self.engine, self.now).await?;
         Ok(self.version().await)
     }
 
-    /// Waits for the definitions themselves, which come behind a snapshot.
+    /// Waits for the definitions themselves, which arrive after a snapshot.
     pub(crate) async fn has_definitions(&self) {
         let link = PublishedDefinitions::link(&self.root);
         wait::until_found("the definitions", async || clamd::definitions::read(&link)).await;
     }
 
-    /// What is in the scanner's directory, sorted: sets by their version, `current`, snapshots.
+    /// The entries of the scanner's directory, sorted: sets by their version, `current`, snapshots.
     pub(crate) fn left_behind(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.root).unwrap().map(|entry| entry.unwrap().path());
         let mut names: Vec<String> = entries

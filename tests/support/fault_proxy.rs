@@ -1,5 +1,5 @@
-//! A connection that is cut: passes a given number of requests and no more, as if the process behind it, or
-//! the client, had died.
+//! A proxy that passes a given number of requests and then drops the connection, as if the server or the
+//! client had died.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
-/// What becomes of the request at which the line is cut.
+/// What happens to the request at which the proxy fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Cut {
     /// It never arrives.
@@ -27,7 +27,7 @@ struct Line {
     cut: Cut,
 }
 
-/// A line to a stand-in in this process that is cut at its request number `n_whole` (from 0).
+/// A proxy to a stand-in in this process that fails at request number `n_whole` (from 0).
 pub(crate) fn line(target: Router, n_whole: usize, cut: Cut) -> Router {
     let line = Line { n_left: Arc::new(AtomicUsize::new(n_whole + 1)), cut };
     target.layer(from_fn_with_state(line, pass))
@@ -57,8 +57,7 @@ async fn forward(http: &reqwest::Client, target: &str, request: Request) -> Resp
     response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
 }
 
-/// The address of a line to `target` that calls it by another name: for clients that cannot look that name
-/// up.
+/// The address of a proxy to `target` that sends another `Host`, for clients that cannot resolve that name.
 pub(crate) async fn as_host(target: &str, host: &str) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -76,8 +75,8 @@ async fn rename(
     forward(&http, &target, request).await
 }
 
-/// The address of a line to `target` that holds back whatever asks for bytes from `first_byte` on. When
-/// `release` has a permit, and from then on, it refuses that.
+/// The address of a proxy to `target` that delays requests for bytes from `first_byte` on until `release` has
+/// a permit, and refuses them from then on.
 pub(crate) async fn holding_back(target: &str, first_byte: u64, release: Arc<Semaphore>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! Asks the gate about bytes as a scan does, in a confined process.
+//! Inspects bytes with the gate as a scan does, in a confined process.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -30,7 +30,7 @@ pub(crate) fn file_of(bytes: &[u8]) -> File {
     file
 }
 
-/// The limit that a scan of so many bytes has.
+/// The processor time that a scan of this many bytes is allowed.
 pub(crate) fn cpu_limit(n_bytes: usize) -> Duration {
     let limits = clamd::EngineLimits { max_file_size: 100 << 20, max_scan_time: Duration::from_mins(4) };
     limits.max_cpu_time(n_bytes.try_into().unwrap())

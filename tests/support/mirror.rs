@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-/// The mirror, and what was asked of it.
+/// The mirror, and the requests that it received.
 #[derive(Clone)]
 pub(crate) struct Mirror {
     pub(crate) url: String,
@@ -28,9 +28,9 @@ pub(crate) enum Mood {
     Good,
     /// 403 or 429, and `Retry-After: 7200`.
     Refusing(u16),
-    /// The connection ends in the middle of a whole file.
+    /// The connection ends in the middle of a whole database.
     CutOff,
-    /// One bit of every whole file is another.
+    /// One bit of every whole database is flipped.
     Forging,
     /// There are no patches.
     WithoutPatches,
@@ -52,7 +52,7 @@ impl Mirror {
         (shared.version, shared.mood) = (version, mood);
     }
 
-    /// What was asked since the last time that this was called.
+    /// The requests since the last call of this function.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.lock().unwrap().asked)
     }

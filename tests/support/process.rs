@@ -1,5 +1,4 @@
-//! A service in a process of its own, for what only a process can show: being killed, its memory, its
-//! children.
+//! A service in a process of its own, for tests of its death, its memory and its children.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -53,7 +52,7 @@ pub(crate) fn command(data_dir: &Path, ports: (u16, u16), env: &[(&str, &str)]) 
     command
 }
 
-/// The binary stands beside this test's own; `cargo nextest run --workspace` builds both.
+/// The binary is in the directory of this test's own; `cargo nextest run --workspace` builds both.
 pub(crate) fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().and_then(Path::parent).unwrap().join("airlock");
@@ -61,13 +60,13 @@ pub(crate) fn binary() -> PathBuf {
     binary
 }
 
-/// The same for the gate's processes.
+/// The gate's program, likewise.
 pub(crate) fn gate_worker() -> WorkerProgram {
     WorkerProgram { path: binary(), arguments: vec![], environment: vec![] }
 }
 
 impl Process {
-    /// Starts and waits until the service answers.
+    /// Starts the service and waits until it answers.
     pub(crate) async fn start(data_dir: &Path, ports: (u16, u16), env: &[(&str, &str)]) -> Self {
         let child = command(data_dir, ports, env).spawn().unwrap();
         let mut process = Self { child, url: format!("http://127.0.0.1:{}", ports.0) };
@@ -75,7 +74,7 @@ impl Process {
         process
     }
 
-    /// Returns when the service answers; it must not end before.
+    /// Returns when the service answers. Panics if it ends before.
     pub(crate) async fn is_up(&mut self) {
         let (http, url) = (client(), format!("{}/health", self.url));
         wait::until("the service to start", async || {
@@ -95,7 +94,7 @@ impl Process {
         self.child.wait().await.unwrap();
     }
 
-    /// The most memory that was resident at any time, in bytes.
+    /// The peak of resident memory, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -114,7 +113,7 @@ impl Process {
     }
 }
 
-/// Whether a process with this id runs and is an engine that serves: clamd, or `airlock-engine serve`.
+/// Whether a process with this id runs and is a serving engine: clamd, or `airlock-engine serve`.
 pub(crate) fn is_engine(pid: u32) -> bool {
     let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = String::from_utf8_lossy(&words);
@@ -127,7 +126,7 @@ pub(crate) fn is_engine(pid: u32) -> bool {
 pub(crate) fn children_of(pid: u32) -> Vec<u32> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let mut children: Vec<u32> = text.split_whitespace().map(|child| child.parse().unwrap()).collect();
-    // It may have ended meanwhile.
+    // The process may have ended in the meantime.
     for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
         let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
         children.extend(text.split_whitespace().map(|child| child.parse::<u32>().unwrap()));
@@ -137,7 +136,7 @@ pub(crate) fn children_of(pid: u32) -> Vec<u32> {
     children
 }
 
-/// The processes of the gate, below this one, that have a file.
+/// The descendants of this process that are gate workers with a file.
 pub(crate) fn inspecting() -> Vec<u32> {
     let has_file = |pid: &u32| {
         std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "airlock-inspect\n")

@@ -1,4 +1,5 @@
-//! A proxy in front of one port of a service, under a name of its own, right or wrong in one way.
+//! A proxy in front of one port of a service, under a name of its own, configured correctly or with one
+//! fault.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,7 +10,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt as _, stream};
 
-/// What a proxy does wrong.
+/// The fault of a proxy's configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
     None,
@@ -21,9 +22,9 @@ pub(crate) enum Fault {
     IsApiGateway,
     /// Answers preflights itself.
     RefusesOptions,
-    /// Holds events back.
+    /// Buffers events.
     Buffers,
-    /// Answers everything with a page of its own.
+    /// Answers every request with a page of its own.
     LeadsNowhere,
 }
 
@@ -37,7 +38,7 @@ struct Way {
     http: reqwest::Client,
 }
 
-/// Listens; forwards once it knows where to.
+/// Starts to listen, and forwards once the target is known.
 pub(crate) struct PublicProxy {
     pub(crate) url: String,
     target: Arc<OnceLock<String>>,

@@ -18,7 +18,7 @@ pub(crate) struct Receiver {
 #[derive(Default)]
 struct Shared {
     received: Mutex<Vec<Received>>,
-    /// For the next requests; 204 when there is none left.
+    /// The statuses of the next responses; 204 when none is left.
     answers: Mutex<Vec<u16>>,
 }
 
@@ -43,7 +43,7 @@ impl Received {
         self.json()["data"]["airlock"]["fileId"].as_str().unwrap().to_owned()
     }
 
-    /// As a receiver's library is given it.
+    /// The headers in the form that a receiver's library takes.
     pub(crate) fn as_request(&self) -> Value {
         json!({ "body": self.body, "headers": { "webhook-id": self.id, "webhook-timestamp": self.timestamp,
             "webhook-signature": self.signature } })
@@ -64,7 +64,7 @@ impl Receiver {
         format!("http://{}/hook", self.address)
     }
 
-    /// These statuses, one after the other, before 204 again.
+    /// Sets the statuses of the next responses; 204 follows.
     pub(crate) fn answer_next(&self, statuses: &[u16]) {
         *self.shared.answers.lock().unwrap() = statuses.to_vec();
     }

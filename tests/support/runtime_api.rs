@@ -1,5 +1,5 @@
-//! Lambda, as a function sees it: its Runtime API, on loopback, and the release build of the function in a
-//! process of its own. (AWS, "Using the Lambda runtime API for custom runtimes")
+//! Lambda's Runtime API on loopback, with the release build of a function in a process of its own (AWS,
+//! "Using the Lambda runtime API for custom runtimes").
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub(crate) struct Function {
     api: Arc<RuntimeApi>,
     address: String,
     child: Child,
-    /// From the start of the process to its first question for an event.
+    /// From the start of the process to its first request for an event.
     pub(crate) init: Duration,
 }
 
@@ -44,19 +44,19 @@ struct Shared {
     may_restore: bool,
 }
 
-/// What the function did with an event, or what became of it.
+/// The result of an invocation.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     Response(Value),
     /// The invocation failed.
     Error(Value),
-    /// The platform ended it.
+    /// The platform killed the process.
     TimedOut,
     InitError(Value),
 }
 
 impl Function {
-    /// Starts it and waits until it asks for its first event, or ends.
+    /// Starts the function and waits until it requests its first event, or ends.
     pub(crate) async fn try_start(name: &'static str, env: &[(&str, &str)]) -> Result<Self, Value> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -72,18 +72,18 @@ impl Function {
         Ok(function)
     }
 
-    /// Sends an event and waits for what comes of it. After `limit` the process is killed, and the next event
-    /// finds another.
+    /// Sends an event and returns the result. After `limit` the process is killed, and the next event starts
+    /// another.
     pub(crate) async fn invoke(&mut self, event: Value, limit: Duration) -> Answer {
         self.invoke_and_kill(event, limit, tokio::time::sleep(limit)).await
     }
 
-    /// The same, but the function is not killed when its time is over: it must notice by itself.
+    /// The same, but the function is not killed when its time has passed: it must observe the limit itself.
     pub(crate) async fn invoke_told(&mut self, event: Value, told: Duration) -> Answer {
         self.invoke_and_kill(event, told, std::future::pending()).await
     }
 
-    /// The same, but the function is killed when `killed` is ready, whatever deadline it was given.
+    /// The same, but the function is killed when `killed` is ready, independently of its deadline.
     pub(crate) async fn invoke_and_kill(
         &mut self,
         event: Value,
@@ -167,12 +167,12 @@ impl Function {
 
 impl Drop for Function {
     fn drop(&mut self) {
-        // Its engine ends with it.
+        // The function's engine ends with the function.
         super::wait::end_gracefully(&mut self.child);
     }
 }
 
-/// Where `cargo lambda build --release` leaves what Lambda runs; `make test` builds it.
+/// The directory into which `cargo lambda build --release` puts the functions; `make test` builds them.
 pub(crate) fn bootstrap(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let path = root.join("target/lambda").join(name).join("bootstrap");
@@ -212,7 +212,7 @@ impl RuntimeApi {
             if let Some(found) = look(&mut self.shared.lock().unwrap()) {
                 return found;
             }
-            // A change between the look and the wait is seen a little later.
+            // A change between the check and the wait is noticed by the next check.
             let _ = tokio::time::timeout(Duration::from_millis(20), changed).await;
         }
     }

@@ -26,7 +26,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// With ministack and boto3.
+/// The Python environment with ministack and boto3.
 pub(crate) async fn python() -> PathBuf {
     let venv = Command::new(root().join("tools/venv")).arg("peer").output().await.unwrap();
     assert!(venv.status.success(), "{}", String::from_utf8_lossy(&venv.stderr));
@@ -135,7 +135,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // It ends the imitation, and the functions that run there.
+        // Ends the imitation and its functions.
         wait::end_gracefully(&mut self.child);
     }
 }

@@ -1,6 +1,6 @@
-//! The one place where tests wait, with [`until`] and [`until_found`]. No wait has a limit of its own: a busy
-//! machine takes as long as it takes. nextest ends what never happens (`.config/nextest.toml`); by then the
-//! test's output says what was awaited and what was seen instead.
+//! The one place where tests wait, with [`until`] and [`until_found`]. No wait has a limit of its own,
+//! because a busy machine may need any time. nextest ends a test that waits forever (`.config/nextest.toml`);
+//! by then its output says what was awaited and what was seen instead.
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 
 const LOOK_FIRST_AFTER: Duration = Duration::from_millis(20);
-/// Many tests wait concurrently: looking more often would slow down what they wait for.
+/// Many tests wait concurrently: polling more often would slow down the service.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(250);
 const SAY_SO_EVERY: Duration = Duration::from_secs(30);
 
@@ -45,8 +45,8 @@ pub(crate) async fn until_after(moment: Timestamp) {
     until("a moment to pass", async || aws::clock::now() > moment).await;
 }
 
-/// Runs a scenario that has to fit into a time that the product measures. It gets that time, and returns
-/// `None` when the machine was too slow for it; then it is run again with twice the time.
+/// Runs a scenario that must finish within a time that the product measures. The scenario gets that time and
+/// returns `None` if the machine was too slow; it is then run again with twice the time.
 pub(crate) async fn in_enough_time<T>(
     first: Duration,
     mut scenario: impl AsyncFnMut(Duration) -> Option<T>,
@@ -61,13 +61,14 @@ pub(crate) async fn in_enough_time<T>(
     }
 }
 
-/// Gives something that must not happen time to happen. On a slow machine less happens in that time: the test
-/// may miss a fault then, and never reports one that is not there.
+/// Waits for the time in which something that must not happen would happen. On a slow machine the test may
+/// miss a fault, but never reports one that does not exist.
 pub(crate) async fn linger(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// Asks a process to end, and gives it ten seconds. What takes longer is killed with its handle.
+/// Asks a process to end and waits ten seconds. A process that takes longer is killed when its handle is
+/// dropped.
 pub(crate) fn end_gracefully(child: &mut Child) {
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let Some(pid) = pid else { return };

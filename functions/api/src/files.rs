@@ -16,6 +16,7 @@ use web::view::{FileInfo, StatusName};
 use web::{ApiError, Caller, FilePath, Json, NoSuchFile, OwnedFile, QueryString, Refused};
 
 use crate::App;
+use crate::limit::page_limit;
 
 /// The filters and the page.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -46,7 +47,6 @@ pub(crate) struct FileList {
 }
 
 const DEFAULT_LIMIT: u32 = 20;
-const MAX_LIMIT: u32 = 100;
 /// With a filter, a page of the ledger may hold few matches. At most this many pages are read for one answer;
 /// the client continues with the cursor.
 const MAX_PAGES: usize = 10;
@@ -66,10 +66,7 @@ pub(crate) async fn list(
     QueryString(query): QueryString<ListQuery>,
 ) -> Result<axum::Json<FileList>, ApiError> {
     let invalid = |what: &str| ApiError::InvalidQuery(what.to_owned());
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(invalid("`limit` must be 1 to 100"));
-    }
+    let limit = page_limit(query.limit, DEFAULT_LIMIT)?;
     let status =
         query.status.as_deref().map(|text| Status::parse(text).ok_or_else(|| invalid("unknown `status`")));
     let status = status.transpose()?;

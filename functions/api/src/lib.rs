@@ -11,6 +11,7 @@ mod create_upload;
 mod docs;
 mod files;
 mod health;
+mod limit;
 mod link;
 mod on_demand;
 mod rescan;

@@ -97,7 +97,7 @@ impl Downloads {
     }
 }
 
-/// A link as it would be made for the record now.
+/// A link as it would be created for the record now.
 fn claims(record: &Record) -> LinkClaims {
     let bound = record.state.version().cloned().unwrap_or_else(|| version("v"));
     LinkClaims {
@@ -206,7 +206,11 @@ async fn a_revoked_release_ends_all_downloads_before_the_files_are_changed() {
     let revocation = machine::revocation(sha256, "a mistake", first.owner.clone(), now).unwrap();
     let entry = ledger.revoke_release(&revocation).await.unwrap().unwrap();
     assert_eq!(entry.revocation.as_ref(), Some(&revocation));
-    assert_eq!(downloads.test.record(first.file_id).await.status(), Status::Released, "not changed yet");
+    assert_eq!(
+        downloads.test.record(first.file_id).await.status(),
+        Status::Released,
+        "the file is not changed yet"
+    );
     assert_eq!(refusal(&downloads.follow(&link).await), (403, "infected"));
     // The first revocation is kept, and no file can become `released` any longer.
     let later = machine::revocation(sha256, "again", second.owner.clone(), now).unwrap();

@@ -32,7 +32,7 @@ pub struct Tuning {
     /// The deliveries of scan requests; `n_workers` for each concurrent scan.
     pub delivery: DeliveryOptions,
     /// How many event messages are handled concurrently.
-    pub n_tellers: usize,
+    pub n_publishers: usize,
     pub machine: MachinePolicy,
     pub transport: Transport,
     pub sweep_every: Duration,
@@ -63,7 +63,7 @@ impl Default for Tuning {
                 n_workers: 2,
                 faults: Faults::None,
             },
-            n_tellers: 2,
+            n_publishers: 2,
             machine: MachinePolicy { sweep_retry: Duration::from_secs(30), ..MachinePolicy::default() },
             transport: Transport::Stream,
             sweep_every: Duration::from_secs(5),

@@ -111,7 +111,7 @@ impl Ready {
         let stores = self.backend.stores.clone();
         let notify = notify::NotifyContext::new(functions.notify.clone(), stores, webhooks, bus);
         let tuning = &options.tuning;
-        let delivery = DeliveryOptions { n_workers: tuning.n_tellers, ..tuning.delivery };
+        let delivery = DeliveryOptions { n_workers: tuning.n_publishers, ..tuning.delivery };
         self.tasks.spawn(tasks::tell(self.backend.queues.events.clone(), delivery, Arc::new(notify)));
     }
 

@@ -178,7 +178,7 @@ mod tests {
         let mut coming =
             SnapshotDownload { task: tokio::spawn(std::future::pending()), arrival: Some(arrival) };
         coming.arrived(Duration::from_millis(20)).await;
-        assert!(coming.arrival.is_some(), "it has not arrived");
+        assert!(coming.arrival.is_some(), "the snapshot has not arrived");
         let has_arrived = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             drop(arriving);

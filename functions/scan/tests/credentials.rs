@@ -33,7 +33,7 @@ fn readable(process: &Child) -> Vec<&'static str> {
 
 #[test]
 fn another_process_of_the_same_user_cannot_read_the_functions_credentials() {
-    // Accepts connections and never answers, so that the function goes on waiting.
+    // Accepts connections and never answers, so that the function keeps waiting.
     let silence = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silence.local_addr().unwrap().to_string();
     let environment = [

@@ -1,5 +1,5 @@
-//! What becomes of each message of a batch, when it must be delivered again and when not. Over the stand-ins,
-//! with the real gate worker and without an engine: the one that is configured does not exist.
+//! Which messages of a batch are acknowledged and which must be redelivered. Over the stand-ins, with the
+//! real gate worker and an engine that is configured but does not exist.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
@@ -75,13 +75,13 @@ impl Scanner {
         Self { test, context }
     }
 
-    /// Handles one batch; the ids of the messages that must be delivered again.
+    /// Handles one batch and returns the ids of the messages that must be redelivered.
     async fn handle(&self, messages: &[(&str, &str)]) -> Vec<String> {
         let response = movable(handle(&self.context, sqs_event(messages), TIME)).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
-    /// A file that is expected, and its bytes; the message is S3's event.
+    /// Creates a record and stores its bytes; returns the id and S3's event.
     async fn uploaded(&self, bytes: &[u8]) -> (FileId, Version, String) {
         let file = TestStores::file_id();
         self.test.create(&awaiting(file, aws::clock::now())).await;
@@ -153,7 +153,7 @@ async fn a_failed_message_is_delivered_again_long_before_its_visibility_timeout(
     scanner.test.create(&awaiting(file, aws::clock::now())).await;
     scanner.test.put(&ObjectKey::Issued(file), b"0123456789").await;
     let Scanner { test, context } = scanner;
-    // Without the function's request, the message would stay hidden.
+    // Without the function's request, the message would stay invisible.
     let (visibility, retry_delay) = (Duration::from_hours(1), Duration::from_hours(1));
     let faults = standin::pump::Faults::None;
     let delivery = DeliveryOptions { visibility, max_receives: 10, retry_delay, n_workers: 1, faults };
@@ -254,7 +254,7 @@ async fn an_object_below_the_incoming_prefix_becomes_one_record_however_often_it
     let event = event_for(key, &stored);
     let unowned = event_for("incoming/report.txt", &stored);
     let failed = scanner.handle(&[("one", &event), ("two", &event), ("no owner", &unowned)]).await;
-    assert_eq!(failed, ["one", "two"], "there is no engine; no rule names the third one's owner");
+    assert_eq!(failed, ["one", "two"], "there is no engine, and no rule names the third object's owner");
     let rules = scanner.context.stores.incoming.as_ref().unwrap();
     let domain::incoming::KeyMatch::File { incoming, .. } = rules.read(key, &stored.version_id) else {
         panic!()

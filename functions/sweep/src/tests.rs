@@ -81,14 +81,14 @@ async fn an_object_whose_event_was_lost_is_queued_for_its_scan() {
     let file = TestStores::file_id();
     test.create(&awaiting(file, earlier())).await;
     let stored = test.put(&ObjectKey::Issued(file), b"0123456789").await;
-    assert_eq!(TestStores::take_all(&test.scans).await.len(), 1, "the event, which is lost here");
+    assert_eq!(TestStores::take_all(&test.scans).await.len(), 1, "the event, which this test loses");
 
     let outcome = swept(&test).await;
     assert_eq!(outcome, SweepReport { n_files: 1, ..SweepReport::default() });
     assert_eq!(test.record(file).await.state, State::Queued { version: stored, n_attempts: 0 });
     let messages = TestStores::take_all(&test.scans).await;
     assert!(messages.len() == 1 && messages[0].contains(&file.to_string()), "{messages:?}");
-    assert_eq!(swept(&test).await, SweepReport::default(), "it is not due again");
+    assert_eq!(swept(&test).await, SweepReport::default(), "the file is not due again");
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn an_upload_that_never_arrived_expires_after_its_deadline() {
 #[tokio::test]
 async fn a_slow_upload_that_began_in_time_is_scanned_however_large_the_file_may_be() {
     let test = TestStores::start().await;
-    // Ten minutes over a line of 1 Mbit/s would carry 75 MB of it.
+    // In ten minutes, a line of 1 Mbit/s carries 75 MB of it.
     let machine = MachinePolicy {
         upload_grace: MachinePolicy::upload_grace_of(2_000_000_000),
         max_file_size: 2_000_000_000,
@@ -125,9 +125,9 @@ async fn a_slow_upload_that_began_in_time_is_scanned_however_large_the_file_may_
     test.create(&awaiting(file, created)).await;
     assert_eq!(sweep(&context, TIME).await.unwrap().n_failed, 0);
     let record = test.record(file).await;
-    assert_eq!(record.status(), Status::Pending, "it may still arrive");
+    assert_eq!(record.status(), Status::Pending, "the upload may still arrive");
     let pause = record.next_due_at().unwrap().since(aws::clock::now());
-    assert!(pause > Duration::from_hours(1), "it is not looked for every five minutes: {pause:?}");
+    assert!(pause > Duration::from_hours(1), "the object is not looked for every five minutes: {pause:?}");
     let stored = test.put(&ObjectKey::Issued(file), b"0123456789").await;
     let waits = Record { due_at: Some(earlier()), revision: record.revision, ..record };
     let due = Event::Due { found: Some(stored.clone()), rescans: Rescans::default() };

@@ -97,7 +97,7 @@ mod tests {
             (PasswordKey::new(&"k".repeat(32)).unwrap(), Password::parse("böse 123").unwrap());
         let sealed = key.seal(&password, file(1)).unwrap();
         assert_eq!(key.open(&sealed, file(1)), Ok(password.clone()));
-        assert_ne!(key.seal(&password, file(1)).unwrap(), sealed, "no two are alike");
+        assert_ne!(key.seal(&password, file(1)).unwrap(), sealed, "no two ciphertexts are equal");
         assert_eq!(key.open(&sealed, file(2)), Err(PasswordKeyError::NotOpened));
         let other = PasswordKey::new(&"x".repeat(32)).unwrap();
         assert_eq!(other.open(&sealed, file(1)), Err(PasswordKeyError::NotOpened));

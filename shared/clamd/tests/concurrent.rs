@@ -1,5 +1,5 @@
-//! Scans run concurrently on one engine process. A failure voids all scans in flight, each of which is
-//! repeated once, alone; no failure makes a reply count that no canary followed.
+//! Scans run concurrently on one engine process. A failure invalidates all scans in flight, each of which is
+//! repeated once, alone. In no failure does a reply count that no canary followed.
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
@@ -18,12 +18,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// Nothing here may depend on it, or on how busy the machine is.
+/// A generous limit: no result may depend on it or on the load of the machine.
 const BUDGET: Duration = Duration::from_mins(15);
 const MAX_FILE_SIZE: u64 = 5_000_000;
 const N_WORKERS: u32 = 4;
 
-/// `tools/engine build` puts it there.
+/// The directory into which `tools/engine build` puts the engine.
 const AIRLOCK_ENGINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/engine/airlock-engine");
 
 fn programs() -> [EngineProgram; 2] {
@@ -141,7 +141,7 @@ async fn a_file_that_the_engine_fails_on_takes_no_other_file_with_it() {
         let directory = tempfile::tempdir().unwrap();
         let engine = begun(directory.path(), &program).await;
         let begun = Arc::new(Barrier::new(2));
-        // Longer than any stream may be, which the engine reports as an error.
+        // Longer than the limit of a stream, which the engine reports as an error.
         let too_long =
             Box::new(|| Box::new(io::repeat(b'x').take(MAX_FILE_SIZE + 1)) as Box<dyn Read + Send>);
         let bad = scan(&engine, b"bad", vec![meeting(&begun, || {}), too_long]);

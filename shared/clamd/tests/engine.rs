@@ -16,11 +16,11 @@ use domain::verdict::EngineReply;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 
-/// Nothing here may depend on it, or on how busy the machine is.
+/// A generous limit: no result may depend on it or on the load of the machine.
 const BUDGET: Duration = Duration::from_mins(15);
 const MAX_FILE_SIZE: u64 = 5_000_000;
 
-/// `tools/engine build` puts it there.
+/// The directory into which `tools/engine build` puts the engine.
 const AIRLOCK_ENGINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/engine/airlock-engine");
 
 fn programs() -> [EngineProgram; 2] {
@@ -35,7 +35,7 @@ async fn begun(directory: &Path, program: &EngineProgram, transport: Transport) 
         let snapshot = directory.join("snapshot");
         let snapshots = Snapshots::new(&config, vec![]);
         assert!(snapshots.ensure(&snapshot).await.unwrap());
-        assert!(!snapshots.ensure(&snapshot).await.unwrap(), "the one that was made matches");
+        assert!(!snapshots.ensure(&snapshot).await.unwrap(), "the snapshot that was made matches");
         engine.begin_with(Some(Snapshot::Kept(snapshot)));
     }
     engine
@@ -87,7 +87,7 @@ async fn both_transports_give_the_same_answers() {
         assert!(found(&bad).starts_with("Eicar-Test-Signature"), "{program:?} {transport:?}: {bad:?}");
         let pid = engine.pid().await;
         assert_eq!(found(&scan(&engine, b"").await.unwrap()), "", "{program:?} {transport:?}");
-        assert_eq!(engine.pid().await, pid, "a sound engine is kept");
+        assert_eq!(engine.pid().await, pid, "a healthy engine is kept");
         engine.stop().await;
     }
 }
@@ -103,7 +103,7 @@ async fn limits_are_findings_and_not_silence() {
         engine.stop().await;
         let directory = tempfile::tempdir().unwrap();
         let engine = begun(directory.path(), &program, Transport::Stream).await;
-        // It reports this and closes the connection; which of the two we see first is a race.
+        // The engine reports this and closes the connection; either may arrive first.
         let refused = scan(&engine, &large).await;
         assert!(matches!(refused, Err(EngineError::Client(_))), "{program:?}: {refused:?}");
         assert_eq!(engine.pid().await, None, "an engine that failed is not kept");
@@ -181,7 +181,8 @@ fn scripted(directory: &Path, n_read: usize, reply: Option<&'static [u8]>) -> Pa
             Some(reply) => {
                 let _ = socket.write_all(reply).await;
                 let _ = socket.shutdown().await;
-                // The other end has the sent bytes, or learns that there are no more: neither is an answer.
+                // Whether clamd has read all bytes or sees the end of the stream, the client must not take it
+                // for a reply.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             None => tokio::time::sleep(BUDGET).await,
@@ -206,7 +207,7 @@ async fn no_broken_answer_is_an_answer() {
         b"fd[3]: OK\0",
     ];
     for reply in broken {
-        // After everything, and in the middle of the stream.
+        // After the whole stream, and in the middle of it.
         for n_read in [10 + 4 + 5 + 4, 12] {
             let client = Client::new(scripted(directory.path(), n_read, Some(reply)));
             let answer = client.scan_stream(&b"bytes"[..], BUDGET).await;
@@ -283,7 +284,7 @@ async fn an_engine_whose_definitions_were_replaced_is_not_believed() {
         let doubted = scan(&engine, b"fine").await;
         assert!(matches!(doubted, Err(EngineError::DefinitionsChanged)), "{program:?}: {doubted:?}");
         scan(&engine, b"fine").await.unwrap();
-        assert_ne!(engine.pid().await, pid, "another engine loaded what is there now");
+        assert_ne!(engine.pid().await, pid, "a new engine loaded the present definitions");
         engine.stop().await;
     }
 }
@@ -302,12 +303,12 @@ async fn a_snapshot_with_a_known_digest_needs_no_definitions() {
         definitions: read.clone(),
         path,
     };
-    assert!(engine.check().await.is_err(), "without that, there is nothing to begin with");
+    assert!(engine.check().await.is_err(), "without a snapshot there is nothing to start from");
     engine.begin_with(Some(vouched.clone()));
     assert_eq!(engine.check().await.unwrap().definitions, read);
     assert_eq!(found(&scan(&engine, b"fine").await.unwrap()), "");
     engine.stop().await;
-    // No manifest vouches for another one, and there are no definitions to fall back on.
+    // The manifest names no other snapshot, and there are no definitions to fall back to.
     let Snapshot::Vouched { path, size_bytes, definitions, .. } = vouched else { unreachable!() };
     let contents = domain::id::Sha256::from_bytes([7; 32]);
     engine.begin_with(Some(Snapshot::Vouched { path, size_bytes, contents, definitions }));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clamd::{DaemonConfig, Engine, EngineLimits, EngineProgram, Transport, definitions};
 use domain::verdict::EngineReply;
 
-/// `tools/engine build` puts it there.
+/// The directory into which `tools/engine build` puts the engine.
 const AIRLOCK_ENGINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/engine/airlock-engine");
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -85,7 +85,7 @@ async fn partitions_that_overlap_are_found_by_both_engines() {
         let engine = Engine::new(config(directory.path(), program.clone()), Transport::Stream);
         assert_eq!(found(&engine, &disk([(1, 10), (20, 10)])).await, "[Ok]", "{program:?}: side by side");
         let overlapping = found(&engine, &disk([(1, 10), (5, 10)])).await;
-        assert_eq!(overlapping, "Heuristics.MBRPartitionnIntersect", "{program:?}: one over the other");
+        assert_eq!(overlapping, "Heuristics.MBRPartitionnIntersect", "{program:?}: overlapping");
         engine.stop().await;
     }
 }

@@ -1,4 +1,5 @@
-//! A confined process computes with the files that it has open. Every way out is tried, and each is denied.
+//! A confined process computes with the files that it has open. Every other operation is tried, and each is
+//! denied.
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
@@ -27,7 +28,7 @@ fn way<'a>(what: &'static str, attempt: impl Fn() -> io::Result<()> + 'a) -> Att
     (what, Box::new(attempt))
 }
 
-/// The ways out, by name.
+/// The denied operations, by name.
 fn attempts<'a>(own: &'a File, elsewhere: &'a Path, parent: Pid) -> Vec<Attempt<'a>> {
     let more = Rlimit { current: Some(60), maximum: Some(60) };
     vec![
@@ -66,7 +67,7 @@ fn confined_child() {
     let files = confine::forbid_files().unwrap();
     let calls = confine::forbid_calls().unwrap();
     println!("layers: files {files}, calls {calls}");
-    // What it is for still works.
+    // The permitted operations still work.
     own.write_all_at(b"kept", 0).unwrap();
     let mut read = [0; 4];
     own.read_exact_at(&mut read, 0).unwrap();
@@ -102,6 +103,6 @@ fn every_way_out_is_denied() {
     assert!(said.contains("calls true"), "this kernel has no seccomp");
     assert!(!said.contains("OPEN"), "{said}");
     assert!(said.matches(": denied, ").count() == 17, "{said}");
-    // The last one ends it: SIGXFSZ.
+    // The last operation ends the process: SIGXFSZ.
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(25), "{said}");
 }

@@ -111,12 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn a_clean_verdict_is_remembered_about_its_own_bytes_only() {
+    fn a_clean_verdict_is_cached_for_its_own_bytes_only() {
         let engine = engine("1");
         let evidence = Evidence { engine: engine.clone(), ..whole() };
         let own = evidence.sha256;
         let Outcome::Decided(clean) = judge(&evidence, FreshnessPolicy::default(), NOW) else {
-            panic!("whole evidence is clean")
+            panic!("complete evidence is clean")
         };
         let question = CacheKey { sha256: own, size_bytes: 10, engine: &engine, release: "1" };
         assert_eq!(CachedVerdict::of(question, &clean).unwrap().verdict, clean);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_lasting_about_the_bytes_is_not_remembered() {
+    fn a_result_that_depends_on_more_than_the_bytes_is_not_cached() {
         let engine = engine("1");
         let question =
             CacheKey { sha256: Sha256::from_bytes([1; 32]), size_bytes: 10, engine: &engine, release: "1" };

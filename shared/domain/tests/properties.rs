@@ -56,7 +56,7 @@ fn scanner(n: u8) -> ScanId {
     ScanId::from_random(uuid::Uuid::from_u128(u128::from(n)))
 }
 
-/// A clean verdict as the ledger would return it; otherwise only `judge` makes one, from whole evidence.
+/// A clean verdict as the ledger would return it; otherwise only `judge` makes one, from complete evidence.
 fn clean() -> Verdict {
     let sha256 = "0".repeat(64);
     serde_json::from_value(serde_json::json!({ "status": "clean", "sha256": sha256 })).unwrap()

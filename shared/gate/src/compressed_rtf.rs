@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn text_is_decompressed() {
-        // The window begins with as many bytes as [MS-OXRTFCP] 2.1.2.1 says.
+        // The length of the window's initial content is given in [MS-OXRTFCP] 2.1.2.1.
         assert_eq!(WINDOW_START.len(), 207);
         assert_eq!(&WINDOW_START[WINDOW_CR_AT..][..2], b"\r\n");
         // The example of [MS-OXRTFCP] 4.1.1.
@@ -223,8 +223,8 @@ mod tests {
 
     #[test]
     fn copies_overlap_and_wrap() {
-        // A letter, and 17 times the same: what is copied is copied again. 300 times, the window has been
-        // around.
+        // A letter and 17 copies of it, each of which overlaps its source. After 300 such tokens the window
+        // has wrapped around.
         let run = [&b"\x06x"[..], &[0x0c, 0xff], &[0x0d, 0x0f]].concat();
         assert_eq!(handed(COMPRESSED, 35, &run), ["x".repeat(35)]);
         let around = [b"\0abcdefgh".repeat(512), vec![1, 0x0c, 0xf6]].concat();

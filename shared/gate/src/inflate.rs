@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn the_last_byte_before_the_damage_is_there() {
-        // A stored block of five bytes that is not the last one, then a block of a kind that does not exist.
+        // A stored block of five bytes that is not the last one, then a block of an invalid type.
         let damaged = [&[0, 5, 0, 0xfa, 0xff][..], b"short", &[0x07]].concat();
         for n_at_once in [1, 2, 5, 100] {
             let (mut inflate, mut found) = (Inflate::new(damaged.as_slice()), vec![]);

@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(reason(Error::NextHeaderCrcMismatch), Some(Unscannable::Malformed));
         let damaged = io::Error::from(io::ErrorKind::InvalidData);
         assert_eq!(reason(Error::Io(damaged, "".into())), Some(Unscannable::Malformed));
-        // A blob whose file is shorter than it was: the disk's fault, and nothing about the bytes.
+        // The blob's file was truncated: a fault of the disk, which says nothing about the bytes.
         let file = tempfile::tempfile().unwrap();
         file.set_len(10).unwrap();
         let blob = Blob::in_file(Arc::new(file.try_clone().unwrap()), 0, 10).unwrap();

@@ -161,7 +161,7 @@ mod tests {
     fn archives_are_recognised_by_their_structure() {
         let stuffit = b"STi3\0\x01\0\0\0\x99rLau\x01\0".to_vec();
         let crunched = b"\x76\xfeNAME.TXT\0\x20\x20\0\0data".to_vec();
-        // Where a change makes it another thing.
+        // A change of this byte makes it another format, which is not refused.
         for (archive, at) in [(stuffit, 10), (crunched, 12), (hfs(), 1024 + 36), (compact_pro(), 20)] {
             assert!(is_refused(&archive), "{archive:?}");
             let mut other = archive.clone();

@@ -1,9 +1,8 @@
-//! Which bytes of a container matter? Each one is changed (three times in small ones), and `bytes.golden`
-//! says what the gate makes of it: a map in which any change of the gate's reading shows. `UPDATE=1` writes
-//! it anew.
+//! Changes each byte of a container (three times in small ones) and compares the gate's results with
+//! `bytes.golden`, a map that shows any change in how the gate reads. `UPDATE=1` rewrites it.
 //!
-//! `.` it passes, a digit: so many members are handed over (`+`: more than nine), else the first letter of
-//! the refusal's reason.
+//! A `.` means that the container passes; a digit is the number of members handed over (`+`: more than nine);
+//! a letter is the first of the refusal's reason.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -71,7 +70,7 @@ fn is_large(bytes: &[u8]) -> bool {
     bytes.len() > 4_096
 }
 
-/// Of a large container only what is not zero, and a zero here and there.
+/// In a large container, only the bytes that are not zero, and some of the zeros.
 fn places(bytes: &[u8]) -> impl Iterator<Item = usize> {
     (0..bytes.len()).filter(|place| !is_large(bytes) || bytes[*place] != 0 || place % 251 == 0)
 }

@@ -1,8 +1,8 @@
-//! What the gate makes of every named way to hide something, line by line: `corpus.golden`. `UPDATE=1` writes
-//! it anew.
+//! Compares the gate's result for every known way to hide something with a line of `corpus.golden`.
+//! `UPDATE=1` rewrites it.
 //!
-//! That nothing in it is clean after the engine's answer is shown in the workspace's `tests/evasion.rs`. Here
-//! any change of the gate's mind shows, within a second.
+//! The end-to-end test `readers` shows that none of these files is clean; this one shows any change of the
+//! gate's results within a second.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -12,7 +12,7 @@ use gate::{Gate, Limits, Sample};
 
 use crate::{files, gate, inspect_bytes, is_update, written_by};
 
-/// Small ones, so that they are met.
+/// Small limits, so that inputs reach them.
 const LIMITS: Limits =
     Limits { max_member_bytes: 20_000, max_total_bytes: 200_000, max_members: 40, max_depth: 5 };
 
@@ -30,8 +30,8 @@ fn described(gate: &Gate, bytes: &[u8]) -> String {
         blob.reader().read_to_end(&mut content).unwrap();
         *if content == eicar() { &mut n_test_files } else { &mut n_others } += 1;
     }
-    // Others by their number, not their sizes: how small a compressor makes something differs from one
-    // release to the next.
+    // Other members by their number, not their sizes: the output sizes of compressors differ between
+    // releases.
     let with = |n: usize, what: &str| if n > 0 { format!("; handed {n}{what}") } else { String::new() };
     format!("{refusal}{}{}", with(n_test_files, " EICAR"), with(n_others, ""))
 }

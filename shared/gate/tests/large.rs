@@ -1,5 +1,5 @@
-//! What is larger than one buffer: members in files instead of memory, containers across the edges of what is
-//! read at a time.
+//! Inputs that are larger than one buffer: members in files instead of memory, containers across the
+//! boundaries of reads.
 
 use std::io::{Read as _, Write as _};
 
@@ -32,7 +32,7 @@ fn inspect(bytes: &[u8], limits: Limits) -> Inspection {
 
 #[test]
 fn members_are_the_same_in_memory_and_in_files() {
-    // Two streams make the content a member to be handed over. 4 MiB stay in memory while they are looked at.
+    // Two streams make the content a member to be handed over. 4 MiB stay in memory during the inspection.
     for n_bytes in [1, 100_000, 4 * MIB - 1, 4 * MIB, 4 * MIB + 1, 30 * MIB] {
         let (first, second) = (numbered(1, n_bytes), numbered(2, 70_000));
         let inspection = inspect(&[gzip(&first), gzip(&second)].concat(), USUAL_LIMITS);
@@ -119,7 +119,7 @@ fn a_text_like_a_program_is_handed_as_text() {
     let mut bytes = vec![];
     handed.reader().read_to_end(&mut bytes).unwrap();
     assert_eq!(bytes, [b"\n", prose.as_slice()].concat());
-    // One that is a program, in a file so large that its header's place may be written in letters.
+    // A member like a program, in a file so large that the offset of its header may consist of letters.
     let mut program = prose.clone();
     program.resize(0x0909_0909 + 100, b' ');
     program[0x3c..0x40].copy_from_slice(b"\t\t\t\t");
@@ -139,7 +139,7 @@ fn a_member_like_a_program_is_handed_as_text_and_all_others_as_they_are() {
     assert!(inspection.is_text_like_program && inspection.refusal.is_none());
     let handed = inspection.handed.iter().map(content).collect::<Vec<_>>();
     assert_eq!(handed, [&[b"\n", text].concat()[..], b"innermost", program, b"c"]);
-    // Without the text, the engine finds all of it by itself.
+    // Without the text, the engine finds everything itself.
     let inspection = inspect(&Archive::of(&members[1..], b"").bytes(), USUAL_LIMITS);
     assert!(!inspection.is_text_like_program && inspection.handed.is_empty());
 }

@@ -1,4 +1,4 @@
-//! What cannot be scanned as a whole says why.
+//! Files that cannot be scanned as a whole are refused with the right reason.
 
 use std::fs::File;
 

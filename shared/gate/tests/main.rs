@@ -1,4 +1,4 @@
-//! The gate, by what it makes of whole files.
+//! Tests of the gate on whole files.
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
@@ -28,7 +28,7 @@ const USUAL_LIMITS: Limits = Limits {
     max_depth: 16,
 };
 
-/// For an engine that opens everything.
+/// A gate in front of an engine that opens everything.
 fn gate(limits: Limits) -> Gate {
     let capabilities = Sample::ALL.iter().map(|sample| sample.method).collect::<Capabilities>();
     Gate { limits, capabilities }
@@ -59,7 +59,7 @@ fn written_by(program: &str, arguments: &[&str]) -> PathBuf {
         let unfinished = tempfile::tempdir_in(kept).unwrap();
         let written = Command::new(path).arg(unfinished.path()).args(arguments).status();
         assert!(written.unwrap().success(), "{program}");
-        // Another test may have been quicker.
+        // Another test may have written it first.
         let _ = std::fs::rename(unfinished.path(), &directory);
     }
     directory
@@ -75,8 +75,8 @@ fn files(directory: &Path) -> Vec<(String, PathBuf)> {
     files
 }
 
-/// Returns whether the golden files are to be written anew.
-#[expect(clippy::disallowed_methods, reason = "set by hand when a change of mind is meant")]
+/// Returns whether to rewrite the golden files.
+#[expect(clippy::disallowed_methods, reason = "set by hand after an intended change of the gate")]
 fn is_update() -> bool {
     std::env::var_os("UPDATE").is_some()
 }

@@ -1,4 +1,4 @@
-//! What the gate makes of what openers say, by openers that say what they are told to.
+//! How the gate judges the results of openers, with scripted openers.
 
 use std::io::{Read as _, Write as _};
 use std::ops::ControlFlow;
@@ -13,7 +13,7 @@ use gate::{
 use crate::zip_builder::{Archive, Member};
 use crate::{USUAL_LIMITS, content, gate, scratch};
 
-/// Takes bytes that begin with `mark` for an archive; all others are not its own.
+/// An opener for bytes that begin with `mark`; all others are not its format.
 #[derive(Clone, Debug)]
 struct Told {
     program: Program,
@@ -79,7 +79,7 @@ fn inspect_with_password(
     gate.inspect(&file, scratch(), openers, password)
 }
 
-/// The reason of the refusal, and what is handed over.
+/// The reason of the refusal, and the members handed over.
 fn judged(bytes: &[u8], openers: &[Told]) -> (Option<Unscannable>, Vec<Vec<u8>>) {
     judged_within(USUAL_LIMITS, bytes, openers)
 }
@@ -106,12 +106,13 @@ fn what_is_handed_over_and_what_is_refused() {
         (vec![whole(), not_mine()], None, vec![one]),
         (vec![whole(), whole()], None, vec![one]),
         (vec![whole(), told(Opened::Whole, &[(other, Whole), (b"", Whole)])], None, vec![one, other]),
-        // One that repairs gives what a recipient gets; what the other leaves on the disk counts as well.
+        // An opener that repairs the archive returns what a recipient gets; the other one's output counts
+        // too.
         (vec![whole(), told(Opened::Damaged, &[(other, Damaged)])], None, vec![one, other]),
         (vec![told(Opened::Whole, &[(one, Damaged)]), whole()], None, vec![one]),
         (vec![told(Opened::Damaged, &[(one, Whole)])], Some(Unscannable::Malformed), vec![one]),
         (vec![told(Opened::Whole, &[(one, Damaged)])], Some(Unscannable::Malformed), vec![one]),
-        // What one cannot give, its users may get: here the other is no help.
+        // A member that one opener cannot return may reach its users, whatever the other opener returns.
         (vec![whole(), told(Opened::Whole, &[(b"", Encrypted)])], Some(Unscannable::Encrypted), vec![one]),
         (vec![whole(), told(Opened::Encrypted, &[])], Some(Unscannable::Encrypted), vec![one]),
         (vec![whole(), told(Opened::Unsupported, &[])], Some(Unscannable::UnsupportedContainer), vec![one]),
@@ -143,7 +144,7 @@ fn a_blob_that_could_not_be_read_says_nothing() {
 fn members_of_members_are_opened_within_the_limits() {
     let inner = [MARK, b" in an archive"].concat();
     let mut opener = told(Opened::Whole, &[(b"found", Whole), (&inner, Whole)]);
-    // It opens itself, which is known when it comes again.
+    // The container contains itself, which the gate recognizes by its digest.
     assert_eq!(judged(MARK, &[opener.clone()]), (None, vec![b"found".to_vec(), inner.clone()]));
 
     let limits = Limits { max_member_bytes: 10, ..USUAL_LIMITS };
@@ -155,7 +156,7 @@ fn members_of_members_are_opened_within_the_limits() {
     opener.members = (0u8..6).map(|n| (vec![n; 8], Whole)).collect();
     let limits = Limits { max_members: 5, ..USUAL_LIMITS };
     assert_eq!(judged_within(limits, MARK, &[opener.clone()]).0, Some(Unscannable::TooManyFiles));
-    // Equal and empty ones count once and never.
+    // Equal members count once, and empty ones never.
     opener.members = vec![(vec![], Whole), (vec![1; 8], Whole), (vec![1; 8], Whole), (vec![2; 8], Whole)];
     let limits = Limits { max_members: 3, ..USUAL_LIMITS };
     assert_eq!(judged_within(limits, MARK, &[opener]).0, None);
@@ -171,7 +172,7 @@ fn a_signature_is_believed_unless_its_opener_knows_better() {
     assert_eq!(judged(wim, std::slice::from_ref(&seven_zip)).0, None);
     let opens_it = Told { mark: wim.to_vec(), ..told(Opened::Whole, &[(b"a member", Whole)]) };
     assert_eq!(judged(wim, &[opens_it]), (None, vec![b"a member".to_vec()]));
-    // No opener knows these.
+    // No opener supports these formats.
     assert_eq!(judged(b"ALZ\x01\x0a\0\0\0", &[seven_zip]).0, Some(Unscannable::UnsupportedContainer));
     for text in ["070701,Monday,12.50\n", "LZIP is a compressor.\n", "WARC/1.0 is a format.\n"] {
         assert_eq!(judged(text.as_bytes(), &[]).0, None, "{text}");
@@ -217,11 +218,11 @@ fn what_the_gate_finds_malformed_passes_if_all_openers_give_the_same() {
     }
 }
 
-/// An opener that gets over the container does not get over the member: it is looked at again, and refused
+/// An opener that accepts the container does not excuse the member, which is inspected again and refused
 /// again.
 #[test]
 fn a_member_that_is_refused_is_refused_in_whatever_holds_it() {
-    // The end of a zip of one member that is not there.
+    // The end record of a zip whose only member is missing.
     let member = [b"PK\x05\x06\0\0\0\0\x01\0\x01\0".as_slice(), &[0; 10]].concat();
     assert_eq!(judged(&member, &[]).0, Some(Unscannable::Malformed));
     let size = format!("{:<10}", member.len());
@@ -232,8 +233,8 @@ fn a_member_that_is_refused_is_refused_in_whatever_holds_it() {
     assert_eq!(judged(&ar, &[opener]).0, Some(Unscannable::Malformed));
 }
 
-/// A password opens one container that the gate has accounted for. It excuses no opener that finds something
-/// encrypted elsewhere.
+/// A password opens one container that the gate has walked. An opener that finds something encrypted
+/// elsewhere still causes a refusal.
 #[test]
 fn a_password_is_for_what_the_gate_has_walked() {
     let password = || Some(Password::parse("secret").unwrap());
@@ -260,16 +261,16 @@ fn a_password_is_for_what_the_gate_has_walked() {
         assert_eq!(reason(&locked, &openers, password()), expected, "{openers:?}");
         assert_eq!(reason(&locked, &openers, None), refused, "{openers:?}");
     }
-    // In what the gate does not walk, another container may be the encrypted one.
+    // In bytes that the gate does not walk, another container may be the encrypted one.
     let other = [told(Opened::Whole, &[(b"opened", Whole)]), told(Opened::Encrypted, &[])];
     assert_eq!(reason(MARK, &other, password()), refused);
-    // Nor is anything excused that hides beside the zip.
+    // A container hidden beside the zip is not excused either.
     let with_more = [b"more".as_slice(), &locked].concat();
     assert!(reason(&with_more, &[opens()], password()).is_some());
 }
 
-/// What source code spells out is not refused for being encrypted. But then nothing says that all of the file
-/// was decrypted.
+/// Encrypted content spelled out in source code does not cause a refusal, but then it is not certain that the
+/// whole file was decrypted.
 #[test]
 fn what_is_left_to_the_engine_is_not_decrypted() {
     let encrypted = Member { local_flags: 1, listed_flags: 1, ..Member::stored("a", b"locked") };

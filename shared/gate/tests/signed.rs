@@ -1,5 +1,5 @@
 //! What is signed, compressed or wrapped in an OpenPGP or CMS message is handed over; what is encrypted is
-//! refused; what only looks or speaks like one passes.
+//! refused; what only looks like such a message passes.
 
 use std::io::{Read as _, Write as _};
 
@@ -11,7 +11,7 @@ use crate::{USUAL_LIMITS, gate, inspect_bytes};
 
 pub(crate) const TEXT: &[u8] = b"what the message holds, to the last letter";
 
-/// What is handed over, and why the file is refused.
+/// The members handed over, and the reason of the refusal.
 pub(crate) fn inspected(bytes: &[u8]) -> (Vec<Vec<u8>>, Option<Unscannable>) {
     let inspection = inspect_bytes(&gate(USUAL_LIMITS), bytes);
     let content = |blob: &gate::Blob| {
@@ -142,7 +142,7 @@ fn compressed_data_are_unpacked_as_far_as_they_go() {
     }
     let stored = [&b"\xa3\x01\x01\x30\0\xcf\xff\xcb\x2e\x62\0\0\0\0\0"[..], &[b'x'; 37], &[0xff; 2]].concat();
     let expected = [&[b'x'; 37][..], &[0xff; 3]].concat();
-    assert!(inspected(&stored).0.contains(&expected), "what gpg adds to a cut stream");
+    assert!(inspected(&stored).0.contains(&expected), "what gpg adds to a truncated stream");
 }
 
 #[test]

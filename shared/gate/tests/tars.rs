@@ -1,4 +1,4 @@
-//! What a tar may look like behind its end and in its attributes.
+//! Which data a tar may have after its end and in its attributes.
 
 use domain::verdict::Unscannable;
 
@@ -8,7 +8,7 @@ fn reason(bytes: &[u8]) -> Option<Unscannable> {
     inspect_bytes(&gate(USUAL_LIMITS), bytes).refusal.map(|refusal| refusal.reason)
 }
 
-/// A header and its data, to whole blocks.
+/// A header and its data, padded to whole blocks.
 fn member(kind: u8, data: &[u8]) -> Vec<u8> {
     let mut header = [0; 512];
     header[..6].copy_from_slice(b"member");
@@ -33,7 +33,7 @@ fn nothing_but_zeros_follows_the_end() {
     }
 }
 
-/// One pax record of so many bytes; to the kinds that are no attributes it is a long name.
+/// One pax record of `n_bytes` bytes; for member types that are not attributes it is a long name.
 fn attribute(n_bytes: usize) -> Vec<u8> {
     let mut record = format!("{n_bytes} comment=").into_bytes();
     record.resize(n_bytes - 1, b'a');

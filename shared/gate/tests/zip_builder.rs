@@ -1,4 +1,4 @@
-//! Zips, field by field: what no tool would write.
+//! Builds zips field by field, including those that no tool would write.
 
 use std::io::Write as _;
 
@@ -16,7 +16,7 @@ pub(crate) fn deflate(bytes: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
-/// One member, as its two headers tell of it.
+/// One member, as its two headers describe it.
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) name: &'static str,
@@ -55,7 +55,7 @@ impl Member {
         Self { packed: deflate(data), method: 8, ..Self::stored(name, data) }
     }
 
-    /// With a descriptor, whose sizes have so many bytes each.
+    /// With a descriptor whose sizes have this many bytes each.
     pub(crate) fn streamed(mut self, n_size: usize) -> Self {
         self.local_flags |= 8;
         self.listed_flags |= 8;
@@ -109,7 +109,7 @@ impl Member {
     }
 }
 
-/// Members, gaps of their choice behind them, the directory, and what the end says of it.
+/// The members with the gaps behind them, the directory, and the end record.
 pub(crate) struct Archive {
     pub(crate) body: Vec<u8>,
     pub(crate) directory: Vec<u8>,

@@ -1,5 +1,5 @@
-//! What a zip may look like: every field that readers could read differently, changed alone in an archive
-//! that is otherwise in order.
+//! Which zips are accepted: every field that readers could read differently is changed by itself in an
+//! otherwise valid archive.
 
 use std::io::Read as _;
 
@@ -162,7 +162,7 @@ fn zip64_end_records_agree_in_every_field() {
             assert_eq!(reason(&whole(&record, &changed, all_ones())), Some(Unscannable::Malformed), "{name}");
         }
     }
-    // Both wrong alike.
+    // Both headers are wrong in the same way.
     let mut changed = record.clone();
     changed[24] = 2;
     changed[32] = 2;
@@ -217,19 +217,19 @@ fn members_amid_other_data_are_found_one_behind_the_other() {
     assert_eq!(
         handed(&amid(&[Member::stored("empty", b""), last()])),
         [last().data],
-        "an empty one is nothing to look at"
+        "an empty member needs no inspection"
     );
     let unknown = Member::stored("a", b"of a size that is unknown").streamed(4);
     assert_eq!(reason(&amid(&[unknown])), Some(Unscannable::Malformed));
-    // No reader unpacks it without the password, but what stands behind it is found.
+    // No reader unpacks it without the password, but the data behind it are found.
     let encrypted = Member { local_flags: 1, ..Member::stored("a", b"never seen") };
     assert_eq!(handed(&amid(&[encrypted, last()])), [last().data]);
 }
 
 #[test]
 fn what_comes_out_before_the_damage_counts() {
-    // Of both kinds of deflate: a stored block of 5 bytes that is not the last one, then a block of a kind
-    // that does not exist.
+    // Both kinds of deflate: a stored block of 5 bytes that is not the last one, then a block of an invalid
+    // type.
     let packed = [&[0, 5, 0, 0xfa, 0xff][..], b"short", &[0x07]].concat();
     for method in [8, 9] {
         let damaged = Member { method, packed: packed.clone(), ..Member::stored("a", b"short") };
@@ -239,13 +239,13 @@ fn what_comes_out_before_the_damage_counts() {
 
 #[test]
 fn headers_without_members_are_counted() {
-    // A gzip header that nothing follows, so often.
+    // `n` gzip headers that nothing follows.
     let false_starts = |n: usize| b"\x1f\x8b\x08\0\0\0\0\0\0\xff not deflated at all ".repeat(n);
     let in_text = |n| [b"text before ".to_vec(), false_starts(n)].concat();
     assert_eq!(reason(&in_text(2_000)), None);
     assert_eq!(reason(&in_text(2_001)), Some(Unscannable::TooManyFiles));
     assert_eq!(reason(&in_text(2_100)), Some(Unscannable::TooManyFiles));
-    // Two bytes more show that these are none: programs hold many.
+    // Two more bytes show that these are not headers; programs contain many of them.
     for none in [&b"\x1f\x8b\x08\xff no gzip "[..], b"\x1f\x8b\x08\x20 no gzip ", b"BZh9 no bzip2 "] {
         assert_eq!(reason(&[b"text before ", &none.repeat(2_100)[..]].concat()), None);
     }
@@ -266,7 +266,7 @@ fn what_stands_behind_a_zip_in_other_data_is_found() {
         zip(&[Member::stored("a", b"in the zip")]),
         b" text between ".to_vec(),
         gzip,
-        // A zip near the end would be found from there.
+        // A zip near the end would be found by its end record.
         b"text behind ".repeat(20_000),
     ]
     .concat();

@@ -28,7 +28,7 @@ fn variables() -> impl Iterator<Item = &'static Variable> {
     SUBJECTS.iter().flat_map(|subject| subject.variables)
 }
 
-#[expect(clippy::disallowed_methods, reason = "set by hand when the documents are to be written")]
+#[expect(clippy::disallowed_methods, reason = "set by hand to rewrite the documents")]
 fn is_update() -> bool {
     std::env::var_os("UPDATE").is_some()
 }
@@ -87,7 +87,7 @@ fn the_template_sets_variables_by_the_parameters_that_the_tables_name() {
         assert!(set.any(|value| value.contains(&format!("!Ref {parameter}"))), "{name} by {parameter}");
         let default = parameter_default(&template, parameter).expect(parameter);
         if let Presence::Defaulted(expected) = presence {
-            assert_eq!(default, *expected, "{name}: the template's default is another");
+            assert_eq!(default, *expected, "{name}: the template has a different default");
         }
     }
 }

@@ -127,7 +127,7 @@ mod tests {
         assert!(is_flushed(&commits, 3).await, "the other two were in the log");
         commits.committed();
         commits.flushed(3).await.unwrap();
-        assert!(!is_flushed(&commits, 4).await, "nothing new was flushed for a read of the earlier ones");
+        assert!(!is_flushed(&commits, 4).await, "a read of earlier commits caused no further flush");
     }
 
     #[tokio::test]
@@ -144,7 +144,9 @@ mod tests {
         };
         let broken = GroupCommit(Arc::new(broken));
         assert!(broken.flushed(1).await.is_err());
-        let Err(StandinError::Io(_, again)) = broken.flushed(1).await else { panic!("it was acknowledged") };
+        let Err(StandinError::Io(_, again)) = broken.flushed(1).await else {
+            panic!("the commit was acknowledged")
+        };
         assert!(again.to_string().contains("restarted"), "{again}");
         assert!(commits.flushed(0).await.is_ok());
     }

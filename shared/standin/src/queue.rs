@@ -310,7 +310,8 @@ mod tests {
             n_waits += 1;
             tokio::time::timeout(soon, queue.wait()).await.expect("woken").unwrap();
         }
-        // One for the message's own signal, one for the delay; more if the timer is early by a millisecond.
+        // One wake-up for the message's own signal and one for the delay; more if the timer is early by a
+        // millisecond.
         assert!((1..=5).contains(&n_waits), "{n_waits}");
     }
 

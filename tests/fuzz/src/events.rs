@@ -1,4 +1,4 @@
-//! Whatever a queue message holds, it is read or refused, and a key that is not ours never becomes one.
+//! Any queue message is either read or rejected, and no foreign key is ever taken for one of a file.
 
 use aws::events::{S3Event, decode_key, read_body};
 use bolero::TypeGenerator;

@@ -1,15 +1,15 @@
-//! Whatever the bytes are, the gate comes to an end, within its limits, and to the same end again.
+//! On any bytes the gate terminates within its limits, and a second run gives the same result.
 
 use std::io::Write as _;
 
 use bolero::TypeGenerator;
 use gate::{Blob, Capabilities, Gate, Inspection, Limits, Sample};
 
-/// Small limits, so that they are met.
+/// Small limits, so that inputs reach them.
 const LIMITS: Limits =
     Limits { max_member_bytes: 50_000, max_total_bytes: 200_000, max_members: 100, max_depth: 5 };
 
-/// What is done to a container.
+/// A change of a container.
 #[derive(Clone, Debug, TypeGenerator)]
 enum Change {
     Set {
@@ -64,7 +64,7 @@ fn gate() -> Gate {
 impl Change {
     fn apply(&self, bytes: &mut Vec<u8>, samples: &[Vec<u8>]) {
         let sample = |index: u8| &samples[usize::from(index) % samples.len()];
-        // The headers are at the ends of a container: half of all places count from its end.
+        // Headers are at both ends of a container, so half of all offsets count from its end.
         let n_all = bytes.len();
         let place = |at: u16| match usize::from(at) % (n_all + 1) {
             at if at % 2 == 0 => at / 2,

@@ -1,8 +1,8 @@
-//! What reads hostile bytes, given any bytes: the gate, the engine's replies, the queue's messages.
+//! Fuzzes the readers of hostile bytes: the gate, the engine's replies, the queue's messages.
 //!
-//! With the other tests each runs briefly, at random. `make fuzz` runs each for long, guided by coverage, and
-//! keeps what it found below `src/__fuzz__`: the corpus stays on the machine, a crash is committed with its
-//! cure, and replayed here ever after.
+//! In `make test` each test runs briefly, on random input. `make fuzz` runs each for ten minutes, guided by
+//! coverage, and keeps its findings below `src/__fuzz__`: the corpus stays on the machine, while an input
+//! that crashed is committed with the fix and replayed by every later run.
 
 #![cfg(test)]
 

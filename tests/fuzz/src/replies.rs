@@ -1,9 +1,9 @@
-//! Nothing that clamd could send is taken for an answer but the exact forms of one.
+//! Of all that clamd could send, only the exact forms of a reply are accepted.
 
 use clamd::protocol::{Via, parse_reply, parse_version};
 use domain::verdict::EngineReply;
 
-/// What a reply must have been, byte for byte, to be read as this.
+/// The bytes that a reply must consist of to be read as this value.
 fn assert_is_exact(reply: &[u8], via: Via) {
     let Ok(read) = parse_reply(reply, via) else { return };
     let answer = match read {
@@ -33,7 +33,7 @@ fn any_reply_is_read_exactly() {
     });
 }
 
-/// A reply that is nearly right: pieces of right ones, and noise, in any order.
+/// An almost valid reply: pieces of valid ones, and noise, in any order.
 #[test]
 fn pieces_of_replies_are_read_exactly() {
     const PIECES: [&[u8]; 14] = [

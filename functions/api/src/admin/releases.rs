@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use web::{Admin, ApiError, Json, QueryString, Refused};
 
 use crate::App;
+use crate::limit::page_limit;
 
 /// The page.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -87,7 +88,6 @@ pub(crate) struct RevokedRelease {
 }
 
 const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 100;
 /// Below the timeout of API Gateway, which is 30 seconds.
 const TIME_FOR_FILES: Duration = Duration::from_secs(20);
 
@@ -105,10 +105,7 @@ pub(crate) async fn list(
     _admin: Admin,
     QueryString(query): QueryString<ReleasesQuery>,
 ) -> Result<axum::Json<ReleaseList>, ApiError> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(ApiError::InvalidQuery("`limit` must be 1 to 100".to_owned()));
-    }
+    let limit = page_limit(query.limit, DEFAULT_LIMIT)?;
     let start = query.cursor.as_deref().map(|cursor| read_cursor(cursor).ok_or(ApiError::InvalidCursor));
     let limit = i32::try_from(limit).unwrap_or(1);
     let (releases, next) = app.stores.ledger.releases(start.transpose()?, limit).await?;

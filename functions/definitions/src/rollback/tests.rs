@@ -26,7 +26,7 @@ fn the_current_version_is_withdrawn_unless_it_is_the_earlier_one() {
     let current = Manifest { withdrawn: vec!["1".to_owned()], ..manifest(2, "27901", NOW) };
     let other = draft_of(&current, manifest(1, "27900", NOW), NOW + HOUR);
     assert_eq!(other.withdrawn, ["1", "27901"]);
-    assert_eq!(other.ttl + HOUR, TTL, "it expires when it would have expired");
+    assert_eq!(other.ttl + HOUR, TTL, "its expiry is unchanged");
     assert_eq!(draft_of(&current, manifest(1, "27901", NOW), NOW).withdrawn, ["1"]);
 }
 

@@ -15,7 +15,7 @@ fn scan_id(last: u8) -> ScanId {
     ScanId::from_random(format!("00000000-0000-4000-8000-0000000000{last:02}").parse().unwrap())
 }
 
-/// What the ledger answers when `event` is applied to `record`.
+/// The result of applying `event` to `record` in the ledger.
 fn applied(record: &Record, event: &Event) -> Applied {
     match step(record, event, &MachinePolicy::default(), NOW) {
         Step::Keep { why, effects } => Applied { record: record.clone(), kept: Some(why), effects },
@@ -79,7 +79,7 @@ async fn a_scan_that_ends_under_its_lease_is_reported() {
         "scanned"
     };
     assert_eq!(while_held(scan, TICK, || async { true }).await, Some("scanned"));
-    // One that ends before the first renewal needs none.
+    // A scan that ends before the first renewal needs none.
     let immediate = while_held(async { "scanned" }, Duration::from_hours(1), || async { false });
     assert_eq!(immediate.await, Some("scanned"));
 }

@@ -30,7 +30,7 @@ async fn a_tag_that_storage_did_not_take_is_written_again_before_the_file_can_be
     transitions.run_effects(&applied, then).await.unwrap_err();
     assert_eq!(tag_due_at().await, Some(then + Duration::from_mins(1)));
 
-    // It stays due, and is not tried without a pause.
+    // The file stays due, and the tag is retried after a pause.
     assert_eq!(sweep(&down, TIME).await.unwrap().n_failed, 1);
     let next = tag_due_at().await.unwrap();
     assert!(next > aws::clock::now());

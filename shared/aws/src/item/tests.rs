@@ -218,7 +218,7 @@ fn a_record_is_indexed_where_its_state_says() {
     let item = Item::of(&record, "w");
     assert!(item.is_indexed());
     let attributes = item.into_attributes().unwrap();
-    // Without the times of the others it is no record.
+    // The item counts as indexed only with both attributes.
     for name in ["due", "rescan"] {
         let mut other = attributes.clone();
         assert!(other.remove(name).is_some(), "{name}");

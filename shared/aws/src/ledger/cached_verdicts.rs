@@ -28,7 +28,7 @@ impl Ledger {
         owner: &OwnerId,
         sha256: Sha256,
     ) -> Result<Option<CachedVerdict>, StoreError> {
-        let item = self.get_as::<KnownItem>(pk(owner, sha256), "recall a verdict").await?;
+        let item = self.get_as::<KnownItem>(pk(owner, sha256), "read a cached verdict").await?;
         Ok(item.map(|item| item.known))
     }
 
@@ -40,7 +40,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let item = KnownItem { pk: pk(owner, known.sha256), known, ttl: (now + TTL).as_secs() };
-        self.put(item, "remember a verdict").await
+        self.put(item, "cache a verdict").await
     }
 }
 

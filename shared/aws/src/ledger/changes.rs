@@ -75,7 +75,7 @@ mod tests {
     const FILE: FileId = FileId::from_digest([1; 16]);
     const OTHER: FileId = FileId::from_digest([2; 16]);
 
-    /// Whether a change is there. Nothing else runs meanwhile.
+    /// Whether a change can be received. No other task runs in the meantime.
     async fn is_woken(changes: &mut RecordWatch) -> bool {
         timeout(Duration::ZERO, changes.changed()).await.is_ok()
     }

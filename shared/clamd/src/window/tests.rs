@@ -6,7 +6,7 @@ use super::*;
 
 const N_SCANS: usize = 3;
 
-/// A scan, and what really happened to its process since it joined.
+/// A scan, and what has happened to its process since the scan joined.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Scan {
     Waiting,
@@ -28,7 +28,7 @@ enum Scan {
 struct World {
     window: Window,
     scans: [Scan; N_SCANS],
-    /// Canaries are asked for one after the other.
+    /// Canaries run one after the other.
     asking_for: Option<Canary>,
     is_faulty: bool,
     /// Scans that were in flight with another one.
@@ -152,7 +152,7 @@ fn a_fault_that_a_canary_shows_confirms_no_scan_that_it_may_have_touched() {
     let early = window.join(0);
     let needed = window.next_canary();
     let canary = window.begin_canary();
-    // Its reply came while that canary was being looked for: the next one counts.
+    // The reply arrived while that canary ran, so only the next canary counts.
     let late = window.next_canary();
     window.find(canary);
     assert!(window.is_confirmed(needed) && !window.is_confirmed(late));

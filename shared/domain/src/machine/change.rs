@@ -40,9 +40,9 @@ impl Change<'_> {
         self.record.upload_deadline + self.policy.upload_grace
     }
 
-    /// When the sweep looks again for bytes that have not arrived. After the deadline few still come, and the
-    /// grace may be hours: it looks four times.
-    pub(super) fn next_look(&self) -> Timestamp {
+    /// When the sweep next checks for bytes that have not arrived. After the deadline few uploads still
+    /// arrive, and the grace may be hours, so the sweep checks only four times.
+    pub(super) fn next_due_at(&self) -> Timestamp {
         if self.now < self.record.upload_deadline {
             return self.retry_at();
         }

@@ -43,7 +43,7 @@ pub(super) fn due(change: Change<'_>, found: Option<&Version>) -> Step {
             Some(version) => queue(change, version, 0),
             None if change.last_arrival() <= change.now => change.end(State::Expired),
             None => {
-                let due_at = change.next_look().min(change.last_arrival());
+                let due_at = change.next_due_at().min(change.last_arrival());
                 change.to_state(State::Awaiting, due_at, vec![])
             }
         },

@@ -2,7 +2,7 @@
 //! must also find each seeded bug, which removes one condition.
 //!
 //! The world: one file behind a replayable POST policy, two versions (the first clean, the second infected),
-//! events that are lost, duplicated and reordered, two scanners that load and commit in separate moments and
+//! events that are lost, duplicated and reordered, two scanners that load and commit in separate steps and
 //! may crash, an engine that may fail, two downloaders of a limit-1 link, an owner who may delete or ask for
 //! another scan, and a sweep at every tick.
 

@@ -86,7 +86,7 @@ pub(crate) struct World {
     pub(crate) rescans_left: u8,
     pub(crate) scanners: Vec<Scanner>,
     pub(crate) downloaders: Vec<Downloader>,
-    /// What each URL served when it was handed out, and whether the record said clean at that moment.
+    /// The version that each URL served when it was issued, and whether the record was clean then.
     pub(crate) urls: Vec<(u8, bool)>,
     pub(crate) was_deleted: bool,
     pub(crate) was_infected: bool,
@@ -146,13 +146,13 @@ pub(crate) struct Size {
     pub(crate) rescans: u8,
 }
 
-/// Everything that can go wrong between an upload and its verdict.
+/// All faults between an upload and its verdict.
 pub(crate) const SCANNING: Size =
     Size { scanners: 2, downloaders: 0, losses: 1, copies: 1, faults: 1, rescans: 0 };
-/// Everything that can go wrong between a verdict and a download.
+/// All faults between a verdict and a download.
 pub(crate) const DOWNLOADING: Size =
     Size { scanners: 1, downloaders: 2, losses: 0, copies: 1, faults: 0, rescans: 0 };
-/// Everything that can go wrong between a verdict and the next one.
+/// All faults between a verdict and the next one.
 pub(crate) const RESCANNING: Size =
     Size { scanners: 2, downloaders: 1, losses: 0, copies: 0, faults: 1, rescans: 1 };
 
@@ -260,7 +260,7 @@ impl Airlock {
             return false;
         }
         let download_count = world.record.download_count; // the count is its own atomic write
-        // The history decides nothing here, and would multiply the states.
+        // The history affects no decision here, and would multiply the states.
         let (history, changed_at) = (History::default(), world.record.changed_at);
         world.record = Arc::new(Record { download_count, history, changed_at, ..(**next).clone() });
         world.was_infected |= world.record.status() == Status::Infected;

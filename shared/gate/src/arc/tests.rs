@@ -25,10 +25,10 @@ fn nine_bits(codes: &[u16]) -> Vec<u8> {
     bits.chunks(8).map(byte).collect()
 }
 
-/// `aaa` and `b`: a byte, the string that is just being made, a byte.
+/// `aaa` and `b`: a byte, the string that is still being built, a byte.
 const REPEATED: &[u16] = &[b'a' as u16, 257, b'b' as u16];
-/// The same in codes of twelve bits, as the two hashes place them, found by computing them apart from this
-/// program.
+/// The same in codes of twelve bits, at the places that the two hashes give them; computed independently of
+/// this program.
 const REPEATED_OLD_HASH: &[u8] = &[0x89, 0x00, 0x95, 0x93, 0x80];
 const REPEATED_NEW_HASH: &[u8] = &[0x46, 0x07, 0xa1, 0xf4, 0x10];
 
@@ -108,7 +108,7 @@ fn only_a_sound_member_at_the_start_is_refused_when_it_is_damaged() {
 
 #[test]
 fn a_member_that_is_none_is_not_searched_for_more() {
-    // Its size is accidental: it reaches to the end, and over the next one.
+    // The size is accidental: the member extends to the end of the blob, over the next one.
     let mut endless = arc(2, &[b"junk", &arc(2, TEXT, TEXT.len())[..]].concat(), 99);
     endless[15..19].copy_from_slice(&[0xff; 4]);
     assert_eq!(handed(search, &[b"junk", &endless[..]].concat()).len(), 1);

@@ -244,7 +244,7 @@ mod tests {
 
     const SECTOR: usize = 512;
 
-    /// A file of which sector `n` is full of the digit `n`, but for its FAT, which is in sector 0.
+    /// A file in which sector `n` is filled with the digit `n`, except sector 0, which holds the FAT.
     fn file(fat: &[u32]) -> (Blob, Header) {
         let mut bytes = vec![0; SECTOR];
         (bytes[30], bytes[32], bytes[60]) = (9, 6, 3);
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(read(&fat, 4, 9000), proper("4123"), "shorter than its size");
         assert_eq!(read(&fat, 5, 2 * 512), proper("54"));
         assert_eq!(read(&fat, FREE, 9), proper(""));
-        assert_eq!(read(&fat, 0, 600), lost("\u{fd}"), "a mark where a sector should be");
+        assert_eq!(read(&fat, 0, 600), lost("\u{fd}"), "a marker instead of a sector number");
         assert_eq!(read(&fat, 0xffff_fffb, 9), lost(""));
         assert_eq!(read(&fat, 9, 9), lost(""), "outside");
         assert_eq!(read(&[0xffff_fffd, 9], 1, 600), lost("1"));

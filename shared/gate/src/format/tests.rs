@@ -1,4 +1,4 @@
-//! Tests which headers are followed, and which are taken for accidental.
+//! Tests which headers are followed, and which count as accidental.
 
 use super::*;
 

@@ -12,7 +12,7 @@ const EXTRA_FIELD: u32 = 0x40;
 const FILTER: u32 = 0x800;
 const HEADER_CRC32: u32 = 0x1000;
 
-/// Four bytes as they are, 33 more from four bytes before, the end.
+/// Four literal bytes, 33 bytes copied from four bytes before, the end.
 const PACKED: &[u8] = b"\x15abcd\x3f\x0c\x00\x11\x00\x00";
 const UNPACKED: &[u8] = b"abcdabcdabcdabcdabcdabcdabcdabcdabcda";
 
@@ -92,7 +92,7 @@ fn several_members_are_handed_together_and_one_by_one() {
 
 #[test]
 fn filters_are_undone_and_ignored() {
-    // The second reading is what a decoder writes that does not know of them.
+    // The second reading is the output of a decoder that does not know these filters.
     let (as_it_was, filtered) = (b"\x01\x0a\x03\x0d\x05", b"\x01\x0a\x02\x03\x02");
     for flags in [FILTER, FILTER | ADLER32, FILTER | CRC32] {
         let blocks = block(flags, filtered, filtered, as_it_was).repeat(2);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is found, as `encoding:text`, sorted.
+/// The parts that are found, as `encoding:text`, sorted.
 fn found(text: &str) -> Vec<String> {
     let blob = Blob::from_bytes(text.as_bytes().to_vec());
     let spans = find(&blob, &Survey::of(&blob).unwrap(), Spans::new(&blob, 1_000)).unwrap();
@@ -169,7 +169,7 @@ fn whatever_begins_with_a_field_has_a_body() {
         "hello\n\nworld\n\nTo be continued\n\n",
         "no field\nsubject\t: x\n\n",
         "=?us-ascii?Q?Subject?=: x\n\n",
-        // munpack goes by dashes.
+        // munpack splits at lines of dashes.
         "hello\n--b\nx: y\n\n",
         "---\nx: y\nno field\n--b\nx:\n folded\n\n",
         "--b\nx: y\n\nhello\n--bc\n\n",
@@ -208,7 +208,7 @@ fn of_many_records_a_few_are_taken_for_messages() {
     assert_eq!(plain_bodies(&format!("x: y\n\n{long}")).len(), 1);
 }
 
-/// What the engine is given of a text, as text.
+/// The texts that the engine is given.
 fn handed(text: &[u8], max_depth: u32) -> Vec<String> {
     handed_within(
         crate::Limits { max_member_bytes: 1000, max_total_bytes: 2000, max_members: 100, max_depth },
@@ -227,7 +227,7 @@ fn handed_within(limits: crate::Limits, text: &[u8]) -> Vec<String> {
 
 #[test]
 fn no_text_is_refused_for_what_may_be_messages_in_messages() {
-    // In Latin-1, with bytes that are no text, and of which the limit holds two.
+    // In Latin-1, with bytes that are not text; the limit allows two of these.
     for text in ["x: \u{e9}\n\n".repeat(100), "x: \u{e9}\0\n\n".repeat(20), "x".repeat(900) + ": y\n\nz"] {
         let latin = text.chars().map(|character| u8::try_from(character).unwrap()).collect::<Vec<_>>();
         for max_depth in [0, 1, 2, 16] {
@@ -248,7 +248,7 @@ fn bodies_are_looked_into_unless_they_are_text() {
     assert_eq!(handed(b"x: y\n\n\rhello", 16), ["\rhello", "hello"]);
 }
 
-/// To readers that do not split a mailbox file, each message is one within the message before.
+/// For readers that do not split a mailbox file, each message is nested in the previous one.
 #[test]
 fn a_mailbox_file_may_have_many_messages() {
     let limits = crate::Limits {

@@ -20,8 +20,8 @@ use made::{
 const EXCEL: &str = "VelvetSweatshop";
 const POWER_POINT: &str = "/01Hannes Ruescher/01";
 
-/// What is handed over that begins with EICAR or has it within, and whether the password was needed; or the
-/// reason.
+/// The members handed over that contain EICAR, at their start or elsewhere, and whether the password was
+/// needed; or the reason of the refusal.
 fn inspected(streams: &[(&str, Vec<u8>)], password: Option<&str>) -> Result<(bool, bool), Unscannable> {
     let limits =
         Limits { max_member_bytes: 1 << 20, max_total_bytes: 1 << 22, max_members: 1000, max_depth: 5 };
@@ -91,7 +91,7 @@ fn binary_documents_open_with_every_algorithm() {
     }
 }
 
-/// With key, verifier and array as another implementation has them.
+/// With the key, verifier and array that another implementation computes.
 #[test]
 fn obfuscated_workbooks_open() {
     let array =
@@ -161,7 +161,7 @@ fn damaged_headers_are_refused() {
     refused(changed(sound(), &[4, 0, 4, 0], &[3, 0, 3, 0]));
     refused(&sound()[1..]);
     let second = b"<keyData/> ";
-    // A package that is none: what is not understood cannot be passed.
+    // An invalid package: content that cannot be parsed must not pass.
     refused(vec![sound().remove(0), ("EncryptedPackage", vec![1; 5000])]);
     let mut with_two = sound();
     let n_bytes = with_two[0].1.len();

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::pdf::steps::decoding;
 
-    /// Codes of growing width, as a writer packs them that never clears its table but at the start.
+    /// Codes of growing width, from a writer that clears its table only at the start.
     fn packed(data: &[u8], early: usize) -> Vec<u8> {
         let (mut bits, mut n_codes) = (String::new(), END + 1);
         let mut put = |code: usize, n_codes: usize| {

@@ -8,8 +8,8 @@ use crate::walk::Stop;
 use crate::{Capabilities, Gate, Limits};
 
 const IDENTIFIER: &str = "/ID[<31415926535897932384626433832795>]";
-/// As qpdf writes them for an empty user password: RC4 of 40 and 128 bits, AES of 128 bits with plain
-/// metadata, AES of 256 bits in revisions 5 and 6.
+/// Dictionaries that qpdf writes for an empty user password: RC4 of 40 and 128 bits, AES of 128 bits with
+/// plain metadata, AES of 256 bits in revisions 5 and 6.
 const ENCRYPTED: [(&str, &str); 5] = [
     (
         "U <b3",
@@ -94,7 +94,7 @@ fn what_readers_save_is_handed() {
             "/EF 2 0 R 2 0 obj<</Length 3>>stream\noldendstream 2 0 obj<</Length 3>>stream\nnewendstream",
             &["old", "new"],
         ),
-        // A cross reference that gives another number.
+        // A cross reference with a different number.
         ("7 0 obj<</Length 4>>stream\nfileendstream xref\n2 1\n0000000000 00000 n \n/EF 2 0 R", &["file"]),
         // Objects in a stream.
         (

@@ -1,4 +1,4 @@
-//! Tests data in every kind of text that programs keep it in, as these programs write it.
+//! Tests encoded data in every kind of text, in the form in which real programs write it.
 
 use crate::blob::Blob;
 use crate::scratch::Scratch;
@@ -25,12 +25,12 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// Lines of so many characters, with this in between.
+/// Lines of `width` characters, joined by `by`.
 fn split(text: &str, width: usize, by: &str) -> String {
     text.as_bytes().chunks(width).map(String::from_utf8_lossy).collect::<Vec<_>>().join(by)
 }
 
-/// As long as the EICAR test file; and with many that make signs of both alphabets.
+/// One as long as the EICAR test file, and one whose base64 has the signs of both alphabets.
 fn payloads() -> [Vec<u8>; 2] {
     let noise = |at: u32| at.wrapping_mul(2_654_435_761).to_be_bytes()[0] | 0xc0;
     [b"X5O!P%@AP[4\\".iter().copied().chain((0..56).map(noise)).collect(), (0..3_000).map(noise).collect()]
@@ -169,7 +169,7 @@ fn escaped_data_and_the_alphabet_for_urls_are_handed() {
         let of_scripts = digits.replace('+', "\\x2b").replace('=', "\\u003d");
         let of_markup = digits.replace('+', "&#43;").replace('/', "&#x2F;");
         for data in [for_urls.trim_end_matches('='), &for_urls, &percent, &of_json, &of_scripts, &of_markup] {
-            // One run of so many is what is looked for.
+            // The gate searches only for runs of at least this length.
             if data.split(['%', '\\', '&']).any(|piece| piece.len() >= 64) {
                 check(&format!("f(\"{data}\")"), &payload);
             }

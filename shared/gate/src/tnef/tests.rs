@@ -82,7 +82,7 @@ fn properties_have_data() {
 
 #[test]
 fn zeros_behind_a_value_are_for_the_engine_alone() {
-    // A stream whose attribute extends into the padding: what it holds there is handed only where that is no
+    // An attribute that extends into the padding: these bytes are handed over only to readers without
     // padding.
     let mut object = stream(&[attribute(ATTACH_DATA, b"Cat")]);
     object.truncate(object.len() - 3);

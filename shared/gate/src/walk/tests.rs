@@ -14,7 +14,7 @@ fn walk_through(gate: &Gate) -> Walk<'_> {
     Walk::new(gate, Scratch::new(tempfile::tempfile().unwrap()), vec![])
 }
 
-/// Gives what it is told to, one answer for each read.
+/// A reader with scripted results, one for each read.
 struct Answers(Vec<io::Result<&'static [u8]>>);
 
 impl Read for Answers {
@@ -51,7 +51,7 @@ fn a_source_is_read_to_its_end_or_says_why_not() {
 
 #[test]
 fn trouble_with_the_disk_is_no_damage() {
-    // A blob whose file is shorter than it was.
+    // The blob's file was truncated.
     let file = tempfile::tempfile().unwrap();
     file.set_len(10).unwrap();
     let blob = Blob::in_file(Arc::new(file.try_clone().unwrap()), 0, 10).unwrap();
@@ -76,7 +76,7 @@ fn only_damage_makes_it_no_member() {
         walk.fill_whole(&mut writer, &mut Answers(answers))
     };
     assert!(whole(&[1; 60], false).unwrap());
-    // Were it counted, the limit for everything would be passed here.
+    // If it were counted, the total limit would be exceeded here.
     assert!(!whole(&[1; 60], true).unwrap());
     assert!(whole(&[1; 60], false).unwrap());
     assert!(

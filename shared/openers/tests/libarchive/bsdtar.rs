@@ -1,4 +1,4 @@
-//! What bsdtar writes to the disk is among what the opener gives, for every archive that is at hand.
+//! For every available archive, the opener returns all content that bsdtar extracts.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn all_that_bsdtar_extracts_is_given() {
     assert!(n_extracted >= 20, "{n_extracted}");
 }
 
-/// What `bsdtar -x` leaves on the disk.
+/// The files that `bsdtar -x` writes.
 fn extracted(archive: &[u8]) -> BTreeSet<String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("archive");
@@ -36,7 +36,7 @@ fn extracted(archive: &[u8]) -> BTreeSet<String> {
     let output = Command::new("bsdtar").arg("-xf").arg(&path).current_dir(&into).output();
     let _ = output.unwrap();
     let contents = files(&into).into_iter().map(|path| std::fs::read(path).unwrap());
-    // Of what it cannot unpack it leaves a file of zeros.
+    // A member that bsdtar cannot unpack becomes a file of zeros.
     contents.filter(|content| content.iter().any(|byte| *byte != 0)).map(|content| digest(&content)).collect()
 }
 

@@ -1,5 +1,5 @@
-//! A confined process, which opens no file and makes no thread, gets the same out of archives: names in other
-//! character sets do not stop it.
+//! A confined process, which cannot open files or start threads, extracts the same from archives: names in
+//! other character sets do not stop it.
 
 use std::path::Path;
 use std::process::Command;
@@ -45,7 +45,8 @@ fn archives(directory: &Path) -> Vec<(String, Vec<u8>)> {
         archives.push((format!("zip {name:?}"), zip(name, b"a member")));
         archives.push((format!("ustar {name:?}"), ustar(name, b"a member")));
     }
-    // Its names need a table of glibc's that is a file: it is loaded before the confinement.
+    // These names need a conversion table that glibc reads from a file, which is loaded before the
+    // confinement.
     let shift_jis = "lha-shift-jis-names.lzh";
     archives.push((shift_jis.to_owned(), fixture(shift_jis)));
     archives
@@ -97,7 +98,7 @@ fn ustar(name: &[u8], content: &[u8]) -> Vec<u8> {
     header
 }
 
-/// Reads what the parent has written, confines itself as a worker does, and says what is in it.
+/// Reads the parent's archives, confines itself as a worker does, and prints their members.
 fn confined_child(directory: &Path) -> ! {
     let mut libarchive = libarchive();
     let mut files =
@@ -132,7 +133,7 @@ fn the_same_comes_out_in_confinement() {
         .unwrap();
     let said = String::from_utf8(child.stdout).unwrap();
     assert!(child.status.success(), "{said}{}", String::from_utf8_lossy(&child.stderr));
-    // The test runner's own words stand before.
+    // The test runner prints lines of its own before.
     let said = &said[said.find("Whole").unwrap()..];
     let mut said = said.split(".\n");
     let mut unconfined = libarchive();
@@ -155,7 +156,7 @@ fn a_name_that_cannot_be_converted_is_no_reason_to_pass() {
     );
 }
 
-/// One stored member, without a word on the character set.
+/// One stored member whose header does not name the character set.
 fn lha(name: &[u8], content: &[u8]) -> Vec<u8> {
     let size = u32::try_from(content.len()).unwrap().to_le_bytes();
     let mut header = b"-lh0-".to_vec();

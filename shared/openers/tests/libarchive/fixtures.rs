@@ -1,4 +1,4 @@
-//! Formats that other programs make come out as those programs' own readers give them.
+//! Archives that other programs make are extracted as by those programs' own readers.
 
 use gate::{Kind, MemberEnd, Opened};
 
@@ -39,7 +39,7 @@ fn encrypted_archives_say_so() {
     for (name, expected) in [
         ("rar4-encrypted-names.rar", Opened::Encrypted),
         ("rar5-encrypted-names.rar", Opened::Encrypted),
-        // libarchive itself gives what is encrypted as data, or fails in the middle of it.
+        // libarchive itself returns the encrypted bytes as data, or fails while it reads them.
         ("rar5-encrypted.rar", Opened::Encrypted),
     ] {
         assert_eq!(open(fixture(name)).0, expected, "{name}");
@@ -48,7 +48,7 @@ fn encrypted_archives_say_so() {
     assert_eq!(opened, Opened::Whole);
     let ends = members.iter().map(|(content, end)| (content.len(), *end)).collect::<Vec<_>>();
     assert_eq!(ends, [(0, MemberEnd::Encrypted), (16, MemberEnd::Whole)]);
-    // Its twin in a zip, and a list of members that is encrypted.
+    // The same encryption in a zip, and an encrypted list of members.
     let directory = tempfile::tempdir().unwrap();
     crate::write(directory.path(), "a.txt", b"secret secret secret");
     for (arguments, expected) in [

@@ -39,9 +39,9 @@ fn no_cut_crashes_it_or_makes_more_of_it() {
         assert_eq!(opened, Opened::Whole, "{name}");
         for n_bytes in 0..archive.len() {
             let (opened, members) = open_with(&mut libarchive, archive[..n_bytes].to_vec(), None);
-            // What came out of the whole begins with what comes out of a part.
+            // The content of a truncated archive is a prefix of that of the whole.
             for (mut content, end) in members {
-                // libarchive does not tell where a WARC of which the last bytes are missing ends.
+                // libarchive does not report that the last bytes of a WARC are missing.
                 content.truncate(content.iter().rposition(|byte| *byte != 0).map_or(0, |place| place + 1));
                 n_cut += usize::from(end != MemberEnd::Whole || opened == Opened::Damaged);
                 let is_known = whole.iter().any(|(whole, _)| whole.starts_with(&content));
@@ -100,7 +100,7 @@ fn a_large_hole_stops_too() {
     let place = archive.windows(text.len()).position(|part| part == text.as_bytes());
     let place = place.expect("a sparse member");
     let mut archive = archive;
-    // As many digits would make another record: the largest number of ten.
+    // More digits would change the size of the record, so this is the largest number of ten digits.
     archive[place..place + text.len()].copy_from_slice(b"GNU.sparse.realsize=9999999999");
     let mut kept = Kept::new(1 << 20);
     libarchive().open(&Blob::from_bytes(archive), None, &mut kept);

@@ -1,4 +1,4 @@
-//! Every format and filter that bsdtar makes comes out exactly as it went in.
+//! Every format and filter that bsdtar writes is extracted unchanged.
 
 use gate::{Kind, MemberEnd, Opened};
 
@@ -41,15 +41,15 @@ fn every_format_gives_what_was_put_in() {
         let (opened, members) = open(bsdtar(input.directory.path(), &["--format", format], &all));
         assert_eq!((opened, sorted(members)), (Opened::Whole, input.contents.clone()), "{format}");
     }
-    // Regular files alone.
+    // Regular files only.
     for format in ["ar", "arbsd", "arsvr4", "pwb"] {
         let (opened, members) = open(bsdtar(input.directory.path(), &["--format", format], &NAMES));
         assert_eq!((opened, sorted(members)), (Opened::Whole, input.contents.clone()), "{format}");
     }
-    // libarchive 3.6 loses its place in a WARC behind a member of more than one block.
+    // libarchive 3.6 loses its position in a WARC after a member of more than one block.
     let (opened, members) = open(bsdtar(input.directory.path(), &["--format", "warc"], &NAMES[2..]));
     assert_eq!((opened, sorted(members)), (Opened::Whole, vec![b"kanji".to_vec()]));
-    // Once by the list at its end, once member by member.
+    // Once by the directory at the end, once member by member.
     let (opened, members) = open(bsdtar(input.directory.path(), &["--format", "zip"], &NAMES));
     let twice =
         input.contents.iter().flat_map(|content| [content.clone(), content.clone()]).collect::<Vec<_>>();
@@ -66,7 +66,7 @@ fn every_filter_gives_what_it_was_put_over() {
         let (opened, members) = open(bsdtar(input.directory.path(), &arguments, &NAMES));
         assert_eq!(opened, Opened::Whole, "{filter}");
         let [(content, MemberEnd::Whole)] = members.as_slice() else { panic!("{filter}: {}", members.len()) };
-        // The last block may be padded in another way.
+        // The last block may be padded differently.
         assert!(content.starts_with(&plain[..plain.len() - 1024]), "{filter}");
         assert!(content[plain.len() - 1024..].iter().all(|byte| *byte == 0), "{filter}");
     }

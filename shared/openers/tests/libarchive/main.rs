@@ -1,4 +1,4 @@
-//! libarchive as an opener: what it gives is what recipients get.
+//! libarchive as an opener: it returns what recipients extract.
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
@@ -79,7 +79,7 @@ fn open(bytes: Vec<u8>) -> (Opened, Vec<(Vec<u8>, MemberEnd)>) {
     open_with(&mut libarchive(), bytes, None)
 }
 
-/// What is in it, what is in that, and so on, one line each.
+/// The members at every level, one line each.
 fn described(libarchive: &mut Libarchive, bytes: Vec<u8>) -> String {
     fn describe(libarchive: &mut Libarchive, bytes: Vec<u8>, indent: &str, lines: &mut String) {
         let (opened, members) = open_with(libarchive, bytes, None);
@@ -109,7 +109,7 @@ fn fixture(name: &str) -> Vec<u8> {
 
 /// The archive that `bsdtar ARGUMENTS -cf ARCHIVE NAMES` makes in a directory.
 fn bsdtar(directory: &Path, arguments: &[&str], names: &[&str]) -> Vec<u8> {
-    // To its standard output it would pad every format with zeros.
+    // On its standard output, bsdtar would pad every format with zeros.
     let into = tempfile::tempdir().unwrap();
     let archive = into.path().join("archive");
     let output = Command::new("bsdtar")
@@ -129,7 +129,7 @@ fn write(directory: &Path, name: &str, content: &[u8]) {
     File::create(directory.join(name)).unwrap().write_all(content).unwrap();
 }
 
-/// Bytes without a pattern, the same each time.
+/// Incompressible bytes that are the same in every run.
 fn noise(n_bytes: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let next = || {

@@ -1,4 +1,4 @@
-//! Ordinary files are no archives, whatever they begin with.
+//! Ordinary files do not count as archives, whatever they begin with.
 
 use gate::Opened;
 
@@ -39,7 +39,7 @@ fn text_that_begins_like_an_archive_is_none() {
     }
 }
 
-/// Two bytes make a binary cpio: bsdtar itself extracts from such a text, if it is long enough, a part of it.
+/// Two bytes mark a binary cpio: bsdtar itself extracts a part of such a text, if it is long enough.
 #[test]
 fn text_that_begins_like_a_binary_cpio_gives_text() {
     let text = |n_lines| format!("q\u{1d0} fangzi{}", ": one more line of ordinary text\n".repeat(n_lines));

@@ -1,4 +1,4 @@
-//! A worker that may only compute opens everything that an unconfined process opens.
+//! A confined worker opens everything that an unconfined process opens.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -13,7 +13,7 @@ use crate::{Members, made, made_directory, seven_zip, sorted_entries};
 
 const CHILD: &str = "CONFINED_CHILD";
 const TEST: &str = "confined::a_confined_process_opens_the_same";
-/// As the worker has them: a gigabyte of stack, and as much besides.
+/// The limits of the worker: a gigabyte of stack, and a gigabyte of other memory.
 const STACK_BYTES: usize = 1 << 30;
 const MEMORY_BYTES: u64 = 2 << 30;
 
@@ -43,11 +43,11 @@ fn files() -> Vec<(PathBuf, File)> {
     paths().into_iter().map(|path| (path.clone(), File::open(path).unwrap())).collect()
 }
 
-/// LZMA, whose dictionary takes one and a half gigabytes: properties, its size, no size of the data, and the
-/// data's first bytes.
+/// LZMA with a dictionary of one and a half gigabytes: properties, the dictionary's size, no size of the
+/// data, and the first bytes of the data.
 const GREEDY: &[u8] = b"\x5d\0\0\0\x60\xff\xff\xff\xff\xff\xff\xff\xff\0\x30\0\0\0\0\0\0\0\0\0\0";
 
-/// Behind another archive: there, the format learns by unpacking where it ends.
+/// The same behind another archive, where 7-Zip unpacks the data to find its end.
 fn greedy_behind_an_archive() -> Blob {
     Blob::from_bytes([b"Text.\n".as_slice(), &made("small-7z").archive, GREEDY].concat())
 }

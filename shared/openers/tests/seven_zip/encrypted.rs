@@ -1,4 +1,4 @@
-//! What needs a password is said to need one, and nothing of it is given.
+//! Members that need a password are reported as encrypted, and none of their bytes are returned.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! What `7z x` writes to the disk, the gate gets: of ClamAV's test files, of the gate's own samples, of
-//! everything made here.
+//! The gate gets everything that `7z x` extracts, from ClamAV's test files, the gate's own samples and the
+//! archives made here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,11 @@ use gate::Sample;
 
 use crate::{all_made, holds, open, sorted_entries};
 
-/// What `7z x` makes of a file: `None` if it reads it as a program, which is no container here.
+/// The files that `7z x` extracts; `None` if it reads the file as a program, which does not count as a
+/// container here.
 fn extracted(archive: &Path, into: &Path) -> Option<Vec<Vec<u8>>> {
-    // -aou: another name for a file that is there already. -mmt1: with threads, it loses what stands in later
-    // streams of a damaged bzip2.
+    // -aou renames a file whose name exists already. -mmt1: with several threads, 7-Zip loses later streams
+    // of a damaged bzip2.
     let words = ["x", "-y", "-bd", "-aou", "-p-", "-mmt1"];
     let output =
         Command::new("7z").args(words).arg(format!("-o{}", into.display())).arg(archive).output().unwrap();
@@ -39,8 +40,8 @@ fn extracted(archive: &Path, into: &Path) -> Option<Vec<Vec<u8>>> {
     Some(found)
 }
 
-/// The members, and theirs: 7-Zip opens the main member of some archives in the same way, such as a package's
-/// data, and the gate asks about every member.
+/// The members and their members: 7-Zip opens the main member of some archives too, such as a package's data,
+/// and the gate inspects every member.
 fn everything(bytes: &[u8], depth: usize) -> Vec<Vec<u8>> {
     let members = open(bytes).1.given.into_iter().map(|(member, _)| member);
     let mut all: Vec<_> = members.collect();
@@ -107,7 +108,7 @@ fn of_everything_made_here_behind_something_else() {
     let directory = tempfile::tempdir().unwrap();
     let program = fs::read("/bin/true").unwrap();
     let mut n_compared = 0;
-    // Sparse images of disks are large, and their formats are searched for as all are.
+    // Sparse disk images are large, and their formats are searched for like all others.
     for made in all_made().into_iter().filter(|made| made.archive.len() < 1 << 20) {
         for (what, before, after) in [
             ("program", program.as_slice(), b"".as_slice()),

@@ -1,11 +1,10 @@
-//! No format of the library is forgotten: each is made and opened by a test here, or is named with why it is
-//! not.
+//! Every format of the library is either made and opened by a test here, or listed with the reason why not.
 
 use std::path::Path;
 
 use crate::{made_directory, run};
 
-/// A format of `7z i`, and what is made for it in `make/`.
+/// A format of `7z i`, and the files that `make/` makes for it.
 const MADE: [(&str, &str); 44] = [
     ("7z", "7z"),
     ("Ar", "ar"),
@@ -54,21 +53,21 @@ const MADE: [(&str, &str); 44] = [
     ("Compound", ""),
 ];
 
-/// Opened as others are, but nothing here writes them: file systems and firmware of telephones and Macs, and
-/// three rare packers.
+/// Formats that are opened but that no program here writes: file systems and firmware of phones and Macs, and
+/// three rare archivers.
 const NOT_MADE: [&str; 6] = ["APFS", "Hxs", "LP", "Ppmd", "UEFIc", "UEFIf"];
 
-/// Found by the gate where a file begins so: see `format.rs`.
+/// Formats that the gate itself recognizes at the start of a file: see `format.rs`.
 const FOUND_BY_GATE: [&str; 2] = ["lzma", "lzma86"];
 
-/// No containers: see `format.rs`.
+/// Formats that are no containers: see `format.rs`.
 const NO_CONTAINERS: [&str; 9] = ["COFF", "ELF", "FLV", "Hash", "MachO", "Mub", "PE", "Split", "TE"];
 
 #[test]
 fn every_format_of_the_library_is_accounted_for() {
     let listed = run("7z", &["i"], Path::new("/"));
     let formats = listed.split("Formats:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    // Columns: the library's number or none, flags with dots for those that it has not, name.
+    // Columns: the library's number or none, flags with dots for those that are not set, name.
     let is_name = |word: &&str| !word.contains('.') && word.parse::<u32>().is_err();
     let names: Vec<_> = formats.lines().map(|line| line.split_whitespace().find(is_name).unwrap()).collect();
     assert!(names.len() > 55, "{names:?}");

@@ -1,4 +1,5 @@
-//! A bomb ends when the sink says so; a link is its target's name; a library that is missing is no error.
+//! A bomb ends when the sink stops it, a link becomes a file with its target's name, and a missing library is
+//! no error.
 
 use std::fs;
 use std::io::Write as _;
@@ -35,12 +36,12 @@ fn a_bomb_ends_when_the_sink_has_enough() {
         run("7z", &[&["a", "-bd"], words.as_slice(), &[name, "zeros"]].concat(), directory.path());
         opened_in_part(fs::read(directory.path().join(name)).unwrap());
     }
-    // A disk of a terabyte that was never written to.
+    // A disk image of a terabyte that was never written to.
     run("qemu-img", &["create", "-q", "-f", "qcow2", "disk", "1T"], directory.path());
     opened_in_part(fs::read(directory.path().join("disk")).unwrap());
 }
 
-/// Not even that it is no archive.
+/// An unreadable file is not even reported as no archive.
 #[test]
 fn a_file_that_cannot_be_read_says_nothing() {
     for text in [&made("zip").archive[..], &b"Some text.\n".repeat(10_000)] {
@@ -54,7 +55,7 @@ fn a_file_that_cannot_be_read_says_nothing() {
     }
 }
 
-/// 7-Zip leaves some links as files of their target's name.
+/// 7-Zip extracts some links as files that contain the target's name.
 #[test]
 fn links_empty_files_and_directories() {
     let directory = tempfile::tempdir().unwrap();
@@ -75,7 +76,7 @@ fn a_library_that_is_missing_or_old_is_no_error_and_a_broken_one_is() {
     assert!(SevenZip::load(&[Path::new("/nowhere/7z.so")]).unwrap().is_none());
     let other = tempfile::Builder::new().suffix(".so").tempfile().unwrap();
     run("gcc", &["-shared", "-x", "c", "/dev/null", "-o", other.path().to_str().unwrap()], Path::new("/"));
-    // As in versions before 23, there is no `GetModuleProp`.
+    // Versions before 23 have no `GetModuleProp`.
     assert!(SevenZip::load(&[other.path()]).unwrap().is_none());
     std::fs::write(other.path(), "no library").unwrap();
     SevenZip::load(&[other.path()]).unwrap_err();

@@ -1,4 +1,4 @@
-//! What was put into an archive comes out of it: every format that can be made here.
+//! Every format that can be made here is extracted with the content that was put in.
 
 use gate::Opened;
 

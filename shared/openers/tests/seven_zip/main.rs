@@ -1,4 +1,4 @@
-//! 7-Zip as an opener: what its users get out of a file, the gate gets.
+//! 7-Zip as an opener: the gate gets everything that 7-Zip's users extract.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation is a failed test")]
 
@@ -28,12 +28,12 @@ fn seven_zip() -> SevenZip {
     SevenZip::load(&CANDIDATES.map(Path::new)).unwrap().expect("7-Zip is not installed: tools/install test")
 }
 
-/// Everything that was given, in order.
+/// The bytes of all members, in order.
 #[derive(Default, Debug)]
 struct Members {
     given: Vec<(Vec<u8>, MemberEnd)>,
     current: Option<Vec<u8>>,
-    /// Breaks when more is written.
+    /// Stops the extraction when more bytes are written.
     max_bytes: Option<usize>,
     n_calls_after_break: usize,
     is_broken: bool,
@@ -46,7 +46,7 @@ impl Members {
         if self.is_broken { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// The bytes of all members, in an order of their own.
+    /// The contents of the members, sorted.
     fn sorted(&self) -> Vec<&[u8]> {
         let mut members: Vec<_> = self.given.iter().map(|(bytes, _)| bytes.as_slice()).collect();
         members.sort_unstable();
@@ -115,7 +115,7 @@ fn made_directory() -> PathBuf {
         let mut command = Command::new("python3");
         command.arg("-B").arg(generator.join("make.py")).arg(unfinished.path());
         assert!(command.status().unwrap().success(), "what is missing, tools/install test installs");
-        // Another test may have been quicker.
+        // Another test may have written it first.
         let _ = std::fs::rename(unfinished.path(), &directory);
     }
     directory
@@ -151,7 +151,7 @@ fn run(program: &str, arguments: &[&str], directory: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Returns whether each of `parts` is in `whole`, as often.
+/// Returns whether `whole` contains each of `parts` as many times as `parts` does.
 fn holds(whole: &[&[u8]], parts: &[&[u8]]) -> bool {
     let mut rest = whole.to_vec();
     parts.iter().all(|part| {

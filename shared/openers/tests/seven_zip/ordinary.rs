@@ -1,4 +1,4 @@
-//! What is no archive is none.
+//! Files that are not archives are not opened.
 
 use gate::{MemberEnd, Opened};
 
@@ -8,7 +8,7 @@ use crate::{open, seven_zip};
 fn text_and_noise_are_not_mine() {
     let mut state = 1_u64;
     let noise = std::iter::repeat_with(|| {
-        // Xorshift: the same noise each time.
+        // Xorshift: the same noise in every run.
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
@@ -78,8 +78,7 @@ fn prose_that_begins_as_an_archive_does_is_not_mine() {
                 let text = format!("{before}{start}{}", rest.repeat(90));
                 let (opened, members) = open(text.as_bytes());
                 if start == "CWS" && before.is_empty() && opened == Opened::Whole {
-                    // With a name for it, 7-Zip takes this for a film, and writes the start of a film's
-                    // header.
+                    // Given a film's name, 7-Zip opens this as a film and writes the start of its header.
                     assert_eq!(
                         members.given,
                         [(format!("FWS{}", &text[3..8]).into_bytes(), MemberEnd::Whole)]

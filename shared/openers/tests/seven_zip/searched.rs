@@ -1,4 +1,4 @@
-//! An archive that stands behind something else is found.
+//! An archive behind other data is found.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ fn behind_a_program() {
     }
 }
 
-/// As far as 7-Zip looks: 8 MiB.
+/// Up to 7-Zip's own search limit of 8 MiB.
 #[test]
 fn as_far_as_7_zip_looks() {
     let archive = made("small-7z").archive;
@@ -37,7 +37,8 @@ fn the_first_of_each_format() {
     assert_eq!((opened, members.given.len()), (Opened::Whole, 4));
 }
 
-/// An archive that reaches to the end holds what it holds: its stored members are no members of the file.
+/// An archive that reaches to the end of the file is opened as a whole: archives stored in it are not
+/// searched for.
 #[test]
 fn not_within_an_archive() {
     let (opened, members) = open(&made("cpio-newc").archive);
@@ -49,7 +50,7 @@ fn not_within_an_archive() {
     assert_eq!(members.sorted(), [made("small-7z").archive.as_slice()]);
 }
 
-/// With a name for it, 7-Zip takes the start for a film; with another name, it looks further.
+/// Given a film's name, 7-Zip opens the start as a film; with another name, it searches further.
 #[test]
 fn behind_what_only_a_name_opens() {
     let film = b"CWS is how some films begin.\n";

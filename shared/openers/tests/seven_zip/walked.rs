@@ -1,4 +1,4 @@
-//! What the gate has walked itself is not opened again; what else is in the same bytes is.
+//! A format that the gate has walked itself is not opened again; other formats in the same bytes are.
 
 use gate::{Kind, Opened};
 

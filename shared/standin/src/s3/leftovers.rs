@@ -157,7 +157,7 @@ mod tests {
             kept.push(put(&store, &n.to_string()).await);
         }
         let left_over = staged(&store).await;
-        assert_eq!(store.clone().remove_leftovers().await.unwrap(), 0, "its row may follow");
+        assert_eq!(store.clone().remove_leftovers().await.unwrap(), 0, "its row may be committed later");
         drop(store);
         let store = open(directory.path()).await;
         kept.push(staged(&store).await);
@@ -181,7 +181,7 @@ mod tests {
         let store = open(directory.path()).await;
         store.clone().remove_leftovers().await.unwrap();
         let exists = |name: &String| store.blobs.path(name).try_exists().unwrap();
-        assert!(exists(&named), "the log has its row, which nothing takes back");
-        assert!(!exists(&unnamed), "it was refused");
+        assert!(exists(&named), "its row is in the log and will be restored");
+        assert!(!exists(&unnamed), "the upload was refused");
     }
 }

@@ -114,7 +114,7 @@ fn an_item_of_an_earlier_release_stays_as_it_is() {
         let mut read = whole.clone();
         expand(&mut read);
         assert_eq!(read, whole);
-        // Its index had the time of the rescan as well.
+        // Its index entry had the time of the rescan, too.
         whole.remove("state_due_at");
     }
 }

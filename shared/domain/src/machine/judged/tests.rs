@@ -90,7 +90,7 @@ fn the_sweep_tags_a_release_and_its_revocation_before_it_removes_anything() {
     for record in [&released, &revoked] {
         let due = Event::Due { found: None, rescans: Rescans::default() };
         let (_, effects) = applied(record, &due);
-        // An effect that fails ends the row: the tag must not wait until storage can remove a version.
+        // A failed effect skips those after it, so the tag must not wait for the removal of a version.
         let expected = [Effect::Tag { version: version() }, Effect::PurgeOthers { keep: version() }];
         assert_eq!(effects, expected, "{:?}", record.status());
     }

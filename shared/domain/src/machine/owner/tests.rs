@@ -85,7 +85,7 @@ fn an_edit_changes_what_it_names_and_is_dropped_when_the_file_has_ended_meanwhil
 
     let ended = Record { state: State::Deleted, ..record() };
     let Step::Keep { why, .. } = step(&ended, &event, &MachinePolicy::default(), later) else {
-        panic!("an ended file was edited");
+        panic!("a file that has ended was edited");
     };
     assert_eq!(why, NoChange::AlreadyEnded);
 }

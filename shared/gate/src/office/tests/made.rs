@@ -10,7 +10,7 @@ pub(super) const SALT: [u8; 16] = [7; 16];
 
 pub(super) type Streams = Vec<(&'static str, Vec<u8>)>;
 
-/// A compound file of streams, which are filled up with zeros to where they need no mini stream.
+/// A compound file of streams, which are padded with zeros so that they need no mini stream.
 pub(super) fn compound_file(streams: &[(&str, Vec<u8>)]) -> Vec<u8> {
     const SECTOR: usize = 512;
     let n_directory = (streams.len() + 1).div_ceil(4);
@@ -115,7 +115,7 @@ fn with_size(encrypted: Vec<u8>) -> Vec<u8> {
     [u64::try_from(package().len()).unwrap().to_le_bytes().to_vec(), encrypted].concat()
 }
 
-/// The header of documents that are encrypted through CryptoAPI, but for its verifier.
+/// The header of documents that are encrypted through CryptoAPI, without the verifier.
 fn crypto_api_header(algorithm: u32, n_key_bits: u32) -> Vec<u8> {
     let fields = [0x24, 0, algorithm, 0x8004, n_key_bits, 0x18, 0, 0];
     let numbers = [0x0002_0003, 0x24, 34].into_iter().chain(fields).flat_map(u32::to_le_bytes);
@@ -223,7 +223,7 @@ pub(super) fn word(key: &Rc4Key) -> Streams {
     ]
 }
 
-/// A presentation with EICAR in an object, in a picture and among what is moved away, in turns.
+/// A presentation with EICAR in an object, in a picture or among the moved streams, in turn.
 pub(super) fn power_point(key: &Rc4Key, token: u32, eicar_in: Place) -> Streams {
     let text = |place: Place| if place == eicar_in { EICAR.to_vec() } else { vec![b'.'; 50] };
     let long = |kind: u16, data: &[u8]| {
@@ -251,7 +251,7 @@ pub(super) fn power_point(key: &Rc4Key, token: u32, eicar_in: Place) -> Streams 
         pictures.extend(encrypted(0, rest[..n_bytes].to_vec()));
         rest = &rest[n_bytes..];
     }
-    // A last one that fills the stream: what is left of it is no picture.
+    // A last record that fills the stream, so that the rest of it is not a picture.
     let filling = long(0xf01e, &vec![0; 4096 - pictures.len() - 8]);
     for (from, to) in [(0, 8), (8, 24), (24, 25), (25, filling.len())] {
         pictures.extend(encrypted(0, filling[from..to].to_vec()));

@@ -17,7 +17,7 @@ fn runs(text: &str) -> Vec<String> {
     spans.places().map(of).collect()
 }
 
-/// So many digits of all classes.
+/// `n_digits` digits of all classes.
 fn data(n_digits: usize) -> String {
     "Aa0+Zz9/".repeat(n_digits.div_ceil(8))[..n_digits].to_owned()
 }
