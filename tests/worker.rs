@@ -90,9 +90,9 @@ async fn a_worker_without_what_it_needs_says_what() {
     let deployment = Deployment::start().await;
     let variables = variables(&deployment).await;
     for (without, expected) in [
-        ("AIRLOCK_TABLE", "`AIRLOCK_TABLE` must be set"),
-        ("AIRLOCK_SCAN_QUEUE_URL", "`AIRLOCK_SCAN_QUEUE_URL` must be set"),
-        ("AIRLOCK_DEFINITIONS_PUBLIC_KEY", "`AIRLOCK_DEFINITIONS_PUBLIC_KEY` must be set"),
+        ("AIRLOCK_TABLE", "`AIRLOCK_TABLE` is not set"),
+        ("AIRLOCK_SCAN_QUEUE_URL", "`AIRLOCK_SCAN_QUEUE_URL` is not set"),
+        ("AIRLOCK_DEFINITIONS_PUBLIC_KEY", "`AIRLOCK_DEFINITIONS_PUBLIC_KEY` is not set"),
         // All is set, and nothing is published.
         ("", "no definitions"),
     ] {
