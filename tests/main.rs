@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 mod bad_input;
+mod bucket_doctor;
 mod clients;
 mod command_line;
 mod conformance;

@@ -11,6 +11,8 @@ use clap_complete::Shell;
 use domain::record::Status;
 
 use crate::client::Client;
+use crate::gate::Place;
+use crate::gate::arguments::Gate;
 use crate::operate::{Definitions, Dlq, Webhooks};
 use crate::output::{self, Output};
 use crate::{doctor, download, files, operate, parse, selftest, upload, watch, worker};
@@ -44,7 +46,8 @@ Examples:
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
   airlock doctor --url https://airlock.example.com --token \"$TOKEN\"
-  airlock doctor --url https://airlock.example.com --origin https://app.example.com";
+  airlock doctor --url https://airlock.example.com --origin https://app.example.com
+  airlock doctor --bucket bucket/incoming/ --all";
 
 const WATCH_EXAMPLES: &str = "\
 Examples:
@@ -212,7 +215,15 @@ enum Command {
         /// Also check that pages of this origin may upload
         #[arg(long, value_name = "ORIGIN", value_parser = parse::base_url)]
         origin: Option<String>,
+        /// Examine a bucket instead, with the AWS credentials of the environment: who can read what
+        #[arg(long, value_name = "BUCKET[/PREFIX]", conflicts_with = "origin", value_parser = Place::parse)]
+        bucket: Option<Place>,
+        /// Examine all versions of the bucket instead of the first thousand
+        #[arg(long, requires = "bucket")]
+        all: bool,
     },
+    /// Print the statements of a bucket's policy by which only clean versions can be read
+    Gate(Gate),
     /// Try the promises on a running service: EICAR, an encrypted archive, a swap, and more
     Selftest,
     /// Print completions for a shell
@@ -361,7 +372,9 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Webhooks(command) => operate::webhooks(&client()?, output, command).await,
         Command::Definitions(command) => operate::definitions(&client()?, output, command).await,
         Command::Health => doctor::health(&client()?, output).await,
-        Command::Doctor { origin } => doctor::doctor(&client()?, output, origin.as_deref()).await,
+        Command::Doctor { bucket: Some(place), all, .. } => doctor::examine(&place, all, output).await,
+        Command::Gate(gate) => gate.print(output),
+        Command::Doctor { origin, .. } => doctor::doctor(&client()?, output, origin.as_deref()).await,
         Command::Selftest => selftest::selftest(&client()?, output).await,
     }
 }

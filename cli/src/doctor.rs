@@ -1,6 +1,9 @@
 //! `doctor` and `health`: diagnoses a service, with advice for each finding.
 
+mod bucket;
 mod public;
+
+pub(crate) use bucket::examine;
 
 use std::process::ExitCode;
 
@@ -73,6 +76,11 @@ pub(crate) async fn doctor(
             }
         }
     }
+    report(&findings, output)
+}
+
+/// Prints the findings; the exit code is 1 if one of them is bad.
+fn report(findings: &[(&str, Finding)], output: Output) -> anyhow::Result<ExitCode> {
     let has_failed = findings.iter().any(|(_, finding)| finding.state == FAILED);
     let rows: Vec<Value> = findings.iter().map(|(what, finding)| row(what, finding)).collect();
     let columns = [("", "/state"), ("CHECK", "/what"), ("RESULT", "/finding")];

@@ -6,6 +6,7 @@ mod doctor;
 mod download;
 mod failure;
 mod files;
+mod gate;
 mod operate;
 mod output;
 mod parse;

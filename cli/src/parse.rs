@@ -53,6 +53,16 @@ pub(crate) fn time(text: &str) -> Result<String, String> {
     }
 }
 
+/// The ARN of one role: a pattern would except more principals than the operator names.
+pub(crate) fn role_arn(text: &str) -> Result<String, String> {
+    let is_role = text.starts_with("arn:aws") && text.contains(":iam::") && text.contains(":role/");
+    if is_role && !text.contains(['*', '?', '$', ',']) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a role such as arn:aws:iam::123456789012:role/scan, without * ? $".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +76,8 @@ mod tests {
             (seconds("1m").err(), "900"),
             (count("0").err(), "from 1 on"),
             (digest("abc").err(), "64 hexadecimal digits"),
+            (role_arn("*").err(), "role/scan"),
+            (role_arn("arn:aws:iam::123456789012:role/*").err(), "role/scan"),
             (time("yesterday").err(), "2026-01-31T12:00:00Z"),
         ] {
             let refused = refused.unwrap();

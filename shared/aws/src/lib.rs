@@ -8,6 +8,7 @@
 //! Invariant: every write of the [`Ledger`] states its condition.
 
 pub mod batch;
+mod bucket_audit;
 pub mod clock;
 mod definition_bucket;
 pub mod digest;
