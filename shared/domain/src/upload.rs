@@ -244,6 +244,13 @@ mod tests {
         };
         check(request("a.exe"), refused(Some("exe")));
         check(request("noext"), refused(None));
+        assert_eq!(
+            refused(Some("exe")).to_string(),
+            "files of the type .exe are not accepted; accepted types: pdf, txt"
+        );
+        let many = (0..=MAX_LISTED_EXTENSIONS).map(|n| n.to_string()).collect();
+        let unlisted = UploadError::ExtensionNotAllowed { extension: None, accepted: many };
+        assert_eq!(unlisted.to_string(), "files without an extension are not accepted");
         check(UploadRequest { size_bytes: Some(0), ..request("a.txt") }, UploadError::EmptyFile);
         check(
             UploadRequest { size_bytes: Some(1001), ..request("a.txt") },
