@@ -120,10 +120,11 @@ try {
     assert.equal(await byFetch('a.txt', 'a'), 'clean');
     assert.equal(await byFetch('bad.pdf', eicar.toString()), 'infected');
     assert.match(await byFetch('setup.exe', 'MZ'), /not accepted/);
-    for (const [title, program] of [['Python', 'python3'], ['curl', 'bash']]) {
+    for (const [title, program] of [['Python', 'python3'], ['Python without a package', 'python3'], ['curl', 'bash']]) {
+      const variables = { ...env, TOKEN: 'none', PYTHONPATH: join(import.meta.dirname, '../../clients/python/src'), PYTHONDONTWRITEBYTECODE: '1' };
       for (const [path, expected] of [[good, 'clean'], [bad, 'infected']]) {
         const code = snippet(title).replace('report.pdf', path);
-        const { stdout } = await promisify(execFile)(program, ['-c', code], { env: { ...env, TOKEN: 'none' } });
+        const { stdout } = await promisify(execFile)(program, ['-c', code], { env: variables });
         assert.equal(stdout, `${expected}\n`, title);
       }
     }
