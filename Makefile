@@ -70,7 +70,7 @@ e2e-aws: ## Send files through a stack on AWS (STACK=airlock TOKEN=..., docs/dep
 build: ## Build the workspace
 	cargo build --workspace
 
-dist: ## Build what is published: programs, the Debian package, the npm package, in target/dist
+dist: ## Build what is published: programs, the Debian package, the npm and Python packages, in target/dist
 	tools/dist/all
 
 fmt: ## Format the workspace

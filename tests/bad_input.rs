@@ -64,6 +64,11 @@ async fn a_bad_announcement_is_refused() {
         refused(&service, what, service.request(Method::POST, "/files").json(&body), status, code).await;
     }
     let post = || service.request(Method::POST, "/files");
+    let problem: Value =
+        post().json(&json!({ "filename": "a.exe" })).send().await.unwrap().json().await.unwrap();
+    assert_eq!(problem["detail"], "Files of the type .exe are not accepted.", "plain text");
+    let accepted = problem["accepted_extensions"].as_array().unwrap();
+    assert!(accepted.contains(&json!("docx")) && !accepted.contains(&json!("exe")), "{problem}");
     let json_text = |text: &'static str| post().header("content-type", "application/json").body(text);
     refused(&service, "malformed JSON", json_text("{\"filename\": "), 400, "invalid_json").await;
     refused(

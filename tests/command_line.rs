@@ -181,6 +181,25 @@ async fn operators_look_and_mend() {
     service.stop().await;
 }
 
+#[test]
+fn what_the_machine_lacks_is_said_in_plain_words() {
+    let directory = tempfile::tempdir().unwrap();
+    let said = |args: &[&str], env: &[(&str, &Path)]| {
+        let mut command = Command::new(binary());
+        // No mirror is asked: there is no such proxy.
+        command.args(args).env_clear().env("HTTPS_PROXY", "http://127.0.0.1:1").envs(env.iter().copied());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        text(&output.stderr)
+    };
+    let data_dir = directory.path().join("chosen");
+    let error = said(&["definitions", "update"], &[("DATA_DIR", &data_dir)]);
+    assert!(error.contains(&format!("no definitions in `{}/definitions`", data_dir.display())), "{error}");
+    let nowhere = Path::new("/nonexistent");
+    let error = said(&["health"], &[("SSL_CERT_FILE", nowhere), ("SSL_CERT_DIR", nowhere)]);
+    assert!(error.contains("install the package `ca-certificates`"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_selftest_passes_here() {
     let service = Service::start().await;

@@ -51,6 +51,25 @@ async fn a_generated_python_client_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_published_python_client_works() {
+    let service = Service::start().await;
+    tokio::task::block_in_place(|| {
+        let made = tempfile::tempdir().unwrap();
+        let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/dist/python");
+        let wheel = run(Command::new(pack).arg(made.path()));
+        let venv = made.path().join("venv");
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+        let python = || Command::new(venv.join("bin/python"));
+        // From the wheel alone: it has no dependencies.
+        run(python().args(["-m", "pip", "install", "--quiet", "--no-index", wheel.trim()]));
+        let client = format!("{HERE}/published.py");
+        let said = run(python().args([&client, &service.url("")]));
+        assert_eq!(said.trim(), "ok");
+    });
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_generated_typescript_client_works() {
     let service = Service::start().await;
     tokio::task::block_in_place(|| {

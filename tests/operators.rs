@@ -33,6 +33,11 @@ async fn the_numbers_are_those_of_what_happened() {
     assert_eq!(stats["files_by_status"], json!({ "clean": 2, "infected": 1, "unscannable": 1 }), "{stats}");
     assert_eq!(stats["hours"].as_array().unwrap().len(), 24);
     assert_eq!(stats["queue"]["workers"], 3);
+    for process in ["service", "engine"] {
+        assert!(stats["memory"][process].as_u64().unwrap() > 1_000_000, "{process}: {stats}");
+    }
+    assert!(stats["disk"]["free"].as_u64().unwrap() > stats["disk"]["needed"].as_u64().unwrap(), "{stats}");
+    assert_eq!(stats["engine"]["next_update"], Value::Null, "test definitions are never updated");
     assert_eq!(stats["scan_seconds"][0]["count"], 4);
     assert!(stats["scan_seconds"][0]["p99"].as_f64().unwrap() > 0.0, "{stats}");
     assert_eq!(stats["recent_failures"][0]["status"], "unscannable");

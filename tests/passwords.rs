@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Service, answer, eicar, text};
+use crate::support::{Service, answer, client, eicar, text};
 
 /// A value that occurs nowhere else.
 const PASSWORD: &str = "planted-Kennwort-7c41";
@@ -179,6 +179,28 @@ async fn a_form_may_have_a_password_in_front_of_its_file() {
         assert_eq!(status, 201, "{accepted}");
         service.ends_as(&text(&accepted["file_id"]), expected).await;
     }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn better_upload_sends_a_password_as_metadata() {
+    let service = Service::start_with(&[("ALLOWED_EXTENSIONS", "*")], |_| {}).await;
+    let locked = &locked(&eicar())[0];
+    let file = json!({ "name": locked.name, "size": locked.bytes.len(), "type": "" });
+    for (metadata, expected) in
+        [(json!({ "password": PASSWORD }), "infected"), (json!({ "case": 4711 }), "unscannable")]
+    {
+        let body = json!({ "route": "default", "files": [file], "metadata": metadata });
+        let (status, answer) = service.post("/better-upload", &body).await;
+        assert_eq!(status, 200, "{answer}");
+        let url = text(&answer["files"][0]["signedUrl"]);
+        let put = client().put(url).header("content-type", "").header("if-none-match", "*");
+        assert_eq!(put.body(locked.bytes.clone()).send().await.unwrap().status(), 200);
+        service.ends_as(&text(&answer["metadata"]["file_ids"][0]), expected).await;
+    }
+    let body = json!({ "files": [file], "metadata": { "password": "" } });
+    let (status, answer) = service.post("/better-upload", &body).await;
+    assert_eq!((status.as_u16(), &answer["code"]), (422, &json!("invalid_password")), "{answer}");
     service.stop().await;
 }
 

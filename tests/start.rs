@@ -32,6 +32,11 @@ async fn unsafe_or_unknown_settings_are_refused() {
         (vec![("ENGINE", "snapshot")], vec![], "there is no `airlock-engine` on the search path"),
         (vec![("STORAGE_TYPE", "ftp")], vec![], "must be `local` or `s3`"),
         (vec![("STORAGE_TYPE", "s3")], vec![], "`S3_BUCKET_NAME` is not set"),
+        (
+            vec![("STORAGE_TYPE", "s3"), ("S3_BUCKET_NAME", "b")],
+            vec![],
+            "set `--s3-url` (`S3_URL`) to its URL",
+        ),
         (vec![("SECRET_KEY", "short")], vec![], "at least 32 bytes"),
         (vec![("LISTEN", "8000")], vec![], "`LISTEN` is `8000`: must be an IP address and a port"),
         (vec![("S3_URL", "https://files.example/s3")], vec![], "must be an http or https URL without a path"),

@@ -1,7 +1,7 @@
 // The monitor's figures: the overall state, the tiles and the chart.
 
 import { byId, element, svg } from './dom.js';
-import { count, formatSeconds, formatSize } from './format.js';
+import { count, formatSeconds, formatSize, formatUntil } from './format.js';
 
 const STATUSES = ['clean', 'infected', 'released', 'unscannable', 'error'];
 const LONG_WAIT_SECS = 300;
@@ -58,20 +58,44 @@ function rateOf(total) {
   return seconds < 55 ? [total - before, `verdicts in the last ${seconds} s`] : [`${total - before} / min`, 'verdicts in the last minute'];
 }
 
-export function showTiles({ queue, dead_letters: dead, engine, bytes_scanned: bytes, files_by_status: files }, health) {
-  const age = engine?.definitions_age_hours;
-  const isTestSet = engine?.definitions.kind === 'test_set';
-  const disk = health?.disk;
+/** `[value, note]`: the set in use, its age, and when this service looks for the next one. */
+function definitionsOf(engine) {
+  const { definitions, definitions_age_hours: age, next_update: next } = engine ?? {};
+  if (definitions?.kind === 'test_set') return [definitions.version, 'TEST SET: finds only test files'];
+  const notes = [typeof age === 'number' ? `${age} h old` : '', next ? `next update ${formatUntil(next)}` : ''];
+  return [definitions?.version ?? '–', notes.filter(Boolean).join('; ')];
+}
+
+/** `[value, note, state]`; on AWS each function has its own memory. */
+function memoryOf(memory) {
+  if (!memory) return ['–', 'not on this machine'];
+  const { service, engine, available, total } = memory;
+  const parts = engine === null ? 'the engine does not run' : `service ${formatSize(service)}, engine ${formatSize(engine)}`;
+  const left = available === null ? '' : `; ${formatSize(available)} of ${formatSize(total)} are free`;
+  return [formatSize(service + engine), parts + left, available !== null && available < total / 20 ? 'odd' : ''];
+}
+
+function quotasOf({ pending_uploads: pending, files, bytes, scan_seconds_per_day: seconds }) {
+  const limits = [
+    pending !== null && count(pending, 'pending upload'), files !== null && count(files, 'file'),
+    bytes !== null && formatSize(bytes), seconds !== null && `${formatSeconds(seconds)} of scans a day`,
+  ].filter(Boolean);
+  return limits.length > 0 ? [count(limits.length, 'limit'), `each user: ${limits.join(', ')}`] : ['none', 'users have no limits'];
+}
+
+export function showTiles({ queue, dead_letters: dead, engine, memory, disk, quotas, bytes_scanned: bytes, files_by_status: files }) {
+  const isOld = engine?.definitions.kind === 'test_set' || engine?.definitions_age_hours > 24;
   byId('tiles').replaceChildren(
     tile('Waiting', queue.waiting, queue.waiting > 0 ? `the oldest for ${formatSeconds(queue.oldest_seconds)}` : 'the queue is empty'),
     tile('In flight', queue.in_flight, queue.workers ? count(queue.workers, 'worker') : ''),
     tile('Rate', ...rateOf(totalOf(files))),
     tile('Verdicts in 24 h', totalOf(files).toLocaleString('en'), `${formatSize(bytes)} scanned`),
     tile('Dead letters', dead ?? '–', dead > 0 ? 'see below' : 'none', dead > 0 ? 'odd' : ''),
-    tile('Definitions', engine?.definitions.version ?? '–',
-      isTestSet ? 'TEST SET: finds only test files' : age === null || age === undefined ? '' : `${age} h old`, isTestSet || age > 24 ? 'odd' : ''),
+    tile('Definitions', ...definitionsOf(engine), isOld ? 'odd' : ''),
     tile('Engine', engine?.version ?? 'none has reported', engine?.restarts === null || !engine ? '' : count(engine.restarts, 'restart'), engine ? '' : 'bad'),
-    tile('Disk', disk ? formatSize(disk.free) : '–', disk ? `free; scans need ${formatSize(disk.needed)}` : 'not on this machine', disk?.status === 'full' ? 'bad' : ''),
+    tile('Disk', disk ? formatSize(disk.free) : '–', disk ? `free; scans need ${formatSize(disk.needed)}` : 'not on this machine', disk && disk.free < disk.needed ? 'bad' : ''),
+    tile('Memory', ...memoryOf(memory)),
+    tile('Quotas', ...quotasOf(quotas)),
   );
 }
 

@@ -157,7 +157,7 @@ async function refresh() {
   byId('at').dateTime = stats.at;
   byId('figures').hidden = false;
   showOverall(stats, health, webhooks);
-  showTiles(stats, health);
+  showTiles(stats);
   drawChart();
   const minute = Math.floor(Date.now() / 60_000); // the times are relative
   // Newest first: after a rescan, only the last verdict of a file.

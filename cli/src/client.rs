@@ -34,7 +34,8 @@ impl Client {
             .no_brotli()
             .no_deflate()
             .no_zstd()
-            .build()?;
+            .build()
+            .map_err(|_| failure::no_client())?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), token: token.map(ToOwned::to_owned) })
     }
 

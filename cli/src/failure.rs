@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use anyhow::anyhow;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -39,6 +40,14 @@ pub(crate) fn refusal(status: StatusCode, body: &Value) -> RefusalError {
         ),
     };
     RefusalError { status, code, detail }
+}
+
+/// Returns why no HTTP client can be made: with these settings, only for lack of certificates.
+pub(crate) fn no_client() -> anyhow::Error {
+    anyhow!(
+        "no certificates of certification authorities, such as /etc/ssl/certs/ca-certificates.crt, can be \
+         read: install the package `ca-certificates`, or set SSL_CERT_FILE to a file with them in PEM"
+    )
 }
 
 /// Returns the exit code of a command that ended with this error.

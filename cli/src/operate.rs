@@ -45,9 +45,9 @@ pub(crate) enum Definitions {
     Status,
     /// Run freshclam for the service on this machine, which then loads the new definitions by itself
     Update {
-        /// The service's data directory
-        #[arg(long, default_value = "data")]
-        data_dir: PathBuf,
+        /// The service's data directory [env: DATA_DIR] [default: data]
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
     },
     /// Upload definitions from this machine to a stack on AWS, for one that no mirror serves
     ///
@@ -178,7 +178,7 @@ pub(crate) async fn definitions(
             Ok(ExitCode::SUCCESS)
         }
         Definitions::Update { data_dir } => {
-            local::update_definitions(&data_dir).await?;
+            local::update_definitions(data_dir).await?;
             Ok(ExitCode::SUCCESS)
         }
     }

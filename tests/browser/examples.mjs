@@ -62,7 +62,7 @@ try {
     await opened.locator('input[type=file]').setInputFiles([good, bad, refused]);
     await opened.locator('li.clean', { hasText: 'good.bin' }).waitFor();
     await opened.locator('li.infected', { hasText: 'Blocked: Eicar' }).waitFor();
-    await opened.locator('li.failed', { hasText: 'not accepted: `exe`' }).waitFor();
+    await opened.locator('li.failed', { hasText: 'type .exe are not accepted' }).waitFor();
     await shot(opened, 'react');
     const [download] = await Promise.all([opened.waitForEvent('download'), opened.getByRole('button', { name: 'Download' }).click()]);
     assert.equal(download.suggestedFilename(), 'good.bin');
@@ -89,7 +89,7 @@ try {
     for (const [name, path, code, expected] of [
       ['python', good, 0, /is clean: nothing was found/],
       ['python', bad, 10, /is infected: Eicar/],
-      ['python', refused, 1, /not accepted: .*extension_not_allowed/],
+      ['python', refused, 1, /not accepted.*extension_not_allowed/],
       ['python', null, 0, /is clean/],
       ['curl', null, 0, /what comes back is what was sent/],
       ['boto3', null, 0, /README.md is clean/],
@@ -120,10 +120,11 @@ try {
     assert.equal(await byFetch('a.txt', 'a'), 'clean');
     assert.equal(await byFetch('bad.pdf', eicar.toString()), 'infected');
     assert.match(await byFetch('setup.exe', 'MZ'), /not accepted/);
-    for (const [title, program] of [['Python', 'python3'], ['curl', 'bash']]) {
+    for (const [title, program] of [['Python', 'python3'], ['Python without a package', 'python3'], ['curl', 'bash']]) {
+      const variables = { ...env, TOKEN: 'none', PYTHONPATH: join(import.meta.dirname, '../../clients/python/src'), PYTHONDONTWRITEBYTECODE: '1' };
       for (const [path, expected] of [[good, 'clean'], [bad, 'infected']]) {
         const code = snippet(title).replace('report.pdf', path);
-        const { stdout } = await promisify(execFile)(program, ['-c', code], { env: { ...env, TOKEN: 'none' } });
+        const { stdout } = await promisify(execFile)(program, ['-c', code], { env: variables });
         assert.equal(stdout, `${expected}\n`, title);
       }
     }

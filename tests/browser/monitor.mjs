@@ -40,6 +40,9 @@ try {
     await page.getByText('The engine has test definitions').waitFor();
     await page.getByText('No file of the last 24 hours needs a review.').waitFor();
     assert.match(await tile(page, 'Disk').textContent(), /GB$/);
+    assert.match(await tile(page, 'Memory').textContent(), /MB$/);
+    await page.getByText(/^service [\d.]+ MB, engine [\d.]+ MB; [\d.]+ GB of [\d.]+ GB are free$/).waitFor();
+    assert.equal(await tile(page, 'Quotas').textContent(), 'none');
     assert.equal(await tile(page, 'Waiting').textContent(), '0');
     assert.equal(await tile(page, 'Dead letters').textContent(), '0');
     await page.getByText('TEST SET: finds only test files').waitFor();

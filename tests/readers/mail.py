@@ -88,6 +88,25 @@ def recognition():
             yield f"begins-{field.split(':')[0]}-{shape}-{kind}", message(body, before=field)
 
 
+# Parameters in several sections, with charsets and percent-encoding (RFC 2231), as programs write and misread them. The boundary is `bound`.
+SECTIONS = {
+    "charset": "boundary*=utf-8''bound", "language": "boundary*=us-ascii'en-us'%62ound", "bare-percent": "boundary*=%62ound", "no-charset": "boundary*=''%62ound", "one-quote": "boundary*=us-ascii'%62ound",
+    "unknown": "boundary*=x-unknown''%62ound", "utf-16": "boundary*=utf-16be''%00%62%00%6F%00%75%00%6E%00%64", "utf-7": "boundary*=utf-7''bou+AG4-d", "quoted": 'boundary*="us-ascii\'\'%62ound"', "lower": "boundary*=us-ascii''%62%6f%75%6e%64",
+    "half": "boundary*=us-ascii''bound%", "not-hex": "boundary*=us-ascii''bound%zz", "twice-encoded": "boundary*=us-ascii''%2562ound", "plain-percent": "boundary=%62ound", "plain-percent-quoted": 'boundary="us-ascii\'\'%62ound"',
+    "sections": "boundary*0=bo;\r\n boundary*1=und", "reversed": "boundary*1=und;\r\n boundary*0=bo", "sections-quoted": 'boundary*0="bo";\r\n boundary*1="und"', "three": "boundary*0=b; boundary*1=ou; boundary*2=nd", "gap": "boundary*0=bound; boundary*2=zz", "from-one": "boundary*1=bo; boundary*2=und",
+    "zeros": "boundary*00=bo; boundary*01=und", "same": "boundary*0=bound; boundary*0=zz", "ten": "; ".join(f"boundary*{index}={letter}" for index, letter in enumerate("bound")), "spaces": "boundary*0 = bo; boundary*1 = und", "upper": "BOUNDARY*0=bo; Boundary*1=und", "no-number": "boundary*x=bound",
+    "all-encoded": "boundary*0*=us-ascii''%62o; boundary*1*=%75nd", "first-encoded": "boundary*0*=us-ascii''%62o; boundary*1=und", "later-encoded": "boundary*0=bo; boundary*1*=%75nd", "unasked-percent": "boundary*0*=us-ascii''bo; boundary*1=%75nd", "charset-later": "boundary*0*=bo; boundary*1*=us-ascii''und",
+    "split-percent": "boundary*0*=us-ascii''bo%7; boundary*1*=5nd", "plain-before": 'boundary="zz"; boundary*=us-ascii\'\'bound', "plain-behind": "boundary*=us-ascii''bound; boundary=zz", "plain-right": "boundary=bound; boundary*=us-ascii''zz", "sections-before": "boundary*0=zz; boundary=bound", "sections-behind": "boundary=zz; boundary*0=bo; boundary*1=und",
+}
+
+
+def sections():
+    for (kind, data), (name, parameter), shape in itertools.product(KINDS.items(), SECTIONS.items(), ("plain", "junk")):
+        made = message(bodies(data)[shape][1], top=TOP.replace('boundary="b"', parameter), boundary="bound")
+        yield f"sections-{name}-{shape}-{kind}", made
+        yield f"sections-{name}-mbox-{shape}-{kind}", MBOX.encode() + made
+
+
 def boundaries():
     types = ("mixed", "alternative", "related", "digest", "parallel", "signed", "encrypted", "report", "appledouble", "form-data", "x-other", "", "MIXED")
     parameters = {"percent": "boundary*=us-ascii''%62", "continued": 'boundary*0=b;\r\n boundary*1=""', "escaped": 'boundary="\\b"', "comment": "boundary=(c)b", "space": 'boundary= "b"', "tab": '\tboundary="b"', "twice": 'boundary="zz"; boundary="b"',
@@ -145,6 +164,6 @@ def plain():
 
 
 def variants():
-    for part in (encodings, recognition, boundaries, charsets, plain):
+    for part in (encodings, recognition, boundaries, sections, charsets, plain):
         for name, data in part():
             yield name, "eml", data

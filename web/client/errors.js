@@ -2,13 +2,13 @@
 
 /**
  * A refusal by Airlock, by storage, or by the network. `code` is stable; `message` is for people. `storageUrl` is the origin of
- * the storage that could not be reached.
+ * the storage that could not be reached. `acceptedExtensions` are those that the service accepts, if the file's is not among them.
  */
 export class AirlockError extends Error {
-  constructor(message, { status = 0, code = 'network', reason, requestId, retryAfter, isOfStorage = false, storageUrl } = {}) {
+  constructor(message, { status = 0, code = 'network', reason, acceptedExtensions, requestId, retryAfter, isOfStorage = false, storageUrl } = {}) {
     super(message);
     this.name = 'AirlockError';
-    Object.assign(this, { status, code, reason, requestId, retryAfter, isOfStorage, storageUrl });
+    Object.assign(this, { status, code, reason, acceptedExtensions, requestId, retryAfter, isOfStorage, storageUrl });
   }
 }
 
@@ -19,6 +19,7 @@ export async function problemOf(response) {
     status: response.status,
     code: body.code ?? 'unknown',
     reason: body.reason,
+    acceptedExtensions: body.accepted_extensions,
     requestId: body.requestId,
     retryAfter: Number(response.headers.get('retry-after')) || undefined,
   });

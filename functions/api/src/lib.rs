@@ -105,6 +105,21 @@ pub struct RuntimeStats {
     pub oldest_age: Option<Duration>,
     /// How often the engine was started.
     pub n_engine_starts: u64,
+    pub memory: MemoryUse,
+    /// When new virus definitions are looked for; `None` if the process does not update them.
+    pub next_update: Option<Timestamp>,
+}
+
+/// The memory of the service and of the machine; `None` for what cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Resident memory of the service's process.
+    pub service_bytes: Option<u64>,
+    /// Resident memory of the engine's process; `None` also while it does not run.
+    pub engine_bytes: Option<u64>,
+    /// What the machine can still give to processes.
+    pub available_bytes: Option<u64>,
+    pub total_bytes: Option<u64>,
 }
 
 impl std::fmt::Debug for StatsSource {

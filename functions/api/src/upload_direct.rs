@@ -44,9 +44,15 @@ pub(crate) struct NewFile {
     max_downloads: Option<u32>,
     /// Opens the file if it is encrypted: a ZIP or 7z archive, a PDF or an Office document. The password is
     /// used for the scan after the upload, kept encrypted until then, and never returned.
-    #[serde(skip_serializing)]
+    // Not `skip_serializing`, with which the description would lack the field.
+    #[serde(skip_serializing_if = "is_left_out")]
     #[schema(write_only, min_length = 1, max_length = 255)]
     password: Option<String>,
+}
+
+/// The serialized body is what an idempotency key stands for, and has no password.
+fn is_left_out<T>(_: &T) -> bool {
+    true
 }
 
 /// How the client will upload.

@@ -1,13 +1,15 @@
 //! Virus definitions on one machine: freshclam's, a test set, or those in a directory of the operator's.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clamd::freshclam::{Databases, Freshclam, Mirror};
 use domain::freshness::{Definitions, DefinitionsKind};
-use settings::{Environment, SecretText};
+use domain::timestamp::Timestamp;
+use settings::{Environment, HostSettings, SecretText};
 use tokio::time::Instant;
 
 use crate::snapshot::Kept;
@@ -29,6 +31,22 @@ pub(crate) struct Chosen {
     pub(crate) directory: PathBuf,
     pub(crate) definitions: Definitions,
     proxy: Vec<(String, SecretText)>,
+    pub(crate) next_update: NextUpdate,
+}
+
+/// When freshclam runs next; nothing while this service does not update its definitions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NextUpdate(Arc<OnceLock<AtomicI64>>);
+
+impl NextUpdate {
+    pub(crate) fn read(&self) -> Option<Timestamp> {
+        self.0.get().map(|secs| Timestamp::from_secs(secs.load(Ordering::Relaxed)))
+    }
+
+    fn set_in(&self, wait: Duration) {
+        let at = (aws::clock::now() + wait).as_secs();
+        self.0.get_or_init(|| AtomicI64::new(at)).store(at, Ordering::Relaxed);
+    }
 }
 
 /// A first download of 100 MB on a slow line; later ones are small.
@@ -62,7 +80,7 @@ pub(crate) async fn choose(
     let definitions = clamd::definitions::read(&directory);
     let definitions =
         definitions.with_context(|| format!("no virus definitions in `{}`", directory.display()))?;
-    Ok(Chosen { directory, definitions, proxy })
+    Ok(Chosen { directory, definitions, proxy, next_update: NextUpdate::default() })
 }
 
 fn write_test_set(directory: PathBuf) -> anyhow::Result<PathBuf> {
@@ -98,13 +116,20 @@ async fn update(directory: &Path, proxy: &[(String, SecretText)], verbosity: Ver
     }
 }
 
-/// Runs freshclam for the service with this data directory. A running service loads the result by itself.
-pub async fn update_definitions(data_dir: &Path) -> anyhow::Result<()> {
-    let directory = data_dir.join("definitions");
+/// Runs freshclam for the service with this data directory, by default that of `DATA_DIR`. A running service
+/// loads the result by itself.
+pub async fn update_definitions(data_dir: Option<PathBuf>) -> anyhow::Result<()> {
+    let env = Environment::of_process();
+    let directory = match data_dir {
+        Some(chosen) => chosen,
+        None => HostSettings::read(&env)?.data_dir,
+    }
+    .join("definitions");
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("`{}` cannot be made", directory.display()))?;
-    update(&directory, &Environment::of_process().proxy(), Verbosity::Shown).await;
-    let definitions = clamd::definitions::read(&directory).context("there are no definitions")?;
+    update(&directory, &env.proxy(), Verbosity::Shown).await;
+    let definitions = clamd::definitions::read(&directory);
+    let definitions = definitions.with_context(|| format!("no definitions in `{}`", directory.display()))?;
     println!("definitions {} of {}", definitions.version, definitions.built_at);
     Ok(())
 }
@@ -120,6 +145,9 @@ pub(crate) async fn keep_current(
     let is_ours = source == Source::Auto && chosen.definitions.kind == DefinitionsKind::Official;
     let mut version = chosen.definitions.version;
     let mut updated_at = Instant::now();
+    if is_ours {
+        chosen.next_update.set_in(UPDATE_EVERY);
+    }
     let mut is_snapshot_due = true;
     loop {
         if let Some(snapshot) = snapshot.as_ref().filter(|_| std::mem::take(&mut is_snapshot_due))
@@ -131,6 +159,7 @@ pub(crate) async fn keep_current(
         tokio::time::sleep(every).await;
         if is_ours && updated_at.elapsed() >= UPDATE_EVERY {
             updated_at = Instant::now();
+            chosen.next_update.set_in(UPDATE_EVERY);
             update(&chosen.directory, &chosen.proxy, Verbosity::Silent).await;
         }
         if let Ok(found) = clamd::definitions::read(&chosen.directory)

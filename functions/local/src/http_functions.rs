@@ -32,6 +32,8 @@ pub(crate) fn router(
     let link_key = link_key(plan, premises)?;
     let settings = &plan.functions;
     let (stores, loopback_only) = (&backend.stores, &plan.loopback_only);
+    let next_update = premises.definitions.next_update.clone();
+    let probe = scanning.probe(&backend.queues.scans, plan.n_scan_workers, next_update);
     let dependencies = ApiDependencies {
         stores: stores.clone(),
         dead_letters: Some(backend.dead_letters.clone()),
@@ -42,7 +44,7 @@ pub(crate) fn router(
         longest_scan_wait: plan.options.tuning.longest_scan_wait,
         poll_interval: POLL_INTERVAL,
         engine_silence: Some(ENGINE_SILENCE),
-        probe: Some(scanning.probe(&backend.queues.scans, plan.n_scan_workers)),
+        probe: Some(probe),
         room: Some(disk::for_api(backend.room.clone(), plan.storage == Storage::Directory)),
     };
     let api = api::ApiContext::new(settings.api.clone(), dependencies);

@@ -12,6 +12,7 @@ mod definitions;
 mod disk;
 mod http_functions;
 mod linger;
+mod memory;
 mod options;
 mod page;
 mod plan;

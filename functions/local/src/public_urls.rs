@@ -64,7 +64,14 @@ pub(crate) fn check(options: &LocalOptions, storage: &Storage) -> anyhow::Result
     if let Some(url) = on_network.filter(|_| *auth == Auth::None) {
         bail!("`--public-url {url}` (`PUBLIC_URL`) is not a loopback name: it needs `--auth jwt` (`AUTH`)");
     }
-    if *storage != Storage::Directory {
+    if let Storage::Bucket(name) = storage {
+        // The page's policy names the origins that it may connect to, so it must be known.
+        if s3_url.is_none() {
+            bail!(
+                "with `STORAGE_TYPE=s3`, clients upload to the bucket: set `--s3-url` (`S3_URL`) to its URL, \
+                 such as https://{name}.s3.REGION.amazonaws.com"
+            );
+        }
         return Ok(());
     }
     match (s3_url, on_network) {
@@ -138,7 +145,9 @@ mod tests {
             assert!(found.contains(expected), "{listen:?} {urls:?} {auth:?}: {found}");
         }
         let bucket = Storage::Bucket("b".into());
-        assert!(check(&options(HERE[0], EVERYWHERE[1], [page, ""], Auth::Jwt), &bucket).is_ok());
+        assert!(check(&options(HERE[0], EVERYWHERE[1], [page, storage], Auth::Jwt), &bucket).is_ok());
+        let error = check(&options(HERE[0], HERE[1], ["", ""], Auth::Jwt), &bucket).unwrap_err();
+        assert!(error.to_string().contains("(`S3_URL`) to its URL, such as https://b.s3."), "{error}");
     }
 
     #[test]

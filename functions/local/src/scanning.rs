@@ -10,6 +10,8 @@ use clamd::{DaemonConfig, Engine};
 use scan::ScanDependencies;
 use standin::queue::Queue;
 
+use crate::definitions::NextUpdate;
+use crate::memory;
 use crate::plan::Plan;
 use crate::premises::Premises;
 use crate::snapshot;
@@ -44,16 +46,18 @@ impl Scanning {
     }
 
     /// What the monitor cannot learn from the stores.
-    pub(crate) fn probe(&self, queue: &Queue, n_workers: u32) -> StatsSource {
+    pub(crate) fn probe(&self, queue: &Queue, n_workers: u32, next_update: NextUpdate) -> StatsSource {
         let (queue, engine) = (queue.clone(), Arc::clone(&self.context.engine));
         StatsSource(Arc::new(move || {
-            let (queue, engine) = (queue.clone(), Arc::clone(&engine));
+            let (queue, engine, next_update) = (queue.clone(), Arc::clone(&engine), next_update.clone());
             Box::pin(async move {
                 let backlog = queue.backlog().await;
                 RuntimeStats {
                     n_workers: n_workers.into(),
                     oldest_age: backlog.ok().and_then(|backlog| backlog.oldest_age),
                     n_engine_starts: engine.n_starts(),
+                    memory: memory::read(engine.pid().await),
+                    next_update: next_update.read(),
                 }
             })
         }))

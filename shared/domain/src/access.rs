@@ -77,7 +77,7 @@ pub enum AccessError {
     NotJudged,
     #[error("storage has not taken the verdict's tag yet")]
     NotTagged,
-    #[error("the file is infected with `{signature}`")]
+    #[error("the file is infected with {signature}")]
     Infected { signature: String },
     #[error("the file could not be checked: {}", .0.code())]
     Unscannable(Unscannable),

@@ -64,13 +64,13 @@ impl AllowedExtensions {
         Self::Only(extensions.filter(|extension| !extension.is_empty()).collect())
     }
 
-    fn allows(&self, name: &FileName) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(extensions) => {
-                name.extension().is_some_and(|extension| extensions.contains(&extension))
-            }
+    fn check(&self, name: &FileName) -> Result<(), UploadError> {
+        let Self::Only(accepted) = self else { return Ok(()) };
+        let extension = name.extension();
+        if extension.as_ref().is_some_and(|extension| accepted.contains(extension)) {
+            return Ok(());
         }
+        Err(UploadError::ExtensionNotAllowed { extension, accepted: accepted.iter().cloned().collect() })
     }
 }
 
@@ -108,8 +108,8 @@ pub struct Upload {
 pub enum UploadError {
     #[error(transparent)]
     Name(#[from] FileNameError),
-    #[error("files of this type are not accepted: `{}`", .0.as_deref().unwrap_or("no extension"))]
-    ExtensionNotAllowed(Option<String>),
+    #[error("{}", extension_refusal(extension.as_deref(), accepted))]
+    ExtensionNotAllowed { extension: Option<String>, accepted: Vec<String> },
     #[error("the file is empty")]
     EmptyFile,
     #[error("a multipart upload needs the file's `size`")]
@@ -126,12 +126,25 @@ pub enum UploadError {
     PasswordError(#[from] PasswordError),
 }
 
+/// With more accepted extensions than this, a message does not list them; the error still has them.
+const MAX_LISTED_EXTENSIONS: usize = 12;
+
+/// Plain text: upload clients show it to persons as it is.
+fn extension_refusal(extension: Option<&str>, accepted: &[String]) -> String {
+    let refused = match extension {
+        Some(extension) => format!("files of the type .{extension} are not accepted"),
+        None => "files without an extension are not accepted".to_owned(),
+    };
+    if accepted.is_empty() || accepted.len() > MAX_LISTED_EXTENSIONS {
+        return refused;
+    }
+    format!("{refused}; accepted types: {}", accepted.join(", "))
+}
+
 /// Checks a request against the policy.
 pub fn accept(request: &UploadRequest<'_>, policy: &UploadPolicy) -> Result<Upload, UploadError> {
     let filename = FileName::sanitize(request.filename)?;
-    if !policy.allowed_extensions.allows(&filename) {
-        return Err(UploadError::ExtensionNotAllowed(filename.extension()));
-    }
+    policy.allowed_extensions.check(&filename)?;
     match request.size_bytes {
         Some(0) => return Err(UploadError::EmptyFile),
         Some(size) if size > policy.max_file_size => {
@@ -194,7 +207,7 @@ mod tests {
     fn families_are_accepted_whole_and_nothing_that_runs() {
         let default = AllowedExtensions::default();
         let allows =
-            |extension: &str| default.allows(&FileName::sanitize(&format!("a.{extension}")).unwrap());
+            |extension: &str| default.check(&FileName::sanitize(&format!("a.{extension}")).unwrap()).is_ok();
         for family in [
             "jpg jpeg jpe jfif JPG",
             "heic heif avif",
@@ -228,8 +241,19 @@ mod tests {
         };
         check(request(""), UploadError::Name(FileNameError::Empty));
         check(request(&"x".repeat(300)), UploadError::Name(FileNameError::TooLong));
-        check(request("a.exe"), UploadError::ExtensionNotAllowed(Some("exe".into())));
-        check(request("noext"), UploadError::ExtensionNotAllowed(None));
+        let refused = |extension: Option<&str>| UploadError::ExtensionNotAllowed {
+            extension: extension.map(Into::into),
+            accepted: vec!["pdf".into(), "txt".into()],
+        };
+        check(request("a.exe"), refused(Some("exe")));
+        check(request("noext"), refused(None));
+        assert_eq!(
+            refused(Some("exe")).to_string(),
+            "files of the type .exe are not accepted; accepted types: pdf, txt"
+        );
+        let many = (0..=MAX_LISTED_EXTENSIONS).map(|n| n.to_string()).collect();
+        let unlisted = UploadError::ExtensionNotAllowed { extension: None, accepted: many };
+        assert_eq!(unlisted.to_string(), "files without an extension are not accepted");
         check(UploadRequest { size_bytes: Some(0), ..request("a.txt") }, UploadError::EmptyFile);
         check(
             UploadRequest { size_bytes: Some(1001), ..request("a.txt") },

@@ -45,8 +45,8 @@ subject! {
             allowed: "an http or https URL without a path, such as `https://files.example.com`",
             parse: parse::public_url,
         }
-        /// The URL by which clients reach the storage; with `STORAGE_TYPE=s3`, that of the bucket, which the
-        /// page then connects to.
+        /// The URL by which clients reach the storage; with `STORAGE_TYPE=s3`, which needs it, that of the
+        /// bucket, which the page then connects to.
         s3_url: Option<PublicUrl> = optional "S3_URL" {
             default: "the address of `S3_LISTEN`",
             allowed: "an http or https URL without a path, such as `https://files.example.com`",

@@ -254,7 +254,7 @@ fn upload_row(rejected: &UploadError) -> (StatusCode, ErrorCode, &'static str) {
     use {ErrorCode as C, StatusCode as S};
     match rejected {
         UploadError::Name(name) => name_row(*name),
-        UploadError::ExtensionNotAllowed(_) => {
+        UploadError::ExtensionNotAllowed { .. } => {
             (S::UNPROCESSABLE_ENTITY, C::ExtensionNotAllowed, "File type not accepted")
         }
         UploadError::EmptyFile => (S::UNPROCESSABLE_ENTITY, C::FileEmpty, "Empty file"),
@@ -352,6 +352,10 @@ impl IntoResponse for ApiError {
             title,
             detail: self.detail(status),
             reason: self.reason(),
+            accepted_extensions: match &self {
+                Self::Upload(UploadError::ExtensionNotAllowed { accepted, .. }) => Some(accepted.clone()),
+                _ => None,
+            },
             retry_after: self.retry_after(),
             quota: match &self {
                 Self::QuotaExceeded { exceeded, .. } => Some((exceeded.quota.name(), exceeded.limit)),

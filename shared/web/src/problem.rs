@@ -34,6 +34,9 @@ pub struct Problem {
     /// The reason, for codes that have several: `encrypted`, or a signature's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The extensions that the service accepts, with the code `extension_not_allowed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_extensions: Option<Vec<String>>,
     /// Quote it when you report an error; the service's log has it.
     #[serde(rename = "requestId")]
     #[schema(example = "0b8ca67e-2bd5-4a9d-9b1c-1f6a7b8c9d0e")]
@@ -71,6 +74,7 @@ pub(crate) struct Parts {
     pub(crate) title: &'static str,
     pub(crate) detail: String,
     pub(crate) reason: Option<String>,
+    pub(crate) accepted_extensions: Option<Vec<String>>,
     pub(crate) retry_after: Option<Duration>,
     /// The exceeded quota: its name and limit.
     pub(crate) quota: Option<(&'static str, u64)>,
@@ -116,6 +120,7 @@ fn render(parts: Parts, instance: &str, request_id: &str) -> Response {
         message: parts.detail.clone(),
         code: parts.code,
         reason: parts.reason,
+        accepted_extensions: parts.accepted_extensions,
         request_id: request_id.to_owned(),
         error: ProblemError { r#type: parts.code, message: parts.detail.clone() },
         detail: parts.detail,

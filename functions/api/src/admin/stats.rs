@@ -8,12 +8,13 @@ use domain::id::{FileId, OwnerId};
 use domain::record::Status;
 use domain::statistics::{Histogram, HourStatistics, SizeClass, hour};
 use domain::timestamp::Timestamp;
+use domain::usage::Quotas;
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::view::DefinitionsInfo;
 use web::{Admin, ApiError, Refused};
 
-use crate::App;
+use crate::{App, MemoryUse};
 
 /// Statistics of the service, now and in the last 24 hours.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -23,6 +24,12 @@ pub(crate) struct Stats {
     pub(crate) queue: QueueStats,
     pub(crate) dead_letters: Option<u64>,
     pub(crate) engine: Option<EngineStats>,
+    /// Of the machine with the service; `null` on AWS.
+    pub(crate) memory: Option<MemoryStats>,
+    /// Of the machine with the service, if it stores objects or scans files on its own disk.
+    pub(crate) disk: Option<DiskStats>,
+    /// The limits of each user; `null` for no limit.
+    pub(crate) quotas: QuotaLimits,
     /// Verdicts of the last 24 hours.
     pub(crate) files_by_status: BTreeMap<&'static str, u64>,
     pub(crate) bytes_scanned: u64,
@@ -53,6 +60,9 @@ pub(crate) struct EngineStats {
     pub(crate) last_seen: String,
     pub(crate) definitions: DefinitionsInfo,
     pub(crate) definitions_age_hours: Option<u64>,
+    /// When the service looks for new definitions next; `null` on AWS, and if the operator updates them.
+    #[schema(format = DateTime, example = "2026-12-01T12:30:00Z")]
+    pub(crate) next_update: Option<String>,
     /// Engine starts after the first; `null` on AWS.
     pub(crate) restarts: Option<u64>,
 }
@@ -95,6 +105,49 @@ pub(crate) struct FailureInfo {
     pub(crate) sha256: Option<String>,
     /// Whether the file belongs to the operator who asks.
     pub(crate) is_own: bool,
+}
+
+/// Bytes of memory; `null` for what the service cannot read.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct MemoryStats {
+    /// Resident memory of the service's process.
+    pub(crate) service: Option<u64>,
+    /// Resident memory of the engine's process, with the virus definitions.
+    pub(crate) engine: Option<u64>,
+    /// What the machine can still give to processes.
+    pub(crate) available: Option<u64>,
+    pub(crate) total: Option<u64>,
+}
+
+impl From<MemoryUse> for MemoryStats {
+    fn from(read: MemoryUse) -> Self {
+        let MemoryUse { service_bytes, engine_bytes, available_bytes, total_bytes } = read;
+        Self { service: service_bytes, engine: engine_bytes, available: available_bytes, total: total_bytes }
+    }
+}
+
+/// Bytes of disk space.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct DiskStats {
+    pub(crate) free: u64,
+    /// What scans may need. If less is free, files wait for their scan.
+    pub(crate) needed: u64,
+}
+
+/// The limits of each user.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct QuotaLimits {
+    pub(crate) pending_uploads: Option<u64>,
+    pub(crate) files: Option<u64>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) scan_seconds_per_day: Option<u64>,
+}
+
+impl From<Quotas> for QuotaLimits {
+    fn from(limits: Quotas) -> Self {
+        let Quotas { pending, objects, bytes, scan_seconds } = limits;
+        Self { pending_uploads: pending, files: objects, bytes, scan_seconds_per_day: scan_seconds }
+    }
 }
 
 const N_HOURS: u8 = 24;
@@ -164,6 +217,7 @@ pub(crate) async fn gather(app: &App, now: Timestamp) -> Result<Stats, ApiError>
             last_seen: beat.at.to_string(),
             definitions_age_hours: definitions.built_at.is_some().then_some(age),
             definitions,
+            next_update: facts.and_then(|facts| facts.next_update).map(|at| at.to_string()),
             restarts: facts.map(|facts| facts.n_engine_starts.saturating_sub(1)),
         }
     });
@@ -177,6 +231,12 @@ pub(crate) async fn gather(app: &App, now: Timestamp) -> Result<Stats, ApiError>
         },
         dead_letters: dead_letters?,
         engine,
+        memory: facts.map(|facts| facts.memory.into()),
+        disk: app.settings.room.as_ref().map(|disk| {
+            let space = disk.space();
+            DiskStats { free: space.free_bytes, needed: space.needed_bytes }
+        }),
+        quotas: app.quotas.into(),
         files_by_status: total.by_status.clone(),
         bytes_scanned: total.n_bytes,
         scan_seconds: SizeClass::ALL.into_iter().zip(total.durations).map(scan_seconds).collect(),

@@ -6,9 +6,10 @@
 use aws::PutRequest;
 use axum::extract::State;
 use domain::parts::{PART_BYTES, n_parts};
+use domain::password::Password;
 use domain::record::Record;
 use domain::timestamp::Timestamp;
-use domain::upload::{Upload, UploadPolicy};
+use domain::upload::{Upload, UploadError, UploadPolicy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -29,6 +30,16 @@ const MAX_WHOLE_BYTES: u64 = 100 * 1024 * 1024;
 pub(crate) struct NewFiles {
     #[schema(min_items = 1, max_items = 20)]
     files: Vec<ClientFile>,
+    #[serde(default)]
+    metadata: Option<ClientMetadata>,
+}
+
+/// What a page passes to the client as `metadata`; other members are ignored.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub(crate) struct ClientMetadata {
+    /// Opens the files that are encrypted. See `POST /files`.
+    #[schema(write_only, min_length = 1, max_length = 255)]
+    password: Option<String>,
 }
 
 /// A file as the browser describes it.
@@ -124,8 +135,12 @@ pub(crate) async fn sign(
         return Err(ApiError::WrongNumberOfFiles { max: MAX_FILES });
     }
     // No upload is created unless all of the files are acceptable.
-    let uploads =
-        body.files.iter().map(|file| super::accepted(&app, &file.name, Some(file.size), &file.r#type));
+    let password = body.metadata.and_then(|metadata| metadata.password);
+    let password = password.as_deref().map(Password::parse).transpose().map_err(UploadError::from)?;
+    let uploads = body.files.iter().map(|file| {
+        let upload = super::accepted(&app, &file.name, Some(file.size), &file.r#type)?;
+        Ok::<_, ApiError>(Upload { password: password.clone(), ..upload })
+    });
     let uploads = uploads.collect::<Result<Vec<_>, _>>()?;
     let is_in_parts = body.files.iter().any(|file| file.size > MAX_WHOLE_BYTES);
     let (mut whole, mut in_parts, mut file_ids) = (vec![], vec![], vec![]);

@@ -28,7 +28,11 @@ fn each_error_has_its_status_and_code() {
         (ApiError::IdempotencyKeyReused, 422, "idempotency_key_reused"),
         (ApiError::Upload(UploadError::Name(FileNameError::Empty)), 422, "filename_empty"),
         (ApiError::Upload(UploadError::Name(FileNameError::TooLong)), 422, "filename_too_long"),
-        (ApiError::Upload(UploadError::ExtensionNotAllowed(None)), 422, "extension_not_allowed"),
+        (
+            ApiError::Upload(UploadError::ExtensionNotAllowed { extension: None, accepted: vec![] }),
+            422,
+            "extension_not_allowed",
+        ),
         (ApiError::Upload(UploadError::EmptyFile), 422, "file_empty"),
         (ApiError::Upload(UploadError::TooLarge { limit_bytes: 1 }), 413, "file_too_large"),
         (ApiError::Upload(UploadError::InvalidContentType), 422, "invalid_content_type"),
