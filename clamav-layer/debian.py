@@ -14,7 +14,7 @@ def run(*command, text=True, **options):
 class Apt:
     """apt with a state of its own, for any architecture, as if nothing were installed."""
 
-    def __init__(self, debian_arch, directory, sources=os.environ.get("APT_SOURCES")):
+    def __init__(self, debian_arch, directory, sources=os.environ.get("APT_SOURCES"), release=f"/^{RELEASE}(|-security|-updates)$/"):
         self.directory = directory
         for name in ("lists/partial", "archives/partial"):
             os.makedirs(os.path.join(directory, name), exist_ok=True)
@@ -23,7 +23,7 @@ class Apt:
         where = [f"Dir::Etc::SourceParts={sources}", "Dir::Etc::SourceList=/dev/null"] if sources and os.path.isdir(sources) else (
             [f"Dir::Etc::SourceList={sources}", "Dir::Etc::SourceParts=/dev/null"] if sources else [])
         options = [f"APT::Architecture={debian_arch}", f"APT::Architectures::={debian_arch}", f"Dir::State={directory}", f"Dir::State::status={status}",
-                   f"Dir::Cache={directory}", f"APT::Default-Release=/^{RELEASE}(|-security|-updates)$/", *where]
+                   f"Dir::Cache={directory}", f"APT::Default-Release={release}", *where]
         self.options = [word for option in options for word in ("-o", option)]
 
     def __call__(self, *words, **options):

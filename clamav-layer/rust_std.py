@@ -79,7 +79,7 @@ def source(release, work):
     sources = os.path.join(work, "sources.list")
     with open(sources, "w") as file:
         file.write(f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {sites[0]} {SUITE} main\n")
-    apt = Apt("amd64", os.path.join(work, "apt"), sources)
+    apt = Apt("amd64", os.path.join(work, "apt"), sources, SUITE)
     apt.update()
     try:
         apt("-o", "APT::Sandbox::User=root", "download", f"rust-src={release}+*", cwd=work, stderr=subprocess.PIPE)
