@@ -1,6 +1,6 @@
 # Each recipe is one or two lines; longer ones are scripts in tools/. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run test t check soak fuzz mutants bench bench-engine bench-peers openapi layer layer-update lambda e2e-aws build dist fmt
+.PHONY: help run test t check soak fuzz mutants bench bench-engine bench-peers openapi layer layer-update lambda arm64 lambda-vm e2e-aws build dist fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
@@ -61,8 +61,18 @@ layer-update: ## Update clamav-layer/packages.lock to Debian 12's newest package
 	@tools/install layer
 	clamav-layer/build.py lock
 
-lambda: ## Build the functions as Lambda runs them, in target/lambda
-	tools/lambda
+lambda: ## Build the functions as Lambda runs them, for both architectures, in target/lambda and target/lambda-arm64
+	tools/lambda && tools/lambda arm64
+
+arm64: ## Build the functions and the layer for arm64, and check their sizes and the C library that they need
+	@tools/install test
+	tools/lambda arm64
+	tools/test -E 'test(/^(packages|layer)::/)'
+
+lambda-vm: ## Run the layer's snapshot engine in an emulated machine like Lambda's (ARCH=x86_64 or arm64)
+	@tools/install lambda-vm
+	clamav-layer/build.py build $(or $(ARCH),arm64) target/layer/$(or $(ARCH),arm64)
+	tests/lambda_vm/run $(or $(ARCH),arm64) target/layer/$(or $(ARCH),arm64)
 
 e2e-aws: ## Send files through a stack on AWS (STACK=airlock TOKEN=..., docs/deploy.md)
 	"$$(tools/venv peer)/bin/python" tests/deploy/aws.py "$(STACK)" "$(TOKEN)"

@@ -13,6 +13,9 @@ without it the layer has clamd only, and build.py reports that.
 
 import argparse, fcntl, glob, hashlib, io, json, os, platform, re, shutil, subprocess, sys, tarfile, tempfile, time, zipfile
 
+from debian import RELEASE, Apt, run
+from rust_std import StdError, TARGET, flags
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ARCHITECTURES = {"x86_64": ("amd64", "ld-linux-x86-64.so.2"), "arm64": ("arm64", "ld-linux-aarch64.so.1")}
 WANTED = ["clamav-daemon", "clamav-freshclam", "ca-certificates", "clamav-testfiles", "p7zip-full", "libarchive13"]
@@ -30,53 +33,7 @@ CONVERSIONS = "usr/lib/*/gconv"
 ENGINE = "engine"
 # Not /opt/lib: Lambda puts that on every function's library path, and this directory holds a libc.
 LIBRARIES = "lib/clamav"
-RELEASE = "bookworm"
-
-
-# The exit status when a locked version is no longer available.
-SUPERSEDED = 3
-
-
-def run(*command, text=True, **options):
-    return subprocess.run(command, check=True, text=text, **options)
-
-
-class Apt:
-    """apt with a state of its own, for any architecture, as if nothing were installed."""
-
-    def __init__(self, debian_arch, directory):
-        self.directory = directory
-        for name in ("lists/partial", "archives/partial"):
-            os.makedirs(os.path.join(directory, name), exist_ok=True)
-        status = os.path.join(directory, "status")
-        open(status, "a").close()
-        sources = os.environ.get("APT_SOURCES")
-        where = [f"Dir::Etc::SourceParts={sources}", "Dir::Etc::SourceList=/dev/null"] if sources and os.path.isdir(sources) else (
-            [f"Dir::Etc::SourceList={sources}", "Dir::Etc::SourceParts=/dev/null"] if sources else [])
-        options = [f"APT::Architecture={debian_arch}", f"APT::Architectures::={debian_arch}", f"Dir::State={directory}", f"Dir::State::status={status}",
-                   f"Dir::Cache={directory}", f"APT::Default-Release=/^{RELEASE}(|-security|-updates)$/", *where]
-        self.options = [word for option in options for word in ("-o", option)]
-
-    def __call__(self, *words, **options):
-        return run("apt-get", "-qq", *self.options, *words, **options)
-
-    def update(self):
-        # A source without this architecture, or one that does not answer, is no reason to stop: the download reports missing packages.
-        subprocess.run(["apt-get", "-qq", *self.options, "update"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-
-    def download(self, packages, into):
-        """Where each of the packages, by name and version, now is."""
-        os.makedirs(into)
-        wanted = [f"{package['name']}={package['version']}" for package in packages]
-        try:
-            # `apt-get download` drops to another user where it can, who may not write here.
-            self("-o", "APT::Sandbox::User=root", "download", *wanted, cwd=into, stderr=subprocess.PIPE)
-        except subprocess.CalledProcessError as error:
-            print(f"{error.stderr.strip()}\nThese packages must be in this machine's package sources: add Debian 12 ({RELEASE}) and its security "
-                  "updates to them, or name a file of sources in APT_SOURCES. If a version was superseded there, run `make layer-update`.", file=sys.stderr)
-            sys.exit(SUPERSEDED)
-        found = {file.split("_")[0]: os.path.join(into, file) for file in os.listdir(into)}
-        return [found[package["name"]] for package in packages]
+CROSS_COMPILER, CROSS_STRIP = "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-strip"
 
 
 def sha256(path):
@@ -174,23 +131,51 @@ def glibc_of(path):
 
 def build_engine(arch, root, work):
     """airlock-engine, as a list of one path; of none where it cannot be built, for a reason that is printed."""
-    if arch != platform.machine().replace("aarch64", "arm64"):
-        reason = f"this machine does not build for {arch}"
-    elif not shutil.which("cargo"):
+    native = arch == platform.machine().replace("aarch64", "arm64")
+    target_directory = os.environ.get("CARGO_TARGET_DIR") or os.path.join(HERE, "../target/engine-build")
+    built, options, reason = os.path.join(target_directory, "release/airlock-engine"), {}, None
+    if not shutil.which("cargo"):
         reason = "there is no cargo"
     elif not glob.glob("/usr/lib/*/libclamav.so"):
         reason = "libclamav-dev is not installed"
-    else:
-        built = os.path.join(os.environ.get("CARGO_TARGET_DIR") or os.path.join(HERE, "../target/engine-build"), "release/airlock-engine")
-        run("cargo", "build", "--release", "--locked", "--quiet", cwd=os.path.join(HERE, ENGINE))
+    elif not native:
+        built = os.path.join(target_directory, TARGET, "release/airlock-engine")
+        try:
+            options = for_arm64(arch, root, work)
+        except StdError as error:
+            reason = str(error)
+    if not reason:
+        target = [] if native else ["--target", TARGET]
+        run("cargo", "build", "--release", "--locked", "--quiet", *target, cwd=os.path.join(HERE, ENGINE), **options)
         path = os.path.join(work, "airlock-engine")
-        run("strip", "-o", path, built)
+        run("strip" if native else CROSS_STRIP, "-o", path, built)
         has, wants = glibc_of(libraries(root)["libc.so.6"]), glibc_of(path)
         if wants <= has:
             return [path]
         reason = f"this machine's C library is newer than the layer's ({wants} and {has})"
     print(f"the layer for {arch} is without airlock-engine: {reason}. `ENGINE=snapshot` does not work with it.", file=sys.stderr)
     return []
+
+
+def for_arm64(arch, root, work):
+    """The environment in which Cargo builds the engine for arm64: with the layer's libraries and this machine's headers."""
+    if arch != "arm64" or not shutil.which(CROSS_COMPILER):
+        raise StdError(f"this machine does not build for {arch}" if arch != "arm64" else f"{CROSS_COMPILER} is not installed")
+    rust_flags = flags()
+    include, linked = os.path.join(work, "include"), os.path.join(work, "linked")
+    os.makedirs(os.path.join(include, "openssl"))
+    os.makedirs(linked)
+    # The headers of both architectures are the same, but the compiler would also take this machine's libc's.
+    for path in glob.glob("/usr/include/clamav*.h"):
+        os.symlink(path, os.path.join(include, os.path.basename(path)))
+    for path in glob.glob("/usr/include/openssl/*.h") + glob.glob("/usr/include/*-linux-gnu/openssl/*.h"):
+        os.symlink(path, os.path.join(include, "openssl", os.path.basename(path)))
+    available = libraries(root)
+    os.symlink(available["libclamav.so.12"], os.path.join(linked, "libclamav.so"))
+    needed_by_it = sorted({os.path.dirname(path) for path in available.values()})
+    rust_flags += ["-Lnative=" + linked, *("-Clink-arg=-Wl,-rpath-link," + directory for directory in needed_by_it)]
+    return {"env": os.environ | {"CARGO_ENCODED_RUSTFLAGS": "\x1f".join(rust_flags), "CFLAGS_aarch64_unknown_linux_gnu": f"-isystem {include}",
+                                 "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER": CROSS_COMPILER}}
 
 
 def build(lock_file, arch, directory):
@@ -269,7 +254,7 @@ def pack(directory):
 def build_once(lock_file, arch, directory):
     """Builds what is not built yet; others may be at it."""
     sources = sorted(path for pattern in ("src/**/*.*", "build.rs", "Cargo.*") for path in glob.glob(os.path.join(HERE, ENGINE, pattern), recursive=True))
-    recipe = " ".join(sha256(path) for path in [lock_file, os.path.abspath(__file__), *sources])
+    recipe = " ".join(sha256(path) for path in [lock_file, *sorted(glob.glob(os.path.join(HERE, "*.py"))), *sources])
     os.makedirs(os.path.dirname(directory), exist_ok=True)
     with open(directory + ".lock", "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)

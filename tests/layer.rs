@@ -139,8 +139,8 @@ async fn the_engine_runs(arch: &str) {
     definitions_are_updated(&root).await;
 }
 
-/// The snapshot engine makes a snapshot and starts with it. Without the engine in the layer, `build.py` said
-/// so.
+/// The snapshot engine makes a snapshot and starts with it. Under an emulator it starts from definitions.
+/// Without the engine in the layer, `build.py` reported the reason.
 async fn the_snapshot_engine_runs(root: &EmptyRoot, config: &DaemonConfig) {
     if !root.path("opt/bin/airlock-engine").try_exists().unwrap() {
         assert!(root.emulator.is_some(), "this machine builds for itself");
@@ -153,10 +153,13 @@ async fn the_snapshot_engine_runs(root: &EmptyRoot, config: &DaemonConfig) {
     };
     let snapshot = root.path("tmp/snapshot");
     let snapshots = Snapshots::new(&config, vec![]);
-    assert!(snapshots.ensure(&snapshot).await.unwrap());
-    assert!(!snapshots.ensure(&snapshot).await.unwrap());
     let engine = Engine::new(config, Transport::Stream);
-    engine.begin_with(Some(Snapshot::Kept(snapshot)));
+    // qemu gives every process the same addresses, with which no snapshot can be made.
+    if root.emulator.is_none() {
+        assert!(snapshots.ensure(&snapshot).await.unwrap());
+        assert!(!snapshots.ensure(&snapshot).await.unwrap());
+        engine.begin_with(Some(Snapshot::Kept(snapshot)));
+    }
     assert!(replies(&engine, &eicar()).await.iter().any(EngineReply::names_malware));
     assert_eq!(replies(&engine, b"nothing bad").await, [EngineReply::Ok]);
     every_encoding_is_read(&engine).await;

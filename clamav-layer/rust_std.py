@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Provides Rust's standard library for arm64 on a machine whose Rust has it for its own architecture only.
+
+    rust_std.py     print the compiler's flags for arm64; print an empty line where Rust needs none
+
+Where rustup has installed it, or this machine is of arm64, no flags are needed. Elsewhere the standard library is built
+from Debian's package `rust-src` of the compiler's own version, once, in target/rust-std. Takes a minute; no root.
+"""
+
+import fcntl, glob, os, platform, re, shutil, subprocess, sys, tempfile
+
+from debian import Apt, run
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TARGET = "aarch64-unknown-linux-gnu"
+SUITE = "trixie-backports"
+# A library is never linked: no linker for arm64 is needed yet.
+MANIFEST = '[package]\nname = "nothing"\nversion = "0.1.0"\nedition = "2024"\n[workspace]\n'
+
+
+class StdError(Exception):
+    """The standard library for arm64 can neither be found nor built; the message says what to do."""
+
+
+def output(*command, **options):
+    return run(*command, capture_output=True, **options).stdout
+
+
+def libraries(sysroot):
+    return os.path.join(sysroot, "lib/rustlib", TARGET, "lib")
+
+
+def flags():
+    """The compiler's flags for arm64. StdError if there are none with which it could build."""
+    if platform.machine() == "aarch64" or glob.glob(os.path.join(libraries(output("rustc", "--print", "sysroot").strip()), "libstd-*.rlib")):
+        return []
+    version = output("rustc", "-vV")
+    release, commit = (re.search(rf"^{key}: (\S+)", version, re.MULTILINE)[1] for key in ("release", "commit-hash"))
+    # The compiler reads only what the very same compiler wrote.
+    sysroot = os.path.abspath(os.path.join(HERE, "../target/rust-std", f"{release}-{commit[:9]}"))
+    os.makedirs(os.path.dirname(sysroot), exist_ok=True)
+    with open(sysroot + ".lock", "w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if not os.path.exists(sysroot):
+            build(release, sysroot)
+    return ["--sysroot", sysroot]
+
+
+def build(release, sysroot):
+    print(f"building Rust's standard library {release} for arm64, once ...", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(sysroot)) as work:
+        built, crate = os.path.join(work, "target"), os.path.join(work, "crate")
+        os.makedirs(os.path.join(crate, "src"))
+        with open(os.path.join(crate, "Cargo.toml"), "w") as file:
+            file.write(MANIFEST)
+        open(os.path.join(crate, "src/lib.rs"), "w").close()
+        # The first lets a stable compiler build its own standard library; the second names the source, which
+        # Cargo would otherwise look for in a toolchain's directory. Bitcode is for the functions' `lto`.
+        environment = os.environ | {"RUSTC_BOOTSTRAP": "1", "__CARGO_TESTS_ONLY_SRC_ROOT": source(release, work), "CARGO_TARGET_DIR": built,
+                                    "RUSTFLAGS": "-Cembed-bitcode=yes"}
+        try:
+            run("cargo", "build", "--quiet", "--release", "-Zbuild-std=std,panic_unwind", "--target", TARGET, cwd=crate, env=environment)
+        except subprocess.CalledProcessError:
+            raise StdError(f"Rust's standard library {release} could not be built for arm64. {advice()}")
+        finished = os.path.join(work, "sysroot")
+        os.makedirs(libraries(finished))
+        for path in glob.glob(os.path.join(built, TARGET, "release/deps/*.rlib")):
+            if not os.path.basename(path).startswith("libnothing-"):
+                shutil.copy(path, libraries(finished))
+        os.rename(finished, sysroot)
+
+
+def source(release, work):
+    """The standard library's source of the compiler's own release, from Debian's package."""
+    listed = output("apt-get", "indextargets", "--format", "$(REPO_URI) $(LABEL)", "Created-By: Packages").splitlines()
+    sites = [line.split()[0] for line in listed if line.endswith(" Debian")]
+    if not sites:
+        raise StdError(f"This machine's package sources lack Debian, from which `rust-src` comes. {advice()}")
+    sources = os.path.join(work, "sources.list")
+    with open(sources, "w") as file:
+        file.write(f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {sites[0]} {SUITE} main\n")
+    apt = Apt("amd64", os.path.join(work, "apt"), sources, SUITE)
+    apt.update()
+    try:
+        apt("-o", "APT::Sandbox::User=root", "download", f"rust-src={release}+*", cwd=work, stderr=subprocess.PIPE)
+    except subprocess.CalledProcessError:
+        offered = re.findall(r"\| *(\d+\.\d+\.\d+)", subprocess.run(
+            ["apt-cache", *apt.options, "madison", "rust-src"], capture_output=True, text=True, check=False).stdout)
+        what = f"has Rust's source of {', '.join(offered)} only" if offered else "does not answer"
+        raise StdError(f"Rust {release} needs its source to build for arm64, and Debian's {SUITE} {what}. {advice()}")
+    run("dpkg-deb", "-x", glob.glob(os.path.join(work, "rust-src_*.deb"))[0], os.path.join(work, "source"))
+    return glob.glob(os.path.join(work, "source/usr/src/rustc-*/library"))[0]
+
+
+def advice():
+    return f"Install it with `rustup target add {TARGET}`."
+
+
+if __name__ == "__main__":
+    try:
+        print(" ".join(flags()))
+    except StdError as error:
+        sys.exit(str(error))
