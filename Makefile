@@ -65,7 +65,7 @@ lambda: ## Build the functions as Lambda runs them, for both architectures, in t
 	tools/lambda && tools/lambda arm64
 
 arm64: ## Build the functions and the layer for arm64, and check their sizes and the C library that they need
-	@tools/install test
+	@tools/install layer && tools/install test
 	tools/lambda arm64
 	tools/test -E 'test(/^(packages|layer)::/)'
 

@@ -255,6 +255,8 @@ def build_once(lock_file, arch, directory):
     """Builds what is not built yet; others may be at it."""
     sources = sorted(path for pattern in ("src/**/*.*", "build.rs", "Cargo.*") for path in glob.glob(os.path.join(HERE, ENGINE, pattern), recursive=True))
     recipe = " ".join(sha256(path) for path in [lock_file, *sorted(glob.glob(os.path.join(HERE, "*.py"))), *sources])
+    # A layer that was built without an engine is built again once the engine can be.
+    recipe += f" {shutil.which('cargo')} {shutil.which(CROSS_COMPILER) if arch == 'arm64' else ''}"
     os.makedirs(os.path.dirname(directory), exist_ok=True)
     with open(directory + ".lock", "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)

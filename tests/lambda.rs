@@ -25,7 +25,7 @@ const JWT: [(&str, &str); 3] =
     [("JWT_ISSUER", "https://issuer.example"), ("JWT_AUDIENCE", "airlock"), ("JWT_SECRET", SECRET)];
 
 pub(crate) struct Environment {
-    pairs: Vec<(String, String)>,
+    pub(crate) pairs: Vec<(String, String)>,
     scratch: tempfile::TempDir,
 }
 
@@ -64,15 +64,6 @@ impl Environment {
 
     fn set(&mut self, name: &str, value: &str) {
         self.pairs.push((name.to_owned(), value.to_owned()));
-    }
-
-    /// What the template gives every function, and the scan queue.
-    pub(crate) fn of_scan_function(&self) -> Vec<(String, String)> {
-        let renamed = |(name, value): &(String, String)| match name.as_str() {
-            "SQS" => ("AIRLOCK_SCAN_QUEUE_URL".to_owned(), value.clone()),
-            _ => (name.clone(), value.clone()),
-        };
-        self.pairs.iter().map(renamed).collect()
     }
 
     async fn start(&self, function: &'static str, more: &[(&str, &str)]) -> Function {

@@ -31,7 +31,9 @@ async fn variables(deployment: &Deployment) -> Vec<(String, String)> {
         ("VIRUS_SCAN_TIMEOUT", "2"),
     ];
     let more = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    environment.of_scan_function().into_iter().chain(more).collect()
+    let renamed =
+        |(name, value)| (if name == "SQS" { "AIRLOCK_SCAN_QUEUE_URL".to_owned() } else { name }, value);
+    environment.pairs.into_iter().map(renamed).chain(more).collect()
 }
 
 fn worker(variables: &[(String, String)]) -> Worker {

@@ -4,6 +4,7 @@
 //! judged once it has rested for a moment, and again when its bytes or the engine's release change.
 
 mod changes;
+mod fingerprint;
 mod judge;
 mod look;
 mod mark;

@@ -17,7 +17,8 @@ use sha2::Digest as _;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 
-use super::look::{Candidate, Fingerprint};
+use super::fingerprint::Fingerprint;
+use super::look::Candidate;
 use super::mark::Mark;
 use crate::client::Client;
 use crate::failure::{self, refusal};

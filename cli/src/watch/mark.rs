@@ -9,7 +9,7 @@ use rustix::fs::{XattrFlags, fsetxattr, lgetxattr, lremovexattr};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::look::Fingerprint;
+use super::fingerprint::Fingerprint;
 use crate::failure;
 
 const ATTRIBUTE: &str = "user.airlock.verdict";

@@ -9,7 +9,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde_json::json;
 
-use super::look::{Candidate, Fingerprint};
+use super::fingerprint::Fingerprint;
+use super::look::Candidate;
 use super::mark::Mark;
 use super::{canonical, failure};
 
