@@ -61,8 +61,8 @@ layer-update: ## Update clamav-layer/packages.lock to Debian 12's newest package
 	@tools/install layer
 	clamav-layer/build.py lock
 
-lambda: ## Build the functions as Lambda runs them, for both architectures, in target/lambda and target/lambda-arm64
-	tools/lambda && tools/lambda arm64
+lambda: ## Build the functions as Lambda runs them, in target/lambda
+	tools/lambda
 
 arm64: ## Build the functions and the layer for arm64, and check their sizes and the C library that they need
 	@tools/install layer && tools/install test

@@ -109,6 +109,10 @@ async fn a_form_is_scanned_like_a_body_and_may_bring_a_password() {
     let no_file = Form::new().text("other", "x");
     let (status, problem) = answer(scan(&service).multipart(no_file).send().await.unwrap()).await;
     assert_eq!((status.as_u16(), &problem["code"]), (422, &json!("file_field_missing")));
+    let file = |bytes: &'static str| Part::text(bytes).file_name("a.txt");
+    let two_files = Form::new().part("file", file("one")).part("file", file("two"));
+    let (status, problem) = answer(scan(&service).multipart(two_files).send().await.unwrap()).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (422, &json!("wrong_number_of_files")));
     nothing_is_left(&service, "local").await;
     service.stop().await;
 }

@@ -70,7 +70,7 @@ function definitionsOf(engine) {
 function memoryOf(memory) {
   if (!memory) return ['–', 'not on this machine'];
   const { service, engine, available, total } = memory;
-  const parts = engine === null ? 'the engine does not run' : `service ${formatSize(service)}, engine ${formatSize(engine)}`;
+  const parts = engine === null ? 'the engine does not run, or its memory cannot be read' : `service ${formatSize(service)}, engine ${formatSize(engine)}`;
   const left = available === null ? '' : `; ${formatSize(available)} of ${formatSize(total)} are free`;
   return [formatSize(service + engine), parts + left, available !== null && available < total / 20 ? 'odd' : ''];
 }

@@ -131,11 +131,11 @@ impl<'a> Watcher<'a> {
         let mut ready = vec![];
         for candidate in found {
             match candidate {
-                Ok(candidate) if self.holds(&candidate, &release) => {}
-                Ok(candidate) if candidate.fingerprint.has_rested(self.options.settle) => {
-                    ready.push(candidate);
-                }
-                Ok(_) => tally.n_unsettled += 1,
+                Ok(candidate) => match self.kept(&candidate, &release) {
+                    Some(mark) => tally.worst = tally.worst.max(code(&mark)),
+                    None if candidate.fingerprint.has_rested(self.options.settle) => ready.push(candidate),
+                    None => tally.n_unsettled += 1,
+                },
                 Err(error) => {
                     self.output.fail(&error);
                     tally.n_failed += 1;
@@ -166,10 +166,10 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// Whether the file has a verdict on these bytes by this engine, and is where it belongs.
-    fn holds(&self, candidate: &Candidate, release: &str) -> bool {
-        let mark = mark::read(&candidate.path);
-        mark.is_some_and(|mark| mark.fits(&candidate.fingerprint, release) && !self.must_move(&mark))
+    /// The file's verdict, if it is on these bytes by this engine and the file is where it belongs.
+    fn kept(&self, candidate: &Candidate, release: &str) -> Option<Mark> {
+        let mark = mark::read(&candidate.path)?;
+        (mark.fits(&candidate.fingerprint, release) && !self.must_move(&mark)).then_some(mark)
     }
 
     fn must_move(&self, mark: &Mark) -> bool {
@@ -192,7 +192,8 @@ impl<'a> Watcher<'a> {
         let Some(Judged { file, mark }) = judge::judge(self.client, candidate).await? else {
             return Ok(None);
         };
-        mark::write(&file, &candidate.path, &mark)?;
+        let written = mark::write(&file, &candidate.path, &mark);
+        // Also if the verdict could not be written: the uploader may have seen to that.
         let moved = match &self.quarantine {
             Some(quarantine) if self.must_move(&mark) => match quarantine.take(candidate, &file, &mark)? {
                 Some(moved) => Some(moved),
@@ -200,8 +201,9 @@ impl<'a> Watcher<'a> {
             },
             _ => None,
         };
+        written?;
         self.print(&candidate.path, &mark, moved.as_deref())?;
-        Ok(Some(verdict::code(&json!({ "scan_status": mark.verdict }))))
+        Ok(Some(code(&mark)))
     }
 
     fn print(&self, path: &Path, mark: &Mark, moved: Option<&Path>) -> std::io::Result<()> {
@@ -215,6 +217,11 @@ impl<'a> Watcher<'a> {
         let (reason, moved_to) = (reason.unwrap_or_default(), moved_to.unwrap_or_default());
         self.output.say(&value, &format!("{:<12} {}{reason}{moved_to}", mark.verdict, path.display()))
     }
+}
+
+/// The exit code of a verdict.
+fn code(mark: &Mark) -> u8 {
+    verdict::code(&json!({ "scan_status": mark.verdict }))
 }
 
 fn canonical(path: &Path) -> anyhow::Result<PathBuf> {

@@ -1,6 +1,7 @@
 //! Has the service judge one file, and accepts the verdict only about the bytes that the file still has.
 
 use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -45,6 +46,8 @@ pub(super) async fn judge(client: &Client, candidate: &Candidate) -> anyhow::Res
     } else {
         send(client, &file, size_bytes).await?
     };
+    // The service answers that without reading what was sent.
+    let sha256 = if status == StatusCode::PAYLOAD_TOO_LARGE { digest_of(&file).await? } else { sha256 };
     let is_same = is_unchanged(&candidate.path, &file, &candidate.fingerprint);
     if !is_same {
         return Ok(None);
@@ -97,6 +100,23 @@ fn is_unchanged(path: &Path, file: &File, fingerprint: &Fingerprint) -> bool {
     now.into_iter().all(|metadata| {
         metadata.is_ok_and(|metadata| metadata.is_file() && Fingerprint::of(&metadata) == *fingerprint)
     })
+}
+
+/// The digest of the whole file.
+async fn digest_of(file: &File) -> anyhow::Result<Sha256> {
+    let mut file = file.try_clone().map_err(|error| failure::unreadable(&error))?;
+    let hashed = tokio::task::spawn_blocking(move || {
+        let (mut hasher, mut buffer) = (sha2::Sha256::new(), vec![0; READ_BYTES]);
+        file.rewind()?;
+        loop {
+            match file.read(&mut buffer)? {
+                0 => break,
+                n_bytes => hasher.update(&buffer[..n_bytes]),
+            }
+        }
+        Ok(Sha256::from_bytes(hasher.finalize().into()))
+    });
+    hashed.await?.map_err(|error: std::io::Error| failure::unreadable(&error))
 }
 
 /// Sends the file's bytes. Returns the answer, and the digest of the bytes that were sent.

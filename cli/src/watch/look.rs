@@ -27,9 +27,23 @@ pub(super) fn files(root: &Path, mut entered: impl FnMut(&Path)) -> Vec<anyhow::
                 continue;
             }
         };
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            // A file that is gone by now needs no verdict.
-            let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
+        for entry in entries {
+            let path = match entry {
+                Ok(entry) => entry.path(),
+                Err(error) => {
+                    found.push(Err(failure::of_path("read", &directory, &error)));
+                    continue;
+                }
+            };
+            let metadata = match std::fs::symlink_metadata(&path) {
+                Ok(metadata) => metadata,
+                // A file that is gone by now needs no verdict.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    found.push(Err(failure::of_path("read", &path, &error)));
+                    continue;
+                }
+            };
             if metadata.is_dir() {
                 directories.push(path);
             } else if metadata.is_file() && !mark::is_sidecar(&path, metadata.len()) {

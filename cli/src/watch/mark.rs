@@ -2,10 +2,12 @@
 //!
 //! It is a note for programs of the same user, not a proof: who may write the file may write its verdict.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{XattrFlags, fsetxattr, lgetxattr, lremovexattr};
+use rustix::fs::{OFlags, XattrFlags, fsetxattr, lgetxattr, lremovexattr};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +60,7 @@ pub(super) fn write(file: &File, path: &Path, mark: &Mark) -> anyhow::Result<()>
             // Of two verdicts, the attribute would count.
             let _ = lremovexattr(path, ATTRIBUTE);
             let sidecar = sidecar(path);
-            std::fs::write(&sidecar, text).map_err(|error| failure::of_path("write", &sidecar, &error))
+            replace(&sidecar, &text).map_err(|error| failure::of_path("write", &sidecar, &error))
         }
         Err(error) => Err(failure::of_path("keep the verdict with", path, &error.into())),
     }
@@ -74,8 +76,30 @@ pub(super) fn is_sidecar(path: &Path, size_bytes: u64) -> bool {
         && read_sidecar(path).is_some()
 }
 
+/// Only this user's own regular file is believed: a program that adds files to the directory could add
+/// verdicts too.
 fn read_sidecar(path: &Path) -> Option<Mark> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).ok()?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+    if !metadata.is_file() || !is_ours {
+        return None;
+    }
+    let mut text = vec![];
+    file.take(MAX_BYTES as u64).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// Writes a new file and puts it in the place of whatever is there, which is not followed.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".airlock.").tempfile_in(directory)?;
+    file.write_all(text)?;
+    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    file.persist(path)?;
+    Ok(())
 }
 
 fn sidecar(path: &Path) -> PathBuf {
@@ -120,6 +144,14 @@ pub(super) mod tests {
         std::fs::write(&sidecar, serde_json::to_string(&mark()).unwrap()).unwrap();
         assert_eq!(read(&path), Some(mark()));
         assert!(is_sidecar(&sidecar, 200) && !is_sidecar(&path, 4));
+        // Others' verdicts, and what only looks like a file, are not believed.
+        std::fs::set_permissions(&sidecar, Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(read(&path), None);
+        std::fs::remove_file(&sidecar).unwrap();
+        std::os::unix::fs::symlink(directory.path().join("elsewhere"), &sidecar).unwrap();
+        replace(&sidecar, &serde_json::to_vec(&mark()).unwrap()).unwrap();
+        assert!(!directory.path().join("elsewhere").try_exists().unwrap(), "the link is not followed");
+        assert_eq!(read(&path), Some(mark()));
         let written = Mark { verdict: "infected".to_owned(), ..mark() };
         write(&File::open(&path).unwrap(), &path, &written).unwrap();
         assert_eq!(read(&path), Some(written));

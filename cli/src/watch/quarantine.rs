@@ -55,29 +55,44 @@ impl QuarantineDirectory {
         let name = format!("{}-{}", aws::clock::now().as_millis(), mark.sha256);
         let moved_to = self.0.join(&name);
         let failed = |error: Errno| failure::of_path("move", &candidate.path, &error.into());
-        match renameat_with(CWD, &candidate.path, CWD, &moved_to, RenameFlags::NOREPLACE) {
-            Ok(()) => {}
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        }
-        if !is_same_file(&moved_to, &candidate.fingerprint) {
-            // The path was given to another file just before: it goes back, unless there is a third one.
-            renameat_with(CWD, &moved_to, CWD, &candidate.path, RenameFlags::NOREPLACE).map_err(failed)?;
-            return Ok(None);
-        }
-        let note = json!({ "path": candidate.path.to_string_lossy(), "verdict": mark });
+        // First, so that a file that was moved always has its path on record.
         let note_path = self.0.join(format!("{name}.json"));
+        let note = json!({ "path": candidate.path.to_string_lossy(), "verdict": mark });
         std::fs::write(&note_path, note.to_string())
             .map_err(|error| failure::of_path("write", &note_path, &error))?;
+        let moved = move_file(candidate, &moved_to);
+        if !matches!(moved, Ok(true)) {
+            let _ = std::fs::remove_file(&note_path);
+        }
+        if !moved.map_err(failed)? {
+            return Ok(None);
+        }
         // So that it is neither run nor changed by accident. Only its owner may set this.
         let _ = file.set_permissions(std::fs::Permissions::from_mode(0o400));
         Ok(Some(moved_to))
     }
 }
 
+/// Returns false if the path leads to another file or to changed bytes by now, which stay where they are.
+fn move_file(candidate: &Candidate, moved_to: &Path) -> Result<bool, Errno> {
+    match renameat_with(CWD, &candidate.path, CWD, moved_to, RenameFlags::NOREPLACE) {
+        Ok(()) if is_same_file(moved_to, &candidate.fingerprint) => Ok(true),
+        Ok(()) => {
+            // The path was given to another file just before: it goes back, unless there is a third one.
+            renameat_with(CWD, moved_to, CWD, &candidate.path, RenameFlags::NOREPLACE)?;
+            Ok(false)
+        }
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn is_same_file(path: &Path, fingerprint: &Fingerprint) -> bool {
-    std::fs::symlink_metadata(path)
-        .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (fingerprint.device, fingerprint.inode))
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| {
+        // A move sets the time of the last change.
+        let found = Fingerprint { ctime_ns: fingerprint.ctime_ns, ..Fingerprint::of(&metadata) };
+        metadata.is_file() && found == *fingerprint
+    })
 }
 
 #[cfg(test)]

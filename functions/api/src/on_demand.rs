@@ -81,7 +81,7 @@ pub(crate) async fn store(
     let refused = match app.creator().create(new, None, now).await {
         Ok(Creation::New(record)) => {
             if let Err(error) = writer.complete().await {
-                discard(app, file).await;
+                // Storage may still complete it. The record stays, so that the sweep removes what arrives.
                 return Err(error.into());
             }
             return Ok(*record);

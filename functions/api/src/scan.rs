@@ -77,18 +77,22 @@ pub(crate) fn is_form(request: &Request) -> bool {
 
 async fn judge_form(app: &App, on_demand: OnDemandRequest<'_>, request: Request) -> Result<Record, ApiError> {
     let mut form = Multipart::from_request(request, app).await.map_err(|_| ApiError::MalformedForm)?;
-    let mut password = None;
+    let (mut password, mut judged) = (None, None);
     while let Some(mut field) = form.next_field().await.map_err(|error| malformed(&error))? {
         let header = field.headers().get(header::CONTENT_DISPOSITION);
         let disposition = header.map(|value| Disposition::parse(value.as_bytes())).unwrap_or_default();
         match disposition.name.as_deref() {
             Some("password") => password = Some(read_password(&mut field).await?),
+            // The answer is about one file.
+            Some("file") if judged.is_some() => {
+                return Err(ApiError::WrongNumberOfFiles { max: 1 });
+            }
             Some("file") => {
-                let on_demand = OnDemandRequest { password: password.as_deref(), ..on_demand };
-                return judge(app, on_demand, field.map_err(|error| malformed(&error))).await;
+                let on_demand = OnDemandRequest { password: password.as_deref(), ..on_demand.clone() };
+                judged = Some(judge(app, on_demand, field.map_err(|error| malformed(&error))).await?);
             }
             _ => {}
         }
     }
-    Err(ApiError::FileFieldMissing)
+    judged.ok_or(ApiError::FileFieldMissing)
 }

@@ -56,7 +56,7 @@ impl Scanning {
                     n_workers: n_workers.into(),
                     oldest_age: backlog.ok().and_then(|backlog| backlog.oldest_age),
                     n_engine_starts: engine.n_starts(),
-                    memory: memory::read(engine.pid().await),
+                    memory: memory::read(engine.pid_now()),
                     next_update: next_update.read(),
                 }
             })

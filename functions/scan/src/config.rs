@@ -16,6 +16,7 @@ use settings::{
     EngineSettings, Environment, FreshnessSettings, LayerSettings, PasswordSettings, QuotaSettings,
     StoreSettings, Subject, UploadSettings, machine_policy,
 };
+use tempfile::TempDir;
 
 use crate::{IncomingTerms, PublishedDefinitions, RetryPolicy, ScanContext, SpoolDirectory, gate_for};
 
@@ -109,6 +110,15 @@ impl ScanDeployment {
             *path = "clamd".into();
         }
         Ok(deployment)
+    }
+
+    /// Moves into a new directory that only this user may enter: in the configured one if that exists, else
+    /// where the system keeps temporary files.
+    pub(crate) fn use_own_scratch(&mut self) -> std::io::Result<TempDir> {
+        let above = if self.scratch.is_dir() { self.scratch.clone() } else { std::env::temp_dir() };
+        let directory = tempfile::Builder::new().prefix("airlock-worker.").tempdir_in(above)?;
+        directory.path().clone_into(&mut self.scratch);
+        Ok(directory)
     }
 
     fn of_environment(env: &Environment) -> Result<Self, ConfigError> {

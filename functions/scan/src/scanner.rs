@@ -71,7 +71,7 @@ impl Scanner {
 
     /// Handles one batch on Lambda. Until the scanner is ready, every message is delivered again.
     pub async fn handle(&self, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
-        let response = self.scan(event, time_left).await;
+        let response = Box::pin(self.scan(event, time_left)).await;
         measure::failed_attempts(&response, aws::clock::now());
         response
     }
@@ -82,7 +82,10 @@ impl Scanner {
         match tokio::time::timeout(limit, self.context()).await {
             Ok(Ok(context)) => {
                 context.refresh_definitions().await;
-                let response = handle(&context, event, time_left.saturating_sub(began.elapsed())).await;
+                // On the heap: if futures were nested any deeper, rustc would refuse to compute the layout of
+                // the whole function's.
+                let handled = Box::pin(handle(&context, event, time_left.saturating_sub(began.elapsed())));
+                let response = handled.await;
                 // Lambda freezes the process after the response. An engine whose snapshot is still being
                 // downloaded would wait for it at the next thaw, and so would the scan.
                 if let Some(definitions) = &context.definitions {

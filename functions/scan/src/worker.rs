@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws::ScanQueue;
 use settings::{ConfigError, Environment, WorkerSettings};
+use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -34,6 +35,8 @@ pub struct ScanWorker {
     /// For one message, from its receipt to its acknowledgement.
     time_per_message: Duration,
     n_scans: u32,
+    /// Definitions, the engine's socket and temporary files. Removed at the end.
+    _scratch: TempDir,
 }
 
 impl WorkerPlan {
@@ -50,12 +53,15 @@ impl ScanWorker {
     /// Connects, fetches the definitions and starts the engine. Errors: the stores cannot be reached, nothing
     /// is published, or the engine does not start.
     pub async fn start(plan: WorkerPlan) -> anyhow::Result<Self> {
-        let WorkerPlan { deployment, n_scans } = plan;
+        let WorkerPlan { mut deployment, n_scans } = plan;
+        // Of this process alone: workers beside each other must not share an engine or replace each other's
+        // definitions, and no other user may create what is read here.
+        let scratch = deployment.use_own_scratch().context("there is no directory to work in")?;
         let time_per_message = deployment.settings.scan_timeout + 2 * RESERVE;
         let scanner = Arc::new(Scanner::with_workers(deployment, n_scans));
         let context = scanner.context().await?;
         let queue = context.stores.queues.scans.clone().context("there is no scan queue")?;
-        Ok(Self { scanner, queue, time_per_message, n_scans })
+        Ok(Self { scanner, queue, time_per_message, n_scans, _scratch: scratch })
     }
 
     /// How many files it scans concurrently.

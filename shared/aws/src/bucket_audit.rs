@@ -3,7 +3,7 @@
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use domain::id::VersionId;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::objects::Objects;
 
 impl Objects {
@@ -16,11 +16,14 @@ impl Objects {
         }
     }
 
-    /// Returns the keys and values of one version's tags.
+    /// Returns the keys and values of one version's tags; none if the version was removed meanwhile.
     pub async fn tags_of(&self, key: &str, version: &VersionId) -> Result<Vec<(String, String)>, StoreError> {
         let request = self.client.get_object_tagging().bucket(&self.bucket).key(key);
         let stored = request.version_id(version.as_str()).send().await;
-        let stored = stored.map_err(|error| StoreError::of_sdk("read an object's tags", error))?;
+        let stored = match stored.map_err(|error| StoreError::of_sdk("read an object's tags", error)) {
+            Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(vec![]),
+            stored => stored?,
+        };
         Ok(stored.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())
     }
 

@@ -59,7 +59,7 @@ impl ScanQueue {
         changed.map(drop).map_err(|error| StoreError::of_sdk("retry a scan", error))
     }
 
-    /// Waits for a message as long as SQS lets a receiver wait, 20 seconds, and returns it as Lambda would
+    /// Waits for a message for at most 15 seconds, and returns it as Lambda would
     /// deliver it: an event with at most one record. The message is hidden from other receivers for
     /// `visibility`, and then received again unless it was acknowledged.
     pub async fn receive(&self, visibility: Duration) -> Result<SqsEvent, StoreError> {
@@ -71,6 +71,7 @@ impl ScanQueue {
             .wait_time_seconds(LONGEST_WAIT_SECS)
             .visibility_timeout(i32::try_from(visibility.as_secs()).unwrap_or(i32::MAX))
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
             .await;
         let received = received.map_err(|error| StoreError::of_sdk("receive a scan", error))?;
@@ -96,8 +97,9 @@ impl ScanQueue {
     }
 }
 
-/// SQS's limit, "Amazon SQS short and long polling".
-const LONGEST_WAIT_SECS: i32 = 20;
+/// SQS lets a receiver wait for 20 seconds. The SDK's read timeout must not be over before the answer: a
+/// message that was handed out in an answer that is not read stays hidden.
+const LONGEST_WAIT_SECS: i32 = 15;
 
 /// The record that Lambda's event has for a message.
 fn record_of(message: Message) -> serde_json::Value {

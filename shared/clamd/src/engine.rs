@@ -190,6 +190,12 @@ impl Engine {
         daemon.as_ref().filter(|daemon| daemon.is_usable()).and_then(|daemon| daemon.pid())
     }
 
+    /// The same without waiting: `None` also while an engine is started or ended.
+    pub fn pid_now(&self) -> Option<u32> {
+        let daemon = self.daemon.try_lock().ok()?;
+        daemon.as_ref().filter(|daemon| daemon.is_usable()).and_then(|daemon| daemon.pid())
+    }
+
     /// Ends clamd after the running scans; the next scan starts another one.
     pub async fn stop(&self) {
         let _alone = self.all_turns().await;

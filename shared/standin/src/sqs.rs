@@ -98,11 +98,21 @@ async fn receive_message(queue: &Queue, input: &Value) -> Result<Value, StandinE
             Err(_) => return Ok(json!({})),
         }
     };
+    // As SQS: only what was asked for.
+    let is_asked_for = |name: &str| {
+        input["MessageSystemAttributeNames"]
+            .as_array()
+            .is_some_and(|names| names.iter().any(|asked| asked == name))
+    };
+    let mut attributes = serde_json::Map::new();
+    if is_asked_for("ApproximateReceiveCount") {
+        attributes.insert("ApproximateReceiveCount".to_owned(), received.n_received.to_string().into());
+    }
     Ok(json!({ "Messages": [{
         "MessageId": received.message_id,
         "ReceiptHandle": received.receipt,
         "Body": received.body,
-        "Attributes": { "ApproximateReceiveCount": received.n_received.to_string() },
+        "Attributes": attributes,
     }] }))
 }
 

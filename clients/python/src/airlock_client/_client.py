@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 import time
@@ -12,8 +13,8 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterator, Mapping, Optional, Union, cast
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode, urljoin
-from urllib.request import Request, urlopen
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ._errors import AirlockError, refusal
 from ._types import DownloadLink, FileInfo, NewFile, ScanStatus
@@ -93,8 +94,9 @@ class Airlock:
         """Returns the file when it has a verdict or has ended. Raises `TimeoutError` after `timeout` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            left = _WAIT_SECONDS if deadline is None else min(_WAIT_SECONDS, deadline - time.monotonic())
-            prefer = {"prefer": f"wait={max(0, round(left))}"}
+            longest = min(_WAIT_SECONDS, max(1.0, self._timeout - 5))
+            left = longest if deadline is None else min(longest, deadline - time.monotonic())
+            prefer = {"prefer": f"wait={max(0, math.ceil(left))}"}
             answer = self.call("GET", f"/files/{quote(file_id)}/status", headers=prefer)
             info = cast(FileInfo, answer["file_info"])
             if info["scan_status"] not in _WAITING:
@@ -162,9 +164,22 @@ class Airlock:
         return json.loads(text) if text else None
 
 
+class _Redirects(HTTPRedirectHandler):
+    """Follows redirects without the token, unless they stay with the service."""
+
+    def redirect_request(self, req: Request, *more: Any) -> Optional[Request]:
+        following = super().redirect_request(req, *more)
+        if following is not None and urlsplit(following.full_url)[:2] != urlsplit(req.full_url)[:2]:
+            following.remove_header("Authorization")
+        return following
+
+
+_OPENER = build_opener(_Redirects)
+
+
 def _open(request: Request, timeout: Optional[float]) -> HTTPResponse:
     try:
-        return cast(HTTPResponse, urlopen(request, timeout=timeout))
+        return cast(HTTPResponse, _OPENER.open(request, timeout=timeout))
     except HTTPError as answer:
         raise refusal(answer) from None
     except (URLError, HTTPException, OSError) as error:

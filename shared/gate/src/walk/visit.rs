@@ -53,7 +53,12 @@ impl Walk<'_> {
                 if kind != Kind::Other {
                     self.text_digests.insert(digest);
                 }
-                self.give_as(kind, blob)
+                // The engine finds what is in a container in its own ways too, macros for example, and this
+                // one it does not reach through the whole: it is given even if it then counts as broken.
+                match kind {
+                    Kind::HoldsTextLikeProgram => self.give(blob),
+                    Kind::TextLikeProgram | Kind::Other => self.give_as(kind, blob),
+                }
             }
             Err(stop) => {
                 // If it is found again, it must not count as one that passed.
