@@ -192,8 +192,7 @@ impl Engine {
 
     /// The same without waiting: `None` also while an engine is started or ended.
     pub fn pid_now(&self) -> Option<u32> {
-        let daemon = self.daemon.try_lock().ok()?;
-        daemon.as_ref().filter(|daemon| daemon.is_usable()).and_then(|daemon| daemon.pid())
+        self.daemon.try_lock().ok()?.as_ref().filter(|daemon| daemon.is_usable())?.pid()
     }
 
     /// Ends clamd after the running scans; the next scan starts another one.
