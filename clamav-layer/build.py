@@ -14,7 +14,7 @@ without it the layer has clamd only, and build.py reports that.
 import argparse, fcntl, glob, hashlib, io, json, os, platform, re, shutil, subprocess, sys, tarfile, tempfile, time, zipfile
 
 from debian import RELEASE, Apt, run
-from rust_std import StdError, TARGET, flags
+from rust_std import StdError, TARGET, flags, is_installed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ARCHITECTURES = {"x86_64": ("amd64", "ld-linux-x86-64.so.2"), "arm64": ("arm64", "ld-linux-aarch64.so.1")}
@@ -255,8 +255,11 @@ def build_once(lock_file, arch, directory):
     """Builds what is not built yet; others may be at it."""
     sources = sorted(path for pattern in ("src/**/*.*", "build.rs", "Cargo.*") for path in glob.glob(os.path.join(HERE, ENGINE, pattern), recursive=True))
     recipe = " ".join(sha256(path) for path in [lock_file, *sorted(glob.glob(os.path.join(HERE, "*.py"))), *sources])
-    # A layer that was built without an engine is built again once the engine can be.
-    recipe += f" {shutil.which('cargo')} {shutil.which(CROSS_COMPILER) if arch == 'arm64' else ''}"
+    # A layer that was built without an engine is built again once there is what was missing.
+    tools = [shutil.which("cargo"), glob.glob("/usr/lib/*/libclamav.so")]
+    if arch == "arm64" and all(tools):
+        tools += [shutil.which(CROSS_COMPILER), is_installed()]
+    recipe += f" {tools}"
     os.makedirs(os.path.dirname(directory), exist_ok=True)
     with open(directory + ".lock", "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)

@@ -30,9 +30,14 @@ def libraries(sysroot):
     return os.path.join(sysroot, "lib/rustlib", TARGET, "lib")
 
 
+def is_installed():
+    """Whether the compiler itself has the library, which rustup installs."""
+    return platform.machine() == "aarch64" or bool(glob.glob(os.path.join(libraries(output("rustc", "--print", "sysroot").strip()), "libstd-*.rlib")))
+
+
 def flags():
     """The compiler's flags for arm64. StdError if there are none with which it could build."""
-    if platform.machine() == "aarch64" or glob.glob(os.path.join(libraries(output("rustc", "--print", "sysroot").strip()), "libstd-*.rlib")):
+    if is_installed():
         return []
     version = output("rustc", "-vV")
     release, commit = (re.search(rf"^{key}: (\S+)", version, re.MULTILINE)[1] for key in ("release", "commit-hash"))

@@ -24,7 +24,7 @@ pub(crate) fn config(directory: &Path, program: EngineProgram, definitions_direc
     std::fs::create_dir_all(directory).unwrap();
     DaemonConfig {
         program,
-        launcher: ["setpriv", "--pdeathsig", "KILL", "--"].map(ToOwned::to_owned).to_vec(),
+        launcher: clamd::bound_launcher(),
         run_directory: directory.to_owned(),
         definitions_directory: definitions_directory.to_owned(),
         limits: EngineLimits { max_file_size: 100 << 20, max_scan_time: SCAN_TIMEOUT },

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::fs::lgetxattr;
+use rustix::fs::{XattrFlags, fsetxattr, lgetxattr};
 use serde_json::{Value, json};
 
 use crate::command_line::run;
@@ -93,6 +93,33 @@ async fn every_file_gets_its_verdict_once() {
     assert_eq!((code, lines.len()), (Some(11), 2), "{lines:?}");
     assert_eq!(std::fs::read_dir(inbox.join("below")).unwrap().count(), 1);
     assert_eq!(service.get("/files").await.1["files"], json!([]), "the service keeps nothing");
+    service.stop().await;
+}
+
+/// Leaves no room for a verdict: neither in the file's attributes nor beside it.
+fn leave_no_room_for_a_verdict(path: &Path) {
+    let file = std::fs::File::open(path).unwrap();
+    // More than a block of ext4 has; on other file systems the verdict finds its place.
+    for n in 0..8 {
+        let _ = fsetxattr(&file, format!("user.filler{n}"), &[b'x'; 800], XattrFlags::empty());
+    }
+    for n in 0..64 {
+        let _ = fsetxattr(&file, format!("user.small{n}"), b"x", XattrFlags::empty());
+    }
+    let name = format!(".{}.airlock.json", path.file_name().unwrap().to_str().unwrap());
+    std::fs::create_dir(path.with_file_name(name)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_infected_file_is_moved_also_if_its_verdict_finds_no_place() {
+    let service = Service::start().await;
+    let (_root, inbox, quarantine) = directories();
+    std::fs::write(inbox.join("bad.txt"), eicar()).unwrap();
+    leave_no_room_for_a_verdict(&inbox.join("bad.txt"));
+    let (code, lines) = look(&service, &inbox, &["--quarantine", quarantine.to_str().unwrap()]);
+    assert_eq!((code, lines.len()), (Some(10), 1), "{lines:?}");
+    assert!(std::fs::symlink_metadata(inbox.join("bad.txt")).is_err());
+    assert_eq!(std::fs::read(lines[0]["moved_to"].as_str().unwrap()).unwrap(), eicar());
     service.stop().await;
 }
 

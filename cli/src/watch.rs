@@ -193,15 +193,18 @@ impl<'a> Watcher<'a> {
             return Ok(None);
         };
         let written = mark::write(&file, &candidate.path, &mark);
-        // Also if the verdict could not be written: the uploader may have seen to that.
+        // A file is moved also if its verdict could not be written: the uploader may have seen to that. The
+        // verdict is in the quarantine's note as well.
         let moved = match &self.quarantine {
             Some(quarantine) if self.must_move(&mark) => match quarantine.take(candidate, &file, &mark)? {
                 Some(moved) => Some(moved),
                 None => return Ok(None),
             },
-            _ => None,
+            _ => {
+                written?;
+                None
+            }
         };
-        written?;
         self.print(&candidate.path, &mark, moved.as_deref())?;
         Ok(Some(code(&mark)))
     }

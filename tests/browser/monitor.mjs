@@ -97,7 +97,7 @@ try {
     await page.getByRole('button', { name: /^Undo …/ }).click();
     await page.getByLabel('Reason, which is kept with your name').fill('a test of the undo');
     await page.getByRole('button', { name: 'Undo release' }).click();
-    await page.getByText('undone').waitFor();
+    await page.getByRole('cell', { name: /^undone/ }).waitFor();
     await until(async () => (await (await fetch(`${url}/files?status=infected`)).json()).files.length === 1);
   });
 

@@ -228,7 +228,7 @@ fn daemon(run_directory: &Path, definitions_directory: PathBuf) -> DaemonConfig 
     std::fs::create_dir_all(run_directory).unwrap();
     DaemonConfig {
         program: EngineProgram::Clamd("clamd".into()),
-        launcher: ["setpriv", "--pdeathsig", "KILL", "--"].map(ToOwned::to_owned).to_vec(),
+        launcher: clamd::bound_launcher(),
         run_directory: run_directory.to_owned(),
         definitions_directory,
         limits: limits(),

@@ -111,6 +111,8 @@ fn sidecar(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use rustix::fs::{CWD, FileType, Mode};
+
     use super::*;
 
     pub(in crate::watch) fn mark() -> Mark {
@@ -147,6 +149,9 @@ pub(super) mod tests {
         // Others' verdicts, and what only looks like a file, are not believed.
         std::fs::set_permissions(&sidecar, Permissions::from_mode(0o666)).unwrap();
         assert_eq!(read(&path), None);
+        std::fs::remove_file(&sidecar).unwrap();
+        rustix::fs::mknodat(CWD, &sidecar, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        assert_eq!(read(&path), None, "a pipe is not waited for");
         std::fs::remove_file(&sidecar).unwrap();
         std::os::unix::fs::symlink(directory.path().join("elsewhere"), &sidecar).unwrap();
         replace(&sidecar, &serde_json::to_vec(&mark()).unwrap()).unwrap();

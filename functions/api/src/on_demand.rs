@@ -4,19 +4,18 @@
 //! record included. If the process ends before that, the sweep removes it after
 //! [`UploadPolicy::ON_DEMAND_TTL`].
 
-use aws::ObjectWriter;
 use axum::body::Bytes;
-use domain::id::{FileId, ObjectKey, OwnerId};
+use domain::id::{FileId, OwnerId};
 use domain::machine::Event;
 use domain::record::{Record, UploadMethod};
 use domain::upload::{AllowedExtensions, Upload, UploadPolicy, UploadRequest, accept};
 use domain::verdict::Verdict;
 use futures_util::Stream;
-use lifecycle::{Creation, NewUpload};
 use tokio::time::Instant;
 use web::ApiError;
 
-use crate::{App, complete, status, streaming};
+use crate::streaming::{self, StreamedFile};
+use crate::{App, complete, status};
 
 /// What is known about the bytes before they come.
 #[derive(Clone, Debug)]
@@ -60,39 +59,14 @@ pub(crate) async fn store(
     request: OnDemandRequest<'_>,
     bytes: impl Stream<Item = Result<Bytes, ApiError>>,
 ) -> Result<Record, ApiError> {
-    let upload = accepted(app, request.password)?;
-    let file = FileId::from_random(aws::clock::random_uuid());
-    let password = app.sealed_password(&upload, file)?;
-    app.check_room(request.announced_bytes)?;
-    let mut writer =
-        ObjectWriter::new(&app.stores.objects, ObjectKey::Issued(file), upload.content_type.clone());
-    let copied = streaming::copy(app, bytes, &mut writer, request.limit_bytes).await;
-    let (size_bytes, sha256) = match copied {
-        Ok(copied) => copied,
-        Err(error) => {
-            streaming::abandon(writer).await;
-            return Err(error);
-        }
+    let wanted = StreamedFile {
+        owner: request.owner,
+        upload: accepted(app, request.password)?,
+        method: UploadMethod::OnDemand,
+        announced_bytes: request.announced_bytes,
+        limit_bytes: request.limit_bytes,
     };
-    let upload = Upload { declared_size: Some(size_bytes), declared_sha256: Some(sha256), ..upload };
-    let now = aws::clock::now();
-    let new = NewUpload { file, owner: request.owner, upload, method: UploadMethod::OnDemand, password };
-    // The record first: an object without one would never be removed.
-    let refused = match app.creator().create(new, None, now).await {
-        Ok(Creation::New(record)) => {
-            if let Err(error) = writer.complete().await {
-                // Storage may still complete it. The record stays, so that the sweep removes what arrives.
-                return Err(error.into());
-            }
-            return Ok(*record);
-        }
-        Ok(Creation::Exceeded(exceeded)) => ApiError::QuotaExceeded { exceeded, now },
-        // These need an idempotency key.
-        Ok(Creation::Replay(_) | Creation::KeyReused) => ApiError::Internal,
-        Err(error) => error.into(),
-    };
-    streaming::abandon(writer).await;
-    Err(refused)
+    streaming::store(app, wanted, bytes).await
 }
 
 /// The upload of bytes without a name. Which extensions are accepted does not matter, because the file is not

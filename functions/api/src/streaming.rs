@@ -4,9 +4,11 @@ use aws::ObjectWriter;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::header;
-use domain::id::Sha256;
-use domain::upload::UploadError;
+use domain::id::{FileId, ObjectKey, OwnerId, Sha256};
+use domain::record::{Record, UploadMethod};
+use domain::upload::{Upload, UploadError};
 use futures_util::{Stream, StreamExt as _};
+use lifecycle::{Creation, NewUpload};
 use sha2::Digest as _;
 use web::ApiError;
 
@@ -36,9 +38,60 @@ fn too_large(app: &App, limit_bytes: u64) -> ApiError {
     }
 }
 
+/// A file whose bytes come with the request.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamedFile {
+    pub(crate) owner: OwnerId,
+    /// Without a size and a digest, which are those of the bytes.
+    pub(crate) upload: Upload,
+    pub(crate) method: UploadMethod,
+    /// The most bytes that can come.
+    pub(crate) announced_bytes: u64,
+    /// More bytes are refused.
+    pub(crate) limit_bytes: u64,
+}
+
+/// Streams bytes to storage, and creates the file's record just before the object becomes visible. If this
+/// fails before the record exists, nothing is stored; after that, the sweep ends the file and removes what
+/// storage has completed in spite of an error.
+pub(crate) async fn store(
+    app: &App,
+    wanted: StreamedFile,
+    bytes: impl Stream<Item = Result<Bytes, ApiError>>,
+) -> Result<Record, ApiError> {
+    let StreamedFile { owner, upload, method, announced_bytes, limit_bytes } = wanted;
+    let file = FileId::from_random(aws::clock::random_uuid());
+    let password = app.sealed_password(&upload, file)?;
+    app.check_room(announced_bytes)?;
+    let mut writer =
+        ObjectWriter::new(&app.stores.objects, ObjectKey::Issued(file), upload.content_type.clone());
+    let (size_bytes, sha256) = match copy(app, bytes, &mut writer, limit_bytes).await {
+        Ok(copied) => copied,
+        Err(error) => {
+            abandon(writer).await;
+            return Err(error);
+        }
+    };
+    let upload = Upload { declared_size: Some(size_bytes), declared_sha256: Some(sha256), ..upload };
+    let now = aws::clock::now();
+    let new = NewUpload { file, owner, upload, method, password };
+    let refused = match app.creator().create(new, None, now).await {
+        Ok(Creation::New(record)) => {
+            writer.complete().await?;
+            return Ok(*record);
+        }
+        Ok(Creation::Exceeded(exceeded)) => ApiError::QuotaExceeded { exceeded, now },
+        // These need an idempotency key, which such requests do not have.
+        Ok(Creation::Replay(_) | Creation::KeyReused) => ApiError::Internal,
+        Err(error) => error.into(),
+    };
+    abandon(writer).await;
+    Err(refused)
+}
+
 /// Copies at most `limit_bytes` to storage, and at least one byte. Returns the size and the digest; the scan
 /// must find the same digest.
-pub(crate) async fn copy(
+async fn copy(
     app: &App,
     chunks: impl Stream<Item = Result<Bytes, ApiError>>,
     writer: &mut ObjectWriter<'_>,
@@ -62,7 +115,7 @@ pub(crate) async fn copy(
 }
 
 /// Removes the parts of an object that is not completed. If this fails, the bucket's lifecycle removes them.
-pub(crate) async fn abandon(writer: ObjectWriter<'_>) {
+async fn abandon(writer: ObjectWriter<'_>) {
     if let Err(error) = writer.abort().await {
         tracing::warn!(
             error = aws::log::chain(&error),

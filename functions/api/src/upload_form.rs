@@ -2,22 +2,20 @@
 
 pub(crate) mod disposition;
 
-use aws::ObjectWriter;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::id::{FileId, ObjectKey};
 use domain::password::{Password, PasswordError};
 use domain::record::{Record, UploadMethod};
 use domain::upload::{UploadRequest, accept};
 use futures_util::TryStreamExt as _;
-use lifecycle::{Creation, NewUpload};
 use utoipa::ToSchema;
 use web::view::Accepted;
 use web::{ApiError, Caller, Problem};
 
-use crate::{App, streaming};
+use crate::App;
+use crate::streaming::{self, StreamedFile};
 use disposition::Disposition;
 
 #[derive(ToSchema)]
@@ -95,8 +93,7 @@ pub(crate) async fn read_password(field: &mut Field<'_>) -> Result<String, ApiEr
     String::from_utf8(bytes).map_err(|_| ApiError::Upload(PasswordError.into()))
 }
 
-/// Streams the field to storage, and creates the record just before the object becomes visible. If this fails
-/// before the record exists, nothing is stored.
+/// Stores the field as a file of the caller's.
 async fn store(
     app: &App,
     caller: Caller,
@@ -110,38 +107,14 @@ async fn store(
         password: declared.password.filter(|password| !password.is_empty()),
         ..UploadRequest::default()
     };
-    let mut upload = accept(&request, &app.uploads)?;
-    let file = FileId::from_random(aws::clock::random_uuid());
-    let password = app.sealed_password(&upload, file)?;
-    app.check_room(declared.announced_bytes)?;
-    let mut writer =
-        ObjectWriter::new(&app.stores.objects, ObjectKey::Issued(file), upload.content_type.clone());
-    let chunks = field.map_err(|error| malformed(&error));
-    match streaming::copy(app, chunks, &mut writer, app.settings.max_form_size).await {
-        Ok((size_bytes, sha256)) => {
-            upload.declared_size = Some(size_bytes);
-            upload.declared_sha256 = Some(sha256);
-        }
-        Err(error) => {
-            streaming::abandon(writer).await;
-            return Err(error);
-        }
-    }
-    let now = aws::clock::now();
-    let new = NewUpload { file, owner: caller.owner, upload, method: UploadMethod::Form, password };
-    let refused = match app.creator().create(new, None, now).await {
-        Ok(Creation::New(record)) => {
-            // If this fails or the process dies here, the sweep expires the record, which has no object.
-            writer.complete().await?;
-            return Ok(*record);
-        }
-        Ok(Creation::Exceeded(exceeded)) => ApiError::QuotaExceeded { exceeded, now },
-        // These need an idempotency key, which forms do not have.
-        Ok(Creation::Replay(_) | Creation::KeyReused) => ApiError::Internal,
-        Err(error) => error.into(),
+    let wanted = StreamedFile {
+        owner: caller.owner,
+        upload: accept(&request, &app.uploads)?,
+        method: UploadMethod::Form,
+        announced_bytes: declared.announced_bytes,
+        limit_bytes: app.settings.max_form_size,
     };
-    streaming::abandon(writer).await;
-    Err(refused)
+    streaming::store(app, wanted, field.map_err(|error| malformed(&error))).await
 }
 
 pub(crate) fn malformed(error: &MultipartError) -> ApiError {

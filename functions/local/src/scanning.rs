@@ -72,10 +72,9 @@ fn engine(plan: &Plan, premises: &Premises) -> anyhow::Result<Engine> {
     if longest.as_os_str().len() > MAX_SOCKET_PATH {
         bail!("the data directory's path is too long for a Unix socket: `{}`", longest.display());
     }
-    let launcher = ["setpriv", "--pdeathsig", "KILL", "--no-new-privs", "--"];
     let config = DaemonConfig {
         program: plan.program.clone(),
-        launcher: launcher.map(ToOwned::to_owned).to_vec(),
+        launcher: clamd::bound_launcher(),
         run_directory,
         definitions_directory: premises.definitions.directory.clone(),
         limits: plan.functions.scan.limits(),

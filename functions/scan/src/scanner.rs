@@ -32,14 +32,14 @@ const INIT_BUDGET: Duration = Duration::from_secs(8);
 impl Scanner {
     /// Scans one file at a time, as a Lambda function does.
     pub fn new(deployment: ScanDeployment) -> Self {
-        Self::with_workers(deployment, 1, &[])
+        Self::with_workers(deployment, 1, vec![])
     }
 
     /// Scans up to `n_workers` files concurrently, with an engine that is started by `launcher`.
-    pub(crate) fn with_workers(deployment: ScanDeployment, n_workers: u32, launcher: &[&str]) -> Self {
+    pub(crate) fn with_workers(deployment: ScanDeployment, n_workers: u32, launcher: Vec<String>) -> Self {
         let daemon = DaemonConfig {
             program: deployment.program.clone(),
-            launcher: launcher.iter().map(ToString::to_string).collect(),
+            launcher,
             run_directory: deployment.run_directory(),
             definitions_directory: PublishedDefinitions::link(&deployment.definition_sets()),
             limits: deployment.settings.limits(),

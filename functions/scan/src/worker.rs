@@ -17,8 +17,6 @@ use tokio::task::JoinSet;
 use crate::scanner::Scanner;
 use crate::{RESERVE, ScanDeployment};
 
-/// The engine ends when this process does, however that ends.
-const LAUNCHER: [&str; 5] = ["setpriv", "--pdeathsig", "KILL", "--no-new-privs", "--"];
 /// The wait after a request to the queue that failed.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -60,7 +58,7 @@ impl ScanWorker {
         // definitions, and no other user may create what is read here.
         let scratch = deployment.use_own_scratch().context("there is no directory to work in")?;
         let time_per_message = deployment.settings.scan_timeout + 2 * RESERVE;
-        let scanner = Arc::new(Scanner::with_workers(deployment, n_scans, &LAUNCHER));
+        let scanner = Arc::new(Scanner::with_workers(deployment, n_scans, clamd::bound_launcher()));
         let context = scanner.context().await?;
         let queue = context.stores.queues.scans.clone().context("there is no scan queue")?;
         Ok(Self { scanner, queue, time_per_message, n_scans, _scratch: scratch })

@@ -146,6 +146,23 @@ async fn an_engine_that_does_not_start_is_retried_until_the_file_ends_in_error()
 }
 
 #[tokio::test]
+async fn a_worker_learns_how_often_a_message_was_received() {
+    let scanner = Scanner::start().await;
+    scanner.test.scans.send("a message".to_owned()).await.unwrap();
+    let queue = scanner.test.stores.queues.scans.as_ref().unwrap();
+    for n_received in ["1", "2"] {
+        let event = queue.receive(Duration::ZERO).await.unwrap();
+        let message = &event.records[0];
+        // The wait before a retry grows with it.
+        assert_eq!(message.attributes["ApproximateReceiveCount"], n_received);
+        assert_eq!(message.body.as_deref(), Some("a message"));
+    }
+    let event = queue.receive(Duration::from_mins(1)).await.unwrap();
+    queue.acknowledge(event.records[0].receipt_handle.as_deref().unwrap()).await.unwrap();
+    assert_eq!(scanner.test.scans.depth().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_failed_message_is_delivered_again_long_before_its_visibility_timeout() {
     let mut scanner = Scanner::start().await;
     scanner.context.retry.first = Duration::ZERO;

@@ -23,7 +23,7 @@ use crate::stderr::Complaints;
 #[derive(Clone, Debug)]
 pub struct DaemonConfig {
     pub program: EngineProgram,
-    /// A program and its arguments that run it, for example `setpriv --pdeathsig KILL --`; may be empty.
+    /// A program and its arguments that run it, such as [`bound_launcher`]; may be empty.
     pub launcher: Vec<String>,
     /// A private directory for the configuration, the socket and temporary files. Its path must be short: a
     /// socket's path has at most 107 bytes.
@@ -90,6 +90,12 @@ pub enum StartError {
     Conf(#[from] ConfError),
     #[error("clamd loaded definitions `{loaded}`, but its directory has `{on_disk}`")]
     OtherDefinitions { loaded: String, on_disk: String },
+}
+
+/// The launcher of an engine that ends when this process does, however that ends, and that cannot gain
+/// privileges.
+pub fn bound_launcher() -> Vec<String> {
+    ["setpriv", "--pdeathsig", "KILL", "--no-new-privs", "--"].map(ToOwned::to_owned).to_vec()
 }
 
 impl Daemon {

@@ -23,7 +23,7 @@ mod window;
 
 pub use client::{Client, ClientError};
 pub use conf::{ClamdConf, EngineLimits};
-pub use daemon::{ConfError, Daemon, DaemonConfig, StartError};
+pub use daemon::{ConfError, Daemon, DaemonConfig, StartError, bound_launcher};
 pub use engine::{Engine, EngineError, Scan, ScanBudget, Transport};
 pub use part::Part;
 pub use program::{EngineProgram, Snapshot};
