@@ -50,6 +50,8 @@ struct Loaded {
 /// themselves, which it reports.
 pub(crate) fn serve(conf: Conf, snapshot: Option<&Wanted>) -> anyhow::Result<()> {
     clamav::init()?;
+    // Here and not in each child, which would prepare OpenSSL for its file alone.
+    clamav::use_digests()?;
     let listener = listen(&conf)?;
     let loaded = match snapshot {
         Some(wanted) => restored(&conf, wanted).or_else(|error| {
