@@ -69,10 +69,10 @@ arm64: ## Build the functions and the layer for arm64, and check their sizes and
 	tools/lambda arm64
 	tools/test -E 'test(/^(packages|layer)::/)'
 
-lambda-vm: ## Run the layer's snapshot engine in an emulated machine like Lambda's (ARCH=x86_64 or arm64)
-	@tools/install lambda-vm
-	clamav-layer/build.py build $(or $(ARCH),arm64) target/layer/$(or $(ARCH),arm64)
-	tests/lambda_vm/run $(or $(ARCH),arm64) target/layer/$(or $(ARCH),arm64)
+lambda-vm: arm64 ## Run the layer's engine and the scan function in emulated machines like Lambda's, for both architectures
+	@tools/install test && tools/install lambda-vm
+	tools/lambda && tests/lambda_vm/run x86_64 5.10 target/layer/x86_64 && tests/lambda_vm/run arm64 6.1 target/layer/arm64
+	SOAK=1 tools/test --no-capture -E 'test(/^lambda_vm::/)'
 
 e2e-aws: ## Send files through a stack on AWS (STACK=airlock TOKEN=..., docs/deploy.md)
 	"$$(tools/venv peer)/bin/python" tests/deploy/aws.py "$(STACK)" "$(TOKEN)"

@@ -11,6 +11,27 @@ def run(*command, text=True, **options):
     return subprocess.run(command, check=True, text=text, **options)
 
 
+def from_sources(sources):
+    """apt's options for a file or a directory of sources; none means the machine's own."""
+    if not sources:
+        return []
+    listed, parts = ("/dev/null", sources) if os.path.isdir(sources) else (sources, "/dev/null")
+    return ["-o", f"Dir::Etc::SourceList={listed}", "-o", f"Dir::Etc::SourceParts={parts}"]
+
+
+def suite_of_debian(suite, path):
+    """Writes a file of apt sources for one suite, from where Debian's packages come from here. Returns its path, or None if the sources
+    lack Debian."""
+    listed = run("apt-get", *from_sources(os.environ.get("APT_SOURCES")), "indextargets", "--format", "$(REPO_URI) $(LABEL)", "Created-By: Packages",
+                 capture_output=True).stdout
+    sites = [line.split()[0] for line in listed.splitlines() if line.endswith(" Debian")]
+    if not sites:
+        return None
+    with open(path, "w") as file:
+        file.write(f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {sites[0]} {suite} main\n")
+    return path
+
+
 class Apt:
     """apt with a state of its own, for any architecture, as if nothing were installed."""
 
@@ -20,11 +41,9 @@ class Apt:
             os.makedirs(os.path.join(directory, name), exist_ok=True)
         status = os.path.join(directory, "status")
         open(status, "a").close()
-        where = [f"Dir::Etc::SourceParts={sources}", "Dir::Etc::SourceList=/dev/null"] if sources and os.path.isdir(sources) else (
-            [f"Dir::Etc::SourceList={sources}", "Dir::Etc::SourceParts=/dev/null"] if sources else [])
         options = [f"APT::Architecture={debian_arch}", f"APT::Architectures::={debian_arch}", f"Dir::State={directory}", f"Dir::State::status={status}",
-                   f"Dir::Cache={directory}", f"APT::Default-Release={release}", *where]
-        self.options = [word for option in options for word in ("-o", option)]
+                   f"Dir::Cache={directory}", f"APT::Default-Release={release}"]
+        self.options = [*(word for option in options for word in ("-o", option)), *from_sources(sources)]
 
     def __call__(self, *words, **options):
         return run("apt-get", "-qq", *self.options, *words, **options)

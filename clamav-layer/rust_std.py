@@ -9,7 +9,7 @@ from Debian's package `rust-src` of the compiler's own version, once, in target/
 
 import fcntl, glob, os, platform, re, shutil, subprocess, sys, tempfile
 
-from debian import Apt, run
+from debian import Apt, run, suite_of_debian
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = "aarch64-unknown-linux-gnu"
@@ -87,13 +87,9 @@ def wrapper(work):
 
 def source(release, work):
     """The standard library's source of the compiler's own release, from Debian's package."""
-    listed = output("apt-get", "indextargets", "--format", "$(REPO_URI) $(LABEL)", "Created-By: Packages").splitlines()
-    sites = [line.split()[0] for line in listed if line.endswith(" Debian")]
-    if not sites:
+    sources = suite_of_debian(SUITE, os.path.join(work, "sources.list"))
+    if sources is None:
         raise StdError(f"This machine's package sources lack Debian, from which `rust-src` comes. {advice()}")
-    sources = os.path.join(work, "sources.list")
-    with open(sources, "w") as file:
-        file.write(f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {sites[0]} {SUITE} main\n")
     apt = Apt("amd64", os.path.join(work, "apt"), sources, SUITE)
     apt.update()
     try:

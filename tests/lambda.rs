@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::identity::user_token;
 use crate::support::deployment::Deployment;
 use crate::support::process::{children_of, is_running};
-use crate::support::runtime_api::{Answer, Function, sqs_event};
+use crate::support::runtime_api::{Answer, Function, Place, sqs_event};
 use crate::support::{Accepted, Service, eicar, text, wait};
 
 /// The longest timeout that Lambda allows; no test depends on reaching it.
@@ -26,6 +26,7 @@ const JWT: [(&str, &str); 3] =
 
 pub(crate) struct Environment {
     pub(crate) pairs: Vec<(String, String)>,
+    pub(crate) place: Place,
     scratch: tempfile::TempDir,
 }
 
@@ -57,7 +58,7 @@ impl Environment {
             ("DEFINITIONS_MAX_AGE_DAYS", "36500".to_owned()),
         ];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value)).to_vec();
-        let mut environment = Self { pairs, scratch };
+        let mut environment = Self { pairs, place: Place::Here, scratch };
         environment.set("SQS", &format!("{sqs_url}/airlock-scan"));
         environment
     }
@@ -66,7 +67,7 @@ impl Environment {
         self.pairs.push((name.to_owned(), value.to_owned()));
     }
 
-    async fn start(&self, function: &'static str, more: &[(&str, &str)]) -> Function {
+    pub(crate) async fn start(&self, function: &'static str, more: &[(&str, &str)]) -> Function {
         self.try_start(function, more).await.unwrap_or_else(|error| panic!("{function}: {error}"))
     }
 
@@ -82,7 +83,7 @@ impl Environment {
             env.push(("AIRLOCK_SCAN_QUEUE_URL", queue_url));
         }
         env.extend(more);
-        Function::try_start(function, &env).await
+        Function::try_start(function, &env, self.place.clone()).await
     }
 
     pub(crate) async fn api(&self) -> Function {

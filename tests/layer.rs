@@ -26,7 +26,7 @@ const LIBRARIES: &str = "/opt/lib/clamav";
 const LARGEST_ZIPPED_BYTES: u64 = 50_000_000;
 
 /// Builds the layer unless it exists, and returns its directory.
-fn layer(arch: &str) -> PathBuf {
+pub(crate) fn built(arch: &str) -> PathBuf {
     /// What the recipe says when a locked version has left Debian's archive.
     const SUPERSEDED: i32 = 3;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -63,7 +63,7 @@ impl EmptyRoot {
         for name in ["tmp/run", "dev"] {
             std::fs::create_dir_all(root.join(name)).unwrap();
         }
-        let copied = Command::new("cp").arg("-a").arg(layer(arch)).arg(root.join("opt")).status();
+        let copied = Command::new("cp").arg("-a").arg(built(arch)).arg(root.join("opt")).status();
         assert!(copied.unwrap().success());
         // A path outside is the same path inside: what follows the root's own path leads back to the root.
         let inside = root.join(root.strip_prefix("/").unwrap());
@@ -296,7 +296,7 @@ fn the_worker_loads_its_openers_in_an_empty_root_on_arm64() {
 #[test]
 fn the_layer_says_what_it_is_made_of() {
     for arch in ["x86_64", "arm64"] {
-        let directory = layer(arch);
+        let directory = built(arch);
         for entry in walk(&directory) {
             // Lambda searches `/opt/lib` for every function's libraries: no libc of another system may be
             // there.
@@ -324,7 +324,7 @@ fn the_layer_says_what_it_is_made_of() {
 }
 
 pub(crate) fn unzipped_bytes(arch: &str) -> u64 {
-    walk(&layer(arch)).iter().map(|path| std::fs::symlink_metadata(path).unwrap().len()).sum()
+    walk(&built(arch)).iter().map(|path| std::fs::symlink_metadata(path).unwrap().len()).sum()
 }
 
 fn walk(directory: &Path) -> Vec<PathBuf> {

@@ -28,6 +28,7 @@ mod identity;
 mod idle;
 mod incoming;
 mod lambda;
+mod lambda_vm;
 mod layer;
 mod lifecycle;
 mod live;

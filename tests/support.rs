@@ -14,6 +14,7 @@ use tempfile::TempDir;
 pub(crate) mod deployment;
 pub(crate) mod fault_proxy;
 pub(crate) mod inspecting;
+pub(crate) mod lambda_machine;
 pub(crate) mod mirror;
 pub(crate) mod process;
 pub(crate) mod public_proxy;

@@ -1,9 +1,14 @@
-/* In the machine: `inside limited PROGRAM...` runs a program as Lambda runs a function, and `inside scan SOCKET FILE` sends a
-   file to an engine and prints the reply. Linked statically: the machine has no libraries but the layer's. */
+/* In the machine: `inside limited PROGRAM...` runs a program as Lambda runs a function, `inside scan SOCKET FILE` sends a file to
+   an engine and prints the reply, and `inside forward PORT` passes connections to 127.0.0.1:PORT on to the host's. Linked
+   statically: the machine has no libraries but the layer's. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <grp.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -58,8 +63,59 @@ static void scan(const char *path, const char *file) {
     puts(reply);
 }
 
+static struct sockaddr_in at(uint32_t host, const char *port) {
+    return (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(host), .sin_port = htons(atoi(port))};
+}
+
+/* Copies what there is. Returns 0 at the end, which the other side is told. */
+static int passed(int from, int to) {
+    char bytes[65536];
+    ssize_t n_read = read(from, bytes, sizeof bytes);
+    if (n_read <= 0) {
+        shutdown(to, SHUT_WR);
+        return 0;
+    }
+    for (ssize_t n_sent = 0; n_sent < n_read;) {
+        ssize_t n_now = write(to, bytes + n_sent, n_read - n_sent);
+        if (n_now <= 0) exit(1);
+        n_sent += n_now;
+    }
+    return 1;
+}
+
+static void relay(int near, int far) {
+    struct pollfd ends[] = {{near, POLLIN, 0}, {far, POLLIN, 0}};
+    while (ends[0].fd >= 0 || ends[1].fd >= 0) {
+        if (poll(ends, 2, -1) < 0) exit(1);
+        if (ends[0].revents && !passed(near, far)) ends[0].fd = -1;
+        if (ends[1].revents && !passed(far, near)) ends[1].fd = -1;
+    }
+}
+
+static void forward(const char *port) {
+    /* The emulator's network has the host there. */
+    const struct sockaddr_in here = at(INADDR_LOOPBACK, port), host = at(0x0a000202, port);
+    const int yes = 1;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr *)&here, sizeof here) || listen(listener, 64)) err(1, "%s", port);
+    signal(SIGCHLD, SIG_IGN);
+    for (;;) {
+        int near = accept(listener, NULL, NULL);
+        if (near >= 0 && !fork()) {
+            int far = socket(AF_INET, SOCK_STREAM, 0);
+            if (connect(far, (struct sockaddr *)&host, sizeof host)) err(1, "%s", port);
+            setsockopt(near, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+            setsockopt(far, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+            relay(near, far);
+            exit(0);
+        }
+        close(near);
+    }
+}
+
 int main(int n_words, char **words) {
     if (n_words > 2 && !strcmp(words[1], "limited")) limited(words + 2);
-    if (n_words != 4 || strcmp(words[1], "scan")) errx(2, "usage: inside limited PROGRAM... | inside scan SOCKET FILE");
+    if (n_words == 3 && !strcmp(words[1], "forward")) forward(words[2]);
+    if (n_words != 4 || strcmp(words[1], "scan")) errx(2, "usage: inside limited PROGRAM... | inside scan SOCKET FILE | inside forward PORT");
     scan(words[2], words[3]);
 }

@@ -17,15 +17,27 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
+use super::lambda_machine::LambdaMachine;
+
 /// A function: one execution environment at a time, as with a concurrency of one.
 pub(crate) struct Function {
     name: &'static str,
     env: Vec<(String, String)>,
     api: Arc<RuntimeApi>,
     address: String,
+    place: Place,
     child: Child,
     /// From the start of the process to its first request for an event.
     pub(crate) init: Duration,
+}
+
+/// Where a function's process runs.
+#[derive(Clone)]
+pub(crate) enum Place {
+    /// On this machine.
+    Here,
+    /// In an emulated machine of its own.
+    Machine(Arc<LambdaMachine>),
 }
 
 #[derive(Default)]
@@ -57,7 +69,11 @@ pub(crate) enum Answer {
 
 impl Function {
     /// Starts the function and waits until it requests its first event, or ends.
-    pub(crate) async fn try_start(name: &'static str, env: &[(&str, &str)]) -> Result<Self, Value> {
+    pub(crate) async fn try_start(
+        name: &'static str,
+        env: &[(&str, &str)],
+        place: Place,
+    ) -> Result<Self, Value> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let api = Arc::new(RuntimeApi::default());
@@ -65,8 +81,8 @@ impl Function {
         tokio::spawn(async move { axum::serve(listener, router).await });
         let env: Vec<_> = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let began = Instant::now();
-        let child = spawn(name, &env, &address);
-        let mut function = Self { name, env, api, address, child, init: Duration::ZERO };
+        let child = place.spawn(name, &env, &address);
+        let mut function = Self { name, env, api, address, place, child, init: Duration::ZERO };
         function.wait_for_next(0).await?;
         function.init = began.elapsed();
         Ok(function)
@@ -92,7 +108,7 @@ impl Function {
     ) -> Answer {
         if self.child.try_wait().unwrap().is_some() {
             let n_nexts = self.api.shared.lock().unwrap().n_nexts;
-            self.child = spawn(self.name, &self.env, &self.address);
+            self.child = self.place.spawn(self.name, &self.env, &self.address);
             if let Err(error) = self.wait_for_next(n_nexts).await {
                 return Answer::InitError(error);
             }
@@ -180,29 +196,31 @@ pub(crate) fn bootstrap(name: &str) -> PathBuf {
     path
 }
 
-fn spawn(name: &str, env: &[(String, String)], address: &str) -> Child {
-    Command::new(bootstrap(name))
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("AWS_LAMBDA_RUNTIME_API", address)
-        .env("AWS_LAMBDA_FUNCTION_NAME", name)
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-        .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
-        .env("AWS_LAMBDA_LOG_GROUP_NAME", "group")
-        .envs(env.iter().cloned())
-        .stdin(Stdio::null())
-        .stdout(
-            std::fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(format!("/tmp/fn-{name}.log"))
-                .unwrap(),
-        )
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+impl Place {
+    fn spawn(&self, name: &str, env: &[(String, String)], address: &str) -> Child {
+        let lambda = [
+            ("PATH", "/usr/bin:/bin"),
+            ("AWS_LAMBDA_RUNTIME_API", address),
+            ("AWS_LAMBDA_FUNCTION_NAME", name),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "group"),
+        ];
+        let lambda = lambda.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let env = lambda.into_iter().chain(env.iter().cloned());
+        let mut command = match self {
+            Self::Here => {
+                let mut command = Command::new(bootstrap(name));
+                command.env_clear().envs(env);
+                command
+            }
+            Self::Machine(machine) => machine.command(name, env),
+        };
+        let log = std::fs::File::options().create(true).append(true).open(format!("/tmp/fn-{name}.log"));
+        command.stdin(Stdio::null()).stdout(log.unwrap()).stderr(Stdio::null());
+        command.kill_on_drop(true).spawn().unwrap()
+    }
 }
 
 impl RuntimeApi {
