@@ -360,7 +360,6 @@ async fn the_stack_stands_and_files_go_through_it() {
     assert_eq!((&swept["error"], &swept["payload"]["n_failed"]), (&Value::Null, &json!(0)), "{swept}");
 
     for (parameters, rule) in [
-        (json!({ "Architecture": "arm64" }), "SnapshotsAreOfX86"),
         (json!({ "RescansPerMinute": "0" }), "RescansNeedRoom"),
         (json!({ "LiveEvents": "false", "LiveConcurrency": "3" }), "ReservedStreamsNeedStreams"),
     ] {

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 
 use crate::lambda::{Environment, LIMIT, next_batch, nothing_failed};
 use crate::support::deployment::{BUCKET, Deployment};
-use crate::support::lambda_machine::LambdaMachine;
+use crate::support::lambda_machine::{LambdaMachine, NATIVE};
 use crate::support::runtime_api::{Function, Place};
 use crate::support::{eicar, is_soak};
 use crate::{equality, layer};
@@ -140,20 +140,20 @@ async fn the_engines_reply_the_same(arch: &'static str, kernel: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_engines_reply_the_same_on_both_architectures() {
     if is_soak() {
-        the_engines_reply_the_same("x86_64", "5.10").await;
+        the_engines_reply_the_same(NATIVE, "5.10").await;
         the_engines_reply_the_same("arm64", "6.1").await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_functions_work_on_linux_5_10() {
-    the_functions_work("x86_64", "5.10").await;
+    the_functions_work(NATIVE, "5.10").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_functions_work_on_linux_6_1() {
     if is_soak() {
-        the_functions_work("x86_64", "6.1").await;
+        the_functions_work(NATIVE, "6.1").await;
     }
 }
 

@@ -7,6 +7,7 @@ use clamd::{DaemonConfig, Engine, EngineProgram, Transport};
 
 use super::EmptyRoot;
 use crate::equality::{config, files, replies, write_definitions};
+use crate::support::lambda_machine::NATIVE;
 
 /// The replies of the layer's engine in the empty root, by file.
 async fn in_the_root(root: &EmptyRoot, program: EngineProgram, files: &[PathBuf]) -> Vec<String> {
@@ -19,7 +20,7 @@ async fn in_the_root(root: &EmptyRoot, program: EngineProgram, files: &[PathBuf]
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_layer_and_this_machine_come_to_the_same_verdicts() {
-    let root = EmptyRoot::with_layer(if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" });
+    let root = EmptyRoot::with_layer(NATIVE);
     write_definitions(&root.path("tmp/definitions"));
     let directory = tempfile::tempdir_in("/tmp").unwrap();
     let corpus = directory.path().join("corpus");

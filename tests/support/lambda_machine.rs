@@ -10,6 +10,9 @@ use domain::freshness::DefinitionsKind;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+/// This machine's architecture, as AWS names it.
+pub(crate) const NATIVE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+
 /// A machine that is started for each process of a function. It reaches this machine's loopback addresses.
 pub(crate) struct LambdaMachine {
     arch: &'static str,
@@ -22,7 +25,8 @@ impl LambdaMachine {
     /// that were built for it.
     pub(crate) fn build(arch: &'static str, kernel: &str) -> Self {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target");
-        let functions = target.join(if arch == "arm64" { "lambda-arm64" } else { "lambda" });
+        let functions =
+            target.join(if arch == NATIVE { "lambda".to_owned() } else { format!("lambda-{arch}") });
         let directory = tempfile::tempdir_in("/tmp").unwrap();
         let layer = crate::layer::built(arch);
         let mut command = StdCommand::new(script());

@@ -21,7 +21,7 @@ subject! {
     pub struct EngineSettings: "Scanning" {
         /// The engine that scans.
         engine: Option<EngineChoice> = optional "ENGINE" {
-            default: "`snapshot` if `airlock-engine` is installed, else `clamd`; on AWS `clamd`",
+            default: "`snapshot` if `airlock-engine` is installed, else `clamd`; `snapshot` on AWS",
             allowed: "`clamd` or `snapshot`",
             parameter: "Engine",
             parse: engine,
