@@ -113,7 +113,7 @@ def initramfs(root, path):
 def command(arch, kernel, archive, disk, network=(), data=None):
     """The emulator's command. `/tmp` is on `disk`, which is made; `data` is a disk that can only be read."""
     with open(disk, "wb") as file:
-        file.truncate(2 << 30)
+        file.truncate(6 << 30) # a snapshot of a full-size set takes three while it is made
     run("mkfs.ext4", "-q", disk, env=os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
     emulated = MACHINES[arch]
     return [*emulated["qemu"], "-smp", "2", "-m", "3008", "-kernel", kernel, "-initrd", archive, "-nographic", "-no-reboot",
