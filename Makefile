@@ -31,6 +31,7 @@ soak: ## Run the tests with large counts (docs/testing.md); takes hours
 	SOAK=1 tools/test --no-capture -E 'test(/crash|start|engine|equality|openers|readers|ordinary|rescans|schemathesis/)'
 	SOAK=1 tools/engine test nothing_grows
 	deploy/deb/check $${CARGO_TARGET_DIR:-target}/debug/airlock target/engine/airlock-engine
+	$(MAKE) lambda-vm
 
 fuzz: ## Fuzz the gate, the engine's replies and the queue's messages, ten minutes for each test
 	tools/fuzz
