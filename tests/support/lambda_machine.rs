@@ -21,8 +21,8 @@ pub(crate) struct LambdaMachine {
 }
 
 impl LambdaMachine {
-    /// A machine for `x86_64` or `arm64`, with Debian's kernel `5.10` or `6.1`, and the layer and the functions
-    /// that were built for it.
+    /// A machine for `x86_64` or `arm64`, with Debian's kernel `5.10` or `6.1`, and the layer and the
+    /// functions that were built for it.
     pub(crate) fn build(arch: &'static str, kernel: &str) -> Self {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target");
         let functions =
@@ -35,8 +35,8 @@ impl LambdaMachine {
         Self { arch, directory, n_starts: AtomicU32::new(0) }
     }
 
-    /// Has the layer's engine make a snapshot of the definitions in a directory, with the limits of a scanner.
-    /// Returns the snapshot's path and the engine's build.
+    /// Has the layer's engine make a snapshot of the definitions in a directory, with the limits of a
+    /// scanner. Returns the snapshot's path and the engine's build.
     pub(crate) fn snapshot(&self, definitions: &Path, limits: EngineLimits) -> (PathBuf, String) {
         let work = self.directory_for("snapshot");
         let given = work.join("given/definitions");
