@@ -125,10 +125,11 @@ impl Stack {
     /// here, and moves the other one to quarantine.
     async fn try_bring_your_own_uploader(&mut self) {
         let mut stored = vec![];
+        let hidden = zipped(&eicar()).await;
         for (key, body) in [
             ("incoming/alice/a b+c.txt", b"stored by others".to_vec()),
             ("incoming/alice/released", eicar()),
-            ("incoming/alice/moved", zipped(&eicar()).await),
+            ("incoming/alice/moved", hidden.clone()),
         ] {
             self.command(json!({ "do": "put", "key": key, "body": STANDARD.encode(body) })).await;
             let name = key.rsplit('/').next().unwrap();
@@ -147,8 +148,22 @@ impl Stack {
         let (status, body) =
             self.operate(Method::POST, &format!("/files/{released}/release"), Some(release)).await;
         assert_eq!((status, &body["scan_status"]), (200, &json!("released")), "{body}");
+        self.gives_sample(&moved, &hidden).await;
         let deleted = self.authorized(Method::DELETE, &format!("/files/{clean}")).send().await.unwrap();
         assert!(deleted.status().is_success());
+    }
+
+    /// An operator gets the bytes in an encrypted archive, wherever they are.
+    async fn gives_sample(&self, file_id: &str, bytes: &[u8]) {
+        let body = json!({ "sha256": crate::support::sha256(bytes), "reason": "a test" });
+        let request = self.request(Method::POST, &format!("/files/{file_id}/sample")).json(&body);
+        let response = request.bearer_auth(text(&self.about["operator"])).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("a.zip"), response.bytes().await.unwrap()).unwrap();
+        let mut open = Command::new("7zz");
+        open.args(["x", "-so", "-pinfected", "a.zip"]).current_dir(&directory);
+        assert!(open.output().await.unwrap().stdout == bytes, "other bytes");
     }
 
     async fn file_named(&self, name: &str) -> String {
@@ -180,6 +195,7 @@ impl Stack {
         let bytes = zipped(&zipped(&eicar()).await).await;
         let infected = self.upload("released.zip", &bytes).await;
         self.ends_as(&infected, "infected").await;
+        self.gives_sample(&infected, &bytes).await;
         let release = json!({ "sha256": crate::support::sha256(&bytes), "reason": "a test" });
         let path = format!("/files/{infected}/release");
         let (status, body) =
@@ -189,13 +205,17 @@ impl Stack {
         assert_eq!((status, &released["scan_status"]), (200, &json!("released")), "{released}");
 
         // The same finding in other bytes is moved away by the sweep.
-        let moved = self.upload("moved.zip", &zipped(&eicar()).await).await;
+        let bytes = zipped(&eicar()).await;
+        let moved = self.upload("moved.zip", &bytes).await;
         self.ends_as(&moved, "infected").await;
         let swept = self.invoke("SweepFunction", json!({ "action": "sweep" })).await;
         assert_eq!(&swept["error"], &Value::Null, "{swept}");
+        self.gives_sample(&moved, &bytes).await;
         let deleted = self.authorized(Method::DELETE, &format!("/files/{moved}")).send().await.unwrap();
         assert!(deleted.status().is_success());
 
+        let (code, list) = self.operate(Method::GET, "/samples", None).await;
+        assert_eq!((code, list["samples"].as_array().map(Vec::len)), (200, Some(3)), "{list}");
         let (code, numbers) = self.operate(Method::GET, "/stats", None).await;
         assert!(code == 200 && numbers["files_by_status"]["clean"].as_u64() >= Some(3), "{numbers}");
         // The webhook's host does not exist: the delivery fails and is retried later.

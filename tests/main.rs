@@ -57,6 +57,7 @@ mod releases;
 mod remote_bucket;
 mod rescans;
 mod s3_clients;
+mod samples;
 mod scan_clients;
 mod scan_s3;
 mod schemathesis;

@@ -168,6 +168,8 @@ fn rows() -> Vec<Row> {
             403,
             404,
         ),
+        ("GET", "/samples", none(), 403, 200),
+        ("POST", "/files/{infected}/sample", release.clone(), 403, 200),
         ("POST", "/files/{infected}/release", release, 403, 200),
     ]
 }
@@ -200,7 +202,8 @@ async fn call(service: &Service, actor: Actor, row: &Row, path: &str, link: &str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_caller_gets_only_what_its_role_permits() {
-    let service = Service::start_with(&ENV, |settings| settings.auth = Auth::Jwt).await;
+    let env = [&ENV[..], &[("SAMPLE_DOWNLOADS", "true")]].concat();
+    let service = Service::start_with(&env, |settings| settings.auth = Auth::Jwt).await;
     let service = service.with_token(user_token("alice"));
     let infected = service.upload("bad.txt", &eicar()).await;
     service.ends_as(&infected, "infected").await;

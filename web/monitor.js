@@ -5,7 +5,7 @@ import { askReason } from './ask.js';
 import { byId, element, fillTable } from './dom.js';
 import { showChart, showOverall, showTiles } from './figures.js';
 import { count, formatAgo, formatDate, formatSeconds } from './format.js';
-import { airlock, askForToken, askHealth, onSignIn } from './service.js';
+import { airlock, askForToken, askHealth, onSignIn, saveAs } from './service.js';
 import { problem, STATUS_WORDS } from './words.js';
 
 const SIZES = { up_to_1_mb: 'up to 1 MB', up_to_10_mb: 'up to 10 MB', up_to_100_mb: 'up to 100 MB', larger: 'larger' };
@@ -79,6 +79,17 @@ async function rescan({ file_id: id, filename }) {
   return `${filename ?? id} is scanned again; until then it stays ${status}.`;
 }
 
+async function download({ file_id: id, filename, reason, sha256 }) {
+  const name = filename ?? id;
+  const why = await askReason({
+    title: `Download ${name}?`, action: 'Download',
+    text: `It is not clean (${reason}). It comes in an encrypted zip whose password is “infected”; examine it where it can do no harm.`,
+  });
+  if (why === null) return null;
+  await saveAs(`${sha256}.zip`, `/files/${id}/sample`, { sha256, reason: why });
+  return `${name} is downloaded.`;
+}
+
 function reviewRow(failure) {
   const { at, file_id: id, filename, owner, status, reason, is_own: isOwn } = failure;
   const name = element(isOwn ? 'a' : 'span', filename ?? id);
@@ -88,6 +99,7 @@ function reviewRow(failure) {
   const actions = [];
   if (status === 'infected' && failure.sha256) actions.push(actionButton('Release …', filename ?? id, () => release(failure)));
   if (['unscannable', 'error'].includes(status) && isOwn) actions.push(actionButton('Scan again', filename ?? id, () => rescan(failure)));
+  if (latest.gives_samples && failure.sha256) actions.push(actionButton('Download …', filename ?? id, () => download(failure)));
   return [when(at), name, owner, badge, reason, group(...actions)];
 }
 
@@ -110,6 +122,15 @@ function releaseRow(entry) {
   const { released_at: at, signature, sha256, reason, released_by: by, revoked_at: revokedAt, revoked_by: revokedBy, revoke_reason: why } = entry;
   const state = revokedAt ? `undone ${formatAgo(revokedAt)} by ${revokedBy}: ${why}` : group(actionButton('Undo …', signature, () => revoke(entry)));
   return [when(at), signature, short(sha256), reason, by, state];
+}
+
+// --- downloads of samples ---
+
+const sampleRow = ({ downloaded_at: at, finding, sha256, reason, downloaded_by: by, owner }) => [when(at), finding, owner, short(sha256), reason, by];
+
+function showSamples(samples) {
+  byId('samples-section').hidden = !latest.gives_samples && samples.length === 0;
+  fillTable('samples', samples.map(sampleRow), [Math.floor(Date.now() / 60_000), samples]);
 }
 
 async function listReleases() {
@@ -151,7 +172,9 @@ byId('redrive').addEventListener('click', async () => {
 const drawChart = () => { if (latest) showChart(latest.hours, Number(byId('range').value)); };
 
 async function refresh() {
-  const [stats, health, { webhooks }, releases] = await Promise.all([airlock.call('/stats'), askHealth(), airlock.call('/webhooks'), listReleases()]);
+  const [stats, health, { webhooks }, releases, { samples }] = await Promise.all([
+    airlock.call('/stats'), askHealth(), airlock.call('/webhooks'), listReleases(), airlock.call('/samples?limit=50'),
+  ]);
   latest = stats;
   byId('at').textContent = new Date(stats.at).toLocaleTimeString();
   byId('at').dateTime = stats.at;
@@ -163,8 +186,9 @@ async function refresh() {
   // Newest first: after a rescan, only the last verdict of a file.
   const isNewest = ({ file_id: id }, at, all) => all.findIndex((other) => other.file_id === id) === at;
   const review = stats.recent_failures.filter(({ status }) => FOR_REVIEW.includes(status)).filter(isNewest);
-  fillTable('review', review.map(reviewRow), [minute, review]);
+  fillTable('review', review.map(reviewRow), [minute, review, stats.gives_samples]);
   fillTable('releases', releases.map(releaseRow), [minute, releases]);
+  showSamples(samples);
   fillTable('times', stats.scan_seconds.map(({ size, count: n, p50, p95, p99 }) => (
     [SIZES[size] ?? size, String(n), formatSeconds(p50), formatSeconds(p95), formatSeconds(p99)])), stats.scan_seconds);
   fillTable('webhooks', webhooks.map(webhookRow), [minute, webhooks]);

@@ -1,5 +1,6 @@
 // Shared by both pages: the client with the user's token, and the stream of events.
 
+import { problemOf } from './client/errors.js';
 import { Airlock, AirlockError } from './client/index.js';
 
 const byId = (id) => document.getElementById(id);
@@ -17,6 +18,24 @@ class PageAirlock extends Airlock {
 }
 
 export const airlock = new PageAirlock({ token });
+
+/** Calls the API for a file instead of JSON, and has the browser save it as `name`. */
+export async function saveAs(name, path, body) {
+  const headers = { 'content-type': 'application/json', ...(token() && { authorization: `Bearer ${token()}` }) };
+  const response = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => {
+    throw new AirlockError('The service does not answer.');
+  });
+  if (response.status === 401) askForToken();
+  if (!response.ok) throw await problemOf(response);
+  const bytes = await response.blob().catch(() => {
+    throw new AirlockError('The service ended its answer early. Retry; if that does not help, read its log.');
+  });
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(bytes);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
 
 let health = null;
 

@@ -15,6 +15,7 @@ use crate::gate::Place;
 use crate::gate::arguments::Gate;
 use crate::operate::{Definitions, Dlq, Webhooks};
 use crate::output::{self, Output};
+use crate::samples::{self, Samples};
 use crate::{doctor, download, files, operate, parse, selftest, upload, watch, worker};
 
 const WORKER_ABOUT: &str = "\
@@ -198,6 +199,9 @@ enum Command {
         #[arg(long)]
         reason: String,
     },
+    /// Samples: files that are not clean, for operators who examine them
+    #[command(subcommand)]
+    Samples(Samples),
     /// Dead letters: scan requests that failed too often
     #[command(subcommand)]
     Dlq(Dlq),
@@ -368,6 +372,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Unrelease { sha256, reason } => {
             operate::unrelease(&client()?, output, &sha256, &reason).await
         }
+        Command::Samples(command) => samples::samples(&client()?, output, command).await,
         Command::Dlq(command) => operate::dead_letters(&client()?, output, command).await,
         Command::Webhooks(command) => operate::webhooks(&client()?, output, command).await,
         Command::Definitions(command) => operate::definitions(&client()?, output, command).await,

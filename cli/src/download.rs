@@ -40,36 +40,51 @@ pub(crate) async fn download(
     }
     let Link { client, path, name, sha256 } = resolve(client, file).await?;
     let name = name.map_or_else(|| "download".to_owned(), |name| name.within_bytes(NAME_MAX));
-    let target = match destination.to {
-        Some(to) if to == Path::new("-") => None,
-        Some(to) if to.is_dir() => Some(to.join(name)),
-        Some(to) => Some(to.to_owned()),
-        None => Some(PathBuf::from(name)),
-    };
-    if let Some(target) = &target {
-        destination.check(target)?;
-    }
+    let target = destination.target(name)?;
     let request = client.request(Method::GET, &path).header("accept", "application/json");
     let address = client.success(request).await?;
     let response = send_elsewhere(client.elsewhere(Method::GET, text(&address, "url")?)).await?;
     if !response.status().is_success() {
         bail!("the storage answered {}", response.status());
     }
-    match target {
-        None => save(response, std::io::stdout().lock(), sha256.as_deref()).await?,
-        Some(target) => {
-            destination.write(&target, response, sha256.as_deref()).await?;
-            let shown = target.to_string_lossy();
-            match output {
-                Output::Json => output::line(serde_json::json!({ "path": shown }))?,
-                Output::Table => output.remark(&shown),
-            }
-        }
-    }
+    destination.save(target.as_deref(), response, sha256.as_deref(), output).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 impl Destination<'_> {
+    /// The file to write, which may be written; `None` for standard output. `name` is what the file is called
+    /// if the caller names none.
+    pub(crate) fn target(&self, name: String) -> anyhow::Result<Option<PathBuf>> {
+        let target = match self.to {
+            Some(to) if to == Path::new("-") => return Ok(None),
+            Some(to) if to.is_dir() => to.join(name),
+            Some(to) => to.to_owned(),
+            None => PathBuf::from(name),
+        };
+        self.check(&target)?;
+        Ok(Some(target))
+    }
+
+    /// Writes a body to the target, or to standard output, and says where it is.
+    pub(crate) async fn save(
+        &self,
+        target: Option<&Path>,
+        response: Response,
+        sha256: Option<&str>,
+        output: Output,
+    ) -> anyhow::Result<()> {
+        let Some(target) = target else {
+            return save(response, std::io::stdout().lock(), sha256).await;
+        };
+        self.write(target, response, sha256).await?;
+        let shown = target.to_string_lossy();
+        match output {
+            Output::Json => output::line(serde_json::json!({ "path": shown }))?,
+            Output::Table => output.remark(&shown),
+        }
+        Ok(())
+    }
+
     fn check(&self, target: &Path) -> anyhow::Result<()> {
         let Ok(existing) = target.symlink_metadata() else { return Ok(()) };
         if target == Path::new("-") {

@@ -11,6 +11,7 @@ mod operate;
 mod output;
 mod parse;
 mod progress;
+mod samples;
 mod seed;
 mod selftest;
 mod sources;

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Service, eicar, launch, looksRight, n_passed, sha256, shot, test, until } from './support.mjs';
 
-const service = await Service.start();
+const service = await Service.start({ env: { SAMPLE_DOWNLOADS: 'true' } });
 const { url, directory } = service;
 const browser = await launch();
 
@@ -80,6 +80,22 @@ try {
     await opened.close();
   });
 
+  await test('an operator downloads a file that is not clean, as an encrypted zip, with a reason that is kept', async () => {
+    await reviewOf(page, 'bad.txt').getByRole('button', { name: 'Download … bad.txt' }).click();
+    await page.getByRole('dialog').getByText('whose password is “infected”').waitFor();
+    await shot(page, 'monitor-download');
+    await page.getByLabel('Reason, which is kept with your name').fill('to send it to the vendor');
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download', exact: true }).click(),
+    ]);
+    assert.equal(download.suggestedFilename(), `${sha256(eicar)}.zip`);
+    assert.deepEqual(execFileSync('7zz', ['x', '-so', '-pinfected', await download.path()]), eicar);
+    const row = page.locator('#samples tr', { hasText: 'to send it to the vendor' });
+    await row.waitFor();
+    assert.match(await row.textContent(), /Eicar.*local/);
+  });
+
   await test('an operator releases a finding, with a reason that is asked for', async () => {
     await reviewOf(page, 'bad.txt').getByRole('button', { name: 'Release … bad.txt' }).click();
     await page.getByRole('dialog').getByText('Eicar').waitFor();
@@ -96,7 +112,7 @@ try {
   await test('the release is undone', async () => {
     await page.getByRole('button', { name: /^Undo …/ }).click();
     await page.getByLabel('Reason, which is kept with your name').fill('a test of the undo');
-    await page.getByRole('button', { name: 'Undo release' }).click();
+    await page.getByRole('button', { name: 'Undo release', exact: true }).click();
     await page.getByRole('cell', { name: /^undone/ }).waitFor();
     await until(async () => (await (await fetch(`${url}/files?status=infected`)).json()).files.length === 1);
   });

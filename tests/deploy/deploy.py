@@ -120,7 +120,7 @@ class Deployment:
         cloudformation = self.client("cloudformation")
         parameters = {"JwtIssuer": self.issuer.url, "JwtAudience": "airlock", "JwksUrl": self.issuer.url + "/keys", "AllowedOrigins": "https://app.example",
                       "Architecture": "x86_64", "Engine": "snapshot", "DefinitionsMirror": self.mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com",
-                      "LiveEvents": "true", "EventBusName": "default", "WebhookUrls": "https://hooks.invalid/airlock", "Quarantine": "move", "FilePasswords": "true",
+                      "LiveEvents": "true", "EventBusName": "default", "WebhookUrls": "https://hooks.invalid/airlock", "Quarantine": "move", "SampleDownloads": "true", "FilePasswords": "true",
                       "QuotaScanSecondsPerDay": "100000", "IncomingPrefix": "incoming/", **changed}
         # Too large for a request's body, as `sam deploy` knows as well.
         self.client("s3").put_object(Bucket="code", Key="template.json", Body=json.dumps(template))

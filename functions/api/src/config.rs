@@ -9,8 +9,8 @@ use domain::upload::UploadPolicy;
 use domain::usage::Quotas;
 use settings::{
     ConfigError, DeadLetterSettings, DeploymentSettings, Environment, FreshnessSettings, IdentitySettings,
-    LinkSettings, OriginSettings, PasswordSettings, QuotaSettings, StoreSettings, UploadSettings,
-    machine_policy,
+    LinkSettings, OriginSettings, PasswordSettings, QuotaSettings, SampleSettings, StoreSettings,
+    UploadSettings, machine_policy,
 };
 use web::{Identity, LinkKey, LoopbackOnly, Verifier};
 
@@ -29,6 +29,8 @@ pub struct ApiSettings {
     pub max_scan_body: u64,
     /// The buckets that `POST /scan/s3` may read.
     pub read_buckets: Vec<String>,
+    /// Whether operators may download samples.
+    pub gives_samples: bool,
 }
 
 /// What the process provides for the API.
@@ -42,6 +44,8 @@ pub struct ApiDependencies {
     /// The largest `POST /upload` that the process accepts, in bytes. The maximum file size is a limit as
     /// well.
     pub max_form_size: u64,
+    /// The largest sample that the process can send, in bytes.
+    pub max_sample_size: u64,
     /// How long `POST /scan` waits for its verdict.
     pub longest_scan_wait: Duration,
     /// See [`ApiOptions::poll_interval`](crate::ApiOptions::poll_interval).
@@ -69,6 +73,8 @@ pub struct ApiDeployment {
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Lambda accepts requests of 6 MB in base64: 4.5 MB of form, of which a little is not the file.
 const MAX_LAMBDA_FORM: u64 = 4_400_000;
+/// Lambda's answers have the same limit as its requests; an archive adds less than a kilobyte.
+const MAX_LAMBDA_SAMPLE: u64 = 4_400_000;
 /// API Gateway waits for 30 seconds, and the function for 29, storing and removing the bytes included.
 const LONGEST_LAMBDA_SCAN_WAIT: Duration = Duration::from_secs(24);
 
@@ -80,6 +86,7 @@ impl ApiSettings {
             max_scan_body: uploads.max_scan_body,
             read_buckets: uploads.read_buckets.clone(),
             uploads: uploads.policy(),
+            gives_samples: SampleSettings::read(env)?.may_download,
             links: LinkSettings::read(env)?,
             origins: OriginSettings::read(env)?,
             quotas: QuotaSettings::read(env)?.quotas(),
@@ -107,8 +114,7 @@ impl ApiDeployment {
 
 impl ApiContext {
     pub fn new(settings: ApiSettings, dependencies: ApiDependencies) -> Self {
-        let ApiSettings { uploads, links, origins, quotas, machine, freshness, max_scan_body, read_buckets } =
-            settings;
+        let ApiSettings { uploads, links, origins, quotas, machine, freshness, .. } = settings;
         let max_form_size = dependencies.max_form_size.min(uploads.max_file_size);
         Self {
             stores: dependencies.stores,
@@ -118,8 +124,9 @@ impl ApiContext {
             settings: ApiOptions {
                 link_ttl: links.link_ttl,
                 max_form_size,
-                max_scan_body: max_scan_body.min(max_form_size),
-                read_buckets,
+                max_scan_body: settings.max_scan_body.min(max_form_size),
+                read_buckets: settings.read_buckets,
+                max_sample_size: settings.gives_samples.then_some(dependencies.max_sample_size),
                 longest_scan_wait: dependencies.longest_scan_wait,
                 first_sweep_in: machine.sweep_retry,
                 poll_interval: dependencies.poll_interval,
@@ -150,6 +157,7 @@ impl ApiContext {
             link_key: LinkKey::connect(&settings.links, &sdk, aws::clock::now()).await?,
             loopback_only: LoopbackOnly::No,
             max_form_size: MAX_LAMBDA_FORM,
+            max_sample_size: MAX_LAMBDA_SAMPLE,
             longest_scan_wait: LONGEST_LAMBDA_SCAN_WAIT,
             poll_interval: POLL_INTERVAL,
             engine_silence: None,

@@ -72,6 +72,8 @@ pub struct ApiOptions {
     pub max_scan_body: u64,
     /// The buckets that `POST /scan/s3` may read.
     pub read_buckets: Vec<String>,
+    /// The largest sample that operators may download, in bytes; `None` if they may download none.
+    pub max_sample_size: Option<u64>,
     /// How long `POST /scan` waits for its verdict; shorter than [`UploadPolicy::ON_DEMAND_TTL`].
     pub longest_scan_wait: Duration,
     /// How long after the creation of an upload the sweep first looks for its object.
@@ -201,6 +203,8 @@ fn documented_routes() -> OpenApiRouter<App> {
         .routes(routes!(admin::release::release))
         .routes(routes!(admin::releases::list))
         .routes(routes!(admin::releases::revoke))
+        .routes(routes!(admin::samples::download))
+        .routes(routes!(admin::samples::list))
         .routes(routes!(admin::stats::show))
         .routes(routes!(admin::dead_letters::list))
         .routes(routes!(admin::dead_letters::redrive))

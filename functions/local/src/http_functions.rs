@@ -41,6 +41,7 @@ pub(crate) fn router(
         link_key: link_key.clone(),
         loopback_only: loopback_only.clone(),
         max_form_size: u64::MAX,
+        max_sample_size: u64::MAX,
         longest_scan_wait: plan.options.tuning.longest_scan_wait,
         poll_interval: POLL_INTERVAL,
         engine_silence: Some(ENGINE_SILENCE),

@@ -10,9 +10,11 @@ mod downloads;
 mod due;
 mod heartbeat;
 mod incoming_cursor;
+mod listed;
 mod meter;
 mod queries;
 mod releases;
+mod samples;
 mod statistics;
 
 use aws_sdk_dynamodb::Client;
@@ -37,6 +39,7 @@ pub use heartbeat::Heartbeat;
 pub use incoming_cursor::IncomingCursor;
 pub use queries::{Change, Changes, Listing, PageStart};
 pub use releases::{ReleaseEntry, ReleasePageStart};
+pub use samples::SamplePageStart;
 
 /// The records of all files, and the few other items of the table.
 #[derive(Clone, Debug)]

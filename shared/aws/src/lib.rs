@@ -4,6 +4,7 @@
 //! speak the same wire protocols. This crate makes no decisions; every policy is an argument or a domain
 //! value.
 //!
+//! Invariant: [`Objects::open_sample`] takes a [`domain::sample::SampleGrant`].
 //! Invariant: [`Objects::presign_get`] takes a [`domain::access::DownloadGrant`].
 //! Invariant: every write of the [`Ledger`] states its condition.
 
@@ -42,7 +43,7 @@ pub use foreign::{ForeignObject, ObjectAddress};
 pub use ledger::{
     Change, Changes, Committed, Created, DueFile, DueList, DueRecord, EndpointRecord, Heartbeat,
     IdempotencyKey, IncomingCursor, Ledger, Listing, NewFile, PageStart, RecordWatch, ReleaseEntry,
-    ReleasePageStart,
+    ReleasePageStart, SamplePageStart,
 };
 pub use listing::ListedVersions;
 pub use multipart::PartRequest;

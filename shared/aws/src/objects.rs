@@ -4,7 +4,6 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::HttpClient;
-use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, TaggingDirective};
 use domain::content_encoding::ContentEncoding;
@@ -12,6 +11,7 @@ use domain::id::{ETag, FileId, ObjectKey, Sha256, Version, VersionId};
 use domain::incoming::Incoming;
 use domain::post_verdict::Quarantine;
 use domain::record::Record;
+use domain::sample::{SampleGrant, SamplePlace};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::{StoreError, StoreErrorKind};
@@ -64,8 +64,25 @@ impl Objects {
 
     /// Opens one version for reading. Fails with [`StoreErrorKind::NotFound`] if it does not exist.
     pub async fn open(&self, key: &ObjectKey, version: &Version) -> Result<OpenObject, StoreError> {
+        let version_id = version.version_id.as_str();
+        self.read(&key.to_string(), Some(version_id)).await
+    }
+
+    /// Opens the bytes that an operator may take. The caller must compare their digest with the grant's: a
+    /// quarantined copy has no recorded version. Fails with [`StoreErrorKind::NotFound`] if there are none.
+    pub async fn open_sample(&self, grant: &SampleGrant) -> Result<OpenObject, StoreError> {
+        match grant.place() {
+            SamplePlace::Version(key, version_id) => {
+                self.read(&key.to_string(), Some(version_id.as_str())).await
+            }
+            SamplePlace::Quarantine(file) => self.read(&ObjectKey::quarantined(*file), None).await,
+        }
+    }
+
+    async fn read(&self, key: &str, version_id: Option<&str>) -> Result<OpenObject, StoreError> {
+        let request = self.client.get_object().bucket(&self.bucket).key(key);
         let request =
-            self.get(key).version_id(version.version_id.as_str()).checksum_mode(ChecksumMode::Enabled);
+            request.set_version_id(version_id.map(str::to_owned)).checksum_mode(ChecksumMode::Enabled);
         let output = request.send().await.map_err(|error| StoreError::of_sdk("open an object", error))?;
         let size_bytes = output.content_length.and_then(|length| length.try_into().ok());
         let size_bytes =
@@ -196,10 +213,6 @@ impl Objects {
     /// Returns the bucket's name.
     pub fn bucket(&self) -> &str {
         &self.bucket
-    }
-
-    fn get(&self, key: &ObjectKey) -> GetObjectFluentBuilder {
-        self.client.get_object().bucket(&self.bucket).key(key.to_string())
     }
 
     pub(crate) async fn credentials_now(&self, operation: &'static str) -> Result<Credentials, StoreError> {

@@ -4,6 +4,7 @@
 //! and new ids are arguments. Every promise can therefore be tested by calling a function.
 //!
 //! Invariant: a download is presigned only with a [`access::DownloadGrant`], and only [`access::grant`] makes
+//! one. An operator's sample is read only with a [`sample::SampleGrant`], and only [`sample::sample`] makes
 //! one.
 //! Invariant: only [`verdict::judge`] makes [`verdict::Verdict::Clean`], and only from evidence that is
 //! whole.
@@ -27,6 +28,7 @@ pub mod password;
 pub mod post_verdict;
 pub mod reason;
 pub mod record;
+pub mod sample;
 pub mod statistics;
 mod status;
 pub mod tag;

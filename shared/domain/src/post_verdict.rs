@@ -110,6 +110,13 @@ impl Release {
     /// The longest reason, in bytes.
     pub const MAX_REASON_BYTES: usize = 1000;
 
+    /// Returns an operator's reason without the space around it, if its length is allowed.
+    pub(crate) fn checked_reason(reason: &str) -> Option<String> {
+        let reason = reason.trim();
+        let is_valid = !reason.is_empty() && reason.len() <= Self::MAX_REASON_BYTES;
+        is_valid.then(|| reason.to_owned())
+    }
+
     /// Whether the release covers this judgement: the same bytes and the same finding.
     pub fn covers(&self, judgement: &Judgement) -> bool {
         let same_bytes = judgement.sha256 == Some(self.sha256);

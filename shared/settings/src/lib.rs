@@ -52,10 +52,10 @@ pub use storage::{
     StoreSettings,
 };
 pub use uploads::UploadSettings;
-pub use verdicts::{RescanSettings, TagSettings, VerdictSettings, machine_policy};
+pub use verdicts::{RescanSettings, SampleSettings, TagSettings, VerdictSettings, machine_policy};
 
 /// All subjects, in the order of the documentation.
-pub const SUBJECTS: [&Subject; 28] = [
+pub const SUBJECTS: [&Subject; 29] = [
     &HostSettings::SUBJECT,
     &StorageSettings::SUBJECT,
     &BucketSettings::SUBJECT,
@@ -68,6 +68,7 @@ pub const SUBJECTS: [&Subject; 28] = [
     &WorkerSettings::SUBJECT,
     &FreshnessSettings::SUBJECT,
     &VerdictSettings::SUBJECT,
+    &SampleSettings::SUBJECT,
     &RescanSettings::SUBJECT,
     &TagSettings::SUBJECT,
     &QuotaSettings::SUBJECT,

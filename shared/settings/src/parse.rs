@@ -53,6 +53,11 @@ pub(crate) fn is_true(value: &str) -> Option<bool> {
     Some(value == "true")
 }
 
+/// For settings that a typing error must not turn off, or on.
+pub(crate) fn yes_or_no(value: &str) -> Option<bool> {
+    value.parse().ok()
+}
+
 /// A key for signatures or encryption.
 pub(crate) fn key(value: &str) -> Option<SecretText> {
     (value.len() >= MIN_KEY_BYTES).then(|| SecretText::new(value.to_owned()))

@@ -1,4 +1,4 @@
-//! Settings for quarantine, rescans and tags.
+//! Settings for quarantine, samples, rescans and tags.
 
 use std::time::Duration;
 
@@ -29,6 +29,20 @@ subject! {
             allowed: "a whole number of hours; `0` turns rescans off",
             parameter: "RescanEveryHours",
             parse: parse::number,
+        }
+    }
+}
+
+subject! {
+    /// What operators may take out of the service.
+    pub struct SampleSettings: "After the verdict" {
+        /// Whether operators may download files that are not clean, each with a reason that is kept, in a zip
+        /// that is encrypted with the password `infected`.
+        may_download: bool = defaulted "SAMPLE_DOWNLOADS" {
+            default: "false",
+            allowed: "`true` or `false`",
+            parameter: "SampleDownloads",
+            parse: parse::yes_or_no,
         }
     }
 }

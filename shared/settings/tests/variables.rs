@@ -7,8 +7,8 @@ use settings::{
     DefinitionTrustSettings, DeploymentSettings, EngineSettings, Environment, EventSettings,
     FreshnessSettings, HostSettings, IncomingSettings, LambdaSettings, LayerSettings, LinkSettings,
     LiveStreamSettings, LogSettings, OriginSettings, PasswordSettings, PublisherSettings, QuotaSettings,
-    RescanSettings, SUBJECTS, StorageSettings, TagSettings, TokenSettings, UploadSettings, VerdictSettings,
-    WorkerSettings,
+    RescanSettings, SUBJECTS, SampleSettings, StorageSettings, TagSettings, TokenSettings, UploadSettings,
+    VerdictSettings, WorkerSettings,
 };
 
 type Pairs = &'static [(&'static str, &'static str)];
@@ -104,6 +104,8 @@ fn shared_rows() -> Vec<Row> {
             &[("keep", "Keep"), ("delete", "Delete"), ("move", "Move")], &["shred", "Keep"]),
         row!("RESCAN_EVERY_HOURS", VerdictSettings.rescan_every_hours, Some("None"),
             &[("0", "Some(0)"), ("48", "Some(48)")], NOT_NUMBERS),
+        row!("SAMPLE_DOWNLOADS", SampleSettings.may_download, Some("false"),
+            &[("true", "true"), ("false", "false")], &["yes", "1", "TRUE"]),
         row!("RESCANS_PER_MINUTE", RescanSettings.per_minute, Some("60"),
             &[("0", "0"), ("4294967295", "4294967295")], &["many", "-1", "1.5", "4294967296"]),
         row!("TAG_PROFILE", TagSettings.profile, Some("ClamScan"),

@@ -13,6 +13,7 @@ use domain::file_name::FileNameError;
 use domain::machine::EditError;
 use domain::machine::{ReleaseError, RescanError};
 use domain::parts::PartsError;
+use domain::sample::SampleError;
 use domain::timestamp::Timestamp;
 use domain::upload::UploadError;
 use domain::usage::QuotaError;
@@ -67,6 +68,8 @@ pub enum ApiError {
     #[error(transparent)]
     Release(#[from] ReleaseError),
     #[error(transparent)]
+    Sample(#[from] SampleError),
+    #[error(transparent)]
     Parts(#[from] PartsError),
     #[error("the file has not been uploaded yet; upload it before you complete the upload")]
     NotUploaded,
@@ -98,6 +101,8 @@ pub enum ApiError {
     ReleaseNotFound,
     #[error("this service may not read this bucket; an operator can allow it with `READ_BUCKETS`")]
     BucketNotAllowed,
+    #[error("this service gives out no samples; an operator can allow it with `SAMPLE_DOWNLOADS`")]
+    SamplesNotAllowed,
     #[error("there is no such object, or this service may not read it")]
     ObjectNotFound,
     #[error("this download link is not valid; ask for a new one")]
@@ -166,6 +171,7 @@ impl ApiError {
                 RescanError::Infected => (S::CONFLICT, C::FindingStands, "The finding stands"),
             },
             Self::Release(refused) => release_row(*refused),
+            Self::Sample(refused) => sample_row(*refused),
             Self::Parts(refused) => parts_row(refused),
             Self::InvalidMd5 => (S::UNPROCESSABLE_ENTITY, C::InvalidChecksum, "Invalid checksum"),
             Self::NotAnUpload => (S::UNPROCESSABLE_ENTITY, C::NotAnUpload, "Not an upload"),
@@ -183,6 +189,7 @@ impl ApiError {
             Self::FileNotFound => (S::NOT_FOUND, C::FileNotFound, "File not found"),
             Self::ReleaseNotFound => (S::NOT_FOUND, C::ReleaseNotFound, "Release not found"),
             Self::BucketNotAllowed => (S::FORBIDDEN, C::BucketNotAllowed, "Bucket not allowed"),
+            Self::SamplesNotAllowed => (S::FORBIDDEN, C::SamplesNotAllowed, "Samples not allowed"),
             Self::ObjectNotFound => (S::NOT_FOUND, C::ObjectNotFound, "Object not found"),
             Self::InvalidLink => (S::NOT_FOUND, C::InvalidLink, "Invalid link"),
             Self::AccessError(denied) => denied_row(denied),
@@ -207,9 +214,9 @@ impl ApiError {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::AccessError(AccessError::NotJudged) | Self::Rescan(RescanError::NotJudged) => {
-                Some(RETRY_JUDGEMENT)
-            }
+            Self::AccessError(AccessError::NotJudged)
+            | Self::Rescan(RescanError::NotJudged)
+            | Self::Sample(SampleError::NotJudged) => Some(RETRY_JUDGEMENT),
             Self::QuotaExceeded { exceeded, now } => Some(exceeded.retry_after(*now)),
             Self::Store(error) if error.kind == StoreErrorKind::Unavailable => Some(RETRY_DEPENDENCY),
             Self::StorageFull => Some(RETRY_STORAGE),
@@ -320,6 +327,19 @@ fn release_row(refused: ReleaseError) -> (StatusCode, ErrorCode, &'static str) {
         ReleaseError::OtherBytes => (S::CONFLICT, C::OtherBytes, "Other bytes"),
         ReleaseError::BytesRemoved => (S::GONE, C::BytesRemoved, "Bytes removed"),
         ReleaseError::InvalidReason => (S::UNPROCESSABLE_ENTITY, C::InvalidReason, "Invalid reason"),
+    }
+}
+
+fn sample_row(refused: SampleError) -> (StatusCode, ErrorCode, &'static str) {
+    use {ErrorCode as C, StatusCode as S};
+    match refused {
+        SampleError::Gone => (S::GONE, C::FileGone, "File gone"),
+        SampleError::NotJudged => (S::CONFLICT, C::NotScannedYet, "Not scanned yet"),
+        SampleError::Clean => (S::CONFLICT, C::FileClean, "File is clean"),
+        SampleError::OtherBytes => (S::CONFLICT, C::OtherBytes, "Other bytes"),
+        SampleError::BytesRemoved => (S::GONE, C::BytesRemoved, "Bytes removed"),
+        SampleError::InvalidReason => (S::UNPROCESSABLE_ENTITY, C::InvalidReason, "Invalid reason"),
+        SampleError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, C::SampleTooLarge, "Sample too large"),
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Stats {
     pub(crate) disk: Option<DiskStats>,
     /// The limits of each user; `null` for no limit.
     pub(crate) quotas: QuotaLimits,
+    /// Whether operators may download samples.
+    pub(crate) gives_samples: bool,
     /// Verdicts of the last 24 hours.
     pub(crate) files_by_status: BTreeMap<&'static str, u64>,
     pub(crate) bytes_scanned: u64,
@@ -237,6 +239,7 @@ pub(crate) async fn gather(app: &App, now: Timestamp) -> Result<Stats, ApiError>
             DiskStats { free: space.free_bytes, needed: space.needed_bytes }
         }),
         quotas: app.quotas.into(),
+        gives_samples: app.settings.max_sample_size.is_some(),
         files_by_status: total.by_status.clone(),
         bytes_scanned: total.n_bytes,
         scan_seconds: SizeClass::ALL.into_iter().zip(total.durations).map(scan_seconds).collect(),

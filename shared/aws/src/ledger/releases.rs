@@ -6,7 +6,7 @@
 //! `released` after it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
@@ -18,11 +18,11 @@ use domain::record::{Record, Status};
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::batch_get::Consistency;
+use super::listed::ListedKeys;
 use super::meter::wrapped;
 use super::{Ledger, attributes_of, condition_failure};
 use crate::error::{StoreError, StoreErrorKind};
-use crate::item::{Attributes, due_key, number, text};
+use crate::item::{Attributes, due_key, text};
 
 /// A release, in force unless it was revoked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -125,31 +125,11 @@ impl Ledger {
         start: Option<ReleasePageStart>,
         limit: i32,
     ) -> Result<(Vec<ReleaseEntry>, Option<ReleasePageStart>), StoreError> {
-        let start = start.map(|start| {
-            HashMap::from([
-                ("pk".to_owned(), text(pk(start.sha256))),
-                ("due".to_owned(), text(LISTED)),
-                ("due_at".to_owned(), number(start.released_at.as_millis())),
-            ])
-        });
-        let operation = "list releases";
-        let query = self.client.query().table_name(&self.table).index_name(Self::DUE);
-        let page = query
-            .key_condition_expression("due = :listed")
-            .expression_attribute_values(":listed", text(LISTED))
-            .scan_index_forward(false)
-            .set_exclusive_start_key(start)
-            .limit(limit)
-            .send()
-            .await
-            .map_err(|error| StoreError::of_sdk(operation, error))?;
-        let next = page.last_evaluated_key.map(page_start).transpose()?;
-        let keys = page.items.unwrap_or_default().into_iter();
-        let pks: Vec<String> = keys.map(|keys| Ok(keys_of(keys)?.pk)).collect::<Result<_, StoreError>>()?;
-        let items = self.batch_get(&pks, Consistency::Strong, operation).await?;
+        let start = start.map(|start| ListedKeys { pk: pk(start.sha256), due_at: start.released_at });
+        let (items, next) = self.listed(LISTED, start, limit, "list releases").await?;
         let mut found = items.into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
         found.sort_by_key(|entry| Reverse(entry.release.at));
-        Ok((found, next))
+        Ok((found, next.as_ref().map(page_start).transpose()?))
     }
 
     /// Returns the files with these bytes that are `released`. Strongly consistent.
@@ -217,23 +197,10 @@ fn entry(attributes: Attributes) -> Result<ReleaseEntry, StoreError> {
     Ok(ReleaseEntry { release: item.release, revocation: item.revocation })
 }
 
-/// A release in the index.
-#[derive(Deserialize)]
-struct Keys {
-    pk: String,
-    due_at: Timestamp,
-}
-
-fn keys_of(keys: Attributes) -> Result<Keys, StoreError> {
-    serde_dynamo::from_item(keys)
-        .map_err(|error| StoreError::caused("list releases", StoreErrorKind::Corrupt, error))
-}
-
-fn page_start(last: Attributes) -> Result<ReleasePageStart, StoreError> {
-    let Keys { pk, due_at } = keys_of(last)?;
-    let sha256 = pk.strip_prefix(PREFIX).and_then(|hex| Sha256::parse(hex).ok());
+fn page_start(last: &ListedKeys) -> Result<ReleasePageStart, StoreError> {
+    let sha256 = last.pk.strip_prefix(PREFIX).and_then(|hex| Sha256::parse(hex).ok());
     let sha256 = sha256.ok_or_else(|| StoreError::new("list releases", StoreErrorKind::Corrupt))?;
-    Ok(ReleasePageStart { released_at: due_at, sha256 })
+    Ok(ReleasePageStart { released_at: last.due_at, sha256 })
 }
 
 const PREFIX: &str = "release#";

@@ -85,9 +85,7 @@ pub fn revocation(
 }
 
 fn checked_reason(reason: &str) -> Result<String, ReleaseError> {
-    let reason = reason.trim();
-    let is_valid = !reason.is_empty() && reason.len() <= Release::MAX_REASON_BYTES;
-    if is_valid { Ok(reason.to_owned()) } else { Err(ReleaseError::InvalidReason) }
+    Release::checked_reason(reason).ok_or(ReleaseError::InvalidReason)
 }
 
 /// The next planned rescan of a file that is clean now; none after it expires.
