@@ -65,6 +65,33 @@ async fn unsafe_or_unknown_settings_are_refused() {
     assert!(refused.to_string().contains("--auth jwt"), "{refused}");
 }
 
+/// `sd_notify(3)`: a datagram to a path, or to an abstract address.
+#[tokio::test(flavor = "multi_thread")]
+async fn systemd_is_told_when_the_service_is_ready_and_when_it_stops() {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let name = format!("airlock-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    for (socket, variable) in [
+        (UnixDatagram::bind(&path).unwrap(), path.to_str().unwrap().to_owned()),
+        (UnixDatagram::bind_addr(&address).unwrap(), format!("@{name}")),
+    ] {
+        let (data_dir, ports) = (directory.path().join("data"), free_ports());
+        let mut process = Process::start(&data_dir, ports, &[("NOTIFY_SOCKET", &variable)]).await;
+        let received = || {
+            let mut text = [0; 100];
+            let n_bytes = tokio::task::block_in_place(|| socket.recv(&mut text)).unwrap();
+            String::from_utf8_lossy(&text[..n_bytes]).into_owned()
+        };
+        assert_eq!(received(), "READY=1", "{variable}");
+        process.signal(Signal::TERM);
+        assert_eq!(received(), "STOPPING=1", "{variable}");
+        assert!(process.child.wait().await.unwrap().success());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn variables_alone_configure_the_service() {
     let (port, s3_port) = free_ports();

@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::definitions::Source;
 use crate::options::{LocalOptions, Tuning};
 use crate::service::Local;
+use crate::supervisor::Supervisor;
 
 /// The options of `airlock local`. Each takes precedence over the variable of [`HostSettings`] that is named
 /// like it.
@@ -86,6 +87,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let env = Environment::of_process();
     aws::log::to_terminal(LogSettings::read(&env)?.is_debug);
     let options = options.into_local_options(HostSettings::read(&env)?);
+    let supervisor = Supervisor::at(env.notify_socket());
     // From before the start: it answers requests a moment before it is complete.
     let mut signals = Signals::listen()?;
     let local = tokio::select! {
@@ -93,8 +95,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         () = signals.received() => return Ok(()),
     };
     say(&local.report().to_string());
+    supervisor.ready();
     signals.received().await;
     say("Stopping ...");
+    supervisor.stopping();
     local.stop().await;
     Ok(())
 }

@@ -25,6 +25,7 @@ mod service;
 mod snapshot;
 mod storage;
 mod storage_host;
+mod supervisor;
 mod tasks;
 
 pub use definitions::{Source as DefinitionsSource, update_definitions};

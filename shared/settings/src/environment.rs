@@ -1,6 +1,7 @@
 //! The environment as it was when the process started.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -44,6 +45,11 @@ impl Environment {
     pub fn proxy(&self) -> Vec<(String, SecretText)> {
         let set = PROXY.iter().filter_map(|name| Some((*name, self.get(name)?)));
         set.map(|(name, value)| (name.to_owned(), SecretText::new(value.to_owned()))).collect()
+    }
+
+    /// Where systemd, if it started this process, wants to be told of its state: `NOTIFY_SOCKET`.
+    pub fn notify_socket(&self) -> Option<OsString> {
+        self.get("NOTIFY_SOCKET").map(OsString::from)
     }
 
     /// The directories in which programs are looked up: `PATH`.
