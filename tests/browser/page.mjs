@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Service, eicar, launch, looksRight, n_passed, rowOf, sha256, shot, test, until } from './support.mjs';
+import { Service, buttonOf, eicar, launch, looksRight, n_passed, rowOf, sha256, shot, test, until } from './support.mjs';
 
 const service = await Service.start();
 const { url, directory } = service;
@@ -42,7 +42,7 @@ try {
   await test('the clean file comes back as it was', async () => {
     const [download] = await Promise.all([
       page.waitForEvent('download'),
-      rowOf(page, 'holiday.png').getByRole('button', { name: 'Download' }).click(),
+      buttonOf(page, 'holiday.png', 'Download').click(),
     ]);
     assert.equal(download.suggestedFilename(), 'holiday.png');
     assert.equal(sha256(readFileSync(await download.path())), sha256(clean));
@@ -69,7 +69,7 @@ try {
     await shot(page, 'password');
     await page.getByLabel('Password of the files that you add next').fill('');
     for (const name of ['closed.zip', 'opened.zip']) {
-      await rowOf(page, name).getByRole('button', { name: 'Delete' }).click();
+      await buttonOf(page, name, 'Delete').click();
       await rowOf(page, name).waitFor({ state: 'detached' });
     }
   });
@@ -81,7 +81,7 @@ try {
   });
 
   await test('a link can be copied and used by another person', async () => {
-    await rowOf(page, 'holiday.png').getByRole('button', { name: 'Copy link' }).click();
+    await buttonOf(page, 'holiday.png', 'Copy link').click();
     await rowOf(page, 'holiday.png').locator('.message', { hasText: 'Link copied' }).waitFor();
     const link = await page.evaluate(() => navigator.clipboard.readText());
     const served = await fetch(link);
@@ -124,9 +124,9 @@ try {
   });
 
   await test('a deleted file is gone', async () => {
-    await rowOf(page, 'invoice.pdf').getByRole('button', { name: 'Delete' }).click();
+    await buttonOf(page, 'invoice.pdf', 'Delete').click();
     await rowOf(page, 'invoice.pdf').waitFor({ state: 'detached' });
-    await page.getByRole('button', { name: 'Close' }).click(); // or the notice with “Undo” stays for some seconds
+    await page.locator('.toast', { hasText: 'invoice.pdf deleted.' }).getByRole('button', { name: 'Close' }).click(); // or the notice with “Undo” stays for some seconds
     await until(async () => (await (await fetch(`${url}/files`)).json()).files.length === 2);
   });
 
@@ -148,12 +148,12 @@ try {
       await rowOf(page, name).locator('.badge', { hasText: 'Clean' }).waitFor();
       const [download] = await Promise.all([
         page.waitForEvent('download'),
-        rowOf(page, name).getByRole('button', { name: 'Download' }).click(),
+        buttonOf(page, name, 'Download').click(),
       ]);
       // Linux takes 255 bytes, so Chromium shortens the name. The extension stays.
       assert.match(download.suggestedFilename(), new RegExp(`^(${letter}){50,}\\.txt$`, 'u'));
       assert.equal(readFileSync(await download.path(), 'utf8'), letter);
-      await rowOf(page, name).getByRole('button', { name: 'Delete' }).click();
+      await buttonOf(page, name, 'Delete').click();
       await rowOf(page, name).waitFor({ state: 'detached' });
     }
   });
@@ -183,7 +183,7 @@ try {
     await page.locator('#live', { hasText: 'connection to the service is lost' }).waitFor();
     await service.begin();
     await page.locator('#live').waitFor({ state: 'hidden' });
-    await rowOf(elsewhere, 'elsewhere.txt').getByRole('button', { name: 'Delete' }).click();
+    await buttonOf(elsewhere, 'elsewhere.txt', 'Delete').click();
     await rowOf(page, 'elsewhere.txt').waitFor({ state: 'detached' });
     await elsewhere.close();
     // While it was away, requests failed, as they had to.

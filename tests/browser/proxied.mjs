@@ -7,7 +7,7 @@ import { createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { Service, freePort, launch, n_passed, pseudorandom, rowOf, sha256, test, until } from './support.mjs';
+import { Service, buttonOf, freePort, launch, n_passed, pseudorandom, rowOf, sha256, test, until } from './support.mjs';
 
 const [API, STORAGE] = ['files.example.com', 'storage.example.com'];
 const SECRET = 'a secret of at least thirty-two bytes';
@@ -72,7 +72,7 @@ try {
   await test('the bytes come back through the proxy', async () => {
     const [download] = await Promise.all([
       page.waitForEvent('download'),
-      rowOf(page, 'large.txt').getByRole('button', { name: 'Download' }).click(),
+      buttonOf(page, 'large.txt', 'Download').click(),
     ]);
     assert.equal(sha256(readFileSync(await download.path())), sha256(files['large.txt']));
   });

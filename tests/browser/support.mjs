@@ -138,6 +138,9 @@ export const rowOf = (page, name) => page.locator('li.file', { has: page.locator
 
 export const badge = (page, name, text) => rowOf(page, name).locator('.badge', { hasText: text });
 
+/** A button of a file's row, by its whole name: others may have the word in theirs. */
+export const buttonOf = (page, name, action) => rowOf(page, name).getByRole('button', { name: `${action} ${name}`, exact: true });
+
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 /** Waits until `holds`. */

@@ -6,7 +6,7 @@ import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer, request as forward } from 'node:http';
 import { join } from 'node:path';
-import { Service, badge, launch, n_passed, pseudorandom, rowOf, shot, standsStill, test, throttle, until } from './support.mjs';
+import { Service, badge, buttonOf, launch, n_passed, pseudorandom, rowOf, shot, standsStill, test, throttle, until } from './support.mjs';
 
 const MB = 1_000_000;
 const SLOW = 2 * MB;
@@ -54,7 +54,7 @@ try {
   await test('without the service a download says so, and is not carried out later', async () => {
     await service.end();
     await page.locator('#live', { hasText: 'The connection to the service is lost.' }).waitFor();
-    await rowOf(page, 'plain.txt').getByRole('button', { name: 'Download plain.txt' }).click();
+    await buttonOf(page, 'plain.txt', 'Download').click();
     await says(page, 'plain.txt', 'The service does not answer');
     await service.begin();
     await page.locator('#live').waitFor({ state: 'hidden' });
@@ -73,7 +73,7 @@ try {
     await page.waitForTimeout(5000); // the service reports every two seconds that nothing has arrived
     assert.match(await message(page, 'refused.txt').textContent(), /AccessDenied.*“Retry” sends the file again\.$/);
     await page.unroute(/uploads/);
-    await rowOf(page, 'refused.txt').getByRole('button', { name: 'Retry refused.txt' }).click();
+    await buttonOf(page, 'refused.txt', 'Retry').click();
     await badge(page, 'refused.txt', 'Clean').waitFor();
     await until(async () => (await listed()).filter(({ filename }) => filename === 'refused.txt').length === 1);
     assert.equal(await rowOf(page, 'refused.txt').count(), 1);
@@ -83,7 +83,7 @@ try {
     const free = await throttle(page, SLOW);
     await page.locator('#picker').setInputFiles(file('kept.bin', 40 * MB, 1));
     await until(async () => await fraction(page, 'kept.bin') > 0.3);
-    await rowOf(page, 'kept.bin').getByRole('button', { name: 'Pause kept.bin' }).click();
+    await buttonOf(page, 'kept.bin', 'Pause').click();
     await badge(page, 'kept.bin', 'Paused').waitFor();
     const kept = await standsStill(() => fraction(page, 'kept.bin'));
     const { file_id: id } = (await listed()).find(({ filename }) => filename === 'kept.bin');
@@ -91,7 +91,7 @@ try {
     assert.equal(Math.round(kept * 40 * MB), await stored());
     const said = (await stored() / MB).toFixed(1);
     await says(page, 'kept.bin', said === '0.0' ? 'Nothing is stored yet.' : `${said} MB of 40.0 MB are stored and kept.`);
-    await rowOf(page, 'kept.bin').getByRole('button', { name: 'Resume kept.bin' }).click();
+    await buttonOf(page, 'kept.bin', 'Resume').click();
     await page.waitForTimeout(1500);
     assert.ok(await fraction(page, 'kept.bin') >= kept);
     await free();

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explain } from '../../web/client/explain.js';
 import { Airlock } from '../../web/client/index.js';
-import { Service, badge, eicar, launch, n_passed, pseudorandom, rowOf, sha256, shot, standsStill, test, throttle, until } from './support.mjs';
+import { Service, badge, buttonOf, eicar, launch, n_passed, pseudorandom, rowOf, sha256, shot, standsStill, test, throttle, until } from './support.mjs';
 
 const MB = 1_000_000;
 // So slow that whatever is done in the middle of an upload is done in the middle of it, also where the machine is busy.
@@ -45,16 +45,16 @@ try {
     const free = await throttle(page, SLOW);
     await page.locator('#picker').setInputFiles(path);
     await until(async () => await fraction(page, 'paused.bin') > 0.2);
-    await rowOf(page, 'paused.bin').getByRole('button', { name: 'Pause paused.bin' }).click();
+    await buttonOf(page, 'paused.bin', 'Pause').click();
     await badge(page, 'paused.bin', 'Paused').waitFor();
     assert.ok(await standsStill(() => fraction(page, 'paused.bin')) < 1);
     await shot(page, 'paused');
-    await rowOf(page, 'paused.bin').getByRole('button', { name: 'Resume paused.bin' }).click();
+    await buttonOf(page, 'paused.bin', 'Resume').click();
     await free();
     await badge(page, 'paused.bin', 'Clean').waitFor();
     const [download] = await Promise.all([
       page.waitForEvent('download'),
-      rowOf(page, 'paused.bin').getByRole('button', { name: 'Download' }).click(),
+      buttonOf(page, 'paused.bin', 'Download').click(),
     ]);
     assert.equal(sha256(readFileSync(await download.path())), sha256(readFileSync(path)));
     assert.deepEqual(page.workers().map((worker) => new URL(worker.url()).pathname), ['/client/checksum-worker.js']);
@@ -140,7 +140,7 @@ try {
     const free = await throttle(page, SLOW);
     await page.locator('#picker').setInputFiles(file('cancelled.bin', 40 * MB, 10));
     await until(async () => await fraction(page, 'cancelled.bin') > 0.2);
-    await rowOf(page, 'cancelled.bin').getByRole('button', { name: 'Cancel cancelled.bin' }).click();
+    await buttonOf(page, 'cancelled.bin', 'Cancel').click();
     await rowOf(page, 'cancelled.bin').waitFor({ state: 'detached' });
     await free();
     await until(async () => await infoOf('cancelled.bin') === undefined);
