@@ -45,6 +45,24 @@ fn look(service: &Service, inbox: &Path, more: &[&str]) -> (Option<i32>, Vec<Val
     (output.status.code(), lines)
 }
 
+/// A name must not write to the operator's terminal, or pretend to be a line of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_with_control_characters_is_shown_without_them() {
+    let service = Service::start().await;
+    let (_root, inbox, _) = directories();
+    let name = "a\u{1b}[2J\nclean        b.txt";
+    std::fs::write(inbox.join(name), eicar()).unwrap();
+    let inbox = inbox.to_str().unwrap();
+    let shown = run(&service, Path::new("/"), &["watch", inbox, "--once", "--settle", "0"]);
+    let lines = String::from_utf8(shown.stdout).unwrap();
+    assert_eq!((lines.lines().count(), shown.status.code()), (1, Some(10)), "{lines:?}");
+    assert!(lines.starts_with("infected     ") && !lines.contains('\u{1b}'), "{lines:?}");
+    let refused = run(&service, Path::new(inbox), &["upload", "no such \u{1b}[2J file"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("no such \u{fffd}[2J file") && !said.contains('\u{1b}'), "{said:?}");
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_file_gets_its_verdict_once() {
     let service = Service::start().await;

@@ -116,6 +116,9 @@ async function showHealth() {
   }
   const limit = uploads?.max_file_size;
   byId('limit').textContent = limit ? `Up to ${formatSize(limit)} each.` : '';
+  const accepted = uploads?.accepted_extensions;
+  byId('accepted').hidden = !accepted;
+  byId('accepted').querySelector('p').textContent = accepted?.join(', ') ?? '';
   render();
 }
 

@@ -35,6 +35,7 @@ export function showDetails(row, entry) {
   part('create').hidden = !isDownloadable(info);
   part('revoke').hidden = !['clean', 'released'].includes(info.scan_status);
   part('once').hidden = !['clean', 'released'].includes(info.scan_status);
+  set(part('once'), info.max_downloads === undefined ? 'Limit to one more download' : 'Allow one more download');
   part('rescan').hidden = !['clean', 'released', 'unscannable', 'error'].includes(info.scan_status);
   part('rescan').disabled = Boolean(info.rescanning);
 }
@@ -87,7 +88,7 @@ function factsOf({ info }) {
     ['SHA-256', result?.sha256, true],
     ['Engine', result?.engine_version],
     ['Definitions', definitions && `${kind} ${definitions.version}${since}`],
-    ['Unpacked by', result?.openers?.join(', ')],
+    ['Archives read by', result?.openers?.join(', ')],
     ['Scanned', result && `${formatDate(result.scanned_at)}, in ${formatSeconds(result.scan_duration)}`],
     ['Password', result?.used_password ? 'The file was opened with the password that came with it.' : undefined],
     ['Uploaded', formatDate(info.upload_timestamp)],

@@ -25,12 +25,15 @@ export function fillTable(name, rows, key) {
   const state = JSON.stringify(key);
   if (body.dataset.state === state) return;
   body.dataset.state = state;
+  // Where the columns stand below each other, each value says which one it is.
+  const headings = [...body.parentElement.querySelectorAll('th')].map(({ textContent }) => textContent);
   body.replaceChildren(...rows.map((cells) => {
     const row = element('tr');
-    for (const cell of cells) {
+    cells.forEach((cell, at) => {
       const column = row.appendChild(element('td'));
+      column.dataset.heading = headings[at];
       column.append(cell ?? '–');
-    }
+    });
     return row;
   }));
 }

@@ -55,6 +55,7 @@ function rateOf(total) {
   samples = [...samples.filter(([at]) => now - at < 60_000), [now, total]];
   const [from, before] = samples[0];
   const seconds = Math.round((now - from) / 1000);
+  if (seconds === 0) return ['–', 'being measured'];
   return seconds < 55 ? [total - before, `verdicts in the last ${seconds} s`] : [`${total - before} / min`, 'verdicts in the last minute'];
 }
 

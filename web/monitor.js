@@ -224,6 +224,7 @@ async function run() {
 }
 
 byId('range').addEventListener('change', drawChart);
+addEventListener('resize', drawChart);
 onSignIn(run);
 document.addEventListener('visibilitychange', () => { if (!document.hidden) run(); });
 run();

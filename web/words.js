@@ -82,8 +82,14 @@ const QUOTAS = {
   'scan-seconds': 'Your scans have used the time that you may use in a day.',
 };
 
-const acceptedTypes = ({ acceptedExtensions: accepted }) => (accepted?.length > 0
-  ? `Accepted types: ${accepted.join(', ')}.` : 'Ask an operator which types are.');
+/** A row has room for no more types. */
+const MAX_TYPES = 12;
+
+function acceptedTypes({ acceptedExtensions: accepted = [] }, limits) {
+  if (accepted.length === 0) return 'Ask an operator which types are.';
+  if (accepted.length > MAX_TYPES && limits?.accepted_extensions) return 'See “Accepted types” above.';
+  return `Accepted types: ${accepted.join(', ')}.`;
+}
 
 /** What an error means for the person at the page: what is wrong, and what to do next. `limits` are those of `/health`. */
 export function problem(error, { file, limits } = {}) {
@@ -96,7 +102,7 @@ export function problem(error, { file, limits } = {}) {
       return `${sizes} Upload it in smaller pieces.`;
     }
     case 'extension_not_allowed':
-      return `${extension ? `Files of the type ${extension}` : 'Files without an extension'} are not accepted. ${acceptedTypes(error)}`;
+      return `${extension ? `Files of the type ${extension}` : 'Files without an extension'} are not accepted. ${acceptedTypes(error, limits)}`;
     case 'file_empty': return 'The file is empty. Check the original.';
     case 'filename_too_long': return 'The file’s name is too long. Rename it and upload it again.';
     case 'passwords_not_accepted': return 'This service accepts no passwords. Remove the password from the file and upload it again.';

@@ -200,7 +200,7 @@ fn rescan_code(info: &Value) -> u8 {
 async fn rescan_one(client: &Client, file_id: &str, watch: Option<Duration>) -> anyhow::Result<Value> {
     let mut info = client.post(&format!("/files/{file_id}/rescan"), &json!({})).await?;
     let Some(limit) = watch else { return Ok(info) };
-    let _turning = progress::spinner(format!("Scanning {file_id}"));
+    let _turning = progress::spinner(&format!("Scanning {file_id}"));
     let deadline = tokio::time::Instant::now() + limit;
     while info["rescanning"] == true && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(POLL_INTERVAL).await;

@@ -30,7 +30,14 @@ impl Output {
     ) -> std::io::Result<()> {
         match self {
             Self::Json => line(value),
-            Self::Table => write(&table(rows, columns, Audience::of_output())),
+            Self::Table => match Audience::of_output() {
+                // A heading without rows looks like an output that is cut off.
+                Audience::Terminal { .. } if rows.is_empty() => {
+                    self.remark("nothing to list");
+                    Ok(())
+                }
+                audience => write(&table(rows, columns, audience)),
+            },
         }
     }
 
@@ -72,7 +79,7 @@ impl Output {
             Self::Json => writeln!(std::io::stderr(), "{}", json!({ "error": failure::as_json(error) })),
             Self::Table => {
                 let name = style("airlock:").for_stderr().red().bold();
-                writeln!(std::io::stderr(), "{name} {error:#}")
+                writeln!(std::io::stderr(), "{name} {}", harmless(&format!("{error:#}")))
             }
         };
     }
@@ -80,9 +87,19 @@ impl Output {
     /// Prints a remark for people to standard error.
     pub(crate) fn remark(self, text: &str) {
         if self == Self::Table {
-            let _ = writeln!(std::io::stderr(), "{}", style(text).for_stderr().dim());
+            let _ = writeln!(std::io::stderr(), "{}", style(harmless(text)).for_stderr().dim());
         }
     }
+}
+
+/// Text that a terminal only shows: names of files may contain sequences that it would obey.
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same on one line, so that a name cannot pretend to be another line.
+pub(crate) fn one_line(text: &str) -> String {
+    harmless(text).replace('\n', "\u{fffd}")
 }
 
 pub(crate) fn line(text: impl std::fmt::Display) -> std::io::Result<()> {
@@ -146,9 +163,7 @@ fn cell(row: &Value, pointer: &str, audience: Audience) -> String {
         (_, Some(time), ..) => Timestamp::from_secs(time.as_secs()).to_string(),
         (_, _, Some(size), Audience::Terminal { .. }) => rounded_size(size),
         // A file name that a stranger chose must not move the cursor.
-        (Value::String(text), ..) => {
-            text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-        }
+        (Value::String(text), ..) => one_line(text),
         (other, ..) => other.to_string(),
     }
 }
@@ -161,6 +176,11 @@ pub(crate) fn rounded_size(bytes: u64) -> String {
         Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
         None => format!("{bytes} B"),
     }
+}
+
+/// A status in its colour.
+pub(crate) fn styled_status(status: &str) -> impl std::fmt::Display {
+    style_of("/scan_status", status).apply_to(status.to_owned())
 }
 
 /// Colours states and statuses. `console` drops them where the output is no terminal or `NO_COLOR` is set.

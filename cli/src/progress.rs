@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
+use crate::output;
+
 const BYTES: &str = "{msg:20!} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}";
 const SPINNER: &str = "{spinner} {msg} ({elapsed})";
 
@@ -13,8 +15,8 @@ pub(crate) fn bytes(length: Option<u64>) -> ProgressBar {
 }
 
 /// A spinner that turns by itself, for a wait whose length is unknown.
-pub(crate) fn spinner(text: String) -> ProgressBar {
-    let spinner = styled(ProgressBar::new_spinner(), SPINNER).with_message(text);
+pub(crate) fn spinner(text: &str) -> ProgressBar {
+    let spinner = styled(ProgressBar::new_spinner(), SPINNER).with_message(output::one_line(text));
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
 }

@@ -18,7 +18,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::client::{Client, presigned, send_elsewhere, text};
 use crate::failure::InterruptedError;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::sources::{self, Source};
 use crate::{failure, files, progress, upload_parts, verdict};
 
@@ -153,7 +153,7 @@ async fn judge_all(client: &Client, output: Output, outcomes: &mut [Outcome], li
             continue;
         }
         let name = outcome.path.file_name().unwrap_or_default().to_string_lossy();
-        let turning = progress::spinner(format!("Scanning {name}"));
+        let turning = progress::spinner(&format!("Scanning {name}"));
         outcome.result = until_verdict(client, file_id, limit).await;
         drop(turning);
         report_failure(output, outcome);
@@ -212,7 +212,7 @@ async fn try_send(
     how: &How,
     file_id: &mut Option<String>,
 ) -> anyhow::Result<Value> {
-    let progress = progress::bytes(Some(source.size)).with_message(source.name.clone());
+    let progress = progress::bytes(Some(source.size)).with_message(output::one_line(&source.name));
     if let Some(resumed) = &how.resume {
         upload_parts::send(client, &source.path, resumed, &progress).await?;
         return client.get(&format!("/files/{resumed}")).await;

@@ -27,7 +27,7 @@ use self::look::Candidate;
 use self::mark::Mark;
 use self::quarantine::QuarantineDirectory;
 use crate::client::Client;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::{failure, verdict};
 
 /// Files that are judged concurrently.
@@ -218,7 +218,9 @@ impl<'a> Watcher<'a> {
             value["moved_to"] = moved.to_string_lossy().into();
         }
         let (reason, moved_to) = (reason.unwrap_or_default(), moved_to.unwrap_or_default());
-        self.output.say(&value, &format!("{:<12} {}{reason}{moved_to}", mark.verdict, path.display()))
+        let file = output::one_line(&format!("{}{reason}{moved_to}", path.display()));
+        let status = output::styled_status(&mark.verdict);
+        self.output.say(&value, &format!("{status:<12} {file}"))
     }
 }
 

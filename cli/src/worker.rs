@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) async fn work() -> anyhow::Result<()> {
     let env = Environment::of_process();
     aws::log::to_terminal(LogSettings::read(&env)?.is_debug);
-    let plan = WorkerPlan::read(&env)?;
+    let plan =
+        WorkerPlan::read(&env).context("a worker needs the environment of the stack's scan function")?;
     let mut terminated = signal(SignalKind::terminate()).context("signals cannot be received")?;
     let worker = ScanWorker::start(plan).await?;
     let engine = worker.engine().await?;

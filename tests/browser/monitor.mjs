@@ -145,6 +145,12 @@ c.commit()`;
 
   await test('it looks right in the light, in the dark and on a phone', async () => {
     await looksRight(page, 'monitor');
+    await page.setViewportSize({ width: 390, height: 844 });
+    const cell = reviewOf(page, 'bad.txt').locator('td').nth(2);
+    assert.equal(await cell.evaluate((shown) => getComputedStyle(shown, '::before').content), '"Owner"', 'a value says what it is');
+    const letters = await page.locator('#chart text.axis').first().evaluate((text) => text.getBoundingClientRect().height);
+    assert.ok(letters >= 9, `${letters} pixels are too small to read`);
+    await page.setViewportSize({ width: 1000, height: 900 });
   });
 
   await test('without authority nothing is claimed', async () => {

@@ -112,8 +112,9 @@ try {
     await good.getByRole('button', { name: 'Revoke all links' }).click();
     await good.getByText('All links to this file are revoked.').waitFor();
     assert.equal((await fetch(link)).status, 410);
-    await good.getByRole('button', { name: 'Allow one more download' }).click();
+    await good.getByRole('button', { name: 'Limit to one more download' }).click();
     await good.locator('dt:has-text("Downloads") + dd', { hasText: '0 of 1 allowed' }).waitFor();
+    await good.getByRole('button', { name: 'Allow one more download' }).waitFor();
     await good.getByRole('button', { name: 'Create a link' }).click();
     await good.getByText('It expires in 24 h').waitFor();
     assert.equal((await fetch(await good.getByLabel('Link').inputValue())).status, 200);

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::freshness::{Freshness, freshness};
+use domain::upload::UploadPolicy;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -66,6 +67,20 @@ pub(crate) struct UploadLimits {
     /// Bytes; never more than the engine can scan as a whole.
     #[schema(example = 104_857_600)]
     max_file_size: u64,
+    /// File name extensions that are accepted; absent if all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["docx", "pdf", "png"]))]
+    accepted_extensions: Option<Vec<String>>,
+}
+
+impl UploadLimits {
+    fn of(policy: &UploadPolicy) -> Self {
+        let accepted = policy.allowed_extensions.listed();
+        Self {
+            max_file_size: policy.max_file_size,
+            accepted_extensions: accepted.map(|extensions| extensions.map(ToOwned::to_owned).collect()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -142,7 +157,7 @@ pub(crate) async fn show(State(app): State<App>) -> (StatusCode, axum::Json<Heal
             waiting: queue.ok().map(|backlog| backlog.n_waiting),
         },
         disk: app.settings.room.as_ref().map(|room| room.space().into()),
-        uploads: UploadLimits { max_file_size: app.uploads.max_file_size },
+        uploads: UploadLimits::of(&app.uploads),
     };
     let parts = [health.engine.status, health.storage, health.ledger, health.queue.status];
     let is_full = health.disk.as_ref().is_some_and(|disk| disk.status == DiskStatus::Full);

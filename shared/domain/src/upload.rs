@@ -64,6 +64,14 @@ impl AllowedExtensions {
         Self::Only(extensions.filter(|extension| !extension.is_empty()).collect())
     }
 
+    /// The extensions in alphabetical order; `None` if all names are allowed.
+    pub fn listed(&self) -> Option<impl Iterator<Item = &str>> {
+        match self {
+            Self::All => None,
+            Self::Only(accepted) => Some(accepted.iter().map(String::as_str)),
+        }
+    }
+
     fn check(&self, name: &FileName) -> Result<(), UploadError> {
         let Self::Only(accepted) = self else { return Ok(()) };
         let extension = name.extension();
