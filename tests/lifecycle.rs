@@ -82,6 +82,9 @@ async fn a_long_poll_answers_when_something_changes_and_not_before() {
         wait::until("the change", async || has_arrived(poll(20).await.1).await).await;
     }
     service.ends_as(&accepted.file_id, "clean").await;
+    let judged = service.get(&format!("/files/{}/status", accepted.file_id)).await.1;
+    let warning = "Nothing was found with test definitions, which find only test files.";
+    assert_eq!(judged["message"], warning, "a verdict of test definitions is not called safe");
     let (status, problem) = service.get("/files/123e4567-e89b-42d3-a456-426614174000/status").await;
     assert_eq!((status.as_u16(), problem["code"].as_str()), (404, Some("file_not_found")));
     service.stop().await;

@@ -63,7 +63,7 @@ async fn an_operator_gets_the_judged_bytes_and_the_reason_is_kept() {
         let response = ask(&service, &file_id, &digest, "to examine it").await;
         assert_eq!(response.status(), 200, "{name}");
         let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
-        assert_eq!(header("content-type"), "application/zip");
+        assert_eq!(header("content-type"), "application/octet-stream");
         assert_eq!(header("content-disposition"), format!("attachment; filename=\"{digest}.zip\""));
         assert_eq!(header("cache-control"), "no-store");
         let archive = response.bytes().await.unwrap();

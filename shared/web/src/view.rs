@@ -266,6 +266,9 @@ pub fn message(record: &Record) -> String {
         Status::Pending if record.state.version().is_none() => "Waiting for the file to arrive.".to_owned(),
         Status::Pending => "File uploaded. The scan has not started yet.".to_owned(),
         Status::Scanning => "File is being scanned.".to_owned(),
+        Status::Clean if is_of_test_set(record) => {
+            "Nothing was found with test definitions, which find only test files.".to_owned()
+        }
         Status::Clean => "File is clean and safe to download.".to_owned(),
         Status::Infected => "File is infected. Download is blocked.".to_owned(),
         Status::Released => "The engine reported a finding, and an operator released the file.".to_owned(),
@@ -277,6 +280,12 @@ pub fn message(record: &Record) -> String {
         Status::Expired => "File has expired.".to_owned(),
         Status::Deleted => "File has been deleted.".to_owned(),
     }
+}
+
+/// Whether the verdict is worth nothing, because its definitions find only test files.
+fn is_of_test_set(record: &Record) -> bool {
+    let engine = record.judgement().and_then(|judgement| judgement.engine.as_ref());
+    engine.is_some_and(|engine| engine.definitions.kind == DefinitionsKind::TestSet)
 }
 
 /// The response to an upload, with the original service's fields.
