@@ -91,7 +91,8 @@ const DEFAULT_LIMIT: u32 = 50;
     params(("file_id" = String, Path, description = "The file's id", format = "uuid",
         example = "123e4567-e89b-42d3-a456-426614174000")),
     responses(
-        (status = 200, description = "The archive", body = SampleArchive, content_type = "application/octet-stream"),
+        (status = 200, description = "The archive", body = SampleArchive,
+            content_type = "application/octet-stream"),
         Refused,
     ))]
 pub(crate) async fn download(
