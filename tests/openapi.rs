@@ -97,5 +97,13 @@ async fn the_reference_is_served_without_a_cdn() {
     assert_eq!(docs.status(), 200);
     let html = docs.text().await.unwrap();
     assert!(html.contains("swagger-ui") && !html.contains("//cdn") && !html.contains("https://"), "{html}");
+    for asset in ["icon.svg", "reference.css", "reference.js", "swagger-ui.css", "swagger-ui-bundle.js"] {
+        let answer = service.http.get(service.url(&format!("/docs/{asset}"))).send().await.unwrap();
+        assert!(html.contains(asset) && answer.status() == 200, "{asset}: {}", answer.status());
+    }
+    for other in ["index.html", "oauth2-redirect.html", "swagger-initializer.js"] {
+        let answer = service.http.get(service.url(&format!("/docs/{other}"))).send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{other}");
+    }
     service.stop().await;
 }

@@ -1,8 +1,9 @@
-// The API reference in Chromium: "Try it out" sends a request that the service answers, with and without filters.
+// The API reference in Chromium: "Try it out" sends a request that the service answers, with and without filters;
+// and people with a keyboard or a screen reader can use it.
 // Usage: node docs.mjs PATH-OF-AIRLOCK [DIRECTORY-FOR-SCREENSHOTS]
 
 import assert from 'node:assert/strict';
-import { Service, eicar, launch, n_passed, shot, test } from './support.mjs';
+import { Service, eicar, launch, looksRight, n_passed, shot, test } from './support.mjs';
 
 const service = await Service.start();
 const { url } = service;
@@ -49,6 +50,28 @@ try {
     await operation.locator('tr[data-param-name="status"] select').selectOption('infected');
     const { files } = await execute();
     assert.deepEqual(files.map((file) => [file.filename, file.scan_status]), [['bad.txt', 'infected']]);
+  });
+
+  await test('the reference is accessible in every look, closed and open', async () => {
+    const other = await browser.newPage({ viewport: { width: 1200, height: 1400 } });
+    await other.goto(`${url}/docs/`);
+    await other.locator('.opblock').first().waitFor();
+    await looksRight(other, 'docs-closed');
+    // One operation of each method, with parameters, a body, an example, headers and an answer; and the schemas.
+    for (const id of ['files-listFiles', 'files-createUpload', 'files-updateFile', 'files-deleteFile', 'download-followDownloadLink']) {
+      await other.locator(`#operations-${id} .opblock-summary-control`).click();
+    }
+    await other.locator('#operations-files-listFiles').getByRole('button', { name: 'Try it out' }).click();
+    await other.locator('#operations-files-listFiles').getByRole('button', { name: 'Execute' }).click();
+    await other.locator('#operations-files-listFiles .live-responses-table').waitFor();
+    await other.locator('#operations-files-createUpload').getByRole('button', { name: 'Try it out' }).click();
+    await other.locator('section.models button').first().click();
+    await other.locator('section.models article').first().waitFor();
+    await looksRight(other, 'docs-open');
+    await other.getByRole('button', { name: 'Authorize' }).click();
+    await other.locator('.modal-ux').waitFor();
+    await looksRight(other, 'docs-authorize');
+    await other.close();
   });
 
   assert.deepEqual(problems, []);

@@ -1,10 +1,11 @@
-//! `GET /docs` and `GET /openapi.json`: the API reference, with all of its assets embedded.
+//! `GET /docs` and `GET /openapi.json`: the API reference.
+
+mod page;
 
 use axum::Router;
 use axum::routing::get;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
-use utoipa_swagger_ui::{Config, SwaggerUi};
 use web::{FilePath, NoSuchFile, Problem, Refused};
 
 use crate::App;
@@ -135,8 +136,6 @@ fn events() {}
 #[expect(dead_code, reason = "the route exists only in local mode")]
 fn metrics() {}
 
-/// Swagger UI is embedded, so a browser fetches nothing from elsewhere.
 pub(crate) fn router() -> Router<App> {
-    let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));
-    Router::new().route("/openapi.json", get(async || axum::Json(crate::openapi()))).merge(ui)
+    Router::new().route("/openapi.json", get(async || axum::Json(crate::openapi()))).merge(page::router())
 }

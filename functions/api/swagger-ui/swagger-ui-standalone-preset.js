@@ -1,0 +1,1 @@
+// Not used by index.html, and large: left out of the package (see .cargo/config.toml).
