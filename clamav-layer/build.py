@@ -14,7 +14,7 @@ without it the layer has clamd only, and build.py reports that.
 import argparse, fcntl, glob, hashlib, io, json, os, platform, re, shutil, subprocess, sys, tarfile, tempfile, time, zipfile
 
 from debian import RELEASE, Apt, run
-from rust_std import StdError, TARGET, flags, is_installed
+from rust_std import StdError, TARGET, is_installed, rust_for_arm64
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ARCHITECTURES = {"x86_64": ("amd64", "ld-linux-x86-64.so.2"), "arm64": ("arm64", "ld-linux-aarch64.so.1")}
@@ -161,7 +161,7 @@ def for_arm64(arch, root, work):
     """The environment in which Cargo builds the engine for arm64: with the layer's libraries and this machine's headers."""
     if arch != "arm64" or not shutil.which(CROSS_COMPILER):
         raise StdError(f"this machine does not build for {arch}" if arch != "arm64" else f"{CROSS_COMPILER} is not installed")
-    rust_flags = flags()
+    rust_flags, variables = rust_for_arm64()
     include, linked = os.path.join(work, "include"), os.path.join(work, "linked")
     os.makedirs(os.path.join(include, "openssl"))
     os.makedirs(linked)
@@ -174,7 +174,7 @@ def for_arm64(arch, root, work):
     os.symlink(available["libclamav.so.12"], os.path.join(linked, "libclamav.so"))
     needed_by_it = sorted({os.path.dirname(path) for path in available.values()})
     rust_flags += ["-Lnative=" + linked, *("-Clink-arg=-Wl,-rpath-link," + directory for directory in needed_by_it)]
-    return {"env": os.environ | {"CARGO_ENCODED_RUSTFLAGS": "\x1f".join(rust_flags), "CFLAGS_aarch64_unknown_linux_gnu": f"-isystem {include}",
+    return {"env": os.environ | variables | {"CARGO_ENCODED_RUSTFLAGS": "\x1f".join(rust_flags), "CFLAGS_aarch64_unknown_linux_gnu": f"-isystem {include}",
                                  "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER": CROSS_COMPILER}}
 
 

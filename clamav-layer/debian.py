@@ -24,7 +24,9 @@ def suite_of_debian(suite, path):
     lack Debian."""
     listed = run("apt-get", *from_sources(os.environ.get("APT_SOURCES")), "indextargets", "--format", "$(REPO_URI) $(LABEL)", "Created-By: Packages",
                  capture_output=True).stdout
-    sites = [line.split()[0] for line in listed.splitlines() if line.endswith(" Debian")]
+    # Where a file of sources is named, its lists, which contain the label, may never have been downloaded.
+    label = "" if os.environ.get("APT_SOURCES") else " Debian"
+    sites = [line.split()[0] for line in listed.splitlines() if line.strip() and line.endswith(label) and "security" not in line]
     if not sites:
         return None
     with open(path, "w") as file:

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
-"""Provides Rust's standard library for arm64 on a machine whose Rust has it for its own architecture only.
+"""Provides Rust for arm64 on a machine whose Rust has a standard library for its own architecture only.
 
-    rust_std.py     print the compiler's flags for arm64; print an empty line where Rust needs none
+    rust_std.py     print what a shell must export for a build for arm64; nothing where Rust needs nothing
 
-Where rustup has installed it, or this machine is of arm64, no flags are needed. Elsewhere the standard library is built
-from Debian's package `rust-src` of the compiler's own version, once, in target/rust-std. Takes a minute; no root.
+Where rustup has installed the standard library, or this machine is of arm64, nothing is needed. Elsewhere it is built from
+Debian's package `rust-src` of the compiler's own version, once, in target/rust-std (a minute). Where Debian has that no
+longer, or with RUST_FOR_ARM64=debian, Debian's own compiler is unpacked there instead, which builds for arm64. No root.
 """
 
-import fcntl, glob, os, platform, re, shutil, subprocess, sys, tempfile
+import fcntl, glob, os, platform, re, shlex, shutil, subprocess, sys, tempfile
 
 from debian import Apt, run, suite_of_debian
+from debian_rust import DebianRustError, compiler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = "aarch64-unknown-linux-gnu"
 SUITE = "trixie-backports"
+CACHE = os.path.abspath(os.path.join(HERE, "../target/rust-std"))
 # A library is never linked: no linker for arm64 is needed yet.
 MANIFEST = '[package]\nname = "nothing"\nversion = "0.1.0"\nedition = "2024"\n[workspace]\n'
 
@@ -35,20 +38,29 @@ def is_installed():
     return platform.machine() == "aarch64" or bool(glob.glob(os.path.join(libraries(output("rustc", "--print", "sysroot").strip()), "libstd-*.rlib")))
 
 
-def flags():
-    """The compiler's flags for arm64. StdError if there are none with which it could build."""
+def rust_for_arm64():
+    """The compiler's flags for arm64, and the variables for Cargo. StdError if there are none with which it could build."""
     if is_installed():
-        return []
+        return [], {}
     version = output("rustc", "-vV")
     release, commit = (re.search(rf"^{key}: (\S+)", version, re.MULTILINE)[1] for key in ("release", "commit-hash"))
+    os.makedirs(CACHE, exist_ok=True)
     # The compiler reads only what the very same compiler wrote.
-    sysroot = os.path.abspath(os.path.join(HERE, "../target/rust-std", f"{release}-{commit[:9]}"))
-    os.makedirs(os.path.dirname(sysroot), exist_ok=True)
-    with open(sysroot + ".lock", "w") as guard:
+    sysroot = os.path.join(CACHE, f"{release}-{commit[:9]}")
+    with open(os.path.join(CACHE, "lock"), "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        if not os.path.exists(sysroot):
-            build(release, sysroot)
-    return ["--sysroot", sysroot]
+        try:
+            if os.environ.get("RUST_FOR_ARM64") == "debian":
+                raise StdError("RUST_FOR_ARM64 asks for Debian's compiler.")
+            if not os.path.exists(sysroot):
+                build(release, sysroot)
+            return ["--sysroot", sysroot], {}
+        except StdError as error:
+            print(f"{error} Debian's own compiler is used.", file=sys.stderr)
+            try:
+                return [], {"RUSTC": compiler(os.path.join(CACHE, "debian"))}
+            except DebianRustError as without:
+                raise StdError(f"{error} Nor does Debian's own compiler help: {without}. {advice()}")
 
 
 def build(release, sysroot):
@@ -66,7 +78,7 @@ def build(release, sysroot):
         try:
             run("cargo", "build", "--quiet", "--release", "-Zbuild-std=std,panic_unwind", "--target", TARGET, cwd=crate, env=environment)
         except subprocess.CalledProcessError:
-            raise StdError(f"Rust's standard library {release} could not be built for arm64. {advice()}")
+            raise StdError(f"Rust's standard library {release} could not be built for arm64.")
         finished = os.path.join(work, "sysroot")
         os.makedirs(libraries(finished))
         for path in glob.glob(os.path.join(built, TARGET, "release/deps/*.rlib")):
@@ -89,7 +101,7 @@ def source(release, work):
     """The standard library's source of the compiler's own release, from Debian's package."""
     sources = suite_of_debian(SUITE, os.path.join(work, "sources.list"))
     if sources is None:
-        raise StdError(f"This machine's package sources lack Debian, from which `rust-src` comes. {advice()}")
+        raise StdError(f"This machine's package sources lack Debian, from which `rust-src` comes.")
     apt = Apt("amd64", os.path.join(work, "apt"), sources, SUITE)
     apt.update()
     try:
@@ -98,7 +110,7 @@ def source(release, work):
         offered = re.findall(r"\| *(\d+\.\d+\.\d+)", subprocess.run(
             ["apt-cache", *apt.options, "madison", "rust-src"], capture_output=True, text=True, check=False).stdout)
         what = f"has Rust's source of {', '.join(offered)} only" if offered else "does not answer"
-        raise StdError(f"Rust {release} needs its source to build for arm64, and Debian's {SUITE} {what}. {advice()}")
+        raise StdError(f"Rust {release} needs its source to build for arm64, and Debian's {SUITE} {what}.")
     run("dpkg-deb", "-x", glob.glob(os.path.join(work, "rust-src_*.deb"))[0], os.path.join(work, "source"))
     return glob.glob(os.path.join(work, "source/usr/src/rustc-*/library"))[0]
 
@@ -107,8 +119,16 @@ def advice():
     return f"Install it with `rustup target add {TARGET}`."
 
 
-if __name__ == "__main__":
+def main():
     try:
-        print(" ".join(flags()))
+        flags, variables = rust_for_arm64()
     except StdError as error:
         sys.exit(str(error))
+    if flags:
+        variables["RUSTFLAGS"] = " ".join(flags)
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+if __name__ == "__main__":
+    main()

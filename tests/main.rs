@@ -21,6 +21,7 @@ mod engine_faults;
 mod equality;
 mod events;
 mod form_upload;
+mod freeze;
 mod generated;
 mod grafana;
 mod hostile;

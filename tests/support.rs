@@ -21,6 +21,7 @@ pub(crate) mod public_proxy;
 pub(crate) mod receiver;
 pub(crate) mod runtime_api;
 pub(crate) mod savers;
+pub(crate) mod slow_line;
 pub(crate) mod stack;
 pub(crate) mod wait;
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What runs as Lambda's user: the engine makes a snapshot; then clamd, the engine with loaded definitions and the restored one are
+# What runs as Lambda's user: the engine makes a snapshot; clamscan judges a file; then clamd, the engine with loaded definitions and the restored one are
 # asked about every file.
 export GCONV_PATH=/opt/lib/clamav/gconv
 engine=/opt/bin/airlock-engine
@@ -21,6 +21,10 @@ echo "== user $(id -u), descriptors $(ulimit -n), $(used) MB in use"
 echo "== root: $(touch /there 2>/dev/null && echo writable || echo read-only), shm: $(ls /dev/shm 2>/dev/null || echo none)"
 echo "== at $(seconds) snapshot begins"
 $engine snapshot --config-file $conf --out /tmp/engine.snapshot && echo "== at $(seconds) snapshot made"
+echo "== at $(seconds) clamscan begins"
+/opt/lib/clamav/ld-linux-*.so.* --library-path /opt/lib/clamav /given/clamscan --no-summary --database /data/definitions /data/files/eicar >/dev/null 2>&1
+echo "== clamscan $?"
+echo "== at $(seconds) clamscan has judged a file"
 for name in clamd loaded restored; do
   rm -f /tmp/engine.sock
   echo "== at $(seconds) $name begins"

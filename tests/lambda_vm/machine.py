@@ -51,6 +51,17 @@ def unpacked(arch, kernel, work):
     return root
 
 
+def clamscan(arch, work):
+    """The program that comes with the layer's ClamAV, and that the layer does without."""
+    into = os.path.join(work, "clamscan")
+    os.makedirs(into)
+    apt = Apt(MACHINES[arch]["debian"], os.path.join(work, "apt-clamscan"))
+    apt.update()
+    apt("-o", "APT::Sandbox::User=root", "download", "clamav", cwd=into)
+    run("dpkg-deb", "-x", glob.glob(os.path.join(into, "clamav_*.deb"))[0], into)
+    return os.path.join(into, "usr/bin/clamscan")
+
+
 def write(path, content, mode=0o644):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:
