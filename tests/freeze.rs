@@ -1,5 +1,5 @@
-//! Lambda freezes an environment between two invocations, for minutes, and connections end meanwhile. A freeze
-//! while the engine's snapshot is still coming costs neither the snapshot nor a verdict.
+//! Lambda freezes an environment between two invocations, for minutes, and connections end meanwhile. A
+//! freeze while the engine's snapshot is still coming costs neither the snapshot nor a verdict.
 
 use std::time::Duration;
 
