@@ -80,7 +80,7 @@ def shell(pipeline, needs, wants=anything):
 
 
 def installed(program):
-    return all(shutil.which(command, path=PATH) for command in program.needs)
+    return all(shutil.which(command, path=PATH) or os.path.isfile(command) for command in program.needs)
 
 
 COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -123,6 +123,15 @@ PROGRAMS = {
     "uudeview": Program("uudeview -i -q -o -a +e .com.txt.bin.exe.tar.zip -p {directory} {path}", has(b"begin", b":", b"=y", b"=\n", b"=\r")),
     "munpack": Program("munpack -q -f -t -C {directory} {path}", has(b":", b"begin")),
     "ripmime": Program("ripmime -i {path} -d {directory}", has(b":", b"begin")),
+    # Mail programs with parsers of their own: mu has GMime's, as Evolution and GNOME do.
+    "mu": Program("mu extract --save-all --overwrite --target-dir={directory} {path}", has(b":")),
+    "mblaze": Program("mshow -x {path}", has(b":")),
+    "nmh": shell("echo Path: {directory} > {directory}/profile; MH={directory}/profile /usr/bin/mh/mhstore -file {path} -auto -clobber suffix", ["/usr/bin/mh/mhstore"], has(b":")),
+    "reformime": shell("reformime -i < {path} | sed -n 's/^section: //p' | head -40 | while read -r section; do reformime -s $section -e < {path} > {directory}/$section; done", ["reformime"], has(b":")),
+    "mime-tools": Program("perl -MMIME::Parser -e MIME::Parser->new(output_dir=>q({directory}),extract_nested_messages=>1,extract_uuencode=>1,ignore_errors=>1)->parse_open(q({path}))", has(b":"), needs=["perl", "/usr/share/perl5/MIME/Parser.pm"]),
+    "git-mailsplit": Program("git mailsplit -o{directory} {path}", has(b"From ")),
+    "git-mailsplit-mboxrd": Program("git mailsplit --mboxrd -o{directory} {path}", has(b"From ")),
+    "formail": shell("formail -s sh -c 'cat > {directory}/$FILENO' < {path}", ["formail"], has(b"From ", b":")),
     "tnef": Program("tnef --overwrite --ignore-checksum --save-body=body --body-pref=all -C {directory} -f {path}", has(b"\x78\x9f\x3e\x22")),
     "ytnef": Program("ytnef -F -f {directory} {path}", begins(b"\x78\x9f\x3e\x22")),
     "unsquashfs": Program("unsquashfs -q -f -d {directory}/out {path}", begins(*SQUASHFS)),

@@ -1,8 +1,9 @@
 //! Finds every body that a header says is encoded, wherever it stands: neither a boundary nor the start of a
 //! message is needed.
 
-use super::header::{Header, Taken, is_field};
+use super::header::{Header, is_field};
 use super::lines::Line;
+use super::starts::Starts;
 use super::tree::{has_time, is_from_line};
 use super::{Body, Spans};
 use crate::walk::Walked;
@@ -23,8 +24,7 @@ pub(super) struct Flat {
 #[derive(Debug, Default)]
 struct Pending {
     header: Header,
-    odd_at: Option<u64>,
-    white_at: Option<u64>,
+    starts: Starts,
 }
 
 impl Flat {
@@ -50,11 +50,8 @@ impl Flat {
             if line.is_blank() {
                 self.begin_body(Some(line.next_at));
             } else {
-                match pending.header.take(line) {
-                    Taken::Field => {}
-                    Taken::Odd => pending.odd_at = pending.odd_at.or(Some(line.at)),
-                    Taken::White => pending.white_at = pending.white_at.or(Some(line.next_at)),
-                }
+                let is_of_header = pending.header.take(line);
+                pending.starts.take(line, is_of_header);
             }
         }
         self.text_end = line.text_end;
@@ -62,13 +59,12 @@ impl Flat {
     }
 
     fn begin_body(&mut self, blank_at: Option<u64>) {
-        let Some(Pending { header, odd_at, white_at }) = self.header.take() else { return };
+        let Some(Pending { header, starts }) = self.header.take() else { return };
         let encodings = header.entity().encodings;
         if encodings.base64 || encodings.quoted {
-            let starts = [blank_at, odd_at, white_at].into_iter().flatten().collect();
             let body =
                 Body { as_is: false, base64: encodings.base64, quoted: encodings.quoted, charset: None };
-            self.open = Some((starts, body));
+            self.open = Some((starts.with(blank_at).collect(), body));
         }
     }
 
