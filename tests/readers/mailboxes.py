@@ -104,7 +104,7 @@ def variants():
         for part in (separations, counted, other_kinds, web_archives):
             for name, text in part(data):
                 yield f"{name}-{kind}", "mhtml" if name.startswith("web") else "mbox", text.encode("latin-1")
-                if len(text) < 20_000:
+                if kind == "eicar" and len(text) < 20_000:
                     yield f"{name}-lf-{kind}", "mht" if name.startswith("web") else "mbox", text.replace("\r\n", "\n").encode("latin-1")
     for name, text in escapes():
         yield name, "mbox", text.encode("latin-1")

@@ -119,6 +119,14 @@ fn what_some_reader_takes_for_a_blank_line_ends_a_header() {
 }
 
 #[test]
+fn a_line_of_dashes_that_is_no_boundary_may_be_one_of_the_body() {
+    let part = "--b\nContent-Transfer-Encoding: base64\n\nQ2F0\n--!\n\u{20}\n-- \nRG9n\n--b\n";
+    check(part, &["Base64:Q2F0", "Base64:Q2F0\n--!\n\u{20}\n-- \nRG9n"]);
+    check(&part.replacen("--b\n", "", 1), &["Base64:Q2F0", "Base64:Q2F0\n--!\n\u{20}\n-- \nRG9n\n--b"]);
+    check(&part.replace("RG9n\n--b", "RG9n\n--b--"), &["Base64:Q2F0\n--!\n\u{20}\n-- \nRG9n"]);
+}
+
+#[test]
 fn parts_within_parts_have_a_limit() {
     let nested = |n: usize| {
         let text = "Content-Type: multipart/mixed; boundary=b\n\n--b\n".repeat(n);
