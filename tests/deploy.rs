@@ -2,6 +2,7 @@
 //!
 //! A browser's way through it; then what each function asked of AWS, against what its role may do.
 
+mod passwords;
 mod roles;
 
 use std::path::{Path, PathBuf};
@@ -347,6 +348,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     assert!(e2e.status.success(), "{}", String::from_utf8_lossy(&[e2e.stdout, e2e.stderr].concat()));
 
     stack.selftest().await;
+    passwords::open_files(&mut stack).await;
     // Before an operator releases these bytes.
     stack.try_scans_on_demand().await;
     stack.try_bring_your_own_uploader().await;

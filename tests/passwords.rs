@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Service, answer, client, eicar, text};
+use crate::support::{Service, answer, client, eicar, text, venv};
 
 /// A value that occurs nowhere else.
 const PASSWORD: &str = "planted-Kennwort-7c41";
@@ -39,6 +39,7 @@ fn locked(content: &[u8]) -> Vec<Locked> {
         )
     };
     vec![
+        document(directory.path()),
         seven_zip("crypto.zip", "-mem=ZipCrypto"),
         seven_zip("aes.zip", "-mem=AES256"),
         seven_zip("stored.zip", "-mem=AES128 -mx=0"),
@@ -49,6 +50,24 @@ fn locked(content: &[u8]) -> Vec<Locked> {
         pdf("aes-128.pdf", "128 --use-aes=y"),
         pdf("aes-256.pdf", "256"),
     ]
+}
+
+/// A document of Word with the file in it, encrypted as Office does since 2010.
+fn document(directory: &Path) -> Locked {
+    const ENCRYPT: &str = "
+import io, sys, zipfile, docx
+from msoffcrypto.format.ooxml import OOXMLFile
+plain = io.BytesIO()
+docx.Document().save(plain)
+with zipfile.ZipFile(plain, 'a') as package:
+    package.write('member.txt', 'word/media/image1.png')
+with open('document.docx', 'wb') as encrypted:
+    OOXMLFile(plain).encrypt(sys.argv[1], encrypted)
+";
+    let python = venv("readers").join("bin/python");
+    let status = Command::new(python).args(["-c", ENCRYPT, PASSWORD]).current_dir(directory).status();
+    assert!(status.unwrap().success());
+    Locked { name: "document.docx", bytes: std::fs::read(directory.join("document.docx")).unwrap() }
 }
 
 async fn upload(service: &Service, locked: &Locked, password: Option<&str>) -> String {

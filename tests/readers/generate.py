@@ -12,8 +12,8 @@ SMALL = 600
 MUTATED = "mutated"
 # Family: the module that makes it.
 FAMILIES = {
-    "7z": "sevenzip", "tar": "tars", "stream": "streams", "mail": "mail", "maillib": "mail_libraries", "encoded": "encoded", "text": "texts", "rar": "rar", "lharc": "lharc", "lzop": "lzop", "warc": "warc", "package": "packages", "cabinet": "cabinets",
-    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "tnef": "tnef", "signed": "signed",
+    "7z": "sevenzip", "tar": "tars", "stream": "streams", "mail": "mail", "maillib": "mail_libraries", "mailbox": "mailboxes", "mailodd": "mail_at_random", "encoded": "encoded", "text": "texts", "rar": "rar", "lharc": "lharc", "lzop": "lzop", "warc": "warc", "package": "packages", "cabinet": "cabinets",
+    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "pdfodd": "pdf_at_random", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "tnef": "tnef", "signed": "signed",
 }
 
 

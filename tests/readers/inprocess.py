@@ -1,6 +1,6 @@
 """The readers that are Python modules: Python's own, and oletools, warcio and those of documents where they are installed."""
 
-import bz2, contextlib, email, email.policy, gzip, importlib.util, io, logging, lzma, mailbox, os, tarfile, warnings, zipfile
+import bz2, contextlib, email, email.policy, gzip, importlib.util, io, logging, lzma, mailbox, os, re, tarfile, warnings, zipfile
 
 import documents
 
@@ -52,20 +52,51 @@ def read_streams(_, data):
 
 
 def read_mail(_, data):
-    for policy in (email.policy.compat32, email.policy.default):
-        try:
+    for policy in POLICIES:
+        with contextlib.suppress(Exception):
             yield from attachments(email.message_from_bytes(data, policy=policy), data)
-        except Exception:  # noqa: BLE001
-            pass
+    with contextlib.suppress(Exception):
+        yield from contents(email.message_from_bytes(data, policy=email.policy.default))
+
+
+# The last one is that of programs that give up at the first defect.
+POLICIES = (email.policy.compat32, email.policy.default, email.policy.SMTPUTF8, email.policy.HTTP, email.policy.strict)
+
+
+def contents(message):
+    """What newer programs save: text in its charset, messages as messages."""
+    for part in message.walk():
+        with contextlib.suppress(Exception):
+            content = part.get_content()
+            yield content.encode(errors="surrogateescape") if isinstance(content, str) else content if isinstance(content, bytes) else content.as_bytes()
 
 
 def read_mbox(path, data):
-    box = mailbox.mbox(path, create=False)
-    try:
-        for message in box:
-            yield from attachments(message, data)
-    finally:
-        box.close()
+    """Each message, by each of the kinds of mailbox files that Python knows, with `>From ` as it stands and without the `>` (mboxrd)."""
+    for kind in (mailbox.mbox, mailbox.MMDF, mailbox.Babyl):
+        with contextlib.suppress(Exception), contextlib.closing(kind(path, create=False)) as box:
+            for key in box.keys():
+                message = box.get_bytes(key)
+                for written in {message, re.sub(rb"(?m)^>(>*From )", rb"\1", message)}:
+                    yield from attachments(email.message_from_bytes(written), data)
+    for message in counted_messages(data):
+        yield from attachments(email.message_from_bytes(message), data)
+
+
+def counted_messages(data):
+    """The messages of a mailbox file that end where their Content-Length says (mboxcl2), as mutt reads them."""
+    at = 0
+    while data.startswith(b"From ", at):
+        start = data.find(b"\n", at) + 1
+        header = re.match(rb"(?s).*?\r?\n\r?\n", data[start:])
+        if not start or not header:
+            return
+        length = re.search(rb"(?im)^content-length[ \t]*:[ \t]*(\d+)", header[0])
+        end = start + header.end() + int(length[1]) if length else len(data)
+        yield data[start:end]
+        at = data.find(b"From ", end)
+        if at < 0:
+            return
 
 
 def attachments(message, data):
@@ -89,7 +120,7 @@ def read_uu(_, data):
 WANTED = {"rtfobj", "oleobj", "tnefparse", "warcio", *documents.READERS}
 READERS = {
     "python-zip": Module(read_zip, lambda data: b"PK\5\6" in data), "python-tar": Module(read_tar), "python-streams": Module(read_streams, lambda data: data[:1] in b"\x1fB\xfd\x5d" or data[:1] < b"\xe1"),
-    "python-email": Module(read_mail, lambda data: b":" in data), "python-mbox": Module(read_mbox, lambda data: data.startswith(b"From ") or b"\nFrom " in data),
+    "python-email": Module(read_mail, lambda data: b":" in data), "python-mbox": Module(read_mbox, lambda data: data.startswith(b"From ") or b"\nFrom " in data or b"\1\1\1\1" in data or b"\x1f" in data),
 }
 
 READERS |= {name: Module(read, wants) for name, (module, read, wants) in documents.READERS.items() if not module or importlib.util.find_spec(module)}

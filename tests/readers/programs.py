@@ -8,6 +8,7 @@ import os, re, shutil, signal, subprocess
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/usr/games"
 TIMEOUT_SECONDS = 20
+NODE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node")
 
 
 def anything(_):
@@ -28,6 +29,11 @@ def at(place, *signatures):
 
 def either(*conditions):
     return lambda data: any(condition(data) for condition in conditions)
+
+
+def of_node(reader, package, wants):
+    """A library that `node/read.mjs` asks. `npm ci` installs it."""
+    return Program(f"node {NODE}/read.mjs {reader} {{path}} {{directory}}", wants, needs=["node", f"{NODE}/node_modules/{package}/package.json"])
 
 
 class Program:
@@ -80,7 +86,7 @@ def shell(pipeline, needs, wants=anything):
 
 
 def installed(program):
-    return all(shutil.which(command, path=PATH) for command in program.needs)
+    return all(shutil.which(command, path=PATH) or os.path.isfile(command) for command in program.needs)
 
 
 COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -123,6 +129,15 @@ PROGRAMS = {
     "uudeview": Program("uudeview -i -q -o -a +e .com.txt.bin.exe.tar.zip -p {directory} {path}", has(b"begin", b":", b"=y", b"=\n", b"=\r")),
     "munpack": Program("munpack -q -f -t -C {directory} {path}", has(b":", b"begin")),
     "ripmime": Program("ripmime -i {path} -d {directory}", has(b":", b"begin")),
+    # Mail programs with parsers of their own: mu has GMime's, as Evolution and GNOME do.
+    "mu": Program("mu extract --save-all --overwrite --target-dir={directory} {path}", has(b":")),
+    "mblaze": Program("mshow -x {path}", has(b":")),
+    "nmh": shell("echo Path: {directory} > {directory}/profile; MH={directory}/profile /usr/bin/mh/mhstore -file {path} -auto -clobber suffix", ["/usr/bin/mh/mhstore"], has(b":")),
+    "reformime": shell("reformime -i < {path} | sed -n 's/^section: //p' | sort -r | awk 'index(last, $0 \".\") != 1 {{ print }} {{ last = $0 }}' | head -40 | while read -r section; do reformime -s $section -e < {path} > {directory}/$section; done", ["reformime"], has(b":")),
+    "mime-tools": Program("perl -MMIME::Parser -e MIME::Parser->new(output_dir=>q({directory}),extract_nested_messages=>1,extract_uuencode=>1,ignore_errors=>1)->parse_open(q({path}))", has(b":"), needs=["perl", "/usr/share/perl5/MIME/Parser.pm"]),
+    "git-mailsplit": Program("git mailsplit -o{directory} {path}", has(b"From ")),
+    "git-mailsplit-mboxrd": Program("git mailsplit --mboxrd -o{directory} {path}", has(b"From ")),
+    "formail": shell("formail -s sh -c 'cat > {directory}/$FILENO' < {path}", ["formail"], has(b"From ", b":")),
     "tnef": Program("tnef --overwrite --ignore-checksum --save-body=body --body-pref=all -C {directory} -f {path}", has(b"\x78\x9f\x3e\x22")),
     "ytnef": Program("ytnef -F -f {directory} {path}", begins(b"\x78\x9f\x3e\x22")),
     "unsquashfs": Program("unsquashfs -q -f -d {directory}/out {path}", begins(*SQUASHFS)),
@@ -137,6 +152,9 @@ PROGRAMS = {
     "qpdf": shell("qpdf --list-attachments {path} 2>/dev/null | sed 's/ -> .*//' | while IFS= read -r key; do qpdf --show-attachment=\"$key\" {path} > {directory}/attached 2>/dev/null; cat {directory}/attached; done | tee {directory}/all >/dev/null",
                   ["qpdf"], has(b"obj")),
     "mutool": Program("mutool extract {path}", has(b"obj")),
+    "pdf.js": of_node("pdfjs", "pdfjs-dist", has(b"obj")),
+    "mailparser": of_node("mailparser", "mailparser", has(b":")),
+    "postal-mime": of_node("postal-mime", "postal-mime", has(b":")),
     "openssl-smime": Program("openssl smime -verify -noverify -in {path}", has(b"pkcs7", b"PKCS7", b"multipart/signed"), prints=True),
     "openssl-der": Program("openssl cms -verify -noverify -inform DER -in {path}", begins(b"\x30"), prints=True),
     "openssl-pem": Program("openssl cms -verify -noverify -inform PEM -in {path}", has(b"-----BEGIN"), prints=True),

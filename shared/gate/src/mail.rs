@@ -11,6 +11,7 @@ mod flat;
 mod header;
 mod lines;
 mod plain;
+mod starts;
 mod tree;
 
 use std::collections::{BTreeSet, HashSet};

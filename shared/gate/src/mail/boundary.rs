@@ -51,6 +51,7 @@ fn readings(text: &[u8]) -> Vec<Vec<u8>> {
     add(plain);
     add(plain.trim_ascii().split(u8::is_ascii_whitespace).next().unwrap_or_default());
     add(&percent_decoded(plain.rsplit(|byte| *byte == b'\'').next().unwrap_or_default()));
+    add(&plain.iter().filter(|byte| !matches!(byte, b'"' | b'\\')).copied().collect::<Vec<_>>());
     if let Some(single) = plain.strip_prefix(b"'") {
         add(single.split(|byte| *byte == b'\'').next().unwrap_or_default());
     }
@@ -120,6 +121,7 @@ mod tests {
             "boundary='b'",
             "boundary=\"b",
             "boundary=\"b\0\"",
+            r#"boundary=\"b\""#,
             "boundary=\"b \"",
             "boundary=b c",
             "boundary*0=\"\"; boundary*1=b",

@@ -39,16 +39,6 @@ pub(crate) struct Header {
     n_bytes: usize,
 }
 
-/// What a line is to a header that it may belong to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Taken {
-    Field,
-    /// Some readers end the header with such a line, and begin the body with it.
-    Odd,
-    /// A line of white space: it continues a field, or ends the header.
-    White,
-}
-
 /// Fields that are longer in sum are cut.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
@@ -58,26 +48,24 @@ pub(crate) fn is_field(line: &Line<'_>) -> bool {
 }
 
 impl Header {
-    /// Takes a line that is not blank.
-    pub(crate) fn take(&mut self, line: &Line<'_>) -> Taken {
+    /// Takes a line that is not blank. Returns whether it is one of a header.
+    pub(crate) fn take(&mut self, line: &Line<'_>) -> bool {
         let is_continued = !line.begins || matches!(line.text.first(), Some(b' ' | b'\t'));
         if is_continued {
             self.append(line.text);
-            let is_white = line.begins && line.text.iter().all(u8::is_ascii_whitespace);
-            return if is_white { Taken::White } else { Taken::Field };
+            return true;
         }
         self.open = None;
         if let Some((name, value)) = field(line.text) {
             self.open = Some(name);
             self.values(name).push(Vec::new());
             self.append(value);
-            return Taken::Field;
+            return true;
         }
         let n_name = line.text.iter().take_while(|byte| byte.is_ascii_graphic() && **byte != b':').count();
-        let is_other = line.text.get(n_name) == Some(&b':')
+        line.text.get(n_name) == Some(&b':')
             || line.text.starts_with(b"From ")
-            || line.text.starts_with(b">From ");
-        if is_other { Taken::Field } else { Taken::Odd }
+            || line.text.starts_with(b">From ")
     }
 
     fn values(&mut self, name: Name) -> &mut Vec<Vec<u8>> {

@@ -32,8 +32,9 @@ impl Breaks {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line<'a> {
     pub(crate) text: &'a [u8],
-    /// Where it starts.
+    /// Where it starts, and where its text does: CRs in front may be no part of that.
     pub(crate) at: u64,
+    pub(crate) text_at: u64,
     /// Where its text ends, and where the next line starts.
     pub(crate) text_end: u64,
     pub(crate) next_at: u64,
@@ -103,12 +104,13 @@ impl Lines {
         }
         self.begins = !ended_by.is_empty();
         let text = if whole.is_some() { &self.reader.fill_buf()?[..n_text] } else { self.piece.as_slice() };
-        let text = match self.breaks {
-            Breaks::Any | Breaks::LfOnly => text,
+        let (text, n_cr) = match self.breaks {
+            Breaks::Any | Breaks::LfOnly => (text, 0),
             Breaks::Lf => trim_cr(text),
         };
+        let text_at = at + n_cr;
         let text_end = next_at - crate::blob::to_u64(ended_by.len());
-        Ok(Some(Line { text, at, text_end, next_at, begins, ended_by }))
+        Ok(Some(Line { text, at, text_at, text_end, next_at, begins, ended_by }))
     }
 
     /// The bytes of a line that is not too long, and what ends it, if all of that is in the buffer.
@@ -156,14 +158,17 @@ impl Lines {
     }
 }
 
-fn trim_cr(mut text: &[u8]) -> &[u8] {
+/// A text without CRs around it, and how many stood in front.
+fn trim_cr(mut text: &[u8]) -> (&[u8], u64) {
+    let mut n_before = 0;
     while let Some(rest) = text.strip_prefix(b"\r") {
         text = rest;
+        n_before += 1;
     }
     while let Some(rest) = text.strip_suffix(b"\r") {
         text = rest;
     }
-    text
+    (text, n_before)
 }
 
 #[cfg(test)]

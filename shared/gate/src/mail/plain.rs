@@ -8,6 +8,7 @@
 use super::Spans;
 use super::header::{Header, holds, is_field};
 use super::lines::Line;
+use super::starts::Starts;
 use crate::walk::Walked;
 
 /// Messages in messages, as readers save one from the other: as many as this, as long as their bodies have no
@@ -100,16 +101,11 @@ struct Message {
 enum Place {
     #[default]
     Before,
-    Header(Starts),
+    Header {
+        starts: Starts,
+        has_mime: bool,
+    },
     Body,
-}
-
-/// Where some reader thinks that the header ends.
-#[derive(Debug, Default)]
-struct Starts {
-    odd_at: Option<u64>,
-    white_at: Option<u64>,
-    has_mime: bool,
 }
 
 impl Message {
@@ -121,32 +117,36 @@ impl Message {
         if is_from_line && self.is_mailbox {
             self.end_header(None, whole, spans)?;
             self.end_bodies(whole.text_end, spans)?;
-            self.place = Place::Header(Starts::default());
+            self.place = Place::header(false);
             self.has_header = true;
             return Ok(());
         }
         match &mut self.place {
             Place::Before if line.is_blank() => {}
             Place::Before if is_header_line(without_mark(line.text)) => {
-                let has_mime = is_field(line);
-                self.place = Place::Header(Starts { has_mime, ..Starts::default() });
+                self.place = Place::header(is_field(line));
                 self.has_header = true;
             }
             Place::Before => self.place = Place::Body,
-            Place::Header(_) if line.is_blank() => {
+            Place::Header { .. } if line.is_blank() => {
                 return self.end_header(Some(line.next_at), whole, spans);
             }
-            Place::Header(starts) => starts.take(line),
+            Place::Header { starts, has_mime } => {
+                *has_mime |= is_field(line);
+                starts.take(line, is_header_line(line.text));
+            }
             Place::Body => {}
         }
         Ok(())
     }
 
     fn end_header(&mut self, blank_at: Option<u64>, whole: Whole, spans: &mut Spans) -> Walked {
-        let Place::Header(starts) = std::mem::replace(&mut self.place, Place::Before) else { return Ok(()) };
+        let Place::Header { starts, has_mime } = std::mem::replace(&mut self.place, Place::Before) else {
+            return Ok(());
+        };
         // What follows a header with MIME is read as that.
-        let blank_at = blank_at.filter(|_| !starts.has_mime);
-        for start in [blank_at, starts.odd_at, starts.white_at].into_iter().flatten() {
+        let blank_at = blank_at.filter(|_| !has_mime);
+        for start in starts.with(blank_at) {
             if self.nested.allows(start, whole) {
                 spans.add_plain_body(start, whole.size_bytes)?;
             }
@@ -162,14 +162,9 @@ impl Message {
     }
 }
 
-impl Starts {
-    fn take(&mut self, line: &Line<'_>) {
-        self.has_mime |= is_field(line);
-        if line.text.iter().all(u8::is_ascii_whitespace) {
-            self.white_at = self.white_at.or(Some(line.next_at));
-        } else if !is_header_line(line.text) {
-            self.odd_at = self.odd_at.or(Some(line.at));
-        }
+impl Place {
+    fn header(has_mime: bool) -> Self {
+        Self::Header { starts: Starts::default(), has_mime }
     }
 }
 

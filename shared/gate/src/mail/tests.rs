@@ -109,6 +109,24 @@ fn ordinary_text_has_no_parts() {
 }
 
 #[test]
+fn what_some_reader_takes_for_a_blank_line_ends_a_header() {
+    for blank in ["\u{c}", "\u{b}\t", "\0", "\0x: y", "\u{b}", " "] {
+        let text = format!("Content-Transfer-Encoding: base64\nX: y\n{blank}\nQ2F0\n");
+        check(&text, &["Base64:Q2F0"]);
+        check(&format!("{TOP}\n--b\n{text}--b--\n"), &["Base64:Q2F0"]);
+    }
+    check("Content-Transfer-Encoding: base64\r\r\nX: y\r\r\n\r Q2F0\r\r\n", &["Base64:Q2F0"]);
+}
+
+#[test]
+fn a_line_of_dashes_that_is_no_boundary_may_be_one_of_the_body() {
+    let part = "--b\nContent-Transfer-Encoding: base64\n\nQ2F0\n--!\n\u{20}\n-- \nRG9n\n--b\n";
+    check(part, &["Base64:Q2F0", "Base64:Q2F0\n--!\n\u{20}\n-- \nRG9n"]);
+    check(&part.replacen("--b\n", "", 1), &["Base64:Q2F0", "Base64:Q2F0\n--!\n\u{20}\n-- \nRG9n\n--b"]);
+    check(&part.replace("RG9n\n--b", "RG9n\n--b--"), &["Base64:Q2F0\n--!\n\u{20}\n-- \nRG9n"]);
+}
+
+#[test]
 fn parts_within_parts_have_a_limit() {
     let nested = |n: usize| {
         let text = "Content-Type: multipart/mixed; boundary=b\n\n--b\n".repeat(n);
@@ -163,6 +181,10 @@ fn whatever_begins_with_a_field_has_a_body() {
         "Subject: x\n",
         "Subject: x\nno field\n\n",
         "Subject: x\n \t\n",
+        // uudeview goes by isspace, on lines that end with a zero.
+        "Subject: x\n\u{c}\n",
+        "Subject: x\n\u{b} \n",
+        "Subject: x\n\0y\n",
         "Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n",
         "Subject: x\n\nX: y\n\n",
         // ripMIME skips paragraphs.

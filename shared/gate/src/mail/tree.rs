@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::header::{Entity, Header, Taken, is_field};
+use super::header::{Entity, Header, is_field};
 use super::lines::Line;
+use super::starts::Starts;
 use super::{Body, Spans};
 use crate::walk::{Walked, refuse};
 
@@ -80,8 +81,7 @@ enum Place {
     Before,
     Header {
         header: Header,
-        odd_at: Option<u64>,
-        white_at: Option<u64>,
+        starts: Starts,
     },
     Body,
 }
@@ -138,13 +138,10 @@ impl Tree {
             Place::Before | Place::Body => return Ok(()),
             Place::Header { .. } => {}
         }
-        let Place::Header { header, odd_at, white_at } = &mut self.place else { return Ok(()) };
+        let Place::Header { header, starts } = &mut self.place else { return Ok(()) };
         if !line.is_blank() {
-            match header.take(line) {
-                Taken::Field => {}
-                Taken::Odd => *odd_at = odd_at.or(Some(line.at)),
-                Taken::White => *white_at = white_at.or(Some(line.next_at)),
-            }
+            let is_of_header = header.take(line);
+            starts.take(line, is_of_header);
             return Ok(());
         }
         self.end_header(Some(line.next_at))
@@ -153,11 +150,10 @@ impl Tree {
     /// Begins the body behind a header, wherever some reader thinks that this ends. If no line is blank, only
     /// where that is odd.
     fn end_header(&mut self, blank_at: Option<u64>) -> Walked {
-        let Place::Header { header, odd_at, white_at } = std::mem::replace(&mut self.place, Place::Body)
-        else {
+        let Place::Header { header, starts } = std::mem::replace(&mut self.place, Place::Body) else {
             return Ok(());
         };
-        let starts = [blank_at, odd_at, white_at].into_iter().flatten().collect::<Vec<_>>();
+        let starts = starts.with(blank_at).collect::<Vec<_>>();
         if starts.is_empty() { Ok(()) } else { self.begin_body(starts, header.entity()) }
     }
 
@@ -254,6 +250,6 @@ impl Tree {
 
 impl Place {
     fn header() -> Self {
-        Self::Header { header: Header::default(), odd_at: None, white_at: None }
+        Self::Header { header: Header::default(), starts: Starts::default() }
     }
 }
