@@ -28,7 +28,7 @@ check: ## Check format, lints, documentation, licences and the SAM template
 soak: ## Run the tests with large counts (docs/testing.md); takes hours
 	@tools/install test
 	tools/engine build && cargo build --quiet --package airlock && (cd tests/browser && npm ci --silent && node large.mjs $${CARGO_TARGET_DIR:-../../target}/debug/airlock "$$(../../tools/venv peer)/bin/python")
-	SOAK=1 tools/test --no-capture -E 'test(/crash|start|engine|freeze|equality|openers|readers|ordinary|rescans|schemathesis/)'
+	SOAK=1 tools/test --no-capture -E 'test(/backfill|crash|start|engine|freeze|equality|openers|readers|ordinary|rescans|schemathesis/)'
 	SOAK=1 tools/engine test nothing_grows
 	deploy/deb/check $${CARGO_TARGET_DIR:-target}/debug/airlock target/engine/airlock-engine
 	$(MAKE) lambda-vm

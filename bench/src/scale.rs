@@ -11,15 +11,14 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use aws::cost::{BackfillCost, MEMORY_GB, WARM_SCAN_SECONDS as WARM_SCAN, price};
+
 use crate::definitions::Numbers;
 
-/// What one file costs, in seconds of an execution environment of 3,008 MB (1.7 processors).
-const WARM_SCAN: f64 = 0.25;
 /// Fetching 200 MB of definitions and loading 3.6 million signatures, on one processor.
 const COLD_START: f64 = 10.0;
 /// An idle environment is kept for minutes; AWS does not say for how many.
 const KEPT_IDLE: f64 = 300.0;
-const MEMORY_GB: f64 = 3008.0 / 1024.0;
 /// SQS's event source begins with 5 at a time and adds up to 300 a minute (AWS, "Configuring scaling behavior
 /// for SQS event sources").
 const FIRST_POLLERS: f64 = 5.0;
@@ -56,22 +55,6 @@ const LONG_POLL: f64 = 1.0;
 /// Lines and platform reports of one scan and its requests.
 const LOG_GB: f64 = 4e-6;
 const RESCAN_LOG_GB: f64 = 1e-6;
-
-/// List prices in us-east-1 in dollars, November 2026; check them before you rely on them.
-mod price {
-    pub(super) const LAMBDA_ARM_GB_SECOND: f64 = 0.000_013_333_4;
-    pub(super) const MILLION_LAMBDA_REQUESTS: f64 = 0.20;
-    pub(super) const MILLION_HTTP_REQUESTS: f64 = 1.00;
-    pub(super) const THOUSAND_S3_WRITES: f64 = 0.005;
-    pub(super) const THOUSAND_S3_READS: f64 = 0.0004;
-    pub(super) const MILLION_SQS_REQUESTS: f64 = 0.40;
-    pub(super) const MILLION_TABLE_WRITES: f64 = 0.625;
-    pub(super) const MILLION_TABLE_READS: f64 = 0.125;
-    pub(super) const LOG_GB: f64 = 0.50;
-    /// GuardDuty Malware Protection for S3: each object, and each GB.
-    pub(super) const THOUSAND_GUARDDUTY_OBJECTS: f64 = 0.215;
-    pub(super) const GUARDDUTY_GB: f64 = 0.09;
-}
 
 struct Outcome {
     peak_environments: usize,
@@ -243,4 +226,25 @@ pub(crate) fn run() {
         );
     }
     print_costs();
+    print_backfill();
+}
+
+/// A million versions that are in a bucket already, by their size, and how long they take.
+fn print_backfill() {
+    const N_VERSIONS: u64 = 1_000_000;
+    let services = BackfillCost { n_versions: 0, n_bytes: 0 }.dollars_by_service().map(|(name, _)| name);
+    println!(
+        "\nbackfill of {N_VERSIONS} versions: $ for {services:?}, all, GuardDuty; hours by ScanConcurrency"
+    );
+    for kilobytes in [10, 100, 1_000, 10_000] {
+        let cost = BackfillCost { n_versions: N_VERSIONS, n_bytes: N_VERSIONS * kilobytes * 1000 };
+        let dollars = cost.dollars_by_service().map(|(_, dollars)| format!("{dollars:.2}"));
+        let hours =
+            [5.0, 10.0, 100.0, 500.0].map(|n| format!("{n}: {:.1}", cost.scan_seconds() / n / 3600.0));
+        println!(
+            "{kilobytes:>6} KB each: {dollars:?} {:.2}, GuardDuty {:.2}; {hours:?}",
+            cost.dollars(),
+            cost.guardduty_dollars()
+        );
+    }
 }

@@ -10,12 +10,14 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use domain::record::Status;
 
+use crate::backfill::Backfill;
 use crate::client::Client;
 use crate::gate::Place;
 use crate::gate::arguments::Gate;
 use crate::operate::{Definitions, Dlq, Webhooks};
 use crate::output::{self, Output};
 use crate::samples::{self, Samples};
+use crate::watch::arguments::Watch;
 use crate::{doctor, download, files, operate, parse, selftest, upload, watch, worker};
 
 const WORKER_ABOUT: &str = "\
@@ -49,11 +51,6 @@ Examples:
   airlock doctor --url https://airlock.example.com --token \"$TOKEN\"
   airlock doctor --url https://airlock.example.com --origin https://app.example.com
   airlock doctor --bucket bucket/incoming/ --all";
-
-const WATCH_EXAMPLES: &str = "\
-Examples:
-  airlock watch inbox/ --quarantine infected/
-  airlock watch inbox/ --once --output json";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -153,8 +150,9 @@ enum Command {
         revoke: bool,
     },
     /// Keep a verdict beside every file of a directory on this machine
-    #[command(after_help = WATCH_EXAMPLES)]
     Watch(Watch),
+    /// Have the versions judged that were in a bucket before it was protected
+    Backfill(Backfill),
     /// Delete files
     Rm {
         #[arg(required = true, value_parser = parse::file_id)]
@@ -264,41 +262,6 @@ struct Upload {
     resume: Option<String>,
 }
 
-/// The arguments of `watch`.
-#[derive(Debug, clap::Args)]
-struct Watch {
-    directory: PathBuf,
-    /// Move infected files to this directory, on the same file system
-    #[arg(long, value_name = "DIR")]
-    quarantine: Option<PathBuf>,
-    /// Also move files that could not be checked as a whole
-    #[arg(long, requires = "quarantine")]
-    quarantine_unscannable: bool,
-    /// Look at all files this often, even if the system reports no change
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse::seconds)]
-    every: Duration,
-    /// Judge a file once it has not changed for this time
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse::seconds)]
-    settle: Duration,
-    /// End when every file has its verdict; the highest one is the exit code
-    #[arg(long)]
-    once: bool,
-}
-
-impl From<Watch> for watch::WatchOptions {
-    fn from(watch: Watch) -> Self {
-        let Watch { directory, quarantine, quarantine_unscannable, every, settle, once } = watch;
-        Self {
-            directory,
-            quarantine,
-            moves_unscannable: quarantine_unscannable,
-            every,
-            settle,
-            is_once: once,
-        }
-    }
-}
-
 impl Upload {
     async fn run(self, client: &Client, output: Output) -> anyhow::Result<ExitCode> {
         let stdin = Path::new("-");
@@ -360,6 +323,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status { file_id, watch: false } => files::status(&client()?, output, &file_id).await,
         Command::Link { file_id, revoke: true } => files::revoke(&client()?, output, &file_id).await,
         Command::Link { file_id, revoke: false } => files::link(&client()?, output, &file_id).await,
+        Command::Backfill(backfill) => backfill.run(output).await,
         Command::Watch(options) => watch::watch(&client()?, output, options.into()).await,
         Command::Rm { file_ids } => files::remove(&client()?, output, &file_ids).await,
         Command::Rescan { file_ids, watch, timeout } => {

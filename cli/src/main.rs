@@ -1,7 +1,9 @@
 //! `airlock`: the whole service on one machine, and a client for any deployment.
 
 mod args;
+mod backfill;
 mod client;
+mod consent;
 mod doctor;
 mod download;
 mod failure;

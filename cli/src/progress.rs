@@ -7,6 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use crate::output;
 
 const BYTES: &str = "{msg:20!} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}";
+const COUNT: &str = "{msg} {wide_bar} {human_pos}/{human_len} {per_sec:.0} {eta}";
+const OPEN_COUNT: &str = "{spinner} {msg}: {human_pos} ({elapsed})";
 const SPINNER: &str = "{spinner} {msg} ({elapsed})";
 
 /// A bar for this many bytes; `None` if their number is unknown.
@@ -19,6 +21,14 @@ pub(crate) fn spinner(text: &str) -> ProgressBar {
     let spinner = styled(ProgressBar::new_spinner(), SPINNER).with_message(output::one_line(text));
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
+}
+
+/// A bar for this many things; a count if their number is unknown.
+pub(crate) fn counted(what: &'static str, n: Option<u64>) -> ProgressBar {
+    match n {
+        Some(n) => styled(ProgressBar::new(n), COUNT).with_message(what),
+        None => styled(ProgressBar::no_length(), OPEN_COUNT).with_message(what),
+    }
 }
 
 fn styled(bar: ProgressBar, template: &str) -> ProgressBar {

@@ -11,6 +11,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::objects::KEY;
+use crate::stored_version::StoredVersion;
 
 /// One event of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +131,29 @@ pub(crate) fn stored_body(bucket: &str, key: &ObjectKey, version: &Version, file
                 "eTag": version.etag.as_str(),
                 "versionId": version.version_id.as_str(),
                 "airlockFileId": file,
+            },
+        },
+    }]})
+    .to_string()
+}
+
+/// Returns the notification that S3 would have sent when the version was stored (AWS, "Event message
+/// structure"): the scan function makes nothing else of it than of S3's own.
+pub(crate) fn created_body(bucket: &str, region: &str, version: &StoredVersion) -> String {
+    json!({ "Records": [{
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": region,
+        "eventTime": version.modified_at.to_string(),
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "bucket": { "name": bucket, "arn": format!("arn:aws:s3:::{bucket}") },
+            "object": {
+                "key": utf8_percent_encode(&version.key, KEY).to_string().replace("%20", "+"),
+                "size": version.size_bytes,
+                "eTag": version.etag,
+                "versionId": version.version_id,
             },
         },
     }]})

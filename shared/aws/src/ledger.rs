@@ -28,6 +28,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::broadcast;
 
+use self::batch_get::Consistency;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{Attributes, Item, Replacement, file_pk, number, text};
 
@@ -75,6 +76,14 @@ impl Ledger {
     pub async fn load(&self, file: FileId) -> Result<Option<Record>, StoreError> {
         let item = self.get(file_pk(file), "load a record").await?;
         item.map(|attributes| Item::from_attributes(attributes).map(Item::into_record)).transpose()
+    }
+
+    /// Reads the records of these files, strongly consistent, in no particular order; those that do not exist
+    /// are left out. Fails with [`StoreErrorKind::Unavailable`] if DynamoDB keeps leaving keys unread.
+    pub async fn load_many(&self, files: &[FileId]) -> Result<Vec<Record>, StoreError> {
+        let pks: Vec<_> = files.iter().map(|file| file_pk(*file)).collect();
+        let found = self.batch_get(&pks, Consistency::Strong, "load records").await?;
+        found.into_iter().map(|attributes| Item::from_attributes(attributes).map(Item::into_record)).collect()
     }
 
     /// Replaces `before` by `next`, whose revision is one more; the download count stays as it is. For a

@@ -10,7 +10,9 @@
 
 pub mod batch;
 mod bucket_audit;
+mod bucket_contents;
 pub mod clock;
+pub mod cost;
 mod definition_bucket;
 pub mod digest;
 mod error;
@@ -32,9 +34,11 @@ mod presign;
 mod queue;
 mod sdk;
 mod secrets;
+mod stored_version;
 mod stores;
 mod tagging;
 
+pub use bucket_contents::{ContentsMark, ContentsPage, Versioning};
 pub use definition_bucket::{DefinitionBucket, Pointer};
 pub use error::{StoreError, StoreErrorKind};
 pub use event_bus::EventBus;
@@ -52,7 +56,8 @@ pub use objects::{Objects, OpenObject};
 pub use password_key::{PasswordKey, PasswordKeyError};
 pub use post_policy::PostPolicy;
 pub use presign::{PresignedUpload, PutRequest};
-pub use queue::{Backlog, DeadLetter, DeadLetters, ScanQueue};
+pub use queue::{Backlog, DeadLetter, DeadLetters, MAX_BATCH, ScanQueue};
 pub use sdk::{Endpoints, Sdk, StaticKeys};
 pub use secrets::{Secret, SecretValues};
+pub use stored_version::StoredVersion;
 pub use stores::{Queues, Stores};

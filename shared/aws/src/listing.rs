@@ -1,9 +1,10 @@
 //! Lists the object versions in the bucket.
 
-use aws_sdk_s3::types::ObjectVersion;
+use aws_sdk_s3::types::{EncodingType, ObjectVersion};
 use domain::id::{ETag, IdError, ObjectKey, Version, VersionId};
 
 use crate::error::{StoreError, StoreErrorKind};
+use crate::events;
 use crate::objects::Objects;
 
 /// One page of a bucket's versions.
@@ -20,11 +21,14 @@ impl Objects {
     pub async fn listed_version(&self, key: &ObjectKey) -> Result<Option<Version>, StoreError> {
         let key = key.to_string();
         let request = self.client.list_object_versions().bucket(&self.bucket).prefix(&key);
-        let page = request.send().await.map_err(|error| StoreError::of_sdk("list versions", error))?;
-        let mut versions = page.versions().iter();
-        let latest =
-            versions.find(|version| version.key() == Some(&key) && version.is_latest() == Some(true));
-        latest.map(version_of).transpose()
+        let page = request.encoding_type(EncodingType::Url).send().await;
+        let page = page.map_err(|error| StoreError::of_sdk("list versions", error))?;
+        for version in page.versions().iter().filter(|version| version.is_latest() == Some(true)) {
+            if listed_key(version.key().unwrap_or_default(), page.encoding_type())? == key {
+                return version_of(version).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// Returns at most `max` versions under a prefix, in the store's order, starting after `after`. Delete
@@ -37,21 +41,35 @@ impl Objects {
     ) -> Result<ListedVersions, StoreError> {
         let (key, version_id) = after.map(|(key, version)| (key, version.as_str().to_owned())).unzip();
         let request = self.client.list_object_versions().bucket(&self.bucket).prefix(prefix).max_keys(max);
+        // Some characters of keys are not allowed in XML: one such key would end the listing.
+        let request = request.encoding_type(EncodingType::Url);
         let page = request.set_key_marker(key).set_version_id_marker(version_id).send().await;
         let page = page.map_err(|error| StoreError::of_sdk("list versions", error))?;
+        let encoding = page.encoding_type.clone();
+        let decode = |key: &str| listed_key(key, encoding.as_ref());
         let read = |entry: &ObjectVersion| {
             let version = version_of(entry)?;
-            Ok::<_, StoreError>((entry.key().unwrap_or_default().to_owned(), version))
+            Ok::<_, StoreError>((decode(entry.key().unwrap_or_default())?, version))
         };
         let versions = page.versions().iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let next = (page.is_truncated() == Some(true))
             .then_some(())
             .and_then(|()| page.next_key_marker.zip(page.next_version_id_marker))
             .map(|(key, version)| {
-                Ok::<_, StoreError>((key, VersionId::parse(version).map_err(corrupt_listing)?))
+                Ok::<_, StoreError>((decode(&key)?, VersionId::parse(version).map_err(corrupt_listing)?))
             })
             .transpose()?;
         Ok(ListedVersions { versions, next })
+    }
+}
+
+/// Returns a key of a listing whose keys are encoded in this way. A store that ignores the request for an
+/// encoding does not name one in its answer.
+pub(crate) fn listed_key(key: &str, encoding: Option<&EncodingType>) -> Result<String, StoreError> {
+    match encoding {
+        Some(EncodingType::Url) => events::decode_key(key)
+            .map_err(|error| StoreError::caused("list versions", StoreErrorKind::Corrupt, error)),
+        _ => Ok(key.to_owned()),
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{
+    Message, MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
+};
 use domain::id::{FileId, ObjectKey, Version};
 use domain::incoming::Incoming;
 use domain::record::Record;
@@ -48,6 +50,24 @@ impl ScanQueue {
         let body = events::stored_body(&self.bucket, key, version, file);
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
         sent.map(drop).map_err(|error| StoreError::of_sdk("queue a scan", error))
+    }
+
+    /// Sends at most [`MAX_BATCH`] messages in one request. Returns which of them the queue took, by their
+    /// place; the others may be sent again. Not idempotent; the scan function accepts duplicates.
+    pub async fn send_batch(&self, bodies: &[String]) -> Result<Vec<usize>, StoreError> {
+        let operation = "queue scans";
+        let unexpected = |error| StoreError::caused(operation, StoreErrorKind::Unexpected, error);
+        let entry = |(at, body): (usize, &String)| {
+            SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(body).build()
+        };
+        let entries = bodies.iter().enumerate().map(entry).collect::<Result<_, _>>().map_err(unexpected)?;
+        let batch = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
+        let sent = batch.send().await.map_err(|error| StoreError::of_sdk(operation, error))?;
+        if let Some(refused) = sent.failed().iter().find(|failed| failed.sender_fault()) {
+            let why = format!("{}: {}", refused.code(), refused.message().unwrap_or_default());
+            return Err(StoreError::caused(operation, StoreErrorKind::Unexpected, why));
+        }
+        Ok(sent.successful().iter().filter_map(|sent| sent.id().parse().ok()).collect())
     }
 
     /// Makes a received message visible after `delay`, rounded up to seconds, instead of at the end of its
@@ -96,6 +116,9 @@ impl ScanQueue {
         DeadLetters { client: self.client.clone(), url, source_url: self.url.clone() }
     }
 }
+
+/// The most messages that SQS takes in one request.
+pub const MAX_BATCH: usize = 10;
 
 /// SQS lets a receiver wait for 20 seconds. The SDK's read timeout must not be over before the answer: a
 /// message that was handed out in an answer that is not read stays hidden.

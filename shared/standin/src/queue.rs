@@ -76,12 +76,18 @@ impl Queue {
 
     /// Stores a message; it is durable when this returns.
     pub async fn send(&self, body: String) -> Result<String, StandinError> {
+        Ok(self.send_all(vec![body]).await?.remove(0))
+    }
+
+    /// Stores messages atomically, and returns their ids; they are durable when this returns.
+    pub(crate) async fn send_all(&self, bodies: Vec<String>) -> Result<Vec<String>, StandinError> {
         let queue = self.clone();
         // A task of its own: receivers are woken even if the sender gives up.
         let sent = tokio::spawn(async move {
-            let message_id = queue.database.transact(move |tx| insert(tx, &body)).await?;
+            let insert_all = move |tx: &Transaction<'_>| bodies.iter().map(|body| insert(tx, body)).collect();
+            let message_ids = queue.database.transact(insert_all).await?;
             queue.wake();
-            Ok(message_id)
+            Ok(message_ids)
         });
         sent.await.unwrap_or(Err(StandinError::Cancelled))
     }

@@ -56,6 +56,7 @@ async fn answer(
     };
     let answered = match (target, named) {
         ("AmazonSQS.SendMessage", Named::Queue(queue)) => send_message(queue, &input).await,
+        ("AmazonSQS.SendMessageBatch", Named::Queue(queue)) => send_batch(queue, &input).await,
         ("AmazonSQS.ChangeMessageVisibility", Named::Queue(queue)) => change_visibility(queue, &input).await,
         ("AmazonSQS.ReceiveMessage", Named::Queue(queue)) => receive_message(queue, &input).await,
         ("AmazonSQS.DeleteMessage", Named::Queue(queue)) => delete_message(queue, &input).await,
@@ -76,6 +77,19 @@ async fn answer(
 async fn send_message(queue: &Queue, input: &Value) -> Result<Value, StandinError> {
     let body = input["MessageBody"].as_str().unwrap_or_default().to_owned();
     Ok(json!({ "MessageId": queue.send(body).await? }))
+}
+
+/// Stores all messages or none.
+async fn send_batch(queue: &Queue, input: &Value) -> Result<Value, StandinError> {
+    let entries = input["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let bodies = entries.iter().map(|entry| entry["MessageBody"].as_str().unwrap_or_default().to_owned());
+    let message_ids = queue.send_all(bodies.collect()).await?;
+    let sent: Vec<_> = entries
+        .iter()
+        .zip(message_ids)
+        .map(|(entry, message_id)| json!({ "Id": entry["Id"], "MessageId": message_id }))
+        .collect();
+    Ok(json!({ "Successful": sent, "Failed": [] }))
 }
 
 async fn change_visibility(queue: &Queue, input: &Value) -> Result<Value, StandinError> {

@@ -169,13 +169,13 @@ fn mark_of(token: &str) -> S3Result<String> {
 
 /// How keys are written: unchanged, or percent-encoded, because XML 1.0 does not allow every character.
 #[derive(Clone, Copy)]
-enum Shown {
+pub(super) enum Shown {
     Plain,
     Encoded,
 }
 
 impl Shown {
-    fn of(encoding: Option<&EncodingType>) -> S3Result<Self> {
+    pub(super) fn of(encoding: Option<&EncodingType>) -> S3Result<Self> {
         match encoding.map(EncodingType::as_str) {
             None => Ok(Self::Plain),
             Some(EncodingType::URL) => Ok(Self::Encoded),
@@ -183,7 +183,7 @@ impl Shown {
         }
     }
 
-    fn text(self, text: String) -> String {
+    pub(super) fn text(self, text: String) -> String {
         match self {
             Self::Plain => text,
             Self::Encoded => utf8_percent_encode(&text, EVENT_KEY).to_string(),

@@ -8,6 +8,7 @@ use s3s::dto::{
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::Store;
+use super::listing::Shown;
 use super::rows::{self, Meta, ObjectRow};
 use crate::clock::{now_millis, random_id};
 
@@ -86,6 +87,7 @@ impl Store {
                 found.collect::<Result<Vec<_>, _>>().map_err(rows::sqlite)
             })
             .await?;
+        let shown = Shown::of(input.encoding_type.as_ref())?;
         let is_truncated = found.len() > page;
         found.truncate(page);
         let last = found.last().filter(|_| is_truncated).map(|row| (row.key.clone(), row.version.clone()));
@@ -94,6 +96,7 @@ impl Store {
         let (mut versions, mut markers, mut newest_of) = (vec![], vec![], input.key_marker.clone());
         for row in found {
             let is_latest = Some(newest_of.replace(row.key.clone())) != Some(Some(row.key.clone()));
+            let row = ObjectRow { key: shown.text(row.key), ..row };
             if row.is_marker {
                 markers.push(marker_entry(row, is_latest));
             } else {
@@ -102,15 +105,16 @@ impl Store {
         }
         Ok(ListObjectVersionsOutput {
             name: Some(input.bucket),
-            prefix: input.prefix,
+            prefix: input.prefix.map(|prefix| shown.text(prefix)),
             versions: Some(versions),
             delete_markers: Some(markers),
             is_truncated: Some(is_truncated),
-            next_key_marker,
+            next_key_marker: next_key_marker.map(|key| shown.text(key)),
             next_version_id_marker,
-            key_marker: input.key_marker,
+            key_marker: input.key_marker.map(|key| shown.text(key)),
             version_id_marker: input.version_id_marker,
             max_keys: i32::try_from(page).ok(),
+            encoding_type: input.encoding_type,
             ..Default::default()
         })
     }
