@@ -15,7 +15,9 @@ use crate::gate::Place;
 use crate::gate::arguments::Gate;
 use crate::operate::{Definitions, Dlq, Webhooks};
 use crate::output::{self, Output};
+use crate::protect::arguments::{Protect, Unprotect};
 use crate::samples::{self, Samples};
+use crate::watch::arguments::Watch;
 use crate::{doctor, download, files, operate, parse, selftest, upload, watch, worker};
 
 const WORKER_ABOUT: &str = "\
@@ -49,11 +51,6 @@ Examples:
   airlock doctor --url https://airlock.example.com --token \"$TOKEN\"
   airlock doctor --url https://airlock.example.com --origin https://app.example.com
   airlock doctor --bucket bucket/incoming/ --all";
-
-const WATCH_EXAMPLES: &str = "\
-Examples:
-  airlock watch inbox/ --quarantine infected/
-  airlock watch inbox/ --once --output json";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -153,7 +150,6 @@ enum Command {
         revoke: bool,
     },
     /// Keep a verdict beside every file of a directory on this machine
-    #[command(after_help = WATCH_EXAMPLES)]
     Watch(Watch),
     /// Delete files
     Rm {
@@ -228,6 +224,10 @@ enum Command {
     },
     /// Print the statements of a bucket's policy by which only clean versions can be read
     Gate(Gate),
+    /// Have the objects of another application's bucket judged where they are
+    Protect(Protect),
+    /// Leave a bucket as it was before `protect`
+    Unprotect(Unprotect),
     /// Try the promises on a running service: EICAR, an encrypted archive, a swap, and more
     Selftest,
     /// Print completions for a shell
@@ -262,41 +262,6 @@ struct Upload {
     /// Resume the interrupted upload of one large file: only the missing parts are sent
     #[arg(long, value_name = "FILE_ID", conflicts_with = "max_downloads", value_parser = parse::file_id)]
     resume: Option<String>,
-}
-
-/// The arguments of `watch`.
-#[derive(Debug, clap::Args)]
-struct Watch {
-    directory: PathBuf,
-    /// Move infected files to this directory, on the same file system
-    #[arg(long, value_name = "DIR")]
-    quarantine: Option<PathBuf>,
-    /// Also move files that could not be checked as a whole
-    #[arg(long, requires = "quarantine")]
-    quarantine_unscannable: bool,
-    /// Look at all files this often, even if the system reports no change
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse::seconds)]
-    every: Duration,
-    /// Judge a file once it has not changed for this time
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse::seconds)]
-    settle: Duration,
-    /// End when every file has its verdict; the highest one is the exit code
-    #[arg(long)]
-    once: bool,
-}
-
-impl From<Watch> for watch::WatchOptions {
-    fn from(watch: Watch) -> Self {
-        let Watch { directory, quarantine, quarantine_unscannable, every, settle, once } = watch;
-        Self {
-            directory,
-            quarantine,
-            moves_unscannable: quarantine_unscannable,
-            every,
-            settle,
-            is_once: once,
-        }
-    }
 }
 
 impl Upload {
@@ -379,6 +344,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Health => doctor::health(&client()?, output).await,
         Command::Doctor { bucket: Some(place), all, .. } => doctor::examine(&place, all, output).await,
         Command::Gate(gate) => gate.print(output),
+        Command::Protect(protect) => protect.run(output).await,
+        Command::Unprotect(unprotect) => unprotect.run(output).await,
         Command::Doctor { origin, .. } => doctor::doctor(&client()?, output, origin.as_deref()).await,
         Command::Selftest => selftest::selftest(&client()?, output).await,
     }

@@ -2,6 +2,7 @@
 
 mod args;
 mod client;
+mod consent;
 mod doctor;
 mod download;
 mod failure;
@@ -11,6 +12,7 @@ mod operate;
 mod output;
 mod parse;
 mod progress;
+mod protect;
 mod samples;
 mod seed;
 mod selftest;

@@ -3,6 +3,7 @@
 //! Nothing is remembered but the verdicts beside the files, so a restart continues where it was. A file is
 //! judged once it has rested for a moment, and again when its bytes or the engine's release change.
 
+pub(crate) mod arguments;
 mod changes;
 mod fingerprint;
 mod judge;

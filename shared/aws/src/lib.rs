@@ -10,6 +10,7 @@
 
 pub mod batch;
 mod bucket_audit;
+mod bucket_setup;
 pub mod clock;
 mod definition_bucket;
 pub mod digest;
@@ -27,6 +28,7 @@ mod multipart;
 mod object_writer;
 mod objects;
 mod password_key;
+mod place_listing;
 mod post_policy;
 mod presign;
 mod queue;
@@ -35,6 +37,7 @@ mod secrets;
 mod stores;
 mod tagging;
 
+pub use bucket_setup::Notifications;
 pub use definition_bucket::{DefinitionBucket, Pointer};
 pub use error::{StoreError, StoreErrorKind};
 pub use event_bus::EventBus;
@@ -50,6 +53,7 @@ pub use multipart::PartRequest;
 pub use object_writer::ObjectWriter;
 pub use objects::{Objects, OpenObject};
 pub use password_key::{PasswordKey, PasswordKeyError};
+pub use place_listing::{PlacedVersion, PlacedVersions};
 pub use post_policy::PostPolicy;
 pub use presign::{PresignedUpload, PutRequest};
 pub use queue::{Backlog, DeadLetter, DeadLetters, ScanQueue};

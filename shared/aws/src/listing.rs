@@ -18,12 +18,12 @@ impl Objects {
     /// Returns the current version under a key from the bucket's listing, for functions that are not
     /// permitted to read objects without a verdict, or their heads.
     pub async fn listed_version(&self, key: &ObjectKey) -> Result<Option<Version>, StoreError> {
-        let key = key.to_string();
-        let request = self.client.list_object_versions().bucket(&self.bucket).prefix(&key);
+        let text = key.to_string();
+        let request = self.client.list_object_versions().bucket(self.bucket_of(key)).prefix(&text);
         let page = request.send().await.map_err(|error| StoreError::of_sdk("list versions", error))?;
         let mut versions = page.versions().iter();
         let latest =
-            versions.find(|version| version.key() == Some(&key) && version.is_latest() == Some(true));
+            versions.find(|version| version.key() == Some(&text) && version.is_latest() == Some(true));
         latest.map(version_of).transpose()
     }
 
@@ -55,7 +55,7 @@ impl Objects {
     }
 }
 
-fn version_of(entry: &ObjectVersion) -> Result<Version, StoreError> {
+pub(crate) fn version_of(entry: &ObjectVersion) -> Result<Version, StoreError> {
     Ok(Version {
         version_id: VersionId::parse(entry.version_id().unwrap_or_default()).map_err(corrupt_listing)?,
         etag: ETag::parse(entry.e_tag().unwrap_or_default().trim_matches('"')).map_err(corrupt_listing)?,
@@ -63,6 +63,6 @@ fn version_of(entry: &ObjectVersion) -> Result<Version, StoreError> {
     })
 }
 
-fn corrupt_listing(_: IdError) -> StoreError {
+pub(crate) fn corrupt_listing(_: IdError) -> StoreError {
     StoreError::new("list versions", StoreErrorKind::Corrupt)
 }
