@@ -152,19 +152,26 @@ class Deployment:
             sys.exit(f"{stack['StackStatus']}: {[event for event in events if 'FAILED' in event['ResourceStatus']]}")
 
     def put_protected(self, key, body):
-        """Stores an object in the protected bucket. The imitation's own event lacks the version, so S3's is sent: through the rule to the queue."""
+        """Stores an object in the protected bucket."""
         stored = self.client("s3").put_object(Bucket=recorder.PROTECTED, Key=key, Body=body)
         return self.report_protected("Object Created", key, stored["VersionId"], {"size": len(body), "etag": stored["ETag"].strip('"')})
 
     def report_protected(self, kind, key, version, more):
+        """Sends S3's event to where the rule sends it, if the rule fits. The imitation's own event lacks the version, and it takes no other of S3."""
         detail = {"version": "0", "bucket": {"name": recorder.PROTECTED}, "object": {"key": key, "version-id": version, "sequencer": "0055", **more}}
         if kind == "Object Deleted":
             detail["deletion-type"] = "Permanently Deleted"
-        event = {"Source": "aws.s3", "DetailType": kind, "Detail": json.dumps(detail), "Resources": [f"arn:aws:s3:::{recorder.PROTECTED}"]}
-        sent = self.client("events").put_events(Entries=[event])
-        if sent["FailedEntryCount"]:
-            sys.exit(f"no event: {sent}")
-        return {"version": version}
+        event = {"version": "0", "id": "17793124-05d4-b198-2fde-7ededc63b103", "detail-type": kind, "source": "aws.s3", "account": "000000000000",
+                 "time": "2026-11-12T00:00:00Z", "region": REGION, "resources": [f"arn:aws:s3:::{recorder.PROTECTED}"], "detail": detail}
+        events = self.client("events")
+        rule = events.list_rules(NamePrefix="airlock-protected-")["Rules"][0]
+        if not events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(event))["Result"]:
+            return {"version": version, "sent": False}
+        [target] = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+        if target["Arn"].rpartition(":")[2] != self.outputs["ScanQueueUrl"].rpartition("/")[2]:
+            sys.exit(f"the rule sends elsewhere: {target}")
+        self.client("sqs").send_message(QueueUrl=self.outputs["ScanQueueUrl"], MessageBody=json.dumps(event))
+        return {"version": version, "sent": True}
 
     def ended(self, name):
         """The stack once its creation or deletion has ended."""
