@@ -54,9 +54,9 @@ impl Filled {
         wait::until("the events to be ignored", async || before.local.queue().depth().await.unwrap() == 0)
             .await;
         // The sweep would find some of the objects by itself.
-        let never =
-            IncomingCursor { after: None, due_at: aws::clock::now() + Duration::from_hours(24 * 365) };
-        before.local.stores().ledger.keep_incoming_cursor(never).await.unwrap();
+        let due_at = aws::clock::now() + Duration::from_hours(24 * 365);
+        let never = IncomingCursor { after: None, due_at, since: None };
+        before.local.stores().ledger.keep_incoming_cursor(None, never).await.unwrap();
         let service = Service::start_in(before.stop_and_keep().await, &RULES, |settings| {
             settings.tuning.reuses_verdicts = true;
         })

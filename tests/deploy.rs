@@ -3,6 +3,7 @@
 //! A browser's way through it; then what each function asked of AWS, against what its role may do.
 
 mod passwords;
+mod protected;
 mod roles;
 
 use std::path::{Path, PathBuf};
@@ -216,7 +217,7 @@ impl Stack {
         assert!(deleted.status().is_success());
 
         let (code, list) = self.operate(Method::GET, "/samples", None).await;
-        assert_eq!((code, list["samples"].as_array().map(Vec::len)), (200, Some(3)), "{list}");
+        assert_eq!((code, list["samples"].as_array().map(Vec::len)), (200, Some(4)), "{list}");
         let (code, numbers) = self.operate(Method::GET, "/stats", None).await;
         assert!(code == 200 && numbers["files_by_status"]["clean"].as_u64() >= Some(3), "{numbers}");
         // The webhook's host does not exist: the delivery fails and is retried later.
@@ -352,6 +353,7 @@ async fn the_stack_stands_and_files_go_through_it() {
     // Before an operator releases these bytes.
     stack.try_scans_on_demand().await;
     stack.try_bring_your_own_uploader().await;
+    stack.try_protected_bucket().await;
     stack.try_what_comes_after_the_verdict(&form).await;
     stack.try_parts().await;
     stack.try_upload_clients().await;

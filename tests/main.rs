@@ -48,6 +48,7 @@ mod overwrite;
 mod packages;
 mod passwords;
 mod private;
+mod protected;
 mod proxies;
 mod quarantine;
 mod quotas;

@@ -228,7 +228,7 @@ async fn the_sweep_removes_what_a_crash_left_behind() {
     let key = ObjectKey::Issued(file);
     assert_eq!(service.get(&format!("/files?key={key}")).await.1["files"], json!([]));
     let transitions = Transitions { stores: service.local.stores(), policy: &MachinePolicy::default() };
-    let rescans = Rescans { engine: None, has_room: false };
+    let rescans = Rescans { engine: None, has_room: false, is_out_of_reach: false };
     let later = now + UploadPolicy::ON_DEMAND_TTL;
     let applied = transitions.apply(file, &Event::Due { found: None, rescans }, later).await.unwrap();
     transitions.run_effects(&applied.unwrap(), later).await.unwrap();

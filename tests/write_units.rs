@@ -55,7 +55,7 @@ fn counted(service: &Service) -> u64 {
 /// The sweep's visit of the file at `now`.
 async fn visit(service: &Service, file: FileId, engine: Option<EngineVersion>, now: Timestamp) {
     let transitions = Transitions { stores: service.local.stores(), policy: &MachinePolicy::default() };
-    let rescans = Rescans { has_room: engine.is_some(), engine };
+    let rescans = Rescans { has_room: engine.is_some(), engine, is_out_of_reach: false };
     let applied = transitions.apply(file, &Event::Due { found: None, rescans }, now).await.unwrap();
     transitions.run_effects(&applied.unwrap(), now).await.unwrap();
 }

@@ -16,6 +16,7 @@ use crate::gate::Place;
 use crate::gate::arguments::Gate;
 use crate::operate::{Definitions, Dlq, Webhooks};
 use crate::output::{self, Output};
+use crate::protect::arguments::{Protect, Unprotect};
 use crate::samples::{self, Samples};
 use crate::watch::arguments::Watch;
 use crate::{doctor, download, files, operate, parse, selftest, upload, watch, worker};
@@ -226,6 +227,10 @@ enum Command {
     },
     /// Print the statements of a bucket's policy by which only clean versions can be read
     Gate(Gate),
+    /// Have the objects of another application's bucket judged where they are
+    Protect(Protect),
+    /// Leave a bucket as it was before `protect`
+    Unprotect(Unprotect),
     /// Try the promises on a running service: EICAR, an encrypted archive, a swap, and more
     Selftest,
     /// Print completions for a shell
@@ -343,6 +348,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Health => doctor::health(&client()?, output).await,
         Command::Doctor { bucket: Some(place), all, .. } => doctor::examine(&place, all, output).await,
         Command::Gate(gate) => gate.print(output),
+        Command::Protect(protect) => protect.run(output).await,
+        Command::Unprotect(unprotect) => unprotect.run(output).await,
         Command::Doctor { origin, .. } => doctor::doctor(&client()?, output, origin.as_deref()).await,
         Command::Selftest => selftest::selftest(&client()?, output).await,
     }

@@ -6,6 +6,7 @@
 
 pub(crate) mod arguments;
 
+pub(crate) use domain::place::BucketPlace as Place;
 use domain::record::Status;
 use domain::tag::TagProfile;
 use serde_json::{Value, json};
@@ -18,29 +19,6 @@ const TAGGING: [&str; 4] = [
     "s3:DeleteObjectTagging",
     "s3:DeleteObjectVersionTagging",
 ];
-
-/// A bucket, or the keys below a prefix of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) bucket: String,
-    pub(crate) prefix: String,
-}
-
-impl Place {
-    /// Parses `bucket`, `bucket/prefix` and the same behind `s3://`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let name = text.strip_prefix("s3://").unwrap_or(text);
-        let (bucket, prefix) = name.split_once('/').unwrap_or((name, ""));
-        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
-        // In a policy's resource, these characters match other keys than themselves.
-        let is_literal = !prefix.contains(['*', '?', '$']);
-        if (3..=63).contains(&bucket.len()) && bucket.bytes().all(is_name) && is_literal {
-            Ok(Self { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
-        } else {
-            Err("expected a bucket such as s3://bucket or s3://bucket/prefix/, without * ? $".to_owned())
-        }
-    }
-}
 
 /// The principals that a gate's statements except.
 pub(crate) type Excepted = Vec<String>;

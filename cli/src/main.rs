@@ -13,6 +13,7 @@ mod operate;
 mod output;
 mod parse;
 mod progress;
+mod protect;
 mod samples;
 mod seed;
 mod selftest;

@@ -22,7 +22,7 @@ REGION = "us-east-1"
 FUNCTIONS = {"ApiFunction": "api", "DownloadFunction": "download", "ScanFunction": "scan", "DefinitionsFunction": "definitions", "SweepFunction": "sweep",
              "NotifyFunction": "notify", "LiveFunction": "live"}
 # What a policy's resource is to the recorder.
-WHERE = {"IncomingPrefix": "incoming", "index/by_owner": "by_owner", "index/due": "due", "index/rescan": "rescan", "index/feed": "feed", "Table": "table", "UploadBucket": "uploads", "DefinitionsBucket": "definitions"}
+WHERE = {"BucketName": "protected", "IncomingPrefix": "incoming", "index/by_owner": "by_owner", "index/due": "due", "index/rescan": "rescan", "index/feed": "feed", "Table": "table", "UploadBucket": "uploads", "DefinitionsBucket": "definitions"}
 SCRATCH = {"scan": "AIRLOCK_SCRATCH", "definitions": "AIRLOCK_SCRATCH"}
 SERVICES = ["S3", "DYNAMODB", "SQS", "SECRETS_MANAGER", "EVENTBRIDGE"]
 # A scan needs ten seconds in reserve; SQS delivers again after the visibility timeout.
@@ -49,6 +49,7 @@ class Deployment:
         self.template = self.changed(yaml_parse(open(template).read()), functions)
         self.mirror = mirror
         self.outputs, self.resources = self.deploy()
+        self.protect()
 
     def client(self, service):
         # An answer may take as long as a function on a busy machine; asked again, it would be invoked twice.
@@ -121,7 +122,12 @@ class Deployment:
         parameters = {"JwtIssuer": self.issuer.url, "JwtAudience": "airlock", "JwksUrl": self.issuer.url + "/keys", "AllowedOrigins": "https://app.example",
                       "Architecture": "x86_64", "Engine": "snapshot", "DefinitionsMirror": self.mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com",
                       "LiveEvents": "true", "EventBusName": "default", "WebhookUrls": "https://hooks.invalid/airlock", "Quarantine": "move", "SampleDownloads": "true", "FilePasswords": "true",
-                      "QuotaScanSecondsPerDay": "100000", "IncomingPrefix": "incoming/", **changed}
+                      "QuotaScanSecondsPerDay": "100000", "IncomingPrefix": "incoming/", "ProtectedBuckets": f"{recorder.PROTECTED}/in/=alice",
+                      "ProtectedChanges": "quarantine,delete", **changed}
+        return self.create_with(name, template, parameters)
+
+    def create_with(self, name, template, parameters):
+        cloudformation = self.client("cloudformation")
         # Too large for a request's body, as `sam deploy` knows as well.
         self.client("s3").put_object(Bucket="code", Key="template.json", Body=json.dumps(template))
         cloudformation.create_change_set(
@@ -132,6 +138,40 @@ class Deployment:
             time.sleep(0.5)
         cloudformation.execute_change_set(StackName=name, ChangeSetName="first")
         return self.ended(name), cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+
+    def protect(self):
+        """Another application's bucket, and the stack that lets Airlock judge what is in it."""
+        s3 = self.client("s3")
+        s3.create_bucket(Bucket=recorder.PROTECTED)
+        s3.put_bucket_versioning(Bucket=recorder.PROTECTED, VersioningConfiguration={"Status": "Enabled"})
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/protected-bucket.yaml")
+        self.protection = yaml_parse(open(path).read())
+        parameters = {"Airlock": "Airlock-Test", "BucketName": recorder.PROTECTED, "Prefix": "in/", "Changes": "quarantine,delete", "Samples": "true"}
+        stack, events = self.create_with("Airlock-Photos", self.protection, parameters)
+        if stack["StackStatus"] != "CREATE_COMPLETE":
+            sys.exit(f"{stack['StackStatus']}: {[event for event in events if 'FAILED' in event['ResourceStatus']]}")
+
+    def put_protected(self, key, body):
+        """Stores an object in the protected bucket."""
+        stored = self.client("s3").put_object(Bucket=recorder.PROTECTED, Key=key, Body=body)
+        return self.report_protected("Object Created", key, stored["VersionId"], {"size": len(body), "etag": stored["ETag"].strip('"')})
+
+    def report_protected(self, kind, key, version, more):
+        """Sends S3's event to where the rule sends it, if the rule fits. The imitation's own event lacks the version, and it takes no other of S3."""
+        detail = {"version": "0", "bucket": {"name": recorder.PROTECTED}, "object": {"key": key, "version-id": version, "sequencer": "0055", **more}}
+        if kind == "Object Deleted":
+            detail["deletion-type"] = "Permanently Deleted"
+        event = {"version": "0", "id": "17793124-05d4-b198-2fde-7ededc63b103", "detail-type": kind, "source": "aws.s3", "account": "000000000000",
+                 "time": "2026-11-12T00:00:00Z", "region": REGION, "resources": [f"arn:aws:s3:::{recorder.PROTECTED}"], "detail": detail}
+        events = self.client("events")
+        rule = events.list_rules(NamePrefix="airlock-protected-")["Rules"][0]
+        if not events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(event))["Result"]:
+            return {"version": version, "sent": False}
+        [target] = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+        if target["Arn"].rpartition(":")[2] != self.outputs["ScanQueueUrl"].rpartition("/")[2]:
+            sys.exit(f"the rule sends elsewhere: {target}")
+        self.client("sqs").send_message(QueueUrl=self.outputs["ScanQueueUrl"], MessageBody=json.dumps(event))
+        return {"version": version, "sent": True}
 
     def ended(self, name):
         """The stack once its creation or deletion has ended."""
@@ -162,6 +202,10 @@ class Deployment:
     def delete(self):
         """Deletes the stack and tells which of its resources are left."""
         cloudformation = self.client("cloudformation")
+        # Its imports keep the other stack from being deleted.
+        photos = cloudformation.describe_stacks(StackName="Airlock-Photos")["Stacks"][0]["StackId"]
+        cloudformation.delete_stack(StackName="Airlock-Photos")
+        self.ended(photos)
         stack_id = cloudformation.describe_stacks(StackName="Airlock-Test")["Stacks"][0]["StackId"]
         cloudformation.delete_stack(StackName="Airlock-Test")
         status = self.ended(stack_id)["StackStatus"]
@@ -197,6 +241,11 @@ class Deployment:
             case "put":
                 self.client("s3").put_object(Bucket=self.outputs["UploadBucketName"], Key=command["key"], Body=base64.b64decode(command["body"]))
                 return {}
+            case "put_protected":
+                return self.put_protected(command["key"], base64.b64decode(command["body"]))
+            case "remove_protected":
+                self.client("s3").delete_object(Bucket=recorder.PROTECTED, Key=command["key"], VersionId=command["version"])
+                return self.report_protected("Object Deleted", command["key"], command["version"], {})
             case "dead_letters":
                 received = self.client("sqs").receive_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10)
                 return [message["Body"] for message in received.get("Messages", [])]
@@ -213,10 +262,14 @@ class Deployment:
         """What the function's role may do, in the recorder's words."""
         document = self.template["Resources"][function.replace("Function", "Role")]["Properties"]["Policies"][0]["PolicyDocument"]
         allowed = set()
-        for statement in document["Statement"]:
+        protected = self.protection["Resources"].get(function.replace("Function", "Access"))
+        statements = protected["Properties"]["PolicyDocument"]["Statement"] if protected else []
+        for statement in document["Statement"] + statements:
             # Everything that a parameter can turn on is on.
             statement = statement["Fn::If"][1] if "Fn::If" in statement else statement
             resource = json.dumps(statement["Resource"])
+            if "KeyArn" in resource:
+                continue  # No object here is encrypted with a key of KMS.
             where = next((word for mark, word in WHERE.items() if mark in resource), "")
             allowed |= {f"{action} {where}".strip() for action in statement["Action"] if not action.startswith("logs:")}
         return allowed

@@ -11,6 +11,8 @@ S3_OBJECT = {("HEAD", ""): "s3:GetObject", ("GET", ""): "s3:GetObject", ("GET", 
              ("DELETE", ""): "s3:DeleteObject", ("DELETE", "versionId"): "s3:DeleteObjectVersion", ("POST", "uploads"): "s3:PutObject",
              ("PUT", "partNumber uploadId"): "s3:PutObject", ("POST", "uploadId"): "s3:PutObject", ("DELETE", "uploadId"): "s3:AbortMultipartUpload",
              ("GET", "uploadId"): "s3:ListMultipartUploadParts"}
+# The bucket of another application.
+PROTECTED = "their-photos"
 S3_MARKS = {"versions", "versioning", "versionId", "tagging", "uploads", "uploadId", "partNumber", "delete"}
 
 
@@ -37,14 +39,16 @@ def actions(method, path, headers, body):
         named = b"<VersionId>" in body
         return {("s3:DeleteObjectVersion " if named else "s3:DeleteObject ") + where} if is_deletion else {f"s3:PutObject {where}"}
     if method == "PUT" and "x-amz-copy-source" in headers:
-        source = urllib.parse.unquote(headers["x-amz-copy-source"]).partition("/")[2]
-        return {f"s3:PutObject {where}", f"s3:GetObjectVersion {place(bucket, source, b'')}"}
+        source_bucket, _, source = urllib.parse.unquote(headers["x-amz-copy-source"]).lstrip("/").partition("/")
+        return {f"s3:PutObject {where}", f"s3:GetObjectVersion {place(source_bucket, source, b'')}"}
     table = S3_OBJECT if key else S3_BUCKET
     return {f"{table[method, marks]} {where}"}
 
 
 def place(bucket, key, body):
     """Which part of which bucket, as far as roles tell them apart."""
+    if bucket == PROTECTED:
+        return "protected"
     if not bucket.startswith("airlock-uploads"):
         return "definitions"
     return "incoming" if key.startswith("incoming/") or b"<Key>incoming/" in body else "uploads"

@@ -9,7 +9,7 @@ use crate::support::text;
 /// Asserts that every observed call is allowed, and that every allowed call was observed.
 pub(super) fn compare(calls: &Value) {
     /// Calls that are allowed but not observed here, with the reason why they must be allowed.
-    const NOT_SEEN: [(&str, &str, &str); 12] = [
+    const NOT_SEEN: [(&str, &str, &str); 13] = [
         ("NotifyFunction", "sqs:ReceiveMessage", "SQS's event source does it in the function's name"),
         ("NotifyFunction", "sqs:DeleteMessage", "SQS's event source does it in the function's name"),
         ("NotifyFunction", "sqs:GetQueueAttributes", "SQS's event source does it in the function's name"),
@@ -19,6 +19,7 @@ pub(super) fn compare(calls: &Value) {
         ("ScanFunction", "sqs:ChangeMessageVisibility", "only after a scan that failed"),
         ("ScanFunction", "dynamodb:ConditionCheckItem table", "only for bytes that an operator has released"),
         ("ScanFunction", "s3:ListBucket definitions", "else S3 answers 403 for what is not there"),
+        ("ScanFunction", "s3:ListBucket protected", "else S3 answers 403 for what is not there"),
         ("DefinitionsFunction", "s3:ListBucket definitions", "else S3 answers 403 for what is not there"),
         ("SweepFunction", "dynamodb:DeleteItem table", "only for a scan on demand that was interrupted"),
         ("SweepFunction", "s3:ListBucket uploads", "else S3 answers 403 for what is not there"),

@@ -73,9 +73,10 @@ pub(super) struct Lookup {
 impl Backfill {
     pub(super) fn job(&self) -> Job {
         let Place { bucket, prefix } = self.place.clone();
-        let inventory = self.which.inventory.clone().map(|Place { bucket, prefix }| (bucket, prefix));
+        let inventory = self.which.inventory.clone();
+        let inventory = inventory.map(|Place { bucket, prefix }| (bucket.into(), prefix));
         let since = self.which.since.as_deref().and_then(Timestamp::parse_rfc3339);
-        Job { bucket, prefix, inventory, since, is_latest_only: self.which.latest_only }
+        Job { bucket: bucket.into(), prefix, inventory, since, is_latest_only: self.which.latest_only }
     }
 
     pub(super) fn pace(&self) -> Pace {

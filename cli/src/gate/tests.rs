@@ -14,16 +14,6 @@ fn policy() -> Value {
 }
 
 #[test]
-fn places_are_a_bucket_and_a_literal_prefix() {
-    assert_eq!(place("s3://bucket"), place("bucket/"));
-    assert_eq!(place("s3://bucket/a/b").prefix, "a/b");
-    for refused in ["", "s3://", "ab", "Bucket", "bucket/a*", "bucket/${aws:username}", "arn:aws:s3:::bucket"]
-    {
-        assert!(Place::parse(refused).is_err(), "{refused}");
-    }
-}
-
-#[test]
 fn its_own_statements_are_recognised_for_every_tag() {
     for profile in TagProfile::ALL {
         for (protected, asked) in

@@ -176,6 +176,9 @@ pub(crate) async fn edit(
         max_downloads: body.max_downloads,
         expires_at: expires_at.transpose()?,
     };
+    if request.expires_at.is_some() && !app.machine.may_remove(&record) {
+        return Err(ApiError::ProtectedObject);
+    }
     let edit = machine::edit(&record, &request, &app.uploads, aws::clock::now())?;
     let record = app.apply(record.file_id, &Event::Edited { edit }).await?;
     // Another request may have deleted the file after the check, or it may have expired.
@@ -190,12 +193,15 @@ pub(crate) async fn edit(
     tag = "files", params(FilePath),
     responses(
         (status = 204, description = "Deleted"),
-        NoSuchFile,
+        Refused,
     ))]
 pub(crate) async fn delete(
     State(app): State<App>,
     OwnedFile(record): OwnedFile,
 ) -> Result<StatusCode, ApiError> {
+    if !app.machine.may_remove(&record) {
+        return Err(ApiError::ProtectedObject);
+    }
     app.apply(record.file_id, &Event::OwnerDeleted).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -92,6 +92,7 @@ impl Backend {
             queues: Queues { scans: Some(scans), events },
             tags: plan.tags,
             incoming: plan.incoming.clone(),
+            protected: plan.protected.clone(),
             passwords: Some(key),
         };
         Ok(Self { stores, dead_letters, dynamodb, queues, room })

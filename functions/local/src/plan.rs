@@ -8,6 +8,7 @@ use api::ApiSettings;
 use clamd::EngineProgram;
 use domain::incoming::IncomingRules;
 use domain::machine::MachinePolicy;
+use domain::protected::ProtectedBuckets;
 use domain::tag::TagProfile;
 use live::LiveSettings;
 use notify::NotifySettings;
@@ -40,6 +41,7 @@ pub(crate) struct Plan {
     pub(crate) proxy: Vec<(String, SecretText)>,
     pub(crate) tags: TagProfile,
     pub(crate) incoming: Option<IncomingRules>,
+    pub(crate) protected: ProtectedBuckets,
     pub(crate) identity: Identity,
     pub(crate) loopback_only: LoopbackOnly,
     pub(crate) events: EventSettings,
@@ -69,12 +71,13 @@ impl Plan {
         let (identity, loopback_only) = identity(&options, &functions.api.origins, env)?;
         Ok(Self {
             storage_host: StorageHost::of(&options),
-            storage,
             program: program(&options, env)?,
             n_scan_workers,
             proxy: env.proxy(),
             tags: TagSettings::read(env)?.profile,
             incoming: settings::incoming_rules(env)?,
+            protected: storage.protected_buckets(env)?,
+            storage,
             identity,
             loopback_only,
             events,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use aws::{Objects, Sdk};
 use domain::machine::MachinePolicy;
+use domain::protected::ProtectedBuckets;
 use settings::{BucketSettings, ConfigError, Environment, StorageKind, StorageSettings};
 
 use crate::tasks::SweepPace;
@@ -35,6 +36,15 @@ impl Storage {
             Self::Directory => LOCAL_BUCKET.to_owned(),
             Self::Bucket(name) => name.clone(),
         }
+    }
+
+    /// The buckets of other applications. The data directory has one bucket alone.
+    pub(crate) fn protected_buckets(&self, env: &Environment) -> Result<ProtectedBuckets, ConfigError> {
+        let protected = settings::protected_buckets(env, &self.bucket())?;
+        if *self == Self::Directory && !protected.is_empty() {
+            return Err(ConfigError::Unsafe("`PROTECTED_BUCKETS` needs `STORAGE_TYPE=s3`".to_owned()));
+        }
+        Ok(protected)
     }
 
     /// Without events, the sweep must look for uploads sooner.

@@ -2,6 +2,7 @@
 //! and programs for GuardDuty can read it.
 
 use domain::history::{EventId, EventKind, HistoryEntry, OutboxPayload};
+use domain::id::BucketName;
 use domain::record::{Record, Status};
 use domain::tag::guardduty_result;
 use domain::verdict::Verdict;
@@ -56,7 +57,7 @@ impl<'a> EventPayload<'a> {
             "scanStatus": self.scan_status(),
             "resourceType": "S3_OBJECT",
             "s3ObjectDetails": {
-                "bucketName": self.bucket,
+                "bucketName": record.object_key().bucket().map_or(self.bucket, BucketName::as_str),
                 "objectKey": record.object_key().to_string(),
                 "eTag": version.map(|version| version.etag.as_str()),
                 "versionId": version.map(|version| version.version_id.as_str()),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aws::{OpenObject, StoreError};
+use aws::{OpenObject, StoreError, StoreErrorKind};
 use clamd::{EngineError, Part, Scan, ScanBudget};
 use domain::content_encoding::ContentEncoding;
 use domain::id::{Sha256, Version};
@@ -62,6 +62,11 @@ impl InputError {
             Self::Gate(error) => error,
             Self::NotAllTaken { .. } | Self::TimedOut(_) => self,
         }
+    }
+
+    /// Whether the version to read does not exist.
+    pub(crate) fn is_of_lost_version(&self) -> bool {
+        matches!(self, Self::Store(error) if error.kind == StoreErrorKind::NotFound)
     }
 
     /// The reason that the file ends with if every attempt fails.

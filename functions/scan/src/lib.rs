@@ -1,7 +1,7 @@
 //! Turns SQS batches of S3 events into verdicts.
 //!
-//! Invariant: an event creates a record only below the incoming prefix. An event for any other key that the
-//! API did not issue is acknowledged and ignored.
+//! Invariant: an event creates a record only below the incoming prefix, or in a protected bucket. An event
+//! for any other key that the API did not issue is acknowledged and ignored.
 //! Invariant: failures are reported per message, so that one bad message never repeats nine good scans.
 
 mod conclusion;
@@ -114,7 +114,7 @@ async fn handle_message(
     deadline: Instant,
 ) -> Result<(), RetryError> {
     let body = message.body.as_deref().unwrap_or_default();
-    for notice in events::read_body(body, context.stores.incoming.as_ref())? {
+    for notice in events::read_body(body, &context.stores.event_rules())? {
         let (file, version) = match notice {
             S3Event::Ignored(IgnoreReason::NoOwner) => {
                 tracing::warn!("an object below the incoming prefix is ignored: no rule names its owner");
@@ -122,6 +122,10 @@ async fn handle_message(
             }
             S3Event::Ignored(why) => {
                 tracing::info!(?why, "event ignored");
+                continue;
+            }
+            S3Event::Removed { incoming } => {
+                incoming::lost(context, &incoming).await?;
                 continue;
             }
             S3Event::Stored { file, version } => (file, version),

@@ -14,7 +14,7 @@ use tokio::time::{Instant, interval_at};
 
 use crate::conclusion::{Conclusion, conclude};
 use crate::input::{self, InputError};
-use crate::{RetryError, ScanContext, measure, verdict_cache};
+use crate::{RetryError, ScanContext, incoming, measure, verdict_cache};
 
 /// A version that this process has claimed.
 struct Claim<'a> {
@@ -33,6 +33,8 @@ struct Attempt {
     /// For the log.
     seen: String,
     is_postponed: bool,
+    /// Whether the version does not exist any longer.
+    is_lost: bool,
 }
 
 /// Judges a stored version, unless it has a verdict or another scanner holds its lease. Idempotent, also when
@@ -143,6 +145,7 @@ async fn attempt(context: &ScanContext, record: &Record, version: &Version, budg
     if let Err(failure) = &input {
         tracing::warn!(file.id = %record.file_id, error = aws::log::chain(failure), "scan failed");
     }
+    let is_lost = input.as_ref().is_err_and(InputError::is_of_lost_version);
     let concluded = conclude(record, input, context.freshness_now().await, aws::clock::now());
     let Conclusion { outcome, sha256, engine, needed_password, is_out_of_room, to_cache, observed } =
         concluded;
@@ -153,7 +156,7 @@ async fn attempt(context: &ScanContext, record: &Record, version: &Version, budg
     let is_postponed = is_out_of_room && matches!(outcome, Outcome::Inconclusive(_));
     let release = release_of(context, &outcome, sha256).await;
     let report = ScanReport { outcome, duration: began.elapsed(), sha256, engine, needed_password, release };
-    Attempt { report, to_cache, seen: seen.join("; "), is_postponed }
+    Attempt { report, to_cache, seen: seen.join("; "), is_postponed, is_lost }
 }
 
 /// An operator's release of infected bytes. Without one that can be read, the file stays infected.
@@ -168,7 +171,7 @@ async fn release_of(context: &ScanContext, outcome: &Outcome, sha256: Option<Sha
 
 /// Commits what the attempt found. An error means that the version needs another attempt.
 async fn report(context: &ScanContext, claim: &Claim<'_>, attempt: Attempt) -> Result<(), RetryError> {
-    let Attempt { report, to_cache, seen, is_postponed } = attempt;
+    let Attempt { report, to_cache, seen, is_postponed, is_lost } = attempt;
     let (file, now) = (claim.record.file_id, aws::clock::now());
     let (version_id, holder) = (claim.version.version_id.clone(), claim.lease.holder);
     tracing::info!(
@@ -177,6 +180,9 @@ async fn report(context: &ScanContext, claim: &Claim<'_>, attempt: Attempt) -> R
     );
     let ledger = &context.stores.ledger;
     let transitions = context.transitions();
+    if let Some(incoming) = claim.record.incoming_version().filter(|lost| is_lost && lost.is_protected()) {
+        return Ok(incoming::lost(context, incoming).await?);
+    }
     if is_postponed {
         tracing::warn!(file.id = %file, seen, "scan postponed: too little temporary space");
         let postponed = Event::Postponed { version_id, holder };

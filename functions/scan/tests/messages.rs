@@ -282,3 +282,72 @@ async fn an_object_below_the_incoming_prefix_becomes_one_record_however_often_it
     assert_eq!(record.status(), Status::Pending);
     assert_eq!(record.state, State::Queued { version: stored, n_attempts: 2 });
 }
+
+/// An event of EventBridge about a protected object.
+fn bridged(detail_type: &str, key: &str, version: &Version) -> String {
+    let Version { version_id, etag, size_bytes } = version;
+    let object = format!(
+        r#"{{"key":"{key}","size":{size_bytes},"etag":"{}","version-id":"{}"}}"#,
+        etag.as_str(),
+        version_id.as_str()
+    );
+    let how = r#""deletion-type":"Permanently Deleted""#;
+    let detail = format!(r#"{{"bucket":{{"name":"airlock"}},"object":{object},{how}}}"#);
+    format!(r#"{{"source":"aws.s3","detail-type":"{detail_type}","detail":{detail}}}"#)
+}
+
+/// The same event as S3 sends it to a queue.
+fn notified(key: &str, version: &Version) -> String {
+    event_for(key, version).replace(r#""s3":{"#, r#""s3":{"bucket":{"name":"airlock"},"#)
+}
+
+/// A scanner whose own bucket is another one than that in which an object is stored.
+async fn protecting() -> (Scanner, Version) {
+    let test = TestStores::start().await;
+    let stored = test.put(&ObjectKey::Incoming("docs/a b.txt".to_owned()), b"0123456789").await;
+    (Scanner::over(test.protecting("airlock/docs/=alice")).await, stored)
+}
+
+#[tokio::test]
+async fn a_protected_object_becomes_one_record_however_its_event_comes_and_ends_with_its_version() {
+    let (scanner, stored) = protecting().await;
+    let created = bridged("Object Created", "docs/a b.txt", &stored);
+    let failed = scanner.handle(&[("one", &created), ("two", &notified("docs/a+b.txt", &stored))]).await;
+    assert_eq!(failed, ["one", "two"], "there is no engine");
+    let read = scanner.context.stores.protected.read("airlock", "docs/a b.txt", &stored);
+    let domain::incoming::KeyMatch::File { incoming, .. } = read else { panic!() };
+    let record = scanner.test.record(incoming.file_id()).await;
+    assert_eq!((record.owner.as_str(), record.filename.as_str()), ("alice", "a b.txt"));
+    assert_eq!(record.state, State::Queued { version: stored.clone(), n_attempts: 2 });
+    let in_a_lifetime = aws::clock::now() + Duration::from_hours(50 * 365 * 24);
+    assert!(record.expires_at > in_a_lifetime, "it lasts as long as its version");
+    let removed = bridged("Object Deleted", "docs/a b.txt", &stored);
+    assert_eq!(scanner.handle(&[("removed", &removed), ("again", &removed)]).await, [""; 0]);
+    assert_eq!(scanner.test.record(incoming.file_id()).await.status(), Status::Deleted);
+    let objects = &scanner.context.stores.objects;
+    assert!(objects.current_version(&incoming.key()).await.unwrap().is_some(), "nothing is removed");
+    assert_eq!(scanner.handle(&[("late", &created)]).await, [""; 0]);
+    assert_eq!(scanner.test.record(incoming.file_id()).await.status(), Status::Deleted);
+}
+
+#[tokio::test]
+async fn a_protected_object_whose_version_is_not_there_ends_without_another_attempt() {
+    let (scanner, stored) = protecting().await;
+    let lost = Version { version_id: version("lost").version_id, ..stored };
+    assert_eq!(scanner.handle(&[("m", &notified("docs/a+b.txt", &lost))]).await, [""; 0]);
+    let read = scanner.context.stores.protected.read("airlock", "docs/a b.txt", &lost);
+    let domain::incoming::KeyMatch::File { incoming, .. } = read else { panic!() };
+    assert_eq!(scanner.test.record(incoming.file_id()).await.status(), Status::Deleted);
+}
+
+#[tokio::test]
+async fn a_key_of_another_bucket_is_never_taken_for_an_upload() {
+    let (scanner, stored) = protecting().await;
+    let awaited = awaiting(TestStores::file_id(), aws::clock::now());
+    scanner.test.create(&awaited).await;
+    let key = ObjectKey::Issued(awaited.file_id).to_string();
+    for event in [notified(&key, &stored), bridged("Object Created", &key, &stored)] {
+        assert_eq!(scanner.handle(&[("m", &event)]).await, [""; 0]);
+        assert_eq!(scanner.test.record(awaited.file_id).await, awaited);
+    }
+}

@@ -12,14 +12,14 @@ use domain::timestamp::Timestamp;
 use crate::SweepContext;
 
 /// Versions per page; each costs a read of the ledger.
-const PAGE: i32 = 100;
+pub(crate) const PAGE: i32 = 100;
 
 /// Requests a scan of each listed version that has no record, and returns how many. The scanner creates the
 /// record, as it does for S3's own events.
 pub(crate) async fn look(context: &SweepContext, every: Duration) -> Result<u32, StoreError> {
     let Some(rules) = &context.stores.incoming else { return Ok(0) };
     let (ledger, now) = (&context.stores.ledger, aws::clock::now());
-    let last = ledger.incoming_cursor().await?;
+    let last = ledger.incoming_cursor(None).await?;
     if !is_due(last.as_ref(), now) {
         return Ok(0);
     }
@@ -27,11 +27,12 @@ pub(crate) async fn look(context: &SweepContext, every: Duration) -> Result<u32,
     let listed = context.stores.objects.list_versions(rules.prefix(), after, PAGE).await?;
     let n_requested = request_unknown(context, rules, &listed).await?;
     // Stored last: a sweep that is cut off before this lists the same page again.
-    ledger.keep_incoming_cursor(IncomingCursor { after: listed.next, due_at: now + every }).await?;
+    let cursor = IncomingCursor { after: listed.next, due_at: now + every, since: None };
+    ledger.keep_incoming_cursor(None, cursor).await?;
     Ok(n_requested)
 }
 
-fn is_due(last: Option<&IncomingCursor>, now: Timestamp) -> bool {
+pub(crate) fn is_due(last: Option<&IncomingCursor>, now: Timestamp) -> bool {
     last.is_none_or(|last| last.due_at <= now)
 }
 

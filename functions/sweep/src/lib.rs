@@ -11,6 +11,7 @@ mod deliveries;
 mod due_files;
 mod incoming;
 mod planned_rescans;
+mod protected;
 
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub struct SweepContext {
     pub machine: MachinePolicy,
     /// How many automatic rescans one sweep may queue.
     pub rescans_per_sweep: u32,
-    /// How often the incoming prefix is searched for objects without an event.
+    /// How often the incoming prefix and each protected place are searched for objects without an event.
     pub incoming_every: Duration,
 }
 
@@ -55,7 +56,7 @@ pub struct SweepReport {
     pub n_unscanned: u32,
     /// Rescans that were queued.
     pub n_rescans: u32,
-    /// Objects below the incoming prefix whose event was lost.
+    /// Objects below the incoming prefix and in protected buckets whose event was lost.
     pub n_found: u32,
     /// Webhooks that are retried.
     pub n_deliveries: u32,
@@ -106,6 +107,7 @@ pub async fn sweep(context: &SweepContext, time_left: Duration) -> Result<SweepR
     if !is_busy(backlog) {
         swept += sweep.planned_rescans().await?;
         swept.n_found = incoming::look(context, context.incoming_every).await?;
+        swept.n_found += protected::look(context, context.incoming_every).await?;
     }
     swept.n_deliveries = deliveries::requeue(context).await?;
     Ok(swept)
@@ -144,7 +146,11 @@ impl Sweep<'_> {
             State::Awaiting => stores.objects.current_version(&record.object_key()).await?,
             _ => None,
         };
-        let rescans = Rescans { engine: self.engine.clone(), has_room: rescan == Room::ForRescan };
+        let rescans = Rescans {
+            engine: self.engine.clone(),
+            has_room: rescan == Room::ForRescan,
+            is_out_of_reach: protected::is_out_of_reach(stores, &record),
+        };
         let Some(applied) = transitions.apply(file, &Event::Due { found, rescans }, now).await? else {
             return Ok((swept, false));
         };

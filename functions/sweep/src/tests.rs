@@ -13,6 +13,7 @@ use fixtures::{TestStores, awaiting, clean, engine, queued, scanning, version};
 
 use super::*;
 
+mod protected;
 mod tag;
 
 const TIME: Duration = Duration::from_mins(10);
@@ -345,8 +346,8 @@ async fn an_incoming_object_without_an_event_is_requested_once_per_interval() {
     assert!(messages.len() == 1 && messages[0].contains("incoming/alice/report.txt"), "{messages:?}");
     assert_eq!(swept(&test).await.n_found, 0, "the interval is not over");
     let due = SweepContext { incoming_every: Duration::ZERO, ..context(&test) };
-    let look = aws::IncomingCursor { after: None, due_at: aws::clock::now() };
-    test.stores.ledger.keep_incoming_cursor(look).await.unwrap();
+    let look = aws::IncomingCursor { after: None, due_at: aws::clock::now(), since: None };
+    test.stores.ledger.keep_incoming_cursor(None, look).await.unwrap();
     assert_eq!(sweep(&due, TIME).await.unwrap().n_found, 1, "it still has no record");
 }
 

@@ -1,16 +1,19 @@
-//! Lists all versions in any bucket, for the backfill of a bucket that existed before its protection.
+//! Lists all versions in any bucket: for the backfill of a bucket that existed before its protection, and for
+//! events that were lost.
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, EncodingType, ObjectVersion, OptionalObjectAttributes, RestoreStatus,
 };
+use domain::id::VersionId;
+use domain::place::BucketPlace;
 use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{StoreError, StoreErrorKind};
 use crate::events;
-use crate::listing::listed_key;
+use crate::listing::{corrupt_listing, listed_key};
 use crate::objects::Objects;
 use crate::stored_version::StoredVersion;
 
@@ -20,8 +23,8 @@ const PAGE: i32 = 1000;
 /// Where the next page of a listing begins: after this version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContentsMark {
-    key: String,
-    version_id: Option<String>,
+    pub key: String,
+    pub version_id: Option<VersionId>,
 }
 
 /// One page of a bucket's contents.
@@ -50,11 +53,32 @@ impl Objects {
         after: Option<ContentsMark>,
         now: Timestamp,
     ) -> Result<ContentsPage, StoreError> {
+        self.contents_of((&self.bucket, prefix), after, PAGE, now).await
+    }
+
+    /// Returns a page of at most `max` versions in a protected place, as [`Objects::contents`] does.
+    pub async fn place_contents(
+        &self,
+        place: &BucketPlace,
+        after: Option<ContentsMark>,
+        max: i32,
+        now: Timestamp,
+    ) -> Result<ContentsPage, StoreError> {
+        self.contents_of((place.bucket.as_str(), &place.prefix), after, max, now).await
+    }
+
+    async fn contents_of(
+        &self,
+        (bucket, prefix): (&str, &str),
+        after: Option<ContentsMark>,
+        max: i32,
+        now: Timestamp,
+    ) -> Result<ContentsPage, StoreError> {
         let (key, version_id) = after.map(|mark| (mark.key, mark.version_id)).unzip();
-        let request = self.client.list_object_versions().bucket(&self.bucket).prefix(prefix).max_keys(PAGE);
+        let request = self.client.list_object_versions().bucket(bucket).prefix(prefix).max_keys(max);
         let page = request
             .set_key_marker(key)
-            .set_version_id_marker(version_id.flatten())
+            .set_version_id_marker(version_id.flatten().map(|version| version.as_str().to_owned()))
             // Some characters of keys are not allowed in XML.
             .encoding_type(EncodingType::Url)
             .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
@@ -77,10 +101,10 @@ impl Objects {
             })
         };
         let next = match (page.is_truncated(), page.next_key_marker()) {
-            (Some(true), Some(key)) => Some(ContentsMark {
-                key: decode(key)?,
-                version_id: page.next_version_id_marker().map(str::to_owned),
-            }),
+            (Some(true), Some(key)) => {
+                let version_id = page.next_version_id_marker().map(VersionId::parse).transpose();
+                Some(ContentsMark { key: decode(key)?, version_id: version_id.map_err(corrupt_listing)? })
+            }
             (Some(true), None) => return Err(corrupt()),
             _ => None,
         };

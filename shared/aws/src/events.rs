@@ -1,10 +1,16 @@
-//! Reads S3 event notifications from queue messages, strictly, and writes them for scan requests.
+//! Reads S3's events from queue messages, strictly, and writes them for scan requests.
 //!
-//! Only the used fields are read. Keys arrive form-url-encoded: `+` is a space and `%2B` a plus
-//! (AWS, "Event message structure").
+//! Only the used fields are read. Notifications form-url-encode keys: `+` is a space and `%2B` a plus (AWS,
+//! "Event message structure"). Events of EventBridge have them as they are; see [`bridged`].
+//!
+//! Invariant: an event of another bucket than the service's own is about a file of that bucket, if it is
+//! protected, and about no other, whatever its key.
+
+mod bridged;
 
 use domain::id::{ETag, FileId, IdError, ObjectKey, OwnerId, Version, VersionId};
 use domain::incoming::{Incoming, IncomingRules, KeyMatch};
+use domain::protected::ProtectedBuckets;
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
@@ -20,6 +26,8 @@ pub enum S3Event {
     Stored { file: FileId, version: Version },
     /// A program stored a version below the incoming prefix; the rules derive its owner from the key.
     Incoming { incoming: Incoming, owner: OwnerId, version: Version },
+    /// A version of a protected bucket was removed for good.
+    Removed { incoming: Incoming },
     /// An event without effect: S3's own test event, another kind of event, or an object that belongs to no
     /// file.
     Ignored(IgnoreReason),
@@ -30,7 +38,7 @@ impl S3Event {
     pub fn file_id(&self) -> Option<FileId> {
         match self {
             Self::Stored { file, .. } => Some(*file),
-            Self::Incoming { incoming, .. } => Some(incoming.file_id()),
+            Self::Incoming { incoming, .. } | Self::Removed { incoming } => Some(incoming.file_id()),
             Self::Ignored(_) => None,
         }
     }
@@ -60,9 +68,18 @@ pub enum MessageError {
     BadField(#[from] IdError),
 }
 
-/// Reads one message body, which may hold several records or none. Without `rules`, only issued keys belong
-/// to a file.
-pub fn read_body(body: &str, rules: Option<&IncomingRules>) -> Result<Vec<S3Event>, MessageError> {
+/// Which objects belong to files.
+#[derive(Clone, Copy, Debug)]
+pub struct EventRules<'a> {
+    /// The service's own bucket.
+    pub bucket: &'a str,
+    /// `None` if only keys that the API issued belong to files.
+    pub incoming: Option<&'a IncomingRules>,
+    pub protected: &'a ProtectedBuckets,
+}
+
+/// Reads one message body, which may hold several records or none.
+pub fn read_body(body: &str, rules: &EventRules<'_>) -> Result<Vec<S3Event>, MessageError> {
     let body: Body = serde_json::from_str(body).map_err(MessageError::NotAnEvent)?;
     match body {
         Body::Test { event } if event == "s3:TestEvent" => {
@@ -70,36 +87,102 @@ pub fn read_body(body: &str, rules: Option<&IncomingRules>) -> Result<Vec<S3Even
         }
         Body::Test { .. } => Ok(vec![S3Event::Ignored(IgnoreReason::OtherEvent)]),
         Body::Records { records } => records.into_iter().map(|record| read_record(record, rules)).collect(),
+        Body::Bridged(event) => Ok(vec![event.read(rules)?]),
     }
 }
 
-fn read_record(record: RecordBody, rules: Option<&IncomingRules>) -> Result<S3Event, MessageError> {
-    if !record.event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
-        return Ok(S3Event::Ignored(IgnoreReason::OtherEvent));
-    }
-    let object = record.s3.object;
-    let key = decode_key(&object.key)?;
-    let Some(version_id) = object.version_id.filter(|id| id != "null") else {
-        return Ok(S3Event::Ignored(IgnoreReason::NoVersion));
-    };
-    let version = Version {
-        version_id: VersionId::parse(version_id)?,
-        etag: ETag::parse(object.e_tag.trim_matches('"'))?,
-        size_bytes: object.size,
-    };
-    Ok(match object.file_id.ok_or(()).or_else(|()| ObjectKey::issued_for(&key)) {
-        Ok(file) => S3Event::Stored { file, version },
-        Err(_) => incoming(&key, version, rules),
-    })
+/// What happened to an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Happening {
+    Created,
+    /// A version was removed for good: a delete marker is another event.
+    Removed,
+    Other,
 }
 
-fn incoming(key: &str, version: Version, rules: Option<&IncomingRules>) -> S3Event {
-    let Some(rules) = rules else { return S3Event::Ignored(IgnoreReason::ForeignKey) };
-    match rules.read(key, &version.version_id) {
+/// An event's object. Its key is decoded.
+struct EventObject {
+    /// The service's own if absent.
+    bucket: Option<String>,
+    key: String,
+    version_id: Option<String>,
+    etag: String,
+    size_bytes: u64,
+}
+
+impl EventObject {
+    fn read(self, happening: Happening, rules: &EventRules<'_>) -> Result<S3Event, MessageError> {
+        let foreign = self.bucket.as_deref().filter(|bucket| *bucket != rules.bucket);
+        match (happening, foreign) {
+            (Happening::Other, _) | (Happening::Removed, None) => {
+                Ok(S3Event::Ignored(IgnoreReason::OtherEvent))
+            }
+            (Happening::Created, None) => {
+                let Some(version) = self.version()? else { return Ok(NO_VERSION) };
+                Ok(match ObjectKey::issued_for(&self.key) {
+                    Ok(file) => S3Event::Stored { file, version },
+                    Err(_) => match rules.incoming {
+                        Some(incoming) => matched(incoming.read(&self.key, &version.version_id), version),
+                        None => S3Event::Ignored(IgnoreReason::ForeignKey),
+                    },
+                })
+            }
+            (Happening::Created, Some(bucket)) => {
+                let Some(version) = self.version()? else { return Ok(NO_VERSION) };
+                Ok(matched(rules.protected.read(bucket, &self.key, &version), version))
+            }
+            (Happening::Removed, Some(bucket)) => {
+                let Some(version_id) = &self.version_id else { return Ok(NO_VERSION) };
+                let version_id = VersionId::parse(version_id.as_str())?;
+                // An event about a removal has no entity tag, and often no size.
+                let version = Version { version_id, etag: ETag::parse("removed")?, size_bytes: 1 };
+                Ok(match rules.protected.read(bucket, &self.key, &version) {
+                    KeyMatch::File { incoming, .. } => S3Event::Removed { incoming },
+                    _ => S3Event::Ignored(IgnoreReason::OtherEvent),
+                })
+            }
+        }
+    }
+
+    /// `None` if the bucket kept no versions when the object was stored.
+    fn version(&self) -> Result<Option<Version>, MessageError> {
+        let Some(version_id) = self.version_id.clone().filter(|id| id != "null") else { return Ok(None) };
+        Ok(Some(Version {
+            version_id: VersionId::parse(version_id)?,
+            etag: ETag::parse(self.etag.trim_matches('"'))?,
+            size_bytes: self.size_bytes,
+        }))
+    }
+}
+
+const NO_VERSION: S3Event = S3Event::Ignored(IgnoreReason::NoVersion);
+
+fn matched(key: KeyMatch, version: Version) -> S3Event {
+    match key {
         KeyMatch::File { incoming, owner } => S3Event::Incoming { incoming, owner, version },
         KeyMatch::Elsewhere => S3Event::Ignored(IgnoreReason::ForeignKey),
         KeyMatch::Sidecar => S3Event::Ignored(IgnoreReason::Sidecar),
         KeyMatch::NoOwner => S3Event::Ignored(IgnoreReason::NoOwner),
+    }
+}
+
+fn read_record(record: RecordBody, rules: &EventRules<'_>) -> Result<S3Event, MessageError> {
+    let happening = match record.event_name.trim_start_matches("s3:") {
+        name if name.starts_with("ObjectCreated:") => Happening::Created,
+        "ObjectRemoved:Delete" | "LifecycleExpiration:Delete" => Happening::Removed,
+        _ => return Ok(S3Event::Ignored(IgnoreReason::OtherEvent)),
+    };
+    let S3Body { bucket, object } = record.s3;
+    let stored = EventObject {
+        bucket: bucket.map(|bucket| bucket.name),
+        key: decode_key(&object.key)?,
+        version_id: object.version_id,
+        etag: object.e_tag,
+        size_bytes: object.size,
+    };
+    match object.file_id {
+        Some(file) => Ok(stored.version()?.map_or(NO_VERSION, |version| S3Event::Stored { file, version })),
+        None => stored.read(happening, rules),
     }
 }
 
@@ -171,6 +254,7 @@ enum Body {
         #[serde(rename = "Event")]
         event: String,
     },
+    Bridged(bridged::BridgedEvent),
 }
 
 #[derive(Deserialize)]
@@ -182,7 +266,14 @@ struct RecordBody {
 
 #[derive(Deserialize)]
 struct S3Body {
+    #[serde(default)]
+    bucket: Option<BucketBody>,
     object: ObjectBody,
+}
+
+#[derive(Deserialize)]
+struct BucketBody {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -201,129 +292,4 @@ struct ObjectBody {
 }
 
 #[cfg(test)]
-mod tests {
-    use percent_encoding::NON_ALPHANUMERIC;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const ID: &str = "123e4567-e89b-42d3-a456-426614174000";
-
-    fn record(key: &str, event_name: &str) -> serde_json::Value {
-        json!({ "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": event_name, "s3": {
-            "s3SchemaVersion": "1.0", "bucket": { "name": "b" },
-            "object": { "key": key, "size": 5, "eTag": "abc", "versionId": "v1", "sequencer": "0055" } } })
-    }
-
-    fn rules() -> IncomingRules {
-        IncomingRules::parse("in/", "{owner}/").unwrap()
-    }
-
-    fn notices(body: &serde_json::Value) -> Vec<S3Event> {
-        read_body(&body.to_string(), None).unwrap()
-    }
-
-    #[test]
-    fn every_shape_of_body_is_distinguished() {
-        let ours = format!("uploads/{ID}");
-        let stored = notices(&json!({ "Records": [record(&ours, "ObjectCreated:Post")] }));
-        assert!(matches!(&stored[..], [S3Event::Stored { file, version }]
-            if file.to_string() == ID && version.size_bytes == 5 && version.version_id.as_str() == "v1"));
-        let many =
-            json!({ "Records": [record(&ours, "ObjectCreated:Put"), record("other", "ObjectCreated:Put")] });
-        assert_eq!(notices(&many)[1], S3Event::Ignored(IgnoreReason::ForeignKey));
-        let test = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b" });
-        assert_eq!(notices(&test), [S3Event::Ignored(IgnoreReason::TestEvent)]);
-        let other = json!({ "Service": "Amazon S3", "Event": "s3:AnotherEvent", "Bucket": "b" });
-        assert_eq!(notices(&other), [S3Event::Ignored(IgnoreReason::OtherEvent)]);
-        assert_eq!(notices(&json!({ "Records": [] })), []);
-        let removed = json!({ "Records": [record(&ours, "ObjectRemoved:Delete")] });
-        assert_eq!(notices(&removed), [S3Event::Ignored(IgnoreReason::OtherEvent)]);
-        let mut unversioned = record(&ours, "ObjectCreated:Put");
-        unversioned["s3"]["object"]["versionId"] = serde_json::Value::Null;
-        assert_eq!(
-            notices(&json!({ "Records": [unversioned] })),
-            [S3Event::Ignored(IgnoreReason::NoVersion)]
-        );
-    }
-
-    #[test]
-    fn a_body_that_is_not_an_event_is_an_error() {
-        for body in [
-            "",
-            "{}",
-            "[]",
-            "null",
-            "\"x\"",
-            "{\"Records\":1}",
-            "{\"Records\":[{}]}",
-            "{\"Records\":[{\"eventName\":\"ObjectCreated:Put\"}]}",
-        ] {
-            assert!(read_body(body, None).is_err(), "{body}");
-        }
-        let bad_key = json!({ "Records": [record("uploads/%zz", "ObjectCreated:Put")] });
-        assert!(matches!(read_body(&bad_key.to_string(), None), Err(MessageError::BadKey)));
-    }
-
-    #[test]
-    fn keys_are_decoded_once() {
-        for (key, decoded) in [
-            ("red+flower.jpg", "red flower.jpg"),
-            ("a%2Bb", "a+b"),
-            ("a%252Bb", "a%2Bb"),
-            ("%C3%A4", "\u{e4}"),
-        ] {
-            assert_eq!(decode_key(key).unwrap(), decoded);
-        }
-        for bad in ["%", "%z", "a%2", "%ff"] {
-            assert!(decode_key(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_sweeps_body_reads_back() {
-        let version = Version {
-            version_id: VersionId::parse("v 1").unwrap(),
-            etag: ETag::parse("e").unwrap(),
-            size_bytes: 7,
-        };
-        let file = FileId::parse(ID).unwrap();
-        let body = stored_body("b", &ObjectKey::Issued(file), &version, Some(file));
-        assert_eq!(read_body(&body, None).unwrap(), [S3Event::Stored { file, version: version.clone() }]);
-        let key = "in/bob/a+b %2B \u{e4}.pdf";
-        let key_alone = ObjectKey::Incoming(key.to_owned());
-        let known = stored_body("b", &key_alone, &version, Some(file));
-        assert_eq!(read_body(&known, None).unwrap(), [S3Event::Stored { file, version: version.clone() }]);
-        let body = stored_body("b", &key_alone, &version, None);
-        let read = read_body(&body, Some(&rules())).unwrap();
-        assert!(matches!(&read[..], [S3Event::Incoming { incoming, owner, version: found }]
-            if incoming.key().to_string() == key && owner.as_str() == "bob" && *found == version));
-    }
-
-    #[test]
-    fn the_rules_decide_about_objects_of_other_uploaders() {
-        let read = |key: &str| {
-            let body = json!({ "Records": [record(key, "ObjectCreated:CompleteMultipartUpload")] });
-            read_body(&body.to_string(), Some(&rules())).unwrap().remove(0)
-        };
-        assert!(matches!(read("in/bob/a.pdf"), S3Event::Incoming { owner, .. } if owner.as_str() == "bob"));
-        assert_eq!(read("in/bob/a.info"), S3Event::Ignored(IgnoreReason::Sidecar));
-        assert_eq!(read("in/a.pdf"), S3Event::Ignored(IgnoreReason::NoOwner));
-        assert_eq!(read("other/bob/a.pdf"), S3Event::Ignored(IgnoreReason::ForeignKey));
-        assert!(matches!(read(&format!("uploads/{ID}")), S3Event::Stored { .. }));
-    }
-
-    proptest! {
-        #[test]
-        fn any_key_survives_the_trip(key in any::<String>()) {
-            let encoded = utf8_percent_encode(&key, NON_ALPHANUMERIC).to_string().replace("%20", "+");
-            prop_assert_eq!(decode_key(&encoded).unwrap(), key);
-        }
-
-        #[test]
-        fn no_body_panics(body in any::<String>()) {
-            let _ = read_body(&body, Some(&rules()));
-            let _ = decode_key(&body);
-        }
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@
 pub mod batch;
 mod bucket_audit;
 mod bucket_contents;
+mod bucket_setup;
 pub mod clock;
 pub mod cost;
 mod definition_bucket;
@@ -39,6 +40,7 @@ mod stores;
 mod tagging;
 
 pub use bucket_contents::{ContentsMark, ContentsPage, Versioning};
+pub use bucket_setup::Notifications;
 pub use definition_bucket::{DefinitionBucket, Pointer};
 pub use error::{StoreError, StoreErrorKind};
 pub use event_bus::EventBus;

@@ -19,8 +19,8 @@ impl Objects {
     /// Returns the current version under a key from the bucket's listing, for functions that are not
     /// permitted to read objects without a verdict, or their heads.
     pub async fn listed_version(&self, key: &ObjectKey) -> Result<Option<Version>, StoreError> {
-        let key = key.to_string();
-        let request = self.client.list_object_versions().bucket(&self.bucket).prefix(&key);
+        let (bucket, key) = (self.bucket_of(key), key.to_string());
+        let request = self.client.list_object_versions().bucket(bucket).prefix(&key);
         let page = request.encoding_type(EncodingType::Url).send().await;
         let page = page.map_err(|error| StoreError::of_sdk("list versions", error))?;
         for version in page.versions().iter().filter(|version| version.is_latest() == Some(true)) {
@@ -73,7 +73,7 @@ pub(crate) fn listed_key(key: &str, encoding: Option<&EncodingType>) -> Result<S
     }
 }
 
-fn version_of(entry: &ObjectVersion) -> Result<Version, StoreError> {
+pub(crate) fn version_of(entry: &ObjectVersion) -> Result<Version, StoreError> {
     Ok(Version {
         version_id: VersionId::parse(entry.version_id().unwrap_or_default()).map_err(corrupt_listing)?,
         etag: ETag::parse(entry.e_tag().unwrap_or_default().trim_matches('"')).map_err(corrupt_listing)?,
@@ -81,6 +81,6 @@ fn version_of(entry: &ObjectVersion) -> Result<Version, StoreError> {
     })
 }
 
-fn corrupt_listing(_: IdError) -> StoreError {
+pub(crate) fn corrupt_listing(_: IdError) -> StoreError {
     StoreError::new("list versions", StoreErrorKind::Corrupt)
 }

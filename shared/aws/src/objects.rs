@@ -7,7 +7,7 @@ use aws_sdk_s3::config::HttpClient;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode, Delete, ObjectIdentifier, TaggingDirective};
 use domain::content_encoding::ContentEncoding;
-use domain::id::{ETag, FileId, ObjectKey, Sha256, Version, VersionId};
+use domain::id::{BucketName, ETag, FileId, ObjectKey, Sha256, Version, VersionId};
 use domain::incoming::Incoming;
 use domain::post_verdict::Quarantine;
 use domain::record::Record;
@@ -45,13 +45,13 @@ pub(crate) const KEY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl Objects {
-    pub fn new(sdk: &Sdk, bucket: String) -> Self {
+    pub fn new(sdk: &Sdk, bucket: impl Into<String>) -> Self {
         Self {
             client: Client::from_conf(sdk.s3.clone()),
             public_client: Client::from_conf(sdk.s3_public.clone()),
             credentials: sdk.credentials(),
             region: sdk.region(),
-            bucket,
+            bucket: bucket.into(),
         }
     }
 
@@ -64,8 +64,7 @@ impl Objects {
 
     /// Opens one version for reading. Fails with [`StoreErrorKind::NotFound`] if it does not exist.
     pub async fn open(&self, key: &ObjectKey, version: &Version) -> Result<OpenObject, StoreError> {
-        let version_id = version.version_id.as_str();
-        self.read(&key.to_string(), Some(version_id)).await
+        self.read(self.bucket_of(key), &key.to_string(), Some(version.version_id.as_str())).await
     }
 
     /// Opens the bytes that an operator may take. The caller must compare their digest with the grant's: a
@@ -73,14 +72,26 @@ impl Objects {
     pub async fn open_sample(&self, grant: &SampleGrant) -> Result<OpenObject, StoreError> {
         match grant.place() {
             SamplePlace::Version(key, version_id) => {
-                self.read(&key.to_string(), Some(version_id.as_str())).await
+                self.read(self.bucket_of(key), &key.to_string(), Some(version_id.as_str())).await
             }
-            SamplePlace::Quarantine(file) => self.read(&ObjectKey::quarantined(*file), None).await,
+            SamplePlace::Quarantine(file) => {
+                self.read(&self.bucket, &ObjectKey::quarantined(*file), None).await
+            }
         }
     }
 
-    async fn read(&self, key: &str, version_id: Option<&str>) -> Result<OpenObject, StoreError> {
-        let request = self.client.get_object().bucket(&self.bucket).key(key);
+    /// The bucket that the object is in: the service's own, or a protected one.
+    pub(crate) fn bucket_of<'a>(&'a self, key: &'a ObjectKey) -> &'a str {
+        key.bucket().map_or(&self.bucket, BucketName::as_str)
+    }
+
+    async fn read(
+        &self,
+        bucket: &str,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<OpenObject, StoreError> {
+        let request = self.client.get_object().bucket(bucket).key(key);
         let request =
             request.set_version_id(version_id.map(str::to_owned)).checksum_mode(ChecksumMode::Enabled);
         let output = request.send().await.map_err(|error| StoreError::of_sdk("open an object", error))?;
@@ -95,7 +106,7 @@ impl Objects {
 
     /// Returns the current version under a key; `None` if there is none or it is a delete marker.
     pub async fn current_version(&self, key: &ObjectKey) -> Result<Option<Version>, StoreError> {
-        let head = self.client.head_object().bucket(&self.bucket).key(key.to_string()).send().await;
+        let head = self.client.head_object().bucket(self.bucket_of(key)).key(key.to_string()).send().await;
         let head = match head.map_err(|error| StoreError::of_sdk("read an object's head", error)) {
             Ok(head) => head,
             Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
@@ -117,7 +128,8 @@ impl Objects {
 
     /// Removes one version that was uploaded outside the API, and no other version under its key. Idempotent.
     pub async fn remove_incoming(&self, incoming: &Incoming) -> Result<(), StoreError> {
-        self.delete_versions(&incoming.key().to_string(), &[incoming.version_id().as_str()]).await
+        let key = incoming.key();
+        self.delete_versions(self.bucket_of(&key), &key.to_string(), &[incoming.version_id().as_str()]).await
     }
 
     async fn purge_key(&self, key: &str, keep: Option<&VersionId>) -> Result<(), StoreError> {
@@ -132,7 +144,7 @@ impl Objects {
             if doomed.is_empty() {
                 return Ok(());
             }
-            self.delete_versions(key, &doomed).await?;
+            self.delete_versions(&self.bucket, key, &doomed).await?;
             // A listing costs as much as storing an object.
             if page.is_truncated != Some(true) {
                 return Ok(());
@@ -151,11 +163,11 @@ impl Objects {
         if how == Quarantine::Keep {
             return Ok(());
         }
-        let key = record.object_key().to_string();
+        let object_key = record.object_key();
+        let (bucket, key) = (self.bucket_of(&object_key), object_key.to_string());
         if how == Quarantine::Move {
             let source = format!(
-                "{}/{}?versionId={}",
-                self.bucket,
+                "{bucket}/{}?versionId={}",
                 utf8_percent_encode(&key, KEY),
                 utf8_percent_encode(version.version_id.as_str(), NON_ALPHANUMERIC)
             );
@@ -170,7 +182,7 @@ impl Objects {
                 },
             }
         }
-        self.delete_versions(&key, &[version.version_id.as_str()]).await
+        self.delete_versions(bucket, &key, &[version.version_id.as_str()]).await
     }
 
     /// Removes the copy that [`Objects::quarantine`] made. Idempotent.
@@ -178,14 +190,14 @@ impl Objects {
         self.purge_key(&ObjectKey::quarantined(file), None).await
     }
 
-    async fn delete_versions(&self, key: &str, version_ids: &[&str]) -> Result<(), StoreError> {
+    async fn delete_versions(&self, bucket: &str, key: &str, version_ids: &[&str]) -> Result<(), StoreError> {
         let identify = |id: &&str| ObjectIdentifier::builder().key(key).version_id(*id).build();
         let objects: Result<Vec<_>, _> = version_ids.iter().map(identify).collect();
         let delete =
             objects.and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build());
         let delete = delete
             .map_err(|error| StoreError::caused("remove versions", StoreErrorKind::Unexpected, error))?;
-        let removed = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+        let removed = self.client.delete_objects().bucket(bucket).delete(delete).send().await;
         let removed = removed.map_err(|error| StoreError::of_sdk("remove versions", error))?;
         match removed.errors().first() {
             None => Ok(()),

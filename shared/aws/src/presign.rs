@@ -145,7 +145,7 @@ impl Objects {
         let request = self
             .public_client
             .get_object()
-            .bucket(&self.bucket)
+            .bucket(self.bucket_of(grant.key()))
             .key(grant.key().to_string())
             .version_id(grant.version().version_id.as_str())
             .response_content_disposition(grant.content_disposition())

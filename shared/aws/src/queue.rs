@@ -7,7 +7,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use aws_sdk_sqs::types::{
     Message, MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
 };
-use domain::id::{FileId, ObjectKey, Version};
+use domain::id::{BucketName, FileId, ObjectKey, Version};
 use domain::incoming::Incoming;
 use domain::record::Record;
 
@@ -47,7 +47,8 @@ impl ScanQueue {
     }
 
     async fn send(&self, key: &ObjectKey, version: &Version, file: Option<FileId>) -> Result<(), StoreError> {
-        let body = events::stored_body(&self.bucket, key, version, file);
+        let bucket = key.bucket().map_or(self.bucket.as_str(), BucketName::as_str);
+        let body = events::stored_body(bucket, key, version, file);
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
         sent.map(drop).map_err(|error| StoreError::of_sdk("queue a scan", error))
     }

@@ -1,6 +1,9 @@
 //! One version in a bucket, as a listing or an inventory names it.
 
+use domain::id::{ETag, IdError, Version, VersionId};
 use domain::timestamp::Timestamp;
+
+use crate::error::{StoreError, StoreErrorKind};
 
 /// The storage classes whose bytes cannot be read before they are restored.
 const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
@@ -24,6 +27,16 @@ pub struct StoredVersion {
 impl StoredVersion {
     /// The id of a version that can be overwritten, so that no verdict could identify its bytes.
     pub const NULL: &str = "null";
+
+    /// Returns the version without its key. Fails if the listing is not one that S3 would write.
+    pub fn version(&self) -> Result<Version, StoreError> {
+        let corrupt = |error: IdError| StoreError::caused("list versions", StoreErrorKind::Corrupt, error);
+        Ok(Version {
+            version_id: VersionId::parse(self.version_id.as_str()).map_err(corrupt)?,
+            etag: ETag::parse(self.etag.as_str()).map_err(corrupt)?,
+            size_bytes: self.size_bytes,
+        })
+    }
 
     /// Whether a storage class is an archive whose objects cannot be read.
     pub fn is_archive(storage_class: &str) -> bool {

@@ -1,11 +1,13 @@
 //! Bundles the stores: objects, records and queues.
 
 use domain::incoming::IncomingRules;
+use domain::protected::ProtectedBuckets;
 use domain::tag::TagProfile;
 use settings::{PasswordSettings, StoreSettings};
 
 use crate::error::StoreError;
 use crate::event_queue::EventQueue;
+use crate::events::EventRules;
 use crate::ledger::Ledger;
 use crate::objects::Objects;
 use crate::password_key::PasswordKey;
@@ -21,6 +23,8 @@ pub struct Stores {
     pub tags: TagProfile,
     /// Ownership rules for objects uploaded outside the API; `None` if disabled.
     pub incoming: Option<IncomingRules>,
+    /// The buckets of other applications whose objects are judged.
+    pub protected: ProtectedBuckets,
     /// `None` if uploads may not carry a password.
     pub passwords: Option<PasswordKey>,
 }
@@ -41,7 +45,7 @@ impl Stores {
 
     /// Connects to AWS's stores, without the key that encrypts passwords.
     pub fn connect(settings: &StoreSettings, sdk: &Sdk) -> Self {
-        let StoreSettings { bucket, deployment, tags, incoming } = settings.clone();
+        let StoreSettings { bucket, deployment, tags, incoming, protected } = settings.clone();
         let scans = deployment.scan_queue_url.map(|url| ScanQueue::new(sdk.sqs(), url, bucket.clone()));
         let events = deployment.event_queue_url.map(|url| EventQueue::new(sdk.sqs(), url));
         Self {
@@ -50,7 +54,17 @@ impl Stores {
             queues: Queues { scans, events },
             tags,
             incoming,
+            protected,
             passwords: None,
+        }
+    }
+
+    /// Which objects belong to files.
+    pub fn event_rules(&self) -> EventRules<'_> {
+        EventRules {
+            bucket: self.objects.bucket(),
+            incoming: self.incoming.as_ref(),
+            protected: &self.protected,
         }
     }
 }

@@ -12,7 +12,8 @@ const MAX_TAGS: usize = 10;
 
 impl Objects {
     /// Tags one version for people and bucket policies; no decision depends on tags. The version's own tags
-    /// stay, except that one of ten makes room; tags of any [`TagProfile`] are the service's, and replaced.
+    /// stay, except that one of ten makes room, though not in a protected bucket: there the verdict's tag is
+    /// not written, and a gate denies reads. Tags of any [`TagProfile`] are the service's, and replaced.
     /// Idempotent; of two concurrent calls the last one wins.
     pub async fn tag(
         &self,
@@ -22,11 +23,20 @@ impl Objects {
         value: &str,
     ) -> Result<(), StoreError> {
         let failed = |error| StoreError::caused("tag an object", StoreErrorKind::Unexpected, error);
+        let (bucket, is_protected) = (self.bucket_of(key), key.bucket().is_some());
         let (key, version) = (key.to_string(), version.as_str());
-        let read = self.client.get_object_tagging().bucket(&self.bucket).key(&key).version_id(version);
+        let read = self.client.get_object_tagging().bucket(bucket).key(&key).version_id(version);
         let stored = read.send().await.map_err(|error| StoreError::of_sdk("read an object's tags", error))?;
         let tag = Tag::builder().key(name).value(value).build().map_err(failed)?;
         let (own, n_dropped) = own_tags(&stored.tag_set);
+        if n_dropped > 0 && is_protected {
+            tracing::warn!(
+                object.bucket = bucket,
+                object.key = key,
+                "an object has ten tags: its verdict's was not written"
+            );
+            return Ok(());
+        }
         if n_dropped > 0 {
             tracing::warn!(object.key = key, tag.dropped = n_dropped, "a tag made room for the verdict's");
         }
@@ -35,7 +45,7 @@ impl Objects {
             return Ok(()); // A redelivery, or a rescan with the same verdict. A write costs ten reads.
         }
         let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(failed)?;
-        let request = self.client.put_object_tagging().bucket(&self.bucket).key(key).version_id(version);
+        let request = self.client.put_object_tagging().bucket(bucket).key(key).version_id(version);
         let tagged = request.tagging(tagging).send().await;
         tagged.map(drop).map_err(|error| StoreError::of_sdk("tag an object", error))
     }

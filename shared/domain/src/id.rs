@@ -54,6 +54,52 @@ impl fmt::Debug for FileId {
     }
 }
 
+/// The name of a bucket, as S3 allows it for general purpose buckets.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BucketName(String);
+
+impl BucketName {
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+        if (3..=63).contains(&text.len()) && text.bytes().all(is_name) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError("bucket name"))
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for BucketName {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<BucketName> for String {
+    fn from(name: BucketName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for BucketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for BucketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bucket#{}", self.0)
+    }
+}
+
 /// The key of a file's object in the bucket.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum ObjectKey {
@@ -61,6 +107,8 @@ pub enum ObjectKey {
     Issued(FileId),
     /// The key that another uploader chose; see [`crate::incoming`].
     Incoming(String),
+    /// The key of another application's object, in a bucket of its own; see [`crate::protected`].
+    Protected { bucket: BucketName, key: String },
 }
 
 impl ObjectKey {
@@ -73,6 +121,14 @@ impl ObjectKey {
         format!("{}{file}", Self::QUARANTINE_PREFIX)
     }
 
+    /// The bucket of the object; `None` for the service's own.
+    pub fn bucket(&self) -> Option<&BucketName> {
+        match self {
+            Self::Issued(_) | Self::Incoming(_) => None,
+            Self::Protected { bucket, .. } => Some(bucket),
+        }
+    }
+
     /// The file that a decoded key was issued for; an error for every other key.
     pub fn issued_for(key: &str) -> Result<FileId, IdError> {
         let id = key.strip_prefix(Self::PREFIX).ok_or(IdError("object key"))?;
@@ -80,11 +136,12 @@ impl ObjectKey {
     }
 }
 
+/// The key alone, without its bucket.
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Issued(file) => write!(f, "{}{file}", Self::PREFIX),
-            Self::Incoming(key) => f.write_str(key),
+            Self::Incoming(key) | Self::Protected { key, .. } => f.write_str(key),
         }
     }
 }

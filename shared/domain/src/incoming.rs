@@ -10,34 +10,49 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::file_name::FileName;
-use crate::id::{FileId, IdError, ObjectKey, OwnerId, VersionId};
+use crate::id::{BucketName, FileId, IdError, ObjectKey, OwnerId, VersionId};
 
 /// S3's limit for a key, in bytes of UTF-8.
-const MAX_KEY_BYTES: usize = 1024;
+pub(crate) const MAX_KEY_BYTES: usize = 1024;
 /// The placeholder for the owner in a rule.
-const OWNER: &str = "{owner}/";
+pub(crate) const NEXT_PART: &str = "{owner}/";
 /// The endings of the objects that tus servers keep beside an unfinished upload.
 const SIDECARS: [&str; 2] = [".info", ".part"];
 
 /// One version of an object whose key the API did not issue.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Incoming {
+    /// The protected bucket that it is in; `None` for the service's own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    bucket: Option<BucketName>,
     key: IncomingKey,
     version_id: VersionId,
 }
 
-/// A key below the prefix. Only [`IncomingRules::read`] makes one; the ledger returns stored ones.
+/// A key below the prefix, or in a protected bucket. Only [`IncomingRules::read`] and
+/// [`crate::protected::ProtectedBuckets::read`] make one; the ledger returns stored ones.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 struct IncomingKey(String);
 
 impl Incoming {
+    /// A version in a protected bucket.
+    pub(crate) fn protected(bucket: BucketName, key: String, version_id: VersionId) -> Self {
+        Self { bucket: Some(bucket), key: IncomingKey(key), version_id }
+    }
+
     /// The id of the version's file. It is the same for every event about the version, so that duplicates
     /// make one record. It is a version 8 UUID, so that it never equals a random id, which is version 4 (RFC
     /// 9562).
     pub fn file_id(&self) -> FileId {
         // The version's length keeps ("a", "bc") and ("ab", "c") apart.
         let mut digest = Sha256::new();
+        if let Some(bucket) = &self.bucket {
+            // No version is so long: the digest of an object in the service's own bucket begins otherwise.
+            digest.update(u64::MAX.to_be_bytes());
+            digest.update([u8::try_from(bucket.as_str().len()).unwrap_or(u8::MAX)]);
+            digest.update(bucket.as_str());
+        }
         digest.update(u64::try_from(self.version_id.as_str().len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(self.version_id.as_str());
         digest.update(&self.key.0);
@@ -47,7 +62,15 @@ impl Incoming {
     }
 
     pub fn key(&self) -> ObjectKey {
-        ObjectKey::Incoming(self.key.0.clone())
+        match &self.bucket {
+            None => ObjectKey::Incoming(self.key.0.clone()),
+            Some(bucket) => ObjectKey::Protected { bucket: bucket.clone(), key: self.key.0.clone() },
+        }
+    }
+
+    /// Whether it is in a protected bucket, whose objects are not the service's own.
+    pub fn is_protected(&self) -> bool {
+        self.bucket.is_some()
     }
 
     pub fn version_id(&self) -> &VersionId {
@@ -155,7 +178,8 @@ impl IncomingRules {
         match self.rules.iter().find_map(|rule| rule.owner_of(below)) {
             None | Some(Err(IdError(_))) => KeyMatch::NoOwner,
             Some(Ok(owner)) => {
-                let incoming = Incoming { key: IncomingKey(key.to_owned()), version_id: version_id.clone() };
+                let (key, version_id) = (IncomingKey(key.to_owned()), version_id.clone());
+                let incoming = Incoming { bucket: None, key, version_id };
                 KeyMatch::File { incoming, owner }
             }
         }
@@ -166,7 +190,7 @@ impl Rule {
     fn parse(text: &str) -> Option<Self> {
         let (path, owner) = match text.split_once('=') {
             Some((path, owner)) => (path, OwnerRule::Always(OwnerId::parse(owner).ok()?)),
-            None => (text.strip_suffix(OWNER)?, OwnerRule::NextPart),
+            None => (text.strip_suffix(NEXT_PART)?, OwnerRule::NextPart),
         };
         let is_well_formed = (path.is_empty() || path.ends_with('/')) && is_path(path) && !path.contains('{');
         is_well_formed.then(|| Self { path: path.to_owned(), owner })

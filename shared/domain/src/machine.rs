@@ -21,6 +21,7 @@ use self::judged::Judged;
 use crate::history::OutboxPayload;
 use crate::id::{ScanId, Sha256, Version, VersionId};
 use crate::post_verdict::{Quarantine, Release, Rescans, Revocation};
+use crate::protected::ProtectedChanges;
 use crate::record::{Lease, Record, State};
 use crate::timestamp::Timestamp;
 use crate::upload::UploadPolicy;
@@ -52,6 +53,8 @@ pub struct MachinePolicy {
     pub rescan_every: Option<Duration>,
     /// How the sweep treats infected bytes.
     pub quarantine: Quarantine,
+    /// What may be done to objects in protected buckets.
+    pub protected: ProtectedChanges,
 }
 
 impl MachinePolicy {
@@ -62,6 +65,17 @@ impl MachinePolicy {
     /// The time that the largest file takes over a slow line, and at least five minutes.
     pub fn upload_grace_of(max_file_size: u64) -> Duration {
         Duration::from_secs(max_file_size / Self::SLOWEST_UPLOAD).max(Duration::from_mins(5))
+    }
+
+    /// Whether the file's bytes may be removed when it ends. A file whose bytes may not be removed neither
+    /// expires nor can be deleted: its bytes would stay readable without further rescans.
+    pub fn may_remove(&self, record: &Record) -> bool {
+        self.protected.deletes || !record.is_protected()
+    }
+
+    /// What happens to the file's bytes if they are infected.
+    pub(crate) fn quarantine_of(&self, record: &Record) -> Quarantine {
+        if record.is_protected() && !self.protected.quarantines { Quarantine::Keep } else { self.quarantine }
     }
 }
 
@@ -77,6 +91,7 @@ impl Default for MachinePolicy {
             publishes: false,
             rescan_every: Some(Duration::from_hours(24)),
             quarantine: Quarantine::Keep,
+            protected: ProtectedChanges::default(),
         }
     }
 }
@@ -98,6 +113,8 @@ pub enum Event {
     Due { found: Option<Version>, rescans: Rescans },
     /// The API saw this version under the key; its event may never come.
     Arrived { version: Version },
+    /// The bound version does not exist any longer: another application removed it from its bucket.
+    VersionLost { version_id: VersionId },
     /// All versions that had to be removed are removed.
     Purged,
     /// The quarantine policy has been carried out on the bound version.
@@ -188,6 +205,8 @@ pub fn step(record: &Record, event: &Event, policy: &MachinePolicy, now: Timesta
         Event::Published { seq } => published(change, *seq),
         Event::Edited { edit } => owner::edited(change, edit),
         Event::LinksRevoked => owner::links_revoked(change),
+        Event::VersionLost { version_id } => version_lost(change, version_id),
+        Event::OwnerDeleted if !policy.may_remove(record) => keep(NoChange::NotPossible),
         Event::OwnerDeleted if !change.has_ended() => change.end(State::Deleted),
         _ => match &record.state {
             State::Awaiting | State::Queued { .. } | State::Scanning { .. } => unjudged::step(change, event),
@@ -228,6 +247,21 @@ fn with_history(before: &Record, step: Step, policy: &MachinePolicy, now: Timest
     Step::Commit { next, effects }
 }
 
+/// Ends the file. The service's own versions are never removed by others: their loss is a failed scan. An
+/// infected version that the quarantine policy removes, or has removed, stays infected.
+fn version_lost(change: Change<'_>, version_id: &VersionId) -> Step {
+    let Change { record, policy, .. } = change;
+    let is_quarantined = record.quarantined.is_some() || conclude::quarantine(record, policy).is_some();
+    match record.state.version() {
+        None => keep(NoChange::AlreadyEnded),
+        Some(bound) if bound.version_id == *version_id && record.is_protected() && !is_quarantined => {
+            // The sweep removes what the quarantine may hold.
+            change.to_state(State::Deleted, change.now, vec![])
+        }
+        Some(_) => keep(NoChange::NotPossible),
+    }
+}
+
 /// Notes that the outbox was published up to `seq`.
 fn published(change: Change<'_>, seq: u32) -> Step {
     if !change.record.history.outbox().any(|(entry, _)| entry.seq <= seq) {
@@ -240,3 +274,6 @@ fn published(change: Change<'_>, seq: u32) -> Step {
     }
     commit(next, vec![])
 }
+
+#[cfg(test)]
+mod protected_tests;

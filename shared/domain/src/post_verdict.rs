@@ -93,6 +93,9 @@ pub struct Rescans {
     pub engine: Option<EngineVersion>,
     /// Whether the sweep may queue another rescan.
     pub has_room: bool,
+    /// Whether the file is in a bucket that is no longer protected: its bytes are out of the service's reach,
+    /// unless the bucket is protected again.
+    pub is_out_of_reach: bool,
 }
 
 /// An operator's decision that a finding in exactly these bytes does not count. It covers one finding: any

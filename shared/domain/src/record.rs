@@ -251,6 +251,11 @@ impl Record {
         }
     }
 
+    /// Whether the file is another application's object, in a protected bucket.
+    pub fn is_protected(&self) -> bool {
+        self.incoming_version().is_some_and(Incoming::is_protected)
+    }
+
     /// Whether the file only exists until a waiting request has its verdict. It is not listed, not downloaded
     /// and not reported in events.
     pub fn is_on_demand(&self) -> bool {

@@ -30,6 +30,7 @@ const POLICY: MachinePolicy = MachinePolicy {
     publishes: true,
     rescan_every: Some(Duration::from_mins(10)),
     quarantine: Quarantine::Keep,
+    protected: domain::protected::ProtectedChanges { quarantines: false, deletes: false },
 };
 
 fn record(method: UploadMethod) -> Record {
@@ -79,10 +80,8 @@ fn release() -> Release {
 fn rescans(has_room: bool) -> Rescans {
     let definitions =
         Definitions { kind: DefinitionsKind::TestSet, version: "2".into(), built_at: START, n_signatures: 1 };
-    Rescans {
-        engine: Some(EngineVersion { version: "ClamAV".into(), openers: vec![], definitions }),
-        has_room,
-    }
+    let engine = Some(EngineVersion { version: "ClamAV".into(), openers: vec![], definitions });
+    Rescans { engine, has_room, is_out_of_reach: false }
 }
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {
@@ -118,6 +117,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         3 => (prop::option::of(a_version), any::<bool>()).prop_map(|(found, has_room)| Event::Due {
             found: found.map(version), rescans: rescans(has_room),
         }),
+        1 => (1u8..3).prop_map(|v| Event::VersionLost { version_id: version_id(v) }),
         1 => Just(Event::Purged), 1 => Just(Event::OwnerDeleted), 1 => Just(Event::LinksRevoked),
         1 => (1u8..3).prop_map(|v| Event::TagFailed { version_id: version_id(v) }),
         1 => (0u64..200).prop_map(|secs| Event::Tagged { due_at: START + Duration::from_secs(secs) }),

@@ -59,11 +59,13 @@ impl Transitions<'_> {
     }
 
     /// Removes every version under the file's key. Under a key that the service did not issue, removes only
-    /// the file's version.
+    /// the file's version, and in a protected bucket nothing unless that is allowed.
     async fn purge(self, record: &Record) -> Result<(), StoreError> {
         let objects = &self.stores.objects;
         if let Some(incoming) = record.incoming_version() {
-            objects.remove_incoming(incoming).await?;
+            if self.policy.may_remove(record) {
+                objects.remove_incoming(incoming).await?;
+            }
         } else {
             // Abort first: an object that was completed in the meantime is then found by the purge.
             if let Some(upload) = record.multipart() {

@@ -21,6 +21,7 @@ mod live;
 mod logging;
 mod parse;
 mod passwords;
+mod protected;
 mod public_url;
 mod quotas;
 mod secret;
@@ -44,6 +45,7 @@ pub use links::{LinkSettings, OriginSettings};
 pub use live::LiveStreamSettings;
 pub use logging::{LambdaSettings, LogSettings};
 pub use passwords::PasswordSettings;
+pub use protected::{ProtectedSettings, buckets as protected_buckets};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use quotas::QuotaSettings;
 pub use secret::SecretText;
@@ -55,7 +57,7 @@ pub use uploads::UploadSettings;
 pub use verdicts::{RescanSettings, SampleSettings, TagSettings, VerdictSettings, machine_policy};
 
 /// All subjects, in the order of the documentation.
-pub const SUBJECTS: [&Subject; 29] = [
+pub const SUBJECTS: [&Subject; 30] = [
     &HostSettings::SUBJECT,
     &StorageSettings::SUBJECT,
     &BucketSettings::SUBJECT,
@@ -73,6 +75,7 @@ pub const SUBJECTS: [&Subject; 29] = [
     &TagSettings::SUBJECT,
     &QuotaSettings::SUBJECT,
     &IncomingSettings::SUBJECT,
+    &ProtectedSettings::SUBJECT,
     &EventSettings::SUBJECT,
     &LiveStreamSettings::SUBJECT,
     &PasswordSettings::SUBJECT,

@@ -1,6 +1,7 @@
 //! Where objects, records and messages are.
 
 use domain::incoming::IncomingRules;
+use domain::protected::ProtectedBuckets;
 use domain::tag::TagProfile;
 
 use crate::declare::{Presence, Subject, Variable, subject};
@@ -8,6 +9,7 @@ use crate::environment::Environment;
 use crate::error::ConfigError;
 use crate::incoming;
 use crate::parse;
+use crate::protected;
 use crate::verdicts::TagSettings;
 
 /// Where the service on one machine keeps objects.
@@ -104,12 +106,16 @@ pub struct StoreSettings {
     pub tags: TagProfile,
     /// Ownership rules for objects uploaded outside the API; `None` if disabled.
     pub incoming: Option<IncomingRules>,
+    /// The buckets of other applications whose objects are judged.
+    pub protected: ProtectedBuckets,
 }
 
 impl StoreSettings {
     pub fn read(env: &Environment) -> Result<Self, ConfigError> {
+        let bucket = BucketSettings::read(env)?.required()?;
         Ok(Self {
-            bucket: BucketSettings::read(env)?.required()?,
+            protected: protected::buckets(env, &bucket)?,
+            bucket,
             deployment: DeploymentSettings::read(env)?,
             tags: TagSettings::read(env)?.profile,
             incoming: incoming::rules(env)?,

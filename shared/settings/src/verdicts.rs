@@ -10,6 +10,7 @@ use crate::declare::subject;
 use crate::environment::Environment;
 use crate::error::ConfigError;
 use crate::parse;
+use crate::protected::ProtectedSettings;
 use crate::uploads::UploadSettings;
 
 subject! {
@@ -98,5 +99,6 @@ pub fn machine_policy(
     };
     let max_file_size = UploadSettings::read(env)?.max_file_size;
     let upload_grace = MachinePolicy::upload_grace_of(max_file_size);
-    Ok(MachinePolicy { max_file_size, upload_grace, quarantine, rescan_every, publishes, ..base })
+    let protected = ProtectedSettings::read(env)?.changes;
+    Ok(MachinePolicy { max_file_size, upload_grace, quarantine, rescan_every, publishes, protected, ..base })
 }

@@ -9,7 +9,7 @@ use domain::upload::{AllowedExtensions, UploadPolicy};
 use domain::usage::Quotas;
 use settings::{
     ConfigError, Environment, EventSettings, FreshnessSettings, IdentityKeys, IdentitySettings,
-    QuotaSettings, StoreSettings, UploadSettings, incoming_rules, machine_policy,
+    QuotaSettings, StoreSettings, UploadSettings, incoming_rules, machine_policy, protected_buckets,
 };
 
 const KEY: &str = "a key of no less than 32 bytes..";
@@ -92,6 +92,18 @@ fn a_wrong_rule_about_incoming_objects_names_its_variable() {
     ] {
         let refusal = rules(prefix, owners).unwrap_err();
         assert!(matches!(&refusal, ConfigError::Invalid { name: found, .. } if *found == name), "{refusal}");
+    }
+}
+
+#[test]
+fn a_wrong_list_of_protected_buckets_names_its_variable() {
+    let read = |list| protected_buckets(&env(&[("PROTECTED_BUCKETS", list)]), "own");
+    assert!(protected_buckets(&env(&[]), "own").unwrap().is_empty());
+    assert_eq!(read("photos, docs/in/=alice").unwrap().places().count(), 2);
+    for list in ["Photos", "photos,photos", "own/in/", "photos/*"] {
+        let refusal = read(list).unwrap_err();
+        let is_named = matches!(&refusal, ConfigError::Invalid { name: "PROTECTED_BUCKETS", .. });
+        assert!(is_named, "{refusal}");
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use settings::{AWS, IncomingSettings, Presence, SUBJECTS, Variable, tables};
+use settings::{AWS, IncomingSettings, Presence, ProtectedSettings, SUBJECTS, Variable, tables};
 
 /// The settings that a new user needs; docs/settings.md lists all.
 const FIRST: [&str; 10] = [
@@ -59,6 +59,11 @@ fn the_readme_is_current() {
 #[test]
 fn the_page_about_uploaders_is_current() {
     check("docs/uploaders.md", &tables::table(IncomingSettings::SUBJECT.variables));
+}
+
+#[test]
+fn the_page_about_protected_buckets_is_current() {
+    check("docs/protected-buckets.md", &tables::table(ProtectedSettings::SUBJECT.variables));
 }
 
 #[test]

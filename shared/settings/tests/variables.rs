@@ -6,9 +6,9 @@ use settings::{
     AWS, BucketSettings, CLIENT, ConfigError, DeadLetterSettings, DefinitionBucketSettings,
     DefinitionTrustSettings, DeploymentSettings, EngineSettings, Environment, EventSettings,
     FreshnessSettings, HostSettings, IncomingSettings, LambdaSettings, LayerSettings, LinkSettings,
-    LiveStreamSettings, LogSettings, OriginSettings, PasswordSettings, PublisherSettings, QuotaSettings,
-    RescanSettings, SUBJECTS, SampleSettings, StorageSettings, TagSettings, TokenSettings, UploadSettings,
-    VerdictSettings, WorkerSettings,
+    LiveStreamSettings, LogSettings, OriginSettings, PasswordSettings, ProtectedSettings, PublisherSettings,
+    QuotaSettings, RescanSettings, SUBJECTS, SampleSettings, StorageSettings, TagSettings, TokenSettings,
+    UploadSettings, VerdictSettings, WorkerSettings,
 };
 
 type Pairs = &'static [(&'static str, &'static str)];
@@ -119,6 +119,12 @@ fn shared_rows() -> Vec<Row> {
         row!("INCOMING_PREFIX", IncomingSettings.prefix, Some("None"), &[("in/", r#"Some("in/")"#)], &[]),
         row!("INCOMING_OWNERS", IncomingSettings.owners, Some(r#""{owner}/""#),
             &[("=alice", r#""=alice""#)], &[]),
+        row!("PROTECTED_BUCKETS", ProtectedSettings.buckets, Some("None"),
+            &[("photos,docs/in/=a", r#"Some("photos,docs/in/=a")"#)], &[]),
+        row!("PROTECTED_CHANGES", ProtectedSettings.changes,
+            Some("ProtectedChanges { quarantines: false, deletes: false }"),
+            &[("quarantine,delete", "ProtectedChanges { quarantines: true, deletes: true }")],
+            &["none", "quarantine delete", "DELETE"]),
         row!("EVENT_PROFILE", EventSettings.profile, Some("Airlock"),
             &[("airlock", "Airlock"), ("guardduty", "GuardDuty")], &["aws.guardduty", "GuardDuty"]),
         row!("EVENT_BUS_NAME", EventSettings.event_bus, Some("None"), TEXT, &[]),

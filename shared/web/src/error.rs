@@ -105,6 +105,8 @@ pub enum ApiError {
     SamplesNotAllowed,
     #[error("there is no such object, or this service may not read it")]
     ObjectNotFound,
+    #[error("the bytes are an object of another application; remove it in its own bucket")]
+    ProtectedObject,
     #[error("this download link is not valid; ask for a new one")]
     InvalidLink,
     #[error(transparent)]
@@ -191,6 +193,7 @@ impl ApiError {
             Self::BucketNotAllowed => (S::FORBIDDEN, C::BucketNotAllowed, "Bucket not allowed"),
             Self::SamplesNotAllowed => (S::FORBIDDEN, C::SamplesNotAllowed, "Samples not allowed"),
             Self::ObjectNotFound => (S::NOT_FOUND, C::ObjectNotFound, "Object not found"),
+            Self::ProtectedObject => (S::CONFLICT, C::ProtectedObject, "Protected object"),
             Self::InvalidLink => (S::NOT_FOUND, C::InvalidLink, "Invalid link"),
             Self::AccessError(denied) => denied_row(denied),
             Self::RouteNotFound => (S::NOT_FOUND, C::RouteNotFound, "Not found"),

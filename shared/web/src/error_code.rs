@@ -82,6 +82,7 @@ codes! {
     PartMissing = "part_missing",
     PartSizeMismatch = "part_size_mismatch",
     PasswordsNotAccepted = "passwords_not_accepted",
+    ProtectedObject = "protected_object",
     QuotaExceeded = "quota_exceeded",
     ReleaseNotFound = "release_not_found",
     RouteNotFound = "route_not_found",

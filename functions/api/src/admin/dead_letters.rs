@@ -76,7 +76,7 @@ pub(crate) async fn redrive(
 
 /// The file, and what its record says about why the message failed.
 async fn explain(app: &App, body: &str) -> Result<(Option<String>, String), ApiError> {
-    let notices = match events::read_body(body, app.stores.incoming.as_ref()) {
+    let notices = match events::read_body(body, &app.stores.event_rules()) {
         Ok(notices) => notices,
         Err(error) => return Ok((None, error.to_string())),
     };

@@ -81,10 +81,11 @@ pub(super) fn unread(verdict: Verdict, now: Timestamp) -> Judgement {
 pub(super) fn quarantine(record: &Record, policy: &MachinePolicy) -> Option<Effect> {
     let State::Judged { version, judgement, post_verdict } = &record.state else { return None };
     let is_infected = matches!(judgement.verdict, Verdict::Infected { .. }) && post_verdict.release.is_none();
-    let is_left = policy.quarantine != Quarantine::Keep && record.quarantined.is_none();
+    let how = policy.quarantine_of(record);
+    let is_left = how != Quarantine::Keep && record.quarantined.is_none();
     // The bytes of a file on demand are removed in any case, and kept nowhere else.
     (is_infected && is_left && !record.is_on_demand())
-        .then(|| Effect::Quarantine { version: version.clone(), how: policy.quarantine })
+        .then(|| Effect::Quarantine { version: version.clone(), how })
 }
 
 /// Records that versions other than the bound one are under the key. The sweep removes them: immediately, or

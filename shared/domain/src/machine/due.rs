@@ -5,6 +5,7 @@ use super::judged::Judged;
 use super::{Effect, NoChange, Step, ended, unjudged};
 use crate::id::Version;
 use crate::post_verdict::Rescans;
+use crate::protected::ProtectedChanges;
 use crate::record::State;
 use crate::timestamp::Timestamp;
 
@@ -28,13 +29,26 @@ pub(super) fn due(change: Change<'_>, found: Option<&Version>, rescans: &Rescans
 
 fn state_due(change: Change<'_>, found: Option<&Version>) -> Step {
     if change.record.expires_at <= change.now && !change.has_ended() {
-        return change.end(State::Expired);
+        return if change.policy.may_remove(change.record) {
+            change.end(State::Expired)
+        } else {
+            kept_forever(change)
+        };
     }
     match Judged::of(change) {
         Some(judged) => judged.due(),
         None if change.has_ended() => ended::due(),
         None => unjudged::due(change, found),
     }
+}
+
+/// Keeps a file whose bytes may not be removed. It was to expire if that was allowed when it was created.
+fn kept_forever(change: Change<'_>) -> Step {
+    let mut next = change.advanced();
+    next.expires_at = change.now + ProtectedChanges::FOREVER;
+    // The next sweep does what else is due.
+    next.due_at = Some(change.now);
+    commit(next, vec![])
 }
 
 /// Adds a request to publish the outbox, and schedules the sweep's retry.

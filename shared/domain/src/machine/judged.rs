@@ -102,6 +102,9 @@ impl Judged<'_> {
     pub(super) fn rescan_due(self, rescans: &Rescans) -> Step {
         match self.post_verdict.rescan {
             Rescan::None => keep(NoChange::NotDue),
+            Rescan::Planned { .. } if rescans.is_out_of_reach => {
+                self.with_rescan(next_rescan(self.change, self.judgement), vec![])
+            }
             Rescan::Planned { .. } => match &rescans.engine {
                 Some(engine) if self.judgement.engine.as_ref() == Some(engine) => {
                     self.with_rescan(next_rescan(self.change, self.judgement), vec![])

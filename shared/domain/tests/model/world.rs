@@ -10,6 +10,7 @@ use domain::history::History;
 use domain::id::{ETag, ScanId, Sha256, Version, VersionId};
 use domain::machine::{Effect, Event, MachinePolicy, ScanReport, Step, step};
 use domain::post_verdict::Quarantine;
+use domain::protected::ProtectedChanges;
 use domain::record::{Lease, Record, State, Status};
 use domain::timestamp::Timestamp;
 use domain::upload::{AllowedExtensions, UploadPolicy};
@@ -34,6 +35,7 @@ fn policy() -> MachinePolicy {
         publishes: false,
         rescan_every: None,
         quarantine: Quarantine::Keep,
+        protected: ProtectedChanges::default(),
     }
 }
 

@@ -53,6 +53,7 @@ fn each_error_has_its_status_and_code() {
         (ApiError::Rescan(RescanError::Gone), 410, "file_gone"),
         (ApiError::Rescan(RescanError::NotJudged), 409, "not_scanned_yet"),
         (ApiError::Rescan(RescanError::Infected), 409, "finding_stands"),
+        (ApiError::ProtectedObject, 409, "protected_object"),
         (ApiError::Release(ReleaseError::Gone), 410, "file_gone"),
         (ApiError::Release(ReleaseError::NotInfected), 409, "not_infected"),
         (ApiError::Release(ReleaseError::OtherBytes), 409, "other_bytes"),
