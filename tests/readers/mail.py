@@ -1,6 +1,7 @@
 """Mail whose attachments mail programs save, in every shape of header, boundary, charset and transfer encoding (RFC 5322, 2045 to 2047, 2231, 4155)."""
 
-import itertools
+import codecs, itertools
+from encodings import aliases
 
 from base import EICAR, HARMLESS, PAYLOADS, base64_lines, spoilt_lines, uuencoded
 
@@ -163,7 +164,37 @@ def plain():
             yield f"plain-dashes-{name}-{len(behind)}", front + EICAR + behind
 
 
+# What text in an encoding with states may have between any two letters without a change of its meaning.
+IDLE = {
+    "hz": b"~\n", "iso2022_jp": b"\x1b(B", "iso2022_jp_1": b"\x1b(B", "iso2022_jp_2": b"\x1b(B", "iso2022_jp_2004": b"\x1b(B", "iso2022_jp_3": b"\x1b(B", "iso2022_jp_ext": b"\x1b(B", "iso2022_kr": b"\x0f", "unicode_escape": b"\\\n",
+}
+
+
+def encoded_texts():
+    """The test file in each of Python's encodings in which it is other bytes."""
+    for name in sorted(set(aliases.aliases.values()) | {"hz", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf_8_sig"}):
+        try:
+            plain = codecs.encode(EICAR.decode(), name)
+            written = {"plain": plain}
+            if name in IDLE:
+                written["idle"] = plain[:20] + IDLE[name] + plain[20:]
+            if name == "unicode_escape":
+                written["hexadecimal"] = b"".join(b"\\x%02x" % byte for byte in EICAR)
+                written["octal"] = b"".join(b"\\%03o" % byte for byte in EICAR)
+            if name == "raw_unicode_escape":
+                written["escaped"] = b"".join(b"\\u%04x" % byte for byte in EICAR)
+            if name == "utf_7":
+                written["all"] = b"+" + codecs.encode(codecs.encode(EICAR.decode(), "utf-16-be"), "base64").replace(b"\n", b"").rstrip(b"=") + b"-"
+            written = {form: text for form, text in written.items() if not text.startswith(EICAR) and codecs.decode(text, name).lstrip("\ufeff").startswith(EICAR.decode())}
+        except (LookupError, ValueError, TypeError, AssertionError):
+            continue
+        for (form, text), (encoding, write), label in itertools.product(written.items(), {"base64": base64_lines, "quoted-printable": quoted, "8bit": lambda text: text.decode("latin-1") + "\r\n"}.items(), (name, name.replace("_", "-").upper())):
+            attached = f"Content-Type: text/plain; charset={label}\r\nContent-Transfer-Encoding: {encoding}\r\nContent-Disposition: attachment; filename=e.txt\r\n"
+            yield f"text-{label}-{form}-{encoding}", message(write(text), attached)
+            yield f"text-{label}-{form}-{encoding}-alone", f"MIME-Version: 1.0\r\n{attached}\r\n{write(text)}".encode("latin-1")
+
+
 def variants():
-    for part in (encodings, recognition, boundaries, sections, charsets, plain):
+    for part in (encodings, recognition, boundaries, sections, charsets, encoded_texts, plain):
         for name, data in part():
             yield name, "eml", data

@@ -11,6 +11,7 @@ mod flat;
 mod header;
 mod lines;
 mod plain;
+mod rare_charset;
 mod starts;
 mod tree;
 

@@ -5,30 +5,41 @@ use std::io::{self, Read};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_16BE, UTF_16LE};
 
+use super::rare_charset;
 use crate::blob::{Blob, BlobReader};
 use crate::walk::{Walk, Walked};
 
 /// Hands over what a body says in UTF-8, if that differs.
 pub(crate) fn hand_converted(walk: &mut Walk<'_>, body: &Blob, label: &[u8], depth: u32) -> Walked {
-    let label = label.trim_ascii().to_ascii_lowercase();
-    match label.as_slice() {
+    // Python's names have underscores.
+    let label = String::from_utf8_lossy(label.trim_ascii()).to_ascii_lowercase().replace('_', "-");
+    match label.as_str() {
         // Without a mark, readers take it for either.
-        b"utf-16" | b"utf16" | b"ucs-2" | b"iso-10646-ucs-2" => {
+        "utf-16" | "utf16" | "utf-16-le" | "utf-16-be" | "u16" | "ucs-2" | "iso-10646-ucs-2" => {
             for encoding in [UTF_16LE, UTF_16BE] {
                 walk.reading(&mut Converted::new(body, encoding), depth)?;
             }
         }
-        b"utf-7" | b"utf7" | b"unicode-1-1-utf-7" | b"csunicode11utf7" => {
+        "utf-7" | "utf7" | "u7" | "unicode-1-1-utf-7" | "csunicode11utf7" => {
             walk.reading(&mut utf7(body)?.reader(), depth)?;
         }
-        b"utf-32" | b"utf32" | b"utf-32le" | b"utf-32be" | b"ucs-4" | b"iso-10646-ucs-4" => {
+        "utf-32" | "utf32" | "utf-32le" | "utf-32be" | "utf-32-le" | "utf-32-be" | "u32" | "ucs-4"
+        | "iso-10646-ucs-4" => {
             for from_bytes in [u32::from_le_bytes, u32::from_be_bytes] {
                 walk.reading(&mut utf32(body, from_bytes)?.reader(), depth)?;
             }
         }
         label => {
-            if let Some(encoding) = Encoding::for_label(label) {
+            // Labels of browsers have hyphens or underscores, each as it has been.
+            let with_underscores = || Encoding::for_label(label.replace('-', "_").as_bytes());
+            let marked = || (label == "utf-8-sig").then_some(encoding_rs::UTF_8);
+            let known = Encoding::for_label(label.as_bytes()).or_else(with_underscores).or_else(marked);
+            if let Some(encoding) = known {
                 walk.reading(&mut Converted::new(body, encoding), depth)?;
+            }
+            if let Some(decode) = rare_charset::decoder(label) {
+                let converted = Blob::from_bytes(decode(&body.bytes_at(0, MAX_RARE)?));
+                walk.reading(&mut converted.reader(), depth)?;
             }
         }
     }
