@@ -43,10 +43,9 @@ impl Backfill {
         let sdk = Sdk::from_environment().await;
         let stores = Stores::connect(&stores, &sdk);
         let job = self.job();
-        let source =
-            Source { objects: Objects::new(&sdk, job.bucket.clone()), rules: stores.incoming.clone(), job };
+        let source = Source { objects: Objects::new(&sdk, job.bucket.clone()), stores, job };
         let plan = Plan::open(&self.plan(), &source.job)?;
-        let run = Run { output, interrupt: Interrupt::listen(), source, stores, plan };
+        let run = Run { output, interrupt: Interrupt::listen(), source, plan };
         if self.lookup.check {
             run.check(self.lookup.resend).await
         } else {
@@ -60,7 +59,6 @@ struct Run {
     output: Output,
     interrupt: Interrupt,
     source: Source,
-    stores: Stores,
     plan: Plan,
 }
 
@@ -79,7 +77,7 @@ impl Run {
             self.output.say(&told, "Nothing was sent.")?;
             return Ok(ExitCode::SUCCESS);
         }
-        let queue = self.stores.queues.scans.clone().context("there is no scan queue")?;
+        let queue = self.source.stores.queues.scans.clone().context("there is no scan queue")?;
         let progress = Progress::new(self.output, "sent", Some(to_send.n_versions));
         let to = (&self.source.objects, &queue);
         let n_sent = send::send(&mut self.plan, to, how.pace(), &self.interrupt, &progress).await?;
@@ -116,7 +114,7 @@ impl Run {
         let n_sent = self.standing(None)?.by_state.into_iter();
         let n_sent = n_sent.filter(|(state, _)| *state != state::State::Unsent).map(|(_, n)| n).sum();
         let progress = Progress::new(self.output, "looked up", Some(n_sent));
-        let from = (&self.source, &self.stores.ledger);
+        let from = (&self.source, &self.source.stores.ledger);
         let checked = check::check(&mut self.plan, from, resends, &self.interrupt, &progress).await?;
         drop(progress);
         let Some(n_without_record) = checked else { return Ok(self.interrupted()) };

@@ -1,9 +1,8 @@
 //! What a backfill is of, and what the scan function would make of each of its versions.
 
 use aws::events::{self, IgnoreReason, S3Event};
-use aws::{Objects, StoredVersion};
+use aws::{Objects, StoredVersion, Stores};
 use domain::id::FileId;
-use domain::incoming::IncomingRules;
 
 use super::left_out::LeftOut;
 use super::plan::{Found, Job};
@@ -13,8 +12,8 @@ use super::plan::{Found, Job};
 pub(crate) struct Source {
     pub(crate) objects: Objects,
     pub(crate) job: Job,
-    /// The rules of the scan function.
-    pub(crate) rules: Option<IncomingRules>,
+    /// The service's, as the scan function has them.
+    pub(crate) stores: Stores,
 }
 
 impl Source {
@@ -47,7 +46,7 @@ impl Source {
     /// What the scan function makes of the version's event: it is asked here, and not repeated.
     fn read(&self, version: &StoredVersion) -> Option<S3Event> {
         let body = self.objects.stored_event(version);
-        events::read_body(&body, self.rules.as_ref()).ok()?.pop()
+        events::read_body(&body, self.stores.incoming.as_ref()).ok()?.pop()
     }
 
     /// The file that the scan function makes of a planned version; `None` if its settings have changed since
