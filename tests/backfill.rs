@@ -175,8 +175,8 @@ fn said(output: &Output) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backfill_that_is_killed_again_and_again_misses_nothing_and_makes_no_file_twice() {
-    const MAX_WAITING: u64 = 50;
     let (n_objects, rate) = (rounds(60, 10_000), rounds(40, 400).to_string());
+    let max_waiting = rounds(50, 1_000) as u64;
     let n_all = n_objects * N_VERSIONS;
     let mut filled = Filled::with(n_objects, |n| n % 10 == 4).await;
     // Most kills fall into a request.
@@ -185,7 +185,7 @@ async fn a_backfill_that_is_killed_again_and_again_misses_nothing_and_makes_no_f
     s3.delete_object().bucket(BUCKET).key(key(0)).send().await.unwrap();
 
     let place = format!("s3://{BUCKET}/in/");
-    let speed = ["--rate", &rate, "--backlog", &MAX_WAITING.to_string()].map(str::to_owned);
+    let speed = ["--rate", &rate, "--backlog", &max_waiting.to_string()].map(str::to_owned);
     let how = [&[place.as_str()], &speed.each_ref().map(String::as_str)[..]].concat();
     let (code, told) = filled.run(&[&how[..], &["--dry-run"]].concat()).await;
     assert_eq!((code, told["estimate"]["n_versions"].as_u64()), (0, Some(n_all as u64)), "{told}");
@@ -223,7 +223,7 @@ async fn a_backfill_that_is_killed_again_and_again_misses_nothing_and_makes_no_f
     watching.await.unwrap();
     // What a killed run had just sent is sent once more.
     let most = most.load(Ordering::Relaxed);
-    assert!(most <= MAX_WAITING * 2, "{most} waited");
+    assert!(most <= max_waiting * 2, "{most} waited");
 
     let (code, told) = filled.checked(&how).await;
     let n_bad = (0..n_all).filter(|n| n % 10 == 4).count();
