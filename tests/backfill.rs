@@ -10,6 +10,10 @@ use std::time::Duration;
 
 use aws::{IncomingCursor, Objects, StoredVersion};
 use aws_sdk_s3::primitives::ByteStream;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::{StreamExt as _, stream};
@@ -18,7 +22,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::lambda::Environment;
+use crate::lambda::{Environment, listen};
 use crate::support::{Service, eicar, process, rounds, wait};
 
 /// The bucket that is backfilled.
@@ -68,6 +72,15 @@ impl Filled {
         Self { service, env, directory: tempfile::tempdir().unwrap() }
     }
 
+    /// Changes the way to the queue.
+    async fn queue(&mut self, change: impl FnOnce(Router) -> Router) {
+        let queues = [("airlock-scan".to_owned(), self.service.local.queue().clone())].into();
+        let url = listen(change(standin::sqs::router(queues))).await;
+        let queue_url = format!("{url}/airlock-scan");
+        let slow = [("AWS_ENDPOINT_URL_SQS", url), ("AIRLOCK_SCAN_QUEUE_URL", queue_url)];
+        self.env.extend(slow.map(|(name, value)| (name.to_owned(), value)));
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(process::binary());
         command
@@ -93,14 +106,11 @@ impl Filled {
         (output.status.code().unwrap(), said(&output))
     }
 
-    /// Checks until nothing waits.
+    /// Checks when the queue is empty.
     async fn checked(&self, arguments: &[&str]) -> (i32, Value) {
-        let arguments = [arguments, &["--check"]].concat();
-        wait::until_found("a verdict for each version", async || {
-            let (code, told) = self.run(&arguments).await;
-            if told["versions"]["waiting"] == 0 { Ok((code, told)) } else { Err(told) }
-        })
-        .await
+        let queue = self.service.local.queue();
+        wait::until("an empty queue", async || queue.depth().await.unwrap() == 0).await;
+        self.run(&[arguments, &["--check"]].concat()).await
     }
 
     /// The numbers of files by their status, as the service lists them.
@@ -130,6 +140,29 @@ impl Filled {
     }
 }
 
+/// A batch arrives late, and so does the answer that it has arrived.
+async fn late(request: Request, next: Next) -> Response {
+    const LATENESS: Duration = Duration::from_millis(400);
+    let is_batch = request.headers()["x-amz-target"] == "AmazonSQS.SendMessageBatch";
+    let lateness = if is_batch { LATENESS } else { Duration::ZERO };
+    wait::linger(lateness).await;
+    let response = next.run(request).await;
+    wait::linger(lateness).await;
+    response
+}
+
+/// Takes every batch, and loses it.
+async fn lose(request: Request, next: Next) -> Response {
+    if request.headers()["x-amz-target"] != "AmazonSQS.SendMessageBatch" {
+        return next.run(request).await;
+    }
+    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let taken = body["Entries"].as_array().unwrap().iter();
+    let taken: Vec<_> = taken.map(|entry| json!({ "Id": entry["Id"], "MessageId": "lost" })).collect();
+    axum::Json(json!({ "Successful": taken, "Failed": [] })).into_response()
+}
+
 /// A key with everything that is encoded in one way or another.
 fn key(n: usize) -> String {
     format!("in/mine/{n:05} a+b%2B&\u{e4}\u{1}.txt")
@@ -142,15 +175,17 @@ fn said(output: &Output) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backfill_that_is_killed_again_and_again_misses_nothing_and_makes_no_file_twice() {
-    const MAX_WAITING: u64 = 50;
     let (n_objects, rate) = (rounds(60, 10_000), rounds(40, 400).to_string());
+    let max_waiting = rounds(50, 1_000) as u64;
     let n_all = n_objects * N_VERSIONS;
-    let filled = Filled::with(n_objects, |n| n % 10 == 4).await;
+    let mut filled = Filled::with(n_objects, |n| n % 10 == 4).await;
+    // Most kills fall into a request.
+    filled.queue(|router| router.layer(middleware::from_fn(late))).await;
     let s3 = filled.service.raw_s3();
     s3.delete_object().bucket(BUCKET).key(key(0)).send().await.unwrap();
 
     let place = format!("s3://{BUCKET}/in/");
-    let speed = ["--rate", &rate, "--backlog", &MAX_WAITING.to_string()].map(str::to_owned);
+    let speed = ["--rate", &rate, "--backlog", &max_waiting.to_string()].map(str::to_owned);
     let how = [&[place.as_str()], &speed.each_ref().map(String::as_str)[..]].concat();
     let (code, told) = filled.run(&[&how[..], &["--dry-run"]].concat()).await;
     assert_eq!((code, told["estimate"]["n_versions"].as_u64()), (0, Some(n_all as u64)), "{told}");
@@ -172,9 +207,9 @@ async fn a_backfill_that_is_killed_again_and_again_misses_nothing_and_makes_no_f
     });
     let sending = [&how[..], &["--yes"]].concat();
     let mut n_killed = 0;
-    for n in 0..rounds(5, 30) {
+    for n in 0..rounds(8, 30) {
         let mut child = filled.start(&sending);
-        wait::linger(Duration::from_millis(150 + 370 * (n as u64 % 5))).await;
+        wait::linger(Duration::from_millis(150 + 270 * (n as u64 % 7))).await;
         if child.try_wait().unwrap().is_none() {
             n_killed += 1;
         }
@@ -188,7 +223,7 @@ async fn a_backfill_that_is_killed_again_and_again_misses_nothing_and_makes_no_f
     watching.await.unwrap();
     // What a killed run had just sent is sent once more.
     let most = most.load(Ordering::Relaxed);
-    assert!(most <= MAX_WAITING * 2, "{most} waited");
+    assert!(most <= max_waiting * 2, "{most} waited");
 
     let (code, told) = filled.checked(&how).await;
     let n_bad = (0..n_all).filter(|n| n % 10 == 4).count();
@@ -337,5 +372,23 @@ async fn a_part_of_a_bucket_is_planned_as_the_options_say() {
     assert!(told["error"]["message"].as_str().unwrap().contains("another job"), "{told}");
     let (code, _) = filled.run(&["s3://airlock", "--plan", "x.plan", "--check"]).await;
     assert_eq!(code, 1, "nothing was planned");
+    filled.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_whose_messages_are_lost_are_counted_and_sent_again_if_asked() {
+    let mut filled = Filled::with(2, |_| false).await;
+    let (place, good) = (format!("s3://{BUCKET}/in/"), filled.env.clone());
+    filled.queue(|router| router.layer(middleware::from_fn(lose))).await;
+    assert_eq!(filled.run(&[&place, "--yes"]).await.1["n_sent_now"], 6);
+    filled.env = good;
+    let (code, told) = filled.checked(&[&place]).await;
+    assert_eq!((code, told["n_without_record"].as_u64(), told["n_judged"].as_u64()), (14, Some(6), Some(0)));
+    assert_eq!(filled.run(&[&place, "--yes"]).await.1["n_sent_now"], 0, "they may still be on their way");
+    let (code, told) = filled.checked(&[&place, "--resend"]).await;
+    assert_eq!((code, told["versions"]["unsent"].as_u64()), (14, Some(6)), "{told}");
+    assert_eq!(filled.run(&[&place, "--yes"]).await.1["n_sent_now"], 6);
+    let (code, told) = filled.checked(&[&place]).await;
+    assert_eq!((code, told["n_judged"].as_u64()), (0, Some(6)), "{told}");
     filled.service.stop().await;
 }

@@ -31,7 +31,7 @@ pub(crate) struct Environment {
 }
 
 /// The storage's address, because functions run in processes of their own.
-async fn listen(router: Router) -> String {
+pub(crate) async fn listen(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
