@@ -25,6 +25,7 @@ async fn no_unjudged_byte_is_read_through_the_gate() {
     let scanner = foreign.scanner();
     let protect = ["protect", "photos", "--scanner", &scanner, "--yes"];
     assert!(foreign.airlock(notes.path(), &protect).await.status.success());
+    except_the_session(&foreign).await;
     let _service = service(&foreign, &notes.path().join("data")).await;
     let writer = foreign.s3("stranger");
     let (mut stored, mut deleted, mut n_read) = (Stored::new(), BTreeSet::new(), 0);
@@ -63,6 +64,14 @@ async fn no_unjudged_byte_is_read_through_the_gate() {
     })
     .await;
     reads_what_it_can(&foreign, &writer, &stored).await;
+}
+
+/// AWS compares `aws:PrincipalArn` with the role of a session, the imitation with the session itself.
+async fn except_the_session(foreign: &Foreign) {
+    let [_, policy] = foreign.setup("photos").await;
+    let session = "arn:aws:sts::000000000000:assumed-role/scan/scan";
+    let policy = policy.replace(&foreign.scanner(), session);
+    foreign.s3("root").put_bucket_policy().bucket("photos").policy(policy).send().await.unwrap();
 }
 
 /// The service on one machine, with the scanner's keys. It finds the objects by the sweep.
