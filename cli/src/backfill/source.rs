@@ -46,7 +46,7 @@ impl Source {
     /// What the scan function makes of the version's event: it is asked here, and not repeated.
     fn read(&self, version: &StoredVersion) -> Option<S3Event> {
         let body = self.objects.stored_event(version);
-        events::read_body(&body, self.stores.incoming.as_ref()).ok()?.pop()
+        events::read_body(&body, &self.stores.event_rules()).ok()?.pop()
     }
 
     /// The file that the scan function makes of a planned version; `None` if its settings have changed since
