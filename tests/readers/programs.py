@@ -89,6 +89,11 @@ def installed(program):
     return all(shutil.which(command, path=PATH) or os.path.isfile(command) for command in program.needs)
 
 
+def has_mime(data):
+    """Of a message without such a field, these programs save what Python's email saves."""
+    return b"content-t" in data.lower()
+
+
 COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ARCHIVE_OF_LHA = re.compile(rb"-(lh|lz|pm|pc)[0-9a-z]-")
 LZ4 = (b"\x04\x22\x4d\x18", b"\x02\x21\x4c\x18", b"\x03\x21\x4c\x18") + tuple(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))
@@ -130,14 +135,14 @@ PROGRAMS = {
     "munpack": Program("munpack -q -f -t -C {directory} {path}", has(b":", b"begin")),
     "ripmime": Program("ripmime -i {path} -d {directory}", has(b":", b"begin")),
     # Mail programs with parsers of their own: mu has GMime's, as Evolution and GNOME do.
-    "mu": Program("mu extract --save-all --overwrite --target-dir={directory} {path}", has(b":")),
-    "mblaze": Program("mshow -x {path}", has(b":")),
-    "nmh": shell("echo Path: {directory} > {directory}/profile; MH={directory}/profile /usr/bin/mh/mhstore -file {path} -auto -clobber suffix", ["/usr/bin/mh/mhstore"], has(b":")),
-    "reformime": shell("reformime -i < {path} | sed -n 's/^section: //p' | sort -r | awk 'index(last, $0 \".\") != 1 {{ print }} {{ last = $0 }}' | head -40 | while read -r section; do reformime -s $section -e < {path} > {directory}/$section; done", ["reformime"], has(b":")),
-    "mime-tools": Program("perl -MMIME::Parser -e MIME::Parser->new(output_dir=>q({directory}),extract_nested_messages=>1,extract_uuencode=>1,ignore_errors=>1)->parse_open(q({path}))", has(b":"), needs=["perl", "/usr/share/perl5/MIME/Parser.pm"]),
+    "mu": Program("mu extract --save-all --overwrite --target-dir={directory} {path}", has_mime),
+    "mblaze": Program("mshow -x {path}", has_mime),
+    "nmh": shell("echo Path: {directory} > {directory}/profile; MH={directory}/profile /usr/bin/mh/mhstore -file {path} -auto -clobber suffix", ["/usr/bin/mh/mhstore"], has_mime),
+    "reformime": shell("reformime -i < {path} | sed -n 's/^section: //p' | sort -r | awk 'index(last, $0 \".\") != 1 {{ print }} {{ last = $0 }}' | head -40 | while read -r section; do reformime -s $section -e < {path} > {directory}/$section; done", ["reformime"], has_mime),
+    "mime-tools": Program("perl -MMIME::Parser -e MIME::Parser->new(output_dir=>q({directory}),extract_nested_messages=>1,extract_uuencode=>1,ignore_errors=>1)->parse_open(q({path}))", has_mime, needs=["perl", "/usr/share/perl5/MIME/Parser.pm"]),
     "git-mailsplit": Program("git mailsplit -o{directory} {path}", has(b"From ")),
     "git-mailsplit-mboxrd": Program("git mailsplit --mboxrd -o{directory} {path}", has(b"From ")),
-    "formail": shell("formail -s sh -c 'cat > {directory}/$FILENO' < {path}", ["formail"], has(b"From ", b":")),
+    "formail": shell("formail -s sh -c 'cat > {directory}/$FILENO' < {path}", ["formail"], begins(b"From ")),
     "tnef": Program("tnef --overwrite --ignore-checksum --save-body=body --body-pref=all -C {directory} -f {path}", has(b"\x78\x9f\x3e\x22")),
     "ytnef": Program("ytnef -F -f {directory} {path}", begins(b"\x78\x9f\x3e\x22")),
     "unsquashfs": Program("unsquashfs -q -f -d {directory}/out {path}", begins(*SQUASHFS)),
@@ -153,8 +158,8 @@ PROGRAMS = {
                   ["qpdf"], has(b"obj")),
     "mutool": Program("mutool extract {path}", has(b"obj")),
     "pdf.js": of_node("pdfjs", "pdfjs-dist", has(b"obj")),
-    "mailparser": of_node("mailparser", "mailparser", has(b":")),
-    "postal-mime": of_node("postal-mime", "postal-mime", has(b":")),
+    "mailparser": of_node("mailparser", "mailparser", has_mime),
+    "postal-mime": of_node("postal-mime", "postal-mime", has_mime),
     "openssl-smime": Program("openssl smime -verify -noverify -in {path}", has(b"pkcs7", b"PKCS7", b"multipart/signed"), prints=True),
     "openssl-der": Program("openssl cms -verify -noverify -inform DER -in {path}", begins(b"\x30"), prints=True),
     "openssl-pem": Program("openssl cms -verify -noverify -inform PEM -in {path}", has(b"-----BEGIN"), prints=True),
