@@ -1,8 +1,12 @@
 //! `airlock backfill` has every version judged that was in a bucket before: none is missing and none is a
 //! file twice, however often it is killed, and `--check` says exactly what each has come to.
 
+mod foreign;
+mod line;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,9 +15,7 @@ use std::time::Duration;
 use aws::{IncomingCursor, Objects, StoredVersion};
 use aws_sdk_s3::primitives::ByteStream;
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use axum::middleware;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::{StreamExt as _, stream};
@@ -65,10 +67,7 @@ impl Filled {
             settings.tuning.reuses_verdicts = true;
         })
         .await;
-        let rules = RULES.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let renamed =
-            |(name, value)| (if name == "SQS" { "AIRLOCK_SCAN_QUEUE_URL".to_owned() } else { name }, value);
-        let env = Environment::of(&service).await.pairs.into_iter().map(renamed).chain(rules).collect();
+        let env = env_of(&Environment::of(&service).await, &RULES);
         Self { service, env, directory: tempfile::tempdir().unwrap() }
     }
 
@@ -82,18 +81,7 @@ impl Filled {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(process::binary());
-        command
-            .args(["--output", "json", "backfill"])
-            .args(arguments)
-            .env_clear()
-            .envs(self.env.iter().cloned())
-            .current_dir(self.directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        command
+        command(&self.env, self.directory.path(), arguments)
     }
 
     fn start(&self, arguments: &[&str]) -> Child {
@@ -140,27 +128,27 @@ impl Filled {
     }
 }
 
-/// A batch arrives late, and so does the answer that it has arrived.
-async fn late(request: Request, next: Next) -> Response {
-    const LATENESS: Duration = Duration::from_millis(400);
-    let is_batch = request.headers()["x-amz-target"] == "AmazonSQS.SendMessageBatch";
-    let lateness = if is_batch { LATENESS } else { Duration::ZERO };
-    wait::linger(lateness).await;
-    let response = next.run(request).await;
-    wait::linger(lateness).await;
-    response
+/// What the command needs of the scan function's environment, with other values of some variables.
+fn env_of(environment: &Environment, others: &[(&str, &str)]) -> Vec<(String, String)> {
+    let renamed =
+        |(name, value)| (if name == "SQS" { "AIRLOCK_SCAN_QUEUE_URL".to_owned() } else { name }, value);
+    let others = others.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    environment.pairs.iter().cloned().map(renamed).chain(others).collect()
 }
 
-/// Takes every batch, and loses it.
-async fn lose(request: Request, next: Next) -> Response {
-    if request.headers()["x-amz-target"] != "AmazonSQS.SendMessageBatch" {
-        return next.run(request).await;
-    }
-    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
-    let body: Value = serde_json::from_slice(&body).unwrap();
-    let taken = body["Entries"].as_array().unwrap().iter();
-    let taken: Vec<_> = taken.map(|entry| json!({ "Id": entry["Id"], "MessageId": "lost" })).collect();
-    axum::Json(json!({ "Successful": taken, "Failed": [] })).into_response()
+fn command(env: &[(String, String)], directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(process::binary());
+    command
+        .args(["--output", "json", "backfill"])
+        .args(arguments)
+        .env_clear()
+        .envs(env.iter().cloned())
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
 }
 
 /// A key with everything that is encoded in one way or another.
@@ -180,7 +168,7 @@ async fn a_backfill_that_is_killed_again_and_again_misses_nothing_and_makes_no_f
     let n_all = n_objects * N_VERSIONS;
     let mut filled = Filled::with(n_objects, |n| n % 10 == 4).await;
     // Most kills fall into a request.
-    filled.queue(|router| router.layer(middleware::from_fn(late))).await;
+    filled.queue(|router| router.layer(middleware::from_fn(line::late))).await;
     let s3 = filled.service.raw_s3();
     s3.delete_object().bucket(BUCKET).key(key(0)).send().await.unwrap();
 
@@ -379,7 +367,7 @@ async fn a_part_of_a_bucket_is_planned_as_the_options_say() {
 async fn versions_whose_messages_are_lost_are_counted_and_sent_again_if_asked() {
     let mut filled = Filled::with(2, |_| false).await;
     let (place, good) = (format!("s3://{BUCKET}/in/"), filled.env.clone());
-    filled.queue(|router| router.layer(middleware::from_fn(lose))).await;
+    filled.queue(|router| router.layer(middleware::from_fn(line::lose))).await;
     assert_eq!(filled.run(&[&place, "--yes"]).await.1["n_sent_now"], 6);
     filled.env = good;
     let (code, told) = filled.checked(&[&place]).await;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use utoipa_swagger_ui::Config;
+use web::ApiError;
 
 use crate::App;
 
@@ -31,14 +32,13 @@ pub(super) fn router() -> Router<App> {
     ours.route("/docs", get(async || Redirect::to("/docs/"))).route("/docs/{name}", get(swagger_ui))
 }
 
-async fn swagger_ui(Path(name): Path<String>) -> Response {
-    if !SWAGGER_UI.contains(&name.as_str()) {
-        return StatusCode::NOT_FOUND.into_response();
-    }
-    match utoipa_swagger_ui::serve(&name, Arc::new(Config::default())) {
-        Ok(Some(found)) => file(&found.content_type, found.bytes.into_owned()).into_response(),
-        Ok(None) | Err(_) => StatusCode::NOT_FOUND.into_response(),
-    }
+async fn swagger_ui(Path(name): Path<String>) -> Result<impl IntoResponse, ApiError> {
+    let found = SWAGGER_UI.contains(&name.as_str()).then(|| {
+        // Fails for a file with a configuration only, which is none of these.
+        utoipa_swagger_ui::serve(&name, Arc::new(Config::default())).ok().flatten()
+    });
+    let found = found.flatten().ok_or(ApiError::RouteNotFound)?;
+    Ok(file(&found.content_type, found.bytes.into_owned()))
 }
 
 fn file<T: IntoResponse>(content_type: &str, content: T) -> impl IntoResponse + use<T> {
