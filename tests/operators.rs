@@ -21,13 +21,14 @@ async fn the_numbers_are_those_of_what_happened() {
         let file_id = service.upload(name, &bytes).await;
         service.ends_as(&file_id, status).await;
     }
-    // Counted just after the verdict.
+    // Counted just after the verdict, and kept as a failure after that.
     let stats = wait::until_found("four files to be counted", async || {
         let (code, stats) = service.get("/stats").await;
         assert_eq!(code, 200);
         let n_counted: u64 =
             stats["files_by_status"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
-        if n_counted == 4 { Ok(stats) } else { Err(stats) }
+        let n_failures = stats["recent_failures"].as_array().unwrap().len();
+        if (n_counted, n_failures) == (4, 2) { Ok(stats) } else { Err(stats) }
     })
     .await;
     assert_eq!(stats["files_by_status"], json!({ "clean": 2, "infected": 1, "unscannable": 1 }), "{stats}");
