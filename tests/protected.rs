@@ -118,7 +118,7 @@ async fn a_bucket_is_left_as_it_was() {
     // Without a terminal and without --yes nothing changes, and the difference is shown.
     let refused = foreign.airlock(notes.path(), &protect).await;
     let shown = failed_with(&refused);
-    assert!(shown.contains("+ events to EventBridge (1 other destinations stay)"), "{shown}");
+    assert!(shown.contains("+ events to EventBridge (1 other destination stays)"), "{shown}");
     assert!(shown.contains("AirlockOnlyCleanIsRead") && shown.contains("--yes"), "{shown}");
     let now = foreign.setup("photos").await;
     assert_eq!(now, before);

@@ -202,11 +202,14 @@ impl Plan {
 }
 
 fn eventbridge_line(change: Option<bool>, notifications: &Notifications) -> String {
-    let others = notifications.n_destinations();
+    let others = match notifications.n_destinations() {
+        1 => "1 other destination stays".to_owned(),
+        n => format!("{n} other destinations stay"),
+    };
     match change {
         None => String::new(),
-        Some(true) => format!("+ events to EventBridge ({others} other destinations stay)\n"),
-        Some(false) => format!("- events to EventBridge ({others} other destinations stay)\n"),
+        Some(true) => format!("+ events to EventBridge ({others})\n"),
+        Some(false) => format!("- events to EventBridge ({others})\n"),
     }
 }
 
