@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws::{Committed, Created, DueFile, DueList, NewFile, ObjectWriter, StoreErrorKind};
 use domain::content_type::ContentType;
-use domain::id::{FileId, ObjectKey, OwnerId};
+use domain::id::{BucketName, FileId, ObjectKey, OwnerId, VersionId};
 use domain::record::{Record, State, UploadMethod};
 use domain::upload::{AllowedExtensions, UploadPolicy, UploadRequest, accept};
 use domain::usage::Quotas;
@@ -126,5 +126,29 @@ async fn storage_keeps_versions_and_its_conditions() {
     let racers = (0..8u8).map(async |n| put(&[n; 10]).await.is_ok());
     let winners = futures_util::future::join_all(racers).await.into_iter().filter(|won| *won).count();
     assert_eq!(winners, 1, "of eight concurrent writers, one");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdicts_tag_displaces_one_of_ten_tags_except_in_a_protected_bucket() {
+    let service = Service::start().await;
+    let (objects, s3) = (&service.local.stores().objects, service.raw_s3());
+    let bucket = BucketName::parse("airlock").unwrap();
+    let key = "in/a".to_owned();
+    let ten: Vec<_> = (0..10).map(|n| format!("k{n}=v")).collect();
+    for (key, is_tagged) in
+        [(ObjectKey::Protected { bucket, key: key.clone() }, false), (ObjectKey::Incoming(key.clone()), true)]
+    {
+        let put = s3.put_object().bucket("airlock").key(key.to_string()).tagging(ten.join("&"));
+        let version = VersionId::parse(put.send().await.unwrap().version_id.unwrap()).unwrap();
+        for value in ["CLEAN", "INFECTED"] {
+            objects.tag(&key, &version, "scan-status", value).await.unwrap();
+            let found = s3.get_object_tagging().bucket("airlock").key(key.to_string());
+            let found = found.version_id(version.as_str()).send().await.unwrap().tag_set;
+            assert_eq!(found.len(), 10, "{found:?}");
+            let verdict = found.iter().find(|tag| tag.key() == "scan-status").map(|tag| tag.value());
+            assert_eq!(verdict, is_tagged.then_some(value), "{key:?}");
+        }
+    }
     service.stop().await;
 }
