@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use aws::{Committed, Created, DueFile, DueList, NewFile, ObjectWriter, StoreErrorKind};
+use aws_sdk_s3::types::Tag;
 use domain::content_type::ContentType;
 use domain::id::{BucketName, FileId, ObjectKey, OwnerId, VersionId};
 use domain::record::{Record, State, UploadMethod};
@@ -146,7 +147,7 @@ async fn a_verdicts_tag_displaces_one_of_ten_tags_except_in_a_protected_bucket()
             let found = s3.get_object_tagging().bucket("airlock").key(key.to_string());
             let found = found.version_id(version.as_str()).send().await.unwrap().tag_set;
             assert_eq!(found.len(), 10, "{found:?}");
-            let verdict = found.iter().find(|tag| tag.key() == "scan-status").map(|tag| tag.value());
+            let verdict = found.iter().find(|tag| tag.key() == "scan-status").map(Tag::value);
             assert_eq!(verdict, is_tagged.then_some(value), "{key:?}");
         }
     }
