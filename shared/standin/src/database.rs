@@ -2,12 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use thiserror::Error;
 
-use crate::group_commit::GroupCommit;
+use crate::database_thread::{Answer, Committed, DatabaseThread};
 
 /// A failure of the stand-ins' own storage.
 #[derive(Debug, Error)]
@@ -22,13 +21,9 @@ pub enum StandinError {
     Cancelled,
 }
 
-/// A connection that is used from a thread pool. What [`transact`](Self::transact) returned survives a power
-/// cut: [`GroupCommit`] flushes the log.
+/// A connection on a thread of its own. What [`transact`](Self::transact) returned survives a power cut.
 #[derive(Clone, Debug)]
-pub(crate) struct Database {
-    connection: Arc<Mutex<Connection>>,
-    commits: GroupCommit,
-}
+pub(crate) struct Database(DatabaseThread<Connection>);
 
 /// More than the statements of this crate.
 const N_PREPARED: usize = 64;
@@ -66,8 +61,7 @@ impl Database {
             connection.execute_batch("ALTER TABLE parts ADD COLUMN sha256 TEXT")?;
         }
         connection.set_prepared_statement_cache_capacity(N_PREPARED);
-        let commits = GroupCommit::of(path)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), commits })
+        Ok(Self(DatabaseThread::start(connection, path)?))
     }
 
     /// Runs one immediate transaction, which is committed if `work` succeeds, and is durable when this
@@ -80,10 +74,8 @@ impl Database {
         T: Send + 'static,
         E: From<StandinError> + Send + 'static,
     {
-        let (done, n_seen) = self.commit(work).await;
-        // A refusal waits as well: it may tell of a commit that is not durable yet.
-        self.commits.flushed(n_seen).await?;
-        done
+        // A refusal waits for the disk as well: it may tell of a commit that is not durable yet.
+        self.0.request(Answer::Durable, |connection| run(connection, work)).await?
     }
 
     /// The same without waiting for the disk, for a change that may be lost in a power cut, though not when
@@ -96,39 +88,28 @@ impl Database {
         T: Send + 'static,
         E: From<StandinError> + Send + 'static,
     {
-        self.commit(work).await.0
+        self.0.request(Answer::Immediate, |connection| run(connection, work)).await?
     }
 
     /// Lets every flush from now on fail, as after an error of the disk.
     #[cfg(test)]
     pub(crate) async fn fail_flushes(&self) {
-        self.commits.fail().await;
-    }
-
-    /// Returns the number of commits that `work` may have seen as well, its own included.
-    async fn commit<T, E>(
-        &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
-    ) -> (Result<T, E>, u64)
-    where
-        T: Send + 'static,
-        E: From<StandinError> + Send + 'static,
-    {
-        let Self { connection, commits } = self.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let n_changes = connection.total_changes();
-            let done = run(&mut connection, work);
-            if connection.total_changes() != n_changes {
-                commits.committed();
-            }
-            (done, commits.n_committed())
-        });
-        task.await.unwrap_or_else(|_| (Err(E::from(StandinError::Cancelled)), 0))
+        self.0.fail_flushes().await;
     }
 }
 
+/// Returns the result with whether anything was committed.
 fn run<T, E: From<StandinError>>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> (Committed, Result<T, E>) {
+    let n_changes = connection.total_changes();
+    let done = commit(connection, work);
+    let has_changed = connection.total_changes() != n_changes;
+    (if has_changed { Committed::Yes } else { Committed::No }, done)
+}
+
+fn commit<T, E: From<StandinError>>(
     connection: &mut Connection,
     work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, E> {

@@ -2,7 +2,6 @@
 
 mod meter;
 mod migration;
-mod turns;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -15,15 +14,15 @@ use serde_json::json;
 use tokio::time::{Instant, interval_at};
 
 use self::meter::Meter;
-use self::turns::Turns;
 use crate::database::StandinError;
+use crate::database_thread::DatabaseThread;
 
 /// The embedded DynamoDB.
 #[derive(Clone)]
 pub struct DynamoDb {
     database: Database,
     meter: Meter,
-    turns: Turns,
+    thread: DatabaseThread<Database>,
 }
 
 impl std::fmt::Debug for DynamoDb {
@@ -47,8 +46,11 @@ impl DynamoDb {
         } else {
             migration::migrate(&database, table)?;
         }
-        let turns = Turns::of(&database, path)?;
-        Ok(Self { database, meter: Meter::default(), turns })
+        // The only way to `synchronous=NORMAL` here; it sets nothing else that is not SQLite's default. From
+        // here on the thread flushes the log.
+        database.disable_bulk_loading().map_err(failed)?;
+        let thread = DatabaseThread::start(database.clone(), path)?;
+        Ok(Self { database, meter: Meter::default(), thread })
     }
 
     /// How many write units the requests have consumed since the database was opened, as DynamoDB bills

@@ -10,8 +10,8 @@
 
 mod clock;
 mod database;
+mod database_thread;
 pub mod dynamodb;
-mod group_commit;
 mod in_process;
 pub mod pump;
 pub mod queue;

@@ -6,17 +6,17 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use dynoxide::DynoxideError;
 use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::transact_write_items::TransactWriteItemsRequest;
 use dynoxide::actions::update_item::UpdateItemRequest;
+use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::DynamoDb;
 use super::meter::Meter;
-use super::turns::RequestKind;
+use crate::database_thread::{Answer, Committed};
 
 /// DynamoDB's own limit of a request, 16 MB.
 const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
@@ -31,14 +31,8 @@ pub(super) fn router(database: DynamoDb) -> Router {
 
 async fn answer(State(database): State<DynamoDb>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let operation = target.strip_prefix(TARGET).unwrap_or_default().to_owned();
-    let kind = match &*operation {
-        "BatchGetItem" | "GetItem" | "Query" => RequestKind::Read,
-        _ => RequestKind::Write,
-    };
-    let dynamodb = database.clone();
-    let done = database.turns.take(kind, move || run(&dynamodb, &operation, &body)).await;
-    let (status, body) = match done {
+    let operation = target.strip_prefix(TARGET).unwrap_or_default();
+    let (status, body) = match run(&database, operation, &body).await {
         Ok(output) => (StatusCode::OK, output),
         Err(error) => {
             let status =
@@ -49,62 +43,110 @@ async fn answer(State(database): State<DynamoDb>, headers: HeaderMap, body: Byte
     (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body).into_response()
 }
 
-/// Blocking.
-fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Result<String> {
-    let DynamoDb { database, meter, turns: _ } = dynamodb;
+async fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Result<String> {
+    let meter = dynamodb.meter.clone();
     match operation {
-        "BatchGetItem" => call(input, |request| database.batch_get_item(request)),
-        "DeleteItem" => call(input, |request: DeleteItemRequest| {
-            let key = request.key.clone();
-            let mut deleted = database.delete_item(DeleteItemRequest {
-                return_consumed_capacity: Some(Meter::every_index()),
-                ..request
-            })?;
-            meter.add(&key, deleted.consumed_capacity.take().as_slice());
-            Ok(deleted)
-        }),
-        "GetItem" => call(input, |request| database.get_item(request)),
-        "PutItem" => call(input, |request: PutItemRequest| {
-            let key = request.item.get("pk").map(|pk| ("pk".to_owned(), pk.clone())).into_iter().collect();
-            let mut written = database.put_item(PutItemRequest {
-                return_consumed_capacity: Some(Meter::every_index()),
-                ..request
-            })?;
-            meter.add(&key, written.consumed_capacity.take().as_slice());
-            Ok(written)
-        }),
-        "Query" => call(input, |request| database.query(request)),
-        "TransactWriteItems" => call(input, |request: TransactWriteItemsRequest| {
-            let mut written = database.transact_write_items(TransactWriteItemsRequest {
-                return_consumed_capacity: Some(Meter::every_index()),
-                ..request
-            })?;
-            meter.add_transaction(&written.consumed_capacity.take().unwrap_or_default());
-            Ok(written)
-        }),
-        "UpdateItem" => call(input, |request: UpdateItemRequest| {
-            let key = request.key.clone();
-            let mut written = database.update_item(UpdateItemRequest {
-                return_consumed_capacity: Some(Meter::every_index()),
-                ..request
-            })?;
-            meter.add(&key, written.consumed_capacity.take().as_slice());
-            Ok(written)
-        }),
+        "BatchGetItem" => read(dynamodb, input, Database::batch_get_item).await,
+        "GetItem" => read(dynamodb, input, Database::get_item).await,
+        "Query" => read(dynamodb, input, Database::query).await,
+        "DeleteItem" => {
+            let delete = move |database: &Database, request: DeleteItemRequest| {
+                let key = request.key.clone();
+                let mut deleted = database.delete_item(DeleteItemRequest {
+                    return_consumed_capacity: Some(Meter::every_index()),
+                    ..request
+                })?;
+                meter.add(&key, deleted.consumed_capacity.take().as_slice());
+                Ok(deleted)
+            };
+            write(dynamodb, input, delete).await
+        }
+        "PutItem" => {
+            let put = move |database: &Database, request: PutItemRequest| {
+                let key =
+                    request.item.get("pk").map(|pk| ("pk".to_owned(), pk.clone())).into_iter().collect();
+                let mut written = database.put_item(PutItemRequest {
+                    return_consumed_capacity: Some(Meter::every_index()),
+                    ..request
+                })?;
+                meter.add(&key, written.consumed_capacity.take().as_slice());
+                Ok(written)
+            };
+            write(dynamodb, input, put).await
+        }
+        "TransactWriteItems" => {
+            let transact = move |database: &Database, request: TransactWriteItemsRequest| {
+                let mut written = database.transact_write_items(TransactWriteItemsRequest {
+                    return_consumed_capacity: Some(Meter::every_index()),
+                    ..request
+                })?;
+                meter.add_transaction(&written.consumed_capacity.take().unwrap_or_default());
+                Ok(written)
+            };
+            write(dynamodb, input, transact).await
+        }
+        "UpdateItem" => {
+            let update = move |database: &Database, request: UpdateItemRequest| {
+                let key = request.key.clone();
+                let mut written = database.update_item(UpdateItemRequest {
+                    return_consumed_capacity: Some(Meter::every_index()),
+                    ..request
+                })?;
+                meter.add(&key, written.consumed_capacity.take().as_slice());
+                Ok(written)
+            };
+            write(dynamodb, input, update).await
+        }
         other => Err(DynoxideError::ValidationException(format!(
             "the stand-in does not implement the operation `{other}`"
         ))),
     }
 }
 
-fn call<I: DeserializeOwned, O: Serialize>(
+async fn read<I, O>(
+    dynamodb: &DynamoDb,
     input: &[u8],
-    operation: impl FnOnce(I) -> dynoxide::Result<O>,
-) -> dynoxide::Result<String> {
-    let request = serde_json::from_slice(input)
+    operation: impl FnOnce(&Database, I) -> dynoxide::Result<O> + Send + 'static,
+) -> dynoxide::Result<String>
+where
+    I: DeserializeOwned + Send + 'static,
+    O: Serialize + Send + 'static,
+{
+    call(dynamodb, input, |database, request| (Committed::No, operation(database, request))).await
+}
+
+async fn write<I, O>(
+    dynamodb: &DynamoDb,
+    input: &[u8],
+    operation: impl FnOnce(&Database, I) -> dynoxide::Result<O> + Send + 'static,
+) -> dynoxide::Result<String>
+where
+    I: DeserializeOwned + Send + 'static,
+    O: Serialize + Send + 'static,
+{
+    let operation = |database: &Database, request| {
+        let done = operation(database, request);
+        (if done.is_ok() { Committed::Yes } else { Committed::No }, done)
+    };
+    call(dynamodb, input, operation).await
+}
+
+/// Only the operation itself is done on the database's thread. A refusal waits for the disk as well: it may
+/// tell of a commit that is not durable yet.
+async fn call<I, O>(
+    dynamodb: &DynamoDb,
+    input: &[u8],
+    operation: impl FnOnce(&Database, I) -> (Committed, dynoxide::Result<O>) + Send + 'static,
+) -> dynoxide::Result<String>
+where
+    I: DeserializeOwned + Send + 'static,
+    O: Serialize + Send + 'static,
+{
+    let request: I = serde_json::from_slice(input)
         .map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
-    serde_json::to_string(&operation(request)?)
-        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+    let done = dynamodb.thread.request(Answer::Durable, |database| operation(database, request)).await;
+    let output = done.map_err(|error| DynoxideError::InternalServerError(error.to_string()))??;
+    serde_json::to_string(&output).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
 #[cfg(test)]
