@@ -12,7 +12,7 @@ use domain::upload::{AllowedExtensions, Upload, UploadPolicy, UploadRequest, acc
 use domain::verdict::Verdict;
 use futures_util::Stream;
 use tokio::time::Instant;
-use web::ApiError;
+use web::{ApiError, WatchedFile};
 
 use crate::streaming::{self, StreamedFile};
 use crate::{App, complete, status};
@@ -79,9 +79,11 @@ fn accepted(app: &App, password: Option<&str>) -> Result<Upload, ApiError> {
 
 /// Requests the scan and waits for its verdict.
 async fn verdict(app: &App, record: Record, deadline: Instant) -> Result<Record, ApiError> {
-    let file = record.file_id;
+    let (ledger, file) = (&app.stores.ledger, record.file_id);
     complete::finish(app, record, None).await?;
-    let record = status::until(app, file, deadline, |_| false).await?;
+    let changes = ledger.watch_file(file);
+    let record = ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
+    let record = status::until(app, WatchedFile { record, changes }, deadline, |_| false).await?;
     match record.judgement().map(|judgement| &judgement.verdict) {
         Some(Verdict::Clean(_) | Verdict::Infected { .. } | Verdict::Unscannable { .. }) => Ok(record),
         Some(Verdict::Error { reason }) => Err(ApiError::NoVerdict { reason: reason.code() }),

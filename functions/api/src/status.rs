@@ -5,13 +5,12 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use domain::id::FileId;
 use domain::record::Record;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
 use web::view::{FileInfo, message};
-use web::{ApiError, FilePath, NoSuchFile, OwnedFile};
+use web::{ApiError, FilePath, NoSuchFile, WatchedFile};
 
 use crate::App;
 
@@ -41,13 +40,13 @@ const MAX_WAIT: Duration = Duration::from_secs(20);
     ))]
 pub(crate) async fn show(
     State(app): State<App>,
-    OwnedFile(first): OwnedFile,
+    file: WatchedFile,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let wait = preferred_wait(&headers);
     let record = match wait {
-        Some(wait) => changed(&app, first, wait.min(MAX_WAIT)).await?,
-        None => first,
+        Some(wait) => changed(&app, file, wait.min(MAX_WAIT)).await?,
+        None => file.record,
     };
     let body = FileStatus { message: message(&record), file_info: FileInfo::from(&record) };
     let mut response = axum::Json(body).into_response();
@@ -59,29 +58,34 @@ pub(crate) async fn show(
     Ok(response)
 }
 
-/// Waits until the record differs visibly from `first` or `wait` is over, and returns the latest record.
-async fn changed(app: &App, first: Record, wait: Duration) -> Result<Record, ApiError> {
+/// Waits until the record differs visibly from how it was read or `wait` is over, and returns the latest
+/// record.
+async fn changed(app: &App, file: WatchedFile, wait: Duration) -> Result<Record, ApiError> {
     let shown = |record: &Record| (record.status(), record.state.version().is_some());
-    until(app, first.file_id, Instant::now() + wait, |record| shown(record) != shown(&first)).await
+    let first = shown(&file.record);
+    until(app, file, Instant::now() + wait, |record| shown(record) != first).await
 }
 
 /// Waits until the file has its verdict, `is_enough` holds or the deadline has come, and returns the latest
-/// record.
+/// record. Other processes' changes are found by polling.
 pub(crate) async fn until(
     app: &App,
-    file: FileId,
+    file: WatchedFile,
     deadline: Instant,
     is_enough: impl Fn(&Record) -> bool,
 ) -> Result<Record, ApiError> {
-    let mut changes = app.stores.ledger.watch_file(file);
-    // It may have changed between an earlier read and now.
-    let mut record = app.stores.ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
+    let WatchedFile { mut record, mut changes } = file;
+    let ledger = &app.stores.ledger;
     while !record.status().is_terminal() && !is_enough(&record) && Instant::now() < deadline {
-        tokio::select! {
-            () = changes.changed() => {}
-            () = sleep_until(deadline.min(Instant::now() + app.settings.poll_interval)) => {}
+        let announced = tokio::select! {
+            announced = changes.changed() => announced,
+            () = sleep_until(deadline.min(Instant::now() + app.settings.poll_interval)) => None,
+        };
+        match announced {
+            Some(newer) if newer.revision > record.revision => record = Record::clone(&newer),
+            Some(_) => {}
+            None => record = ledger.load(record.file_id).await?.ok_or(ApiError::FileNotFound)?,
         }
-        record = app.stores.ledger.load(file).await?.ok_or(ApiError::FileNotFound)?;
     }
     Ok(record)
 }

@@ -118,7 +118,7 @@ impl Follower {
                 return Ok(());
             }
             tokio::select! {
-                () = changes.changed() => {}
+                _ = changes.changed() => {}
                 () = sleep(settings.poll_interval) => {}
                 () = sender.closed() => return Ok(()),
             }

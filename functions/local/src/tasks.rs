@@ -65,7 +65,7 @@ pub(crate) async fn sweep(
         let pause = tokio::time::sleep(if is_idle { pace.while_idle } else { pace.every });
         tokio::select! {
             () = pause => {}
-            () = changes.changed(), if is_idle => {
+            _ = changes.changed(), if is_idle => {
                 changed_at = Instant::now();
                 continue;
             }

@@ -26,9 +26,9 @@ use domain::id::FileId;
 use domain::record::Record;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::broadcast;
 
 use self::batch_get::Consistency;
+use self::changes::Announcer;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::item::{Attributes, Item, Replacement, file_pk, number, text};
 
@@ -47,8 +47,7 @@ pub use samples::SamplePageStart;
 pub struct Ledger {
     pub(crate) client: Client,
     pub(crate) table: String,
-    /// Announces the changes of records that this process makes.
-    changes: broadcast::Sender<FileId>,
+    announcer: Announcer,
 }
 
 /// The result of a commit.
@@ -69,7 +68,7 @@ impl Ledger {
     pub const N_SHARDS: u8 = 16;
 
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table, changes: Self::announcer() }
+        Self { client, table, announcer: Announcer::new() }
     }
 
     /// Reads a record, strongly consistent; `None` if it does not exist.
@@ -107,7 +106,7 @@ impl Ledger {
             self.replace_with(next, replacement, write_id, updates).await?
         };
         if committed == Committed::Yes {
-            self.announce(next.file_id);
+            self.announce(next);
         }
         Ok(committed)
     }

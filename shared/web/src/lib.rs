@@ -20,6 +20,6 @@ pub use extract::{Json, QueryString};
 pub use identity::{Admin, Caller, Identity, Verifier};
 pub use link_key::{LinkKey, LinkKeyError, renew_link_key};
 pub use loopback::{LoopbackOnly, asked_host, is_loopback, loopback_only};
-pub use owned_file::{FilePath, OwnedFile};
+pub use owned_file::{FilePath, OwnedFile, WatchedFile};
 pub use problem::{NoSuchFile, Problem, Refused, problems};
 pub use token::{KeyLengthError, TokenSigner};

@@ -1,6 +1,6 @@
 //! Extracts the caller's own file, so that no handler can forget to check the owner.
 
-use aws::Ledger;
+use aws::{Ledger, RecordWatch};
 use axum::extract::{FromRef, FromRequestParts, Path};
 use axum::http::request::Parts;
 use domain::id::{FileId, OwnerId};
@@ -14,6 +14,13 @@ use crate::{ApiError, Caller, Identity};
 /// and a malformed id all yield the same 404.
 #[derive(Clone, Debug)]
 pub struct OwnedFile(pub Record);
+
+/// The same, and the changes of the record that this process makes from then on.
+#[derive(Debug)]
+pub struct WatchedFile {
+    pub record: Record,
+    pub changes: RecordWatch,
+}
 
 /// The parameter of routes that take an [`OwnedFile`].
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -47,9 +54,37 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let caller = Caller::from_request_parts(parts, state).await?;
-        let path = Path::<FilePath>::from_request_parts(parts, state).await;
-        let Path(FilePath { file_id }) = path.map_err(|_| ApiError::FileNotFound)?;
+        let (caller, file_id) = named(parts, state).await?;
         Self::load(&Ledger::from_ref(state), &caller.owner, &file_id).await
     }
+}
+
+impl<S> FromRequestParts<S> for WatchedFile
+where
+    S: Send + Sync,
+    Identity: FromRef<S>,
+    Ledger: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let (caller, file_id) = named(parts, state).await?;
+        let ledger = Ledger::from_ref(state);
+        // Before the record is read, or a change between the two would be missed.
+        let changes = ledger.watch_file(FileId::parse(&file_id).map_err(|_| ApiError::FileNotFound)?);
+        let OwnedFile(record) = OwnedFile::load(&ledger, &caller.owner, &file_id).await?;
+        Ok(Self { record, changes })
+    }
+}
+
+/// Returns the caller and the id in the path.
+async fn named<S>(parts: &mut Parts, state: &S) -> Result<(Caller, String), ApiError>
+where
+    S: Send + Sync,
+    Identity: FromRef<S>,
+{
+    let caller = Caller::from_request_parts(parts, state).await?;
+    let path = Path::<FilePath>::from_request_parts(parts, state).await;
+    let Path(FilePath { file_id }) = path.map_err(|_| ApiError::FileNotFound)?;
+    Ok((caller, file_id))
 }

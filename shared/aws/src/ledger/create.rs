@@ -80,7 +80,7 @@ impl Ledger {
         writes.extend(self.reservation(record, quotas)?);
         match self.transact(writes, "create a record").await? {
             Transaction::Done => {
-                self.announce(record.file_id);
+                self.announce(record);
                 Ok(Created::New)
             }
             Transaction::Refused(at) if at.iter().any(|index| *index < n_own) => match once {
@@ -114,7 +114,7 @@ impl Ledger {
                 None => return Err(StoreError::of_sdk("create a record", error)),
             },
         }
-        self.announce(record.file_id);
+        self.announce(record);
         Ok(Created::New)
     }
 
