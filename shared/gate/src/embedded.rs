@@ -23,6 +23,7 @@ use crate::text_encoding::address;
 use crate::walk::{Damage, Reach, Stop, Walk, Walked, refuse};
 use crate::{cabinet, iso, openpgp, seven_zip, stream, tar, zip};
 
+pub use signatures::prepare;
 pub(crate) use signatures::{ARMOR, Signatures};
 
 use signatures::{Heads, Signature};

@@ -72,6 +72,7 @@ use serde::{Deserialize, Serialize};
 
 pub use blob::{Blob, BlobReader, Place, PlaceIn};
 pub use capability::{Capabilities, Method, Sample};
+pub use embedded::prepare;
 pub use opener::{Kind, MemberEnd, MemberSink, Opened, Opener, Program};
 pub use refusal::Refusal;
 

@@ -14,6 +14,7 @@
 mod descriptors;
 mod process;
 mod protocol;
+mod scratch;
 pub mod worker;
 
 use std::ffi::OsString;
@@ -32,6 +33,7 @@ use thiserror::Error;
 
 use process::{Ended, Given, Worker};
 use protocol::{Answer, Job};
+use scratch::ScratchFiles;
 
 /// Starts workers and gives them files. One per service; shared by all scans.
 #[derive(Debug)]
@@ -39,10 +41,9 @@ pub struct Inspector {
     program: WorkerProgram,
     /// Their names and versions.
     openers: Vec<String>,
-    /// Where the files without a name are made.
-    scratch_directory: PathBuf,
     /// Workers that wait for a file, so that no scan waits for a start: as many as were needed concurrently.
     ready: Mutex<Vec<Worker>>,
+    scratch_files: ScratchFiles,
 }
 
 /// What is run as a worker: a program that calls [`worker::run_if_asked`] first, by itself or through a
@@ -104,7 +105,8 @@ impl Inspector {
     /// openers.
     pub async fn start(program: WorkerProgram, scratch_directory: PathBuf) -> Result<Self, InspectorError> {
         let openers = process::openers(&program).await.map_err(InspectorError::Spawn)?;
-        Ok(Self { program, openers, scratch_directory, ready: Mutex::default() })
+        let scratch_files = ScratchFiles::in_directory(scratch_directory);
+        Ok(Self { program, openers, scratch_files, ready: Mutex::default() })
     }
 
     /// The programs that the gate asks what is inside a file, with their versions, in the order in which they
@@ -127,11 +129,13 @@ impl Inspector {
         cpu_limit: Duration,
     ) -> Result<Inspected, InspectorError> {
         let (began, readable) = (Instant::now(), read_only(file).map_err(InspectorError::Files)?);
-        let scratch = tempfile::tempfile_in(&self.scratch_directory).map_err(InspectorError::Files)?;
+        let scratch = self.scratch_files.take().map_err(InspectorError::Files)?;
+        let workers_scratch = scratch::for_worker(&scratch).map_err(InspectorError::Files)?;
         let password = password.map(|password| password.exposed().to_owned());
         let job = Job { gate: gate.clone(), cpu_limit, password };
-        let (worker, given) = self.worker_with(&job, &readable, &scratch).await?;
+        let (worker, given) = self.worker_with(&job, &readable, &workers_scratch).await?;
         let (ended, worker) = worker.answer(given).await?;
+        let has_ended = worker.is_some();
         self.ready().extend(worker);
         match ended {
             Ended::Answered(
@@ -139,6 +143,7 @@ impl Inspector {
                 workers_cpu_time,
             ) => {
                 let cpu_time = cpu_time + workers_cpu_time;
+                let has_members = handed.iter().any(|place| place.place_in == PlaceIn::Scratch);
                 let (file, scratch) = (Arc::new(readable), Arc::new(scratch));
                 let blob = |place: gate::Place| {
                     let file = match place.place_in {
@@ -149,6 +154,12 @@ impl Inspector {
                 };
                 let handed = handed.into_iter().map(blob).collect::<io::Result<_>>();
                 let handed = handed.map_err(|_| InspectorError::BadAnswer)?;
+                if has_ended
+                    && !has_members
+                    && let Some(scratch) = Arc::into_inner(scratch)
+                {
+                    self.scratch_files.give_back(scratch);
+                }
                 let inspection = Inspection { refusal, handed, is_text_like_program, decryption };
                 Ok(Inspected { inspection, cpu_time })
             }

@@ -67,6 +67,7 @@ fn say_openers(openers: &[Box<dyn Opener>]) -> io::Result<()> {
 /// Waits for one job after another, which may never come.
 fn serve(openers: Vec<Box<dyn Opener>>) -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    gate::prepare();
     let mut control = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     while let Some([file, scratch, answers, said]) = descriptors::receive(&control)? {
         let began = cpu_time();

@@ -142,14 +142,21 @@ impl<'a> Heads<'a> {
 }
 
 fn next_signature(window: &[u8], from: usize) -> Option<(usize, Signature)> {
-    #[expect(clippy::expect_used, reason = "it fails for more patterns than memory holds, or never")]
-    static SEARCHER: LazyLock<AhoCorasick> = LazyLock::new(|| {
-        let signatures = SIGNATURES.iter().map(|(signature, _)| signature);
-        let searcher = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(signatures);
-        searcher.expect("a handful of short patterns")
-    });
     let hit = SEARCHER.find(Input::new(window).span(from.min(window.len())..window.len()))?;
     Some((hit.start(), SIGNATURES[hit.pattern().as_usize()].1))
+}
+
+#[expect(clippy::expect_used, reason = "it fails for more patterns than memory holds, or never")]
+static SEARCHER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let signatures = SIGNATURES.iter().map(|(signature, _)| signature);
+    let searcher = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(signatures);
+    searcher.expect("a handful of short patterns")
+});
+
+/// Builds what every search for signatures needs, which otherwise the first one does: for a process that is
+/// copied for each file.
+pub fn prepare() {
+    LazyLock::force(&SEARCHER);
 }
 
 #[cfg(test)]
