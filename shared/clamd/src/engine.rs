@@ -4,19 +4,18 @@
 //! Invariant: when scans in flight fail together, each of them is repeated once, alone.
 
 use std::fs::File;
-use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use domain::verdict::{EngineReply, EngineVersion};
-use thiserror::Error;
 use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::{Client, ClientError};
 use crate::daemon::{Daemon, DaemonConfig, StartError, free_bytes};
+use crate::engine_error::EngineError;
 use crate::part::{Immediate, Part};
 use crate::program::Snapshot;
 use crate::shared_daemon::{Confirmation, Flight, NotBoarded, SharedDaemon};
@@ -28,7 +27,10 @@ pub struct Engine {
     /// The snapshot for the next start.
     snapshot: StdMutex<Option<Snapshot>>,
     transport: Transport,
-    /// One permit for each scan that may run; all of them for one that has to be alone.
+    /// One permit for each scan in flight; all of them for one that has to be alone.
+    flights: Semaphore,
+    /// One permit for each scan whose replies have not all arrived. The engine is at its next file while the
+    /// canary after the last one is found, so that one canary confirms several scans.
     turns: Semaphore,
     n_workers: u32,
     /// The process, which may have failed.
@@ -67,6 +69,9 @@ struct Request<'a> {
     deadline: Instant,
 }
 
+/// Scans in flight for each that the engine works at: one waits for its canary meanwhile.
+const FLIGHTS_PER_WORKER: u32 = 2;
+
 /// How an attempt at a scan ended without a result that counts.
 enum Flaw {
     /// It was the only one in flight: this is its result.
@@ -90,28 +95,6 @@ pub struct Scan {
     pub engine: EngineVersion,
 }
 
-/// There is no scan result. The engine was killed if it was at fault; the next scan starts another one.
-#[derive(Debug, Error)]
-pub enum EngineError {
-    #[error("the engine could not be started")]
-    Start(#[from] StartError),
-    #[error("the engine failed")]
-    Client(#[from] ClientError),
-    #[error("the engine has {free_bytes} bytes of temporary space and may need {needed_bytes}")]
-    NoSpace { free_bytes: u64, needed_bytes: u64 },
-    #[error("the engine's temporary directory cannot be used")]
-    TemporaryDirectory(#[source] io::Error),
-    #[error("the time for this scan ended before the engine was free")]
-    Busy,
-    #[error("the engine does not find the canary: its definitions are damaged or incomplete")]
-    NoCanary,
-    #[error("the definitions were changed under the engine")]
-    DefinitionsChanged,
-    /// This concerns the file and not the engine: another attempt would end the same way.
-    #[error("the scan took more than {limit:?} of processor time")]
-    TooCostly { limit: Duration },
-}
-
 impl Engine {
     /// Returns an engine that scans one file at a time.
     pub fn new(config: DaemonConfig, transport: Transport) -> Self {
@@ -126,11 +109,12 @@ impl Engine {
             config,
             transport,
             snapshot: StdMutex::default(),
+            flights: Semaphore::new((n_workers * FLIGHTS_PER_WORKER) as usize),
             turns: Semaphore::new(n_workers as usize),
             n_workers,
-            daemon: Mutex::new(None),
-            n_starts: AtomicU64::new(0),
-            n_repeats: AtomicU64::new(0),
+            daemon: Mutex::default(),
+            n_starts: AtomicU64::default(),
+            n_repeats: AtomicU64::default(),
         }
     }
 
@@ -152,7 +136,7 @@ impl Engine {
 
     /// Starts clamd if it is not running, and verifies that it finds the canary. Waits for running scans.
     pub async fn check(&self) -> Result<EngineVersion, EngineError> {
-        let _alone = self.all_turns().await;
+        let _alone = self.all_flights().await;
         let daemon = self.running().await?;
         let flight = daemon.board(0)?;
         match daemon.finds_canary().await {
@@ -197,7 +181,7 @@ impl Engine {
 
     /// Ends clamd after the running scans; the next scan starts another one.
     pub async fn stop(&self) {
-        let _alone = self.all_turns().await;
+        let _alone = self.all_flights().await;
         if let Some(daemon) = self.daemon.lock().await.take() {
             daemon.end().await;
         }
@@ -205,8 +189,8 @@ impl Engine {
 
     /// Ends clamd after the running scans, for good: later scans fail and start no other one.
     pub async fn close(&self) {
-        let alone = self.all_turns().await;
-        self.turns.close();
+        let alone = self.all_flights().await;
+        self.flights.close();
         drop(alone);
         if let Some(daemon) = self.daemon.lock().await.take() {
             daemon.end().await;
@@ -239,8 +223,7 @@ impl Engine {
     ) -> Result<Scan, EngineError> {
         let deadline = Instant::now() + budget.wall;
         let request = Request { file, size_bytes, parts: &parts, cpu_limit: budget.cpu, deadline };
-        let first = self.attempt(&request, 1).await;
-        match first {
+        match self.attempt(&request, 1).await {
             Ok(scan) | Err(Flaw::Own(Ok(scan))) => return Ok(scan),
             Err(Flaw::Own(Err(error))) => return Err(error),
             Err(Flaw::Shared { why }) => {
@@ -249,20 +232,19 @@ impl Engine {
             }
             Err(Flaw::Crowded) => {}
         }
-        match self.attempt(&request, self.n_workers).await {
+        match self.attempt(&request, self.n_flights()).await {
             Ok(scan) | Err(Flaw::Own(Ok(scan))) => Ok(scan),
             Err(Flaw::Own(Err(error))) => Err(error),
-            // It holds every turn.
+            // It is alone.
             Err(Flaw::Shared { .. } | Flaw::Crowded) => Err(EngineError::Busy),
         }
     }
 
-    /// Scans once, with `n_turns` of the turns.
-    async fn attempt(&self, request: &Request<'_>, n_turns: u32) -> Result<Scan, Flaw> {
-        let busy = |_| Flaw::Own(Err(EngineError::Busy));
+    /// Scans once, in the place of `n_flights` scans.
+    async fn attempt(&self, request: &Request<'_>, n_flights: u32) -> Result<Scan, Flaw> {
         let own = |error| Flaw::Own(Err(error));
-        let turns = timeout_at(request.deadline, self.turns.acquire_many(n_turns)).await.map_err(busy)?;
-        let _turns = turns.map_err(|_| own(EngineError::Busy))?;
+        let _flights = self.permits(&self.flights, n_flights, request.deadline).await.map_err(own)?;
+        let turn = self.permits(&self.turns, 1, request.deadline).await.map_err(own)?;
         let needed_bytes = self.config.limits.engine_room(request.size_bytes);
         loop {
             let daemon = self.running_by(request.deadline).await.map_err(own)?;
@@ -278,8 +260,10 @@ impl Engine {
                 }
             };
             let scanned = tokio::select! {
-                scanned = self.scan_in(&flight, &daemon, request) => scanned,
-                limit = flight.cpu_limit_reached(request.cpu_limit) => Err(EngineError::TooCostly { limit }),
+                scanned = self.scan_in(&flight, turn, &daemon, request) => scanned,
+                limit = flight.cpu_limit_reached(request.cpu_limit, self.n_workers) => {
+                    Err(EngineError::TooCostly { limit })
+                }
             };
             let scan = match scanned {
                 Ok(scan) if scan.canary_found_after && scan.n_engine_errors == 0 => scan,
@@ -298,6 +282,7 @@ impl Engine {
     async fn scan_in(
         &self,
         flight: &Flight<'_>,
+        turn: SemaphorePermit<'_>,
         daemon: &SharedDaemon,
         request: &Request<'_>,
     ) -> Result<Scan, EngineError> {
@@ -310,6 +295,7 @@ impl Engine {
         for part in request.parts {
             replies.push(daemon.client().scan_stream(Immediate(part()), time_left()).await?.0);
         }
+        drop(turn);
         let Confirmation { canary_found, n_engine_errors } = flight.confirm().await?;
         Ok(Scan {
             replies,
@@ -340,8 +326,22 @@ impl Engine {
     }
 
     /// Waits for the scans in flight, and keeps others from beginning.
-    async fn all_turns(&self) -> Option<SemaphorePermit<'_>> {
-        self.turns.acquire_many(self.n_workers).await.ok()
+    async fn all_flights(&self) -> Option<SemaphorePermit<'_>> {
+        self.flights.acquire_many(self.n_flights()).await.ok()
+    }
+
+    fn n_flights(&self) -> u32 {
+        self.n_workers * FLIGHTS_PER_WORKER
+    }
+
+    async fn permits<'a>(
+        &'a self,
+        semaphore: &'a Semaphore,
+        n: u32,
+        deadline: Instant,
+    ) -> Result<SemaphorePermit<'a>, EngineError> {
+        let acquired = timeout_at(deadline, semaphore.acquire_many(n)).await;
+        acquired.map_err(|_| EngineError::Busy)?.map_err(|_| EngineError::Busy)
     }
 
     async fn running_by(&self, deadline: Instant) -> Result<Arc<SharedDaemon>, EngineError> {
@@ -364,7 +364,7 @@ impl Engine {
             }
             daemon.end().await;
         }
-        if self.turns.is_closed() {
+        if self.flights.is_closed() {
             return Err(StartError::Closed);
         }
         let started = Arc::new(SharedDaemon::new(self.start().await?));

@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use domain::freshness::Definitions;
 use domain::id::Sha256;
+use rustix::process::geteuid;
 use tokio::process::Command;
 
 /// A program that speaks clamd's protocol. Both have the same configuration and the same verdicts.
@@ -125,21 +126,66 @@ pub(crate) fn configured(conf: &Path) -> String {
     format!("--config-file={}", conf.display())
 }
 
-/// Makes `path` an empty directory that only this user can read.
+/// Makes `path` an empty directory that only this user can read, unless it is one.
 pub(crate) fn empty_directory(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    match std::fs::remove_dir_all(path) {
-        Ok(()) => {}
+    match is_empty_directory(path) {
+        Ok(true) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => std::fs::remove_file(path)?,
-        Err(error) => return Err(error),
+        Ok(false) | Err(_) => match std::fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => std::fs::remove_file(path)?,
+            removed => removed?,
+        },
     }
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    std::fs::DirBuilder::new().recursive(true).mode(PRIVATE).create(path)
+}
+
+/// The mode of a directory that only its user can read.
+const PRIVATE: u32 = 0o700;
+
+fn is_empty_directory(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let there = std::fs::symlink_metadata(path)?;
+    let is_private = there.is_dir() && there.mode() & 0o7777 == PRIVATE && there.uid() == geteuid().as_raw();
+    Ok(is_private && std::fs::read_dir(path)?.next().is_none())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
     use super::*;
+
+    #[test]
+    fn whatever_is_at_a_path_becomes_an_empty_private_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t");
+        let precious = directory.path().join("precious");
+        std::fs::create_dir(&precious).unwrap();
+        std::fs::write(precious.join("file"), b"").unwrap();
+        let make = |mode| {
+            std::fs::create_dir(&path).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let before: [&dyn Fn(); 6] = [
+            &|| {},
+            &|| make(0o700),
+            &|| make(0o777),
+            &|| {
+                make(0o700);
+                std::fs::write(path.join("left"), b"").unwrap();
+            },
+            &|| std::fs::write(&path, b"a file").unwrap(),
+            &|| symlink(&precious, &path).unwrap(),
+        ];
+        for (at, prepare) in before.into_iter().enumerate() {
+            prepare();
+            empty_directory(&path).unwrap();
+            assert!(is_empty_directory(&path).unwrap(), "{at}");
+            std::fs::remove_dir(&path).unwrap();
+        }
+        assert!(precious.join("file").try_exists().unwrap(), "a link's target is left alone");
+    }
 
     #[test]
     fn only_the_layers_programs_are_told_where_the_layers_conversions_are() {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::canary;
 use crate::client::{Client, ClientError};
 use crate::daemon::Daemon;
-use crate::engine::EngineError;
+use crate::engine_error::EngineError;
 use crate::window::{Joined, Window};
 
 /// A running engine process that scans share.
@@ -211,15 +211,16 @@ impl Flight<'_> {
     }
 
     /// Waits until this scan has spent `limit` of processor time. Time that the process spends on several
-    /// scans counts in equal shares; alone, a scan is measured exactly.
-    pub(crate) async fn cpu_limit_reached(&self, limit: Duration) -> Duration {
+    /// scans, `n_workers` at most, counts in equal shares; alone, a scan is measured exactly.
+    pub(crate) async fn cpu_limit_reached(&self, limit: Duration, n_workers: u32) -> Duration {
         let (mut spent_before, mut own) = (self.shared.daemon.cpu_time(), Duration::ZERO);
         loop {
             sleep(Duration::from_millis(100)).await;
             // An ended process spends nothing; the next command to it fails.
             let spent = self.shared.daemon.cpu_time();
             if let (Some(before), Some(now)) = (spent_before, spent) {
-                let n_sharing = u32::try_from(self.shared.window().n_in_flight()).unwrap_or(u32::MAX);
+                let n_sharing =
+                    u32::try_from(self.shared.window().n_in_flight()).unwrap_or(n_workers).min(n_workers);
                 own += now.saturating_sub(before) / n_sharing.max(1);
             }
             spent_before = spent.or(spent_before);
