@@ -10,11 +10,13 @@ mod arena;
 mod clamav;
 mod conf;
 mod conversions;
+mod directories;
 mod pass;
 mod report;
 mod sandbox;
 mod serve;
 mod snapshot;
+mod stream;
 mod worker;
 
 use std::path::PathBuf;

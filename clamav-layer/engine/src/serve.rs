@@ -14,9 +14,11 @@ use anyhow::{Context as _, bail, ensure};
 use crate::clamav::{self, Engine};
 use crate::conf::Conf;
 use crate::conversions;
+use crate::directories::Directories;
 use crate::pass;
 use crate::snapshot::restore::{self, Restored, Wanted};
-use crate::worker::{Ended, Job, Worker, unnamed_file};
+use crate::stream::{Streamed, unnamed_file};
+use crate::worker::{Ended, Job, Worker};
 
 /// Under continuous scans, children would otherwise unpack the same frames again and again.
 const MAX_PATIENCE_MS: usize = 1000;
@@ -31,6 +33,7 @@ const MAX_COMMAND: usize = 64;
 struct Service {
     conf: Conf,
     loaded: RwLock<Loaded>,
+    directories: Directories,
     /// The number of running scans.
     n_scanning: AtomicUsize,
     /// Milliseconds that the background may still wait for scans.
@@ -63,6 +66,7 @@ pub(crate) fn serve(conf: Conf, snapshot: Option<&Wanted>) -> anyhow::Result<()>
     conversions::require()?;
     let (workers, requests) = mpsc::channel();
     let service = Arc::new(Service {
+        directories: Directories::below(conf.temporary_directory.clone()),
         conf,
         loaded: RwLock::new(loaded.clone()),
         n_scanning: AtomicUsize::new(0),
@@ -132,7 +136,8 @@ fn check(conf: &Conf, loaded: &Loaded) -> anyhow::Result<()> {
     let Some(restored) = loaded.restored else { return Ok(()) };
     let mut file = unnamed_file(&conf.temporary_directory)?;
     file.write_all(&canary())?;
-    match Worker::fork(&job(conf, loaded), loaded.restored)?.scan(file.as_fd()) {
+    let directory = Directories::below(conf.temporary_directory.clone()).take();
+    match Worker::fork(&job(conf, loaded), directory, loaded.restored)?.scan(file.as_fd()) {
         Ended::Reply(reply) if reply == restored.contents.canary => Ok(()),
         Ended::Reply(reply) => {
             bail!("it says `{reply}` about the test file, not `{}`", restored.contents.canary)
@@ -145,7 +150,6 @@ fn job(conf: &Conf, loaded: &Loaded) -> Job {
     Job {
         engine: loaded.engine,
         scan: conf.scan,
-        temporary_directory: conf.temporary_directory.clone(),
         max_scan_time: Duration::from_millis(conf.max_scan_time_ms),
     }
 }
@@ -170,7 +174,9 @@ impl Service {
     /// its own, which lives as long as the process: a child that must die with its parent dies with the
     /// thread that forked it (prctl(2), `PR_SET_PDEATHSIG`).
     fn fork_workers(&self, requests: &mpsc::Receiver<mpsc::Sender<anyhow::Result<Worker>>>) {
-        let fork = |loaded: &Loaded| Worker::fork(&job(&self.conf, loaded), loaded.restored);
+        let fork = |loaded: &Loaded| {
+            Worker::fork(&job(&self.conf, loaded), self.directories.take(), loaded.restored)
+        };
         let mut spare: Option<(Engine, Worker)> = None;
         loop {
             let loaded = self.loaded();
@@ -280,18 +286,18 @@ impl Service {
 
     /// Copies length-prefixed chunks to a file; returns `None` if there are too many bytes.
     fn stream(&self, connection: &mut UnixStream) -> anyhow::Result<Option<std::fs::File>> {
-        let mut file = unnamed_file(&self.conf.temporary_directory)?;
+        let mut streamed = Streamed::new(&self.conf.temporary_directory)?;
         let mut rest = self.conf.max_stream;
         loop {
             let mut length = [0; 4];
             connection.read_exact(&mut length)?;
             let length = u64::from(u32::from_be_bytes(length));
             if length == 0 {
-                return Ok(Some(file));
+                return Ok(Some(streamed.into_file()));
             }
             let Some(left) = rest.checked_sub(length) else { return Ok(None) };
             rest = left;
-            let copied = std::io::copy(&mut (&mut *connection).take(length), &mut file)?;
+            let copied = streamed.add(&mut *connection, length)?;
             ensure!(copied == length, "the stream ended early");
         }
     }

@@ -3,14 +3,15 @@
 
 use std::ffi::c_int;
 use std::io::{Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
 use crate::clamav::{Engine, ScanOptions};
+use crate::directories::{self, Directory};
 use crate::pass;
 use crate::snapshot::restore::{DAMAGED, Restored};
 
@@ -19,8 +20,6 @@ use crate::snapshot::restore::{DAMAGED, Restored};
 pub(crate) struct Job {
     pub(crate) engine: Engine,
     pub(crate) scan: ScanOptions,
-    /// Each child has a directory of its own below it.
-    pub(crate) temporary_directory: PathBuf,
     pub(crate) max_scan_time: Duration,
 }
 
@@ -30,7 +29,7 @@ pub(crate) struct Worker {
     /// `None` once it has ended: the number may be another process's by then.
     pid: Option<libc::pid_t>,
     socket: UnixStream,
-    temporary_directory: PathBuf,
+    directory: Directory,
     patience: Duration,
 }
 
@@ -52,7 +51,11 @@ const MAX_MEMORY: u64 = 16 << 30;
 
 impl Worker {
     /// Forks a child; `restored` is held meanwhile.
-    pub(crate) fn fork(job: &Job, restored: Option<&'static Restored>) -> anyhow::Result<Self> {
+    pub(crate) fn fork(
+        job: &Job,
+        directory: Directory,
+        restored: Option<&'static Restored>,
+    ) -> anyhow::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let hold = restored.map(Restored::hold);
         // SAFETY: the child uses nothing that another thread could have locked, except the allocator, which
@@ -68,23 +71,16 @@ impl Worker {
                 }
                 close_all_but(&kept.map(|descriptor| descriptor.unwrap_or(0)));
                 std::mem::forget(ours);
-                let code = scan_one(job, theirs).map_or(1, |()| 0);
+                let code = scan_one(job, &directory.path, theirs).map_or(1, |()| 0);
                 // SAFETY: the child ends here, without the parent's exit handlers.
                 unsafe { libc::_exit(code) }
             }
-            pid => {
-                let temporary_directory = job.temporary_directory.join(pid.to_string());
-                Ok(Self {
-                    pid: Some(pid),
-                    socket: ours,
-                    temporary_directory,
-                    patience: job.max_scan_time + GRACE,
-                })
-            }
+            pid => Ok(Self { pid: Some(pid), socket: ours, directory, patience: job.max_scan_time + GRACE }),
         }
     }
 
-    /// Has the file scanned. Afterwards the child and its unpacked files are removed, whatever happens.
+    /// Has the file scanned. Afterwards the child has ended and its unpacked files are removed, whatever
+    /// happens.
     pub(crate) fn scan(mut self, file: BorrowedFd<'_>) -> Ended {
         let reply = self.ask(file);
         let status = self.end();
@@ -133,7 +129,7 @@ impl Worker {
                 libc::kill(pid, libc::SIGKILL);
                 libc::waitpid(pid, &raw mut status, 0);
             }
-            let _ = std::fs::remove_dir_all(&self.temporary_directory);
+            self.directory.clear();
         }
         status
     }
@@ -147,17 +143,16 @@ impl Drop for Worker {
 }
 
 /// Runs the child.
-fn scan_one(job: &Job, socket: UnixStream) -> anyhow::Result<()> {
+fn scan_one(job: &Job, directory: &Path, socket: UnixStream) -> anyhow::Result<()> {
     // SAFETY: the child dies with its parent.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-    let directory = job.temporary_directory.join(std::process::id().to_string());
     let file = pass::receive(&socket)?;
-    std::fs::create_dir(&directory).context("the temporary directory")?;
-    job.engine.work_in(&directory)?;
+    directories::make(directory).context("the temporary directory")?;
+    job.engine.work_in(directory)?;
     limit(libc::RLIMIT_CORE, 0)?;
     limit(libc::RLIMIT_AS, MAX_MEMORY)?;
     limit(libc::RLIMIT_CPU, (job.max_scan_time + GRACE).as_secs())?;
-    crate::sandbox::confine(&directory)?;
+    crate::sandbox::confine(directory)?;
     let reply = match job.engine.scan(file.as_raw_fd(), job.scan) {
         Ok(None) => "OK".to_owned(),
         Ok(Some(name)) => format!("{name} FOUND"),
@@ -187,16 +182,4 @@ fn limit(resource: libc::__rlimit_resource_t, most: u64) -> anyhow::Result<()> {
     let code = unsafe { libc::setrlimit(resource, &raw const limit) };
     anyhow::ensure!(code == 0, "a limit could not be set");
     Ok(())
-}
-
-/// An unlinked file in a directory, for bytes that come over a socket.
-pub(crate) fn unnamed_file(directory: &std::path::Path) -> anyhow::Result<std::fs::File> {
-    use std::os::unix::ffi::OsStrExt as _;
-    let path = std::ffi::CString::new(directory.as_os_str().as_bytes())?;
-    // SAFETY: a new descriptor, or an error.
-    let descriptor =
-        unsafe { libc::open(path.as_ptr(), libc::O_TMPFILE | libc::O_RDWR | libc::O_CLOEXEC, 0o600) };
-    anyhow::ensure!(descriptor >= 0, "no temporary file: {}", std::io::Error::last_os_error());
-    // SAFETY: the descriptor is ours.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }.into())
 }

@@ -75,7 +75,10 @@ fn clamd_the_definitions_and_a_snapshot_say_the_same() {
             }
         });
         assert!(!engine.errors().contains("not used"), "{}", engine.errors());
-        assert_eq!(fs::read_dir(room.path("tmp")).unwrap().count(), 0, "nothing is left behind");
+        // The directories of scans are used again.
+        let left = fs::read_dir(room.path("tmp")).unwrap().map(|entry| entry.unwrap().path());
+        let n_directories = left.map(|path| assert_eq!(fs::read_dir(path).unwrap().count(), 0)).count();
+        assert!(n_directories <= 6, "{n_directories} for five concurrent scans");
     }
 }
 
