@@ -41,7 +41,7 @@ mutants: ## Run cargo-mutants on the gate, the codec, the verdict and the event 
 
 bench: ## Measure the pipeline and the gate (bench/README.md)
 	@tools/install test
-	cargo build --quiet --package bench && for what in pipeline gate; do cargo run --quiet --package bench -- $$what; done
+	cargo build --quiet --profile local --package bench && for what in pipeline gate; do cargo run --quiet --profile local --package bench -- $$what; done
 
 bench-engine: ## Measure the snapshot engine beside clamd and clamscan
 	@tools/install bench

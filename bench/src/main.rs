@@ -1,5 +1,5 @@
 //! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine`, `bench growth`,
-//! `bench init` and `bench peers` measure; `bench scale` computes. Reproduce with `make bench`. `bench
+//! `bench init`, `bench peers` and `bench transfers` measure; `bench scale` computes. Reproduce with `make bench`. `bench
 //! definitions DIRECTORY` writes the made-up set that they use, for experiments.
 
 mod archives;
@@ -12,6 +12,7 @@ mod init;
 mod peers;
 mod pipeline;
 mod scale;
+mod transfers;
 
 use anyhow::{Context as _, bail};
 
@@ -36,6 +37,10 @@ async fn run() -> anyhow::Result<()> {
             let loads = loads.iter().map(String::as_str).collect::<Vec<_>>();
             peers::run(airlock.as_ref(), &sets.split(',').collect::<Vec<_>>(), &loads).await
         }
+        Some("transfers") => {
+            let airlock = std::env::args().nth(2).context("`transfers AIRLOCK`")?;
+            transfers::run(airlock.as_ref()).await
+        }
         Some("scale") => {
             scale::run();
             Ok(())
@@ -46,8 +51,8 @@ async fn run() -> anyhow::Result<()> {
             definitions::write_full_size_set(directory.as_ref())
         }
         _ => bail!(
-            "name one of `pipeline`, `gate`, `engine`, `growth`, `init`, `peers`, `scale` and \
-             `definitions DIRECTORY`"
+            "name one of `pipeline`, `gate`, `engine`, `growth`, `init`, `peers`, `transfers`, \
+             `scale` and `definitions DIRECTORY`"
         ),
     }
 }

@@ -17,6 +17,8 @@ use crate::definitions;
 use crate::peers::clients::Client;
 use crate::peers::systems::{Machine, System};
 
+pub(crate) use systems::{Running, answers, free_port, start_airlock};
+
 const N_ROUNDS: usize = 3;
 
 /// What is sent in one run.

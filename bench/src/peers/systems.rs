@@ -26,7 +26,7 @@ pub(crate) struct Machine {
 }
 
 /// A process group.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 const LIMITS: EngineLimits =
     EngineLimits { max_file_size: 104_857_600, max_scan_time: Duration::from_mins(10) };
@@ -57,7 +57,7 @@ impl Machine {
             },
         ];
         for (name, engine) in [("airlock", "snapshot"), ("airlock, clamd", "clamd")] {
-            let (url, running) = self::airlock(airlock, definitions, &directory.join(engine), engine)?;
+            let (url, running) = start_airlock(airlock, definitions, &directory.join(engine), engine, &[])?;
             let client = Client::Airlock(http.clone(), url.clone());
             systems.push(System { name, client, roots: vec![running.id()] });
             children.push(running);
@@ -74,7 +74,7 @@ impl Machine {
 }
 
 impl Running {
-    fn start(command: &mut Command, log: PathBuf) -> anyhow::Result<Self> {
+    pub(crate) fn start(command: &mut Command, log: PathBuf) -> anyhow::Result<Self> {
         use std::os::unix::process::CommandExt as _;
         let log = std::fs::File::create(log)?;
         let program = command.get_program().to_owned();
@@ -151,17 +151,19 @@ fn rest(directory: &Path, socket: &Path) -> anyhow::Result<(String, Running)> {
     Ok((format!("http://127.0.0.1:{port}"), Running::start(&mut server, directory.join("rest.log"))?))
 }
 
-fn airlock(
+/// Starts Airlock with an engine and further settings; returns its address.
+pub(crate) fn start_airlock(
     program: &Path,
     definitions: &Path,
     data_dir: &Path,
     engine: &str,
+    settings: &[(&str, String)],
 ) -> anyhow::Result<(String, Running)> {
     let (port, s3_port) = (free_port()?, free_port()?);
     let mut service = Command::new(program);
     service.arg("local").arg("--data-dir").arg(data_dir).arg("--definitions").arg(definitions);
     service.args(["--listen", &format!("127.0.0.1:{port}"), "--s3-listen", &format!("127.0.0.1:{s3_port}")]);
-    service.env("ENGINE", engine).env("ALLOWED_EXTENSIONS", "*");
+    service.env("ENGINE", engine).env("ALLOWED_EXTENSIONS", "*").envs(settings.iter().cloned());
     let path = [repository("target/engine")].into_iter().chain(Environment::of_process().search_path());
     service.env("PATH", std::env::join_paths(path)?);
     let running = Running::start(&mut service, data_dir.with_extension("log"))?;
@@ -178,11 +180,12 @@ fn output(command: &mut Command) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-fn free_port() -> anyhow::Result<String> {
+pub(crate) fn free_port() -> anyhow::Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string())
 }
 
-async fn answers(http: &reqwest::Client, url: &str) -> anyhow::Result<()> {
+/// Waits until something answers at `url`.
+pub(crate) async fn answers(http: &reqwest::Client, url: &str) -> anyhow::Result<()> {
     let began = Instant::now();
     while http.get(url).send().await.is_err() {
         ensure!(began.elapsed() < PATIENCE, "`{url}` does not answer");
