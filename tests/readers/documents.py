@@ -55,6 +55,7 @@ def read_message(path, _):
             yield content if isinstance(content, bytes) else content.exportBytes()
         yield message.rtfBody
         yield message.htmlBody
+        yield (message.body or "").encode()
 
 
 def read_encrypted(_, data):
