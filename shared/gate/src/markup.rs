@@ -10,7 +10,7 @@ mod scanner;
 use std::io::{self, Read as _};
 
 use crate::blob::{Blob, BlobWriter, to_u64, to_usize};
-use crate::text_encoding::{self, Base64, Encoding, Padding, address, base64_digit};
+use crate::text_encoding::{self, ALL, Base64, Encoding, Padding, address, base64_digit, class_of};
 use crate::walk::{Walk, Walked};
 
 use scanner::{Dialect, Part, Scanner};
@@ -69,6 +69,7 @@ struct Measure {
     /// Whether the element's name says that it holds base64: readers skip what is no digit.
     holds_data: bool,
     n_digits: u64,
+    classes: u8,
     n_in_line: u64,
     has_other: bool,
     /// Whether white space, or a part that is no text, stands behind the last digit.
@@ -107,6 +108,7 @@ impl Measure {
             self.is_broken |= self.n_digits > 0 && (gap == Some(Gap::Other) || gap.is_some() && is_short);
             self.n_in_line = if gap.is_some() { 1 } else { self.n_in_line + 1 };
             self.n_digits += 1;
+            self.classes |= class_of(byte);
         } else if matches!(byte, b'\r' | b'\n') {
             self.gap = Some(Gap::Line);
         } else if byte.is_ascii_whitespace() {
@@ -117,8 +119,10 @@ impl Measure {
         }
     }
 
+    /// Prose without punctuation is all digits, but not of upper case, lower case and figures alike.
     fn is_data(&self) -> bool {
-        self.n_digits >= LEAST && self.is_broken && (self.holds_data || !self.has_other)
+        let is_likely = !self.has_other && self.classes & ALL == ALL;
+        self.n_digits >= LEAST && self.is_broken && (self.holds_data || is_likely)
     }
 }
 

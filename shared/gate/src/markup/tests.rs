@@ -102,6 +102,7 @@ fn other_text_is_no_data() {
         format!("<a>The price, {} is</a>", in_pieces(7, " ")),
         format!("<a href='https://example.org/?a=b&amp;{DIGITS}'>"),
         "<a>&#67;&#97;&#116;</a>".to_owned(),
+        format!("<a>{}</a>", "a program that knows of archives ".repeat(9)),
         in_pieces(7, " "),
         String::new(),
     ] {
