@@ -35,7 +35,7 @@ fn families(directory: &Path) -> Vec<Family> {
         by_family.entry(family).or_default().push(path);
     }
     let n_variants = by_family.values().map(Vec::len).sum::<usize>();
-    let promised = rounds(550, 8_000);
+    let promised = rounds(550, 30_000);
     assert!(n_variants >= promised, "{n_variants} variants; {promised} are promised");
     by_family.insert("evasion".to_owned(), evasions(directory, rounds(400, 4_000), rounds(1, 3)));
     by_family.into_iter().map(|(name, files)| Family { name, files }).collect()

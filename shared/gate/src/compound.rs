@@ -136,8 +136,8 @@ fn is_package(name: &str) -> bool {
     name.eq_ignore_ascii_case("\u{1}Ole10Native")
 }
 
-/// Returns whether a stream is the body of a message, plain or HTML, in UTF-16 ([MS-OXMSG] 2.1.3). Converted to
-/// a mail it is UTF-8, and readers of mail decode what is encoded in it.
+/// Returns whether a stream is the body of a message, plain or HTML, in UTF-16 ([MS-OXMSG] 2.1.3). Converted
+/// to a mail it is UTF-8, and readers of mail decode what is encoded in it.
 fn is_wide_body(name: &str) -> bool {
     ["__substg1.0_1000001F", "__substg1.0_1013001F"].iter().any(|body| name.eq_ignore_ascii_case(body))
 }

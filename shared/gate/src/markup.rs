@@ -6,6 +6,7 @@
 
 mod references;
 mod scanner;
+mod tag;
 
 use std::io::{self, Read as _};
 
@@ -44,18 +45,19 @@ fn begins_as_markup(blob: &Blob) -> io::Result<bool> {
 /// Returns whether the other dialect may see something else.
 fn walk_as(walk: &mut Walk<'_>, blob: &Blob, dialect: Dialect, depth: u32) -> Walked<bool> {
     let mut scanner = Scanner::new(blob, dialect);
-    let mut holds_data = false;
+    let (mut holds_data, mut values) = (false, Vec::new());
     loop {
         let start = scanner.position();
-        let mut text = Measure { holds_data, ..Measure::default() };
-        scanner.read_text(holds_data, &mut |part| text.take(&part))?;
-        if text.is_data() {
-            let body = blob.slice(start, scanner.position() - start);
-            hand_text(walk, &body, dialect, holds_data, depth)?;
+        if holds_data || !scanner.skip_short_text()? {
+            let mut text = Measure { holds_data, ..Measure::default() };
+            scanner.read_text(holds_data, &mut |part| text.take(&part))?;
+            if text.is_data() {
+                let body = blob.slice(start, scanner.position() - start);
+                hand_text(walk, &body, dialect, holds_data, depth)?;
+            }
         }
-        let mut values = Vec::new();
         let Some(tag) = scanner.read_tag(&mut values)? else { break };
-        for (start, end) in values {
+        for (start, end) in values.drain(..) {
             hand_value(walk, &blob.slice(start, end - start), depth)?;
         }
         holds_data = tag.opens_data();

@@ -4,6 +4,7 @@
 use std::io::{self, BufRead as _};
 
 use super::references;
+use super::tag::{LONGEST_NAME, SHORTEST_VALUE, Tag, short_tag};
 use crate::blob::{Blob, BlobReader, to_u64};
 
 /// Where the two differ: what ends a comment, what an instruction, CDATA and a declaration is, and which
@@ -21,30 +22,6 @@ pub(super) enum Part<'a> {
     Character(u8),
     /// Something that is no text stood here.
     Joint,
-}
-
-/// What a tag says.
-#[derive(Debug, Default)]
-pub(super) struct Tag {
-    /// Without its prefix, in lower case, cut off.
-    name: Vec<u8>,
-    closes: bool,
-    is_empty: bool,
-}
-
-/// Elements that hold base64: of OpenDocument, of flat OPC and of WordprocessingML 2003.
-const DATA: [&[u8]; 3] = [b"binary-data", b"binarydata", b"bindata"];
-/// Elements of HTML that hold text alone.
-const RAW: [&[u8]; 8] =
-    [b"script", b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"textarea", b"title"];
-const LONGEST_NAME: usize = 16;
-/// Attributes of fewer bytes hold nothing.
-const SHORTEST_VALUE: u64 = 64;
-
-impl Tag {
-    pub(super) fn opens_data(&self) -> bool {
-        !self.closes && !self.is_empty && DATA.contains(&self.name.as_slice())
-    }
 }
 
 pub(super) struct Scanner {
@@ -66,6 +43,18 @@ impl Scanner {
     /// Returns whether there was something that another dialect may take for something else.
     pub(super) fn sees_differences(&self) -> bool {
         self.sees_differences
+    }
+
+    /// Skips a text that is too short to hold anything. Returns whether there was one.
+    pub(super) fn skip_short_text(&mut self) -> io::Result<bool> {
+        let buffer = self.source.fill_buf()?;
+        let near = &buffer[..buffer.len().min(SHORTEST_VALUE)];
+        let Some(n_bytes) = memchr::memchr(b'<', near) else { return Ok(false) };
+        let begins_tag = matches!(buffer.get(n_bytes + 1), Some(b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'/'));
+        if begins_tag {
+            self.source.consume(n_bytes);
+        }
+        Ok(begins_tag)
     }
 
     /// Reads text up to the next tag, or, within an element that holds data, up to the one that closes it:
@@ -90,9 +79,10 @@ impl Scanner {
                 }
                 continue;
             }
-            let head = self.blob.bytes_at(self.position(), 9)?;
+            let (head, n_bytes) = self.peek::<9>()?;
+            let head = &head[..n_bytes];
             match (head.get(1), self.dialect) {
-                (Some(b'!' | b'?'), _) => self.skip_declaration(&head, level, take)?,
+                (Some(b'!' | b'?'), _) => self.skip_declaration(head, level, take)?,
                 (Some(letter), _) if letter.is_ascii_alphabetic() || *letter == b'_' => {
                     if !holds_data {
                         return Ok(());
@@ -119,8 +109,8 @@ impl Scanner {
     }
 
     fn read_reference(&mut self) -> io::Result<Option<u8>> {
-        let head = self.blob.bytes_at(self.position() + 1, references::LONGEST)?;
-        let found = references::character(&head);
+        let (head, n_bytes) = self.peek::<{ references::LONGEST + 1 }>()?;
+        let found = references::character(&head[1..n_bytes]);
         self.skip(1 + found.map_or(0, |(_, n_bytes)| n_bytes))?;
         Ok(found.map(|(byte, _)| byte))
     }
@@ -208,8 +198,8 @@ impl Scanner {
             let buffer = self.source.fill_buf()?;
             let Some(byte) = buffer.first().copied() else { return Ok(()) };
             if byte == b'<' && is_within && quote.is_none() {
-                let head = self.blob.bytes_at(self.position(), 4)?;
-                if head == b"<!--" {
+                let (head, n_bytes) = self.peek::<4>()?;
+                if head[..n_bytes] == *b"<!--" {
                     self.skip(4)?;
                     self.take_until(b'-', 2, 0, &mut |_| ())?;
                     continue;
@@ -231,21 +221,25 @@ impl Scanner {
     /// Reads a tag. Returns `None` at the end. Adds where the values are of attributes that a parser may take
     /// for something else than what stands there.
     pub(super) fn read_tag(&mut self, values: &mut Vec<(u64, u64)>) -> io::Result<Option<Tag>> {
-        if self.source.fill_buf()?.is_empty() {
+        let buffer = self.source.fill_buf()?;
+        if buffer.is_empty() {
             return Ok(None);
         }
-        self.skip(1)?;
-        let mut tag = Tag::default();
-        let head = self.blob.bytes_at(self.position(), 64)?;
-        tag.closes = head.first() == Some(&b'/');
-        let name = head[usize::from(tag.closes)..].split(|byte| b" \t\r\n/>".contains(byte)).next();
-        let local = name.unwrap_or_default().rsplit(|byte| *byte == b':').next().unwrap_or_default();
-        tag.name = local.iter().take(LONGEST_NAME).map(u8::to_ascii_lowercase).collect();
+        if let Some(n_bytes) = short_tag(buffer) {
+            let tag = Tag::named(&buffer[1..n_bytes]);
+            if !tag.is_raw() {
+                self.source.consume(n_bytes);
+                return Ok(Some(tag));
+            }
+        }
+        self.source.consume(1);
+        let (head, n_bytes) = self.peek::<64>()?;
+        let mut tag = Tag::named(&head[..n_bytes]);
         self.read_attributes(&mut tag, values)?;
-        if !tag.closes && RAW.contains(&tag.name.as_slice()) {
+        if tag.is_raw() {
             self.sees_differences = true;
             if self.dialect == Dialect::Html {
-                self.skip_raw(&tag.name)?;
+                self.skip_raw(tag.name())?;
             }
         }
         Ok(Some(tag))
@@ -301,7 +295,7 @@ impl Scanner {
             self.source.consume(n_bytes);
             if is_over {
                 let end = self.position() - u64::from(end.is_some());
-                if is_odd && end - start >= SHORTEST_VALUE {
+                if is_odd && end - start >= to_u64(SHORTEST_VALUE) {
                     values.push((start, end));
                 }
                 return Ok(());
@@ -318,7 +312,7 @@ impl Scanner {
         values: &mut Vec<(u64, u64)>,
     ) -> io::Result<()> {
         const MOST: usize = 64 * 1024;
-        if !is_odd || end - start < SHORTEST_VALUE {
+        if !is_odd || end - start < to_u64(SHORTEST_VALUE) {
             return Ok(());
         }
         let text = self.blob.bytes_at(start, MOST)?;
@@ -328,7 +322,7 @@ impl Scanner {
             let behind = text[equals + 1..].trim_ascii_start();
             let n_space = text.len() - equals - 1 - behind.len();
             let word = behind.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-            if to_u64(word.len()) >= SHORTEST_VALUE {
+            if word.len() >= SHORTEST_VALUE {
                 let from = from + to_u64(n_space);
                 let is_cut = word.len() == behind.len();
                 values.push((from, if is_cut { end } else { from + to_u64(word.len()) }));
@@ -350,12 +344,26 @@ impl Scanner {
                 self.source.consume(n_bytes);
                 continue;
             }
-            let head = self.blob.bytes_at(self.position() + 1, 1 + name.len())?;
-            if head.strip_prefix(b"/").is_some_and(|found| found.eq_ignore_ascii_case(name)) {
+            let (head, n_bytes) = self.peek::<{ LONGEST_NAME + 2 }>()?;
+            let found = head[..n_bytes].get(1..name.len() + 2).and_then(|found| found.strip_prefix(b"/"));
+            if found.is_some_and(|found| found.eq_ignore_ascii_case(name)) {
                 return Ok(());
             }
             self.source.consume(1);
         }
+    }
+
+    /// The next N bytes, and how many there are. They are not read from the file again for every tag.
+    fn peek<const N: usize>(&mut self) -> io::Result<([u8; N], usize)> {
+        let mut head = [0; N];
+        let buffer = self.source.fill_buf()?;
+        if let Some(bytes) = buffer.get(..N) {
+            head.copy_from_slice(bytes);
+            return Ok((head, N));
+        }
+        let bytes = self.blob.bytes_at(self.position(), N)?;
+        head[..bytes.len()].copy_from_slice(&bytes);
+        Ok((head, bytes.len()))
     }
 
     fn skip(&mut self, n_bytes: usize) -> io::Result<()> {
