@@ -26,7 +26,7 @@ check: ## Check format, lints, documentation, licences and the SAM template
 	tools/check && tools/template/check
 
 soak: ## Run the tests with large counts (docs/testing.md); takes hours
-	@tools/install test
+	@tools/install soak
 	tools/engine build && cargo build --quiet --package airlock && (cd tests/browser && npm ci --silent && node large.mjs $${CARGO_TARGET_DIR:-../../target}/debug/airlock "$$(../../tools/venv peer)/bin/python")
 	SOAK=1 tools/test --no-capture -E 'test(/backfill|crash|start|engine|freeze|equality|openers|readers|ordinary|rescans|schemathesis/)'
 	SOAK=1 tools/engine test nothing_grows

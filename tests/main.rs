@@ -46,6 +46,7 @@ mod original_calls;
 mod outbox;
 mod overwrite;
 mod packages;
+mod password_traces;
 mod passwords;
 mod private;
 mod protected;

@@ -24,6 +24,7 @@ struct Family {
 
 /// The families of `generate.py`, and the evasions as one more.
 fn families(directory: &Path) -> Vec<Family> {
+    install_libraries_of_node();
     let variants = directory.join("variants");
     let part = if is_soak() { "all" } else { "small" };
     run(python().arg("readers/generate.py").arg(&variants).args(["--part", part]));
@@ -34,7 +35,7 @@ fn families(directory: &Path) -> Vec<Family> {
         by_family.entry(family).or_default().push(path);
     }
     let n_variants = by_family.values().map(Vec::len).sum::<usize>();
-    let promised = rounds(550, 8_000);
+    let promised = rounds(550, 30_000);
     assert!(n_variants >= promised, "{n_variants} variants; {promised} are promised");
     by_family.insert("evasion".to_owned(), evasions(directory, rounds(400, 4_000), rounds(1, 3)));
     by_family.into_iter().map(|(name, files)| Family { name, files }).collect()
@@ -61,16 +62,21 @@ fn files_in(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Installs the libraries of Node that read documents and mail, unless they are there.
-fn install_node_readers() {
+/// Installs the libraries of Node that write and read documents and mail, unless they are there as pinned.
+fn install_libraries_of_node() {
     const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/readers/node");
     let lock = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers-node.lock");
     let lock = std::fs::File::create(lock).unwrap();
     lock.lock().unwrap();
-    if !Path::new(HERE).join("node_modules/.package-lock.json").try_exists().unwrap() {
+    let (wanted, installed) =
+        (Path::new(HERE).join("package-lock.json"), "node_modules/.installed-lock.json");
+    let installed = Path::new(HERE).join(installed);
+    let is_same = |bytes| std::fs::read(&installed).is_ok_and(|before| before == bytes);
+    if !is_same(std::fs::read(&wanted).unwrap()) {
         run(Command::new("npm")
             .args(["ci", "--silent", "--ignore-scripts", "--omit=optional"])
             .current_dir(HERE));
+        std::fs::copy(&wanted, &installed).unwrap();
     }
 }
 
@@ -88,7 +94,7 @@ fn run(command: &mut Command) {
 
 /// The files from which some reader extracts the test file, with the chain of readers.
 fn extractable(files: &[PathBuf]) -> BTreeMap<PathBuf, String> {
-    install_node_readers();
+    install_libraries_of_node();
     let mut oracle =
         python().arg("readers/oracle.py").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let lines = files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n");
@@ -126,7 +132,7 @@ fn evenly(files: &[PathBuf], n: usize) -> impl Iterator<Item = &PathBuf> {
 
 #[test]
 fn every_reader_is_installed() {
-    install_node_readers();
+    install_libraries_of_node();
     let output = python().args(["readers/oracle.py", "--missing"]).output().unwrap();
     let missing = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());

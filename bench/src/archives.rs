@@ -9,7 +9,7 @@ use crate::definitions::{Numbers, programs};
 
 /// One file to measure with.
 pub(crate) struct Sample {
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) n_bytes: usize,
     pub(crate) path: PathBuf,
 }
@@ -47,9 +47,23 @@ pub(crate) fn make(directory: &Path) -> anyhow::Result<Vec<Sample>> {
             ("zip of programs", ".zip"),
             ("tar.gz of programs", ".tar.gz"),
         ];
-        samples.extend(files.map(|(what, name)| Sample { what, n_bytes, path: in_directory(name) }));
+        samples.extend(files.map(|(what, name)| Sample {
+            what: what.to_owned(),
+            n_bytes,
+            path: in_directory(name),
+        }));
     }
     Ok(samples)
+}
+
+/// Files that there are already, by their names.
+pub(crate) fn named(paths: &[PathBuf]) -> anyhow::Result<Vec<Sample>> {
+    let sample = |path: &PathBuf| {
+        let what = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let n_bytes = usize::try_from(std::fs::metadata(path)?.len())?;
+        Ok(Sample { what, n_bytes, path: path.clone() })
+    };
+    paths.iter().map(sample).collect()
 }
 
 fn pack(members: &Path, base: &Path, format: &str) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -21,7 +21,8 @@ const LIMITS: EngineLimits =
 /// A measurement is repeated until it has taken this long: the engine's clock ticks every 10 ms.
 const LONG_ENOUGH: Duration = Duration::from_millis(500);
 
-pub(crate) async fn run() -> anyhow::Result<()> {
+/// Measures `files`, or samples of its own if there are none.
+pub(crate) async fn run(named: &[PathBuf]) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let in_directory = |name: &str| {
         let path = directory.path().join(name);
@@ -55,14 +56,19 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     println!("Openers: {}", inspector.openers().join(", "));
     println!("Processor time, medians; an archive unpacks to the bytes named\n");
     println!("| what | bytes | engine | gate alone | worker | worker to engine |\n|---|---|---|---|---|---|");
-    for sample in archives::make(&files)? {
-        let costs = compare(&engine, &gate, &inspector, &sample).await?;
+    let made = if named.is_empty() { archives::make(&files)? } else { archives::named(named)? };
+    for sample in &made {
+        let costs = compare(&engine, &gate, &inspector, sample).await?;
         let [engine_ms, gate_ms, worker_ms] = costs.map(|cost| cost.as_secs_f64() * 1e3);
         let percent = 100.0 * worker_ms / engine_ms;
         println!(
             "| {} | {} | {engine_ms:.1} ms | {gate_ms:.2} ms | {worker_ms:.2} ms | {percent:.1} % |",
             sample.what, sample.n_bytes
         );
+    }
+    if !named.is_empty() {
+        engine.stop().await;
+        return Ok(());
     }
     let noise = files.join("100000000.noise");
     let scanning = engine_cost(&engine, &noise).await?;

@@ -1,5 +1,6 @@
 //! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine`, `bench growth`,
-//! `bench init`, `bench peers` and `bench transfers` measure; `bench scale` computes. Reproduce with `make bench`. `bench
+//! `bench init`, `bench peers` and `bench transfers` measure; `bench scale` computes. `bench gate FILE...`
+//! measures other files than those that it makes. Reproduce with `make bench`. `bench
 //! definitions DIRECTORY` writes the made-up set that they use, for experiments.
 
 mod archives;
@@ -14,6 +15,8 @@ mod pipeline;
 mod scale;
 mod transfers;
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, bail};
 
 fn main() -> anyhow::Result<()> {
@@ -25,7 +28,10 @@ fn main() -> anyhow::Result<()> {
 async fn run() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("pipeline") => pipeline::run().await,
-        Some("gate") => gate_share::run().await,
+        Some("gate") => {
+            let files = std::env::args_os().skip(2).map(PathBuf::from).collect::<Vec<_>>();
+            gate_share::run(&files).await
+        }
         Some("engine") => engine::run().await,
         Some("growth") => growth::run(std::env::args().nth(2).map_or(Ok(1_000_000), |n| n.parse())?).await,
         Some("init") => init::run(),

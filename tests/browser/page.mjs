@@ -68,6 +68,11 @@ try {
     await rowOf(page, 'opened.zip').locator('.badge', { hasText: 'Clean' }).waitFor();
     await shot(page, 'password');
     await page.getByLabel('Password of the files that you add next').fill('');
+    const kept = await page.evaluate(async () => {
+      const databases = await indexedDB.databases();
+      return JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href, history.state, databases, await caches.keys()]);
+    });
+    assert.ok(!kept.includes('secret words') && !(await page.content()).includes('secret words'), kept);
     for (const name of ['closed.zip', 'opened.zip']) {
       await buttonOf(page, name, 'Delete').click();
       await rowOf(page, name).waitFor({ state: 'detached' });

@@ -129,8 +129,20 @@ def mailbox(n_messages, n_bytes):
         yield b"--%s--\n\n" % boundary
 
 
+def markup(n_bytes):
+    """Half of it is one text of base64 with references between its lines, half are cells of a table and links."""
+    yield b'<?xml version="1.0"?>\n<office:document xmlns:office="a"><office:binary-data>'
+    for _ in range(n_bytes * 3 // 8 // MEGABYTE + 1):
+        yield base64.encodebytes(noise(57 * (MEGABYTE // 57))).replace(b"\n", b"&#10;")
+    yield b"</office:binary-data>\n"
+    for number in range(n_bytes // 2 // 250):
+        yield b'<!-- row %d --><c r="A%d"><v>%d</v></c><a href="https://example.org/?number=%d&amp;source=a-long-word-without-meaning&amp;medium=mail"><![CDATA[An invoice, and %d more]]></a><p style="margin: 1em; color: #123456">It&#39;s fine.</p>\n' % ((number,) * 5)
+    yield b"</office:document>\n"
+
+
 write("pdf", pdf(N_MEGABYTES * 500, 4000))
 write("pdf-object-streams", pdf_in_object_streams(N_MEGABYTES * 500, 4000))
 write("base64-lines", base64_lines(N_MEGABYTES * MEGABYTE // 2))
 write("base64-run", base64_run(N_MEGABYTES * MEGABYTE // 2))
 write("mailbox", mailbox(N_MEGABYTES * 50, 4400))
+write("markup", markup(N_MEGABYTES * MEGABYTE // 2))

@@ -17,7 +17,7 @@ async fn a_large_document_passes_and_costs_in_proportion() {
     let watch = Watch::begin(scratch.path());
     println!("{:20} {:>10} {:>7} {:>5} {:>7} {:>7}", "kind", "bytes", "CPU, s", "MiB", "scratch", "handed");
     let documents = sorted_entries(made.path());
-    assert_eq!(documents.len(), 5);
+    assert_eq!(documents.len(), 6);
     for path in documents {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let bytes = std::fs::read(&path).unwrap();

@@ -1,6 +1,6 @@
 """The readers of documents that are Python modules: PDF, message files, encrypted Office files, and bytes that stand in text."""
 
-import base64, binascii, contextlib, io, re, urllib.request
+import base64, binascii, contextlib, html.parser, io, re, urllib.parse, urllib.request
 import xml.etree.ElementTree as etree
 
 COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -55,6 +55,7 @@ def read_message(path, _):
             yield content if isinstance(content, bytes) else content.exportBytes()
         yield message.rtfBody
         yield message.htmlBody
+        yield (message.body or "").encode()
 
 
 def read_encrypted(_, data):
@@ -90,6 +91,40 @@ def read_html(_, data):
             yield base64.b64decode(text)
 
 
+class Addresses(html.parser.HTMLParser):
+    """The `data:` addresses in attributes, and the pages in `srcdoc`."""
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.pages = [], []
+
+    def handle_starttag(self, _, attributes):
+        for name, value in attributes:
+            # Browsers take line breaks and tabs out of an address, and spaces from its ends.
+            address = re.sub(r"[\t\r\n]", "", value or "").strip()
+            if address[:5].lower() == "data:":
+                self.found.append(address)
+            if name == "srcdoc":
+                self.pages.append(value)
+
+
+def read_attributes(_, data):
+    """What a page's links lead to by themselves: references are resolved, then the address is decoded as browsers do."""
+    pages = [data.decode("latin-1")]
+    while pages:
+        parser = Addresses()
+        parser.feed(pages.pop())
+        parser.close()
+        pages += parser.pages[:9]
+        for address in parser.found:
+            head, _, content = address[5:].partition(",")
+            content = urllib.parse.unquote_to_bytes(content)
+            if head.lower().replace(" ", "").endswith(";base64"):
+                with contextlib.suppress(binascii.Error):
+                    content = base64.b64decode(b"".join(content.split()))
+            yield content
+
+
 def read_fields(_, data):
     """LDIF (RFC 2849) and vCard (RFC 2426): folded lines, whose value is base64."""
     for line in re.sub(rb"\r?\n[ \t]", b"", data).splitlines():
@@ -105,5 +140,6 @@ READERS = {
     "extract-msg": ("extract_msg", read_message, lambda data: data.startswith(COMPOUND)), "msoffcrypto": ("msoffcrypto", read_encrypted, lambda data: data.startswith(COMPOUND)),
     "olevba": ("oletools", read_active_mime, lambda data: data.startswith(b"ActiveMime")),
     "xml-text": (None, read_xml, lambda data: data.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<")), "html-text": (None, read_html, lambda data: b"<" in data or b"data:" in data.lower()),
+    "html-attributes": (None, read_attributes, lambda data: b"<" in data and b"=" in data),
     "ldif-vcard": (None, read_fields, lambda data: b"\ndn:" in b"\n" + data or b"BEGIN:VCARD" in data.upper()),
 }

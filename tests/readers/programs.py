@@ -31,6 +31,10 @@ def either(*conditions):
     return lambda data: any(condition(data) for condition in conditions)
 
 
+def both(*conditions):
+    return lambda data: all(condition(data) for condition in conditions)
+
+
 def of_node(reader, package, wants):
     """A library that `node/read.mjs` asks. `npm ci` installs it."""
     return Program(f"node {NODE}/read.mjs {reader} {{path}} {{directory}}", wants, needs=["node", f"{NODE}/node_modules/{package}/package.json"])
@@ -94,6 +98,11 @@ def has_mime(data):
     return b"content-t" in data.lower()
 
 
+def libreoffice(format_, wants):
+    """What it makes of a document when it saves it in FORMAT: the objects that it found are parts of that."""
+    return Program(f"soffice --headless --convert-to {format_} --outdir {{directory}} {{path}}", wants)
+
+
 COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ARCHIVE_OF_LHA = re.compile(rb"-(lh|lz|pm|pc)[0-9a-z]-")
 LZ4 = (b"\x04\x22\x4d\x18", b"\x02\x21\x4c\x18", b"\x03\x21\x4c\x18") + tuple(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))
@@ -143,6 +152,7 @@ PROGRAMS = {
     "git-mailsplit": Program("git mailsplit -o{directory} {path}", has(b"From ")),
     "git-mailsplit-mboxrd": Program("git mailsplit --mboxrd -o{directory} {path}", has(b"From ")),
     "formail": shell("formail -s sh -c 'cat > {directory}/$FILENO' < {path}", ["formail"], begins(b"From ")),
+    "msgconvert": Program("msgconvert --outfile {directory}/out.eml {path}", both(begins(COMPOUND), has("__substg1".encode("utf-16-le"))), needs=["msgconvert", "/usr/share/perl5/Email/Address.pm"]),
     "tnef": Program("tnef --overwrite --ignore-checksum --save-body=body --body-pref=all -C {directory} -f {path}", has(b"\x78\x9f\x3e\x22")),
     "ytnef": Program("ytnef -F -f {directory} {path}", begins(b"\x78\x9f\x3e\x22")),
     "unsquashfs": Program("unsquashfs -q -f -d {directory}/out {path}", begins(*SQUASHFS)),
@@ -172,3 +182,13 @@ PROGRAMS = {
     # It runs the archive, so it gets only archives that shar wrote, never changed ones.
     "unshar": Program("unshar -c -d {directory} {path}", lambda data: b"# This is a shell archive" in data[:4000] and b"SHAR_EOF" in data),
 }
+
+FLAT = (b"<office:document ", b"<w:wordDocument", b"<pkg:package", b"progid=\"Word.Document\"")
+# Those that take seconds for each file, which `make soak` asks.
+SLOW = {
+    "libreoffice-writer": libreoffice("odt", either(begins(b"{\\rt"), has(*FLAT, b"word/", b"opendocument.text"), both(begins(COMPOUND), has("WordDocument".encode("utf-16-le"))))),
+    "libreoffice-calc": libreoffice("ods", either(has(b"xl/", b"opendocument.spreadsheet"), both(begins(COMPOUND), has("Book".encode("utf-16-le"), "Workbook".encode("utf-16-le"))))),
+    "libreoffice-impress": libreoffice("odp", either(has(b"ppt/", b"opendocument.presentation"), both(begins(COMPOUND), has("PowerPoint Document".encode("utf-16-le"))))),
+}
+if os.environ.get("SOAK"):
+    PROGRAMS |= SLOW

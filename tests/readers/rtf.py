@@ -2,7 +2,7 @@
 
 import itertools, struct
 
-from base import EICAR, FRONTS, PAYLOADS, Member, base64_lines, mail, zip_of
+from base import EICAR, FRONTS, PAYLOADS, Member, base64_lines, mail, png, zip_of
 from office import compound, package
 
 
@@ -39,7 +39,31 @@ def rtf(digits, head="{\\rtf1", group="{\\object\\objemb{\\*\\objclass Package}\
     return (head + " hello " + group.replace("%s", digits) + tail).encode("latin-1")
 
 
+def numbers(form, every=1):
+    return lambda digits: "".join(form % ord(digit) if index % every == 0 else digit for index, digit in enumerate(digits))
+
+
+# LibreOffice takes digits by their number in a character set. It makes an object only of one that shows a picture.
+SHOWN = WRITINGS | {
+    "hexadecimal": numbers("\\'%02x"), "hexadecimal-some": numbers("\\'%02x", 7), "unicode": lambda digits: "\\uc0 " + numbers("\\u%d ")(digits), "unicode-substitute": numbers("\\u%d?", 9), "unicode-substitutes": lambda digits: "\\uc3 " + numbers("\\u%dzzz", 9)(digits), "unicode-escaped": numbers("\\u%d\\'3f", 9),
+    "group": "{{{}}}".format, "bold": lambda digits: "".join("{\\b %s}" % digits[at:at + 64] for at in range(0, len(digits), 64)), "halves": lambda digits: digits[:100] + "{\\b " + digits[100:] + "}", "lines-3": lambda digits: lines(digits, 3), "unicode-in-group": lambda digits: "{\\uc0{" + numbers("\\u%d ", 3)(digits) + "}}",
+}
+PICTURE = "{\\result{\\pict\\pngblip\\picw26\\pich26\\picwgoal15\\pichgoal15 %s}}" % png().hex()
+
+
+def shown():
+    group = "{\\object\\objemb\\objw300\\objh300{\\*\\objclass Package}{\\*\\objdata %s}" + PICTURE + "}"
+    head = "{\\rtf1\\ansi\\deff0{\\fonttbl{\\f0 Arial;}}\\pard "
+    for (kind, data), (writing, write) in itertools.product({kind: PAYLOADS[kind] for kind in ("eicar", "hidden")}.items(), SHOWN.items()):
+        for form, native in {"package": ole1(data), "compound": ole2(data), "contents": ole1(b"", b"Word.Document.8", compound([("CONTENTS", data)]))}.items():
+            yield f"shown-{form}-{writing}-{kind}", "rtf", rtf(write(native.hex()), head, group)
+    digits = numbers("\\u%d ", 5)(ole1(EICAR).hex())
+    yield "shown-unicode-from-outside", "rtf", rtf(digits, head + "\\uc0 ", group)
+    yield "shown-unicode-within-others", "rtf", rtf(digits, head + "\\uc0{\\uc2 a}", group)
+
+
 def variants():
+    yield from shown()
     groups = {"usual": "{\\object\\objemb{\\*\\objclass Package}{\\*\\objdata %s}}", "no-star": "{\\object\\objemb{\\objdata %s}}", "bare": "{\\objdata %s}", "update": "{\\object\\objautlink\\objupdate{\\*\\objdata %s}}", "html": "{\\object\\objhtml{\\*\\objdata %s}}", "ocx": "{\\object\\objocx{\\*\\objdata %s}}",
               "number": "{\\object\\objemb{\\*\\objdata123 %s}}", "nested": "{\\object\\objemb{{{{\\*\\objdata %s}}}}}", "upper": "{\\object\\objemb{\\*\\OBJDATA %s}}", "stylesheet": "{\\*\\stylesheet{\\*\\objdata %s}}", "datastore": "{\\*\\datastore %s}", "result": "{\\object\\objemb{\\result x}{\\*\\objdata %s}}"}
     for (kind, data), (writing, write) in itertools.product(PAYLOADS.items(), WRITINGS.items()):

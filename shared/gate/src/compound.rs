@@ -17,7 +17,7 @@ use std::io::{self, Read as _};
 use crate::blob::{Blob, to_usize};
 use crate::capability::Method;
 use crate::walk::{Damage, Reach, Stop, Walk, Walked, is_storage_trouble, malformed};
-use crate::{office, ole};
+use crate::{mail, office, ole};
 
 use header::Header;
 use sectors::{Chain, ChainEnd, Sectors};
@@ -88,6 +88,9 @@ fn hand_stream(walk: &mut Walk<'_>, file: &File<'_>, entry: &Entry, depth: u32) 
         if entry.names().any(is_package) {
             ole::hand_package(walk, &content, depth)?;
         }
+        if entry.names().any(is_wide_body) {
+            mail::hand_converted(walk, &content, b"utf-16le", depth)?;
+        }
     }
     Ok(is_whole)
 }
@@ -133,6 +136,12 @@ fn is_package(name: &str) -> bool {
     name.eq_ignore_ascii_case("\u{1}Ole10Native")
 }
 
+/// Returns whether a stream is the body of a message, plain or HTML, in UTF-16 ([MS-OXMSG] 2.1.3). Converted
+/// to a mail it is UTF-8, and readers of mail decode what is encoded in it.
+fn is_wide_body(name: &str) -> bool {
+    ["__substg1.0_1000001F", "__substg1.0_1013001F"].iter().any(|body| name.eq_ignore_ascii_case(body))
+}
+
 fn next_entry(directory: &mut Chain<'_>) -> Walked<Option<Entry>> {
     let mut bytes = Vec::new();
     directory.by_ref().take(directory::ENTRY_BYTES).read_to_end(&mut bytes).or_else(trouble)?;
@@ -161,5 +170,11 @@ mod tests {
     fn a_package_is_known_by_its_name() {
         assert!(is_package("\u{1}Ole10Native") && is_package("\u{1}OLE10NATIVE"));
         assert!(!is_package("Ole10Native") && !is_package("\u{1}Ole10Native2"));
+    }
+
+    #[test]
+    fn a_message_has_its_body_in_a_stream_of_a_known_name() {
+        assert!(is_wide_body("__substg1.0_1000001F") && is_wide_body("__substg1.0_1013001f"));
+        assert!(!is_wide_body("__substg1.0_1000001E") && !is_wide_body("__substg1.0_0037001F"));
     }
 }

@@ -12,8 +12,8 @@ use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
     ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, http, iso, lbr,
-    lzma_alone, lzop, mail, openpgp, pdf, rtf, seven_zip, shar, stream, tar, tnef, unopened, warc, zip,
-    zstd_frames,
+    lzma_alone, lzop, mail, markup, openpgp, pdf, rtf, seven_zip, shar, stream, tar, tnef, unopened, warc,
+    zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -100,6 +100,7 @@ impl Walk<'_> {
         };
         if is_mail {
             mail::walk(self, blob, &survey, depth)?;
+            markup::walk(self, blob, depth)?;
         }
         let rests = embedded::walk_zip_at_end(self, blob, depth)?;
         match rests.as_slice() {

@@ -7,6 +7,7 @@
 
 mod destinations;
 mod hex;
+mod substitutes;
 mod tokens;
 
 use domain::verdict::Unscannable;
@@ -17,6 +18,7 @@ use crate::survey::Survey;
 use crate::walk::{Walk, Walked, refuse};
 
 use hex::{Binary, Escape, Hex, Nested, Style};
+use substitutes::Substitutes;
 use tokens::{Token, Tokens};
 
 /// Destinations whose text is data.
@@ -47,7 +49,8 @@ fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32, binary: &[Binary]
     }
     for found in finder.found {
         for style in found.styles(binary) {
-            let data = walk.reading(&mut Hex::new(&found.body, style), depth)?;
+            let substitutes = found.substitutes.clone();
+            let data = walk.reading(&mut Hex::new(&found.body, style, substitutes), depth)?;
             ole::hand_object(walk, &data, depth)?;
         }
     }
@@ -60,6 +63,7 @@ struct Found {
     /// From behind its control word to the end of its group.
     body: Blob,
     marks: Marks,
+    substitutes: Substitutes,
 }
 
 /// What in it readers differ about.
@@ -70,6 +74,7 @@ struct Marks {
     /// Groups or control words.
     has_groups: bool,
     has_escapes: bool,
+    has_unicode: bool,
     has_binary: bool,
 }
 
@@ -83,9 +88,10 @@ impl Found {
             (true, true) => &[Nested::Destination, Nested::Starred],
             (true, false) => &[Nested::Destination, Nested::Starred, Nested::Part, Nested::NoPart],
         };
-        let escapes: &[Escape] = match (marks.has_escapes, is_clear) {
-            (false, _) | (true, true) => &[Escape::DropsDigit],
-            (true, false) => &[Escape::DropsDigit, Escape::Nothing, Escape::Digits],
+        let escapes: &[Escape] = match (marks.has_escapes, marks.has_unicode, is_clear) {
+            (true, _, false) => &[Escape::DropsDigit, Escape::Nothing, Escape::Digits, Escape::Characters],
+            (false, false, _) => &[Escape::DropsDigit],
+            _ => &[Escape::DropsDigit, Escape::Characters],
         };
         let binary = if marks.has_binary && !is_clear { binary } else { &binary[..1] };
         let mut styles = Vec::new();
@@ -109,6 +115,7 @@ struct Finder {
     binary: Vec<Blob>,
     has_binary: bool,
     level: i64,
+    substitutes: Substitutes,
     open: Vec<Open>,
 }
 
@@ -118,6 +125,7 @@ struct Open {
     level: i64,
     start: u64,
     marks: Marks,
+    substitutes: Substitutes,
 }
 
 /// Objects within objects: each is read with all that it holds.
@@ -132,11 +140,13 @@ impl Finder {
             match token {
                 Token::Open => {
                     self.level += 1;
+                    self.substitutes.open();
                     self.mark(|marks| marks.has_groups = true);
                 }
                 Token::Close => {
                     self.close(blob, at);
                     self.level -= 1;
+                    self.substitutes.close();
                 }
                 Token::Symbol(b'\'') => self.mark(|marks| marks.has_escapes = true),
                 Token::Word => self.take_word(blob, &mut tokens, counts_binary)?,
@@ -157,7 +167,8 @@ impl Finder {
         self.mark(|marks| marks.has_groups = true);
         if let Some(name) = DATA.iter().find(|name| tokens.is_word(name)) {
             let marks = Marks { is_object: *name == OBJECT, ..Marks::default() };
-            self.open.push(Open { level: self.level, start: tokens.position(), marks });
+            let (start, substitutes) = (tokens.position(), self.substitutes.clone());
+            self.open.push(Open { level: self.level, start, marks, substitutes });
         } else if tokens.is_word(b"bin") {
             self.has_binary = true;
             self.mark(|marks| marks.has_binary = true);
@@ -168,6 +179,10 @@ impl Finder {
                 }
                 tokens.skip(n_bytes)?;
             }
+        } else if tokens.is_word(b"u") {
+            self.mark(|marks| marks.has_unicode = true);
+        } else if tokens.is_word(b"uc") {
+            self.substitutes.set(tokens.parameter());
         }
         Ok(())
     }
@@ -184,8 +199,9 @@ impl Finder {
     }
 
     fn end_last(&mut self, blob: &Blob, at: u64) {
-        if let Some(Open { start, marks, .. }) = self.open.pop() {
-            self.found.push(Found { body: blob.slice(start, at.saturating_sub(start)), marks });
+        if let Some(Open { start, marks, substitutes, .. }) = self.open.pop() {
+            let body = blob.slice(start, at.saturating_sub(start));
+            self.found.push(Found { body, marks, substitutes });
         }
     }
 }
@@ -221,6 +237,10 @@ mod tests {
             "{\\rtf1 \\bin3 Cat}",
             "\\bin999 {\\rtf1{\\objdata 436174}}",
             "{\\rtf1{\\objdata 00{\\objdata 436174}}}",
+            "{\\rtf1{\\objdata \\'34\\'336174}}",
+            "{\\rtf1{\\objdata \\u52?36174}}",
+            "{\\rtf1\\uc0{\\uc5{\\objdata 00}}{\\objdata \\u52 36174}}",
+            "{\\rtf1\\uc2{\\pict \\u52 4\\'3436174}}",
         ] {
             let handed = handed(text.as_bytes());
             assert!(handed.iter().any(|bytes| bytes == "Cat"), "{text} {handed:?}");

@@ -25,7 +25,7 @@ use crate::walk::{Walk, Walked};
 pub(crate) use base64::{Base64, Padding};
 pub(crate) use base64::{decode as decode_base64, digit as base64_digit};
 pub(crate) use marks::Marks;
-pub(crate) use runs::Runs;
+pub(crate) use runs::{ALL, Runs, class_of};
 
 use quoted::Style;
 

@@ -5,7 +5,7 @@ mod made;
 use domain::password::Password;
 use domain::verdict::{Decryption, Unscannable};
 
-use super::hash::Hash;
+use super::hash::{Hash, utf16_le};
 use super::rc4::Rc4Stream;
 use crate::compound;
 use crate::scratch::Scratch;
@@ -198,5 +198,20 @@ fn what_is_not_encrypted_is_not_refused() {
         ("EncryptionInfo", vec![]),
     ] {
         assert_eq!(inspected(&[(name, bytes)], None), Ok((false, false)), "{name}");
+    }
+}
+
+/// Converted to a mail, a body is UTF-8, and readers of mail decode what is encoded in it.
+#[test]
+fn what_is_encoded_in_the_body_of_a_message_is_decoded() {
+    const BODY: &str = r#"
+begin 644 e.com
+M6#5/(5`E0$%06S1<4%I8-30H4%XI-T-#*3=])$5)0T%2+5-404Y$05)$+4%.
+75$E625)54RU415-4+49)3$4A)$@K2"H`
+`
+end
+"#;
+    for name in ["__substg1.0_1000001F", "__substg1.0_1013001F"] {
+        assert_eq!(inspected(&[(name, utf16_le(BODY))], None), Ok((true, false)), "{name}");
     }
 }

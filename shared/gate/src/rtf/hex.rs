@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use crate::blob::Blob;
 
 use super::destinations::is_destination;
+use super::substitutes::Substitutes;
 use super::tokens::{Token, Tokens};
 
 /// What a group within the destination is.
@@ -18,7 +19,7 @@ pub(super) enum Nested {
     NoPart,
 }
 
-/// What `\'xx` does, whatever the two characters are.
+/// What `\'xx` does, whatever the two characters are, and `\uN`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Escape {
     /// As Word: a lonely digit before it is dropped.
@@ -26,6 +27,8 @@ pub(super) enum Escape {
     Nothing,
     /// Two digits of the data.
     Digits,
+    /// One character, and so is `\uN`: as LibreOffice.
+    Characters,
 }
 
 /// What `\bin` does.
@@ -53,6 +56,11 @@ pub(super) struct Hex {
     /// The level of the outermost group that is no part of the data.
     foreign_level: Option<u64>,
     begins_group: bool,
+    substitutes: Substitutes,
+    /// What is left of the substitutes of the last character.
+    n_substitutes: u64,
+    /// Whether `\uN` has just been read: a space behind it is part of it.
+    ends_with_space: bool,
     n_binary: u64,
     high: Option<u8>,
     has_ended: bool,
@@ -60,14 +68,18 @@ pub(super) struct Hex {
 }
 
 impl Hex {
-    /// Reads `body`, which goes from behind the destination's control word to the end of its group.
-    pub(super) fn new(body: &Blob, style: Style) -> Self {
+    /// Reads `body`, which goes from behind the destination's control word to the end of its group. Around
+    /// it, characters have these `substitutes`.
+    pub(super) fn new(body: &Blob, style: Style, substitutes: Substitutes) -> Self {
         Self {
             tokens: Tokens::new(body),
             style,
             level: 0,
             foreign_level: None,
             begins_group: false,
+            substitutes,
+            n_substitutes: 0,
+            ends_with_space: false,
             n_binary: 0,
             high: None,
             has_ended: false,
@@ -82,11 +94,13 @@ impl Hex {
             return Ok(bytes);
         }
         let begins_group = std::mem::take(&mut self.begins_group);
+        let ends_with_space = std::mem::take(&mut self.ends_with_space);
         match self.tokens.next_token()? {
             None => self.has_ended = true,
             Some(Token::Open) => {
                 self.level = self.level.saturating_add(1);
                 self.begins_group = true;
+                self.substitutes.open();
                 if self.style.nested == Nested::NoPart {
                     self.foreign_level.get_or_insert(self.level);
                 }
@@ -96,15 +110,22 @@ impl Hex {
                     self.foreign_level = None;
                 }
                 self.level = self.level.saturating_sub(1);
+                self.substitutes.close();
             }
             Some(Token::Symbol(b'*')) if begins_group && self.style.nested == Nested::Starred => {
                 self.foreign_level.get_or_insert(self.level);
             }
             Some(Token::Symbol(b'\'')) => self.take_escape(&mut bytes)?,
-            Some(Token::Word) => self.take_word()?,
+            Some(Token::Word) => self.take_word(&mut bytes)?,
             Some(Token::Text) if self.foreign_level.is_none() => {
-                for byte in self.tokens.text() {
-                    take_digit(&mut self.high, *byte, &mut bytes);
+                let text = self.tokens.text();
+                let n_delimiters = usize::from(ends_with_space && text.starts_with(b" "));
+                for byte in &text[n_delimiters..] {
+                    if self.n_substitutes == 0 || matches!(byte, b'\r' | b'\n') {
+                        take_digit(&mut self.high, *byte, &mut bytes);
+                    } else {
+                        self.n_substitutes -= 1;
+                    }
                 }
             }
             Some(Token::Symbol(_) | Token::Text) => {}
@@ -112,7 +133,10 @@ impl Hex {
         Ok(bytes)
     }
 
-    fn take_word(&mut self) -> io::Result<()> {
+    fn take_word(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        if self.style.escape == Escape::Characters {
+            self.take_unicode(bytes);
+        }
         if self.style.binary != Binary::Ignored && self.tokens.is_word(b"bin") {
             self.n_binary = self.tokens.begin_binary()?;
         } else if self.style.nested == Nested::Destination && is_destination(self.tokens.name()) {
@@ -121,6 +145,18 @@ impl Hex {
             self.foreign_level.get_or_insert(self.level);
         }
         Ok(())
+    }
+
+    fn take_unicode(&mut self, bytes: &mut Vec<u8>) {
+        let parameter = self.tokens.parameter();
+        if self.tokens.is_word(b"uc") {
+            self.substitutes.set(parameter);
+        } else if self.tokens.is_word(b"u") && self.foreign_level.is_none() {
+            let unit = parameter.unwrap_or(0) & 0xffff;
+            take_digit(&mut self.high, u8::try_from(unit).unwrap_or(0), bytes);
+            self.n_substitutes = self.substitutes.n_characters();
+            self.ends_with_space = true;
+        }
     }
 
     fn take_escape(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
@@ -135,6 +171,23 @@ impl Hex {
             Escape::Nothing => self.tokens.skip(2),
             Escape::Digits => {
                 for byte in self.tokens.raw(2)? {
+                    take_digit(&mut self.high, byte, bytes);
+                }
+                Ok(())
+            }
+            Escape::Characters if self.n_substitutes > 0 => {
+                self.n_substitutes -= 1;
+                self.tokens.skip(2)
+            }
+            Escape::Characters => {
+                let (mut high, mut character) = (None, Vec::new());
+                for _ in 0..2 {
+                    let digit = self.tokens.raw(1)?;
+                    for byte in digit {
+                        take_digit(&mut high, byte, &mut character);
+                    }
+                }
+                for byte in character {
                     take_digit(&mut self.high, byte, bytes);
                 }
                 Ok(())
@@ -189,7 +242,9 @@ mod tests {
     use super::*;
 
     fn decoded(body: &str, nested: Nested, escape: Escape, binary: Binary) -> String {
-        let mut hex = Hex::new(&Blob::from_bytes(body.as_bytes().to_vec()), Style { nested, escape, binary });
+        let style = Style { nested, escape, binary };
+        let body = Blob::from_bytes(body.as_bytes().to_vec());
+        let mut hex = Hex::new(&body, style, Substitutes::default());
         let mut bytes = Vec::new();
         hex.read_to_end(&mut bytes).unwrap();
         bytes.into_iter().map(char::from).collect()
@@ -229,13 +284,31 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_read_in_three_ways() {
+    fn escapes_are_read_in_four_ways() {
         let all = |body: &str| {
-            [Escape::DropsDigit, Escape::Nothing, Escape::Digits]
+            [Escape::DropsDigit, Escape::Nothing, Escape::Digits, Escape::Characters]
                 .map(|escape| decoded(body, Nested::Part, escape, Binary::Data))
         };
-        assert_eq!(all("43\\'616174"), ["Cat", "Cat", "Caat"]);
-        assert_eq!(all("436\\'zz6174"), ["Cat", "Cf\u{17}", "Cf\u{17}"]);
+        assert_eq!(all("43\\'616174"), ["Cat", "Cat", "Caat", "C\u{a6}\u{17}"]);
+        assert_eq!(all("436\\'zz6174"), ["Cat", "Cf\u{17}", "Cf\u{17}", "Cf\u{17}"]);
+        assert_eq!(all("43\\'36\\'3174"), ["Ct", "Ct", "C61t", "Cat"]);
+    }
+
+    #[test]
+    fn characters_by_number_have_substitutes() {
+        let characters = |body: &str| decoded(body, Nested::Part, Escape::Characters, Binary::Data);
+        for body in [
+            "43\\u54?174",
+            "43\\u54 1174",
+            "43\\u54\r\n\\'41174",
+            "43\\uc0\\u54 174",
+            "43\\uc2\\u54 11174",
+            "{\\uc0 4}3\\u-65482?174",
+            "43\\u8206?6174",
+        ] {
+            assert_eq!(characters(body), "Cat", "{body}");
+        }
+        assert_eq!(decoded("436\\u54 174", Nested::Part, Escape::Nothing, Binary::Data), "Cat");
     }
 
     #[test]

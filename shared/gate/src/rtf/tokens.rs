@@ -45,6 +45,11 @@ impl Tokens {
         &self.name
     }
 
+    /// The number behind the last control word.
+    pub(super) fn parameter(&self) -> Option<i64> {
+        self.parameter
+    }
+
     /// The last piece of text: not empty, and part of a longer one at times.
     pub(super) fn text(&self) -> &[u8] {
         &self.text

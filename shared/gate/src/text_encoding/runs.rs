@@ -59,7 +59,7 @@ pub(super) const SIGN: u8 = 8;
 pub(super) const URL: u8 = 16;
 /// No digit of hexadecimal.
 const BEYOND_HEX: u8 = 32;
-pub(super) const ALL: u8 = UPPER | LOWER | FIGURE;
+pub(crate) const ALL: u8 = UPPER | LOWER | FIGURE;
 
 const CLASSES: [u8; 256] = classes();
 
@@ -84,7 +84,7 @@ const fn classes() -> [u8; 256] {
     }
 }
 
-pub(super) fn class_of(byte: u8) -> u8 {
+pub(crate) fn class_of(byte: u8) -> u8 {
     CLASSES[usize::from(byte)]
 }
 

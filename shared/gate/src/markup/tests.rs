@@ -1,0 +1,111 @@
+//! Tests what parsers of markup decode, each in its dialect, and what is no data to any of them.
+
+use super::*;
+use crate::scratch::Scratch;
+use crate::{Gate, Limits};
+
+/// Of 66 bytes, so that text with fewer digits is left alone.
+const CAT: &str = "Cat. It is long enough to be data, and it ends with its own word..";
+const DIGITS: &str =
+    "Q2F0LiBJdCBpcyBsb25nIGVub3VnaCB0byBiZSBkYXRhLCBhbmQgaXQgZW5kcyB3aXRoIGl0cyBvd24gd29yZC4u";
+
+fn handed(text: &[u8]) -> Vec<String> {
+    let limits =
+        Limits { max_member_bytes: 1 << 20, max_total_bytes: 1 << 22, max_members: 1000, max_depth: 5 };
+    let gate = Gate { limits, capabilities: [].into_iter().collect() };
+    let mut through = Walk::new(&gate, Scratch::new(tempfile::tempfile().unwrap()), vec![]);
+    let blob = Blob::from_bytes(text.to_vec());
+    walk(&mut through, &blob, 0).unwrap();
+    let text = |blob: &Blob| String::from_utf8_lossy(&blob.bytes_at(0, 100).unwrap()).into_owned();
+    through.into_handed().iter().map(text).collect()
+}
+
+fn in_pieces(n: usize, joint: &str) -> String {
+    let pieces = DIGITS.as_bytes().chunks(n).map(|piece| str::from_utf8(piece).unwrap());
+    pieces.collect::<Vec<_>>().join(joint)
+}
+
+fn by_number() -> String {
+    DIGITS.bytes().map(|byte| format!("&#{byte};")).collect::<Vec<_>>().concat()
+}
+
+#[track_caller]
+fn check(text: &str) {
+    let handed = handed(text.as_bytes());
+    assert!(handed.iter().any(|content| content == CAT), "{text}: {handed:?}");
+}
+
+#[test]
+fn the_text_of_an_element_is_read_as_parsers_do() {
+    for joint in
+        [" ", "<!-- x -->", "<!--QUJD-->", "<?x y?>", "&#10;", "<![CDATA[]]>", "\t", "&Tab;", "<!--->-->"]
+    {
+        check(&format!("<?xml version='1.0'?><a>{}</a>", in_pieces(7, joint)));
+    }
+    check(&format!("<a>{}</a>", by_number()));
+    check(&format!("\u{feff}\n<a><![CDATA[{}", in_pieces(9, "]]><![CDATA[")));
+    check(&format!("<a b='c>'><d/>{}", in_pieces(9, "\n")));
+    check(&format!("<!DOCTYPE a [<!-- ' --><!ENTITY b '>'>]><a>{}</a>", in_pieces(9, " ")));
+}
+
+#[test]
+fn what_is_no_digit_is_skipped_where_the_element_holds_data() {
+    for name in ["office:binary-data", "pkg:binaryData", "w:binData", "binData"] {
+        for joint in ["*", "-", "\u{e9}", "<b/>", "<b>QUJD</b>", "<b><c/>QUJD</b>"] {
+            check(&format!("<x><{name} d='e'>{}</{name}></x>", in_pieces(7, joint)));
+        }
+    }
+}
+
+#[test]
+fn addresses_in_attributes_are_resolved() {
+    let percent = DIGITS.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
+    for data in [by_number(), in_pieces(7, " "), in_pieces(7, "\n"), percent, in_pieces(7, "&NewLine;")] {
+        check(&format!("<a href=\"data:;base64,{data}\">b</a>"));
+        check(&format!("Hello <a href = ' da&#116;a:text/plain;base64,{data}'>b</a>"));
+    }
+    check(&format!("<a href=data:;base64,{}>b</a>", by_number()));
+    check(&format!("<a b=c href=data:;base64,{} d=e>b</a>", by_number()));
+    check(&format!("<p it's'><a href='data:;base64,{}'>b</a>", by_number()));
+    check(&format!("<x data='{}'/>", in_pieces(9, " ")));
+    let plain = CAT.replace(' ', "&#37;20");
+    check(&format!("<a href='data:,{plain}'>b</a>"));
+    let page = "<p>".to_owned() + &CAT[3..] + "</p>";
+    let escaped = page.replace('<', "&lt;");
+    assert!(handed(format!("<iframe srcdoc='{escaped}'>").as_bytes()).contains(&page));
+}
+
+#[test]
+fn browsers_end_comments_and_text_elsewhere() {
+    let data = in_pieces(9, " ");
+    for before in [
+        "<!-->",
+        "<!--->",
+        "<!-- --!>",
+        "<?x>",
+        "<!x '>",
+        "<![CDATA[>",
+        "<script>'<!--'</script>",
+        "<title><!--</title>",
+    ] {
+        check(&format!("{before}<a href='data:;base64,{data}'>b</a>"));
+    }
+}
+
+#[test]
+fn other_text_is_no_data() {
+    let plain = |width: usize| in_pieces(width, "\n  ");
+    for text in [
+        format!("<a>{DIGITS}</a>"),
+        format!("<a>\n  {}\n</a>", plain(60)),
+        format!("{}, <a>", in_pieces(7, " ")),
+        format!("<a>The price, {} is</a>", in_pieces(7, " ")),
+        format!("<a href='https://example.org/?a=b&amp;{DIGITS}'>"),
+        "<a>&#67;&#97;&#116;</a>".to_owned(),
+        format!("<a>{}</a>", "a program that knows of archives ".repeat(9)),
+        in_pieces(7, " "),
+        String::new(),
+    ] {
+        assert_eq!(handed(text.as_bytes()), Vec::<String>::new(), "{text}");
+    }
+}
