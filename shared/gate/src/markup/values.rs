@@ -69,8 +69,8 @@ fn holds_page_once_resolved(raw: &Blob) -> io::Result<bool> {
     Ok(is_page)
 }
 
-/// Where an address of data begins: at the start of most values, behind other words in `content`, `srcset` and
-/// `style`.
+/// Where an address of data begins: at the start of most values, behind other words in `content`, `srcset`
+/// and `style`.
 fn scheme_at(value: &[u8]) -> Option<usize> {
     value.windows(address::SCHEME.len()).position(|word| word.eq_ignore_ascii_case(address::SCHEME))
 }
