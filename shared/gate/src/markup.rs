@@ -33,20 +33,27 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Returns whether a blob is text, or begins with `<`. Browsers show pages with control characters in them,
-/// so any part without such makes it text.
+/// Returns whether a blob holds text, or begins with `<`. Browsers show pages with control characters in
+/// them, but not in the address of data: so any part without such that is as long makes it text. In a large
+/// blob, some parts are looked at.
 fn may_be_markup(blob: &Blob) -> io::Result<bool> {
+    const SMALL: usize = 64 * 1024;
+    const PART: usize = 100;
     const N_PARTS: u64 = 16;
-    const PART: usize = 64;
-    let head = blob.bytes_at(0, PART)?;
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
-    if values::behind_spaces(head).first() == Some(&b'<') {
+    let head = blob.bytes_at(0, if blob.size_bytes() <= to_u64(SMALL) { SMALL } else { PART })?;
+    let visible = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+    if values::behind_spaces(visible).first() == Some(&b'<') {
         return Ok(true);
     }
-    let last_at = blob.size_bytes().saturating_sub(to_u64(PART));
+    let is_control = |byte: &u8| *byte < b' ' && !byte.is_ascii_whitespace();
+    if blob.size_bytes() <= to_u64(SMALL) {
+        let is_long = |part: &[u8]| part.len() >= PART;
+        return Ok(memchr::memchr(b'<', &head).is_some() && head.split(is_control).any(is_long));
+    }
+    let last_at = blob.size_bytes() - to_u64(PART);
     for part in 0..=N_PARTS {
-        let bytes = blob.bytes_at(last_at * part / N_PARTS, PART)?;
-        if bytes.iter().all(|byte| *byte >= b' ' || byte.is_ascii_whitespace()) {
+        let bytes = blob.bytes_at(last_at / N_PARTS * part, PART)?;
+        if !bytes.iter().any(is_control) {
             return Ok(true);
         }
     }
