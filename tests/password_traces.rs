@@ -1,5 +1,5 @@
-//! A password of a file leaves no trace, whatever fails: not in a log, a record, a backup, an event, an answer,
-//! the command line's output or the arguments of a process, in no encoding that would only disguise it.
+//! A password of a file leaves no trace, whatever fails: not in a log, a record, a backup, an event, an
+//! answer, the command line's output or the arguments of a process, in no encoding that only disguises it.
 //!
 //! The service is a process of its own, which logs everything. Its workers are killed while they have the
 //! password, and then the service itself; the data directory is searched before the verdict, after the kill

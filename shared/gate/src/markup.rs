@@ -7,23 +7,24 @@
 mod references;
 mod scanner;
 mod tag;
+mod values;
 
-use std::io::{self, Read as _};
+use std::io;
 
-use crate::blob::{Blob, BlobWriter, to_u64, to_usize};
-use crate::text_encoding::{self, ALL, Base64, Encoding, Padding, address, base64_digit, class_of};
+use crate::blob::{Blob, BlobWriter, to_u64};
+use crate::text_encoding::{self, ALL, Base64, Encoding, Padding, base64_digit, class_of};
 use crate::walk::{Walk, Walked};
 
-use scanner::{Dialect, Part, Scanner};
+use scanner::{Dialect, Scanner};
 
 /// The fewest digits. The EICAR test file has 91.
 const LEAST: u64 = 64;
 /// Lines of fewer digits are no run of text.
 const SHORT_LINE: u64 = 40;
 
-/// Hands over what a parser sees in a blob that begins as markup does.
+/// Hands over what a parser sees in a blob that may be markup.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    if !begins_as_markup(blob)? {
+    if !may_be_markup(blob)? {
         return Ok(());
     }
     if walk_as(walk, blob, Dialect::Xml, depth)? {
@@ -32,37 +33,66 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Returns whether `<` is the first character that is neither white space nor a mark of UTF-8, or stands in a
-/// text that begins with something else: browsers read that, too.
-fn begins_as_markup(blob: &Blob) -> io::Result<bool> {
-    const HEAD: usize = 1024;
-    let head = blob.bytes_at(0, HEAD)?;
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
-    let is_text = head.iter().all(|byte| *byte >= b' ' || byte.is_ascii_whitespace());
-    Ok(is_text && head.contains(&b'<'))
+/// Returns whether a blob holds text, or begins with `<`. Browsers show pages with control characters in
+/// them, but not in the address of data: so any part without such that is as long makes it text. In a large
+/// blob, some parts are looked at.
+fn may_be_markup(blob: &Blob) -> io::Result<bool> {
+    const SMALL: usize = 64 * 1024;
+    const PART: usize = 100;
+    const N_PARTS: u64 = 16;
+    let head = blob.bytes_at(0, if blob.size_bytes() <= to_u64(SMALL) { SMALL } else { PART })?;
+    let visible = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+    if values::behind_spaces(visible).first() == Some(&b'<') {
+        return Ok(true);
+    }
+    let is_control = |byte: &u8| *byte < b' ' && !byte.is_ascii_whitespace();
+    if blob.size_bytes() <= to_u64(SMALL) {
+        let is_long = |part: &[u8]| part.len() >= PART;
+        return Ok(memchr::memchr(b'<', &head).is_some() && head.split(is_control).any(is_long));
+    }
+    let last_at = blob.size_bytes() - to_u64(PART);
+    for part in 0..=N_PARTS {
+        let bytes = blob.bytes_at(last_at / N_PARTS * part, PART)?;
+        if !bytes.iter().any(is_control) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns whether the other dialect may see something else.
 fn walk_as(walk: &mut Walk<'_>, blob: &Blob, dialect: Dialect, depth: u32) -> Walked<bool> {
     let mut scanner = Scanner::new(blob, dialect);
-    let (mut holds_data, mut values) = (false, Vec::new());
+    let (mut holds_data, mut is_within, mut values) = (false, false, Vec::new());
     loop {
+        if !holds_data {
+            scanner.skip_short()?;
+        }
         let start = scanner.position();
         if holds_data || !scanner.skip_short_text()? {
             let mut text = Measure { holds_data, ..Measure::default() };
             scanner.read_text(holds_data, &mut |part| text.take(&part))?;
-            if text.is_data() {
+            if text.is_data() && is_within {
                 let body = blob.slice(start, scanner.position() - start);
                 hand_text(walk, &body, dialect, holds_data, depth)?;
             }
         }
         let Some(tag) = scanner.read_tag(&mut values)? else { break };
         for (start, end) in values.drain(..) {
-            hand_value(walk, &blob.slice(start, end - start), depth)?;
+            values::hand(walk, &blob.slice(start, end - start), depth)?;
         }
-        holds_data = tag.opens_data();
+        (holds_data, is_within) = (tag.opens_data(), true);
     }
     Ok(scanner.sees_differences())
+}
+
+/// A part of a text.
+enum Part<'a> {
+    Text(&'a [u8]),
+    /// What was a reference. It is [`u8::MAX`] if it is not in ASCII.
+    Character(u8),
+    /// Something that is no text stood here.
+    Joint,
 }
 
 /// What a text is, part by part.
@@ -165,56 +195,6 @@ fn hand_guess(walk: &mut Walk<'_>, digits: &Blob, depth: u32) -> Walked {
         walk.reading_of_guess(&mut Base64::new(digits, Padding::EndsGroup), depth)?;
     }
     Ok(())
-}
-
-/// Decodes the value of an attribute in which there are references, white space or `%`: an address with data,
-/// base64 by itself, or a page.
-fn hand_value(walk: &mut Walk<'_>, raw: &Blob, depth: u32) -> Walked {
-    const HEAD: usize = 4 * 1024;
-    const BASE64: &[u8] = b";base64,";
-    let head = references::resolved(&Blob::from_bytes(raw.bytes_at(0, HEAD)?))?;
-    let is_address = begins_with_scheme(&head);
-    let is_page = head.contains(&b'<');
-    let is_digit = |byte: &u8| base64_digit(*byte).is_some() || byte.is_ascii_whitespace();
-    if !is_address && !is_page && !head.iter().take(to_usize(LEAST)).all(is_digit) {
-        return Ok(());
-    }
-    let (mut value, mut closed_up) = (walk.writer(), walk.writer());
-    let mut reader = raw.reader();
-    references::resolve(&mut reader, &mut |bytes| {
-        value.write(bytes)?;
-        write_part(&mut closed_up, &Part::Text(bytes))
-    })?;
-    if is_page {
-        walk.reading_of_guess(&mut value.finish().reader(), depth)?;
-        return Ok(());
-    }
-    let closed_up = closed_up.finish();
-    if !is_address {
-        return hand_guess(walk, &closed_up, depth);
-    }
-    let head = closed_up.bytes_at(0, HEAD)?;
-    let comma = memchr::memchr(b',', &head).map_or(0, |comma| comma + 1);
-    if head[..comma].to_ascii_lowercase().ends_with(BASE64) {
-        let mut digits = walk.writer();
-        let mut unescaped = address::decoded(&closed_up.tail(to_u64(comma)));
-        let mut buffer = vec![0; HEAD];
-        loop {
-            match unescaped.read(&mut buffer)? {
-                0 => break,
-                n_bytes => digits.write(&buffer[..n_bytes])?,
-            }
-        }
-        text_encoding::hand(walk, &digits.finish(), Encoding::Base64, depth)?;
-    } else if let Some(data_at) = address::data_at(&head) {
-        walk.reading_of_guess(&mut address::decoded(&closed_up.tail(to_u64(data_at))), depth)?;
-    }
-    Ok(())
-}
-
-fn begins_with_scheme(value: &[u8]) -> bool {
-    let mut letters = value.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase);
-    address::SCHEME.iter().all(|byte| letters.next() == Some(*byte))
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 
 use std::io::{self, BufRead as _};
 
-use super::references;
-use super::tag::{LONGEST_NAME, SHORTEST_VALUE, Tag, short_tag};
+use super::tag::{LONGEST_NAME, SHORTEST_VALUE, Tag, begins_tag, short_tag};
+use super::values::{begins_as_data, holds_odd, holds_page, holds_space, last_visible};
+use super::{Part, references};
 use crate::blob::{Blob, BlobReader, to_u64};
 
 /// Where the two differ: what ends a comment, what an instruction, CDATA and a declaration is, and which
@@ -13,15 +14,6 @@ use crate::blob::{Blob, BlobReader, to_u64};
 pub(super) enum Dialect {
     Xml,
     Html,
-}
-
-/// A part of a text.
-pub(super) enum Part<'a> {
-    Text(&'a [u8]),
-    /// What was a reference. It is [`u8::MAX`] if it is not in ASCII.
-    Character(u8),
-    /// Something that is no text stood here.
-    Joint,
 }
 
 pub(super) struct Scanner {
@@ -45,16 +37,34 @@ impl Scanner {
         self.sees_differences
     }
 
+    /// Skips tags and texts that are too short to hold anything, up to a tag. Tables are made of such.
+    pub(super) fn skip_short(&mut self) -> io::Result<()> {
+        let buffer = self.source.fill_buf()?;
+        let mut at = 0;
+        while begins_tag(&buffer[at..]) {
+            let Some(n_bytes) = short_tag(&buffer[at..]) else { break };
+            let behind = at + n_bytes;
+            let near = &buffer[behind..buffer.len().min(behind + SHORTEST_VALUE)];
+            let Some(n_text) = memchr::memchr(b'<', near) else { break };
+            if Tag::may_matter(&buffer[at + 1..behind]) || !begins_tag(&buffer[behind + n_text..]) {
+                break;
+            }
+            at = behind + n_text;
+        }
+        self.source.consume(at);
+        Ok(())
+    }
+
     /// Skips a text that is too short to hold anything. Returns whether there was one.
     pub(super) fn skip_short_text(&mut self) -> io::Result<bool> {
         let buffer = self.source.fill_buf()?;
         let near = &buffer[..buffer.len().min(SHORTEST_VALUE)];
         let Some(n_bytes) = memchr::memchr(b'<', near) else { return Ok(false) };
-        let begins_tag = matches!(buffer.get(n_bytes + 1), Some(b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'/'));
-        if begins_tag {
+        let is_short = begins_tag(&buffer[n_bytes..]);
+        if is_short {
             self.source.consume(n_bytes);
         }
-        Ok(begins_tag)
+        Ok(is_short)
     }
 
     /// Reads text up to the next tag, or, within an element that holds data, up to the one that closes it:
@@ -123,21 +133,24 @@ impl Scanner {
         take: &mut dyn FnMut(Part<'_>),
     ) -> io::Result<()> {
         take(Part::Joint);
-        if head.starts_with(b"<!--") {
-            self.sees_differences = true;
+        if let Some(behind) = head.strip_prefix(b"<!--") {
+            self.sees_differences |= behind.starts_with(b">") || behind.starts_with(b"->");
             self.skip(4)?;
             let n_seen = if self.dialect == Dialect::Html { 2 } else { 0 };
             return self.take_until(b'-', 2, n_seen, &mut |_| ());
         }
         match self.dialect {
             Dialect::Xml if head.starts_with(b"<![CDATA[") => {
-                self.sees_differences = true;
                 self.skip(9)?;
+                let mut holds_end = false;
                 self.take_until(b']', 2, 0, &mut |text| {
+                    holds_end |= text.contains(&b'>');
                     if level == 0 {
                         take(Part::Text(text));
                     }
-                })
+                })?;
+                self.sees_differences |= holds_end;
+                Ok(())
             }
             Dialect::Xml if head.starts_with(b"<?") => {
                 self.skip(2)?;
@@ -160,7 +173,7 @@ impl Scanner {
         n_seen: usize,
         take: &mut dyn FnMut(&[u8]),
     ) -> io::Result<()> {
-        let ends_with_mark = before == b'-' && self.dialect == Dialect::Html;
+        let is_comment = before == b'-';
         let (mut n_seen, mut n_open, mut is_marked) = (n_seen, 0usize, false);
         loop {
             let buffer = self.source.fill_buf()?;
@@ -181,8 +194,12 @@ impl Scanner {
                     (n_seen, n_open) = (n_before, n_before);
                     take(&[before]);
                 }
-            } else if byte == b'!' && ends_with_mark && n_seen >= n_before && !is_marked {
-                is_marked = true;
+            } else if byte == b'!' && is_comment && n_seen >= n_before && !is_marked {
+                self.sees_differences = true;
+                is_marked = self.dialect == Dialect::Html;
+                if !is_marked {
+                    (n_seen, n_open) = (0, 0);
+                }
             } else {
                 (0..n_open).for_each(|_| take(&[before]));
                 take(&[byte]);
@@ -284,18 +301,20 @@ impl Scanner {
 
     fn read_value(&mut self, mark: u8, values: &mut Vec<(u64, u64)>) -> io::Result<()> {
         let start = self.position();
-        let mut is_odd = false;
+        let (mut is_odd, mut may_hold) = (false, false);
         loop {
+            let at = self.position();
             let buffer = self.source.fill_buf()?;
             let end = memchr::memchr(mark, buffer);
             let text = &buffer[..end.unwrap_or(buffer.len())];
-            is_odd |= memchr::memchr2(b'&', b'%', text).is_some() || holds_space(text);
+            may_hold |= at == start && begins_as_data(text) || holds_page(text);
+            is_odd |= may_hold && (holds_odd(text) || holds_space(text));
             let n_bytes = text.len() + usize::from(end.is_some());
             let is_over = end.is_some() || n_bytes == 0;
             self.source.consume(n_bytes);
             if is_over {
                 let end = self.position() - u64::from(end.is_some());
-                if is_odd && end - start >= to_u64(SHORTEST_VALUE) {
+                if may_hold && is_odd && end - start >= to_u64(SHORTEST_VALUE) {
                     values.push((start, end));
                 }
                 return Ok(());
@@ -378,17 +397,4 @@ impl Scanner {
         }
         Ok(())
     }
-}
-
-/// Returns whether a parser may take this for something else than what stands there.
-fn holds_odd(text: &[u8]) -> bool {
-    memchr::memchr2(b'&', b'%', text).is_some()
-}
-
-fn holds_space(text: &[u8]) -> bool {
-    memchr::memchr3(b' ', b'\n', b'\t', text).is_some() || memchr::memchr2(b'\r', 0x0c, text).is_some()
-}
-
-fn last_visible(text: &[u8]) -> Option<u8> {
-    text.iter().rev().copied().find(|byte| !byte.is_ascii_whitespace())
 }

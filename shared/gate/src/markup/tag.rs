@@ -16,6 +16,7 @@ const DATA: [&[u8]; 3] = [b"binary-data", b"binarydata", b"bindata"];
 const RAW: [&[u8]; 8] =
     [b"script", b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"textarea", b"title"];
 pub(super) const LONGEST_NAME: usize = 16;
+const SHORTEST_NAME: usize = 3;
 /// Attributes of fewer bytes hold nothing.
 pub(super) const SHORTEST_VALUE: usize = 64;
 
@@ -23,15 +24,22 @@ impl Tag {
     /// The tag that has this behind its `<`.
     pub(super) fn named(head: &[u8]) -> Self {
         let closes = head.first() == Some(&b'/');
-        let text = &head[usize::from(closes)..];
+        let text = if closes { &[] } else { head };
         let is_end = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'/' | b'>');
         let text = &text[..text.iter().position(is_end).unwrap_or(text.len())];
         let local = memchr::memrchr(b':', text).map_or(text, |colon| &text[colon + 1..]);
-        let n_name = local.len().min(LONGEST_NAME);
         let mut name = [0; LONGEST_NAME];
+        // Cells of a table have names of one letter, and no other name is asked for.
+        let n_name = if local.len() < SHORTEST_NAME { 0 } else { local.len().min(LONGEST_NAME) };
         name[..n_name].copy_from_slice(&local[..n_name]);
         name.make_ascii_lowercase();
         Self { name, n_name, closes, is_empty: head.ends_with(b"/>") }
+    }
+
+    /// Returns whether a tag that has this behind its `<` may say anything about what follows.
+    pub(super) fn may_matter(head: &[u8]) -> bool {
+        let tag = Self::named(head);
+        tag.n_name > 0 && (tag.opens_data() || tag.is_raw())
     }
 
     pub(super) fn name(&self) -> &[u8] {
@@ -46,6 +54,11 @@ impl Tag {
     pub(super) fn is_raw(&self) -> bool {
         !self.closes && RAW.contains(&self.name())
     }
+}
+
+/// Returns whether `text` begins with a tag to every parser.
+pub(super) fn begins_tag(text: &[u8]) -> bool {
+    matches!(text, [b'<', b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'/', ..])
 }
 
 /// How long the tag is that `text` begins with, if it is too short for a value that holds something.
@@ -75,9 +88,10 @@ mod tests {
     fn a_name_has_no_prefix() {
         for (text, name) in [
             ("office:binary-data a='b'>", "binary-data"),
-            ("/w:binData>", "bindata"),
+            ("w:binData>", "bindata"),
+            ("/w:binData>", ""),
             ("SCRIPT>", "script"),
-            ("a/>", "a"),
+            ("a/>", ""),
             ("averylongnamethatgoeson", "averylongnametha"),
         ] {
             assert_eq!(Tag::named(text.as_bytes()).name(), name.as_bytes(), "{text}");

@@ -67,7 +67,14 @@ fn addresses_in_attributes_are_resolved() {
     check(&format!("<a href=data:;base64,{}>b</a>", by_number()));
     check(&format!("<a b=c href=data:;base64,{} d=e>b</a>", by_number()));
     check(&format!("<p it's'><a href='data:;base64,{}'>b</a>", by_number()));
+    check(&format!("<meta content='0;url=data:;base64,{}'>", in_pieces(9, " ")));
+    check(&format!("<meta content='0;url=&#100;ata:;base64,{}'>", by_number()));
+    check(&format!("<p style='color: #123456; background: url(data:;base64,{})'>", by_number()));
     check(&format!("<x data='{}'/>", in_pieces(9, " ")));
+    let behind = "x".repeat(5000) + "&lt;a href='data:;base64," + &in_pieces(9, " ") + "'>";
+    check(&format!("<iframe srcdoc=\"{behind}\">"));
+    check(&format!("<a href='\u{1} data:;base64,{}#AAAA<'>b</a>", in_pieces(9, " ")));
+    check(&format!("\u{1}\u{2}{}<a href='data:;base64,{}'>b</a>", "\0".repeat(900), by_number()));
     let plain = CAT.replace(' ', "&#37;20");
     check(&format!("<a href='data:,{plain}'>b</a>"));
     let page = "<p>".to_owned() + &CAT[3..] + "</p>";
