@@ -33,31 +33,42 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     Ok(())
 }
 
-/// Returns whether a blob holds text, or begins with `<`. Browsers show pages with control characters in
-/// them, but not in the address of data: so any part without such that is as long makes it text. In a large
-/// blob, some parts are looked at.
+/// Returns whether a blob begins with `<`, or holds a part that is long enough for an address of data and is
+/// made of what such an address may be made of. Browsers show pages with any other bytes around it.
 fn may_be_markup(blob: &Blob) -> io::Result<bool> {
     const SMALL: usize = 64 * 1024;
-    const PART: usize = 100;
-    const N_PARTS: u64 = 16;
-    let head = blob.bytes_at(0, if blob.size_bytes() <= to_u64(SMALL) { SMALL } else { PART })?;
+    let head = blob.bytes_at(0, SMALL)?;
     let visible = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
     if values::behind_spaces(visible).first() == Some(&b'<') {
         return Ok(true);
     }
-    let is_control = |byte: &u8| *byte < b' ' && !byte.is_ascii_whitespace();
-    if blob.size_bytes() <= to_u64(SMALL) {
-        let is_long = |part: &[u8]| part.len() >= PART;
-        return Ok(memchr::memchr(b'<', &head).is_some() && head.split(is_control).any(is_long));
+    if blob.size_bytes() <= to_u64(SMALL) && memchr::memchr(b'<', &head).is_none() {
+        return Ok(false);
     }
-    let last_at = blob.size_bytes() - to_u64(PART);
-    for part in 0..=N_PARTS {
-        let bytes = blob.bytes_at(last_at / N_PARTS * part, PART)?;
-        if !bytes.iter().any(is_control) {
-            return Ok(true);
+    holds_text(blob)
+}
+
+/// Returns whether there is a long part of visible characters and white space. Of other bytes it looks at
+/// few: from the end of each part to the last one in it that is neither.
+fn holds_text(blob: &Blob) -> io::Result<bool> {
+    const PART: usize = 100;
+    const PIECE: usize = 256 * 1024;
+    let is_other = |byte: &u8| !byte.is_ascii_graphic() && !byte.is_ascii_whitespace();
+    let mut piece_at = 0;
+    loop {
+        let piece = blob.bytes_at(piece_at, PIECE)?;
+        let mut at = 0;
+        while let Some(part) = piece.get(at..at + PART) {
+            match part.iter().rposition(is_other) {
+                Some(last) => at += last + 1,
+                None => return Ok(true),
+            }
         }
+        if at == 0 {
+            return Ok(false);
+        }
+        piece_at += to_u64(at);
     }
-    Ok(false)
 }
 
 /// Returns whether the other dialect may see something else.

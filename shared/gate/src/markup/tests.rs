@@ -116,3 +116,22 @@ fn other_text_is_no_data() {
         assert_eq!(handed(text.as_bytes()), Vec::<String>::new(), "{text}");
     }
 }
+
+#[test]
+fn a_page_between_other_bytes_is_read_wherever_it_stands() {
+    let page = format!("<a href='data:x;base64,{}'>", by_number());
+    let other = |n_bytes: usize| -> Vec<u8> {
+        (0..n_bytes).map(|n| if n % 90 == 0 { [1, 0x80, 0xff][n / 90 % 3] } else { b'-' }).collect()
+    };
+    for n_before in [0, 1, 99, 100, 65_000, 65_536, 262_000, 262_144, 300_000] {
+        for n_behind in [0, 100, 300_000] {
+            let bytes = [&other(n_before)[..], page.as_bytes(), &other(n_behind)].concat();
+            let handed = handed(&bytes);
+            assert!(handed.iter().any(|content| content == CAT), "{n_before} {n_behind}: {handed:?}");
+        }
+    }
+    for n_bytes in [0, 99, 100, 65_536, 300_000] {
+        assert!(!holds_text(&Blob::from_bytes(other(n_bytes))).unwrap(), "{n_bytes}");
+    }
+    assert!(holds_text(&Blob::from_bytes(vec![b'-'; 100])).unwrap());
+}
