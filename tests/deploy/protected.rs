@@ -47,7 +47,7 @@ impl Stack {
         let gone = json!({ "do": "remove_protected", "key": "in/removed by its application",
             "version": versions[3] });
         self.command(gone).await;
-        self.ends_as(&removed, "deleted").await;
+        self.becomes(&removed, "deleted").await;
         let deleted = self.authorized(Method::DELETE, &format!("/files/{clean}")).send().await.unwrap();
         assert!(deleted.status().is_success());
         let swept = self.invoke("SweepFunction", json!({ "action": "sweep" })).await;

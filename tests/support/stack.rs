@@ -131,6 +131,15 @@ impl Stack {
         .await;
         assert_eq!(found, wanted, "{file_id}");
     }
+
+    /// Waits for a status that follows a verdict.
+    pub(crate) async fn becomes(&self, file_id: &str, wanted: &str) {
+        wait::until_found(&format!("{file_id} to become {wanted}"), async || {
+            let (_, answer) = self.get(&format!("/files/{file_id}/status")).await;
+            if answer["file_info"]["scan_status"] == wanted { Ok(()) } else { Err(answer) }
+        })
+        .await;
+    }
 }
 
 impl Drop for Stack {
