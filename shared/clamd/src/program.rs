@@ -181,7 +181,9 @@ mod tests {
         for (at, prepare) in before.into_iter().enumerate() {
             prepare();
             empty_directory(&path).unwrap();
-            assert!(is_empty_directory(&path).unwrap(), "{at}");
+            let made = std::fs::symlink_metadata(&path).unwrap();
+            assert!(made.is_dir() && made.permissions().mode() & 0o7777 == 0o700, "{at}");
+            assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "{at}");
             std::fs::remove_dir(&path).unwrap();
         }
         assert!(precious.join("file").try_exists().unwrap(), "a link's target is left alone");

@@ -133,5 +133,8 @@ fn a_page_between_other_bytes_is_read_wherever_it_stands() {
     for n_bytes in [0, 99, 100, 65_536, 300_000] {
         assert!(!holds_text(&Blob::from_bytes(other(n_bytes))).unwrap(), "{n_bytes}");
     }
-    assert!(holds_text(&Blob::from_bytes(vec![b'-'; 100])).unwrap());
+    for n_before in [0, 262_044, 262_094, 262_143, 262_144, 524_238, 900_000] {
+        let bytes = [&vec![1; n_before][..], &[b'-'; 100], &vec![1; 300_000]].concat();
+        assert!(holds_text(&Blob::from_bytes(bytes)).unwrap(), "{n_before}");
+    }
 }
