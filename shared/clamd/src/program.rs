@@ -181,8 +181,8 @@ mod tests {
         for (at, prepare) in before.into_iter().enumerate() {
             prepare();
             empty_directory(&path).unwrap();
-            let made = std::fs::symlink_metadata(&path).unwrap();
-            assert!(made.is_dir() && made.permissions().mode() & 0o7777 == 0o700, "{at}");
+            let there = std::fs::symlink_metadata(&path).unwrap();
+            assert!(there.is_dir() && there.permissions().mode() & 0o7777 == 0o700, "{at}");
             assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "{at}");
             std::fs::remove_dir(&path).unwrap();
         }
