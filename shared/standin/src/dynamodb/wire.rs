@@ -46,9 +46,9 @@ async fn answer(State(database): State<DynamoDb>, headers: HeaderMap, body: Byte
 async fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Result<String> {
     let meter = dynamodb.meter.clone();
     match operation {
-        "BatchGetItem" => read(dynamodb, input, Database::batch_get_item).await,
-        "GetItem" => read(dynamodb, input, Database::get_item).await,
-        "Query" => read(dynamodb, input, Database::query).await,
+        "BatchGetItem" => call(dynamodb, input, Committed::No, Database::batch_get_item).await,
+        "GetItem" => call(dynamodb, input, Committed::No, Database::get_item).await,
+        "Query" => call(dynamodb, input, Committed::No, Database::query).await,
         "DeleteItem" => {
             let delete = move |database: &Database, request: DeleteItemRequest| {
                 let key = request.key.clone();
@@ -59,7 +59,7 @@ async fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Re
                 meter.add(&key, deleted.consumed_capacity.take().as_slice());
                 Ok(deleted)
             };
-            write(dynamodb, input, delete).await
+            call(dynamodb, input, Committed::Yes, delete).await
         }
         "PutItem" => {
             let put = move |database: &Database, request: PutItemRequest| {
@@ -72,7 +72,7 @@ async fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Re
                 meter.add(&key, written.consumed_capacity.take().as_slice());
                 Ok(written)
             };
-            write(dynamodb, input, put).await
+            call(dynamodb, input, Committed::Yes, put).await
         }
         "TransactWriteItems" => {
             let transact = move |database: &Database, request: TransactWriteItemsRequest| {
@@ -83,7 +83,7 @@ async fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Re
                 meter.add_transaction(&written.consumed_capacity.take().unwrap_or_default());
                 Ok(written)
             };
-            write(dynamodb, input, transact).await
+            call(dynamodb, input, Committed::Yes, transact).await
         }
         "UpdateItem" => {
             let update = move |database: &Database, request: UpdateItemRequest| {
@@ -95,7 +95,7 @@ async fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Re
                 meter.add(&key, written.consumed_capacity.take().as_slice());
                 Ok(written)
             };
-            write(dynamodb, input, update).await
+            call(dynamodb, input, Committed::Yes, update).await
         }
         other => Err(DynoxideError::ValidationException(format!(
             "the stand-in does not implement the operation `{other}`"
@@ -103,40 +103,14 @@ async fn run(dynamodb: &DynamoDb, operation: &str, input: &[u8]) -> dynoxide::Re
     }
 }
 
-async fn read<I, O>(
-    dynamodb: &DynamoDb,
-    input: &[u8],
-    operation: impl FnOnce(&Database, I) -> dynoxide::Result<O> + Send + 'static,
-) -> dynoxide::Result<String>
-where
-    I: DeserializeOwned + Send + 'static,
-    O: Serialize + Send + 'static,
-{
-    call(dynamodb, input, |database, request| (Committed::No, operation(database, request))).await
-}
-
-async fn write<I, O>(
-    dynamodb: &DynamoDb,
-    input: &[u8],
-    operation: impl FnOnce(&Database, I) -> dynoxide::Result<O> + Send + 'static,
-) -> dynoxide::Result<String>
-where
-    I: DeserializeOwned + Send + 'static,
-    O: Serialize + Send + 'static,
-{
-    let operation = |database: &Database, request| {
-        let done = operation(database, request);
-        (if done.is_ok() { Committed::Yes } else { Committed::No }, done)
-    };
-    call(dynamodb, input, operation).await
-}
-
-/// Only the operation itself is done on the database's thread. A refusal waits for the disk as well: it may
-/// tell of a commit that is not durable yet.
+/// `commits` says whether the operation commits something when it succeeds. Only the operation itself is done
+/// on the database's thread. A refusal waits for the disk as well: it may tell of a commit that is not
+/// durable yet.
 async fn call<I, O>(
     dynamodb: &DynamoDb,
     input: &[u8],
-    operation: impl FnOnce(&Database, I) -> (Committed, dynoxide::Result<O>) + Send + 'static,
+    commits: Committed,
+    operation: impl FnOnce(&Database, I) -> dynoxide::Result<O> + Send + 'static,
 ) -> dynoxide::Result<String>
 where
     I: DeserializeOwned + Send + 'static,
@@ -144,7 +118,11 @@ where
 {
     let request: I = serde_json::from_slice(input)
         .map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
-    let done = dynamodb.thread.request(Answer::Durable, |database| operation(database, request)).await;
+    let operation = move |database: &mut Database| {
+        let done = operation(database, request);
+        (if done.is_ok() { commits } else { Committed::No }, done)
+    };
+    let done = dynamodb.thread.request(Answer::Durable, operation).await;
     let output = done.map_err(|error| DynoxideError::InternalServerError(error.to_string()))??;
     serde_json::to_string(&output).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
