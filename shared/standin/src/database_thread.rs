@@ -98,6 +98,12 @@ impl<D: Send + 'static> DatabaseThread<D> {
         self.do_job(Answer::Immediate, |_, log| log.has_failed = true).await.unwrap();
     }
 
+    /// How often the log was flushed.
+    #[cfg(test)]
+    pub(crate) async fn n_flushes(&self) -> u64 {
+        self.do_job(Answer::Immediate, |_, log| log.n_flushes).await.unwrap()
+    }
+
     async fn do_job<T: Send + 'static>(
         &self,
         when: Answer,
@@ -166,6 +172,8 @@ struct Log {
     /// A flush failed. The kernel reports that once and may have dropped the pages, so that a later success
     /// proves nothing: no commit is durable any longer.
     has_failed: bool,
+    #[cfg(test)]
+    n_flushes: u64,
 }
 
 impl Log {
@@ -181,7 +189,14 @@ impl Log {
         // The name of a new log must survive as well, and what was committed before this.
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
         file.sync_data().map_err(failed)?;
-        Ok(Self { path: log, file, is_flushed: true, has_failed: false })
+        Ok(Self {
+            path: log,
+            file,
+            is_flushed: true,
+            has_failed: false,
+            #[cfg(test)]
+            n_flushes: 0,
+        })
     }
 
     /// Makes every commit so far durable. After an error, nothing is durable any longer.
@@ -194,6 +209,10 @@ impl Log {
             let flushed = self.file.sync_data();
             self.is_flushed = flushed.is_ok();
             self.has_failed = flushed.is_err();
+            #[cfg(test)]
+            {
+                self.n_flushes += 1;
+            }
             flushed.map_err(|error| StandinError::Io(self.path.clone(), error))?;
         }
         Ok(())

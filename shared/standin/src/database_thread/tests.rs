@@ -67,7 +67,7 @@ async fn after_a_failed_flush_nothing_is_acknowledged() {
     let (_, writer) = io::pipe().unwrap();
     // A pipe cannot be flushed.
     let file = File::from(std::os::fd::OwnedFd::from(writer));
-    let broken = Log { path: "pipe".into(), file, is_flushed: true, has_failed: false };
+    let broken = Log { path: "pipe".into(), file, is_flushed: true, has_failed: false, n_flushes: 0 };
     let broken = Counter::over(0, broken).unwrap();
     assert_eq!(broken.request(Answer::Durable, read).await.unwrap(), 0, "there is nothing to flush");
     assert!(broken.request(Answer::Durable, add).await.is_err());

@@ -146,6 +146,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_write_is_flushed_before_it_is_answered() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = DynamoDb::open(&directory.path().join("d.db"), "table").unwrap();
+        let (table, key) = ("table", json!({ "pk": { "S": "a" } }));
+        let put = json!({ "TableName": table, "Item": key });
+        for (operation, body, is_write) in [
+            ("PutItem", put.clone(), true),
+            ("GetItem", json!({ "TableName": table, "Key": key }), false),
+            (
+                "UpdateItem",
+                json!({ "TableName": table, "Key": key, "UpdateExpression": "ADD n :n",
+                    "ExpressionAttributeValues": { ":n": { "N": "1" } } }),
+                true,
+            ),
+            ("BatchGetItem", json!({ "RequestItems": { table: { "Keys": [key] } } }), false),
+            ("DeleteItem", json!({ "TableName": table, "Key": key }), true),
+            ("TransactWriteItems", json!({ "TransactItems": [{ "Put": put }] }), true),
+        ] {
+            let before = database.thread.n_flushes().await;
+            let (status, answer) = ask(&database, operation, &body.to_string()).await;
+            assert_eq!(status, 200, "{operation}: {answer}");
+            let n_flushes = database.thread.n_flushes().await - before;
+            assert_eq!(n_flushes, u64::from(is_write), "{operation}");
+        }
+    }
+
+    #[tokio::test]
     async fn operations_are_answered_and_others_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         let database = DynamoDb::open(&directory.path().join("d.db"), "table").unwrap();
