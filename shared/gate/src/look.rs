@@ -100,7 +100,7 @@ impl Walk<'_> {
         };
         if is_mail {
             mail::walk(self, blob, &survey, depth)?;
-            markup::walk(self, blob, depth)?;
+            markup::walk(self, blob, &survey, depth)?;
         }
         let rests = embedded::walk_zip_at_end(self, blob, depth)?;
         match rests.as_slice() {

@@ -5,69 +5,67 @@
 //! addresses. Base64 that stands in the file as it is, in one piece or in lines, is found as a run of text.
 
 mod references;
+mod run;
 mod scanner;
 mod tag;
 mod values;
 
-use std::io;
+use std::io::{self, BufRead as _};
 
 use crate::blob::{Blob, BlobWriter, to_u64};
+use crate::survey::Survey;
 use crate::text_encoding::{self, ALL, Base64, Encoding, Padding, base64_digit, class_of};
 use crate::walk::{Walk, Walked};
 
+use run::Run;
 use scanner::{Dialect, Scanner};
 
 /// The fewest digits. The EICAR test file has 91.
 const LEAST: u64 = 64;
 /// Lines of fewer digits are no run of text.
 const SHORT_LINE: u64 = 40;
+/// What may stand in front of markup.
+const NEAR: usize = 64 * 1024;
+pub(crate) const CDATA: &[u8] = b"<![CDATA[";
 
-/// Hands over what a parser sees in a blob that may be markup.
-pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    if !may_be_markup(blob)? {
+/// Hands over what a parser sees in a blob that may be markup. Parsers of XML read what begins as such, but
+/// HTML knows its CDATA in drawings.
+pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32) -> Walked {
+    let is_marked = begins_as_markup(&blob.bytes_at(0, NEAR)?);
+    if !is_marked && !may_be_html(blob)? {
         return Ok(());
     }
-    if walk_as(walk, blob, Dialect::Xml, depth)? {
+    let is_xml = is_marked || survey.has_cdata;
+    if !is_xml || walk_as(walk, blob, Dialect::Xml, depth)? {
         walk_as(walk, blob, Dialect::Html, depth)?;
     }
     Ok(())
 }
 
-/// Returns whether a blob begins with `<`, or holds a part that is long enough for an address of data and is
-/// made of what such an address may be made of. Browsers show pages with any other bytes around it.
-fn may_be_markup(blob: &Blob) -> io::Result<bool> {
-    const SMALL: usize = 64 * 1024;
-    let head = blob.bytes_at(0, SMALL)?;
-    let visible = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
-    if values::behind_spaces(visible).first() == Some(&b'<') {
-        return Ok(true);
-    }
-    if blob.size_bytes() <= to_u64(SMALL) && memchr::memchr(b'<', &head).is_none() {
+fn begins_as_markup(head: &[u8]) -> bool {
+    let visible = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    values::behind_spaces(visible).first() == Some(&b'<')
+}
+
+/// Returns whether a blob holds a part that is long enough for a value and made of what one may be made of.
+/// Browsers show pages with any other bytes around it.
+fn may_be_html(blob: &Blob) -> io::Result<bool> {
+    if blob.size_bytes() <= to_u64(NEAR) && memchr::memchr(b'<', &blob.bytes_at(0, NEAR)?).is_none() {
         return Ok(false);
     }
     holds_text(blob)
 }
 
-/// Returns whether there is a long part of visible characters and white space. Of other bytes it looks at
-/// few: from the end of each part to the last one in it that is neither.
 fn holds_text(blob: &Blob) -> io::Result<bool> {
-    const PART: usize = 100;
-    const PIECE: usize = 256 * 1024;
-    let is_other = |byte: &u8| !byte.is_ascii_graphic() && !byte.is_ascii_whitespace();
-    let mut piece_at = 0;
+    let (mut run, mut reader) = (Run::default(), blob.reader());
     loop {
-        let piece = blob.bytes_at(piece_at, PIECE)?;
-        let mut at = 0;
-        while let Some(part) = piece.get(at..at + PART) {
-            match part.iter().rposition(is_other) {
-                Some(last) => at += last + 1,
-                None => return Ok(true),
-            }
+        let piece = reader.fill_buf()?;
+        run.take(piece);
+        let n_bytes = piece.len();
+        if n_bytes == 0 || run.is_long() {
+            return Ok(run.is_long());
         }
-        if at == 0 {
-            return Ok(false);
-        }
-        piece_at += to_u64(at);
+        reader.consume(n_bytes);
     }
 }
 
@@ -82,7 +80,7 @@ fn walk_as(walk: &mut Walk<'_>, blob: &Blob, dialect: Dialect, depth: u32) -> Wa
         let start = scanner.position();
         if holds_data || !scanner.skip_short_text()? {
             let mut text = Measure { holds_data, ..Measure::default() };
-            scanner.read_text(holds_data, &mut |part| text.take(&part))?;
+            scanner.read_text(holds_data, &mut text)?;
             if text.is_data() && is_within {
                 let body = blob.slice(start, scanner.position() - start);
                 hand_text(walk, &body, dialect, holds_data, depth)?;
@@ -95,6 +93,14 @@ fn walk_as(walk: &mut Walk<'_>, blob: &Blob, dialect: Dialect, depth: u32) -> Wa
         (holds_data, is_within) = (tag.opens_data(), true);
     }
     Ok(scanner.sees_differences())
+}
+
+/// Takes a text, part by part.
+trait Sink {
+    fn take(&mut self, part: &Part<'_>);
+
+    /// Returns whether it does not matter what else the text holds.
+    fn is_full(&self) -> bool;
 }
 
 /// A part of a text.
@@ -126,14 +132,13 @@ enum Gap {
     Other,
 }
 
-impl Measure {
+impl Sink for Measure {
     fn take(&mut self, part: &Part<'_>) {
         match part {
             Part::Text(text) => {
-                if !self.has_other || self.holds_data {
-                    for byte in *text {
-                        self.take_byte(*byte);
-                    }
+                let mut left = text.iter();
+                while let Some(byte) = left.next().filter(|_| !self.is_full()) {
+                    self.take_byte(*byte);
                 }
             }
             Part::Character(byte) => {
@@ -144,6 +149,12 @@ impl Measure {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.has_other && !self.holds_data
+    }
+}
+
+impl Measure {
     fn take_byte(&mut self, byte: u8) {
         if base64_digit(byte).is_some() {
             let gap = self.gap.take();
@@ -156,6 +167,9 @@ impl Measure {
             self.gap = Some(Gap::Line);
         } else if byte.is_ascii_whitespace() {
             self.gap = self.gap.or(Some(Gap::Other));
+        } else if byte == 0 {
+            // Browsers leave it out.
+            self.is_broken = true;
         } else if byte != b'=' {
             self.has_other = true;
             self.is_broken = true;
@@ -171,15 +185,10 @@ impl Measure {
 
 /// Decodes a text as parsers see it.
 fn hand_text(walk: &mut Walk<'_>, body: &Blob, dialect: Dialect, holds_data: bool, depth: u32) -> Walked {
-    let mut digits = walk.writer();
-    let mut written = Ok(());
-    Scanner::new(body, dialect).read_text(holds_data, &mut |part| {
-        if written.is_ok() {
-            written = write_part(&mut digits, &part);
-        }
-    })?;
-    written?;
-    let digits = digits.finish();
+    let mut digits = Digits { writer: walk.writer(), written: Ok(()) };
+    Scanner::new(body, dialect).read_text(holds_data, &mut digits)?;
+    digits.written?;
+    let digits = digits.writer.finish();
     if holds_data {
         text_encoding::hand(walk, &digits, Encoding::Base64, depth)?;
         return Ok(());
@@ -187,10 +196,28 @@ fn hand_text(walk: &mut Walk<'_>, body: &Blob, dialect: Dialect, holds_data: boo
     hand_guess(walk, &digits, depth)
 }
 
+/// Writes a text without its white space, and without what browsers leave out.
+struct Digits {
+    writer: BlobWriter,
+    written: io::Result<()>,
+}
+
+impl Sink for Digits {
+    fn take(&mut self, part: &Part<'_>) {
+        if self.written.is_ok() {
+            self.written = write_part(&mut self.writer, part);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.written.is_err()
+    }
+}
+
 fn write_part(writer: &mut BlobWriter, part: &Part<'_>) -> io::Result<()> {
     match part {
         Part::Text(text) => text
-            .split(u8::is_ascii_whitespace)
+            .split(|byte| byte.is_ascii_whitespace() || *byte == 0)
             .filter(|word| !word.is_empty())
             .try_for_each(|word| writer.write(word)),
         Part::Character(byte) if byte.is_ascii_whitespace() => Ok(()),

@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use crate::blob::{Blob, to_u64};
 use crate::embedded::{self, Signatures};
-use crate::{mail, rtf, tar};
+use crate::{mail, markup, rtf, tar};
 
 /// What stands where in a blob.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(crate) struct Survey {
     has_stream: bool,
     /// In any case: uuencode and yEnc have it in front of data.
     pub(crate) has_begin: bool,
+    /// XML and drawings in HTML have it.
+    pub(crate) has_cdata: bool,
     /// The first block, but for the very first, that is the header of a tar without `ustar`.
     pub(crate) tar_block_at: Option<u64>,
     pub(crate) signatures: Signatures,
@@ -58,6 +60,7 @@ impl Survey {
         self.has_object = self.has_object || holds(b"obj");
         self.has_stream = self.has_stream || holds(b"stream");
         self.has_begin = self.has_begin || mail::holds(window, b"begin");
+        self.has_cdata = self.has_cdata || holds(markup::CDATA);
     }
 
     /// Returns whether there is what a reader of PDF needs. Poppler reads files without `%PDF-`.

@@ -2,14 +2,16 @@
 
 use std::io::{self, Read};
 
-use crate::blob::Blob;
-
 /// The longest reference that is one.
 pub(super) const LONGEST: usize = 32;
 /// Stands for every character that is not in ASCII.
 const OTHER: u8 = 0xff;
 /// Those of characters that base64 and the addresses of data are made of, and of white space and markup.
-const NAMED: [(&[u8], u8); 16] = [
+const NAMED: [(&[u8], u8); 20] = [
+    (b"AMP", b'&'),
+    (b"LT", b'<'),
+    (b"GT", b'>'),
+    (b"QUOT", b'"'),
     (b"amp", b'&'),
     (b"lt", b'<'),
     (b"gt", b'>'),
@@ -28,8 +30,12 @@ const NAMED: [(&[u8], u8); 16] = [
     (b"NewLine", b'\n'),
 ];
 
+/// The names that do without a semicolon in HTML: the first ones of [`NAMED`].
+const N_OLD: usize = 8;
+
 /// Returns the character that `text`, which stands behind a `&`, refers to, and how long the reference is
-/// with its semicolon. Browsers do without one behind a number.
+/// with its semicolon. Browsers do without one behind a number, and behind an old name in an attribute unless
+/// a letter, a digit or `=` follows.
 pub(super) fn character(text: &[u8]) -> Option<(u8, usize)> {
     if let Some(number) = text.strip_prefix(b"#") {
         let (radix, digits) = match number.first() {
@@ -49,9 +55,11 @@ pub(super) fn character(text: &[u8]) -> Option<(u8, usize)> {
         let byte = u8::try_from(value).ok().filter(u8::is_ascii).unwrap_or(OTHER);
         return Some((byte, n_before + n_digits + n_behind));
     }
-    let end = memchr::memchr(b';', text)?;
-    let (_, byte) = NAMED.iter().find(|(name, _)| *name == &text[..end])?;
-    Some((*byte, end + 1))
+    let end = text.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(text.len());
+    let n_behind = usize::from(text.get(end) == Some(&b';'));
+    let known = if n_behind == 0 { &NAMED[..N_OLD] } else { &NAMED };
+    let (_, byte) = known.iter().find(|(name, _)| *name == &text[..end])?;
+    (n_behind > 0 || text.get(end) != Some(&b'=')).then_some((*byte, end + n_behind))
 }
 
 /// Gives `emit` the text that `source` reads, resolved.
@@ -92,30 +100,29 @@ pub(super) fn resolve(
     }
 }
 
-/// A short text, resolved.
-pub(super) fn resolved(text: &Blob) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    resolve(&mut text.reader(), &mut |piece| {
-        bytes.extend_from_slice(piece);
-        Ok(())
-    })?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn resolved(mut text: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        resolve(&mut text, &mut |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })
+        .unwrap();
+        bytes
+    }
+
     #[test]
     fn references_are_resolved() {
-        let text = |text: &str| {
-            let resolved = resolved(&Blob::from_bytes(text.as_bytes().to_vec())).unwrap();
-            String::from_utf8_lossy(&resolved).into_owned()
-        };
+        let text = |text: &str| String::from_utf8_lossy(&resolved(text.as_bytes())).into_owned();
         assert_eq!(text("a&#66;c&#x44;&#X65;f"), "aBcDef");
         assert_eq!(text("&#0066;&#x00044;&#66c&#x44;"), "BDBcD");
         assert_eq!(text("&plus;&sol;&equals;&amp;#65;"), "+/=&#65;");
         assert_eq!(text("&copy;&#;&#x;&&"), "&copy;&#;&#x;&&");
+        assert_eq!(text("&LT;&amp#66;&lt &quot"), "<&#66;< \"");
+        assert_eq!(text("&lta;&lt=&plus&plus"), "&lta;&lt=&plus&plus");
         assert_eq!(text("&#8206;&#99999999999999;"), "\u{fffd}\u{fffd}");
     }
 
@@ -123,7 +130,7 @@ mod tests {
     fn a_reference_may_stand_anywhere() {
         for n_before in (16 * 1024 - 8)..(16 * 1024 + 2) {
             let text = [vec![b'a'; n_before], b"&#66;c".to_vec()].concat();
-            let resolved = resolved(&Blob::from_bytes(text)).unwrap();
+            let resolved = resolved(&text);
             assert_eq!(&resolved[n_before..], b"Bc", "{n_before}");
         }
     }

@@ -1,12 +1,13 @@
 //! Splits markup into texts and tags, as parsers of XML or of HTML do. Nothing is malformed: everything is
 //! some text or some tag.
 
+mod attributes;
+
 use std::io::{self, BufRead as _};
 
 use super::tag::{LONGEST_NAME, SHORTEST_VALUE, Tag, begins_tag, short_tag};
-use super::values::{begins_as_data, holds_odd, holds_page, holds_space, last_visible};
-use super::{Part, references};
-use crate::blob::{Blob, BlobReader, to_u64};
+use super::{CDATA, Part, Sink, references};
+use crate::blob::{Blob, BlobReader};
 
 /// Where the two differ: what ends a comment, what an instruction, CDATA and a declaration is, and which
 /// elements hold text alone.
@@ -69,14 +70,17 @@ impl Scanner {
 
     /// Reads text up to the next tag, or, within an element that holds data, up to the one that closes it:
     /// what stands in elements within it is no part of it.
-    pub(super) fn read_text(&mut self, holds_data: bool, take: &mut dyn FnMut(Part<'_>)) -> io::Result<()> {
+    pub(super) fn read_text(&mut self, holds_data: bool, sink: &mut dyn Sink) -> io::Result<()> {
         let mut level = 0u64;
         loop {
+            if sink.is_full() && level == 0 {
+                self.skip_text()?;
+            }
             let buffer = self.source.fill_buf()?;
             let n_bytes = memchr::memchr2(b'<', b'&', buffer).unwrap_or(buffer.len());
             if n_bytes > 0 {
                 if level == 0 {
-                    take(Part::Text(&buffer[..n_bytes]));
+                    sink.take(&Part::Text(&buffer[..n_bytes]));
                 }
                 self.source.consume(n_bytes);
                 continue;
@@ -85,21 +89,21 @@ impl Scanner {
             if *first == b'&' {
                 let byte = self.read_reference()?;
                 if level == 0 {
-                    take(byte.map_or(Part::Text(b"&"), Part::Character));
+                    sink.take(&byte.map_or(Part::Text(b"&"), Part::Character));
                 }
                 continue;
             }
             let (head, n_bytes) = self.peek::<9>()?;
             let head = &head[..n_bytes];
             match (head.get(1), self.dialect) {
-                (Some(b'!' | b'?'), _) => self.skip_declaration(head, level, take)?,
+                (Some(b'!' | b'?'), _) => self.skip_declaration(head, level, sink)?,
                 (Some(letter), _) if letter.is_ascii_alphabetic() || *letter == b'_' => {
                     if !holds_data {
                         return Ok(());
                     }
                     let tag = self.read_tag(&mut Vec::new())?;
                     level += u64::from(tag.is_some_and(|tag| !tag.is_empty));
-                    take(Part::Joint);
+                    sink.take(&Part::Joint);
                 }
                 (Some(b'/'), _) => {
                     if !holds_data || level == 0 {
@@ -112,9 +116,28 @@ impl Scanner {
                 (Some(128..), Dialect::Xml) if !holds_data => return Ok(()),
                 _ => {
                     self.source.consume(1);
-                    take(Part::Text(b"<"));
+                    sink.take(&Part::Text(b"<"));
                 }
             }
+        }
+    }
+
+    /// Skips text up to what may be something else.
+    fn skip_text(&mut self) -> io::Result<()> {
+        let is_xml = self.dialect == Dialect::Xml;
+        loop {
+            let buffer = self.source.fill_buf()?;
+            let may_end_text = |at: &usize| match buffer.get(at + 1) {
+                Some(b'!' | b'?' | b'/' | b'_') | None => true,
+                Some(128..) => is_xml,
+                Some(byte) => byte.is_ascii_alphabetic(),
+            };
+            let found = memchr::memchr_iter(b'<', buffer).find(may_end_text);
+            let n_bytes = found.unwrap_or(buffer.len());
+            if n_bytes == 0 {
+                return Ok(());
+            }
+            self.source.consume(n_bytes);
         }
     }
 
@@ -126,13 +149,8 @@ impl Scanner {
     }
 
     /// Skips a comment, an instruction or a declaration; takes the text of CDATA.
-    fn skip_declaration(
-        &mut self,
-        head: &[u8],
-        level: u64,
-        take: &mut dyn FnMut(Part<'_>),
-    ) -> io::Result<()> {
-        take(Part::Joint);
+    fn skip_declaration(&mut self, head: &[u8], level: u64, sink: &mut dyn Sink) -> io::Result<()> {
+        sink.take(&Part::Joint);
         if let Some(behind) = head.strip_prefix(b"<!--") {
             self.sees_differences |= behind.starts_with(b">") || behind.starts_with(b"->");
             self.skip(4)?;
@@ -140,13 +158,13 @@ impl Scanner {
             return self.take_until(b'-', 2, n_seen, &mut |_| ());
         }
         match self.dialect {
-            Dialect::Xml if head.starts_with(b"<![CDATA[") => {
-                self.skip(9)?;
+            Dialect::Xml if head.starts_with(CDATA) => {
+                self.skip(CDATA.len())?;
                 let mut holds_end = false;
                 self.take_until(b']', 2, 0, &mut |text| {
                     holds_end |= text.contains(&b'>');
                     if level == 0 {
-                        take(Part::Text(text));
+                        sink.take(&Part::Text(text));
                     }
                 })?;
                 self.sees_differences |= holds_end;
@@ -260,95 +278,6 @@ impl Scanner {
             }
         }
         Ok(Some(tag))
-    }
-
-    fn read_attributes(&mut self, tag: &mut Tag, values: &mut Vec<(u64, u64)>) -> io::Result<()> {
-        let mut last = 0u8;
-        let mut start = self.position();
-        let mut is_odd = false;
-        loop {
-            let at = self.position();
-            let buffer = self.source.fill_buf()?;
-            let Some(n_bytes) = memchr::memchr3(b'>', b'"', b'\'', buffer) else {
-                if buffer.is_empty() {
-                    return Ok(());
-                }
-                is_odd |= holds_odd(buffer);
-                last = last_visible(buffer).unwrap_or(last);
-                let n_bytes = buffer.len();
-                self.source.consume(n_bytes);
-                continue;
-            };
-            is_odd |= holds_odd(&buffer[..n_bytes]);
-            last = last_visible(&buffer[..n_bytes]).unwrap_or(last);
-            let mark = buffer[n_bytes];
-            let end = at + to_u64(n_bytes);
-            self.source.consume(n_bytes + 1);
-            if mark == b'>' {
-                tag.is_empty = last == b'/';
-                self.add_bare_value(start, end, is_odd, values)?;
-                return Ok(());
-            }
-            // Elsewhere, a quote is part of a name or of a value.
-            if last == b'=' {
-                self.add_bare_value(start, end, is_odd, values)?;
-                self.read_value(mark, values)?;
-                (start, is_odd) = (self.position(), false);
-            }
-            last = mark;
-        }
-    }
-
-    fn read_value(&mut self, mark: u8, values: &mut Vec<(u64, u64)>) -> io::Result<()> {
-        let start = self.position();
-        let (mut is_odd, mut may_hold) = (false, false);
-        loop {
-            let at = self.position();
-            let buffer = self.source.fill_buf()?;
-            let end = memchr::memchr(mark, buffer);
-            let text = &buffer[..end.unwrap_or(buffer.len())];
-            may_hold |= at == start && begins_as_data(text) || holds_page(text);
-            is_odd |= may_hold && (holds_odd(text) || holds_space(text));
-            let n_bytes = text.len() + usize::from(end.is_some());
-            let is_over = end.is_some() || n_bytes == 0;
-            self.source.consume(n_bytes);
-            if is_over {
-                let end = self.position() - u64::from(end.is_some());
-                if may_hold && is_odd && end - start >= to_u64(SHORTEST_VALUE) {
-                    values.push((start, end));
-                }
-                return Ok(());
-            }
-        }
-    }
-
-    /// Adds the value without quotes, of all in between, that is an address of data.
-    fn add_bare_value(
-        &self,
-        start: u64,
-        end: u64,
-        is_odd: bool,
-        values: &mut Vec<(u64, u64)>,
-    ) -> io::Result<()> {
-        const MOST: usize = 64 * 1024;
-        if !is_odd || end - start < to_u64(SHORTEST_VALUE) {
-            return Ok(());
-        }
-        let text = self.blob.bytes_at(start, MOST)?;
-        let text = &text[..text.len().min(usize::try_from(end - start).unwrap_or(MOST))];
-        for equals in memchr::memchr_iter(b'=', text) {
-            let from = start + to_u64(equals) + 1;
-            let behind = text[equals + 1..].trim_ascii_start();
-            let n_space = text.len() - equals - 1 - behind.len();
-            let word = behind.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-            if word.len() >= SHORTEST_VALUE {
-                let from = from + to_u64(n_space);
-                let is_cut = word.len() == behind.len();
-                values.push((from, if is_cut { end } else { from + to_u64(word.len()) }));
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Skips to the tag that closes an element of text.

@@ -15,7 +15,7 @@ fn handed(text: &[u8]) -> Vec<String> {
     let gate = Gate { limits, capabilities: [].into_iter().collect() };
     let mut through = Walk::new(&gate, Scratch::new(tempfile::tempfile().unwrap()), vec![]);
     let blob = Blob::from_bytes(text.to_vec());
-    walk(&mut through, &blob, 0).unwrap();
+    walk(&mut through, &blob, &Survey::of(&blob).unwrap(), 0).unwrap();
     let text = |blob: &Blob| String::from_utf8_lossy(&blob.bytes_at(0, 100).unwrap()).into_owned();
     through.into_handed().iter().map(text).collect()
 }
@@ -83,6 +83,68 @@ fn addresses_in_attributes_are_resolved() {
 }
 
 #[test]
+fn every_value_of_a_tag_is_read() {
+    let long = "x".repeat(70);
+    for data in [by_number(), by_number().replace('#', "#00")] {
+        check(&format!("<a b=/{long}&amp;c href=data:;base64,{data} d>e</a>"));
+        check(&format!("<a b={long}=&amp; href= data:;base64,{data}>e</a>"));
+        check(&format!("<a {long}% b='c' href = data:;base64,{data}>e</a>"));
+        check(&format!("<img srcset='data:,{long}&#32; 1x, data:;base64,{data} 2x'>"));
+        check(&format!("<p style='{}; background: url(DATA:;base64,{data})'>", "color: red; ".repeat(60)));
+        check(&format!("<meta content='0;url=data&colon;;base64,{data}'>"));
+    }
+    let named = in_pieces(9, "&NewLine;");
+    check(&format!("<meta content='0;url=data&colon;;base64,{named}'>"));
+    check(&format!(
+        "<iframe srcdoc='<a href=&quot;data:;base64,{}&quot;>'>",
+        by_number().replace('&', "&amp")
+    ));
+}
+
+/// Values and their parts begin at, before and behind the end of whatever is read in one piece.
+#[test]
+fn a_value_may_stand_anywhere() {
+    const PIECE: usize = 64 * 1024;
+    let data = by_number();
+    for n_before in (PIECE - 40..PIECE + 4).chain(2 * PIECE - 9..2 * PIECE) {
+        for tag in ["<a b='0;url=data:;base64,", "<a href=data:;base64,", "<a b = ", "data:;base64,"] {
+            let (tag, filler) = match tag {
+                "<a b = " => (format!("<a b = data:;base64,{data}>"), "-"),
+                // In the attributes of one tag.
+                "data:;base64," => (format!(" href=data:;base64,{data}>"), "&"),
+                _ if tag.contains('\'') => (format!("{tag}{data}'>"), "-"),
+                _ => (format!("{tag}{data}>"), "-"),
+            };
+            let start = if filler == "&" { "<a " } else { "<p>" };
+            check(&format!("{start}{}{tag}", filler.repeat(n_before - start.len())));
+        }
+    }
+}
+
+#[test]
+fn browsers_leave_zeros_out_of_text() {
+    for joint in ["\0", "\0\0\0", " \0"] {
+        check(&format!("<p>{}</p>", in_pieces(7, joint)));
+        check(&format!("{}<p>{}</p>", "Hello. ".repeat(10), in_pieces(7, joint)));
+    }
+}
+
+#[test]
+fn drawings_in_a_page_have_cdata() {
+    check(&format!("Hello<svg><a><![CDATA[{}]]></a></svg>", in_pieces(9, "]]><![CDATA[")));
+}
+
+#[test]
+fn a_short_address_may_stand_between_other_bytes() {
+    let address = format!("data:,{}", CAT.replace(' ', "&#95;"));
+    for (before, behind) in [("\u{e9}", "\u{e9}"), ("\u{1}", "\u{1}"), ("", "")] {
+        let text = format!("{before}<a href='{address}'>{behind}");
+        let handed = handed(text.as_bytes());
+        assert!(handed.iter().any(|content| *content == CAT.replace(' ', "_")), "{text:?}: {handed:?}");
+    }
+}
+
+#[test]
 fn browsers_end_comments_and_text_elsewhere() {
     let data = in_pieces(9, " ");
     for before in [
@@ -121,7 +183,7 @@ fn other_text_is_no_data() {
 fn a_page_between_other_bytes_is_read_wherever_it_stands() {
     let page = format!("<a href='data:x;base64,{}'>", by_number());
     let other = |n_bytes: usize| -> Vec<u8> {
-        (0..n_bytes).map(|n| if n % 90 == 0 { [1, 0x80, 0xff][n / 90 % 3] } else { b'-' }).collect()
+        (0..n_bytes).map(|n| if n % 60 == 0 { [1, 0x80, 0xff][n / 60 % 3] } else { b'-' }).collect()
     };
     for n_before in [0, 1, 99, 100, 65_000, 65_536, 262_000, 262_144, 300_000] {
         for n_behind in [0, 100, 300_000] {
@@ -130,11 +192,11 @@ fn a_page_between_other_bytes_is_read_wherever_it_stands() {
             assert!(handed.iter().any(|content| content == CAT), "{n_before} {n_behind}: {handed:?}");
         }
     }
-    for n_bytes in [0, 99, 100, 65_536, 300_000] {
+    for n_bytes in [0, 63, 64, 65_536, 300_000] {
         assert!(!holds_text(&Blob::from_bytes(other(n_bytes))).unwrap(), "{n_bytes}");
     }
-    for n_before in [0, 262_044, 262_094, 262_143, 262_144, 524_238, 900_000] {
-        let bytes = [&vec![1; n_before][..], &[b'-'; 100], &vec![1; 300_000]].concat();
+    for n_before in [0, 65_500, 65_535, 65_536, 262_044, 262_143, 262_144, 524_238, 900_000] {
+        let bytes = [&vec![1; n_before][..], &[b'-'; 64], &vec![1; 300_000]].concat();
         assert!(holds_text(&Blob::from_bytes(bytes)).unwrap(), "{n_before}");
     }
 }

@@ -1,8 +1,8 @@
 //! Decodes the values of attributes: addresses of data, base64 by itself, and pages.
 
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, Read as _};
 
-use super::{LEAST, Part, hand_guess, may_be_markup, references, write_part};
+use super::{LEAST, NEAR, Part, begins_as_markup, hand_guess, may_be_html, references, write_part};
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::mail::holds;
 use crate::text_encoding::{self, Encoding, address, base64_digit};
@@ -10,39 +10,83 @@ use crate::walk::{Walk, Walked};
 
 /// Decodes a value in which there are references, white space or `%`.
 pub(super) fn hand(walk: &mut Walk<'_>, raw: &Blob, depth: u32) -> Walked {
-    const NEAR: usize = 512;
-    let head = references::resolved(&raw.slice(0, to_u64(NEAR)))?;
-    // Browsers take white space out of an address.
-    let is_address = scheme_at(&without_spaces(&head)).is_some();
-    let is_digit = |byte: &u8| base64_digit(*byte).is_some() || byte.is_ascii_whitespace();
-    let may_be_digits = head.iter().take(to_usize(LEAST)).all(is_digit);
-    if holds_page_once_resolved(raw)? {
-        let mut page = walk.writer();
-        references::resolve(&mut raw.reader(), &mut |bytes| page.write(bytes))?;
-        let page = page.finish();
-        if may_be_markup(&page)? {
-            walk.reading_of_guess(&mut page.reader(), depth)?;
+    let (mut resolved, mut may_be_page) = (walk.writer(), false);
+    references::resolve(&mut raw.reader(), &mut |bytes| {
+        may_be_page |= memchr::memchr(b'<', bytes).is_some();
+        resolved.write(bytes)
+    })?;
+    let resolved = resolved.finish();
+    if may_be_page && (begins_as_markup(&resolved.bytes_at(0, NEAR)?) || may_be_html(&resolved)?) {
+        walk.reading_of_guess(&mut resolved.reader(), depth)?;
+    }
+    // Browsers take white space out of an address, but for `srcset`, where it ends one.
+    let mut closed_up = walk.writer();
+    let (mut reader, mut has_space) = (resolved.reader(), false);
+    loop {
+        let piece = reader.fill_buf()?;
+        let n_bytes = piece.len();
+        if n_bytes == 0 {
+            break;
+        }
+        has_space |= holds_space(piece);
+        write_part(&mut closed_up, &Part::Text(piece))?;
+        reader.consume(n_bytes);
+    }
+    let closed_up = closed_up.finish();
+    if has_space {
+        hand_addresses(walk, &resolved, depth)?;
+    }
+    if !hand_addresses(walk, &closed_up, depth)? {
+        let head = closed_up.bytes_at(0, to_usize(LEAST))?;
+        if head.iter().all(|byte| base64_digit(*byte).is_some()) {
+            hand_guess(walk, &closed_up, depth)?;
         }
     }
-    if !is_address && !may_be_digits {
-        return Ok(());
-    }
-    let mut closed_up = walk.writer();
-    references::resolve(&mut raw.reader(), &mut |bytes| write_part(&mut closed_up, &Part::Text(bytes)))?;
-    let closed_up = closed_up.finish();
-    if is_address { hand_address(walk, &closed_up, depth) } else { hand_guess(walk, &closed_up, depth) }
+    Ok(())
 }
 
+/// Hands over what the addresses of data in a value hold. Returns whether there are any.
+fn hand_addresses(walk: &mut Walk<'_>, value: &Blob, depth: u32) -> Walked<bool> {
+    let starts = schemes_in(value)?;
+    let Some(first) = starts.first() else { return Ok(false) };
+    // It may hold the scheme itself.
+    hand_address(walk, &value.tail(*first), depth)?;
+    if starts.len() > 1 {
+        let ends = starts[1..].iter().copied().chain([value.size_bytes()]);
+        for (start, end) in starts.iter().copied().zip(ends) {
+            hand_address(walk, &value.slice(start, end - start), depth)?;
+        }
+    }
+    Ok(true)
+}
+
+/// Where the addresses of data in a value begin: at its start in most, behind other words in `content`,
+/// `srcset` and `style`.
+fn schemes_in(value: &Blob) -> io::Result<Vec<u64>> {
+    let mut found = Vec::new();
+    let mut windows = value.windows(0, address::SCHEME.len() - 1);
+    while let Some((at, window)) = windows.next_window()? {
+        let words = memchr::memchr_iter(b':', window)
+            .filter_map(|colon| (colon + 1).checked_sub(address::SCHEME.len()));
+        let is_scheme = |word: &usize| {
+            window[*word..]
+                .get(..address::SCHEME.len())
+                .is_some_and(|word| word.eq_ignore_ascii_case(address::SCHEME))
+        };
+        found.extend(words.filter(is_scheme).map(|word| at + to_u64(word)));
+    }
+    Ok(found)
+}
+
+/// Hands over what an address that `address` begins with holds.
 fn hand_address(walk: &mut Walk<'_>, address: &Blob, depth: u32) -> Walked {
     const HEAD: usize = 4 * 1024;
     const BASE64: &[u8] = b";base64";
     let head = address.bytes_at(0, HEAD)?;
-    let Some(scheme_at) = scheme_at(&head) else { return Ok(()) };
-    let head = &head[scheme_at..];
-    let Some(comma) = memchr::memchr(b',', head) else { return Ok(()) };
+    let Some(comma) = memchr::memchr(b',', &head) else { return Ok(()) };
     if head[..comma].to_ascii_lowercase().ends_with(BASE64) {
         let mut digits = walk.writer();
-        let mut unescaped = address::decoded(&address.tail(to_u64(scheme_at + comma + 1)));
+        let mut unescaped = address::decoded(&address.tail(to_u64(comma + 1)));
         let mut buffer = vec![0; HEAD];
         let mut is_over = false;
         while !is_over {
@@ -53,30 +97,11 @@ fn hand_address(walk: &mut Walk<'_>, address: &Blob, depth: u32) -> Walked {
             is_over = n_bytes == 0 || end.is_some();
         }
         text_encoding::hand(walk, &digits.finish(), Encoding::Base64, depth)?;
-    } else if let Some(data_at) = address::data_at(head) {
-        let data = address.tail(to_u64(scheme_at + data_at));
+    } else if let Some(data_at) = address::data_at(&head) {
+        let data = address.tail(to_u64(data_at));
         walk.reading_of_guess(&mut address::decoded(&data), depth)?;
     }
     Ok(())
-}
-
-fn holds_page_once_resolved(raw: &Blob) -> io::Result<bool> {
-    let mut is_page = false;
-    references::resolve(&mut raw.reader(), &mut |bytes| {
-        is_page |= memchr::memchr(b'<', bytes).is_some();
-        Ok(())
-    })?;
-    Ok(is_page)
-}
-
-/// Where an address of data begins: at the start of most values, behind other words in `content`, `srcset`
-/// and `style`.
-fn scheme_at(value: &[u8]) -> Option<usize> {
-    value.windows(address::SCHEME.len()).position(|word| word.eq_ignore_ascii_case(address::SCHEME))
-}
-
-fn without_spaces(text: &[u8]) -> Vec<u8> {
-    text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
 }
 
 /// What stands behind white space and control characters, which browsers leave out in front of an address.
@@ -99,10 +124,14 @@ pub(super) fn begins_as_data(text: &[u8]) -> bool {
     begins_address || names_scheme || near.iter().all(may_be_digit)
 }
 
-/// Returns whether there may be a tag in it, as it is or written with references.
+/// Returns whether there may be a tag, or a part of the word `data:`, in it: as it is or as a reference.
 pub(super) fn holds_page(text: &[u8]) -> bool {
+    let may_refer_to_one = |behind: &[u8]| match behind {
+        [first, ..] => matches!(first, b'#' | b'l' | b'L' | b'c' | b'T' | b'N'),
+        [] => true,
+    };
     memchr::memchr(b'<', text).is_some()
-        || memchr::memchr_iter(b'&', text).any(|at| matches!(text[at + 1..], [] | [b'#' | b'l' | b'L', ..]))
+        || memchr::memchr_iter(b'&', text).any(|at| may_refer_to_one(&text[at + 1..]))
 }
 
 /// Returns whether a parser may take this for something else than what stands there.
