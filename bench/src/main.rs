@@ -1,9 +1,10 @@
 //! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine`, `bench growth`,
-//! `bench init`, `bench peers` and `bench transfers` measure; `bench scale` computes. `bench gate FILE...`
+//! `bench init`, `bench peers`, `bench cores` and `bench transfers` measure; `bench scale` computes. `bench gate FILE...`
 //! measures other files than those that it makes. Reproduce with `make bench`. `bench
 //! definitions DIRECTORY` writes the made-up set that they use, for experiments.
 
 mod archives;
+mod cores;
 mod cpu;
 mod definitions;
 mod engine;
@@ -43,6 +44,10 @@ async fn run() -> anyhow::Result<()> {
             let loads = loads.iter().map(String::as_str).collect::<Vec<_>>();
             peers::run(airlock.as_ref(), &sets.split(',').collect::<Vec<_>>(), &loads).await
         }
+        Some(what @ ("cores" | "some-cores")) => {
+            let airlock = PathBuf::from(std::env::args_os().nth(2).context("`cores AIRLOCK`")?);
+            if what == "cores" { cores::run(&airlock) } else { cores::run_here(&airlock).await }
+        }
         Some("transfers") => {
             let airlock = std::env::args().nth(2).context("`transfers AIRLOCK`")?;
             transfers::run(airlock.as_ref()).await
@@ -57,8 +62,8 @@ async fn run() -> anyhow::Result<()> {
             definitions::write_full_size_set(directory.as_ref())
         }
         _ => bail!(
-            "name one of `pipeline`, `gate`, `engine`, `growth`, `init`, `peers`, `transfers`, \
-             `scale` and `definitions DIRECTORY`"
+            "name one of `pipeline`, `gate`, `engine`, `growth`, `init`, `peers`, `cores`, \
+             `transfers`, `scale` and `definitions DIRECTORY`"
         ),
     }
 }

@@ -14,10 +14,11 @@ use anyhow::{Context as _, ensure};
 use futures_util::StreamExt as _;
 
 use crate::definitions;
-use crate::peers::clients::Client;
 use crate::peers::systems::{Machine, System};
 
+pub(crate) use clients::Client;
 pub(crate) use systems::{Running, answers, free_port, start_airlock};
+pub(crate) use usage::family;
 
 const N_ROUNDS: usize = 3;
 
@@ -213,7 +214,7 @@ fn millis(span: Duration) -> f64 {
     span.as_secs_f64() * 1e3
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let mut figures = figures.collect::<Vec<_>>();
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)

@@ -82,7 +82,7 @@ impl Running {
         Ok(Self(command.spawn().with_context(|| format!("`{}`", program.display()))?))
     }
 
-    fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.0.id()
     }
 }

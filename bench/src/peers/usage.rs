@@ -22,7 +22,8 @@ fn memory_kb(roots: &[u32]) -> u64 {
     family(roots).into_iter().filter_map(share).sum()
 }
 
-fn family(roots: &[u32]) -> Vec<u32> {
+/// `roots` and their descendants.
+pub(crate) fn family(roots: &[u32]) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };

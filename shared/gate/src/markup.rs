@@ -27,15 +27,17 @@ const SHORT_LINE: u64 = 40;
 /// What may stand in front of markup.
 const NEAR: usize = 64 * 1024;
 pub(crate) const CDATA: &[u8] = b"<![CDATA[";
+/// How drawings and formulas in HTML begin.
+pub(crate) const FOREIGN: [&[u8]; 2] = [b"<svg", b"<math"];
 
 /// Hands over what a parser sees in a blob that may be markup. Parsers of XML read what begins as such, but
-/// HTML knows its CDATA in drawings.
+/// HTML reads drawings and formulas almost as they do: with CDATA, and with tags in every element.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32) -> Walked {
     let is_marked = begins_as_markup(&blob.bytes_at(0, NEAR)?);
     if !is_marked && !may_be_html(blob)? {
         return Ok(());
     }
-    let is_xml = is_marked || survey.has_cdata;
+    let is_xml = is_marked || survey.has_foreign_markup;
     if !is_xml || walk_as(walk, blob, Dialect::Xml, depth)? {
         walk_as(walk, blob, Dialect::Html, depth)?;
     }

@@ -20,8 +20,8 @@ pub(crate) struct Survey {
     has_stream: bool,
     /// In any case: uuencode and yEnc have it in front of data.
     pub(crate) has_begin: bool,
-    /// XML and drawings in HTML have it.
-    pub(crate) has_cdata: bool,
+    /// What parsers of HTML read as those of XML do: CDATA, drawings and formulas.
+    pub(crate) has_foreign_markup: bool,
     /// The first block, but for the very first, that is the header of a tar without `ustar`.
     pub(crate) tar_block_at: Option<u64>,
     pub(crate) signatures: Signatures,
@@ -60,7 +60,9 @@ impl Survey {
         self.has_object = self.has_object || holds(b"obj");
         self.has_stream = self.has_stream || holds(b"stream");
         self.has_begin = self.has_begin || mail::holds(window, b"begin");
-        self.has_cdata = self.has_cdata || holds(markup::CDATA);
+        self.has_foreign_markup = self.has_foreign_markup
+            || holds(markup::CDATA)
+            || markup::FOREIGN.iter().any(|tag| mail::holds(window, tag));
     }
 
     /// Returns whether there is what a reader of PDF needs. Poppler reads files without `%PDF-`.

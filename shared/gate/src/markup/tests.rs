@@ -130,8 +130,11 @@ fn browsers_leave_zeros_out_of_text() {
 }
 
 #[test]
-fn drawings_in_a_page_have_cdata() {
+fn drawings_and_formulas_in_a_page_are_read_as_xml() {
     check(&format!("Hello<svg><a><![CDATA[{}]]></a></svg>", in_pieces(9, "]]><![CDATA[")));
+    for tag in ["<svg><style>", "<SVG><title>", "<math><xmp>"] {
+        check(&format!("{}{tag}<a href='data:;base64,{}'>b</a>", "Hello. ".repeat(20), by_number()));
+    }
 }
 
 #[test]
