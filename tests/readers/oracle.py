@@ -2,20 +2,20 @@
 """Says which files an ordinary program gets EICAR out of: oracle.py < paths, one a line; prints `path<TAB>reader` for each that does.
 
 What a reader unpacks is given to every reader again, three levels deep. Bytes on the disk count, not exit statuses.
-`oracle.py --missing` prints the readers that this machine lacks.
+`oracle.py --missing` prints the readers that this machine lacks; `--reader NAME`, more than once, asks no other one.
 """
 
-import concurrent.futures, os, resource, sys, tempfile
+import argparse, concurrent.futures, os, resource, sys, tempfile
 
-import inprocess
+import chromium, inprocess
 
 # All of it: what a mutation has spoilt is not the test file, and no scanner must find it.
 from base import EICAR
 from programs import PROGRAMS, installed
 
 MAX_DEPTH, MAX_MEMBERS, MAX_MEMBER_BYTES = 3, 50, 30_000_000
-READERS = {name: program for name, program in PROGRAMS.items() if installed(program)} | inprocess.READERS
-WANTED = set(PROGRAMS) | inprocess.WANTED
+READERS = {name: program for name, program in PROGRAMS.items() if installed(program)} | inprocess.READERS | chromium.READERS
+WANTED = set(PROGRAMS) | inprocess.WANTED | set(chromium.WANTED)
 
 
 def unpacked_by(reader, path, data, scratch):
@@ -52,9 +52,15 @@ def finds(data, extension, scratch, depth=1, seen=None):
 
 
 def main():
-    if sys.argv[1:] == ["--missing"]:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--missing", action="store_true")
+    parser.add_argument("--reader", action="append", choices=READERS)
+    arguments = parser.parse_args()
+    if arguments.missing:
         print("".join(f"{name}\n" for name in sorted(WANTED - set(READERS))), end="")
         return
+    for name in set(READERS) - set(arguments.reader or READERS):
+        del READERS[name]
     # A hostile archive must not fill the disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000_000, 100_000_000))
     paths = [line.rstrip("\n") for line in sys.stdin]

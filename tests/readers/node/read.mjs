@@ -2,6 +2,7 @@
 // pdf.js is what Firefox shows documents with; mailparser and postal-mime are what programs of Node read mail with.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { contentsOf } from "./pdf.mjs";
 
 const [reader, file, directory] = process.argv.slice(2);
 const bytes = readFileSync(file);
@@ -11,12 +12,7 @@ const save = content => { if (content?.length ?? content?.byteLength) writeFileS
 async function pdfjs() {
   // Of a browser, for painting: it paints nothing here.
   for (const name of ["DOMMatrix", "ImageData", "Path2D"]) globalThis[name] ??= class {};
-  const { getDocument, VerbosityLevel } = await import("pdfjs-dist/legacy/build/pdf.mjs");
-  const document = await getDocument({ data: new Uint8Array(bytes), verbosity: VerbosityLevel.ERRORS, isEvalSupported: false }).promise;
-  for (const { content } of Object.values(await document.getAttachments().catch(() => null) ?? {})) save(content);
-  for (let number = 1; number <= Math.min(document.numPages, 9); number++) {
-    for (const annotation of await (await document.getPage(number)).getAnnotations()) save(annotation.file?.content);
-  }
+  for await (const content of contentsOf(await import("pdfjs-dist/legacy/build/pdf.mjs"), bytes)) save(content);
 }
 
 async function mailparser() {
