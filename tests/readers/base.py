@@ -2,7 +2,7 @@
 
 A family is a module with `variants()`, which yields `(name, extension, bytes)`. The same name means the same bytes in every run,
 except for dates and serial numbers that `genisoimage -udf`, `wimlib-imagex` and `mkntfs` write, and for the dates, identifiers, keys and
-signatures of `pdf_libraries`, `office_libraries`, `mail_libraries`, `message_files`, `node_libraries` and `java_libraries`.
+signatures of `pdf_libraries`, `office_libraries`, `mail_libraries`, `message_files`, `node_libraries`, `java_libraries` and `libreoffice_documents`.
 """
 
 import base64, gzip, io, lzma, os, struct, subprocess, sys, tempfile, zipfile, zlib

@@ -17,7 +17,7 @@ def is_pdf(data):
 
 
 def read_with_pikepdf(_, data):
-    """Every stream that some object names as an embedded file, whatever its place."""
+    """Every stream that some object names as an embedded file, whatever its place, and the document that LibreOffice puts in a hybrid file."""
     import pikepdf
     with pikepdf.open(io.BytesIO(data)) as document:
         for found in document.objects:
@@ -25,6 +25,10 @@ def read_with_pikepdf(_, data):
                 for stream in found.EF.values():
                     with contextlib.suppress(pikepdf.PdfError, AttributeError, TypeError):
                         yield stream.read_bytes()
+        # Its media type, its stream.
+        for found in document.trailer.get("/AdditionalStreams", ()):
+            if isinstance(found, pikepdf.Stream):
+                yield found.read_bytes()
 
 
 def read_with_pypdf(_, data):

@@ -3,7 +3,7 @@
 Dates are fixed where a library lets them be; encrypted files and those of PyMuPDF differ from run to run in their identifiers and keys.
 """
 
-import datetime, io, itertools, lzma, zlib
+import base64, datetime, io, itertools, lzma, zlib
 
 import fpdf, pikepdf, pymupdf, pypdf, pypdf.generic
 from reportlab.pdfgen import canvas
@@ -81,7 +81,7 @@ def by_pikepdf():
     for kind, data in FEW.items():
         for name in ("e.com", "é.exe", "日本語.zip", "../../e.com", "", "x" * 300, "(e)\\.com", "a\nb"):
             yield f"pikepdf-named-{name.encode().hex()[:12]}-{len(name)}-{kind}", saved(with_attachment(data, name), static_id=True)
-        for form, place in itertools.product(("plain", "objects"), ("annotation", "portfolio", "associated", "page-associated", "xfa", "many", "related", "thread")):
+        for form, place in itertools.product(("plain", "objects"), ("annotation", "portfolio", "associated", "page-associated", "xfa", "xfa-picture", "xfa-pieces", "picture", "script", "script-text", "outline", "many", "related", "thread")):
             document = with_attachment(data)
             file = document.attachments["e.com"].obj
             if place == "portfolio":
@@ -95,6 +95,11 @@ def by_pikepdf():
             yield f"pikepdf-{place}-{form}-{kind}", saved(document, static_id=True, **SAVED[form])
 
 
+# A form with one picture, which stands in it as base64.
+XFA = (b'<?xml version="1.0"?><xdp:xdp xmlns:xdp="http://ns.adobe.com/xdp/"><template xmlns="http://www.xfa.org/schema/xfa-template/3.3/"><subform name="a" layout="tb"><pageSet><pageArea name="b"><contentArea x="0pt" y="0pt" w="500pt" h="700pt"/>'
+       b'<medium stock="default" short="600pt" long="800pt"/></pageArea></pageSet><subform><draw w="50pt" h="50pt"><value><image contentType="image/png">%s</image></value></draw></subform></subform></template></xdp:xdp>')
+
+
 def put(document, place, file, data):
     """Names the file, or keeps its bytes, where no name tree is."""
     first, stream = document.pages[0].obj, pikepdf.Stream(document, data)
@@ -106,6 +111,25 @@ def put(document, place, file, data):
         first.AF = pikepdf.Array([file])
     elif place == "xfa":
         document.Root.AcroForm = pikepdf.Dictionary(Fields=pikepdf.Array([]), XFA=pikepdf.Array(["template", stream]))
+    elif place in ("xfa-picture", "xfa-pieces"):
+        template = XFA % base64.b64encode(data)
+        # In one stream, or in pieces that readers put together.
+        cut = template.index(b"<value>") + 60
+        pieces = {"xfa-picture": pikepdf.Stream(document, template), "xfa-pieces": pikepdf.Array(["template", pikepdf.Stream(document, template[:cut]), "more", pikepdf.Stream(document, template[cut:])])}
+        document.Root.AcroForm, document.Root.NeedsRendering = pikepdf.Dictionary(Fields=pikepdf.Array([]), XFA=pieces[place]), True
+    elif place == "picture":
+        # Each three bytes are a pixel.
+        width = -(-len(data) // 3)
+        picture = pikepdf.Stream(document, data.ljust(3 * width), Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Image, Width=width, Height=1, BitsPerComponent=8, ColorSpace=pikepdf.Name.DeviceRGB)
+        first.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(I=picture))
+        first.Contents = pikepdf.Stream(document, b"q 50 0 0 50 0 0 cm /I Do Q")
+    elif place in ("script", "script-text"):
+        document.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS=stream if place == "script" else pikepdf.String(data.decode("latin-1")))
+    elif place == "outline":
+        action = pikepdf.Dictionary(S=pikepdf.Name.GoToE, F=file, T=pikepdf.Dictionary(R=pikepdf.Name.C, N="e.com"))
+        item = document.make_indirect(pikepdf.Dictionary(Title="a", A=action))
+        document.Root.Outlines = document.make_indirect(pikepdf.Dictionary(Type=pikepdf.Name.Outlines, First=item, Last=item, Count=1))
+        document.Root.Names = pikepdf.Dictionary(EmbeddedFiles=pikepdf.Dictionary(Names=pikepdf.Array(["e.com", file])))
     elif place == "related":
         file.RF = pikepdf.Dictionary(F=pikepdf.Array(["e.com", file.EF.F]))
         first.Annots = pikepdf.Array([pikepdf.Dictionary(Type=pikepdf.Name.Annot, Subtype=pikepdf.Name.Screen, Rect=[0, 0, 9, 9], A=pikepdf.Dictionary(S=pikepdf.Name.Launch, F=file))])

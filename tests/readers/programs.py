@@ -184,11 +184,13 @@ PROGRAMS = {
 }
 
 FLAT = (b"<office:document ", b"<w:wordDocument", b"<pkg:package", b"progid=\"Word.Document\"")
+# In PDF, the document as it was before it was exported, which LibreOffice opens in place of the pages.
+HYBRID = has(b"/AdditionalStreams")
 # Those that take seconds for each file, which `make soak` asks.
 SLOW = {
-    "libreoffice-writer": libreoffice("odt", either(begins(b"{\\rt"), has(*FLAT, b"word/", b"opendocument.text"), both(begins(COMPOUND), has("WordDocument".encode("utf-16-le"))))),
-    "libreoffice-calc": libreoffice("ods", either(has(b"xl/", b"opendocument.spreadsheet"), both(begins(COMPOUND), has("Book".encode("utf-16-le"), "Workbook".encode("utf-16-le"))))),
-    "libreoffice-impress": libreoffice("odp", either(has(b"ppt/", b"opendocument.presentation"), both(begins(COMPOUND), has("PowerPoint Document".encode("utf-16-le"))))),
+    "libreoffice-writer": libreoffice("odt", either(begins(b"{\\rt"), has(*FLAT, b"word/", b"opendocument.text"), both(begins(COMPOUND), has("WordDocument".encode("utf-16-le"))), HYBRID)),
+    "libreoffice-calc": libreoffice("ods", either(has(b"xl/", b"opendocument.spreadsheet"), both(begins(COMPOUND), has("Book".encode("utf-16-le"), "Workbook".encode("utf-16-le"))), HYBRID)),
+    "libreoffice-impress": libreoffice("odp", either(has(b"ppt/", b"opendocument.presentation"), both(begins(COMPOUND), has("PowerPoint Document".encode("utf-16-le"))), HYBRID)),
 }
 if os.environ.get("SOAK"):
     PROGRAMS |= SLOW

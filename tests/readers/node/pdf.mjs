@@ -6,7 +6,7 @@ const MAX_PAGES = 9;
 /** Yields each content, as bytes or as text. What cannot be read is left out. */
 export async function* contentsOf(pdfjs, bytes, options) {
   const common = { verbosity: pdfjs.VerbosityLevel.ERRORS, isEvalSupported: false, isOffscreenCanvasSupported: false, ...options };
-  const open = enableXfa => pdfjs.getDocument({ ...common, enableXfa, data: new Uint8Array(bytes) }).promise;
+  const open = enableXfa => pdfjs.getDocument({ ...common, enableXfa, data: new Uint8Array(bytes).slice() }).promise;
   const document = await open(true);
   yield* ofDocument(pdfjs, document);
   // A document of XFA alone has annotations as well, for programs that know no XFA.
