@@ -390,6 +390,7 @@ async fn the_stack_stands_and_files_go_through_it() {
         let refused = stack.command(json!({ "do": "refuse", "parameters": parameters })).await;
         assert!(refused.as_str().is_some_and(|why| why.contains(rule)), "{rule}: {refused}");
     }
+    passwords::left_no_trace(&mut stack).await;
     // A creation that fails leaves nothing behind. Files and records survive the deletion of their stack.
     let failed = stack.command(json!({ "do": "fail_to_create" })).await;
     assert_eq!(failed, json!({ "status": "ROLLBACK_COMPLETE", "left": [] }));

@@ -23,6 +23,7 @@ pub(crate) mod runtime_api;
 pub(crate) mod savers;
 pub(crate) mod slow_line;
 pub(crate) mod stack;
+pub(crate) mod traces;
 pub(crate) mod wait;
 
 /// The test `$name` with each of the engines.

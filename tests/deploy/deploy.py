@@ -5,7 +5,7 @@
 
 The release builds in FUNCTIONS_DIRECTORY run as the functions. Prints one line of JSON when the stack stands; then obeys one command a line,
 each answered with a line of JSON: {"do": "invoke", "function": ID, "payload": ...}, {"do": "make_due"}, {"do": "dead_letters"}, {"do": "calls"},
-{"do": "refuse", "parameters": ...}, {"do": "fail_to_create"}, {"do": "delete"}.
+{"do": "refuse", "parameters": ...}, {"do": "fail_to_create"}, {"do": "leave_traces"}, {"do": "delete"}.
 Ends with its input.
 
 What differs from the template as AWS would take it, each because the imitation needs it: the functions' code is uploaded here; the engine and
@@ -14,6 +14,7 @@ freshclam are this machine's, not the layer's; times are short; definitions may 
 
 import base64, copy, io, json, os, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request, zipfile
 import boto3, jwt_keys, recorder
+from boto3.dynamodb.types import Binary
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from samtranslator.yaml_helper import yaml_parse
@@ -43,7 +44,11 @@ class Deployment:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.scratch = tempfile.mkdtemp(prefix="al", dir="/tmp")
-        self.recorders = {name: recorder.Recorder(self.port) for name in FUNCTIONS}
+        # What the functions log and send, by function.
+        self.traces = os.path.join(self.scratch, "traces")
+        for kind in ("logs", "requests"):
+            os.makedirs(os.path.join(self.traces, kind))
+        self.recorders = {name: recorder.Recorder(self.port, os.path.join(self.traces, "requests", FUNCTIONS[name])) for name in FUNCTIONS}
         self.issuer = jwt_keys.Issuer()
         self.process = self.start()
         self.template = self.changed(yaml_parse(open(template).read()), functions)
@@ -79,7 +84,7 @@ class Deployment:
                 # On Lambda every execution environment has a /tmp of its own.
                 start = zipfile.ZipInfo("bootstrap")
                 start.external_attr = 0o755 << 16
-                archive.writestr(start, f'#!/bin/sh\nexport {SCRATCH.get(name, "UNUSED")}={self.scratch}/$$\nexec "$(dirname "$0")/function"\n')
+                archive.writestr(start, f'#!/bin/sh\nexport {SCRATCH.get(name, "UNUSED")}={self.scratch}/$$\nexec "$(dirname "$0")/function" >>{self.traces}/logs/{name} 2>&1\n')
             s3.put_object(Bucket="code", Key=f"{name}.zip", Body=packed.getvalue())
             properties = resources[resource]["Properties"]
             properties["CodeUri"] = {"Bucket": "code", "Key": f"{name}.zip"}
@@ -123,7 +128,7 @@ class Deployment:
                       "Architecture": "x86_64", "Engine": "snapshot", "DefinitionsMirror": self.mirror, "DefinitionsMaxAgeDays": "36500", "AlarmEmail": "ops@example.com",
                       "LiveEvents": "true", "EventBusName": "default", "WebhookUrls": "https://hooks.invalid/airlock", "Quarantine": "move", "SampleDownloads": "true", "FilePasswords": "true",
                       "QuotaScanSecondsPerDay": "100000", "IncomingPrefix": "incoming/", "ProtectedBuckets": f"{recorder.PROTECTED}/in/=alice",
-                      "ProtectedChanges": "quarantine,delete", **changed}
+                      "ProtectedChanges": "quarantine,delete", "Debug": "true", **changed}
         return self.create_with(name, template, parameters)
 
     def create_with(self, name, template, parameters):
@@ -249,6 +254,8 @@ class Deployment:
             case "dead_letters":
                 received = self.client("sqs").receive_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10)
                 return [message["Body"] for message in received.get("Messages", [])]
+            case "leave_traces":
+                return self.leave_traces()
             case "refuse":
                 return self.refuse(command["parameters"])
             case "fail_to_create":
@@ -273,6 +280,30 @@ class Deployment:
             where = next((word for mark, word in WHERE.items() if mark in resource), "")
             allowed |= {f"{action} {where}".strip() for action in statement["Action"] if not action.startswith("logs:")}
         return allowed
+
+    def leave_traces(self):
+        """Writes what AWS stores beside what the functions log and send, and tells where all of it is."""
+        s3, dynamodb, sqs = (self.client(service) for service in ("s3", "dynamodb", "sqs"))
+        for table in dynamodb.list_tables()["TableNames"]:
+            self.leave("tables", table, [page["Items"] for page in dynamodb.get_paginator("scan").paginate(TableName=table)])
+        for queue in sqs.list_queues().get("QueueUrls", []):
+            # They stay where they are, and visible.
+            received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0)
+            self.leave("queues", queue.rpartition("/")[2], received.get("Messages", []))
+        for bucket in s3.list_buckets()["Buckets"]:
+            versions = s3.get_paginator("list_object_versions").paginate(Bucket=bucket["Name"])
+            versions = [version for page in versions for version in page.get("Versions", [])]
+            which = [{"Bucket": bucket["Name"], "Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
+            self.leave("buckets", bucket["Name"], [[s3.head_object(**one), s3.get_object_tagging(**one)] for one in which])
+        return {"directory": self.traces}
+
+    def leave(self, kind, name, found):
+        """As JSON, with bytes behind it as they are."""
+        binaries = []
+        text = json.dumps(found, default=lambda value: binaries.append(value) or str(value))
+        os.makedirs(os.path.join(self.traces, kind), exist_ok=True)
+        with open(os.path.join(self.traces, kind, name), "wb") as file:
+            file.write(b"\n".join([text.encode(), *(bytes(value) for value in binaries if isinstance(value, (bytes, Binary)))]))
 
     def make_due(self):
         """Makes everything due now that the sweep would process within minutes."""

@@ -1,4 +1,4 @@
-"""Passes one function's requests on to ministack, and notes which IAM action each of them needs."""
+"""Passes one function's requests on to ministack, notes which IAM action each of them needs, and keeps what was sent."""
 
 import http.client, http.server, json, threading, urllib.parse
 
@@ -55,14 +55,17 @@ def place(bucket, key, body):
 
 
 class Recorder:
-    def __init__(self, port):
+    def __init__(self, port, kept):
         self.calls = calls = set()
+        lock = threading.Lock()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def pass_on(self):
                 body = self.read_body()
+                with lock, open(kept, "ab") as file:
+                    file.write(f"{self.command} {self.path}\n{self.headers}".encode("utf-8", "surrogateescape") + body + b"\n")
                 # A presigned request uses the rights of the role that signed it; an unsigned one uses none.
                 if "Authorization" in self.headers or "X-Amz-Signature" in self.path or self.command == "POST":
                     calls.update(actions(self.command, self.path, self.headers, body))
