@@ -1,6 +1,6 @@
 """Chromium as a reader: pdf.js in it, and web pages with everything that a click saves. `node/chromium.mjs` runs it, one for each thread that asks."""
 
-import json, os, re, select, signal, subprocess, threading
+import atexit, json, os, re, select, signal, subprocess, tempfile, threading
 
 from programs import NODE, PATH, anything, files_below, has
 
@@ -21,6 +21,8 @@ class Host:
 
     def __init__(self):
         self.process, self.has_answered = None, False
+        self.home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        atexit.register(self.end)
 
     def ask(self, reader, path, directory):
         if self.process is None or self.process.poll() is not None:
@@ -39,12 +41,22 @@ class Host:
             self.stop()
 
     def start(self):
-        environment = {"PATH": PATH, "HOME": os.environ.get("TMPDIR", "/tmp"), "LC_ALL": "C.UTF-8"}
+        environment = {"PATH": PATH, "HOME": self.home.name, "TMPDIR": self.home.name, "LC_ALL": "C.UTF-8"}
         self.process = subprocess.Popen(["node", f"{NODE}/chromium.mjs"], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
 
     def stop(self):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def end(self):
+        """Lets it close its browser."""
+        if self.process and self.process.poll() is None:
+            self.process.stdin.close()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.stop()
+        self.home.cleanup()
 
 
 class Chromium:

@@ -34,7 +34,8 @@ const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
 });
-browser.on("disconnected", () => process.exit(1));
+const fail = () => process.exit(1);
+browser.on("disconnected", fail);
 
 /** In a page: gives `saveContent` the bytes, which can leave the page as text only. */
 function saveBytes(content) {
@@ -109,4 +110,6 @@ for await (const line of createInterface({ input: process.stdin })) {
   const outcome = await ask().then(() => "read", error => error.message.split("\n")[0]);
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
 }
+browser.off("disconnected", fail);
+await browser.close();
 process.exit(0);
