@@ -2,13 +2,21 @@
 
 import atexit, json, os, re, select, signal, subprocess, tempfile, threading
 
-from programs import NODE, PATH, anything, files_below, has
+from programs import NODE, PATH, anything, files_below
 
 # More than `node/chromium.mjs` takes before it gives a file up.
 TIMEOUT_SECONDS = 60
 NEEDS = ["/usr/bin/chromium", f"{NODE}/node_modules/playwright-core/package.json", f"{NODE}/node_modules/pdfjs-dist/package.json"]
 ELEMENT = re.compile(rb"(?i)<(!doctype html|html|head|body|script|iframe|a|area|svg|img|object|embed)\b")
 GIVES = re.compile(rb"(?i)href|src|data=|action|<script")
+
+
+OBJECT = re.compile(rb"\d\s+\d+\s+obj\b")
+
+
+def is_document(data):
+    """Without a header, pdf.js searches for objects (`XRef.indexObjects`)."""
+    return b"obj" in data and (b"%PDF" in data or OBJECT.search(data) is not None)
 
 
 def is_page(data):
@@ -72,5 +80,5 @@ class Chromium:
         yield from files_below(directory)
 
 
-WANTED = {"pdf.js in Chromium": Chromium("pdf.js", has(b"obj")), "Chromium": Chromium("page", is_page)}
+WANTED = {"pdf.js in Chromium": Chromium("pdf.js", is_document), "Chromium": Chromium("page", is_page)}
 READERS = WANTED if all(os.path.exists(path) for path in NEEDS) else {}
