@@ -81,7 +81,7 @@ def by_pikepdf():
     for kind, data in FEW.items():
         for name in ("e.com", "é.exe", "日本語.zip", "../../e.com", "", "x" * 300, "(e)\\.com", "a\nb"):
             yield f"pikepdf-named-{name.encode().hex()[:12]}-{len(name)}-{kind}", saved(with_attachment(data, name), static_id=True)
-        for form, place in itertools.product(("plain", "objects"), ("annotation", "portfolio", "associated", "page-associated", "xfa", "xfa-picture", "xfa-pieces", "picture", "script", "script-text", "outline", "many", "related", "thread")):
+        for form, place in itertools.product(("plain", "objects"), ("annotation", "portfolio", "associated", "page-associated", "xfa", "xfa-picture", "script", "outline", "many", "related", "thread")):
             document = with_attachment(data)
             file = document.attachments["e.com"].obj
             if place == "portfolio":
@@ -111,20 +111,10 @@ def put(document, place, file, data):
         first.AF = pikepdf.Array([file])
     elif place == "xfa":
         document.Root.AcroForm = pikepdf.Dictionary(Fields=pikepdf.Array([]), XFA=pikepdf.Array(["template", stream]))
-    elif place in ("xfa-picture", "xfa-pieces"):
-        template = XFA % base64.b64encode(data)
-        # In one stream, or in pieces that readers put together.
-        cut = template.index(b"<value>") + 60
-        pieces = {"xfa-picture": pikepdf.Stream(document, template), "xfa-pieces": pikepdf.Array(["template", pikepdf.Stream(document, template[:cut]), "more", pikepdf.Stream(document, template[cut:])])}
-        document.Root.AcroForm, document.Root.NeedsRendering = pikepdf.Dictionary(Fields=pikepdf.Array([]), XFA=pieces[place]), True
-    elif place == "picture":
-        # Each three bytes are a pixel.
-        width = -(-len(data) // 3)
-        picture = pikepdf.Stream(document, data.ljust(3 * width), Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Image, Width=width, Height=1, BitsPerComponent=8, ColorSpace=pikepdf.Name.DeviceRGB)
-        first.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(I=picture))
-        first.Contents = pikepdf.Stream(document, b"q 50 0 0 50 0 0 cm /I Do Q")
-    elif place in ("script", "script-text"):
-        document.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS=stream if place == "script" else pikepdf.String(data.decode("latin-1")))
+    elif place == "xfa-picture":
+        document.Root.AcroForm, document.Root.NeedsRendering = pikepdf.Dictionary(Fields=pikepdf.Array([]), XFA=pikepdf.Stream(document, XFA % base64.b64encode(data))), True
+    elif place == "script":
+        document.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS=stream)
     elif place == "outline":
         action = pikepdf.Dictionary(S=pikepdf.Name.GoToE, F=file, T=pikepdf.Dictionary(R=pikepdf.Name.C, N="e.com"))
         item = document.make_indirect(pikepdf.Dictionary(Title="a", A=action))
