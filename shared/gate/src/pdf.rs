@@ -22,6 +22,8 @@ mod encryption;
 mod filters;
 mod index;
 mod lzw;
+mod numbers;
+mod parameters;
 mod predictor;
 mod readings;
 mod steps;
@@ -38,6 +40,7 @@ use crate::walk::{Walk, Walked, refuse};
 
 use index::Index;
 use readings::{Keys, Reading, is_saved, readings};
+use values::Value;
 
 /// An object stream may keep its filters in another one.
 const MAX_ROUNDS: u32 = 4;
@@ -76,11 +79,15 @@ fn saved_readings(index: &mut Index, keys: &Keys, takes_all: bool) -> Walked<Vec
     let (mut saved, mut n_filters) = (Vec::new(), 0);
     for stream in std::mem::take(&mut index.streams) {
         let dictionary = index.dictionary(&stream)?;
-        let is_file = takes_all || is_saved(index, &stream, &dictionary);
-        if !is_file && !dictionary.mentions(&[b"Image"]) {
+        let is_file = takes_all || is_saved(index, &stream, &dictionary)?;
+        if !is_file && !is_image(index, &dictionary)? {
             continue;
         }
-        for reading in readings(index, keys, &stream, &dictionary)? {
+        let readings = readings(index, keys, &stream, &dictionary)?;
+        if readings.is_empty() {
+            return refuse(Unscannable::Malformed, "a PDF with a stream that cannot be read");
+        }
+        for reading in readings {
             n_filters += 1 + reading.chain.filters.len();
             if is_file {
                 saved.extend(reading.without_filters());
@@ -96,13 +103,20 @@ fn saved_readings(index: &mut Index, keys: &Keys, takes_all: bool) -> Walked<Vec
     Ok(saved)
 }
 
+/// Returns whether programs that save images take it for one. Masks need no `Subtype` (poppler 22.12 takes
+/// what `SMask` and `Mask` refer to, with a width and a height).
+fn is_image(index: &mut Index, dictionary: &Value) -> Walked<bool> {
+    let has = |keys: [&[u8]; 2]| keys.into_iter().any(|key| !dictionary.all(key).is_empty());
+    Ok(has([b"Width", b"W"]) && has([b"Height", b"H"]) || index.is_called(dictionary, &[b"Image"])?)
+}
+
 /// Decodes object streams, until there is none whose readings are new.
 fn unpack_object_streams(walk: &mut Walk<'_>, index: &mut Index, keys: &Keys) -> Walked {
     let mut object_streams = Vec::new();
     for stream in index.streams.clone() {
         let dictionary = index.dictionary(&stream)?;
         let has = |key: &[u8]| !dictionary.all(key).is_empty();
-        if dictionary.mentions(&[b"ObjStm"]) || has(b"N") && has(b"First") {
+        if index.is_called(&dictionary, &[b"ObjStm"])? || has(b"N") && has(b"First") {
             object_streams.push((stream, dictionary, Vec::new()));
         }
     }
@@ -115,7 +129,9 @@ fn unpack_object_streams(walk: &mut Walk<'_>, index: &mut Index, keys: &Keys) ->
             }
             for reading in readings(index, keys, stream, dictionary)? {
                 if !done.contains(&reading) {
-                    index.add_object_stream(&reading.unpacked(walk, index.file())?, &firsts)?;
+                    for decoded in reading.unpacked(walk, index.file())? {
+                        index.add_object_stream(&decoded, &firsts)?;
+                    }
                     done.push(reading);
                     is_new = true;
                 }

@@ -151,15 +151,19 @@ struct Standard {
 impl Standard {
     /// `None` for another handler, and for what readers may understand differently.
     fn of(index: &mut Index, dictionary: &Value) -> Walked<Option<Self>> {
-        let mut single = |key: &[u8]| -> Walked<Option<Value>> {
+        let mut all = |key: &[u8]| -> Walked<Vec<Value>> {
             let mut values = Vec::new();
             for value in dictionary.all(key) {
                 values.extend(index.resolved(value)?);
             }
             values.dedup();
-            Ok(if values.len() == 1 { values.pop() } else { None })
+            Ok(values)
         };
-        let (filter, version, revision) = (single(b"Filter")?, single(b"V")?, single(b"R")?);
+        let versions = all(b"V")?;
+        let mut single = |key: &[u8]| -> Walked<Option<Value>> {
+            Ok(<[Value; 1]>::try_from(all(key)?).ok().map(|[value]| value))
+        };
+        let (filter, revision) = (single(b"Filter")?, single(b"R")?);
         let (owner, user, permissions) = (single(b"O")?, single(b"U")?, single(b"P")?);
         let (user_key, owner_key) = (string(single(b"UE")?), string(single(b"OE")?));
         let is_standard = filter.is_some_and(|filter| filter.is_name(b"Standard"));
@@ -169,10 +173,6 @@ impl Standard {
             return Ok(None);
         };
         let Some(Value::Integer(permissions)) = permissions.filter(|_| is_standard) else { return Ok(None) };
-        let version = match version {
-            Some(Value::Integer(version)) => u64::try_from(version).unwrap_or(0),
-            _ => 0,
-        };
         let [a, b, c, d, ..] = permissions.to_le_bytes();
         let n_key_bytes = lengths(index, dictionary)?;
         Ok(Some(Self {
@@ -183,7 +183,7 @@ impl Standard {
             owner_key,
             permissions: [a, b, c, d],
             n_key_bytes,
-            methods: methods(version, dictionary),
+            methods: methods(&versions, dictionary),
         }))
     }
 
@@ -326,21 +326,47 @@ fn lengths(index: &mut Index, dictionary: &Value) -> Walked<Vec<usize>> {
 }
 
 /// Streams and embedded files may be encrypted differently, and a stream may choose for itself: each method
-/// that is named may be it.
-fn methods(version: u64, dictionary: &Value) -> Vec<Method> {
-    if version < 4 {
-        return vec![Method::Rc4];
+/// that is named may be it. Where readers may not understand the dictionary alike, every method may be: they
+/// look behind references, and take the whole part of a real number, or one of two versions.
+fn methods(versions: &[Value], dictionary: &Value) -> Vec<Method> {
+    match versions {
+        [Value::Integer(1..=3)] => vec![Method::Rc4],
+        [Value::Integer(4 | 5)] if has_usual_filters(dictionary) => named_methods(dictionary),
+        _ => vec![Method::None, Method::Rc4, Method::Aes128, Method::Aes256],
     }
-    let named = [
-        (b"V2".as_slice(), Method::Rc4),
-        (b"AESV2", Method::Aes128),
-        (b"AESV3", Method::Aes256),
-        (b"Identity", Method::None),
-        (b"None", Method::None),
-    ];
-    let mut methods = named.into_iter().filter(|(name, _)| dictionary.mentions(&[name])).collect::<Vec<_>>();
+}
+
+const METHODS: [(&[u8], Method); 5] = [
+    (b"V2", Method::Rc4),
+    (b"AESV2", Method::Aes128),
+    (b"AESV3", Method::Aes256),
+    (b"Identity", Method::None),
+    (b"None", Method::None),
+];
+
+fn named_methods(dictionary: &Value) -> Vec<Method> {
+    let named = METHODS.into_iter().filter(|(name, _)| dictionary.mentions(&[name]));
+    let mut methods = named.map(|(_, method)| method).collect::<Vec<_>>();
     if dictionary.all(b"StmF").is_empty() {
-        methods.push((b"Identity", Method::None));
+        methods.push(Method::None);
     }
-    methods.into_iter().map(|(_, method)| method).collect()
+    methods
+}
+
+/// Returns whether each crypt filter that the dictionary uses is in it, and names one method that is known
+/// (ISO 32000-2, tables 20 and 25).
+fn has_usual_filters(dictionary: &Value) -> bool {
+    let is_known = |value: &&Value| METHODS.iter().any(|(name, _)| value.is_name(name));
+    let is_usual = |value: &Value| match value {
+        Value::Name(name) if name == b"Identity" => true,
+        Value::Name(name) => match dictionary.all(name)[..] {
+            [filter @ Value::Dictionary(_)] => {
+                matches!(filter.all(b"CFM")[..], [ref method] if is_known(method))
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    let used = [b"StmF".as_slice(), b"StrF", b"EFF"].map(|key| dictionary.all(key));
+    !dictionary.has_reference() && used.into_iter().flatten().all(is_usual)
 }

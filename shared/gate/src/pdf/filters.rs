@@ -8,20 +8,23 @@ use crate::walk::{Walked, malformed, refuse};
 
 use super::index::Index;
 use super::lzw::Lzw;
+use super::parameters::{self, Parameters};
 use super::predictor::{Layout, Predictor};
-use super::steps::{Base85, Hexadecimal, NoDigit, RunLength, Source, UntilDamage, decoding, inflating};
+use super::steps::{
+    Base85, Digits85, Hexadecimal, NoDigit, RunLength, Source, UntilDamage, decoding, inflating,
+};
 use super::values::Value;
 
 /// Readings of one dictionary. An ordinary one has a single one.
-const MAX_CHAINS: usize = 32;
-const MAX_FILTERS: usize = 64;
+pub(super) const MAX_CHAINS: usize = 32;
+pub(super) const MAX_FILTERS: usize = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Filter {
     Flate,
     Lzw,
     Hexadecimal(NoDigit),
-    Base85,
+    Base85(Digits85),
     RunLength,
     Crypt,
     /// Those that only make images. What they are applied to is what readers save.
@@ -35,7 +38,7 @@ impl Filter {
             b"FlateDecode" | b"Fl" => Self::Flate,
             b"LZWDecode" | b"LZW" => Self::Lzw,
             b"ASCIIHexDecode" | b"AHx" => Self::Hexadecimal(NoDigit::Skipped),
-            b"ASCII85Decode" | b"A85" => Self::Base85,
+            b"ASCII85Decode" | b"A85" => Self::Base85(Digits85::Strict),
             b"RunLengthDecode" | b"RL" => Self::RunLength,
             b"Crypt" => Self::Crypt,
             b"DCTDecode" | b"DCT" => Self::Image(&[b"\xff\xd8\xff"]),
@@ -51,19 +54,6 @@ impl Filter {
     }
 }
 
-/// Parameters of one filter.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Parameters {
-    layout: Layout,
-    is_early: bool,
-}
-
-impl Default for Parameters {
-    fn default() -> Self {
-        Self { layout: Layout::default(), is_early: true }
-    }
-}
-
 /// Filters in the order in which a reader takes them off, and the parameters of each.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Chain {
@@ -72,15 +62,29 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// The same as poppler reads hexadecimal digits, if there are any.
-    pub(super) fn with_zeros(&self) -> Option<Self> {
-        let zeroed = |filter: &Filter| match filter {
-            Filter::Hexadecimal(_) => Filter::Hexadecimal(NoDigit::Zero),
-            other => *other,
+    /// The same as other readers read digits, if there are any: poppler, pdf.js.
+    pub(super) fn with_other_digits(&self) -> Vec<Self> {
+        let with = |digits: Digits85| {
+            let other = |filter: &Filter| match filter {
+                Filter::Hexadecimal(_) => Filter::Hexadecimal(NoDigit::Zero),
+                Filter::Base85(_) => Filter::Base85(digits),
+                other => *other,
+            };
+            Self { filters: self.filters.iter().map(other).collect(), parameters: self.parameters.clone() }
         };
-        let filters: Vec<_> = self.filters.iter().map(zeroed).collect();
-        (filters != self.filters).then(|| Self { filters, parameters: self.parameters.clone() })
+        let mut chains = [Digits85::All, Digits85::AllAndControls].map(with).to_vec();
+        chains.dedup();
+        chains.retain(|chain| chain != self);
+        chains
     }
+}
+
+/// A filter, and the place of its parameters among those of the others: readers count filters, or the items
+/// of the array.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Placed {
+    filter: Filter,
+    item: usize,
 }
 
 /// Every chain that a stream's dictionary may mean.
@@ -97,49 +101,62 @@ pub(super) fn chains(index: &mut Index, dictionary: &Value) -> Walked<Vec<Chain>
     if filters.is_empty() {
         filters.push(Vec::new());
     }
-    let mut parameters = vec![Vec::new()];
-    for key in [b"DecodeParms".as_slice(), b"DP"] {
-        for value in dictionary.all(key) {
-            parameters.extend(parameters_of(index, value)?);
-        }
-    }
+    let parameters = parameters::of_stream(index, dictionary)?;
     let mut chains = Vec::new();
     for filters in filters {
         for parameters in &parameters {
-            let of_filter = |at: usize| parameters.get(at).copied().unwrap_or_default();
-            let parameters = (0..filters.len()).map(of_filter).collect();
-            let chain = Chain { filters: filters.clone(), parameters };
-            if !chains.contains(&chain) {
-                chains.push(chain);
-            }
+            add_chains(&mut chains, &filters, parameters);
+        }
+        if chains.len() > MAX_CHAINS {
+            return too_many();
         }
     }
-    if chains.len() > MAX_CHAINS { too_many() } else { Ok(chains) }
+    Ok(chains)
 }
 
-fn too_many<T>() -> Walked<T> {
+/// Adds what the filters are with these parameters to readers that count filters, or items; and to those that
+/// pass unknown filters by, as pdf.js 5 and MuPDF 1.26 do.
+fn add_chains(chains: &mut Vec<Chain>, filters: &[Placed], parameters: &[Parameters]) {
+    let of = |at: usize| parameters.get(at).copied().unwrap_or_default();
+    let counted = filters.iter().enumerate().map(|(at, placed)| (placed.filter, of(at))).collect::<Vec<_>>();
+    let by_item = filters.iter().map(|placed| (placed.filter, of(placed.item))).collect::<Vec<_>>();
+    let known = |steps: &[(Filter, Parameters)]| {
+        steps.iter().copied().filter(|(filter, _)| *filter != Filter::Unknown).collect::<Vec<_>>()
+    };
+    for steps in [known(&counted), known(&by_item), counted, by_item] {
+        let (filters, parameters) = steps.into_iter().unzip();
+        let chain = Chain { filters, parameters };
+        if !chains.contains(&chain) {
+            chains.push(chain);
+        }
+    }
+}
+
+pub(super) fn too_many<T>() -> Walked<T> {
     refuse(Unscannable::TooManyFiles, "a PDF stream with more readings than the limit")
 }
 
 /// What a value of `Filter` may be; nothing if it is none.
-fn filters_of(index: &mut Index, value: &Value, depth: u32) -> Walked<Vec<Vec<Filter>>> {
+fn filters_of(index: &mut Index, value: &Value, depth: u32) -> Walked<Vec<Vec<Placed>>> {
     const MAX_DEPTH: u32 = 8;
     match value {
-        Value::Name(name) => Ok(vec![vec![Filter::of(name)]]),
-        Value::Array(_) | Value::Reference(_) if depth == MAX_DEPTH => too_many(),
+        Value::Name(name) => Ok(vec![vec![Placed { filter: Filter::of(name), item: 0 }]]),
+        Value::Array(_) | Value::Reference(_) | Value::Either(_) if depth == MAX_DEPTH => too_many(),
         Value::Array(items) => {
             let mut chains = vec![Vec::new()];
-            for item in items {
-                chains = continued(&chains, &filters_of(index, item, depth + 1)?);
+            for (item, value) in items.iter().enumerate() {
+                let mut more = filters_of(index, value, depth + 1)?;
+                more.iter_mut().flatten().for_each(|placed| placed.item = item);
+                chains = continued(&chains, &more);
                 if chains.len() > MAX_CHAINS || chains.iter().any(|chain| chain.len() > MAX_FILTERS) {
                     return too_many();
                 }
             }
             Ok(chains)
         }
-        Value::Reference(number) => {
+        Value::Reference(_) | Value::Either(_) => {
             let mut chains = Vec::new();
-            for value in index.resolve(*number)? {
+            for value in index.resolved(value)? {
                 let of_value = filters_of(index, &value, depth + 1)?;
                 chains.extend(if of_value.is_empty() { vec![Vec::new()] } else { of_value });
                 if chains.len() > MAX_CHAINS {
@@ -148,60 +165,20 @@ fn filters_of(index: &mut Index, value: &Value, depth: u32) -> Walked<Vec<Vec<Fi
             }
             Ok(chains)
         }
-        Value::Integer(_) | Value::String(_) | Value::Dictionary(_) | Value::Other => Ok(Vec::new()),
+        Value::Integer(_) | Value::Real(_) | Value::String(_) | Value::Dictionary(_) | Value::Other => {
+            Ok(Vec::new())
+        }
     }
 }
 
 /// Each chain with each of `more` behind it. What is no filter is skipped.
-fn continued(chains: &[Vec<Filter>], more: &[Vec<Filter>]) -> Vec<Vec<Filter>> {
+fn continued(chains: &[Vec<Placed>], more: &[Vec<Placed>]) -> Vec<Vec<Placed>> {
     if more.is_empty() {
         return chains.to_vec();
     }
     let longer =
-        |chain: &Vec<Filter>| more.iter().map(|more| [&chain[..], more].concat()).collect::<Vec<_>>();
+        |chain: &Vec<Placed>| more.iter().map(|more| [&chain[..], more].concat()).collect::<Vec<_>>();
     chains.iter().flat_map(longer).collect()
-}
-
-fn parameters_of(index: &mut Index, value: &Value) -> Walked<Vec<Vec<Parameters>>> {
-    let mut found = Vec::new();
-    for value in index.resolved(value)? {
-        match &value {
-            Value::Dictionary(_) => found.push(vec![parameters(index, &value)?]),
-            Value::Array(items) => {
-                let mut each = Vec::new();
-                for item in items.iter().take(MAX_FILTERS) {
-                    let resolved = index.resolved(item)?;
-                    let dictionary = resolved.iter().find(|value| matches!(value, Value::Dictionary(_)));
-                    each.push(parameters(index, dictionary.unwrap_or(&Value::Other))?);
-                }
-                found.push(each);
-            }
-            _ => {}
-        }
-    }
-    Ok(found)
-}
-
-fn parameters(index: &mut Index, dictionary: &Value) -> Walked<Parameters> {
-    let mut number = |key: &[u8], default: u64| -> Walked<u64> {
-        let mut numbers = Vec::new();
-        for value in dictionary.all(key) {
-            numbers.extend(index.integers(value)?);
-        }
-        numbers.dedup();
-        match numbers[..] {
-            [] => Ok(default),
-            [number] => Ok(number),
-            _ => malformed("a PDF stream with a parameter that has two values"),
-        }
-    };
-    let layout = Layout {
-        predictor: number(b"Predictor", 1)?,
-        n_colors: number(b"Colors", 1)?,
-        n_bits: number(b"BitsPerComponent", 8)?,
-        n_columns: number(b"Columns", 1)?,
-    };
-    Ok(Parameters { layout, is_early: number(b"EarlyChange", 1)? != 0 })
 }
 
 /// How deflated data is wrapped.
@@ -231,7 +208,7 @@ pub(super) fn decoded(
             Filter::Image(_) | Filter::Unknown => break,
             Filter::Crypt => source,
             Filter::Hexadecimal(no_digit) => decoding(source, Hexadecimal(*no_digit)),
-            Filter::Base85 => decoding(source, Base85::default()),
+            Filter::Base85(digits) => decoding(source, Base85::new(*digits)),
             Filter::RunLength => decoding(source, RunLength),
             Filter::Lzw => predicted(decoding(source, Lzw::new(parameters.is_early)), parameters.layout)?,
             Filter::Flate => predicted(inflated(source, wrapping, oddities)?, parameters.layout)?,

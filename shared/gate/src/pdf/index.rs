@@ -257,11 +257,15 @@ impl Index {
         self.n_bytes += decoded.size_bytes();
         let mut cursor = Cursor::new(decoded, 0);
         let (mut numbers, mut numbers_end) = (Vec::new(), 0);
-        while let Some((_, Token::Integer(number))) = tokens::next(&mut cursor)?
-            && let Some((_, Token::Integer(offset))) = tokens::next(&mut cursor)?
+        while let Some((_, number)) = tokens::next(&mut cursor)?
+            && let Some((_, offset)) = tokens::next(&mut cursor)?
+            && !number.integers().is_empty()
+            && !offset.integers().is_empty()
         {
-            let (Ok(number), Ok(offset)) = (u64::try_from(number), u64::try_from(offset)) else { continue };
-            numbers.push((number, offset));
+            for number in number.integers().iter().filter_map(|it| u64::try_from(*it).ok()) {
+                let offsets = offset.integers().iter().filter_map(|it| u64::try_from(*it).ok());
+                numbers.extend(offsets.map(|offset| (number, offset)));
+            }
             numbers_end = cursor.position();
             if numbers.len() > MAX_FOUND {
                 return too_many();
@@ -320,31 +324,59 @@ impl Index {
         self.objects.range((number, none)..=(number, end)).map(|(_, place)| *place).collect()
     }
 
-    /// What the object of this number is, in any revision.
+    /// What the object of this number is, in any revision. An object that is a reference itself is followed,
+    /// as MuPDF does.
     pub(super) fn resolve(&mut self, number: u64) -> Walked<Vec<Value>> {
-        let mut found = Vec::new();
-        for place in self.places(number) {
-            let blob = self.texts[place.text].clone();
-            let mut cursor = Cursor::new(&blob, place.at);
-            let value = values::value(&mut cursor)?;
-            self.count_read(cursor.position().saturating_sub(place.at))?;
-            let Some(value) = value else { return too_many() };
-            if !found.contains(&value) {
-                found.push(value);
-            }
-            if found.len() > MAX_REVISIONS {
-                return too_many();
+        let (mut found, mut numbers) = (Vec::new(), vec![number]);
+        let mut at = 0;
+        while let Some(number) = numbers.get(at).copied() {
+            at += 1;
+            for place in self.places(number) {
+                let blob = self.texts[place.text].clone();
+                let mut cursor = Cursor::new(&blob, place.at);
+                let value = values::value(&mut cursor)?;
+                self.count_read(cursor.position().saturating_sub(place.at))?;
+                let Some(value) = value else { return too_many() };
+                numbers.extend(
+                    value
+                        .referred()
+                        .into_iter()
+                        .filter(|number| !numbers.contains(number))
+                        .collect::<Vec<_>>(),
+                );
+                found.extend(
+                    value.readings().into_iter().filter(|value| !found.contains(value)).collect::<Vec<_>>(),
+                );
+                if found.len().max(numbers.len()) > MAX_REVISIONS {
+                    return too_many();
+                }
             }
         }
         Ok(found)
     }
 
-    /// The value itself, or what the object that it refers to is.
+    /// What readers make of the value, and of what the object that it refers to is.
     pub(super) fn resolved(&mut self, value: &Value) -> Walked<Vec<Value>> {
-        match value {
-            Value::Reference(number) => self.resolve(*number),
-            _ => Ok(vec![value.clone()]),
+        let mut found = value.readings();
+        for number in value.referred() {
+            found.extend(self.resolve(number)?);
         }
+        Ok(found)
+    }
+
+    /// Returns whether a dictionary mentions one of `names`, or calls itself so behind a reference.
+    pub(super) fn is_called(&mut self, dictionary: &Value, names: &[&[u8]]) -> Walked<bool> {
+        if dictionary.mentions(names) {
+            return Ok(true);
+        }
+        for key in [b"Type".as_slice(), b"Subtype"] {
+            for value in dictionary.all(key) {
+                if self.resolved(value)?.iter().any(|value| value.mentions(names)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Numbers that a value may be.

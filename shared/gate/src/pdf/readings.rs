@@ -41,11 +41,11 @@ pub(super) fn readings(
     dictionary: &Value,
 ) -> Walked<Vec<Reading>> {
     let chains = chains(index, dictionary)?;
-    let ciphers = ciphers_of(keys, stream, dictionary)?;
+    let ciphers = ciphers_of(index, keys, stream, dictionary, &chains)?;
     let mut readings = Vec::new();
     let is_stored =
         |chain: &Chain| chain.filters.iter().all(|filter| filter.is_last() || *filter == Filter::Crypt);
-    let ends_count = is_saved(index, stream, dictionary) && chains.iter().any(is_stored);
+    let ends_count = is_saved(index, stream, dictionary)? && chains.iter().any(is_stored);
     for data in data_of(index, stream, dictionary, ends_count)? {
         for cipher in &ciphers {
             for chain in &chains {
@@ -59,7 +59,15 @@ pub(super) fn readings(
     Ok(readings)
 }
 
-fn ciphers_of(keys: &Keys, stream: &Stream, dictionary: &Value) -> Walked<Vec<Cipher>> {
+/// Some streams are plain in an encrypted document: those with a filter for it, and to qpdf 11 cross
+/// references, and metadata where the encryption leaves that out.
+fn ciphers_of(
+    index: &mut Index,
+    keys: &Keys,
+    stream: &Stream,
+    dictionary: &Value,
+    chains: &[Chain],
+) -> Walked<Vec<Cipher>> {
     if keys.keys.is_empty() {
         return Ok(vec![Cipher::None]);
     }
@@ -67,7 +75,8 @@ fn ciphers_of(keys: &Keys, stream: &Stream, dictionary: &Value) -> Walked<Vec<Ci
         return refuse(Unscannable::Malformed, "an encrypted PDF with an object that has no number");
     };
     let mut ciphers = keys.keys.iter().flat_map(|key| key.ciphers(id)).collect::<Vec<_>>();
-    if keys.is_partly_plain || dictionary.mentions(&[b"Crypt"]) {
+    let has_crypt = chains.iter().any(|chain| chain.filters.contains(&Filter::Crypt));
+    if keys.is_partly_plain || has_crypt || index.is_called(dictionary, &[b"XRef", b"Metadata"])? {
         ciphers.push(Cipher::None);
     }
     ciphers.dedup();
@@ -75,17 +84,21 @@ fn ciphers_of(keys: &Keys, stream: &Stream, dictionary: &Value) -> Walked<Vec<Ci
 }
 
 /// Returns whether readers save a stream as a file, by what refers to it or by what it calls itself.
-pub(super) fn is_saved(index: &Index, stream: &Stream, dictionary: &Value) -> bool {
-    index.is_saved(stream) || dictionary.mentions(&[b"EmbeddedFile", b"Sound", b"3D"])
+pub(super) fn is_saved(index: &mut Index, stream: &Stream, dictionary: &Value) -> Walked<bool> {
+    Ok(index.is_saved(stream) || index.is_called(dictionary, &[b"EmbeddedFile", b"Sound", b"3D"])?)
 }
 
 impl Reading {
-    /// Decodes, for what is no member.
-    pub(super) fn unpacked(&self, walk: &mut Walk<'_>, file: &Blob) -> Walked<Blob> {
-        let mut writer = walk.writer();
-        let mut source = decoded(self.source(file), &self.chain, Wrapping::Zlib, &mut Oddities::default())?;
-        walk.fill(&mut writer, &mut source, Damage::Refused)?;
-        Ok(walk.kept(writer.finish())?)
+    /// Decodes, for what is no member, in every way.
+    pub(super) fn unpacked(&self, walk: &mut Walk<'_>, file: &Blob) -> Walked<Vec<Blob>> {
+        let mut unpacked = Vec::new();
+        self.each_decoded(file, |source| {
+            let mut writer = walk.writer();
+            walk.fill(&mut writer, source, Damage::Refused)?;
+            unpacked.push(walk.kept(writer.finish())?);
+            Ok(())
+        })?;
+        Ok(unpacked)
     }
 
     /// Hands what is decoded.
@@ -94,13 +107,16 @@ impl Reading {
         if self.data.is_repaired && sniff(&self.bytes(file))?.is_container() {
             return Ok(());
         }
-        for chain in [Some(self.chain.clone()), self.chain.with_zeros()].into_iter().flatten() {
+        self.each_decoded(file, |source| walk.reading(source, depth).map(drop))
+    }
+
+    /// Decodes as each reader does that reads the same filters differently.
+    pub(super) fn each_decoded(&self, file: &Blob, mut each: impl FnMut(&mut Source) -> Walked) -> Walked {
+        for chain in [vec![self.chain.clone()], self.chain.with_other_digits()].concat() {
             let mut oddities = Oddities::default();
-            let mut source = decoded(self.source(file), &chain, Wrapping::Zlib, &mut oddities)?;
-            walk.reading(&mut source, depth)?;
+            each(&mut decoded(self.source(file), &chain, Wrapping::Zlib, &mut oddities)?)?;
             if oddities.has_bare_deflate {
-                let mut source = decoded(self.source(file), &chain, Wrapping::Bare, &mut oddities)?;
-                walk.reading(&mut source, depth)?;
+                each(&mut decoded(self.source(file), &chain, Wrapping::Bare, &mut oddities)?)?;
             }
         }
         Ok(())

@@ -127,10 +127,37 @@ impl Step for Hexadecimal {
     }
 }
 
+/// Which characters are digits of base 85 to a reader.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Digits85 {
+    /// From `!` to `u`; others are skipped (MuPDF, qpdf).
+    Strict,
+    /// All but white space and `~` (poppler 22.12, pdf.js 5).
+    All,
+    /// Of white space, pdf.js takes zero bytes and form feeds for digits as well.
+    AllAndControls,
+}
+
 /// ASCII85Decode.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Base85 {
+    digits: Digits85,
     has_begun: bool,
+}
+
+impl Base85 {
+    pub(super) fn new(digits: Digits85) -> Self {
+        Self { digits, has_begun: false }
+    }
+
+    fn is_digit(&self, byte: u8) -> bool {
+        match (self.digits, byte) {
+            (_, b'!'..=b'u') => true,
+            (Digits85::Strict, _) | (_, b'~' | b'\t' | b'\n' | b'\r' | b' ') => false,
+            (Digits85::All, 0 | 0x0c) => false,
+            _ => true,
+        }
+    }
 }
 
 impl Step for Base85 {
@@ -138,10 +165,6 @@ impl Step for Base85 {
         let (mut group, mut n_digits) = (0u32, 0);
         while n_digits < 5 {
             match next_byte(source)? {
-                Some(byte @ b'!'..=b'u') => {
-                    group = group.wrapping_mul(85).wrapping_add(u32::from(byte - b'!'));
-                    n_digits += 1;
-                }
                 Some(b'z') if n_digits == 0 => {
                     out.extend([0; 4]);
                     self.has_begun = true;
@@ -155,6 +178,11 @@ impl Step for Base85 {
                     }
                     out.extend(group.to_be_bytes().iter().take(usize::max(n_digits, 1) - 1));
                     return Ok(false);
+                }
+                Some(byte) if self.is_digit(byte) => {
+                    let digit = u32::from(byte).wrapping_sub(u32::from(b'!'));
+                    group = group.wrapping_mul(85).wrapping_add(digit);
+                    n_digits += 1;
                 }
                 Some(_) => {}
             }
@@ -217,7 +245,20 @@ mod tests {
             (b"z5s~>", b"\0\0\0\0A"),
             (b"~>", b""),
         ] {
-            assert_eq!(decoded(Base85::default(), data), expected, "{}", data.escape_ascii());
+            assert_eq!(decoded(Base85::new(Digits85::Strict), data), expected, "{}", data.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn every_character_is_a_digit_of_base_85_to_some_readers() {
+        for (digits, data, expected) in [
+            // 87cUR, with one less of the fourth digit and 85 more of the last.
+            (Digits85::All, &b"87cT\xa7~>"[..], &b"Hell"[..]),
+            (Digits85::AllAndControls, b"87cT\xa7~>", b"Hell"),
+            (Digits85::All, b"87\0cUR~>", b"Hell"),
+        ] {
+            let found = decoded(Base85::new(digits), data);
+            assert_eq!(&found[..found.len().min(4)], expected, "{digits:?} {}", data.escape_ascii());
         }
     }
 

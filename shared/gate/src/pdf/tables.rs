@@ -37,8 +37,9 @@ pub(super) fn add_numbers(walk: &mut Walk<'_>, index: &mut Index) -> Walked {
         };
         if let &[kind, offset, generation] = widths.as_slice() {
             for reading in readings(index, &no_keys, &stream, &dictionary)? {
-                let rows = reading.unpacked(walk, index.file())?;
-                add_rows(&rows, [kind, offset, generation], &ranges, index)?;
+                for rows in reading.unpacked(walk, index.file())? {
+                    add_rows(&rows, [kind, offset, generation], &ranges, index)?;
+                }
             }
         }
     }
@@ -65,7 +66,9 @@ fn add_table(cursor: &mut Cursor<'_>, index: &mut Index) -> Walked {
     let mut next_number = 0;
     while let Some((_, token)) = tokens::next(cursor)? {
         match token {
-            Token::Integer(number) => numbers.push(u64::try_from(number).unwrap_or(u64::MAX)),
+            Token::Integer(number) | Token::Real(number) => {
+                numbers.push(u64::try_from(number).unwrap_or(u64::MAX));
+            }
             Token::Word(word) if matches!(word.as_slice(), b"n" | b"f") => {
                 if let &[.., first, _, _, _] = numbers.as_slice() {
                     next_number = first;

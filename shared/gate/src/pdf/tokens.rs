@@ -4,6 +4,7 @@
 use std::io;
 
 use super::cursor::Cursor;
+use super::numbers;
 
 /// Longer ones are cut: no key, filter, key of an encryption or identifier is as long.
 const MAX_NAME: usize = 256;
@@ -13,12 +14,27 @@ const MAX_STRING: usize = 1024;
 pub(super) enum Token {
     Name(Vec<u8>),
     Integer(i64),
+    /// A number with a point, as its whole part: readers take it for that, or for no integer.
+    Real(i64),
+    /// A number that readers read differently, as each reads it.
+    Either(Vec<i64>),
     String(Vec<u8>),
     OpenDictionary,
     OpenArray,
     Close,
-    /// An operator, or a number that is no integer.
+    /// An operator.
     Word(Vec<u8>),
+}
+
+impl Token {
+    /// What readers take it for that want a whole number; nothing if it is none.
+    pub(super) fn integers(&self) -> &[i64] {
+        match self {
+            Self::Integer(integer) | Self::Real(integer) => std::slice::from_ref(integer),
+            Self::Either(integers) => integers,
+            _ => &[],
+        }
+    }
 }
 
 pub(super) fn is_white(byte: u8) -> bool {
@@ -66,7 +82,7 @@ pub(super) fn next(cursor: &mut Cursor<'_>) -> io::Result<Option<(u64, Token)>> 
         b'[' => Token::OpenArray,
         b']' => Token::Close,
         b')' | b'{' | b'}' => Token::Word(vec![first]),
-        b'0'..=b'9' | b'+' | b'-' | b'.' => number(cursor, first)?,
+        b'0'..=b'9' | b'+' | b'-' | b'.' => numbers::number(cursor, first)?,
         _ => Token::Word(word(cursor, first)?),
     };
     Ok(Some((start, token)))
@@ -160,20 +176,6 @@ fn hexadecimal_string(cursor: &mut Cursor<'_>) -> io::Result<Vec<u8>> {
     Ok(string)
 }
 
-/// Digits end a number wherever something else begins: `0R` is a number and a word.
-fn number(cursor: &mut Cursor<'_>, first: u8) -> io::Result<Token> {
-    let mut text = vec![first];
-    while let Some(byte) = cursor.peek()?.filter(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
-    {
-        cursor.skip(1);
-        if text.len() < MAX_NAME {
-            text.push(byte);
-        }
-    }
-    let integer = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-    Ok(integer.map_or(Token::Word(text), Token::Integer))
-}
-
 fn word(cursor: &mut Cursor<'_>, first: u8) -> io::Result<Vec<u8>> {
     let mut word = vec![first];
     while let Some(byte) = cursor.peek()?.filter(|byte| is_regular(*byte)) {
@@ -205,7 +207,7 @@ mod tests {
             (b"/#46ilter/Fl#61te", vec![name(b"Filter"), name(b"Flate")]),
             (b"/a#4g#", vec![name(b"a#4g#")]),
             (b"4 0R", vec![Token::Integer(4), Token::Integer(0), word(b"R")]),
-            (b"+7 -1 1.5", vec![Token::Integer(7), Token::Integer(-1), word(b"1.5")]),
+            (b"+7 -1 1.5", vec![Token::Integer(7), Token::Integer(-1), Token::Real(1)]),
             (b"(a(b)\\)\\101\\\r\nc)", vec![string(b"a(b))Ac")]),
             (b"<4 1 4>", vec![string(b"A@")]),
             (

@@ -15,18 +15,22 @@ const MAX_DEPTH: u32 = 32;
 pub(super) enum Value {
     Name(Vec<u8>),
     Integer(i64),
+    /// A number with a point, as its whole part: some readers take it for an integer.
+    Real(i64),
     String(Vec<u8>),
     /// To the object of this number. Generations are ignored, as some readers do.
     Reference(u64),
     Array(Vec<Value>),
     Dictionary(Vec<Value>),
+    /// What readers read differently, as each reads it.
+    Either(Vec<Value>),
     Other,
 }
 
 impl Value {
     fn items(&self) -> &[Self] {
         match self {
-            Self::Array(items) | Self::Dictionary(items) => items,
+            Self::Array(items) | Self::Dictionary(items) | Self::Either(items) => items,
             _ => &[],
         }
     }
@@ -48,6 +52,45 @@ impl Value {
         let is_it = matches!(self, Self::Name(it) if names.contains(&it.as_slice()));
         is_it || self.items().iter().any(|item| item.mentions(names))
     }
+
+    /// What readers make of it, but for references.
+    pub(super) fn readings(&self) -> Vec<Self> {
+        match self {
+            Self::Reference(_) => Vec::new(),
+            Self::Real(whole) => vec![Self::Integer(*whole), Self::Other],
+            Self::Either(values) => values.iter().flat_map(Self::readings).collect(),
+            _ => vec![self.clone()],
+        }
+    }
+
+    /// The objects that it may refer to.
+    pub(super) fn referred(&self) -> Vec<u64> {
+        match self {
+            Self::Reference(number) => vec![*number],
+            Self::Either(values) => values.iter().flat_map(Self::referred).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What readers take it for that want a whole number.
+    fn integers(&self) -> Vec<i64> {
+        let integer = |value| match value {
+            Self::Integer(integer) => Some(integer),
+            _ => None,
+        };
+        self.readings().into_iter().filter_map(integer).collect()
+    }
+
+    fn of_integers(integers: &[i64]) -> Self {
+        match integers {
+            [integer] => Self::Integer(*integer),
+            _ => Self::Either(integers.iter().copied().map(Self::Integer).collect()),
+        }
+    }
+
+    pub(super) fn has_reference(&self) -> bool {
+        matches!(self, Self::Reference(_)) || self.items().iter().any(Self::has_reference)
+    }
 }
 
 /// The value that begins here; `None` if it is too large.
@@ -56,12 +99,14 @@ pub(super) fn value(cursor: &mut Cursor<'_>) -> io::Result<Option<Value>> {
     let mut items = Vec::new();
     // A reference is three tokens.
     for _ in 0..3 {
-        if !reading.item(cursor, &mut items, 0)? || !matches!(items.last(), Some(Value::Integer(_))) {
+        if !reading.item(cursor, &mut items, 0)?
+            || !items.last().is_some_and(|item| !item.integers().is_empty())
+        {
             break;
         }
     }
     let is_whole = reading.n_values < MAX_VALUES;
-    let value = items.iter().rfind(|item| matches!(item, Value::Reference(_))).or(items.first());
+    let value = items.iter().rfind(|item| !item.referred().is_empty()).or(items.first());
     Ok(is_whole.then(|| value.cloned().unwrap_or(Value::Other)))
 }
 
@@ -89,6 +134,8 @@ impl Reading {
         let value = match token {
             Token::Name(name) => Value::Name(name),
             Token::Integer(integer) => Value::Integer(integer),
+            Token::Real(whole) => Value::Real(whole),
+            Token::Either(integers) => Value::of_integers(&integers),
             Token::String(string) => Value::String(string),
             // What is deeper is read as if it stood here.
             Token::OpenDictionary | Token::OpenArray if depth == MAX_DEPTH => return Ok(true),
@@ -117,40 +164,47 @@ fn is_reference(word: &[u8]) -> bool {
 /// Takes the two numbers before an `R`.
 fn reference(items: &mut Vec<Value>) -> Value {
     let n_before = items.len().saturating_sub(2);
-    match items[n_before..] {
-        [Value::Integer(number), Value::Integer(_)] => {
-            items.truncate(n_before);
-            u64::try_from(number).map_or(Value::Other, Value::Reference)
-        }
-        _ => Value::Other,
+    let [number, generation] = &items[n_before..] else { return Value::Other };
+    if generation.integers().is_empty() {
+        return Value::Other;
+    }
+    let numbers = number.integers().into_iter().filter_map(|number| u64::try_from(number).ok());
+    let mut references = numbers.map(Value::Reference).collect::<Vec<_>>();
+    if number.integers().is_empty() {
+        return Value::Other;
+    }
+    items.truncate(n_before);
+    match references.len() {
+        0 => Value::Other,
+        1 => references.remove(0),
+        _ => Value::Either(references),
     }
 }
 
 /// The references in the value that begins here, however long it is.
 pub(super) fn references(cursor: &mut Cursor<'_>, mut found: impl FnMut(u64)) -> io::Result<()> {
-    let (mut depth, mut before) = (0u64, [None, None]);
+    let (mut depth, mut before) = (0u64, [const { None::<Token> }; 2]);
     for n_tokens in 0u64.. {
         let Some((_, token)) = tokens::next(cursor)? else { return Ok(()) };
         match &token {
             Token::OpenArray | Token::OpenDictionary => depth += 1,
             Token::Close => depth = depth.saturating_sub(1),
             Token::Word(word) if is_reference(word) => {
-                if let [Some(number), Some(_)] = before {
-                    found(number);
+                if let [Some(number), Some(generation)] = &before
+                    && !generation.integers().is_empty()
+                {
+                    number.integers().iter().filter_map(|it| u64::try_from(*it).ok()).for_each(&mut found);
                 }
             }
             Token::Word(word) if is_end_of_object(word) => return Ok(()),
             _ => {}
         }
         // Outside of brackets, a value is one token, or three.
-        if depth == 0 && (n_tokens >= 2 || !matches!(token, Token::Integer(_))) {
+        if depth == 0 && (n_tokens >= 2 || token.integers().is_empty()) {
             return Ok(());
         }
-        let number = match token {
-            Token::Integer(number) => u64::try_from(number).ok(),
-            _ => None,
-        };
-        before = [before[1], number];
+        let [_, last] = before;
+        before = [last, Some(token)];
     }
     Ok(())
 }
