@@ -8,24 +8,27 @@
 //!
 //! Handed are the streams that programs save (`pdfdetach`, `mutool extract`, `pdfimages`, and what libraries
 //! call attachments): those that an `EF` entry or one like it refers to (see [`words`]), over other objects
-//! as well; those that call themselves `EmbeddedFile`; those that do not say which object they are; and the
-//! data of images for which a program saves that data as it is. Not handed: other streams, which make pages
-//! (contents, forms, samples of images, functions, character maps, colour profiles, metadata, cross
-//! references). No program saves them as they are, save for those that print any object on demand. Nor is an
-//! image that stands in the file just as an image program would write it: the engine sees these bytes in the
-//! file.
+//! as well; those that call themselves `EmbeddedFile`; those that do not say which object they are; the data
+//! of images for which a program saves that data as it is; metadata; and the contents of signatures, which
+//! are strings. Not handed: other streams, which make pages (contents, forms, samples of images, functions,
+//! character maps, colour profiles, cross references). No program saves them as they are, save for those that
+//! print any object on demand. Nor is an image that stands in the file just as an image program would write
+//! it: the engine sees these bytes in the file.
 
 mod ciphers;
 mod cursor;
 mod data;
 mod encryption;
 mod filters;
+mod headers;
 mod index;
 mod lzw;
 mod numbers;
+mod objects;
 mod parameters;
 mod predictor;
 mod readings;
+mod signatures;
 mod steps;
 mod tables;
 mod tokens;
@@ -68,8 +71,10 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32
     // The engine decrypts some of them, and says of others that it cannot: it is given each stream.
     let takes_all = found.decryption != Decryption::None;
     let saved = saved_readings(&mut index, &keys, takes_all)?;
+    let contents = signatures::contents(&mut index, &keys)?;
     // Members may be such documents again: one index at a time is in memory.
     drop(index);
+    signatures::hand(walk, contents, depth)?;
     saved.iter().try_for_each(|reading| reading.hand(walk, blob, depth))
 }
 

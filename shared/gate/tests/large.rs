@@ -102,7 +102,7 @@ fn an_encrypted_pdf_may_say_so_across_the_edge_of_a_window() {
         pdf.resize(n_before, b'.');
         pdf.extend_from_slice(b"/Encrypt");
         pdf.resize(pdf.len() + 55, b' ');
-        pdf.extend_from_slice(b"12 0 R 12 0 obj <</Filter/Standard/R 2/V 1>> endobj 1 0 obj <<>> stream ");
+        pdf.extend_from_slice(b"12 0 R\n12 0 obj <</Filter/Standard/R 2/V 1>> endobj 1 0 obj <<>> stream ");
         pdf.resize(3 * MIB, b'.');
         let refusal = inspect_bytes(&gate(USUAL_LIMITS), &pdf).refusal;
         assert_eq!(refusal.map(|refusal| refusal.reason), Some(Unscannable::Encrypted), "{n_before}");

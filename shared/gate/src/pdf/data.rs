@@ -2,9 +2,10 @@
 
 use std::io;
 
-use crate::blob::{to_u64, to_usize};
+use crate::blob::to_usize;
 use crate::walk::Walked;
 
+use super::cursor::Cursor;
 use super::index::{Index, Stream};
 use super::tokens::is_white;
 use super::values::Value;
@@ -52,25 +53,33 @@ pub(super) fn data_of(
     Ok(data)
 }
 
-/// Where the stream's data may begin: readers skip an end of line, or the rest of the line.
-fn data_starts(index: &Index, stream: &Stream) -> io::Result<Vec<u64>> {
-    const LONGEST_LINE: usize = 256;
+/// Where the stream's data may begin: readers skip an end of line, or the rest of the line, however long.
+fn data_starts(index: &mut Index, stream: &Stream) -> Walked<Vec<u64>> {
     let behind = stream.dictionary.1 + 6;
-    let text = index.file().bytes_at(behind, LONGEST_LINE)?;
-    let end_of_line = |at: usize| match text.get(at..) {
-        Some([b'\r', b'\n', ..]) => at + 2,
-        Some([b'\r' | b'\n', ..]) => at + 1,
-        _ => at,
+    let file = index.file().clone();
+    let behind_end_of_line = |at: u64| -> io::Result<u64> {
+        Ok(match file.bytes_at(at, 2)?.as_slice() {
+            [b'\r', b'\n'] => at + 2,
+            [b'\r' | b'\n', ..] => at + 1,
+            _ => at,
+        })
     };
-    let n_white = text.iter().take_while(|byte| is_white(**byte) && !matches!(byte, b'\r' | b'\n')).count();
-    let mut starts = vec![end_of_line(0), end_of_line(n_white)];
-    if starts[0] == 0 {
-        let line = text.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-        starts.extend(line.map(end_of_line));
+    let is_end_of_line = |byte| matches!(byte, b'\r' | b'\n');
+    let mut starts = vec![behind_end_of_line(behind)?];
+    if starts[0] == behind {
+        let mut cursor = Cursor::new(&file, behind);
+        cursor.skip_while(|byte| is_white(byte) && !is_end_of_line(byte))?;
+        starts.push(behind_end_of_line(cursor.position())?);
+        cursor.skip_while(|byte| !is_end_of_line(byte))?;
+        let end = cursor.position();
+        index.count_read(end - behind)?;
+        if end < file.size_bytes() {
+            starts.push(behind_end_of_line(end)?);
+        }
     }
     starts.sort_unstable();
     starts.dedup();
-    Ok(starts.into_iter().map(|start| behind + to_u64(start)).collect())
+    Ok(starts)
 }
 
 /// Where data that begins at `start` ends if its length is not known: with the end of the line before

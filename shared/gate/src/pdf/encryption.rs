@@ -357,15 +357,15 @@ fn named_methods(dictionary: &Value) -> Vec<Method> {
 /// (ISO 32000-2, tables 20 and 25).
 fn has_usual_filters(dictionary: &Value) -> bool {
     let is_known = |value: &&Value| METHODS.iter().any(|(name, _)| value.is_name(name));
-    let is_usual = |value: &Value| match value {
-        Value::Name(name) if name == b"Identity" => true,
-        Value::Name(name) => match dictionary.all(name)[..] {
-            [filter @ Value::Dictionary(_)] => {
-                matches!(filter.all(b"CFM")[..], [ref method] if is_known(method))
-            }
-            _ => false,
-        },
-        _ => false,
+    let is_filter = |value: &&Value| matches!(value, Value::Dictionary(_));
+    let is_usual = |value: &Value| {
+        let Value::Name(name) = value else { return false };
+        // Names that use the filter stand in front of other keys.
+        let filters = dictionary.all(name).into_iter().filter(is_filter);
+        let methods = filters.map(|filter| filter.all(b"CFM")).collect::<Vec<_>>();
+        let is_one =
+            matches!(methods.as_slice(), [methods] if matches!(methods[..], [ref it] if is_known(it)));
+        name == b"Identity" || is_one
     };
     let used = [b"StmF".as_slice(), b"StrF", b"EFF"].map(|key| dictionary.all(key));
     !dictionary.has_reference() && used.into_iter().flatten().all(is_usual)

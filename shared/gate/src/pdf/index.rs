@@ -10,9 +10,10 @@ use crate::blob::{Blob, to_u64, to_usize};
 use crate::walk::{Walked, refuse};
 
 use super::cursor::Cursor;
+use super::headers::{Header, begins_at, header};
 use super::tokens::{self, Token};
 use super::values::{self, Value};
-use super::words::{ENCRYPT, ID, MAX_KEY, header, key, stream_word};
+use super::words::{BYTE_RANGE, CONTENTS, ENCRYPT, ID, MAX_KEY, SUB_FILTER, key, may_be_key, stream_word};
 
 const WINDOW: usize = 1024 * 1024;
 /// Objects and ends, each. ISO 32000-1, C.2, allows 8,388,607 objects; documents of a gigabyte have a tenth
@@ -21,15 +22,15 @@ const MAX_FOUND: usize = 1_000_000;
 /// Objects that cross references number differently: all of an ordinary document whose table is off by one.
 const MAX_OTHER_NUMBERS: usize = 65_536;
 /// Objects of one number that differ where that matters.
-const MAX_REVISIONS: usize = 64;
+pub(super) const MAX_REVISIONS: usize = 64;
 /// How often the bytes may be read again. Objects do not overlap in ordinary documents.
 const MAX_READINGS: u64 = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct Place {
     /// The file, or one of the object streams.
-    text: usize,
-    at: u64,
+    pub(super) text: usize,
+    pub(super) at: u64,
 }
 
 /// An object that holds a stream.
@@ -43,7 +44,7 @@ pub(super) struct Stream {
 
 #[derive(Debug)]
 pub(super) struct Index {
-    texts: Vec<Blob>,
+    pub(super) texts: Vec<Blob>,
     /// By number.
     objects: BTreeSet<(u64, Place)>,
     /// By place.
@@ -58,11 +59,14 @@ pub(super) struct Index {
     /// What follows `/Encrypt`.
     pub(super) encrypt: Vec<Value>,
     pub(super) identifiers: HashSet<Vec<u8>>,
+    /// Behind each `/Contents`, and whether there may be a signature whose contents these are.
+    pub(super) contents: Vec<Place>,
+    pub(super) is_signed: bool,
     /// Where `trailer` stands, and where cross references begin.
     trailers: Vec<u64>,
     pub(super) tables: Vec<u64>,
     /// Where objects begin, behind `obj`, and what number stands there: by place.
-    begun: Vec<(u64, Option<u64>)>,
+    pub(super) begun: Vec<(u64, Option<u64>)>,
     /// Where `%PDF-` first stands: to some readers, offsets count from there.
     header_at: u64,
     /// Of all texts, and what was read of them.
@@ -82,6 +86,8 @@ impl Index {
             saved: BTreeSet::new(),
             encrypt: Vec::new(),
             identifiers: HashSet::new(),
+            contents: Vec::new(),
+            is_signed: false,
             trailers: Vec::new(),
             tables: Vec::new(),
             begun: Vec::new(),
@@ -121,18 +127,15 @@ impl Index {
 
     /// What `obj` at `at` begins, or ends.
     fn add_object(&mut self, at: u64) -> Walked {
-        const BEFORE: u64 = 64;
-        let start = at.saturating_sub(BEFORE);
-        let before = self.texts[0].bytes_at(start, to_usize(at - start))?;
-        if before.ends_with(b"end") {
+        if at >= 3 && self.texts[0].bytes_at(at - 3, 3)? == b"end" {
             self.object_ends.push(at - 3);
             return if self.object_ends.len() > MAX_FOUND { too_many() } else { Ok(()) };
         }
-        let id = header(&before);
+        let Header { id, others } = header(&self.texts[0], at)?;
         let behind = at + 3;
         let dictionary_end = self.stream_word_behind(behind)?;
         self.begun.push((behind, id.map(|(number, _)| number)));
-        if let Some((number, _)) = id {
+        for number in id.map(|(number, _)| number).into_iter().chain(others) {
             self.objects.insert((number, Place { text: 0, at: behind }));
         }
         if let Some(end) = dictionary_end {
@@ -143,22 +146,40 @@ impl Index {
 
     /// Adds another number of the object at `offset`.
     pub(super) fn add_number(&mut self, number: u64, generation: u64, offset: u64) -> Walked {
-        const LONGEST_HEADER: u64 = 64;
+        /// Some cross references are a little off.
+        const NEAR: u64 = 64;
         for offset in BTreeSet::from([offset, offset.saturating_add(self.header_at)]) {
             let next = self.begun.partition_point(|(at, _)| *at < offset.saturating_add(3));
-            let Some((at, own)) = self.begun.get(next).copied() else { continue };
-            if own == Some(number) || at > offset.saturating_add(LONGEST_HEADER) {
+            let near = self.begun.get(next).filter(|(at, _)| *at <= offset.saturating_add(NEAR)).copied();
+            if near.is_some_and(|(_, own)| own == Some(number)) {
                 continue;
             }
-            self.objects.insert((number, Place { text: 0, at }));
-            let first = self.streams.partition_point(|stream| stream.dictionary.0 < at);
-            if let Some(stream) = self.streams.get(first).filter(|stream| stream.dictionary.0 == at) {
-                let dictionary = stream.dictionary;
-                self.other_numbers.push(Stream { id: Some((number, generation)), dictionary });
+            let exact = self.begins_at(offset)?.filter(|exact| near.is_none_or(|(at, _)| at != *exact));
+            for at in near.map(|(at, _)| at).into_iter().chain(exact) {
+                self.add_other_number(number, generation, at)?;
             }
-            if self.other_numbers.len() > MAX_OTHER_NUMBERS || self.objects.len() > MAX_FOUND {
-                return too_many();
-            }
+        }
+        Ok(())
+    }
+
+    /// Where the object begins whose header stands at `offset`, however long that is.
+    fn begins_at(&mut self, offset: u64) -> Walked<Option<u64>> {
+        let blob = self.texts[0].clone();
+        let mut cursor = Cursor::new(&blob, offset);
+        let found = begins_at(&mut cursor)?;
+        self.count_read(cursor.position() - offset)?;
+        Ok(found.filter(|found| self.begun.binary_search_by_key(found, |(at, _)| *at).is_ok()))
+    }
+
+    fn add_other_number(&mut self, number: u64, generation: u64, at: u64) -> Walked {
+        self.objects.insert((number, Place { text: 0, at }));
+        let first = self.streams.partition_point(|stream| stream.dictionary.0 < at);
+        if let Some(stream) = self.streams.get(first).filter(|stream| stream.dictionary.0 == at) {
+            let dictionary = stream.dictionary;
+            self.other_numbers.push(Stream { id: Some((number, generation)), dictionary });
+        }
+        if self.other_numbers.len() > MAX_OTHER_NUMBERS || self.objects.len() > MAX_FOUND {
+            return too_many();
         }
         Ok(())
     }
@@ -194,27 +215,39 @@ impl Index {
 
     /// Streams whose `obj` is missing or misspelt: some readers only skip that word.
     fn add_unclaimed(&mut self, stream_words: &[u64]) -> Walked {
-        const BEFORE: u64 = 4096;
         let claimed = self.streams.iter().map(|stream| stream.dictionary.1).collect::<HashSet<_>>();
         for word in stream_words.iter().filter(|word| !claimed.contains(word)) {
-            let start = word.saturating_sub(BEFORE);
-            let before = self.texts[0].bytes_at(start, to_usize(word - start))?;
-            let text = before.trim_ascii_end();
-            let from = memmem::rfind(text, b"end").unwrap_or(0);
-            let has_key = |key: &[u8]| memmem::find(&text[from..], key).is_some();
-            if text.ends_with(b">>") && (has_key(b"/Length") || has_key(b"/Filter")) {
-                let start = start + to_u64(from);
+            if let Some(start) = self.unclaimed_dictionary(*word)? {
                 self.other_numbers.push(Stream { id: None, dictionary: (start, *word) });
             }
         }
         Ok(())
     }
 
+    /// Where the dictionary before an unclaimed `stream` begins, behind the last word that ends something.
+    fn unclaimed_dictionary(&mut self, word: u64) -> Walked<Option<u64>> {
+        for longest in [4096, to_u64(WINDOW)] {
+            let start = word.saturating_sub(longest);
+            let before = self.texts[0].bytes_at(start, to_usize(word - start))?;
+            let text = before.trim_ascii_end();
+            if !text.ends_with(b">>") {
+                return Ok(None);
+            }
+            let from = memmem::rfind(text, b"end").or((start == 0).then_some(0));
+            if let Some(from) = from {
+                let has_key = |key: &[u8]| memmem::find(&text[from..], key).is_some();
+                return Ok((has_key(b"/Length") || has_key(b"/Filter")).then(|| start + to_u64(from)));
+            }
+            self.count_read(longest)?;
+        }
+        refuse(Unscannable::Malformed, "a PDF with a stream whose dictionary is too long")
+    }
+
     /// Takes what stands behind the keys that matter, wherever they are.
     fn add_keys(&mut self, text: usize, at: u64, window: &[u8]) -> Walked {
         for hit in memchr::memchr_iter(b'/', window).take_while(|hit| *hit < WINDOW) {
             let rest = &window[hit + 1..];
-            if !matches!(rest.first(), Some(b'E' | b'R' | b'X' | b'J' | b'F' | b'S' | b'I' | b'3' | b'#')) {
+            if !may_be_key(rest) {
                 continue;
             }
             let Some((key, n_bytes)) = key(rest) else { continue };
@@ -224,12 +257,14 @@ impl Index {
             match key {
                 ENCRYPT => self.encrypt.extend(values::value(&mut cursor)?.filter(|_| text == 0)),
                 ID => self.add_identifiers(&mut cursor)?,
+                CONTENTS => self.contents.push(Place { text, at: start }),
+                BYTE_RANGE | SUB_FILTER => self.is_signed = true,
                 _ => values::references(&mut cursor, |number| {
                     self.saved.insert(number);
                 })?,
             }
             self.count_read(cursor.position() - start)?;
-            if self.saved.len() > MAX_FOUND || self.encrypt.len() > MAX_FOUND {
+            if self.saved.len().max(self.contents.len()) > MAX_FOUND || self.encrypt.len() > MAX_FOUND {
                 return too_many();
             }
         }
@@ -318,75 +353,10 @@ impl Index {
         stream.id.is_none_or(|(number, _)| self.saved.contains(&number))
     }
 
-    fn places(&self, number: u64) -> Vec<Place> {
+    pub(super) fn places(&self, number: u64) -> Vec<Place> {
         let none = Place { text: 0, at: 0 };
         let end = Place { text: usize::MAX, at: u64::MAX };
         self.objects.range((number, none)..=(number, end)).map(|(_, place)| *place).collect()
-    }
-
-    /// What the object of this number is, in any revision. An object that is a reference itself is followed,
-    /// as MuPDF does.
-    pub(super) fn resolve(&mut self, number: u64) -> Walked<Vec<Value>> {
-        let (mut found, mut numbers) = (Vec::new(), vec![number]);
-        let mut at = 0;
-        while let Some(number) = numbers.get(at).copied() {
-            at += 1;
-            for place in self.places(number) {
-                let blob = self.texts[place.text].clone();
-                let mut cursor = Cursor::new(&blob, place.at);
-                let value = values::value(&mut cursor)?;
-                self.count_read(cursor.position().saturating_sub(place.at))?;
-                let Some(value) = value else { return too_many() };
-                numbers.extend(
-                    value
-                        .referred()
-                        .into_iter()
-                        .filter(|number| !numbers.contains(number))
-                        .collect::<Vec<_>>(),
-                );
-                found.extend(
-                    value.readings().into_iter().filter(|value| !found.contains(value)).collect::<Vec<_>>(),
-                );
-                if found.len().max(numbers.len()) > MAX_REVISIONS {
-                    return too_many();
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// What readers make of the value, and of what the object that it refers to is.
-    pub(super) fn resolved(&mut self, value: &Value) -> Walked<Vec<Value>> {
-        let mut found = value.readings();
-        for number in value.referred() {
-            found.extend(self.resolve(number)?);
-        }
-        Ok(found)
-    }
-
-    /// Returns whether a dictionary mentions one of `names`, or calls itself so behind a reference.
-    pub(super) fn is_called(&mut self, dictionary: &Value, names: &[&[u8]]) -> Walked<bool> {
-        if dictionary.mentions(names) {
-            return Ok(true);
-        }
-        for key in [b"Type".as_slice(), b"Subtype"] {
-            for value in dictionary.all(key) {
-                if self.resolved(value)?.iter().any(|value| value.mentions(names)) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    /// Numbers that a value may be.
-    pub(super) fn integers(&mut self, value: &Value) -> Walked<Vec<u64>> {
-        let values = self.resolved(value)?;
-        let integer = |value| match value {
-            Value::Integer(integer) => u64::try_from(integer).ok(),
-            _ => None,
-        };
-        Ok(values.into_iter().filter_map(integer).collect())
     }
 
     pub(super) fn dictionary(&self, stream: &Stream) -> Walked<Value> {
@@ -424,6 +394,6 @@ impl Index {
     }
 }
 
-fn too_many<T>() -> Walked<T> {
+pub(super) fn too_many<T>() -> Walked<T> {
     refuse(Unscannable::TooManyFiles, "a PDF with more objects than the limit")
 }

@@ -20,11 +20,11 @@ struct Digits {
     before_minus: Option<i64>,
 }
 
-/// Reads a number that begins with `first`. Digits end it wherever something else begins: `0R` is a number and
-/// a word.
+/// Reads a number that begins with `first`. Digits end it wherever something else begins: `0R` is a number
+/// and a word.
 ///
-/// pdf.js 5 and poppler 22.12 pass a minus between digits by, as Adobe's readers do; others end the number
-/// there. pdf.js alone reads exponents, and passes ends of lines behind a sign by.
+/// pdf.js 5 passes a minus between digits by, as Adobe's readers do; others end the number there. It also
+/// reads exponents, and passes ends of lines behind a sign by.
 pub(super) fn number(cursor: &mut Cursor<'_>, first: u8) -> io::Result<Token> {
     let mut digits = Digits { whole: Some(0), all: Some(0), ..Digits::default() };
     match first {

@@ -167,3 +167,5 @@ fn what_explodes_is_refused() {
         assert_eq!(handed(pdf.as_bytes()), Err(reason), "{}", &pdf[..60]);
     }
 }
+
+mod odd;

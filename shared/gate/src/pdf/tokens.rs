@@ -67,12 +67,12 @@ pub(super) fn next(cursor: &mut Cursor<'_>) -> io::Result<Option<(u64, Token)>> 
     let Some(first) = cursor.next()? else { return Ok(None) };
     let token = match first {
         b'/' => Token::Name(name(cursor)?),
-        b'(' => Token::String(literal_string(cursor)?),
+        b'(' => Token::String(literal_string(cursor, MAX_STRING)?),
         b'<' if cursor.peek()? == Some(b'<') => {
             cursor.skip(1);
             Token::OpenDictionary
         }
-        b'<' => Token::String(hexadecimal_string(cursor)?),
+        b'<' => Token::String(hexadecimal_string(cursor, MAX_STRING)?),
         b'>' => {
             if cursor.peek()? == Some(b'>') {
                 cursor.skip(1);
@@ -112,7 +112,25 @@ fn digit(byte: Option<u8>) -> Option<u8> {
     u8::try_from(digit).ok()
 }
 
-fn literal_string(cursor: &mut Cursor<'_>) -> io::Result<Vec<u8>> {
+/// Returns whether a number begins here.
+pub(super) fn number_follows(cursor: &mut Cursor<'_>) -> io::Result<bool> {
+    skip_blank(cursor)?;
+    Ok(cursor.peek()?.is_some_and(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.')))
+}
+
+/// The string that begins here, up to `max` bytes; `None` if none does.
+pub(super) fn string(cursor: &mut Cursor<'_>, max: usize) -> io::Result<Option<Vec<u8>>> {
+    skip_blank(cursor)?;
+    let opening = cursor.peek()?;
+    cursor.skip(1);
+    match opening {
+        Some(b'(') => literal_string(cursor, max).map(Some),
+        Some(b'<') if cursor.peek()? != Some(b'<') => hexadecimal_string(cursor, max).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn literal_string(cursor: &mut Cursor<'_>, max: usize) -> io::Result<Vec<u8>> {
     let (mut string, mut n_open) = (Vec::new(), 1);
     while let Some(byte) = cursor.next()? {
         let byte = match byte {
@@ -128,7 +146,7 @@ fn literal_string(cursor: &mut Cursor<'_>) -> io::Result<Vec<u8>> {
             b'\\' => escaped(cursor)?,
             _ => Some(byte),
         };
-        string.extend(byte.filter(|_| string.len() < MAX_STRING));
+        string.extend(byte.filter(|_| string.len() < max));
     }
     Ok(string)
 }
@@ -162,13 +180,13 @@ fn escaped(cursor: &mut Cursor<'_>) -> io::Result<Option<u8>> {
     })
 }
 
-fn hexadecimal_string(cursor: &mut Cursor<'_>) -> io::Result<Vec<u8>> {
+fn hexadecimal_string(cursor: &mut Cursor<'_>, max: usize) -> io::Result<Vec<u8>> {
     let (mut string, mut high) = (Vec::new(), None);
     while let Some(byte) = cursor.next()?.filter(|byte| *byte != b'>') {
         let Some(digit) = digit(Some(byte)) else { continue };
         match high.take() {
             None => high = Some(digit),
-            Some(high) if string.len() < MAX_STRING => string.push(high << 4 | digit),
+            Some(high) if string.len() < max => string.push(high << 4 | digit),
             Some(_) => {}
         }
     }

@@ -5,43 +5,48 @@ use std::io;
 use crate::blob::Blob;
 
 use super::cursor::Cursor;
-use super::tokens::{self, Token, is_regular, is_white};
+use super::tokens::{self, Token, is_regular};
 use super::values;
 
 /// The longest key, with every letter escaped, and what ends it.
 pub(super) const MAX_KEY: usize = 64;
 
 /// Keys of what readers save as files. Fonts are among them: `mutool extract` saves what is there, whether it
-/// is a font or not.
-const SAVED: [&[u8]; 10] =
-    [b"EF", b"RF", b"XFA", b"JS", b"FontFile", b"FontFile2", b"FontFile3", b"JBIG2Globals", b"Sound", b"3DD"];
+/// is a font or not. And metadata, which `pdfinfo -meta` (poppler 22.12) writes as it is.
+const SAVED: [&[u8]; 11] = [
+    b"EF",
+    b"RF",
+    b"XFA",
+    b"JS",
+    b"FontFile",
+    b"FontFile2",
+    b"FontFile3",
+    b"JBIG2Globals",
+    b"Sound",
+    b"3DD",
+    b"Metadata",
+];
 pub(super) const ENCRYPT: &[u8] = b"Encrypt";
 pub(super) const ID: &[u8] = b"ID";
+/// In the dictionary of a signature (ISO 32000-2, table 255), which has one of the other two as well.
+pub(super) const CONTENTS: &[u8] = b"Contents";
+pub(super) const BYTE_RANGE: &[u8] = b"ByteRange";
+pub(super) const SUB_FILTER: &[u8] = b"SubFilter";
 
-/// Number and generation at the end of what stands before `obj`.
-pub(super) fn header(before: &[u8]) -> Option<(u64, u64)> {
-    let (rest, generation) = number_at_end(trim_white(before))?;
-    let trimmed = trim_white(rest);
-    let (_, number) = number_at_end(trimmed)?;
-    (trimmed.len() < rest.len()).then_some((number, generation))
-}
-
-fn trim_white(text: &[u8]) -> &[u8] {
-    let n_white = text.iter().rev().take_while(|byte| is_white(**byte)).count();
-    &text[..text.len() - n_white]
-}
-
-fn number_at_end(text: &[u8]) -> Option<(&[u8], u64)> {
-    let n_digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    let (rest, digits) = text.split_at(text.len() - n_digits);
-    Some((rest, std::str::from_utf8(digits).ok()?.parse().ok()?))
+/// Returns whether a key that matters may follow the solidus.
+pub(super) fn may_be_key(text: &[u8]) -> bool {
+    match text {
+        [b'E' | b'R' | b'X' | b'J' | b'F' | b'S' | b'I' | b'3' | b'#', ..] => true,
+        [b'B', b'y' | b'#', ..] | [b'C', b'o' | b'#', ..] | [b'M', b'e' | b'#', ..] => true,
+        _ => false,
+    }
 }
 
 /// Which key a name is, and how many bytes it takes.
 pub(super) fn key(text: &[u8]) -> Option<(&'static [u8], usize)> {
     let n_bytes = text.iter().take_while(|byte| is_regular(**byte)).count();
     let text = &text[..n_bytes];
-    let keys = || SAVED.into_iter().chain([ENCRYPT, ID]);
+    let keys = || SAVED.into_iter().chain([ENCRYPT, ID, CONTENTS, BYTE_RANGE, SUB_FILTER]);
     let found = if text.contains(&b'#') {
         let blob = Blob::from_bytes(text.get(..MAX_KEY).unwrap_or(text).to_vec());
         let name = tokens::name(&mut Cursor::new(&blob, 0)).ok()?;
