@@ -124,6 +124,21 @@ impl Blob {
         Self { store: self.store.clone(), offset: self.offset + start, size_bytes }
     }
 
+    /// Returns where these bytes start and end in `outer`; `None` if they are not a part of it.
+    pub(crate) fn range_in(&self, outer: &Self) -> Option<(u64, u64)> {
+        let is_same = match (&self.store, &outer.store) {
+            (Store::Memory(this), Store::Memory(other)) | (Store::Loaded(this), Store::Loaded(other)) => {
+                Arc::ptr_eq(this, other)
+            }
+            (Store::File(this), Store::File(other)) => Arc::ptr_eq(this, other),
+            (Store::Scratch(this), Store::Scratch(other)) => Arc::ptr_eq(this, other),
+            _ => false,
+        };
+        let start = self.offset.checked_sub(outer.offset).filter(|_| is_same)?;
+        let end = start + self.size_bytes;
+        (end <= outer.size_bytes).then_some((start, end))
+    }
+
     pub(crate) fn tail(&self, offset: u64) -> Self {
         self.slice(offset, u64::MAX)
     }

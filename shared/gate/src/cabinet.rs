@@ -63,6 +63,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -
         if !source.is_at_end() {
             return malformed("cab: data that belongs to no member");
         }
+        source.packed.iter().for_each(|packed| walk.account(packed));
     }
     if members.next().is_some() { malformed("cab: a member in no folder") } else { Ok(()) }
 }
@@ -150,6 +151,8 @@ struct FolderReader {
     n_blocks_left: u16,
     data_reserve: u64,
     method: Decompressor,
+    /// The data of the blocks so far.
+    packed: Vec<Blob>,
     ready: Vec<u8>,
     n_taken: usize,
 }
@@ -169,7 +172,8 @@ impl FolderReader {
             _ => return refuse(Unscannable::UnsupportedContainer, "cab: a method that is not unpacked"),
         };
         let (at, n_blocks_left) = (folder.data_at, folder.n_blocks);
-        Ok(Self { blob, at, n_blocks_left, data_reserve, method, ready: Vec::new(), n_taken: 0 })
+        let (packed, ready) = (Vec::new(), Vec::new());
+        Ok(Self { blob, at, n_blocks_left, data_reserve, method, packed, ready, n_taken: 0 })
     }
 
     fn is_at_end(&self) -> bool {
@@ -199,6 +203,7 @@ impl FolderReader {
         if self.ready.len() != n_bytes {
             return Err(damaged());
         }
+        self.packed.push(self.blob.slice(self.at + to_u64(record), to_u64(n_packed)));
         self.n_taken = 0;
         self.n_blocks_left -= 1;
         self.at += to_u64(record + n_packed);

@@ -161,6 +161,18 @@ fn open(
     refuse(Unscannable::UnsupportedContainer, seen)
 }
 
+/// Decodes the `data:` URLs in what may hide nothing else.
+pub(crate) fn walk_addresses(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    let (mut signatures, mut heads, mut from) = (Signatures::default(), Heads::new(blob), 0);
+    while let Some((at, signature)) = signatures.next(blob, from)? {
+        from = at + 1;
+        if signature == Signature::Address {
+            follow(walk, blob, at, heads.head(at)?, signature, depth)?;
+        }
+    }
+    Ok(())
+}
+
 /// Finds armor in a container, between its members or in a comment.
 pub(crate) fn walk_armor(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let mut windows = blob.windows(0, ARMOR.len());

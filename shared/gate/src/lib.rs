@@ -41,6 +41,7 @@ mod look;
 mod lzma_alone;
 mod lzop;
 mod mail;
+mod margins;
 mod markup;
 mod mszip;
 mod office;

@@ -5,6 +5,7 @@ use crate::ask::{self, Asked};
 use crate::blob::Blob;
 use crate::capability::Method;
 use crate::format::{Format, SEVEN_ZIP_OPENS, is_text, sniff};
+use crate::margins::Accounted;
 use crate::ole::active_mime;
 use crate::opener::{Kind, Program};
 use crate::refusal::Refusal;
@@ -12,14 +13,21 @@ use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
     ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, http, iso, lbr,
-    lzma_alone, lzop, mail, markup, openpgp, pdf, rtf, seven_zip, shar, stream, tar, tnef, unopened, warc,
-    zip, zstd_frames,
+    lzma_alone, lzop, mail, margins, markup, openpgp, pdf, rtf, seven_zip, shar, stream, tar, tnef, unopened,
+    warc, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
 impl Walk<'_> {
     /// Looks at a file or a member, `depth` containers down.
     pub(crate) fn look(&mut self, blob: &Blob, depth: u32) -> Walked {
+        let outer = self.accounted.replace(Accounted::of(blob));
+        let looked = self.look_at(blob, depth);
+        self.accounted = outer;
+        looked
+    }
+
+    fn look_at(&mut self, blob: &Blob, depth: u32) -> Walked {
         let format = sniff(blob)?;
         let is_in_chunks = std::mem::take(&mut self.is_in_chunks);
         // Containers are found in other data as well: what is too deep to hold one is not looked at, whatever
@@ -57,7 +65,8 @@ impl Walk<'_> {
         // arc(1) does not care what the data is that an archive stands in.
         arc::search(self, blob, depth)?;
         if format == Format::Zip {
-            return embedded::walk_armor(self, blob, depth);
+            embedded::walk_armor(self, blob, depth)?;
+            return margins::walk(self, blob, depth);
         }
         let may_hide = match format {
             // It only looked like one.
@@ -88,19 +97,23 @@ impl Walk<'_> {
         if matches!(format, Format::Foreign(foreign) if foreign.name == "disk image") {
             tar::walk_blocks(self, blob, depth)?;
         }
-        // Poppler looks for objects in anything.
-        if may_hide || matches!(format, Format::Ambiguous | Format::Lzop | Format::Warc | Format::Foreign(_))
-        {
+        // Programs that read these look for them in anything. Of containers that are walked, the members are
+        // looked at by themselves.
+        let is_whole = may_hide
+            || matches!(format, Format::Ambiguous | Format::Lzop | Format::Warc | Format::Foreign(_));
+        if is_whole {
             pdf::walk(self, blob, &survey, depth)?;
         }
         let is_mail = match format {
             // Without such fields, readers of mail get the body as it is.
             Format::Http | Format::Warc => http::has_fields_of_mail(blob)?,
-            _ => may_hide,
+            _ => is_whole,
         };
         if is_mail {
             mail::walk(self, blob, &survey, depth)?;
             markup::walk(self, blob, &survey, depth)?;
+        } else {
+            margins::walk(self, blob, depth)?;
         }
         let rests = embedded::walk_zip_at_end(self, blob, depth)?;
         match rests.as_slice() {

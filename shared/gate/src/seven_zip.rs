@@ -40,6 +40,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32, reach: Reach) -
     }
     // The rest of them are the header, packed; its size is not to be had here, so whatever else may be there
     // is looked for.
+    walk.account(&blob.slice(START_HEADER_BYTES, packed));
     let behind = blob.slice(START_HEADER_BYTES + packed, start.u64_le(12) - packed);
     embedded::walk(walk, &behind, depth)?;
     let mut reach = reach;

@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead as _, Read};
 
-use crate::blob::{Blob, BlobReader};
+use crate::blob::{Blob, BlobReader, to_u64};
 use crate::capability::Method;
 use crate::fields::Fields as _;
 use crate::format::{GZIP_DEFLATE, XZ, is_bzip2};
@@ -17,18 +17,19 @@ pub(crate) const MAX_DICTIONARY_KIB: u32 = 96 * 1024;
 
 pub(crate) fn walk_gzip(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     walk.require(Method::Gzip)?;
-    walk_streams(walk, blob, depth, |bytes| bytes.starts_with(GZIP_DEFLATE), gzip, Reach::Followed)
+    let is_stream = |bytes: &[u8]| bytes.starts_with(GZIP_DEFLATE);
+    walk_streams(walk, blob, depth, is_stream, gzip, gzip_header_bytes, Reach::Followed)
 }
 
 pub(crate) fn walk_bzip2(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     walk.require(Method::Bzip2)?;
-    walk_streams(walk, blob, depth, is_bzip2, bzip2, Reach::Followed)
+    walk_streams(walk, blob, depth, is_bzip2, bzip2, |_| Ok(0), Reach::Followed)
 }
 
 pub(crate) fn walk_xz(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     walk.require(Method::Xz)?;
     let reach = if xz_is_plain(blob)? { Reach::Followed } else { Reach::Handed };
-    walk_streams(walk, blob, depth, |bytes| bytes.starts_with(XZ), xz, reach)
+    walk_streams(walk, blob, depth, |bytes| bytes.starts_with(XZ), xz, |_| Ok(0), reach)
 }
 
 pub(crate) type Decoder<'a> = Box<dyn Read + 'a>;
@@ -46,13 +47,14 @@ pub(crate) fn xz(reader: &mut BlobReader) -> Decoder<'_> {
 }
 
 /// Decodes stream after stream as one member, the way the compressors' own tools do. Zeros between them and
-/// at the end are padding.
+/// at the end are padding. `header_bytes` says how much stands in front of the data.
 fn walk_streams(
     walk: &mut Walk<'_>,
     blob: &Blob,
     depth: u32,
     is_stream: fn(&[u8]) -> bool,
     decoder: fn(&mut BlobReader) -> Decoder<'_>,
+    header_bytes: fn(&Blob) -> io::Result<u64>,
     one_stream: Reach,
 ) -> Walked {
     let (mut reader, mut writer, mut n_streams) = (blob.reader(), walk.new_member()?, 0u64);
@@ -65,11 +67,40 @@ fn walk_streams(
             look_behind(walk, &blob.tail(reader.position()), depth)?;
             return malformed("data behind the compressed stream");
         }
+        let starts_at = reader.position();
         walk.fill(&mut writer, &mut *decoder(&mut reader), Damage::Refused)?;
+        let data_at = starts_at + header_bytes(&blob.tail(starts_at))?;
+        walk.account(&blob.slice(data_at, reader.position().saturating_sub(data_at)));
         n_streams += 1;
     }
     let reach = if n_streams > 1 { Reach::Handed } else { one_stream };
     walk.visit(writer.finish(), depth, reach)
+}
+
+/// What stands in front of the data: the header, and the fields that it says there are (RFC 1952, 2.3).
+fn gzip_header_bytes(blob: &Blob) -> io::Result<u64> {
+    const HAS_CHECKSUM: u8 = 0x02;
+    const HAS_EXTRA: u8 = 0x04;
+    const HAS_NAME: u8 = 0x08;
+    const HAS_COMMENT: u8 = 0x10;
+    let start = blob.bytes_at(0, 12)?;
+    let has = |field: u8| start.u8_at(3) & field != 0;
+    let mut at = 10 + if has(HAS_EXTRA) { 2 + u64::from(start.u16_le(10)) } else { 0 };
+    for _ in [HAS_NAME, HAS_COMMENT].into_iter().filter(|field| has(*field)) {
+        at += string_bytes(&blob.tail(at))?;
+    }
+    Ok(at + if has(HAS_CHECKSUM) { 2 } else { 0 })
+}
+
+/// The bytes up to a zero, with it.
+fn string_bytes(blob: &Blob) -> io::Result<u64> {
+    let mut windows = blob.windows(0, 0);
+    while let Some((at, window)) = windows.next_window()? {
+        if let Some(zero) = memchr::memchr(0, window) {
+            return Ok(at + to_u64(zero) + 1);
+        }
+    }
+    Ok(blob.size_bytes())
 }
 
 /// Readers of several formats continue with another one behind a stream. An opener that stops before it must

@@ -11,6 +11,7 @@ use domain::verdict::{Decryption, Unscannable};
 
 use crate::Gate;
 use crate::blob::{Blob, BlobWriter, StorageTrouble, to_u64};
+use crate::margins::Accounted;
 use crate::opener::Opener;
 use crate::refusal::Refusal;
 use crate::scratch::Scratch;
@@ -99,6 +100,8 @@ pub(crate) struct Walk<'a> {
     scratch: Scratch,
     pub(crate) counted: Counted,
     work: Work,
+    /// What of the blob that is being looked at is accounted for.
+    pub(crate) accounted: Option<Accounted>,
     /// The member was found by so little evidence that it may be none. No others like it are searched for
     /// within it.
     pub(crate) is_in_doubtful_member: bool,
@@ -137,6 +140,7 @@ impl<'a> Walk<'a> {
             scratch,
             counted: Counted::default(),
             work: Work::default(),
+            accounted: None,
             is_in_doubtful_member: false,
             plain_body_depth: None,
             is_in_chunks: false,
@@ -174,6 +178,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn stored_member(&mut self, blob: Blob, depth: u32, reach: Reach) -> Walked {
         self.count_member()?;
         self.count_bytes(blob.size_bytes(), blob.size_bytes())?;
+        self.account(&blob);
         self.visit(blob, depth, reach)
     }
 
@@ -206,6 +211,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn reading_of(&mut self, blob: Blob, depth: u32) -> Walked<Blob> {
         self.count_member()?;
         self.count_bytes(blob.size_bytes(), blob.size_bytes())?;
+        self.account(&blob);
         self.visit_reading(blob, depth)
     }
 

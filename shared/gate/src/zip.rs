@@ -163,6 +163,7 @@ fn walk_entry(
     if !is_whole {
         return malformed("zip: a member is not what its header says");
     }
+    walk.account(&packed);
     encrypted::refuse_protected_document(&listed.name, &member.blob)?;
     walk.visit(member.blob, depth, reach)
 }
