@@ -182,6 +182,17 @@ impl Blob {
         Windows { blob: self, at: from, n_more, buffer: Vec::new() }
     }
 
+    /// Returns where the next `word` stands, from `from` on.
+    pub(crate) fn find(&self, from: u64, word: &[u8]) -> io::Result<Option<u64>> {
+        let mut windows = self.windows(from, word.len());
+        while let Some((at, window)) = windows.next_window()? {
+            if let Some(hit) = memchr::memmem::find(window, word) {
+                return Ok(Some(at + to_u64(hit)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns a buffered reader from the start.
     pub fn reader(&self) -> BlobReader {
         BlobReader { blob: self.clone(), position: 0, buffer: Vec::new(), buffer_start: 0 }

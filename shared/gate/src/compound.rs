@@ -17,7 +17,7 @@ use std::io::{self, Read as _};
 use crate::blob::{Blob, to_usize};
 use crate::capability::Method;
 use crate::walk::{Damage, Reach, Stop, Walk, Walked, is_storage_trouble, malformed};
-use crate::{mail, office, ole};
+use crate::{hangul, mail, office, ole};
 
 use header::Header;
 use sectors::{Chain, ChainEnd, Sectors};
@@ -59,30 +59,42 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     // From the start: the tables are moved.
     let mut directory = Chain::to_its_end(blob, &file.sectors, directory_at);
     next_entry(&mut directory)?;
-    let (mut is_damaged, mut of_interest) = (false, Vec::new());
+    let (mut is_damaged, mut is_hangul, mut streams) = (false, false, Vec::new());
     while let Some(entry) = next_entry(&mut directory)? {
         if entry.is_stream() {
-            let is_whole = hand_stream(walk, &file, &entry, depth)?;
-            is_damaged |= !is_whole && entry.is_known_kind();
-            of_interest.extend(Some(entry).filter(office::is_of_interest));
+            let stream = hand_stream(walk, &file, &entry, depth)?;
+            is_damaged |= !stream.is_whole && entry.is_known_kind();
+            is_hangul |= stream.is_header_of_hangul;
+            streams.push(entry);
         }
     }
+    if is_hangul {
+        hangul::inflate_streams(walk, &file, &streams, depth)?;
+    }
+    streams.retain(office::is_of_interest);
     // Once everything is handed over: the engine may know another stream as malware.
-    office::open(walk, &file, &of_interest, depth)?;
+    office::open(walk, &file, &streams, depth)?;
     if is_damaged || directory.end() == ChainEnd::Lost {
         return malformed("compound file: sectors that lead nowhere");
     }
     Ok(())
 }
 
-/// Hands over each reading of a stream. Returns whether one of them comes to a proper end.
-fn hand_stream(walk: &mut Walk<'_>, file: &File<'_>, entry: &Entry, depth: u32) -> Walked<bool> {
-    let mut is_whole = false;
+#[derive(Default)]
+struct Stream {
+    /// One of its readings comes to a proper end.
+    is_whole: bool,
+    is_header_of_hangul: bool,
+}
+
+/// Hands over each reading of a stream.
+fn hand_stream(walk: &mut Walk<'_>, file: &File<'_>, entry: &Entry, depth: u32) -> Walked<Stream> {
+    let mut stream = Stream::default();
     for extent in file.readings(entry) {
         let mut chain = file.chain(extent);
         let mut writer = walk.new_member()?;
         walk.fill(&mut writer, &mut chain, Damage::Refused)?;
-        is_whole |= chain.end() != ChainEnd::Lost;
+        stream.is_whole |= chain.end() != ChainEnd::Lost;
         let content = writer.finish();
         walk.visit(content.clone(), depth, Reach::Handed)?;
         if entry.names().any(is_package) {
@@ -91,8 +103,9 @@ fn hand_stream(walk: &mut Walk<'_>, file: &File<'_>, entry: &Entry, depth: u32) 
         if entry.names().any(is_wide_body) {
             mail::hand_converted(walk, &content, b"utf-16le", depth)?;
         }
+        stream.is_header_of_hangul |= hangul::is_header(entry, &content)?;
     }
-    Ok(is_whole)
+    Ok(stream)
 }
 
 impl File<'_> {

@@ -33,6 +33,7 @@ mod empty_streams;
 mod encrypted;
 mod fields;
 mod format;
+mod hangul;
 mod http;
 mod inflate;
 mod iso;

@@ -12,9 +12,9 @@ use crate::refusal::Refusal;
 use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, http, iso, lbr,
-    lzma_alone, lzop, mail, margins, markup, openpgp, pdf, rtf, seven_zip, shar, stream, tar, tnef, unopened,
-    warc, zip, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, hangul, http, iso,
+    lbr, lzma_alone, lzop, mail, margins, markup, openpgp, pdf, rtf, seven_zip, shar, stream, tar, tnef,
+    unopened, warc, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -88,6 +88,7 @@ impl Walk<'_> {
         if !self.has_one_of(SEVEN_ZIP_OPENS) {
             unopened::refuse_without_seven_zip(blob)?;
         }
+        hangul::walk(self, blob, depth)?;
         classic_mac::walk(self, blob, depth)?;
         lbr::walk(self, blob, depth)?;
         zstd_frames::walk(self, blob, depth)?;

@@ -24,6 +24,7 @@ pub(crate) struct Counted {
 pub(super) struct Work {
     n_attempts: u64,
     n_hash_rounds: u64,
+    n_pointed_bytes: u64,
 }
 
 impl Walk<'_> {
@@ -81,6 +82,19 @@ impl Walk<'_> {
         self.work.n_attempts = self.work.n_attempts.saturating_add(n_attempts);
         if self.work.n_attempts > MAX_ATTEMPTS {
             return refuse(Unscannable::TooManyFiles, "more signatures without containers than the limit");
+        }
+        Ok(())
+    }
+
+    /// Counts bytes that something points at. Parts of a file may overlap, and equal ones count against no
+    /// other limit.
+    pub(crate) fn count_pointed(&mut self, n_bytes: u64) -> Walked {
+        /// What looking at a part costs, however short it is.
+        const EACH: u64 = 1024;
+        let n_more = n_bytes.saturating_add(EACH);
+        self.work.n_pointed_bytes = self.work.n_pointed_bytes.saturating_add(n_more);
+        if self.work.n_pointed_bytes > self.gate.limits.max_total_bytes {
+            return refuse(Unscannable::ExpandsTooMuch, "parts that overlap, of more bytes than the limit");
         }
         Ok(())
     }
