@@ -155,6 +155,10 @@ PROGRAMS = {
     "msgconvert": Program("msgconvert --outfile {directory}/out.eml {path}", both(begins(COMPOUND), has("__substg1".encode("utf-16-le"))), needs=["msgconvert", "/usr/share/perl5/Email/Address.pm"]),
     "tnef": Program("tnef --overwrite --ignore-checksum --save-body=body --body-pref=all -C {directory} -f {path}", has(b"\x78\x9f\x3e\x22")),
     "ytnef": Program("ytnef -F -f {directory} {path}", begins(b"\x78\x9f\x3e\x22")),
+    # Every value of every tag, each in a file.
+    "exiftool": Program("exiftool -q -q -a -b -All -ICC_Profile -W {directory}/%t-%c {path}", either(begins(b"ID3", b"\xff", b"fLaC", b"\x89PNG", b"RIFF", b"OggS", b"\x1a\x45\xdf\xa3"), at(4, b"ftyp"))),
+    "sqlite3": Program("sqlite3 -Axf {path}", begins(b"SQLite format 3\0")),
+    "git": Program("git clone -q {path} {directory}/out", begins(b"# v2 git bundle\n")),
     "unsquashfs": Program("unsquashfs -q -f -d {directory}/out {path}", begins(*SQUASHFS)),
     "debugfs": shell("debugfs -R 'rdump / {directory}' {path} 2>/dev/null", ["debugfs"], at(1080, b"\x53\xef")),
     "xorriso": Program("xorriso -osirrox on -indev {path} -extract / {directory}", lambda data: b"CD001" in data[32768:2_000_000]),

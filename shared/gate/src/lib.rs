@@ -44,6 +44,7 @@ mod lzop;
 mod mail;
 mod margins;
 mod markup;
+mod media;
 mod mszip;
 mod office;
 mod ole;
