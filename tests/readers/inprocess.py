@@ -1,6 +1,6 @@
 """The readers that are Python modules: Python's own, and oletools, warcio and those of documents where they are installed."""
 
-import bz2, contextlib, email, email.policy, gzip, importlib.util, io, logging, lzma, mailbox, os, re, tarfile, warnings, zipfile
+import bz2, contextlib, email, email.policy, gzip, importlib.util, io, logging, lzma, mailbox, os, plistlib, re, tarfile, warnings, zipfile
 
 import documents
 
@@ -116,10 +116,22 @@ def read_uu(_, data):
         yield out.getvalue()
 
 
+def read_property_list(_, data):
+    """The data of a web archive, as pywebarchive writes them."""
+    kept = [plistlib.loads(data)]
+    while kept:
+        value = kept.pop()
+        if isinstance(value, bytes):
+            yield value
+        elif isinstance(value, (dict, list)):
+            kept += value.values() if isinstance(value, dict) else value
+
+
 # Those that need more than Python.
 WANTED = {"rtfobj", "oleobj", "tnefparse", "warcio", *documents.READERS}
 READERS = {
     "python-zip": Module(read_zip, lambda data: b"PK\5\6" in data), "python-tar": Module(read_tar), "python-streams": Module(read_streams, lambda data: data[:1] in b"\x1fB\xfd\x5d" or data[:1] < b"\xe1"),
+    "python-plist": Module(read_property_list, lambda data: data.startswith(b"bplist")),
     "python-email": Module(read_mail, lambda data: b":" in data), "python-mbox": Module(read_mbox, lambda data: data.startswith(b"From ") or b"\nFrom " in data or b"\1\1\1\1" in data or b"\x1f" in data),
 }
 

@@ -51,6 +51,7 @@ mod ole;
 mod opener;
 mod openpgp;
 mod pdf;
+mod rare;
 mod refusal;
 mod rtf;
 mod scratch;

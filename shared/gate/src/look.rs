@@ -13,8 +13,8 @@ use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
     ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, hangul, http, iso,
-    lbr, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rtf, seven_zip, shar, stream, tar,
-    tnef, unopened, warc, zip, zstd_frames,
+    lbr, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf, seven_zip, shar, stream,
+    tar, tnef, unopened, warc, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -90,6 +90,7 @@ impl Walk<'_> {
         }
         hangul::walk(self, blob, depth)?;
         media::walk(self, blob, depth)?;
+        rare::walk(self, blob, depth)?;
         classic_mac::walk(self, blob, depth)?;
         lbr::walk(self, blob, depth)?;
         zstd_frames::walk(self, blob, depth)?;

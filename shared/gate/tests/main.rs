@@ -8,6 +8,7 @@ mod depth;
 mod large;
 mod made;
 mod openers;
+mod places;
 mod signed;
 mod tars;
 mod zip_builder;
