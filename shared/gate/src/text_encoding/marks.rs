@@ -88,7 +88,7 @@ fn begun_by(line: &[u8], breaks: Breaks) -> Option<Encoding> {
     let n_before = line.iter().take_while(is_before).count();
     memchr::memchr2_iter(b'b', b'B', line).find_map(|at| {
         let (is_base64, rest) = behind_begin(&line[at..])?;
-        let is_sure = is_mode(rest);
+        let is_sure = if at == n_before { has_mode(rest) } else { is_mode(rest) };
         match (at == n_before || is_sure, is_base64) {
             (false, _) => None,
             (true, true) => Some(Encoding::Base64),
@@ -108,6 +108,19 @@ fn behind_begin(text: &[u8]) -> Option<(bool, &[u8])> {
     };
     let rest = rest.strip_prefix(b"-encoded").unwrap_or(rest);
     matches!(rest.first(), Some(b' ' | b'\t')).then_some((is_base64, rest))
+}
+
+/// Returns whether some reader takes the start for a mode and finds a name behind it. Python's `int(mode, 8)`
+/// takes a sign, `0o` and underscores (email and uu of 3.11); sharutils' `%o %s` takes what follows the
+/// digits for the name.
+fn has_mode(text: &[u8]) -> bool {
+    let is_white = |byte: &&u8| byte.is_ascii_whitespace() || **byte == b'\x0b';
+    let text = &text[text.iter().take_while(is_white).count()..];
+    let is_before = |byte: &&u8| matches!(byte, b'+' | b'-');
+    let text = &text[text.iter().take(1).take_while(is_before).count()..];
+    let is_of_mode = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b'_' | b'o' | b'O');
+    let n_mode = text.iter().take_while(is_of_mode).count();
+    text.first().is_some_and(u8::is_ascii_digit) && n_mode < text.len()
 }
 
 /// Octal digits, or what some readers take for them, and a name.
@@ -135,6 +148,12 @@ mod tests {
             "> begin 644 a",
             "begin 0o644 a",
             "Begin 644 a",
+            "begin +644 a",
+            "begin 6_44 a",
+            "begin 0O644 a",
+            "begin \x0b644 a",
+            "begin 644 ",
+            "begin 644a",
         ] {
             assert_eq!(begun(line), sure, "{line}");
         }

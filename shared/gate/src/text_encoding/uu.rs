@@ -19,10 +19,12 @@ enum Taken {
 pub(super) fn readings(body: &Blob, breaks: Breaks, is_sure: bool) -> io::Result<Vec<Box<dyn Read>>> {
     let first = first_line(body, breaks)?;
     let mut readings: Vec<Box<dyn Read>> = Vec::new();
-    if is_sure {
+    // Busybox does not care about the mode, but about the length of a line.
+    let is_data = is_sure || fits_to_the_letter(&first);
+    if is_data {
         readings.push(reading(body, breaks, whatever_it_is));
     }
-    if is_sure || fits(&first, uu_bits) {
+    if is_data || fits(&first, uu_bits) {
         readings.push(reading(body, breaks, strictly));
     }
     readings.push(reading(body, breaks, |line| skipping(line, uu_bits)));
@@ -95,6 +97,15 @@ fn fits(line: &[u8], bits: Bits) -> bool {
     let n_wanted = n_characters(bits(*length).unwrap_or(0));
     let text = &text[..text.len().min(n_wanted)];
     n_wanted > 0 && text.len() > n_wanted / 2 && text.iter().all(|byte| bits(*byte).is_some())
+}
+
+/// Returns whether a line has as many characters as it says, or one more, which may be a checksum. Of prose,
+/// one line of thirty does.
+fn fits_to_the_letter(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    let Some((length, text)) = line.split_first() else { return false };
+    let n_wanted = n_characters(any_bits(*length));
+    n_wanted > 0 && (n_wanted..=n_wanted + 1).contains(&text.len()) && !text.contains(&b' ')
 }
 
 fn n_characters(n_bytes: u32) -> usize {
@@ -175,6 +186,7 @@ mod tests {
             assert!(decoded(prose, false).iter().all(String::is_empty), "{prose}");
         }
         assert!(decoded("#0V%T\nend\n", false).contains(&"Cat".to_owned()));
+        assert!(decoded("c0V%T\nend\n", false).contains(&"Cat".to_owned()), "a length beyond the last");
     }
 
     #[test]
