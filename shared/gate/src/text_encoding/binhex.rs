@@ -119,10 +119,26 @@ impl Read for Decoder {
     }
 }
 
-/// How much of a text is looked at to see whether BinHex begins there.
+/// The colon at `at` and as much of what means something behind it as shows whether BinHex begins there, up
+/// to the next colon. What is no digit counts for nothing, however much of it there is: unar 1.10.1 skips it.
 pub(super) fn head_of(blob: &Blob, at: u64) -> io::Result<Vec<u8>> {
-    const MOST: u64 = 512;
-    blob.slice(at, MOST).bytes_at(0, to_usize(MOST))
+    const STEP: u64 = 512;
+    const ENOUGH: usize = 256;
+    let mut head = Vec::new();
+    for from in (at..blob.size_bytes()).step_by(to_usize(STEP)) {
+        for byte in blob.slice(from, STEP.min(blob.size_bytes() - from)).bytes_at(0, to_usize(STEP))? {
+            if byte == b':' && !head.is_empty() {
+                return Ok(head);
+            }
+            if byte == b':' || DIGITS.contains(&byte) {
+                head.push(byte);
+            }
+        }
+        if head.len() >= ENOUGH {
+            break;
+        }
+    }
+    Ok(head)
 }
 
 #[cfg(test)]
@@ -154,6 +170,10 @@ mod tests {
         let file = [b"\x05e.com\0TYPECREA\0\0\0\0\0\x03\0\0\0\0xx".as_slice(), b"Catxx"].concat();
         assert!(begins(&encoded(&file)));
         assert_eq!(header(&file), Some((27, [3, 0])));
+        for n_blanks in [0, 500, 600, 70_000] {
+            let text = [b"text\n:", &vec![b' '; n_blanks][..], &encoded(&file)[1..]].concat();
+            assert!(begins(&head_of(&Blob::from_bytes(text), 5).unwrap()), "{n_blanks}");
+        }
         for prose in [": prose", ":10010000214601360121470136007EFE09D2190140", ":", ":::", "::"] {
             assert!(!begins(prose.as_bytes()), "{prose}");
         }
