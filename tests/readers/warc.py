@@ -97,18 +97,22 @@ def structure():
 
 def messages():
     codings = {
+        "deflate-space": ((b"Content-Encoding : deflate",), zlib.compress(EICAR)), "deflate-tab": ((b"Content-Encoding\t: deflate",), zlib.compress(EICAR)), "deflate-alt": ((b"Content-Encoding: deflate_alt",), bare(EICAR)),
         "plain": ((), EICAR), "gzip": ((b"Content-Encoding: gzip",), gzip.compress(EICAR, mtime=0)), "x-gzip": ((b"Content-Encoding: x-gzip",), gzip.compress(EICAR, mtime=0)),
         "deflate": ((b"Content-Encoding: deflate",), zlib.compress(EICAR)), "bare-deflate": ((b"Content-Encoding: deflate",), bare(EICAR)), "upper": ((b"CONTENT-ENCODING: DEFLATE",), zlib.compress(EICAR)),
         "twice": ((b"Content-Encoding: gzip, gzip",), gzip.compress(gzip.compress(EICAR, mtime=0), mtime=0)), "unsaid-gzip": ((), gzip.compress(EICAR, mtime=0)), "said-gzip": ((b"Content-Encoding: gzip",), EICAR),
         "gzip-cut": ((b"Content-Encoding: gzip",), gzip.compress(EICAR, mtime=0)[:-6]), "deflate-cut": ((b"Content-Encoding: deflate",), zlib.compress(EICAR)[:-3]),
     }
     chunks = {
-        "": None, "-chunked": {}, "-upper": {"size": b"%X"}, "-zeros": {"size": b"%08x"}, "-extension": {"extension": b";a=b"}, "-space": {"extension": b"  "}, "-lf": {"line": b"\n"}, "-tiny": {"n_bytes": 1},
+        "": None, "-chunked": {}, "-upper": {"size": b"%X"}, "-0x": {"size": b"0x%x"}, "-plus": {"size": b"+%x"}, "-underscore": {"size": b"0_%x"}, "-zeros": {"size": b"%08x"}, "-extension": {"extension": b";a=b"}, "-space": {"extension": b"  "}, "-lf": {"line": b"\n"}, "-tiny": {"n_bytes": 1},
         "-one": {"n_bytes": 1 << 20}, "-no-end": {"end": b""}, "-trailer": {"end": b"0\r\nX: y\r\n\r\n"}, "-junk": {"end": b"zz\r\n"},
     }
     for (coding, (fields, body)), (name, how) in itertools.product(codings.items(), chunks.items()):
         more = () if how is None else (b"Transfer-Encoding: chunked",)
         yield f"body-{coding}{name}", "warc", INFO + response(body if how is None else chunked(body, **how), (*fields, *more))
+    yield "body-field-space", "warc", response(chunked(EICAR), (b"Transfer-Encoding : chunked",))
+    # Packed by brotli 1.0.9.
+    yield "body-brotli", "warc", response(bytes.fromhex("1f4300e065d8b6b589d6475ca37a3d5396554c8adc70981e0c2408875b3fc37518cd874fb83816eec769198793cf01e787dd52b6caf84b3a2fbe380cc0852a24"), (b"Content-Encoding: br",))
     yield "body-said-chunked", "warc", response(EICAR, (b"Transfer-Encoding: chunked",))
     yield "body-unsaid-chunked", "warc", response(chunked(EICAR))
     for name, first in {"http-2": b"HTTP/2 200", "icy": b"ICY 200 OK", "none": b"Server: x", "lower": b"http/1.1 200 OK", "request": b"POST / HTTP/1.1", "status": b"HTTP/1.1 404 Not Found"}.items():

@@ -30,6 +30,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
         let Some(record) = Record::read(blob, at)? else {
             return malformed("WARC: a record without a header");
         };
+        http::walk_header(walk, &blob.slice(at, record.block_at - at), record.block_at - at, depth)?;
         let block = blob.slice(record.block_at, record.block_bytes);
         walk.reading_of(block.clone(), depth)?;
         // A response that begins like one has been looked into.
@@ -53,7 +54,7 @@ fn end_of_blank_lines(blob: &Blob, at: u64) -> io::Result<u64> {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Record {
-    /// A response, or a request.
+    /// A response, or a request: warcio 1.8.1 reads these three kinds as such.
     is_http: bool,
     block_at: u64,
     block_bytes: u64,
@@ -73,7 +74,8 @@ impl Record {
         let mut lengths = header.values("Content-Length");
         let (Some(length), None) = (lengths.next(), lengths.next()) else { return Ok(None) };
         let Some(block_bytes) = number(length, 10) else { return Ok(None) };
-        let is_http = header.values("WARC-Type").any(|kind| matches!(kind, b"request" | b"response"));
+        let is_http =
+            header.values("WARC-Type").any(|kind| matches!(kind, b"request" | b"response" | b"revisit"));
         Ok(Some(Self { is_http, block_at: at + to_u64(header.n_bytes), block_bytes }))
     }
 }

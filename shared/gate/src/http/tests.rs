@@ -23,7 +23,7 @@ fn a_body_is_handed_in_every_form() {
     let body: &[u8] = b"a body";
     let bare = deflated(body);
     let chunked_bare = [format!("{:X}\r\n", bare.len()).as_bytes(), &bare, b"\r\n0\r\n\r\n"].concat();
-    let cases: [Case<'_>; 12] = [
+    let cases: [Case<'_>; 18] = [
         ("HTTP/1.1 200 OK\r\nServer: x\r\n\r\n", body, &[body]),
         ("HTTP/1.0 200 OK\nServer: x\n\n", body, &[body]),
         ("HTTP/1.0 200 OK\nServer: x\r\n\r\n", body, &[body]),
@@ -38,6 +38,16 @@ fn a_body_is_handed_in_every_form() {
         (CHUNKED, b"9\r\na body", &[body, b"9\r\na body"]),
         (CHUNKED, b"6\r\na body\r\nx\r\n", &[body, b"6\r\na body\r\nx\r\n"]),
         (CHUNKED, body, &[body]),
+        (CHUNKED, b"0x6\r\na body\r\n0\r\n", &[body, b"0x6\r\na body\r\n0\r\n"]),
+        (CHUNKED, b"+0_6\r\na body\r\n0\r\n", &[body, b"+0_6\r\na body\r\n0\r\n"]),
+        (CHUNKED, b"6,\r\na body\r\n0\r\n", &[body, b"6,\r\na body\r\n0\r\n"]),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n",
+            b"6\na body\n0\n",
+            &[body, b"6\na body\n0\n"],
+        ),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding\t: deflate_alt\r\n\r\n", &bare, &[&bare, body]),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: deflate;q=1\r\n\r\n", &bare, &[&bare, body]),
         ("HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\n", &bare, &[&bare, body]),
         (
             "HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
@@ -82,4 +92,30 @@ fn some_fields_are_those_of_mails() {
     ] {
         assert_eq!(has_fields_of_mail(&Blob::from_bytes(message.to_vec())).unwrap(), it_has);
     }
+}
+
+#[test]
+fn what_brotli_may_pack_is_refused() {
+    const REASON: Unscannable = Unscannable::UnsupportedContainer;
+    for (field, body, is_refused) in [
+        ("Content-Encoding: br", &b"\x8b\x02\x80a body\x03"[..], true),
+        ("content-encoding : gzip, BR", b" text", true),
+        ("Content-Encoding: br", b"<p>unpacked</p>", false),
+        ("Content-Encoding: br", b"{}", false),
+        ("Content-Encoding: br", b"", false),
+        ("Content-Encoding: broken", b"\x8b\x02", false),
+        ("X: br", b"\x8b\x02", false),
+    ] {
+        let (end, _) =
+            walked(walk, &[format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n").as_bytes(), body].concat());
+        let is_unsupported = |stop| matches!(stop, Stop::Refused(refusal) if refusal.reason == REASON);
+        assert_eq!(end.is_err_and(is_unsupported), is_refused, "{field} {body:?}");
+    }
+}
+
+#[test]
+fn a_header_is_a_text_to_readers_that_do_not_know_it() {
+    let digits = "Q2F0".repeat(40);
+    let message = format!("HTTP/1.1 200 OK\r\nX: <a href=\"data:a/b;base64,{digits}\">\r\n\r\na body");
+    assert!(handed(walk, message.as_bytes()).contains(&b"Cat".repeat(40)));
 }
