@@ -20,7 +20,7 @@ use std::collections::{BTreeSet, HashSet};
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::format::has_no_controls;
 use crate::survey::Survey;
-use crate::text_encoding::{self, Encoding, Marks, Runs};
+use crate::text_encoding::{self, Encoding, Marks, Patches, Runs};
 use crate::walk::{Walk, Walked};
 
 pub(crate) use charset::hand_converted;
@@ -89,6 +89,11 @@ impl Spans {
 
     pub(crate) fn add_plain(&mut self, start: u64, end: u64, encoding: Encoding) -> Walked {
         self.add_encoded(start, end, encoding, None)
+    }
+
+    /// Returns whether a range begins as text.
+    pub(crate) fn is_text(&self, start: u64, end: u64) -> Walked<bool> {
+        Ok(has_no_controls(&self.blob.slice(start, end - start))?)
     }
 
     fn add_encoded(
@@ -258,6 +263,7 @@ struct Finder {
     plain: Plain,
     runs: Runs,
     marks: Marks,
+    patches: Patches,
     spans: Spans,
 }
 
@@ -269,6 +275,7 @@ impl Finder {
             plain: Plain::new(blob.size_bytes()),
             runs: Runs::of(blob)?,
             marks: Marks::new(blob, breaks, survey),
+            patches: Patches::default(),
             spans: Spans { breaks, ..spans },
         })
     }
@@ -281,6 +288,7 @@ impl Finder {
             self.plain.take(&line, &mut self.spans)?;
             self.runs.take(&line, &mut self.spans)?;
             self.marks.take(&line, &mut self.spans)?;
+            self.patches.take(&line, &mut self.spans)?;
         }
         Ok(false)
     }
@@ -291,6 +299,7 @@ impl Finder {
         self.plain.finish(spans)?;
         self.runs.finish(spans)?;
         self.marks.finish(spans)?;
+        self.patches.finish(spans)?;
         if !self.flat.has_header {
             return Ok(self.spans);
         }

@@ -10,6 +10,7 @@ mod escapes;
 mod hexadecimal;
 mod literals;
 mod marks;
+mod patches;
 mod quoted;
 mod runs;
 mod uu;
@@ -25,6 +26,7 @@ use crate::walk::{Walk, Walked};
 pub(crate) use base64::{Base64, Padding};
 pub(crate) use base64::{decode as decode_base64, digit as base64_digit};
 pub(crate) use marks::Marks;
+pub(crate) use patches::Patches;
 pub(crate) use runs::{ALL, Runs, class_of};
 
 use quoted::Style;
@@ -48,6 +50,12 @@ pub(crate) enum Encoding {
     YEnc,
     /// BinHex 4.0, from the colon on (RFC 1741).
     BinHex,
+    /// The lines of a file that a patch adds, each behind this mark.
+    Added(&'static [u8]),
+    /// A file, or what is new in one, in a patch of git's.
+    GitBinary {
+        is_delta: bool,
+    },
 }
 
 /// Hands over what each reader decodes from `body`. Returns all of it.
@@ -83,7 +91,19 @@ pub(crate) fn hand(walk: &mut Walk<'_>, body: &Blob, encoding: Encoding, depth: 
                 decoded.push(walk.reading(&mut reading, depth)?);
             }
         }
-        Encoding::YEnc => decoded.push(walk.reading(&mut yenc::decoded(body), depth)?),
+        Encoding::YEnc => {
+            decoded.push(walk.reading(&mut yenc::decoded(body), depth)?);
+            for mut joined in yenc::sorted(body)? {
+                decoded.push(walk.reading(&mut joined, depth)?);
+            }
+        }
+        Encoding::Added(mark) => {
+            // patch drops the CRs of a patch whose lines end in CRLF.
+            for breaks in [Breaks::LfOnly, Breaks::Lf] {
+                decoded.push(walk.reading(&mut patches::added(body, mark, breaks), depth)?);
+            }
+        }
+        Encoding::GitBinary { is_delta } => decoded.push(patches::hand_binary(walk, body, is_delta, depth)?),
         Encoding::BinHex => {
             for fork in binhex::forks(walk, body)? {
                 decoded.push(walk.reading_of(fork, depth)?);
@@ -126,11 +146,9 @@ fn hand_base64(walk: &mut Walk<'_>, body: &Blob, depth: u32, decoded: &mut Vec<B
 /// Where a CMS message begins, if lines of something else stand in front of it: openssl skips what is no
 /// base64.
 fn message_start(body: &Blob) -> Walked<Option<u64>> {
-    const MAX_LINES: usize = 1_000;
     let is_digit = |byte: &u8| base64_digit(*byte).is_some() || *byte == b'=' || byte.is_ascii_whitespace();
     let mut lines = Lines::new(body, Breaks::Lf);
-    for _ in 0..MAX_LINES {
-        let Some(line) = lines.next_line()? else { break };
+    while let Some(line) = lines.next_line()? {
         let text = line.text.trim_ascii_start();
         if line.begins && !text.is_empty() && text.iter().all(is_digit) {
             // The first byte of a message in BER.
@@ -147,6 +165,27 @@ fn with_breaks_of_unix(body: &Blob) -> impl Read + use<> {
         let Some(line) = lines.next_line()? else { return Ok(None) };
         let line_break: &[u8] = if line.ended_by == b"\r\n" { b"\n" } else { line.ended_by };
         Ok(Some([line.text, line_break].concat()))
+    })
+}
+
+/// Reads one after another.
+pub(crate) fn joined<R: Read>(mut parts: impl Iterator<Item = R>) -> impl Read {
+    const MOST: u64 = 64 * 1024;
+    let mut open = None::<R>;
+    decoder(move || {
+        loop {
+            let mut piece = Vec::new();
+            if let Some(part) = &mut open {
+                part.take(MOST).read_to_end(&mut piece)?;
+            }
+            if !piece.is_empty() {
+                return Ok(Some(piece));
+            }
+            open = parts.next();
+            if open.is_none() {
+                return Ok(None);
+            }
+        }
     })
 }
 

@@ -176,10 +176,8 @@ fn is_message(data: &Blob) -> Walked<bool> {
 /// Where the data may begin: behind the first blank line of the header, or at the first line that is no
 /// header field.
 fn data_starts(body: &Blob) -> Walked<Vec<u64>> {
-    const MAX_LINES: usize = 1_000;
     let (mut lines, mut starts) = (Lines::new(body, Breaks::Any), Vec::new());
-    for _ in 0..MAX_LINES {
-        let Some(line) = lines.next_line()? else { break };
+    while let Some(line) = lines.next_line()? {
         if line.begins && is_blank(&line) {
             starts.push(line.next_at);
             break;

@@ -36,7 +36,7 @@ fn payloads() -> [Vec<u8>; 2] {
     [b"X5O!P%@AP[4\\".iter().copied().chain((0..56).map(noise)).collect(), (0..3_000).map(noise).collect()]
 }
 
-fn handed(text: &str) -> Vec<Vec<u8>> {
+pub(super) fn handed(text: &str) -> Vec<Vec<u8>> {
     let limits =
         Limits { max_member_bytes: 1_000_000, max_total_bytes: 2_000_000, max_members: 1_100, max_depth: 8 };
     let gate = Gate { limits, capabilities: [Method::Mail].into_iter().collect() };
