@@ -10,10 +10,12 @@ mod charset;
 mod flat;
 mod header;
 mod lines;
+mod partial;
 mod plain;
 mod rare_charset;
 mod starts;
 mod tree;
+mod words;
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -27,6 +29,7 @@ pub(crate) use charset::hand_converted;
 use flat::Flat;
 pub(crate) use header::holds;
 pub(crate) use lines::{Breaks, Line, Lines};
+pub(crate) use partial::Partial;
 use plain::Plain;
 use tree::{Mailbox, Pick, Tree};
 
@@ -58,6 +61,8 @@ pub(crate) struct Spans {
     /// Where bodies stand that are not encoded, to readers that ignore MIME.
     plain: BTreeSet<(u64, u64)>,
     takes_plain: bool,
+    /// Pieces of messages that are sent in several (RFC 2046, 5.2.2), and where each stands.
+    partials: BTreeSet<(Partial, u64, u64)>,
     n_most: u64,
     /// How the lines are being read.
     breaks: Breaks,
@@ -66,7 +71,9 @@ pub(crate) struct Spans {
 impl Spans {
     pub(crate) fn new(blob: &Blob, n_most: u64) -> Self {
         let (known, ordered, plain) = (HashSet::new(), Vec::new(), BTreeSet::new());
-        Self { blob: blob.clone(), known, ordered, plain, takes_plain: true, n_most, breaks: Breaks::Any }
+        let partials = BTreeSet::new();
+        let blob = blob.clone();
+        Self { blob, known, ordered, plain, takes_plain: true, partials, n_most, breaks: Breaks::Any }
     }
 
     /// Returns where each is.
@@ -136,6 +143,7 @@ impl Spans {
             }
         }
         self.plain.extend(other.plain);
+        self.partials.extend(other.partials);
         self.expect_few()
     }
 
@@ -193,6 +201,17 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32
     let mut spans = Spans::new(blob, walk.gate.limits.max_members);
     spans.takes_plain = walk.plain_body_depth != Some(depth);
     let spans = find(blob, survey, spans)?;
+    let of_others = walk.pieces.clone();
+    walk.pieces.extend(spans.partials.iter().map(|(partial, ..)| partial.clone()));
+    // One piece of a mail in pieces is looked into by itself as well.
+    let all_are_known = walk.pieces == of_others;
+    let handed = hand(walk, blob, &spans, depth)
+        .and_then(|()| partial::hand(walk, blob, &spans.partials, all_are_known, depth));
+    walk.pieces = of_others;
+    handed
+}
+
+fn hand(walk: &mut Walk<'_>, blob: &Blob, spans: &Spans, depth: u32) -> Walked {
     for span in &spans.ordered {
         let body = blob.slice(span.start, span.end - span.start);
         for decoded in text_encoding::hand(walk, &body, span.encoding, depth)? {

@@ -3,7 +3,7 @@
 mod limits;
 mod visit;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Read};
 
 use domain::password::Password;
@@ -12,6 +12,7 @@ use domain::verdict::{Decryption, Unscannable};
 use crate::Gate;
 use crate::blob::{Blob, BlobWriter, StorageTrouble, to_u64};
 use crate::margins::Accounted;
+use crate::mail::Partial;
 use crate::opener::Opener;
 use crate::refusal::Refusal;
 use crate::scratch::Scratch;
@@ -108,6 +109,8 @@ pub(crate) struct Walk<'a> {
     /// The depth of the body of a message without MIME that is being looked at: bodies in it were found
     /// already.
     pub(crate) plain_body_depth: Option<u32>,
+    /// Pieces of messages that stand in the mails that are being looked at.
+    pub(crate) pieces: BTreeSet<Partial>,
     /// The blob to look at next is a body in chunks, as it was sent.
     pub(crate) is_in_chunks: bool,
     /// Most members are small: clearing a buffer for each would cost more than filling it.
@@ -143,6 +146,7 @@ impl<'a> Walk<'a> {
             accounted: None,
             is_in_doubtful_member: false,
             plain_body_depth: None,
+            pieces: BTreeSet::new(),
             is_in_chunks: false,
             copy_buffer: Vec::new(),
             n_texts_like_programs: 0,

@@ -3,11 +3,12 @@
 
 use std::io::{self, Read};
 
+use domain::verdict::Unscannable;
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_16BE, UTF_16LE};
 
 use super::rare_charset;
 use crate::blob::{Blob, BlobReader};
-use crate::walk::{Walk, Walked};
+use crate::walk::{Walk, Walked, refuse};
 
 /// Hands over what a body says in UTF-8, if that differs.
 pub(crate) fn hand_converted(walk: &mut Walk<'_>, body: &Blob, label: &[u8], depth: u32) -> Walked {
@@ -38,7 +39,7 @@ pub(crate) fn hand_converted(walk: &mut Walk<'_>, body: &Blob, label: &[u8], dep
                 walk.reading(&mut Converted::new(body, encoding), depth)?;
             }
             if let Some(decode) = rare_charset::decoder(label) {
-                let converted = Blob::from_bytes(decode(&body.bytes_at(0, MAX_RARE)?));
+                let converted = Blob::from_bytes(decode(&rare(body)?));
                 walk.reading(&mut converted.reader(), depth)?;
             }
         }
@@ -109,9 +110,20 @@ impl Read for Converted {
 /// What a text in a rare character set may be at most: it is converted in memory.
 const MAX_RARE: usize = 16 * 1024 * 1024;
 
+/// All of a text in a rare character set. A longer one is refused, not cut.
+fn rare(body: &Blob) -> Walked<Vec<u8>> {
+    if body.size_bytes() > crate::blob::to_u64(MAX_RARE) {
+        return refuse(
+            Unscannable::UnsupportedContainer,
+            "mail: a longer text in a rare character set than the limit",
+        );
+    }
+    Ok(body.bytes_at(0, MAX_RARE)?)
+}
+
 /// RFC 2152: UTF-16 in base64 between `+` and `-`.
-fn utf7(body: &Blob) -> io::Result<Blob> {
-    let bytes = body.bytes_at(0, MAX_RARE)?;
+fn utf7(body: &Blob) -> Walked<Blob> {
+    let bytes = rare(body)?;
     let (mut text, mut rest) = (Vec::new(), bytes.as_slice());
     while let Some(at) = memchr::memchr(b'+', rest) {
         text.extend_from_slice(&rest[..at]);
@@ -131,8 +143,8 @@ fn utf7(body: &Blob) -> io::Result<Blob> {
     Ok(Blob::from_bytes(text))
 }
 
-fn utf32(body: &Blob, from_bytes: fn([u8; 4]) -> u32) -> io::Result<Blob> {
-    let bytes = body.bytes_at(0, MAX_RARE)?;
+fn utf32(body: &Blob, from_bytes: fn([u8; 4]) -> u32) -> Walked<Blob> {
+    let bytes = rare(body)?;
     let units = bytes.chunks_exact(4).map(|unit| from_bytes([unit[0], unit[1], unit[2], unit[3]]));
     let characters =
         units.filter(|unit| *unit != 0xfeff).map(|unit| char::from_u32(unit).unwrap_or('\u{fffd}'));

@@ -63,7 +63,7 @@ impl Flat {
         }
         if let Some(pending) = &mut self.header {
             if line.is_blank() {
-                self.begin_body(Some(line.next_at));
+                self.begin_body(Some(line.next_at))?;
             } else {
                 let is_of_header = pending.header.take(line);
                 pending.starts.take(line, is_of_header);
@@ -73,15 +73,16 @@ impl Flat {
         Ok(())
     }
 
-    fn begin_body(&mut self, blank_at: Option<u64>) {
-        let Some(Pending { header, starts }) = self.header.take() else { return };
-        let encodings = header.entity().encodings;
+    fn begin_body(&mut self, blank_at: Option<u64>) -> Walked {
+        let Some(Pending { header, starts }) = self.header.take() else { return Ok(()) };
+        let encodings = header.entity()?.encodings;
         if encodings.base64 || encodings.quoted {
             let body =
                 Body { as_is: false, base64: encodings.base64, quoted: encodings.quoted, charset: None };
             let (starts, delimiter) = (starts.with(blank_at).collect(), self.delimiter.clone());
             self.open = Some(Open { starts, body, delimiter, may_have_ended: false });
         }
+        Ok(())
     }
 
     fn take_boundary(&mut self, delimiter: &[u8], spans: &mut Spans) -> Walked {
@@ -100,7 +101,7 @@ impl Flat {
     /// Ends whatever is open, at the end of the last line.
     pub(super) fn finish(&mut self, spans: &mut Spans) -> Walked {
         self.end_body(spans)?;
-        self.begin_body(None);
+        self.begin_body(None)?;
         self.end_body(spans)
     }
 

@@ -3,6 +3,9 @@
 
 use super::boundary::boundaries;
 use super::lines::Line;
+use super::partial::Partial;
+use super::words;
+use crate::walk::{Walked, malformed};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Name {
@@ -28,6 +31,7 @@ pub(crate) struct Entity {
     /// One group for each `boundary` that stands there, with every way to read it.
     pub(crate) boundaries: Vec<Vec<Vec<u8>>>,
     pub(crate) charset: Option<Vec<u8>>,
+    pub(crate) partial: Option<Partial>,
 }
 
 /// Collects a header, line by line.
@@ -39,12 +43,23 @@ pub(crate) struct Header {
     n_bytes: usize,
 }
 
-/// Fields that are longer in sum are cut.
+/// Fields of MIME that are longer in sum are refused: no program writes such a header.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Returns whether a MIME field begins with this line.
 pub(crate) fn is_field(line: &Line<'_>) -> bool {
-    line.begins && field(line.text).is_some()
+    line.begins && (field(line.text).is_some() || hidden_field(line.text))
+}
+
+/// Returns whether the line is a field if words in it that are encoded are decoded first (RFC 2047): ripMIME
+/// 1.4.0.10 does. All lines of all files come through here.
+fn hidden_field(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'=' | b'c' | b'C'))
+        && words::decoded(text).is_some_and(|text| lines_of(&text).any(|line| field(line).is_some()))
+}
+
+fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 impl Header {
@@ -62,6 +77,13 @@ impl Header {
             self.append(value);
             return true;
         }
+        for text in words::decoded(line.text).iter().flat_map(|text| lines_of(text)) {
+            if let Some((name, value)) = field(text) {
+                self.open = Some(name);
+                self.values(name).push(Vec::new());
+                self.append(value);
+            }
+        }
         let n_name = line.text.iter().take_while(|byte| byte.is_ascii_graphic() && **byte != b':').count();
         line.text.get(n_name) == Some(&b':')
             || line.text.starts_with(b"From ")
@@ -76,19 +98,23 @@ impl Header {
     }
 
     fn append(&mut self, text: &[u8]) {
-        let text = &text[..text.len().min(MAX_BYTES - self.n_bytes.min(MAX_BYTES))];
+        let Some(name) = self.open else { return };
         self.n_bytes += text.len();
-        if let Some(name) = self.open
-            && let Some(value) = self.values(name).last_mut()
-        {
+        let has_room = self.n_bytes <= MAX_BYTES;
+        if let Some(value) = self.values(name).last_mut().filter(|_| has_room) {
             value.extend_from_slice(text);
         }
     }
 
-    pub(crate) fn entity(&self) -> Entity {
+    pub(crate) fn entity(&self) -> Walked<Entity> {
+        if self.n_bytes > MAX_BYTES {
+            return malformed("mail: longer fields of MIME than the limit");
+        }
         let encodings = self.encodings();
-        let has = |kind: &[u8]| self.types.iter().any(|value| holds(value, kind));
-        Entity {
+        let hidden = self.types.iter().filter_map(|value| words::decoded(value)).collect::<Vec<_>>();
+        let types = || self.types.iter().chain(&hidden);
+        let has = |kind: &[u8]| types().any(|value| holds(value, kind));
+        Ok(Entity {
             encodings: Encodings {
                 // openssl decodes such a body whatever the header says of its encoding.
                 base64: encodings.base64 || has(b"pkcs7-mime"),
@@ -96,9 +122,10 @@ impl Header {
             },
             is_multipart: has(b"multipart"),
             is_message: has(b"message/"),
-            boundaries: self.types.iter().flat_map(|value| boundaries(value)).collect(),
+            boundaries: types().flat_map(|value| boundaries(value)).collect(),
             charset: self.types.iter().find_map(|value| charset(value)),
-        }
+            partial: types().find_map(|value| Partial::of(value)),
+        })
     }
 
     fn encodings(&self) -> Encodings {
@@ -172,7 +199,7 @@ mod tests {
         while let Some(line) = lines.next_line().unwrap() {
             header.take(&line);
         }
-        header.entity()
+        header.entity().unwrap()
     }
 
     #[test]
@@ -213,5 +240,36 @@ mod tests {
         assert_eq!(mixed.boundaries, [[b"b"]]);
         assert!(entity("content-type: message/global").is_message);
         assert_eq!(entity("Content-Type: text/plain; charset=\"utf-16\"").charset.unwrap(), b"utf-16");
+    }
+
+    #[test]
+    fn words_that_are_encoded_may_be_fields() {
+        let base64 = Encodings { as_is: false, base64: true, quoted: false };
+        for line in [
+            "=?us-ascii?Q?Content-Transfer-Encoding=3A_base64?=",
+            "=?us-ascii?q?Content-Transfer-Encoding=3a?= base64",
+            "=?us-ascii?B?Q29udGVudC1UcmFuc2Zlci1FbmNvZGluZzogYmFzZTY0?=",
+            "Content-=?x?Q?Transfer?=-Encoding: base64",
+            "X: =?x?Q?y=0AContent-Transfer-Encoding:_base64?=",
+        ] {
+            assert_eq!(entity(line).encodings, base64, "{line}");
+        }
+        let mixed = entity("Content-Type: =?x?Q?multipart/mixed;_boundary=3Db?=\n");
+        assert!(mixed.is_multipart && mixed.boundaries.iter().flatten().any(|boundary| boundary == b"b"));
+        assert!(!entity("=?x?Q?Subject?=: Content-Transfer-Encoding: base64").encodings.base64);
+    }
+
+    #[test]
+    fn only_fields_of_mime_count_and_too_long_ones_are_refused() {
+        let long = " x\n".repeat(MAX_BYTES / 2 + 1);
+        let text = format!("Content-Type: a/b\nSubject: y\n{long}Content-Transfer-Encoding: base64\n");
+        assert!(entity(&text).encodings.base64);
+        let mut lines =
+            Lines::new(&Blob::from_bytes(format!("Content-Type: a/b\n{long}").into()), Breaks::Any);
+        let mut header = Header::default();
+        while let Some(line) = lines.next_line().unwrap() {
+            header.take(&line);
+        }
+        assert!(header.entity().is_err());
     }
 }

@@ -248,7 +248,7 @@ impl Guess {
             self.header = Some((boundary, header));
             return Ok(());
         }
-        let entity = header.entity();
+        let entity = header.entity()?;
         if entity.encodings.as_is && !entity.is_multipart {
             let start = if line.is_blank() { line.next_at } else { line.at };
             if self.open.len() >= MAX_BOUNDARIES {

@@ -299,3 +299,37 @@ fn a_line_without_a_time_may_be_one_of_the_text() {
     let text = format!("{first}{}From here on\ntwo\n", first.replace("one", "\u{1}"));
     check(&text, &["AsIs:\u{1}", "AsIs:\u{1}\nFrom here on\ntwo"]);
 }
+
+#[test]
+fn a_message_in_pieces_is_joined() {
+    let piece = |id: &str, number: u32, total: &str, text: &str| {
+        format!("--b\nContent-Type: message/partial; id=\"{id}\"; number={number}; {total}\n\n{text}\n")
+    };
+    let one = piece("x", 1, "a=b", "Content-Transfer-Encoding: base64\n\nQ2");
+    let two = piece("x", 2, "total=2", "F0");
+    let mail = |parts: &[&str]| format!("{TOP}\n{}--b--\n", parts.concat());
+    for parts in [[&one[..], &two], [&two, &one], [&one, &two.replace("\"x\"", "x")]] {
+        let handed = handed(mail(&parts).as_bytes(), 8);
+        assert!(handed.iter().any(|text| text == "Cat"), "{parts:?} {handed:?}");
+    }
+    let mailbox = [&two, &one].map(|part| part.replace("--b\n", "From a@b Mon Jan 1 00:00:00 2024\n") + "\n");
+    assert!(handed(mailbox.concat().as_bytes(), 8).iter().any(|text| text == "Cat"));
+}
+
+#[test]
+fn a_piece_of_a_message_alone_is_refused() {
+    let refused = |text: &str| {
+        let searched: crate::classic_mac::tests::Walker =
+            |through, blob, depth| walk(through, blob, &Survey::of(blob)?, depth);
+        let (end, _) = crate::classic_mac::tests::walked(searched, text.as_bytes());
+        matches!(end, Err(crate::walk::Stop::Refused(refusal))
+            if refusal.reason == domain::verdict::Unscannable::UnsupportedContainer)
+    };
+    let piece = |said: &str| format!("Subject: x\nContent-Type: message/partial; id=x; {said}\n\nCat\n");
+    for said in ["number=1; total=2", "number=2; total=2", "number=1", "total=1", ""] {
+        assert!(refused(&piece(said)), "{said}");
+    }
+    assert!(!refused(&piece("number=1; total=1")));
+    assert!(!refused(&format!("Such a field is:\n\n{}", piece("number=1; total=2"))));
+    assert!(!refused("Subject: x\nContent-Type: text/plain\n\nmessage/partial; number=1; total=2\n"));
+}

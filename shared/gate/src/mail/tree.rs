@@ -154,7 +154,7 @@ impl Tree {
             return Ok(());
         };
         let starts = starts.with(blank_at).collect::<Vec<_>>();
-        if starts.is_empty() { Ok(()) } else { self.begin_body(starts, header.entity()) }
+        if starts.is_empty() { Ok(()) } else { self.begin_body(starts, header.entity()?) }
     }
 
     fn begin_body(&mut self, starts: Vec<u64>, entity: Entity) -> Walked {
@@ -228,7 +228,7 @@ impl Tree {
     }
 
     fn end_body(&self, body: &Open, spans: &mut Spans) -> Walked {
-        let Entity { encodings, is_multipart, is_message, charset, .. } = &body.entity;
+        let Entity { encodings, is_multipart, is_message, charset, partial, .. } = &body.entity;
         // Of a multipart, the parts are what counts; but some readers decode the whole, if it is encoded. A
         // message that is encoded is still one as it stands to readers that know that it must not be (RFC
         // 2046, 5.2.1).
@@ -239,6 +239,9 @@ impl Tree {
             let has_messages = self.mailbox == Mailbox::OneMessage && self.from_line_at > Some(*start);
             if as_is && has_messages {
                 spans.add_plain_body(*start, self.text_end)?;
+            }
+            if let Some(partial) = partial {
+                spans.partials.insert((partial.clone(), *start, self.text_end));
             }
             let (as_is, charset) = (as_is && !has_messages, charset.clone());
             let body = Body { as_is, base64: encodings.base64, quoted: encodings.quoted, charset };
