@@ -8,6 +8,8 @@ import os, re, shutil, signal, subprocess
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/usr/games"
 TIMEOUT_SECONDS = 20
+# Of a normal diff, or a script of ed.
+PATCH_COMMAND = re.compile(rb"^[ \t]*[0-9,]+[aci]", re.MULTILINE)
 NODE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node")
 
 
@@ -151,6 +153,8 @@ PROGRAMS = {
     "mime-tools": Program("perl -MMIME::Parser -e MIME::Parser->new(output_dir=>q({directory}),extract_nested_messages=>1,extract_uuencode=>1,ignore_errors=>1)->parse_open(q({path}))", has_mime, needs=["perl", "/usr/share/perl5/MIME/Parser.pm"]),
     "git-mailsplit": Program("git mailsplit -o{directory} {path}", has(b"From ")),
     "git-mailsplit-mboxrd": Program("git mailsplit --mboxrd -o{directory} {path}", has(b"From ")),
+    "patch": Program("patch -s -f -p1 -d {directory} -i {path}", either(has(b"@@ -", b"*** 0"), PATCH_COMMAND.search)),
+    "git-apply": Program("git apply --whitespace=nowarn {path}", has(b"diff --git")),
     "formail": shell("formail -s sh -c 'cat > {directory}/$FILENO' < {path}", ["formail"], begins(b"From ")),
     "msgconvert": Program("msgconvert --outfile {directory}/out.eml {path}", both(begins(COMPOUND), has("__substg1".encode("utf-16-le"))), needs=["msgconvert", "/usr/share/perl5/Email/Address.pm"]),
     "tnef": Program("tnef --overwrite --ignore-checksum --save-body=body --body-pref=all -C {directory} -f {path}", has(b"\x78\x9f\x3e\x22")),
