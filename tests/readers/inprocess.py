@@ -128,7 +128,7 @@ def read_property_list(_, data):
 
 
 # Those that need more than Python.
-WANTED = {"rtfobj", "oleobj", "tnefparse", "warcio", *documents.READERS}
+WANTED = {"rtfobj", "oleobj", "oleobj-ppt", "tnefparse", "warcio", *documents.READERS}
 READERS = {
     "python-zip": Module(read_zip, lambda data: b"PK\5\6" in data), "python-tar": Module(read_tar), "python-streams": Module(read_streams, lambda data: data[:1] in b"\x1fB\xfd\x5d" or data[:1] < b"\xe1"),
     "python-plist": Module(read_property_list, lambda data: data.startswith(b"bplist")),
@@ -153,15 +153,24 @@ try:
         for found in parser.objects:
             yield from filter(None, (found.olepkgdata, found.oledata, found.rawdata))
 
+    def streams(compound):
+        for name in compound.listdir():
+            content = compound.openstream(name).read()
+            if name[-1].lower() == "\1ole10native":
+                yield oleobj.OleNativeStream(content).data or b""
+            yield content
+
     def read_ole(_, data):
         """Packages as oleobj saves them, and every stream as olefile reads it."""
         with olefile.OleFileIO(io.BytesIO(data)) as compound:
-            for name in compound.listdir():
-                content = compound.openstream(name).read()
-                if name[-1].lower() == "\1ole10native":
-                    yield oleobj.OleNativeStream(content).data or b""
-                yield content
+            yield from streams(compound)
 
+    def read_ppt(path, _):
+        """The objects of a presentation, as oleobj finds them."""
+        for compound in oleobj.find_ole_in_ppt(path):
+            yield from streams(compound)
+
+    READERS["oleobj-ppt"] = Module(read_ppt, lambda data: data.startswith(olefile.MAGIC) and "PowerPoint Document".encode("utf-16-le") in data)
     READERS["rtfobj"] = Module(read_rtf, lambda data: b"{\\rt" in data)
     READERS["oleobj"] = Module(read_ole, lambda data: data.startswith(olefile.MAGIC))
 except ImportError:

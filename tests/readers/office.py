@@ -12,8 +12,10 @@ def compound(streams, cutoff=4096, minor=0x3E, order=None, identifier=bytes(16))
     storages = {"/".join(name.split("/")[:depth]) for name, _ in streams for depth in range(1, len(name.split("/")))}
     mini, mini_table, chains = b"", [], {}
     for name, data in streams:
-        if len(data) < cutoff:
-            start, n = len(mini_table), max(1, -(-len(data) // 64))
+        if not data:
+            chains[name] = END
+        elif len(data) < cutoff:
+            start, n = len(mini_table), -(-len(data) // 64)
             mini_table += [*range(start + 1, start + n), END]
             mini += data.ljust(64 * n, b"\0")
             chains[name] = start
@@ -33,7 +35,7 @@ def compound(streams, cutoff=4096, minor=0x3E, order=None, identifier=bytes(16))
     mini_table_at = put(b"".join(struct.pack("<I", sector) for sector in mini_table + [FREE] * (-len(mini_table) % 128)))
     mini_at = put(mini)
     for name, data in streams:
-        if len(data) >= cutoff:
+        if data and len(data) >= cutoff:
             chains[name] = put(data)
 
     def entry(name, kind, right, child, start, size):

@@ -8,7 +8,9 @@
 
 mod copy;
 mod directory;
+pub(crate) mod embedded;
 mod header;
+mod presentation;
 mod sectors;
 
 use std::collections::BTreeSet;
@@ -100,10 +102,17 @@ fn hand_stream(walk: &mut Walk<'_>, file: &File<'_>, entry: &Entry, depth: u32) 
         if entry.names().any(is_package) {
             ole::hand_package(walk, &content, depth)?;
         }
+        if entry.names().any(presentation::is_document) {
+            presentation::hand_objects(walk, &content, depth)?;
+        }
         if entry.names().any(is_wide_body) {
             mail::hand_converted(walk, &content, b"utf-16le", depth)?;
         }
         stream.is_header_of_hangul |= hangul::is_header(entry, &content)?;
+        if entry.names().any(is_narrow_body) {
+            // Code page 65000, which its bytes do not show.
+            mail::hand_converted(walk, &content, b"utf-7", depth)?;
+        }
     }
     Ok(stream)
 }
@@ -153,6 +162,13 @@ fn is_package(name: &str) -> bool {
 /// to a mail it is UTF-8, and readers of mail decode what is encoded in it.
 fn is_wide_body(name: &str) -> bool {
     ["__substg1.0_1000001F", "__substg1.0_1013001F"].iter().any(|body| name.eq_ignore_ascii_case(body))
+}
+
+/// Returns whether a stream is a body in bytes, plain or HTML.
+fn is_narrow_body(name: &str) -> bool {
+    ["__substg1.0_1000001E", "__substg1.0_1013001E", "__substg1.0_10130102"]
+        .iter()
+        .any(|body| name.eq_ignore_ascii_case(body))
 }
 
 fn next_entry(directory: &mut Chain<'_>) -> Walked<Option<Entry>> {

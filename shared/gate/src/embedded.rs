@@ -21,7 +21,7 @@ use crate::opener::Program;
 use crate::survey::Survey;
 use crate::text_encoding::address;
 use crate::walk::{Damage, Reach, Stop, Walk, Walked, refuse};
-use crate::{cabinet, iso, openpgp, seven_zip, stream, tar, zip};
+use crate::{cabinet, compound, iso, openpgp, seven_zip, stream, tar, zip};
 
 pub use signatures::prepare;
 pub(crate) use signatures::{ARMOR, Signatures};
@@ -120,6 +120,7 @@ fn follow(
             Some(start) => iso::walk_embedded(walk, &blob.tail(start), depth).map(|()| 0),
             None => Ok(0),
         },
+        Signature::Compound if at > 0 => compound::embedded::walk(walk, &rest, depth),
         Signature::Address => match address::data_at(head) {
             Some(data_at) => {
                 walk.reading(&mut address::decoded(&rest.tail(to_u64(data_at))), depth)?;
@@ -133,6 +134,7 @@ fn follow(
             ask::ask(walk, &rest, None, depth).map(|_| 0)
         }
         Signature::Armor
+        | Signature::Compound
         | Signature::Gzip
         | Signature::Bzip2
         | Signature::MachO

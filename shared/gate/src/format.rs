@@ -78,7 +78,7 @@ pub(crate) const XZ: &[u8] = b"\xfd7zXZ\0";
 pub(crate) const GZIP_DEFLATE: &[u8] = b"\x1f\x8b\x08";
 pub(crate) const CABINET: &[u8] = b"MSCF";
 pub(crate) const RAR: &[u8] = b"Rar!\x1a\x07";
-const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+pub(crate) const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
 /// A kind of container that the gate does not walk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 use super::HEADER;
 use crate::blob::{Blob, SEARCH_WINDOW, to_u64, to_usize};
-use crate::format::{CABINET, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
+use crate::format::{CABINET, COMPOUND, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
 
 /// What the armor of OpenPGP and CMS begins with, behind dashes.
 pub(crate) const ARMOR: &[u8] = b"-BEGIN ";
@@ -32,6 +32,7 @@ const SIGNATURES: &[(&[u8], Signature)] = &[
     (b"\x01CD001\x01\0", Signature::Iso),
     (b"\xca\xfe\xba\xbe\0\0\0", Signature::MachO),
     (b"\xca\xfe\xba\xbf\0\0\0", Signature::MachO),
+    (COMPOUND, Signature::Compound),
     (ARMOR, Signature::Armor),
     (b"BEGIN PGP ", Signature::Armor),
     (b"data:", Signature::Address),
@@ -56,6 +57,7 @@ pub(super) enum Signature {
     Lha,
     Iso,
     MachO,
+    Compound,
     /// Several blocks make one message, so the first one stands for all.
     Armor,
     /// A `data:` URL.
