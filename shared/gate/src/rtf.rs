@@ -1,11 +1,12 @@
 //! Hands the data in RTF: objects, pictures and more, in hexadecimal or as they are behind `\bin` (RTF
-//! 1.9.1).
+//! 1.9.1), and the page that Outlook made RTF of.
 //!
 //! Word reads what only begins with `{\rt`, and readers of its objects look for that anywhere. They differ in
 //! what may stand between the digits: each way to read them is handed over where an object gives reason to,
 //! equal ones once.
 
 mod destinations;
+mod encapsulated;
 mod hex;
 mod substitutes;
 mod tokens;
@@ -52,6 +53,11 @@ fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32, binary: &[Binary]
             let substitutes = found.substitutes.clone();
             let data = walk.reading(&mut Hex::new(&found.body, style, substitutes), depth)?;
             ole::hand_object(walk, &data, depth)?;
+        }
+    }
+    if finder.is_encapsulated {
+        for hidden in encapsulated::Hidden::ALL {
+            walk.reading(&mut encapsulated::content(blob, hidden), depth)?;
         }
     }
     Ok(finder.has_binary)
@@ -114,6 +120,8 @@ struct Finder {
     found: Vec<Found>,
     binary: Vec<Blob>,
     has_binary: bool,
+    /// It says that it was made of a page or of a text.
+    is_encapsulated: bool,
     level: i64,
     substitutes: Substitutes,
     open: Vec<Open>,
@@ -183,6 +191,8 @@ impl Finder {
             self.mark(|marks| marks.has_unicode = true);
         } else if tokens.is_word(b"uc") {
             self.substitutes.set(tokens.parameter());
+        } else if encapsulated::STARTS.iter().any(|start| tokens.is_word(start)) {
+            self.is_encapsulated = true;
         }
         Ok(())
     }
@@ -245,6 +255,15 @@ mod tests {
             let handed = handed(text.as_bytes());
             assert!(handed.iter().any(|bytes| bytes == "Cat"), "{text} {handed:?}");
         }
+    }
+
+    #[test]
+    fn a_page_in_it_is_handed() {
+        for start in ["fromhtml1", "FROMHTML", "fromtext"] {
+            let text = format!("{{\\rtf1\\ansi\\{start} {{\\*\\htmltag64 C}}{{\\*\\htmltag \\'61}}t}}");
+            assert_eq!(handed(text.as_bytes()), ["Cat"], "{text}");
+        }
+        assert_eq!(handed(b"{\\rtf1\\ansi Cat}"), Vec::<String>::new());
     }
 
     #[test]

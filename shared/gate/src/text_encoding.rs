@@ -25,6 +25,7 @@ use crate::walk::{Walk, Walked};
 
 pub(crate) use base64::{Base64, Padding};
 pub(crate) use base64::{decode as decode_base64, digit as base64_digit};
+pub(crate) use hexadecimal::digit as hexadecimal_digit;
 pub(crate) use marks::Marks;
 pub(crate) use patches::Patches;
 pub(crate) use runs::{ALL, Runs, class_of};

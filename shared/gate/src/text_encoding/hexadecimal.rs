@@ -23,7 +23,7 @@ pub(super) fn decoded(body: &Blob) -> impl Read + use<> {
     })
 }
 
-pub(super) fn digit(byte: u8) -> Option<u8> {
+pub(crate) fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
