@@ -129,6 +129,12 @@ def read_attributes(_, data):
             yield content
 
 
+def read_page(_, data):
+    """A page as a browser decodes it (WHATWG Encoding, 4.2): by its mark, or in the one set of shift sequences that it knows."""
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "iso2022_jp"
+    yield data.decode(encoding, "replace").encode()
+
+
 def read_fields(_, data):
     """LDIF (RFC 2849) and vCard (RFC 2426): folded lines, whose value is base64."""
     for line in re.sub(rb"\r?\n[ \t]", b"", data).splitlines():
@@ -145,5 +151,6 @@ READERS = {
     "olevba": ("oletools", read_active_mime, lambda data: data.startswith(b"ActiveMime")),
     "xml-text": (None, read_xml, lambda data: data.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<")), "html-text": (None, read_html, lambda data: b"<" in data or b"data:" in data.lower()),
     "html-attributes": (None, read_attributes, lambda data: b"<" in data and b"=" in data),
+    "html-charset": (None, read_page, lambda data: data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"iso-2022-jp" in data[:1024].lower()),
     "ldif-vcard": (None, read_fields, lambda data: b"\ndn:" in b"\n" + data or b"BEGIN:VCARD" in data.upper()),
 }

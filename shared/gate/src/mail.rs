@@ -7,6 +7,8 @@
 
 mod boundary;
 mod charset;
+mod code_pages;
+mod declared;
 mod flat;
 mod header;
 mod lines;
@@ -26,6 +28,7 @@ use crate::text_encoding::{self, Encoding, Marks, Patches, Runs};
 use crate::walk::{Walk, Walked};
 
 pub(crate) use charset::hand_converted;
+pub(crate) use declared::holds_shift;
 use flat::Flat;
 pub(crate) use header::holds;
 pub(crate) use lines::{Breaks, Line, Lines};
@@ -39,7 +42,7 @@ struct Body {
     as_is: bool,
     base64: bool,
     quoted: bool,
-    charset: Option<Vec<u8>>,
+    charsets: BTreeSet<Vec<u8>>,
 }
 
 /// Where something encoded stands in a text.
@@ -49,7 +52,7 @@ pub(crate) struct Span {
     pub(crate) end: u64,
     pub(crate) encoding: Encoding,
     /// Of what it decodes to.
-    charset: Option<Vec<u8>>,
+    charsets: BTreeSet<Vec<u8>>,
 }
 
 /// What was found, each once.
@@ -88,14 +91,14 @@ impl Spans {
             [(body.as_is, Encoding::AsIs), (body.base64, Encoding::Base64), (body.quoted, quoted)]
         {
             if is_it {
-                self.add_encoded(start, end, encoding, body.charset.clone())?;
+                self.add_encoded(start, end, encoding, body.charsets.clone())?;
             }
         }
         Ok(())
     }
 
     pub(crate) fn add_plain(&mut self, start: u64, end: u64, encoding: Encoding) -> Walked {
-        self.add_encoded(start, end, encoding, None)
+        self.add_encoded(start, end, encoding, BTreeSet::new())
     }
 
     /// Returns whether a range begins as text.
@@ -108,7 +111,7 @@ impl Spans {
         mut start: u64,
         mut end: u64,
         encoding: Encoding,
-        charset: Option<Vec<u8>>,
+        charsets: BTreeSet<Vec<u8>>,
     ) -> Walked {
         if encoding == Encoding::Base64 {
             (start, end) = self.trimmed(start, end)?;
@@ -116,7 +119,7 @@ impl Spans {
         if start >= end {
             return Ok(());
         }
-        let span = Span { start, end, encoding, charset };
+        let span = Span { start, end, encoding, charsets };
         if self.known.insert(span.clone()) {
             self.ordered.push(span);
         }
@@ -197,7 +200,7 @@ pub(crate) fn is_header(head: &[u8]) -> bool {
 
 /// Hands over everything that some reader decodes in a blob that is no container, or also something else.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32) -> Walked {
-    charset::walk_wide_text(walk, blob, depth)?;
+    declared::walk(walk, blob, survey, depth)?;
     let mut spans = Spans::new(blob, walk.gate.limits.max_members);
     spans.takes_plain = walk.plain_body_depth != Some(depth);
     let spans = find(blob, survey, spans)?;
@@ -215,7 +218,7 @@ fn hand(walk: &mut Walk<'_>, blob: &Blob, spans: &Spans, depth: u32) -> Walked {
     for span in &spans.ordered {
         let body = blob.slice(span.start, span.end - span.start);
         for decoded in text_encoding::hand(walk, &body, span.encoding, depth)? {
-            if let Some(label) = &span.charset {
+            for label in &span.charsets {
                 charset::hand_converted(walk, &decoded, label, depth)?;
             }
         }

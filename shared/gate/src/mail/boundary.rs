@@ -1,15 +1,14 @@
-//! Reads the delimiters between parts from a Content-Type (RFC 2046, 5.1.1; RFC 2231), in every way that some
-//! reader does.
+//! Reads the parameters of a Content-Type, such as the delimiter between parts (RFC 2046, 5.1.1; RFC 2231),
+//! in every way that some reader does.
 
 use super::header::find;
 
-/// For each `boundary` parameter that seems to stand in `value`, what it may be. Continued ones
+/// For each parameter of this name that seems to stand in `value`, what it may be. Continued ones
 /// (`boundary*0=`) are joined into one more.
-pub(super) fn boundaries(value: &[u8]) -> Vec<Vec<Vec<u8>>> {
-    const WORD: &[u8] = b"boundary";
+pub(super) fn parameters(value: &[u8], word: &[u8]) -> Vec<Vec<Vec<u8>>> {
     let (mut all, mut joined, mut n_joined, mut from) = (Vec::new(), Vec::new(), 0, 0);
-    while let Some(hit) = find(&value[from..], WORD) {
-        from += hit + WORD.len();
+    while let Some(hit) = find(&value[from..], word) {
+        from += hit + word.len();
         let Some((is_continued, rest)) = behind_equals_sign(&value[from..]) else { continue };
         if is_continued {
             joined.extend(section(rest));
@@ -87,7 +86,7 @@ fn without_comments(mut text: &[u8]) -> &[u8] {
     text
 }
 
-fn percent_decoded(text: &[u8]) -> Vec<u8> {
+pub(super) fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let (mut plain, mut rest) = (Vec::new(), text);
     while let Some((byte, behind)) = rest.split_first() {
@@ -127,10 +126,16 @@ mod tests {
             "boundary*0=\"\"; boundary*1=b",
             "(boundary=c) boundary=b",
         ] {
-            assert!(boundaries(value.as_bytes()).concat().contains(&b"b".to_vec()), "{value}");
+            assert!(parameters(value.as_bytes(), b"boundary").concat().contains(&b"b".to_vec()), "{value}");
         }
-        assert_eq!(boundaries(b"boundary*0=a; boundary*1=\"b\"").last().unwrap(), &[b"ab".to_vec()]);
-        assert_eq!(boundaries(b"boundary*0=a; boundary*1=\"\"").last().unwrap(), &[b"a".to_vec()]);
-        assert!(boundaries(b"multipart/mixed; bound=a").is_empty());
+        assert_eq!(
+            parameters(b"boundary*0=a; boundary*1=\"b\"", b"boundary").last().unwrap(),
+            &[b"ab".to_vec()]
+        );
+        assert_eq!(
+            parameters(b"boundary*0=a; boundary*1=\"\"", b"boundary").last().unwrap(),
+            &[b"a".to_vec()]
+        );
+        assert!(parameters(b"multipart/mixed; bound=a", b"boundary").is_empty());
     }
 }

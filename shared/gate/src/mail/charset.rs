@@ -6,60 +6,86 @@ use std::io::{self, Read};
 use domain::verdict::Unscannable;
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_16BE, UTF_16LE};
 
-use super::rare_charset;
-use crate::blob::{Blob, BlobReader};
-use crate::walk::{Walk, Walked, refuse};
+use super::boundary::{parameters, percent_decoded};
+use super::rare_charset::{self, Cut, Rare};
+use crate::blob::{Blob, BlobReader, to_u64};
+use crate::text_encoding::{decode_base64, decoder};
+use crate::walk::{Walk, Walked};
 
 /// Hands over what a body says in UTF-8, if that differs.
 pub(crate) fn hand_converted(walk: &mut Walk<'_>, body: &Blob, label: &[u8], depth: u32) -> Walked {
-    // Python's names have underscores.
-    let label = String::from_utf8_lossy(label.trim_ascii()).to_ascii_lowercase().replace('_', "-");
+    let written = String::from_utf8_lossy(label.trim_ascii()).to_ascii_lowercase();
+    let label = normalized(&written);
     match label.as_str() {
         // Without a mark, readers take it for either.
-        "utf-16" | "utf16" | "utf-16-le" | "utf-16-be" | "u16" | "ucs-2" | "iso-10646-ucs-2" => {
+        "utf-16" | "utf16" | "utf-16-le" | "utf-16-be" | "u16" | "ucs-2" | "ucs2" | "iso-10646-ucs-2"
+        | "unicode" | "csunicode" => {
             for encoding in [UTF_16LE, UTF_16BE] {
                 walk.reading(&mut Converted::new(body, encoding), depth)?;
             }
         }
-        "utf-7" | "utf7" | "u7" | "unicode-1-1-utf-7" | "csunicode11utf7" => {
-            walk.reading(&mut utf7(body)?.reader(), depth)?;
-        }
-        "utf-32" | "utf32" | "utf-32le" | "utf-32be" | "utf-32-le" | "utf-32-be" | "u32" | "ucs-4"
-        | "iso-10646-ucs-4" => {
-            for from_bytes in [u32::from_le_bytes, u32::from_be_bytes] {
-                walk.reading(&mut utf32(body, from_bytes)?.reader(), depth)?;
-            }
-        }
         label => {
             // Labels of browsers have hyphens or underscores, each as it has been.
-            let with_underscores = || Encoding::for_label(label.replace('-', "_").as_bytes());
+            let spellings = [written.as_str(), label, &label.replace('-', "_")];
             let marked = || (label == "utf-8-sig").then_some(encoding_rs::UTF_8);
-            let known = Encoding::for_label(label.as_bytes()).or_else(with_underscores).or_else(marked);
+            let known =
+                spellings.iter().find_map(|label| Encoding::for_label(label.as_bytes())).or_else(marked);
             if let Some(encoding) = known {
                 walk.reading(&mut Converted::new(body, encoding), depth)?;
             }
-            if let Some(decode) = rare_charset::decoder(label) {
-                let converted = Blob::from_bytes(decode(&rare(body)?));
-                walk.reading(&mut converted.reader(), depth)?;
+            for rare in rare_charset::decoders(label) {
+                walk.reading(&mut in_pieces(body, rare), depth)?;
             }
         }
     }
     Ok(())
 }
 
-/// Hands over a text in UTF-16 as UTF-8: what is encoded in it is found there.
-pub(super) fn walk_wide_text(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
-    let head = blob.bytes_at(0, 4)?;
-    let encoding = match head.as_slice() {
-        [0xff, 0xfe, _, 0] | [b'<', 0, _, 0] => UTF_16LE,
-        [0xfe, 0xff, 0, _] | [0, b'<', 0, _] => UTF_16BE,
-        _ => return Ok(()),
-    };
-    walk.reading(&mut Converted::new(blob, encoding), depth).map(|_| ())
+/// The labels of character sets in a Content-Type, as they are compared. Those of ASCII and its extensions by
+/// single bytes say nothing.
+pub(super) fn labels(content_type: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let values = parameters(content_type, b"charset").into_iter().flatten();
+    let values = values.flat_map(|value| [encoded_word(&value), Some(value)]).flatten();
+    let labels = values.map(|value| normalized(&String::from_utf8_lossy(&value).to_ascii_lowercase()));
+    labels.filter(|label| is_known(label)).map(String::into_bytes)
+}
+
+/// Returns whether anything converts a text in this set: only so many labels of a header count.
+fn is_known(label: &str) -> bool {
+    let is_of_browsers = |label: &str| Encoding::for_label(label.as_bytes()).is_some();
+    is_of_browsers(label)
+        || is_of_browsers(&label.replace('-', "_"))
+        || label.starts_with("utf")
+        || label.starts_with("ucs")
+        || matches!(label, "u16" | "unicode" | "csunicode" | "iso-10646-ucs-2")
+        || !rare_charset::decoders(label).is_empty()
+}
+
+/// The ways to decode a text in a set that browsers do not know.
+pub(super) fn rare_decoders(label: &[u8]) -> Vec<Rare> {
+    rare_charset::decoders(&normalized(&String::from_utf8_lossy(label).to_ascii_lowercase()))
+}
+
+/// What an encoded word says (RFC 2047): Python takes one for a label.
+fn encoded_word(value: &[u8]) -> Option<Vec<u8>> {
+    let mut pieces = value.strip_prefix(b"=?")?.split(|byte| *byte == b'?').skip(1);
+    let (encoding, text) = (pieces.next()?, pieces.next()?);
+    Some(match encoding {
+        b"B" | b"b" => decode_base64(text),
+        _ => percent_decoded(
+            &text.iter().map(|byte| if *byte == b'=' { b'%' } else { *byte }).collect::<Vec<_>>(),
+        ),
+    })
+}
+
+/// A label as Python compares it: whatever is neither a letter nor a digit is one hyphen.
+fn normalized(label: &str) -> String {
+    let words = label.split(|character: char| !character.is_ascii_alphanumeric() && character != '.');
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
 }
 
 /// Reads a text converted to UTF-8; what is no character becomes U+FFFD.
-struct Converted {
+pub(super) struct Converted {
     source: BlobReader,
     decoder: Decoder,
     input: Vec<u8>,
@@ -68,7 +94,7 @@ struct Converted {
 }
 
 impl Converted {
-    fn new(body: &Blob, encoding: &'static Encoding) -> Self {
+    pub(super) fn new(body: &Blob, encoding: &'static Encoding) -> Self {
         let (input, output) = (Vec::new(), io::Cursor::default());
         Self { source: body.reader(), decoder: encoding.new_decoder(), input, output, is_done: false }
     }
@@ -107,49 +133,38 @@ impl Read for Converted {
     }
 }
 
-/// What a text in a rare character set may be at most: it is converted in memory.
-const MAX_RARE: usize = 16 * 1024 * 1024;
+/// What a text that cannot be cut is at most: it is converted in memory.
+const MOST_IN_MEMORY: usize = 16 * 1024 * 1024;
 
-/// All of a text in a rare character set. A longer one is refused, not cut.
-fn rare(body: &Blob) -> Walked<Vec<u8>> {
-    if body.size_bytes() > crate::blob::to_u64(MAX_RARE) {
-        return refuse(
-            Unscannable::UnsupportedContainer,
-            "mail: a longer text in a rare character set than the limit",
-        );
-    }
-    Ok(body.bytes_at(0, MAX_RARE)?)
-}
-
-/// RFC 2152: UTF-16 in base64 between `+` and `-`.
-fn utf7(body: &Blob) -> Walked<Blob> {
-    let bytes = rare(body)?;
-    let (mut text, mut rest) = (Vec::new(), bytes.as_slice());
-    while let Some(at) = memchr::memchr(b'+', rest) {
-        text.extend_from_slice(&rest[..at]);
-        rest = &rest[at + 1..];
-        let is_digit = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-        let (digits, behind) = rest.split_at(rest.iter().take_while(is_digit).count());
-        rest = behind.strip_prefix(b"-").unwrap_or(behind);
-        if digits.is_empty() {
-            text.push(b'+');
+/// Reads a text that is converted a piece after another. Fails where none is short enough.
+fn in_pieces(body: &Blob, rare: Rare) -> impl Read + use<> {
+    const STEP: usize = 64 * 1024;
+    let (body, mut at) = (body.clone(), 0);
+    decoder(move || {
+        let mut n_wanted = if rare.cut() == Cut::Nowhere { MOST_IN_MEMORY } else { STEP };
+        loop {
+            let piece = body.bytes_at(at, n_wanted)?;
+            let is_last = at + to_u64(piece.len()) >= body.size_bytes();
+            let end = match rare.cut() {
+                _ if is_last => Some(piece.len()),
+                Cut::Words => Some(piece.len() / WORD * WORD),
+                Cut::Lines => memchr::memrchr(b'\n', &piece).map(|line_end| line_end + 1),
+                Cut::Nowhere => None,
+            };
+            if let Some(end) = end {
+                at += to_u64(end);
+                return Ok((end > 0).then(|| rare.decode(&piece[..end])));
+            }
+            if n_wanted >= MOST_IN_MEMORY {
+                return Err(io::Error::other("a text of long lines in a rare character set"));
+            }
+            n_wanted *= 2;
         }
-        let units = crate::text_encoding::decode_base64(digits);
-        let units = units.chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
-        let characters = char::decode_utf16(units).map(|unit| unit.unwrap_or('\u{fffd}'));
-        text.extend(characters.collect::<String>().into_bytes());
-    }
-    text.extend_from_slice(rest);
-    Ok(Blob::from_bytes(text))
+    })
 }
 
-fn utf32(body: &Blob, from_bytes: fn([u8; 4]) -> u32) -> Walked<Blob> {
-    let bytes = rare(body)?;
-    let units = bytes.chunks_exact(4).map(|unit| from_bytes([unit[0], unit[1], unit[2], unit[3]]));
-    let characters =
-        units.filter(|unit| *unit != 0xfeff).map(|unit| char::from_u32(unit).unwrap_or('\u{fffd}'));
-    Ok(Blob::from_bytes(characters.collect::<String>().into_bytes()))
-}
+/// The bytes of a character of UTF-32.
+const WORD: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -169,8 +184,29 @@ mod tests {
         let shift_jis = Encoding::for_label(b"shift_jis").unwrap();
         let japanese = Blob::from_bytes(vec![0x93, 0xfa, 0x96, 0x7b, 0xff]);
         assert_eq!(content(Converted::new(&japanese, shift_jis)), "\u{65e5}\u{672c}\u{fffd}");
-        assert_eq!(content(utf7(&Blob::from_bytes(b"a+AOQ-b+-c".to_vec())).unwrap().reader()), "a\u{e4}b+c");
-        let four = "a\u{e4}".chars().flat_map(|c| u32::from(c).to_be_bytes()).collect::<Vec<_>>();
-        assert_eq!(content(utf32(&Blob::from_bytes(four), u32::from_be_bytes).unwrap().reader()), "a\u{e4}");
+    }
+
+    #[test]
+    fn long_texts_are_converted_in_pieces() {
+        let content = |text: &str, rare| {
+            let mut converted = Vec::new();
+            let body = Blob::from_bytes(text.as_bytes().to_vec());
+            in_pieces(&body, rare).read_to_end(&mut converted).map(|_| String::from_utf8(converted).unwrap())
+        };
+        let lines = format!("{}+AOQ-\n", "a".repeat(1000)).repeat(20_000);
+        assert_eq!(content(&lines, Rare::Utf7(b'+')).unwrap(), lines.replace("+AOQ-", "\u{e4}"));
+        let one = lines.replace('\n', "");
+        assert!(content(&one, Rare::Utf7(b'+')).is_err());
+        assert_eq!(content(&one[..9_000_000], Rare::Shifts).unwrap(), one[..9_000_000]);
+        assert!(content(&lines, Rare::Hz(false)).is_err());
+        let four = "a\0\0\0".repeat(70_000);
+        assert_eq!(content(&four, Rare::Utf32Le).unwrap(), "a".repeat(70_000));
+    }
+
+    #[test]
+    fn a_label_is_compared_by_its_letters() {
+        for label in ["utf-16", "utf_16", "utf--16", "utf 16", "utf/16", "utf+16"] {
+            assert_eq!(normalized(label), "utf-16", "{label}");
+        }
     }
 }

@@ -77,8 +77,7 @@ impl Flat {
         let Some(Pending { header, starts }) = self.header.take() else { return Ok(()) };
         let encodings = header.entity()?.encodings;
         if encodings.base64 || encodings.quoted {
-            let body =
-                Body { as_is: false, base64: encodings.base64, quoted: encodings.quoted, charset: None };
+            let body = Body { base64: encodings.base64, quoted: encodings.quoted, ..Body::default() };
             let (starts, delimiter) = (starts.with(blank_at).collect(), self.delimiter.clone());
             self.open = Some(Open { starts, body, delimiter, may_have_ended: false });
         }

@@ -1,7 +1,10 @@
 //! Reads the fields of a MIME header that make a reader decode what follows (RFC 2045), in every way that
 //! some reader does.
 
-use super::boundary::boundaries;
+use std::collections::BTreeSet;
+
+use super::boundary::parameters;
+use super::charset::labels;
 use super::lines::Line;
 use super::partial::Partial;
 use super::words;
@@ -30,7 +33,8 @@ pub(crate) struct Entity {
     pub(crate) is_message: bool,
     /// One group for each `boundary` that stands there, with every way to read it.
     pub(crate) boundaries: Vec<Vec<Vec<u8>>>,
-    pub(crate) charset: Option<Vec<u8>>,
+    /// Every way to read each `charset`.
+    pub(crate) charsets: BTreeSet<Vec<u8>>,
     pub(crate) partial: Option<Partial>,
 }
 
@@ -122,8 +126,8 @@ impl Header {
             },
             is_multipart: has(b"multipart"),
             is_message: has(b"message/"),
-            boundaries: types().flat_map(|value| boundaries(value)).collect(),
-            charset: self.types.iter().find_map(|value| charset(value)),
+            boundaries: types().flat_map(|value| parameters(value, b"boundary")).collect(),
+            charsets: types().flat_map(|value| labels(value)).collect(),
             partial: types().find_map(|value| Partial::of(value)),
         })
     }
@@ -178,15 +182,6 @@ pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
         .find(|at| text[*at..].get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word)))
 }
 
-fn charset(value: &[u8]) -> Option<Vec<u8>> {
-    let rest = &value[find(value, b"charset")? + b"charset".len()..];
-    let is_between = |byte: &&u8| matches!(byte, b'=' | b'"' | b'\'' | b'*' | b' ' | b'\t');
-    let rest = &rest[rest.iter().take_while(is_between).count()..];
-    let is_label = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-    let label = rest.iter().take_while(is_label).copied().collect::<Vec<_>>();
-    (!label.is_empty()).then_some(label)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,7 +234,29 @@ mod tests {
         assert!(mixed.is_multipart && !mixed.is_message);
         assert_eq!(mixed.boundaries, [[b"b"]]);
         assert!(entity("content-type: message/global").is_message);
-        assert_eq!(entity("Content-Type: text/plain; charset=\"utf-16\"").charset.unwrap(), b"utf-16");
+    }
+
+    #[test]
+    fn a_character_set_is_read_in_every_way() {
+        for parameter in [
+            "charset=\"utf-16\"",
+            "x-charset=utf-8; charset=utf-16",
+            "name=\"charset=utf-8\"; charset=utf-16",
+            "charset*0=\"utf\"; charset*1=\"-16\"",
+            "charset*=us-ascii''%75tf-16",
+            "charset=\"utf\\-16\"",
+            "charset=(c)utf-16",
+            "charset=\"utf/16\"",
+            "charset=\"utf 16\"",
+            "charset=utf--16",
+            "charset=utf+16",
+            "charset=\"=?us-ascii?q?utf=2D16?=\"",
+            "charset=\"=?us-ascii?B?dXRmLTE2?=\"",
+            "charset=utf-8\nContent-Type: text/plain; charset=UTF_16",
+        ] {
+            let charsets = entity(&format!("Content-Type: text/plain; {parameter}\n")).charsets;
+            assert!(charsets.contains(b"utf-16".as_slice()), "{parameter}: {charsets:?}");
+        }
     }
 
     #[test]

@@ -1,96 +1,139 @@
 //! Converts text in encodings that no browser knows, and that Python's email and iconv decode: what of it is
 //! ASCII. Everything else becomes U+FFFD.
 
-/// Decodes a text.
-pub(super) type Decode = fn(&[u8]) -> Vec<u8>;
+use super::code_pages::{EBCDIC, OTHERS, PAGE_37, Page};
+use crate::text_encoding::decode_base64;
 
-/// Returns what decodes a text in this encoding. `label` is in lower case, with hyphens.
-pub(super) fn decoder(label: &str) -> Option<Decode> {
-    if label.starts_with("iso-2022-") || label.starts_with("iso2022-") {
-        return Some(without_shifts);
+/// A way to decode a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Rare {
+    Shifts,
+    /// Whether the end of a line ends what is Chinese (RFC 1843); to Python it does not.
+    Hz(bool),
+    Escapes,
+    ShiftJisOf2004,
+    /// The first byte of a character takes the next one with it.
+    Pairs,
+    /// What begins UTF-16 in base64: `+`, or `&` in names of mailboxes (RFC 3501), where `,` is a digit.
+    Utf7(u8),
+    Utf32Le,
+    Utf32Be,
+    Ebcdic(&'static [u8]),
+    Besides(&'static [u8]),
+}
+
+/// Where a text may be cut in two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Cut {
+    Words,
+    Lines,
+    Nowhere,
+}
+
+/// Returns the ways to decode a text in this encoding. `label` is in lower case, with hyphens.
+pub(super) fn decoders(label: &str) -> Vec<Rare> {
+    let label = label.replace(['-', '.'], "");
+    let label = label.as_str();
+    let is_utf32 = ["utf32", "u32", "ucs4", "csucs4", "iso10646", "10646"];
+    if label.starts_with("iso2022") || label.starts_with("csiso2022") {
+        return vec![Rare::Shifts];
     }
-    Some(match label {
-        "hz" | "hz-gb" | "hz-gb-2312" => hz,
-        "unicode-escape" | "raw-unicode-escape" => escapes,
-        "shift-jis-2004" | "shiftjis2004" | "sjis-2004" | "s-jis-2004" | "shift-jisx0213"
-        | "shiftjisx0213" | "sjisx0213" | "s-jisx0213" => shift_jis_of_2004,
-        label => ebcdic(label)?,
-    })
-}
-
-/// The printable characters of ASCII, from the space on, in code page 37.
-const EBCDIC: &[u8; 95] = b"\x40\x5a\x7f\x7b\x5b\x6c\x50\x7d\x4d\x5d\x5c\x4e\x6b\x60\x4b\x61\
-    \xf0\xf1\xf2\xf3\xf4\xf5\xf6\xf7\xf8\xf9\x7a\x5e\x4c\x7e\x6e\x6f\
-    \x7c\xc1\xc2\xc3\xc4\xc5\xc6\xc7\xc8\xc9\xd1\xd2\xd3\xd4\xd5\xd6\
-    \xd7\xd8\xd9\xe2\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xba\xe0\xbb\xb0\x6d\
-    \x79\x81\x82\x83\x84\x85\x86\x87\x88\x89\x91\x92\x93\x94\x95\x96\
-    \x97\x98\x99\xa2\xa3\xa4\xa5\xa6\xa7\xa8\xa9\xc0\x4f\xd0\xa1";
-
-/// By the number of the code page, which is in all of its names but those of countries.
-fn ebcdic(label: &str) -> Option<Decode> {
-    let number = label.trim_start_matches(|character: char| !character.is_ascii_digit());
-    let is_page = ["cp", "ibm", "ibm-", "csibm", "ccsid-", "", "ebcdic-", "ebcdic-cp-"]
-        .contains(&&label[..label.len() - number.len()]);
-    Some(match (label, number) {
-        ("ebcdic-cp-us" | "ebcdic-cp-ca" | "ebcdic-cp-wt" | "ebcdic-cp-nl" | "ebcdic-us", _) => {
-            |text| from_ebcdic(text, &[])
+    if is_utf32.iter().any(|start| label.starts_with(start)) {
+        return vec![Rare::Utf32Le, Rare::Utf32Be];
+    }
+    match label {
+        "hz" | "hzgb" | "hzgb2312" => vec![Rare::Hz(false), Rare::Hz(true)],
+        "unicodeescape" | "rawunicodeescape" => vec![Rare::Escapes],
+        "shiftjis2004" | "sjis2004" | "shiftjisx0213" | "sjisx0213" => vec![Rare::ShiftJisOf2004],
+        "johab" | "cp1361" | "ms1361" | "mscp1361" | "euctw" | "big5hkscs" => vec![Rare::Pairs],
+        "utf7" | "u7" | "unicode11utf7" | "csunicode11utf7" | "csutf7" => vec![Rare::Utf7(b'+')],
+        "utf7imap" | "csutf7imap" => vec![Rare::Utf7(b'&')],
+        label => {
+            let pages = pages(EBCDIC, label).map(Rare::Ebcdic);
+            pages.chain(self::pages(OTHERS, label).map(Rare::Besides)).collect()
         }
-        ("ebcdic-cp-he", _) => |text| from_ebcdic(text, &[]),
-        ("ebcdic-cp-be" | "ebcdic-cp-ch", _) => |text| from_ebcdic(text, PAGE_500),
-        (_, "037" | "37" | "1140" | "424") if is_page => |text| from_ebcdic(text, &[]),
-        (_, "273" | "1141") if is_page => |text| from_ebcdic(text, PAGE_273),
-        (_, "500" | "1148") if is_page => |text| from_ebcdic(text, PAGE_500),
-        (_, "875") if is_page => |text| from_ebcdic(text, PAGE_875),
-        (_, "1026") if is_page => |text| from_ebcdic(text, PAGE_1026),
-        _ => return None,
-    })
+    }
 }
 
-/// What differs from code page 37.
-const PAGE_273: &[(u8, u8)] = &[
-    (b'!', 0x4f),
-    (b'@', 0xb5),
-    (b'[', 0x63),
-    (b'\\', 0xec),
-    (b']', 0xfc),
-    (b'^', 0x5f),
-    (b'{', 0x43),
-    (b'|', 0xbb),
-    (b'}', 0xdc),
-    (b'~', 0x59),
-];
-const PAGE_500: &[(u8, u8)] = &[(b'!', 0x4f), (b'[', 0x4a), (b']', 0x5a), (b'^', 0x5f), (b'|', 0xbb)];
-const PAGE_875: &[(u8, u8)] = &[(b'!', 0x4f), (b'[', 0x4a), (b']', 0x5a), (b'^', 0x5f), (b'|', 0x6a)];
-const PAGE_1026: &[(u8, u8)] = &[
-    (b'!', 0x4f),
-    (b'"', 0xfc),
-    (b'#', 0xec),
-    (b'$', 0xad),
-    (b'@', 0xae),
-    (b'[', 0x68),
-    (b'\\', 0xdc),
-    (b']', 0xac),
-    (b'^', 0x5f),
-    (b'`', 0x8d),
-    (b'{', 0x48),
-    (b'|', 0xbb),
-    (b'}', 0x8c),
-    (b'~', 0xcc),
-];
+/// What differs in the pages of a label: by its name, or by the number, which is in most names.
+fn pages(pages: &'static [Page], label: &str) -> impl Iterator<Item = &'static [u8]> {
+    let number = label.trim_start_matches(|character: char| !character.is_ascii_digit());
+    let before = &label[..label.len() - number.len()];
+    let is_number = ["cp", "ibm", "csibm", "ccsid", "ebcdic", "ebcdiccp"].contains(&before);
+    let (label, number) = (label.to_owned(), if is_number { number.to_owned() } else { String::new() });
+    let is_it = move |name: &str| name == label || name == number || name.trim_start_matches('0') == number;
+    pages.iter().filter(move |(names, _)| names.split(' ').any(&is_it)).map(|(_, page)| *page)
+}
+
+impl Rare {
+    pub(super) const PAGE_37: Self = Self::Ebcdic(&[]);
+
+    /// Returns whether a text of ASCII alone may begin one.
+    pub(super) fn has_ascii(self) -> bool {
+        !matches!(self, Self::Utf32Le | Self::Utf32Be | Self::Ebcdic(_))
+    }
+
+    pub(super) fn cut(self) -> Cut {
+        match self {
+            Self::Shifts | Self::Escapes | Self::ShiftJisOf2004 | Self::Pairs | Self::Utf7(_) => Cut::Lines,
+            Self::Hz(ends_with_line) => {
+                if ends_with_line {
+                    Cut::Lines
+                } else {
+                    Cut::Nowhere
+                }
+            }
+            Self::Utf32Le | Self::Utf32Be | Self::Ebcdic(_) | Self::Besides(_) => Cut::Words,
+        }
+    }
+
+    pub(super) fn decode(self, text: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Shifts => without_shifts(text),
+            Self::Hz(ends_with_line) => hz(text, ends_with_line),
+            Self::Escapes => escapes(text),
+            Self::ShiftJisOf2004 => shift_jis_of_2004(text),
+            Self::Pairs => pairs(text),
+            Self::Utf7(start) => utf7(text, start),
+            Self::Utf32Le => utf32(text, u32::from_le_bytes),
+            Self::Utf32Be => utf32(text, u32::from_be_bytes),
+            Self::Ebcdic(differences) => {
+                let mut characters = table(differences);
+                // Python's page of Hebrew and others have the same controls.
+                for (character, byte) in
+                    [(b'\n', 0x25_u8), (b'\n', 0x15), (b'\r', 0x0d), (b'\t', 0x05), (0, 0)]
+                {
+                    characters[usize::from(byte)] = Some(character);
+                }
+                for (character, byte) in (b' '..).zip(PAGE_37) {
+                    characters[usize::from(*byte)].get_or_insert(character);
+                }
+                by_table(text, &characters)
+            }
+            Self::Besides(differences) => {
+                let mut characters = table(differences);
+                for (character, place) in (0..0x80).zip(&mut characters) {
+                    place.get_or_insert(character);
+                }
+                by_table(text, &characters)
+            }
+        }
+    }
+}
+
 /// A character that is not ASCII.
 const OTHER: &[u8] = "\u{fffd}".as_bytes();
 
-fn from_ebcdic(text: &[u8], differences: &[(u8, u8)]) -> Vec<u8> {
+/// Which byte is which character, by a page.
+fn table(page: &[u8]) -> [Option<u8>; 256] {
     let mut characters = [None; 256];
-    for (character, byte) in (b' '..).zip(EBCDIC) {
-        characters[usize::from(*byte)] = Some(character);
+    for pair in page.chunks_exact(2) {
+        characters[usize::from(pair[1])] = Some(pair[0]);
     }
-    for (character, byte) in differences {
-        characters[usize::from(*byte)] = Some(*character);
-    }
-    for (character, byte) in [(b'\n', 0x25_u8), (b'\n', 0x15), (b'\r', 0x0d), (b'\t', 0x05), (0, 0)] {
-        characters[usize::from(byte)] = Some(character);
-    }
+    characters
+}
+
+fn by_table(text: &[u8], characters: &[Option<u8>; 256]) -> Vec<u8> {
     let mut ascii = Vec::with_capacity(text.len());
     for byte in text {
         match characters[usize::from(*byte)] {
@@ -101,8 +144,53 @@ fn from_ebcdic(text: &[u8], differences: &[(u8, u8)]) -> Vec<u8> {
     ascii
 }
 
+/// RFC 2152: UTF-16 in base64 between `+` and `-`.
+fn utf7(bytes: &[u8], start: u8) -> Vec<u8> {
+    let (mut text, mut rest) = (Vec::new(), bytes);
+    let sign = if start == b'&' { b',' } else { b'/' };
+    let is_digit = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'+' || **byte == sign;
+    while let Some(at) = memchr::memchr(start, rest) {
+        text.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        let (digits, behind) = rest.split_at(rest.iter().take_while(is_digit).count());
+        rest = behind.strip_prefix(b"-").unwrap_or(behind);
+        if digits.is_empty() {
+            text.push(start);
+        }
+        let digits = digits.iter().map(|byte| if *byte == sign { b'/' } else { *byte }).collect::<Vec<_>>();
+        let units = decode_base64(&digits);
+        let units = units.chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
+        let characters = char::decode_utf16(units).map(|unit| unit.unwrap_or('\u{fffd}'));
+        text.extend(characters.collect::<String>().into_bytes());
+    }
+    text.extend_from_slice(rest);
+    text
+}
+
+fn utf32(bytes: &[u8], from_bytes: fn([u8; 4]) -> u32) -> Vec<u8> {
+    let units = bytes.chunks_exact(4).map(|unit| from_bytes([unit[0], unit[1], unit[2], unit[3]]));
+    let characters =
+        units.filter(|unit| *unit != 0xfeff).map(|unit| char::from_u32(unit).unwrap_or('\u{fffd}'));
+    characters.collect::<String>().into_bytes()
+}
+
+/// Sets of two bytes a character, the second of which may look like ASCII.
+fn pairs(text: &[u8]) -> Vec<u8> {
+    let (mut ascii, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        if byte.is_ascii() {
+            ascii.push(*byte);
+        } else {
+            ascii.extend_from_slice(OTHER);
+            rest = behind.get(1..).unwrap_or_default();
+        }
+    }
+    ascii
+}
+
 /// RFC 1843: `~` begins an escape, also at the end of a line.
-fn hz(text: &[u8]) -> Vec<u8> {
+fn hz(text: &[u8], ends_with_line: bool) -> Vec<u8> {
     let (mut ascii, mut rest, mut is_chinese) = (Vec::with_capacity(text.len()), text, false);
     while let Some((byte, behind)) = rest.split_first() {
         rest = behind;
@@ -115,6 +203,7 @@ fn hz(text: &[u8]) -> Vec<u8> {
                 ascii.extend_from_slice(OTHER);
             }
             (_, _) => {
+                is_chinese &= *byte != b'\n' || !ends_with_line;
                 ascii.push(*byte);
                 continue;
             }
@@ -210,12 +299,21 @@ mod tests {
             ("cp875", b"\x6a", "|"),
             ("1026", b"\xad\xae", "$@"),
             ("cp1140", b"\x5b", "$"),
+            ("ibm-1047", b"\xad\xbd", "[]"),
+            ("ebcdic-uk", b"\x4a", "$"),
+            ("mac-farsi", b"a\xa1", "a!"),
+            ("johab", b"a\x88bc", "a\u{fffd}c"),
+            ("hz", b"~{ab\ncd", "\u{fffd}\ncd"),
+            ("utf-7", b"a+AOQ-b+-c", "a\u{e4}b+c"),
+            ("utf-7-imap", b"a&AOQ-b&-c+", "a\u{e4}b&c+"),
+            ("ucs-4be", b"\0\0\0a\0\0\0\xe4", "a\u{e4}"),
         ] {
-            let converted = decoder(label).unwrap_or_else(|| panic!("{label}"))(text);
+            let decoders = decoders(label);
+            let converted = decoders.last().unwrap_or_else(|| panic!("{label}")).decode(text);
             assert_eq!(String::from_utf8_lossy(&converted), expected, "{label}");
         }
         for label in ["cp1252", "utf-8", "x-unknown", "x037", ""] {
-            assert!(decoder(label).is_none(), "{label}");
+            assert_eq!(decoders(label), [], "{label}");
         }
     }
 }

@@ -228,7 +228,7 @@ impl Tree {
     }
 
     fn end_body(&self, body: &Open, spans: &mut Spans) -> Walked {
-        let Entity { encodings, is_multipart, is_message, charset, partial, .. } = &body.entity;
+        let Entity { encodings, is_multipart, is_message, charsets, partial, .. } = &body.entity;
         // Of a multipart, the parts are what counts; but some readers decode the whole, if it is encoded. A
         // message that is encoded is still one as it stands to readers that know that it must not be (RFC
         // 2046, 5.2.1).
@@ -243,8 +243,8 @@ impl Tree {
             if let Some(partial) = partial {
                 spans.partials.insert((partial.clone(), *start, self.text_end));
             }
-            let (as_is, charset) = (as_is && !has_messages, charset.clone());
-            let body = Body { as_is, base64: encodings.base64, quoted: encodings.quoted, charset };
+            let (as_is, charsets) = (as_is && !has_messages, charsets.clone());
+            let body = Body { as_is, base64: encodings.base64, quoted: encodings.quoted, charsets };
             spans.add(*start, self.text_end, &body)?;
         }
         Ok(())

@@ -234,9 +234,11 @@ impl Scanner {
             let Some(byte) = buffer.first().copied() else { return Ok(()) };
             if byte == b'<' && is_within && quote.is_none() {
                 let (head, n_bytes) = self.peek::<4>()?;
-                if head[..n_bytes] == *b"<!--" {
-                    self.skip(4)?;
-                    self.take_until(b'-', 2, 0, &mut |_| ())?;
+                let (n_start, end, n_end) =
+                    if head[..n_bytes] == *b"<!--" { (4, b'-', 2) } else { (2, b'?', 1) };
+                if end == b'-' || head.starts_with(b"<?") {
+                    self.skip(n_start)?;
+                    self.take_until(end, n_end, 0, &mut |_| ())?;
                     continue;
                 }
             }

@@ -45,6 +45,8 @@ fn the_text_of_an_element_is_read_as_parsers_do() {
     check(&format!("<a>{}</a>", by_number()));
     check(&format!("\u{feff}\n<a><![CDATA[{}", in_pieces(9, "]]><![CDATA[")));
     check(&format!("<a b='c>'><d/>{}", in_pieces(9, "\n")));
+    check(&format!("<!DOCTYPE a [<?b it's?>]><a>{}</a>", in_pieces(9, " ")));
+    check(&format!("<!DOCTYPE a [<?b \"]> ?><!ENTITY c '?>'>]><a>{}</a>", in_pieces(9, " ")));
     check(&format!("<!DOCTYPE a [<!-- ' --><!ENTITY b '>'>]><a>{}</a>", in_pieces(9, " ")));
 }
 
