@@ -34,6 +34,8 @@ pub(crate) const HEADER: usize = 4 * 1024;
 /// this far into an image.
 const USTAR_AT: u64 = 257;
 const LHA_METHOD_AT: u64 = 2;
+/// The second half of the word that an address begins with.
+const ADDRESS_END_AT: u64 = 2;
 const DESCRIPTOR_AT: u64 = 16 * 2048;
 
 /// Unpacks every container that begins at a plausible signature.
@@ -121,12 +123,11 @@ fn follow(
             None => Ok(0),
         },
         Signature::Compound if at > 0 => compound::embedded::walk(walk, &rest, depth),
-        Signature::Address => match address::data_at(head) {
-            Some(data_at) => {
-                walk.reading(&mut address::decoded(&rest.tail(to_u64(data_at))), depth)?;
-                Ok(0)
+        Signature::Address => match at.checked_sub(ADDRESS_END_AT) {
+            Some(start) if blob.bytes_at(start, 2)?.eq_ignore_ascii_case(b"da") => {
+                address::hand(walk, blob, start, depth).map(|()| 0)
             }
-            None => Ok(0),
+            _ => Ok(0),
         },
         // A Java class has its version here, which has never been below 45.
         Signature::MachO if (1..45).contains(&head.u8_at(7)) => {

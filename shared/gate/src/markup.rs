@@ -4,12 +4,15 @@
 //! LibreOffice and Word read objects so from documents of one XML file, and browsers the data of `data:`
 //! addresses. Base64 that stands in the file as it is, in one piece or in lines, is found as a run of text.
 
+mod loose;
 mod references;
 mod run;
 mod scanner;
+mod script;
 mod tag;
 mod values;
 
+use std::collections::HashSet;
 use std::io::{self, BufRead as _};
 
 use crate::blob::{Blob, BlobWriter, to_u64};
@@ -19,6 +22,7 @@ use crate::walk::{Walk, Walked};
 
 use run::Run;
 use scanner::{Dialect, Scanner};
+use script::{Resolved, Script};
 
 /// The fewest digits. The EICAR test file has 91.
 const LEAST: u64 = 64;
@@ -38,10 +42,11 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32
         return Ok(());
     }
     let is_xml = is_marked || survey.has_foreign_markup;
-    if !is_xml || walk_as(walk, blob, Dialect::Xml, depth)? {
-        walk_as(walk, blob, Dialect::Html, depth)?;
+    let mut seen = HashSet::new();
+    if !is_xml || walk_as(walk, blob, Dialect::Xml, &mut seen, depth)? {
+        walk_as(walk, blob, Dialect::Html, &mut seen, depth)?;
     }
-    Ok(())
+    loose::hand_values(walk, blob, &mut seen, depth)
 }
 
 fn begins_as_markup(head: &[u8]) -> bool {
@@ -71,28 +76,43 @@ fn holds_text(blob: &Blob) -> io::Result<bool> {
     }
 }
 
-/// Returns whether the other dialect may see something else.
-fn walk_as(walk: &mut Walk<'_>, blob: &Blob, dialect: Dialect, depth: u32) -> Walked<bool> {
+/// Hands over texts, and the values that are not in `seen`. Returns whether the other dialect may see
+/// something else.
+fn walk_as(
+    walk: &mut Walk<'_>,
+    blob: &Blob,
+    dialect: Dialect,
+    seen: &mut HashSet<(u64, u64)>,
+    depth: u32,
+) -> Walked<bool> {
     let mut scanner = Scanner::new(blob, dialect);
     let (mut holds_data, mut is_within, mut values) = (false, false, Vec::new());
+    let (mut holds_script, mut is_sure) = (false, false);
     loop {
         if !holds_data {
             scanner.skip_short()?;
         }
         let start = scanner.position();
-        if holds_data || !scanner.skip_short_text()? {
+        if holds_script && dialect == Dialect::Xml {
+            let mut script = Script::default();
+            scanner.read_text(false, &mut script)?;
+            if script.is_changed && script.may_hold_data() {
+                hand_script(walk, &blob.slice(start, scanner.position() - start), depth)?;
+            }
+        } else if holds_data || !scanner.skip_short_text()? {
             let mut text = Measure { holds_data, ..Measure::default() };
             scanner.read_text(holds_data, &mut text)?;
             if text.is_data() && is_within {
                 let body = blob.slice(start, scanner.position() - start);
-                hand_text(walk, &body, dialect, holds_data, depth)?;
+                hand_text(walk, &body, dialect, (holds_data, is_sure), depth)?;
             }
         }
         let Some(tag) = scanner.read_tag(&mut values)? else { break };
-        for (start, end) in values.drain(..) {
+        for (start, end) in values.drain(..).filter(|value| seen.insert(*value)) {
             values::hand(walk, &blob.slice(start, end - start), depth)?;
         }
-        (holds_data, is_within) = (tag.opens_data(), true);
+        (holds_data, is_within, holds_script) = (tag.opens_data(), true, tag.holds_script());
+        is_sure = holds_data && !tag.may_open_data();
     }
     Ok(scanner.sees_differences())
 }
@@ -186,16 +206,31 @@ impl Measure {
 }
 
 /// Decodes a text as parsers see it.
-fn hand_text(walk: &mut Walk<'_>, body: &Blob, dialect: Dialect, holds_data: bool, depth: u32) -> Walked {
+fn hand_text(
+    walk: &mut Walk<'_>,
+    body: &Blob,
+    dialect: Dialect,
+    (holds_data, is_sure): (bool, bool),
+    depth: u32,
+) -> Walked {
     let mut digits = Digits { writer: walk.writer(), written: Ok(()) };
     Scanner::new(body, dialect).read_text(holds_data, &mut digits)?;
     digits.written?;
     let digits = digits.writer.finish();
-    if holds_data {
+    if is_sure {
         text_encoding::hand(walk, &digits, Encoding::Base64, depth)?;
         return Ok(());
     }
     hand_guess(walk, &digits, depth)
+}
+
+/// Hands over a script as parsers of XML see it.
+fn hand_script(walk: &mut Walk<'_>, body: &Blob, depth: u32) -> Walked {
+    let mut resolved = Resolved { writer: walk.writer(), written: Ok(()) };
+    Scanner::new(body, Dialect::Xml).read_text(false, &mut resolved)?;
+    resolved.written?;
+    walk.reading_of_guess(&mut resolved.writer.finish().reader(), depth)?;
+    Ok(())
 }
 
 /// Writes a text without its white space, and without what browsers leave out.

@@ -22,6 +22,8 @@ pub(crate) struct Survey {
     pub(crate) has_begin: bool,
     /// Of a character set with states, between the characters of a text.
     pub(crate) has_shifts: bool,
+    /// What YAML and notebooks have in front of base64.
+    pub(crate) has_tag_of_binary: bool,
     /// What parsers of HTML read as those of XML do: CDATA, drawings and formulas.
     pub(crate) has_foreign_markup: bool,
     /// The first block, but for the very first, that is the header of a tar without `ustar`.
@@ -63,6 +65,8 @@ impl Survey {
         self.has_stream = self.has_stream || holds(b"stream");
         self.has_begin = self.has_begin || mail::holds(window, b"begin");
         self.has_shifts = self.has_shifts || mail::holds_shift(window);
+        self.has_tag_of_binary = self.has_tag_of_binary || holds(b"!binary") || holds(b":binary");
+        self.has_tag_of_binary = self.has_tag_of_binary || holds(b"\"image/");
         self.has_foreign_markup = self.has_foreign_markup
             || holds(markup::CDATA)
             || markup::FOREIGN.iter().any(|tag| mail::holds(window, tag));

@@ -4,6 +4,7 @@
 //! way.
 
 pub(crate) mod address;
+mod announced;
 mod base64;
 mod binhex;
 mod escapes;
@@ -13,6 +14,7 @@ mod marks;
 mod patches;
 mod quoted;
 mod runs;
+mod strings;
 mod uu;
 mod yenc;
 
@@ -28,7 +30,7 @@ pub(crate) use base64::{decode as decode_base64, digit as base64_digit};
 pub(crate) use hexadecimal::digit as hexadecimal_digit;
 pub(crate) use marks::Marks;
 pub(crate) use patches::Patches;
-pub(crate) use runs::{ALL, Runs, class_of};
+pub(crate) use runs::{ALL, Runs, class_of, is_of_literal};
 
 use quoted::Style;
 

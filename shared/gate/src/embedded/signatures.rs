@@ -35,8 +35,10 @@ const SIGNATURES: &[(&[u8], Signature)] = &[
     (COMPOUND, Signature::Compound),
     (ARMOR, Signature::Armor),
     (b"BEGIN PGP ", Signature::Armor),
-    (b"data:", Signature::Address),
-    (b"DATA:", Signature::Address),
+    (b"ta:", Signature::Address),
+    (b"tA:", Signature::Address),
+    (b"Ta:", Signature::Address),
+    (b"TA:", Signature::Address),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,7 +62,7 @@ pub(super) enum Signature {
     Compound,
     /// Several blocks make one message, so the first one stands for all.
     Armor,
-    /// A `data:` URL.
+    /// A `data:` URL, by its end: in any case, the whole word would be sixteen.
     Address,
 }
 

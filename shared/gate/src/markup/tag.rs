@@ -12,6 +12,9 @@ pub(super) struct Tag {
 
 /// Elements that hold base64: of OpenDocument, of flat OPC and of WordprocessingML 2003.
 const DATA: [&[u8]; 3] = [b"binary-data", b"binarydata", b"bindata"];
+/// Elements that hold base64 in some documents: property lists (plistlib of Python 3.11), XML-RPC, FictionBook,
+/// XDP. In others they hold anything.
+const MAY_BE_DATA: [&[u8]; 4] = [b"data", b"base64", b"binary", b"chunk"];
 /// Elements of HTML that hold text alone.
 const RAW: [&[u8]; 8] =
     [b"script", b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"textarea", b"title"];
@@ -47,7 +50,17 @@ impl Tag {
     }
 
     pub(super) fn opens_data(&self) -> bool {
-        !self.closes && !self.is_empty && DATA.contains(&self.name())
+        !self.closes && !self.is_empty && (DATA.contains(&self.name()) || self.may_open_data())
+    }
+
+    /// Returns whether that is no more than likely.
+    pub(super) fn may_open_data(&self) -> bool {
+        MAY_BE_DATA.contains(&self.name())
+    }
+
+    /// Returns whether it begins a script or a style sheet.
+    pub(super) fn holds_script(&self) -> bool {
+        !self.closes && !self.is_empty && matches!(self.name(), b"script" | b"style")
     }
 
     /// Returns whether it begins an element of text alone.

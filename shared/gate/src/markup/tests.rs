@@ -205,3 +205,81 @@ fn a_page_between_other_bytes_is_read_wherever_it_stands() {
         assert!(holds_text(&Blob::from_bytes(bytes)).unwrap(), "{n_before}");
     }
 }
+
+/// Whether an element holds text alone depends on what is around it, and so does what is in a comment.
+#[test]
+fn an_address_is_found_whatever_it_seems_to_be_in() {
+    let data = by_number();
+    for front in [
+        "<svg><title>",
+        "<svg><style><p>",
+        "<svg><xmp><p>",
+        "<math><style><p>",
+        "<math><textarea>",
+        "<svg><iframe>",
+        "<noscript><textarea></noscript>",
+        "<script><!--<script></script><textarea>--></script>",
+        "<svg><desc><title></title></desc><title>",
+        "<script>'<!--'</script><svg><title>",
+        "<svg><![CDATA[>]]></svg><svg><title><![CDATA[",
+        "<p =\"><title>",
+        "<_ a=\"><xmp>",
+        "</ a=\"><xmp>",
+    ] {
+        for value in [
+            format!("\"data:x;base64,{data}\""),
+            format!("'data:x;base64,{data}'"),
+            format!("data:x;base64,{data}"),
+            format!("{}\" &#100;ata:x;base64,{data}\"", " ".repeat(300)),
+            format!("&#0000000100;ata:x;base64,{data}"),
+            format!("\"data:x;</title>;</style>;base64,{data}\""),
+        ] {
+            check(&format!("Hello {front}<a download href={value}>b</a>"));
+            check(&format!("<html>{front}<a download href={value}>b</a>"));
+        }
+    }
+    let quotes = format!("Hello <title>{}", "<a href=\" d".repeat(20_000));
+    assert_eq!(handed(quotes.as_bytes()), Vec::<String>::new());
+}
+
+#[test]
+fn a_value_ends_where_its_quote_does() {
+    let content = "Cat) that's `long`, <enough> to be data (and has every mark in it) as URLs may.";
+    let escaped = content.replace(' ', "%20");
+    let octets = content.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    for media_type in ["", "a/b", &format!("a/b;x={}", "a".repeat(5000)), "a/b;x=~!(a)"] {
+        for data in [&escaped, &octets] {
+            let text = format!("<a href=\"data:{media_type},{data}#x\">b</a>");
+            let handed = handed(text.as_bytes());
+            assert!(handed.iter().any(|found| found == content), "{text}: {handed:?}");
+        }
+        check(&format!("<a href=\"data:{media_type};base64,{}\">b</a>", by_number()));
+    }
+}
+
+#[test]
+fn scripts_are_read_as_a_parser_changes_them() {
+    let zeros = DIGITS.bytes().map(|byte| format!("&#{byte:07};")).collect::<String>();
+    let some = |form: fn(u8) -> String| {
+        let write =
+            |(at, byte): (usize, u8)| if at % 4 == 0 { form(byte) } else { char::from(byte).to_string() };
+        DIGITS.bytes().enumerate().map(write).collect::<String>()
+    };
+    // Of what is handed, the first bytes are compared.
+    let script = format!("atob('{}", &DIGITS[..64]);
+    for data in [zeros, by_number(), by_number().replace(';', ""), some(|byte| format!("&#x0000{byte:x};"))] {
+        for text in [
+            format!("<body onload=\"atob('{data}')\">"),
+            format!("<a href=\"javascript&colon;atob('{data}')\">b</a>"),
+            format!("<svg><script>atob('{data}')</script></svg>"),
+        ] {
+            assert!(handed(text.as_bytes()).iter().any(|found| found.contains(&script)), "{text}");
+        }
+    }
+    for joint in ["<!-- -->", "<![CDATA[]]>", "<?a?>"] {
+        let text = format!("<html><script>atob('{}')</script></html>", in_pieces(9, joint));
+        assert!(handed(text.as_bytes()).iter().any(|found| found.contains(&script)), "{text}");
+    }
+    let text = "<a href='javascript:atob(%27".to_owned() + DIGITS + "%27)'>b</a>";
+    assert!(handed(text.as_bytes()).iter().any(|found| found.contains(&script)), "{text}");
+}

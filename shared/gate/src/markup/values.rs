@@ -2,23 +2,29 @@
 
 use std::io::{self, BufRead as _, Read as _};
 
+use super::script::Script;
 use super::{LEAST, NEAR, Part, begins_as_markup, hand_guess, may_be_html, references, write_part};
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::mail::holds;
-use crate::text_encoding::{self, Encoding, address, base64_digit};
-use crate::walk::{Walk, Walked};
+use crate::text_encoding::address::{self, Place};
+use crate::text_encoding::{self, Encoding, base64_digit};
+use crate::walk::{Stop, Walk, Walked};
 
 /// Decodes a value in which there are references, white space or `%`.
 pub(super) fn hand(walk: &mut Walk<'_>, raw: &Blob, depth: u32) -> Walked {
-    let (mut resolved, mut may_be_page) = (walk.writer(), false);
+    let (mut resolved, mut may_be_page, mut script) = (walk.writer(), false, Script::default());
     references::resolve(&mut raw.reader(), &mut |bytes| {
         may_be_page |= memchr::memchr(b'<', bytes).is_some();
+        script.take(bytes);
         resolved.write(bytes)
     })?;
     let resolved = resolved.finish();
-    if may_be_page && (begins_as_markup(&resolved.bytes_at(0, NEAR)?) || may_be_html(&resolved)?) {
+    let is_changed = resolved.size_bytes() != raw.size_bytes();
+    let is_page = || Ok::<_, Stop>(begins_as_markup(&resolved.bytes_at(0, NEAR)?) || may_be_html(&resolved)?);
+    if is_changed && script.may_hold_data() || may_be_page && is_page()? {
         walk.reading_of_guess(&mut resolved.reader(), depth)?;
     }
+    hand_script(walk, &resolved, depth)?;
     // Browsers take white space out of an address, but for `srcset`, where it ends one.
     let mut closed_up = walk.writer();
     let (mut reader, mut has_space) = (resolved.reader(), false);
@@ -41,6 +47,16 @@ pub(super) fn hand(walk: &mut Walk<'_>, raw: &Blob, depth: u32) -> Walked {
         if head.iter().all(|byte| base64_digit(*byte).is_some()) {
             hand_guess(walk, &closed_up, depth)?;
         }
+    }
+    Ok(())
+}
+
+/// Hands over the script in an address that is one, which browsers run without its percent-encoding.
+fn hand_script(walk: &mut Walk<'_>, value: &Blob, depth: u32) -> Walked {
+    const HEAD: usize = 64;
+    let head = value.bytes_at(0, HEAD)?;
+    if behind_spaces(&head).to_ascii_lowercase().starts_with(b"javascript:") {
+        walk.reading_of_guess(&mut address::unescaped_all(value), depth)?;
     }
     Ok(())
 }
@@ -78,16 +94,22 @@ fn schemes_in(value: &Blob) -> io::Result<Vec<u64>> {
     Ok(found)
 }
 
-/// Hands over what an address that `address` begins with holds.
+/// Hands over what an address that `address` begins with holds: up to where one may end within a value, and
+/// up to the end of the value.
 fn hand_address(walk: &mut Walk<'_>, address: &Blob, depth: u32) -> Walked {
-    const HEAD: usize = 4 * 1024;
-    const BASE64: &[u8] = b";base64";
-    let head = address.bytes_at(0, HEAD)?;
-    let Some(comma) = memchr::memchr(b',', &head) else { return Ok(()) };
-    if head[..comma].to_ascii_lowercase().ends_with(BASE64) {
-        let mut digits = walk.writer();
-        let mut unescaped = address::decoded(&address.tail(to_u64(comma + 1)));
-        let mut buffer = vec![0; HEAD];
+    let Some(data_at) = address::data_in(address, Place::Whole)? else { return Ok(()) };
+    let data = address.tail(data_at);
+    if !address::is_base64(address, data_at)? {
+        if data.size_bytes() >= LEAST {
+            walk.reading_of_guess(&mut address::decoded(&data, Place::Anywhere), depth)?;
+            walk.reading_of_guess(&mut address::decoded(&data, Place::Whole), depth)?;
+        }
+        return Ok(());
+    }
+    let mut n_digits = 0;
+    for place in [Place::Anywhere, Place::Whole] {
+        let (mut digits, mut unescaped) = (walk.writer(), address::decoded(&data, place));
+        let mut buffer = vec![0; 4 * 1024];
         let mut is_over = false;
         while !is_over {
             let n_bytes = unescaped.read(&mut buffer)?;
@@ -96,10 +118,10 @@ fn hand_address(walk: &mut Walk<'_>, address: &Blob, depth: u32) -> Walked {
             digits.write(&buffer[..end.unwrap_or(n_bytes)])?;
             is_over = n_bytes == 0 || end.is_some();
         }
-        text_encoding::hand(walk, &digits.finish(), Encoding::Base64, depth)?;
-    } else if let Some(data_at) = address::data_at(&head) {
-        let data = address.tail(to_u64(data_at));
-        walk.reading_of_guess(&mut address::decoded(&data), depth)?;
+        if digits.size_bytes() != n_digits {
+            n_digits = digits.size_bytes();
+            text_encoding::hand(walk, &digits.finish(), Encoding::Base64, depth)?;
+        }
     }
     Ok(())
 }
@@ -121,7 +143,7 @@ pub(super) fn begins_as_data(text: &[u8]) -> bool {
             || byte.is_ascii_whitespace()
             || matches!(byte, b'&' | b'%' | b'#' | b';')
     };
-    begins_address || names_scheme || near.iter().all(may_be_digit)
+    begins_address || names_scheme || holds(near, b"script:") || near.iter().all(may_be_digit)
 }
 
 /// Returns whether there may be a tag, or a part of the word `data:`, in it: as it is or as a reference.

@@ -1,13 +1,12 @@
 //! Finds bytes that stand in string literals as escapes, `\x58` or `%58` each, in one literal or in several
 //! that are joined.
 
-use memchr::memrchr3;
+use memchr::{memchr3_iter, memrchr3};
 
 use super::Encoding;
-use super::hexadecimal::digit;
-use super::literals::{Found, GLUE, MAX_ESCAPE, QUOTES, unit};
-use crate::blob::{Blob, SEARCH_WINDOW, to_u64};
-use crate::mail::Line;
+use super::literals::{self, Found, Text};
+use super::strings::{QUOTES, Step, Strings, numeric_escape};
+use crate::blob::{Blob, to_u64, to_usize};
 use crate::walk::{Walk, Walked};
 
 /// The EICAR test file has as many.
@@ -19,40 +18,48 @@ pub(super) struct Escapes {
     /// The quote that the first one begins with, and the byte behind the last one.
     start: u64,
     end: u64,
-    /// What ends the literal that is being read; `None` between two.
-    quote: Option<u8>,
+    /// Where to continue.
+    next_at: u64,
+    strings: Strings,
     n_bytes: u64,
     n_escaped: u64,
 }
 
-/// Reads literals with escapes in a line, and continues `open`. Returns what is unfinished at the end of the
-/// line.
-pub(super) fn find(line: &Line<'_>, open: Option<Escapes>, found: &mut Vec<Found>) -> Option<Escapes> {
-    let (text, mut from) = (line.text, 0);
+/// Where a quote stands, and which.
+pub(super) type Quote = (u64, u8);
+
+/// The last quote in `text[from..end]`.
+pub(super) fn last_quote(text: Text<'_>, from: usize, end: usize) -> Option<Quote> {
+    let place = memrchr3(QUOTES[0], QUOTES[1], QUOTES[2], &text.bytes[from..end])?;
+    Some((text.at + to_u64(from + place), text.bytes[from + place]))
+}
+
+/// Reads literals with escapes in a line, from `from` on, and continues `open`. Without a quote in the line,
+/// one begins with `before`. Returns what is unfinished at the end of the line.
+pub(super) fn find(
+    text: Text<'_>,
+    mut from: usize,
+    before: Option<Quote>,
+    open: Option<Escapes>,
+    found: &mut Vec<Found>,
+) -> Option<Escapes> {
+    let mut least = 0;
     if let Some(mut escapes) = open {
-        match escapes.take(line, 0) {
-            Some(end) => from = end,
+        match escapes.take(text) {
+            Some(end) => (from, least) = (end.max(from), end),
             None => return Some(escapes),
         }
         found.extend(escapes.found());
     }
-    let mut at = from;
-    while let Some(hit) = next_escapes(text, at) {
-        at = hit;
-        let Some(quote_at) = memrchr3(QUOTES[0], QUOTES[1], QUOTES[2], &text[from..hit]) else {
-            from = hit;
+    while let Some(hit) = next_escapes(text.bytes, from) {
+        let before = before.filter(|_| least == 0);
+        let Some((quote_at, quote)) = last_quote(text, least, hit).or(before) else {
+            (from, least) = (hit + 1, hit);
             continue;
         };
-        let start = from + quote_at;
-        let mut escapes = Escapes {
-            start: line.at + to_u64(start),
-            end: line.at + to_u64(start),
-            quote: Some(text[start]),
-            n_bytes: 0,
-            n_escaped: 0,
-        };
-        match escapes.take(line, start + 1) {
-            Some(end) => (at, from) = (end, end),
+        let mut escapes = Escapes::begin(quote_at, quote, text.at + to_u64(least));
+        match escapes.take(text) {
+            Some(end) => (from, least) = (end.max(hit + 1), end),
             None => return Some(escapes),
         }
         found.extend(escapes.found());
@@ -60,65 +67,55 @@ pub(super) fn find(line: &Line<'_>, open: Option<Escapes>, found: &mut Vec<Found
     None
 }
 
-/// Returns whether some begin in a line.
-pub(super) fn are_in(text: &[u8]) -> bool {
-    next_escapes(text, 0).is_some()
+/// Returns whether some begin in a line, from `from` on.
+pub(super) fn are_in(text: &[u8], from: usize) -> bool {
+    next_escapes(text, from).is_some()
 }
 
-/// The fewest bytes that escapes take in a row. Lines of C have some more.
-const FEWEST_BYTES: usize = 60;
-
-/// Where two escapes follow each other, from `from` on. Looks where one of many stands: all data of all files
-/// come through here.
+/// Where an escape stands, from `from` on, with another one directly behind it or behind one character. Where
+/// half of the characters are escapes, there is such a place.
 fn next_escapes(text: &[u8], from: usize) -> Option<usize> {
-    const SHORT_ESCAPE: usize = 4;
-    let mut probe = from + FEWEST_BYTES - 2 * SHORT_ESCAPE;
-    loop {
-        let window = text.get(probe..)?.first_chunk::<SHORT_ESCAPE>()?;
-        let word = u32::from_le_bytes(*window);
-        if has_byte(word, b'\\') || has_byte(word, b'%') {
-            let place = window.iter().position(|byte| matches!(byte, b'\\' | b'%'));
-            let at = probe + place.unwrap_or(0);
-            if escape(&text[at..]).is_some_and(|n_bytes| escape(&text[at + n_bytes..]).is_some()) {
-                return Some(at);
-            }
-        }
-        probe += FEWEST_BYTES - 2 * SHORT_ESCAPE;
-    }
-}
-
-/// Returns whether one of its four bytes is `byte`.
-fn has_byte(word: u32, byte: u8) -> bool {
-    let zero_there = word ^ u32::from_le_bytes([byte; 4]);
-    zero_there.wrapping_sub(0x0101_0101) & !zero_there & 0x8080_8080 != 0
+    memchr3_iter(b'\\', b'%', b'`', text.get(from..)?).map(|at| from + at).find(|at| {
+        let Some((_, n_bytes)) = numeric_escape(&text[*at..]) else { return false };
+        let behind = &text[at + n_bytes..];
+        let (_, n_next) = Strings::within(0).step(behind.get(..1).map_or(b" ", |_| behind));
+        numeric_escape(behind).is_some() || numeric_escape(behind.get(n_next..).unwrap_or_default()).is_some()
+    })
 }
 
 impl Escapes {
-    /// Continues at `line.text[from..]`. Returns where it ends, if that is in this line.
-    fn take(&mut self, line: &Line<'_>, mut from: usize) -> Option<usize> {
-        while let Some(byte) = line.text.get(from).copied() {
-            match self.quote {
-                Some(quote) if quote == byte => {
-                    self.quote = None;
-                    self.end = line.at + to_u64(from);
-                    from += 1;
-                }
-                Some(_) => {
-                    let (byte, n_bytes) = unit(&line.text[from..]);
+    /// Begins with a quote. What stands in front of `known_at` is not looked at, but counts as characters.
+    fn begin(quote_at: u64, quote: u8, known_at: u64) -> Self {
+        let next_at = known_at.max(quote_at + 1);
+        let n_bytes = next_at - (quote_at + 1);
+        let strings = Strings::within(quote);
+        Self { start: quote_at, end: quote_at, next_at, strings, n_bytes, n_escaped: 0 }
+    }
+
+    /// Continues in a line. Returns where it ends, if that is in this line.
+    fn take(&mut self, text: Text<'_>) -> Option<usize> {
+        let mut from = to_usize(self.next_at.saturating_sub(text.at));
+        while let Some(rest) = text.bytes.get(from..).filter(|rest| rest.len() >= text.n_needed()) {
+            let (step, n_bytes) = self.strings.step(rest);
+            match step {
+                Step::Character(byte) => {
                     self.n_bytes += u64::from(byte.is_some());
-                    self.n_escaped += u64::from(n_bytes > 2);
-                    from += n_bytes;
+                    self.n_escaped += u64::from(n_bytes > 1 && numeric_escape(rest).is_some());
                 }
-                None if QUOTES.contains(&byte) => {
-                    self.quote = Some(byte);
-                    from += 1;
-                }
-                None if GLUE.contains(&byte) => from += 1,
-                None => return Some(from),
+                Step::Ends => self.end = text.at + to_u64(from),
+                Step::Other => return Some(from),
+                Step::Opens | Step::Between => {}
             }
+            from += n_bytes;
         }
-        let goes_on = self.quote.is_none() || line.ended_by.is_empty() || line.text.ends_with(b"\\");
-        (!goes_on).then_some(line.text.len())
+        self.next_at = text.at + to_u64(from);
+        let continues = self.strings.is_between() || self.strings.is_template();
+        (!(continues || text.continues || text.bytes.ends_with(b"\\"))).then_some(text.bytes.len())
+    }
+
+    /// Tells that another line begins.
+    pub(super) fn begin_line(&mut self) {
+        self.strings.begin_line();
     }
 
     pub(super) fn found(&self) -> Option<Found> {
@@ -127,41 +124,7 @@ impl Escapes {
     }
 }
 
-/// How long an escape is.
-fn escape(text: &[u8]) -> Option<usize> {
-    let (high, low, n_bytes) = match text {
-        [b'\\', b'x', high, low, ..] => (high, low, 4),
-        [b'\\', b'u', b'0', b'0', high, low, ..] => (high, low, 6),
-        [b'%', high, low, ..] => (high, low, 3),
-        _ => return None,
-    };
-    (digit(*high).is_some() && digit(*low).is_some()).then_some(n_bytes)
-}
-
 /// What the literals stand for.
 pub(super) fn bytes(walk: &Walk<'_>, body: &Blob) -> Walked<Blob> {
-    let (mut writer, mut at, mut quote) = (walk.writer(), 0, None);
-    while at < body.size_bytes() {
-        let window = body.bytes_at(at, SEARCH_WINDOW + MAX_ESCAPE)?;
-        let (mut from, mut bytes) = (0, Vec::with_capacity(window.len()));
-        while from < window.len().min(SEARCH_WINDOW) {
-            let text = &window[from..];
-            let (byte, n_bytes) = match quote {
-                Some(_) if quote != Some(text[0]) => unit(text),
-                Some(_) => {
-                    quote = None;
-                    (None, 1)
-                }
-                None => {
-                    quote = Some(text[0]).filter(|byte| QUOTES.contains(byte));
-                    (None, 1)
-                }
-            };
-            bytes.extend(byte);
-            from += n_bytes;
-        }
-        writer.write(&bytes)?;
-        at += to_u64(from);
-    }
-    Ok(writer.finish())
+    literals::characters(walk, body, Some)
 }

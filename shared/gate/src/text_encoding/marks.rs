@@ -1,5 +1,6 @@
 //! Finds lines that announce encoded data: `begin 644 name`, `=ybegin`, BinHex's first colon.
 
+use super::announced::Announced;
 use super::{Encoding, binhex};
 use crate::blob::Blob;
 use crate::mail::{Breaks, Line, Spans};
@@ -12,22 +13,39 @@ pub(crate) struct Marks {
     blob: Blob,
     breaks: Breaks,
     has_begin: bool,
+    has_tag: bool,
+    announced: Announced,
     begun: Option<(u64, Encoding)>,
     yenc_at: Option<u64>,
     first_yenc_at: Option<u64>,
     text_end: u64,
+    /// The last bytes of a line that comes in pieces.
+    tail: Vec<u8>,
 }
 
 impl Marks {
     pub(crate) fn new(blob: &Blob, breaks: Breaks, survey: &Survey) -> Self {
-        let (blob, has_begin) = (blob.clone(), survey.has_begin);
-        Self { blob, breaks, has_begin, begun: None, yenc_at: None, first_yenc_at: None, text_end: 0 }
+        let (blob, has_begin, has_tag) = (blob.clone(), survey.has_begin, survey.has_tag_of_binary);
+        let announced = Announced::default();
+        Self {
+            blob,
+            breaks,
+            has_begin,
+            has_tag,
+            announced,
+            begun: None,
+            yenc_at: None,
+            first_yenc_at: None,
+            text_end: 0,
+            tail: Vec::new(),
+        }
     }
 
     pub(crate) fn take(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
         if self.has_begin {
             self.take_begin(line, spans)?;
         }
+        self.announced.take(line, self.has_tag, spans)?;
         if line.begins
             && line.text.starts_with(b":")
             && binhex::begins(&binhex::head_of(&self.blob, line.at)?)
@@ -39,7 +57,7 @@ impl Marks {
     }
 
     fn take_begin(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
-        if let Some(encoding) = begun_by(line.text, self.breaks) {
+        if let Some(encoding) = self.begun_by(line) {
             self.end_begun(line.at, spans)?;
             self.begun = Some((line.next_at, encoding));
         } else if self.begun.is_some_and(|(_, encoding)| encoding == Encoding::Base64)
@@ -53,6 +71,20 @@ impl Marks {
             self.yenc_at = Some(line.at);
         }
         Ok(())
+    }
+
+    /// Reads a piece of a line with the last bytes of the piece before.
+    fn begun_by(&mut self, line: &Line<'_>) -> Option<Encoding> {
+        const NEAR: usize = 512;
+        let mut before = std::mem::take(&mut self.tail);
+        if line.ended_by.is_empty() {
+            self.tail = line.text[line.text.len().saturating_sub(NEAR)..].to_vec();
+        }
+        if line.begins || before.is_empty() {
+            return begun_by(line.text, self.breaks);
+        }
+        before.extend_from_slice(line.text);
+        begun_by(&before, self.breaks)
     }
 
     fn end_begun(&mut self, end: u64, spans: &mut Spans) -> Walked {
@@ -71,6 +103,7 @@ impl Marks {
 
     /// Ends what has begun, at the end of the last line. Blocks of yEnc may be parts of one file.
     pub(crate) fn finish(&mut self, spans: &mut Spans) -> Walked {
+        self.announced.finish(spans)?;
         self.end_begun(self.text_end, spans)?;
         self.end_yenc(self.text_end, spans)?;
         match self.first_yenc_at {

@@ -5,15 +5,22 @@
 //! and how long they are: hashes, tokens, words and names are shorter, or are not of upper case, lower case
 //! and figures alike.
 
+mod digits;
+
 use std::io;
 
 use super::Encoding;
-use super::escapes::{self, Escapes};
-use super::literals::{Found, Literal};
+use super::escapes::{self, Escapes, Quote};
+use super::literals::{Found, Literal, Text};
 use crate::blob::{Blob, to_u64};
 use crate::format::has_no_controls;
 use crate::mail::{Line, Spans, holds};
 use crate::walk::Walked;
+
+pub(crate) use digits::{ALL, class_of, is_of_literal};
+pub(super) use digits::{SIGN, URL};
+
+use digits::{BEYOND_HEX, SHORTEST, digits, is_digit, next_run};
 
 /// Why a run may be data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,43 +58,6 @@ struct Run {
     width: u64,
 }
 
-const UPPER: u8 = 1;
-const LOWER: u8 = 2;
-const FIGURE: u8 = 4;
-pub(super) const SIGN: u8 = 8;
-/// Of the alphabet for URLs alone (RFC 4648, 5).
-pub(super) const URL: u8 = 16;
-/// No digit of hexadecimal.
-const BEYOND_HEX: u8 = 32;
-pub(crate) const ALL: u8 = UPPER | LOWER | FIGURE;
-
-const CLASSES: [u8; 256] = classes();
-
-const fn classes() -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut byte = 0u8;
-    loop {
-        table[byte as usize] = match byte {
-            b'A'..=b'F' => UPPER,
-            b'G'..=b'Z' => UPPER | BEYOND_HEX,
-            b'a'..=b'f' => LOWER,
-            b'g'..=b'z' => LOWER | BEYOND_HEX,
-            b'0'..=b'9' => FIGURE,
-            b'+' | b'/' => SIGN | BEYOND_HEX,
-            b'-' | b'_' => URL,
-            _ => 0,
-        };
-        if byte == u8::MAX {
-            return table;
-        }
-        byte += 1;
-    }
-}
-
-pub(crate) fn class_of(byte: u8) -> u8 {
-    CLASSES[usize::from(byte)]
-}
-
 /// Finds runs, line by line.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
@@ -98,6 +68,11 @@ pub(crate) struct Runs {
     escapes: Option<Escapes>,
     /// Whether it is text that is read: in nothing else is it worth the time to look for escapes.
     is_text: bool,
+    size_bytes: u64,
+    /// The last bytes of a line that continues, where they end, and the last quote in it.
+    tail: Vec<u8>,
+    tail_end: u64,
+    quote: Option<Quote>,
     /// What the line before says about a run that begins this line.
     before: Option<Reason>,
     /// Runs so far that have no more than their place to tell them from others: short ones and long ones.
@@ -107,25 +82,61 @@ pub(crate) struct Runs {
 
 impl Runs {
     pub(crate) fn of(blob: &Blob) -> io::Result<Self> {
-        Ok(Self { is_text: has_no_controls(blob)?, ..Self::default() })
+        Ok(Self { is_text: has_no_controls(blob)?, size_bytes: blob.size_bytes(), ..Self::default() })
     }
 
+    /// A line that comes in pieces is read as if each began with the last bytes of the one before.
     pub(crate) fn take(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
-        let text = line.text.trim_ascii_end();
-        let n_indent = if line.begins { text.len() - text.trim_ascii_start().len() } else { 0 };
-        if let Some(literal) = self.literal.take() {
-            self.read_literal(literal, line, 0, spans)?;
+        let continues = line.ended_by.is_empty() && line.next_at < self.size_bytes;
+        let mut tail = std::mem::take(&mut self.tail);
+        let follows = !line.begins && line.text_at == self.tail_end;
+        tail.drain(..if follows { 0 } else { tail.len() });
+        let n_before = tail.len();
+        if n_before == 0 {
+            let text = Text { bytes: line.text, at: line.at, continues };
+            self.take_text(line, text, 0, spans)?;
+            self.keep_tail(text);
+            return Ok(());
         }
-        if self.is_text && (self.escapes.is_some() || escapes::are_in(text)) {
-            self.read_escapes(line, spans)?;
+        tail.extend_from_slice(line.text);
+        let text = Text { bytes: &tail, at: line.text_at - to_u64(n_before), continues };
+        self.take_text(line, text, n_before, spans)?;
+        self.keep_tail(text);
+        Ok(())
+    }
+
+    fn keep_tail(&mut self, text: Text<'_>) {
+        if text.continues {
+            let n_bytes = text.bytes.len();
+            self.tail = text.bytes[n_bytes.saturating_sub(NEAR)..].to_vec();
+            self.tail_end = text.at + to_u64(n_bytes);
+            self.quote = escapes::last_quote(text, 0, n_bytes).or(self.quote);
+        } else {
+            self.quote = None;
         }
-        let mut from = n_indent;
+    }
+
+    /// Takes `text`, of which `n_before` bytes have been taken before.
+    fn take_text(&mut self, line: &Line<'_>, text: Text<'_>, n_before: usize, spans: &mut Spans) -> Walked {
+        let visible = text.bytes.trim_ascii_end();
+        let n_indent = if line.begins { visible.len() - visible.trim_ascii_start().len() } else { 0 };
+        let mut literals_end = 0;
+        if let Some(mut literal) = self.literal.take() {
+            if line.begins {
+                literal.begin_line();
+            }
+            literals_end = self.read_literal(literal, text, spans)?;
+        }
+        if self.is_text && (self.escapes.is_some() || escapes::are_in(text.bytes, n_before)) {
+            self.read_escapes(line, text, n_before, spans)?;
+        }
+        let mut from = n_indent.max(n_before.min(visible.len()));
         if let Some(mut run) = self.open.take() {
-            let (n_digits, classes) = digits(&text[from..], is_digit);
-            if !line.begins || run.takes_line(n_digits) && ends_run(&text[from + n_digits..]) {
-                run.extend(line, from, n_digits, classes);
+            let (n_digits, classes) = digits(&visible[from..], is_digit);
+            if !line.begins || run.takes_line(n_digits) && ends_run(&visible[from + n_digits..]) {
+                run.extend(line.begins, text.at + to_u64(from + n_digits), n_digits, classes);
                 from += n_digits;
-                if line.begins && run.is_last_line(n_digits) || from < text.len() {
+                if line.begins && run.is_last_line(n_digits) || from < visible.len() {
                     self.end(run, spans)?;
                 } else {
                     self.open = Some(run);
@@ -135,39 +146,36 @@ impl Runs {
                 self.end(run, spans)?;
             }
         }
-        self.find(line, text, n_indent, from, spans)?;
-        let ends_with_sign = matches!(text.last(), Some(b':' | b'>' | b',' | b';'));
-        let reason = ends_with_sign.then(|| reason(text, text.len(), text.len()));
+        let text = Text { bytes: visible, ..text };
+        self.find(line.begins.then_some(n_indent), text, from, literals_end, spans)?;
+        let ends_with_sign = matches!(visible.last(), Some(b':' | b'>' | b',' | b';'));
+        let reason = ends_with_sign.then(|| reason(visible, visible.len(), visible.len()));
         self.before = reason.filter(|it| !matches!(it, Reason::Word | Reason::Length));
         Ok(())
     }
 
-    /// Looks at runs of either alphabet, of which those that are data by themselves are a part.
+    /// Looks at runs of what literals are made of, of which those that are data by themselves are a part.
     fn find(
         &mut self,
-        line: &Line<'_>,
-        text: &[u8],
-        n_indent: usize,
-        from: usize,
+        line_begins_at: Option<usize>,
+        text: Text<'_>,
+        mut from: usize,
+        mut literals_end: usize,
         spans: &mut Spans,
     ) -> Walked {
-        let (mut from, mut literals_end) = (from, 0);
-        while let Some(at) = next_run(text, from, is_any_digit) {
-            let (n_digits, classes) = digits(&text[at..], is_any_digit);
-            if n_digits >= SHORTEST && at >= literals_end && self.literal.is_none() {
-                literals_end = match Literal::begin(text, line.at, at, literals_end) {
-                    Some((literal, start)) => self.read_literal(literal, line, start, spans)?,
-                    None => at + n_digits,
-                };
+        while let Some(at) = next_run(text.bytes, from, is_of_literal) {
+            from = at + digits(&text.bytes[at..], is_of_literal).0;
+            let may_continue = text.continues || text.bytes.ends_with(b"\\");
+            let is_long = from - at >= SHORTEST || from == text.bytes.len() && may_continue;
+            if is_long
+                && self.literal.is_none()
+                && let Some(literal) = Literal::begin(text, at, literals_end)
+            {
+                literals_end = self.read_literal(literal, text, spans)?;
             }
-            from = at + n_digits;
-            if classes & URL == 0 {
-                self.take_run(line, text, n_indent, at, spans)?;
-            } else {
-                let mut at = at;
-                while let Some(start) = next_run(&text[..from], at, is_digit) {
-                    at = start + self.take_run(line, text, n_indent, start, spans)?;
-                }
+            let mut digits_at = at;
+            while let Some(start) = next_run(&text.bytes[..from], digits_at, is_digit) {
+                digits_at = start + self.take_run(line_begins_at, text, start, spans)?;
             }
         }
         Ok(())
@@ -176,24 +184,24 @@ impl Runs {
     /// Returns how many digits it has.
     fn take_run(
         &mut self,
-        line: &Line<'_>,
-        text: &[u8],
-        n_indent: usize,
+        line_begins_at: Option<usize>,
+        text: Text<'_>,
         at: usize,
         spans: &mut Spans,
     ) -> Walked<usize> {
-        let (n_digits, _) = digits(&text[at..], is_digit);
+        let (n_digits, _) = digits(&text.bytes[at..], is_digit);
         let end = at + n_digits;
-        let start = at + hexadecimal_prefix(&text[at..end]);
+        let start = at + hexadecimal_prefix(&text.bytes[at..end]);
         let reason = match self.before {
-            Some(reason) if at == n_indent && line.begins => reason,
-            _ if at == n_indent && line.begins => Reason::Lines,
-            _ => reason(text, at, end),
+            Some(reason) if line_begins_at == Some(at) => reason,
+            _ if line_begins_at == Some(at) => Reason::Lines,
+            _ => reason(text.bytes, at, end),
         };
-        let place = line.at + to_u64(start);
+        let place = text.at + to_u64(start);
         let mut run = Run { reason, start: place, end: 0, n_digits: 0, classes: 0, width: 0 };
-        run.extend(line, start, end - start, digits(&text[start..end], is_digit).1);
-        if end == text.len() {
+        let classes = digits(&text.bytes[start..end], is_digit).1;
+        run.extend(line_begins_at.is_some(), text.at + to_u64(end), end - start, classes);
+        if end == text.bytes.len() {
             self.open = Some(run);
         } else {
             self.end(run, spans)?;
@@ -201,30 +209,35 @@ impl Runs {
         Ok(n_digits)
     }
 
-    /// Continues literals at `line.text[from..]`. Returns where they end.
+    /// Continues literals. Returns where in `text` they end.
     #[cold]
-    fn read_literal(
-        &mut self,
-        mut literal: Literal,
-        line: &Line<'_>,
-        from: usize,
-        spans: &mut Spans,
-    ) -> Walked<usize> {
+    fn read_literal(&mut self, mut literal: Literal, text: Text<'_>, spans: &mut Spans) -> Walked<usize> {
         let mut found = Vec::new();
-        let end = literal.take(line.text, line.at, from, &mut found);
+        let end = literal.take(text, &mut found);
         if end.is_some() {
             found.extend(literal.joined());
         } else {
             self.literal = Some(literal);
         }
         found.into_iter().try_for_each(|found| self.add_literal(found, spans))?;
-        Ok(end.unwrap_or(line.text.len()))
+        Ok(end.unwrap_or(text.bytes.len()))
     }
 
     #[cold]
-    fn read_escapes(&mut self, line: &Line<'_>, spans: &mut Spans) -> Walked {
-        let mut found = Vec::new();
-        self.escapes = escapes::find(line, self.escapes.take(), &mut found);
+    fn read_escapes(
+        &mut self,
+        line: &Line<'_>,
+        text: Text<'_>,
+        n_before: usize,
+        spans: &mut Spans,
+    ) -> Walked {
+        let (mut open, mut found) = (self.escapes.take(), Vec::new());
+        if line.begins
+            && let Some(escapes) = &mut open
+        {
+            escapes.begin_line();
+        }
+        self.escapes = escapes::find(text, n_before, self.quote, open, &mut found);
         found.into_iter().try_for_each(|found| self.add_literal(found, spans))
     }
 
@@ -264,13 +277,13 @@ impl Runs {
 }
 
 impl Run {
-    fn extend(&mut self, line: &Line<'_>, at: usize, n_digits: usize, classes: u8) {
-        if line.begins && self.n_digits == 0 {
+    fn extend(&mut self, line_begins: bool, end: u64, n_digits: usize, classes: u8) {
+        if line_begins && self.n_digits == 0 {
             self.width = to_u64(n_digits);
-        } else if !line.begins {
+        } else if !line_begins {
             self.width = u64::MAX;
         }
-        self.end = line.at + to_u64(at + n_digits);
+        self.end = end;
         self.n_digits += to_u64(n_digits);
         self.classes |= classes;
     }
@@ -309,6 +322,9 @@ const LEAST_HEXADECIMAL: u64 = 136;
 const MAX_SHORT: u64 = 1_000;
 const MAX_LONG: u64 = 10_000;
 
+/// How far something in front of a run says what it is.
+const NEAR: usize = 512;
+
 /// How long the `0x` or `x` in front of digits of hexadecimal is.
 fn hexadecimal_prefix(run: &[u8]) -> usize {
     let n_prefix = match run {
@@ -320,44 +336,6 @@ fn hexadecimal_prefix(run: &[u8]) -> usize {
     if is_hexadecimal { n_prefix } else { 0 }
 }
 
-/// What is shorter, and does not go to the end of its line, is no data for any reason.
-const SHORTEST: usize = 64;
-
-/// Where the next run begins from `from` on that is long enough, or goes to the end. Looks at one byte of
-/// each so many: all data of all files come through here.
-fn next_run(text: &[u8], mut from: usize, is_digit: impl Fn(u8) -> bool + Copy) -> Option<usize> {
-    loop {
-        // A long run that begins from here on has a digit there.
-        let probe = (from + SHORTEST - 1).min(text.len().checked_sub(1)?);
-        if probe < from {
-            return None;
-        }
-        let start = (from..=probe).rev().take_while(|at| is_digit(text[*at])).last();
-        let end = start.map_or(probe + 1, |start| start + digits(&text[start..], is_digit).0);
-        match start {
-            Some(start) if end == text.len() || end - start >= SHORTEST => return Some(start),
-            _ => from = end,
-        }
-    }
-}
-
-fn digits(text: &[u8], is_digit: impl Fn(u8) -> bool) -> (usize, u8) {
-    let (mut n_digits, mut classes) = (0, 0);
-    for byte in text.iter().take_while(|byte| is_digit(**byte)) {
-        classes |= class_of(*byte);
-        n_digits += 1;
-    }
-    (n_digits, classes)
-}
-
-fn is_digit(byte: u8) -> bool {
-    class_of(byte) & !URL != 0
-}
-
-fn is_any_digit(byte: u8) -> bool {
-    class_of(byte) != 0
-}
-
 /// Returns whether digits that a line begins with may be the last ones of a run, by what follows them: not
 /// the name of the next field.
 fn ends_run(behind: &[u8]) -> bool {
@@ -366,7 +344,6 @@ fn ends_run(behind: &[u8]) -> bool {
 
 /// Why the run from `at` to `end` may be data.
 fn reason(text: &[u8], at: usize, end: usize) -> Reason {
-    const NEAR: usize = 512;
     let around = &text[at.saturating_sub(NEAR)..at];
     let before = around.trim_ascii_end();
     let is_announced = || holds(before, b"base64") || holds(before, b"encoding=b");
@@ -381,7 +358,7 @@ fn reason(text: &[u8], at: usize, end: usize) -> Reason {
 /// Returns whether digits are an argument or a value without quotes, by what stands before and behind them.
 fn is_word(before: Option<&u8>, behind: &[u8]) -> bool {
     let n_pads = behind.iter().take_while(|byte| **byte == b'=').count();
-    let ends = |byte: &u8| byte.is_ascii_whitespace() || b")];|&<".contains(byte);
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || b")]}>/;,|&<\"'`".contains(byte);
     before.is_some_and(|byte| byte.is_ascii_whitespace() || b"=[(,".contains(byte))
         && behind.get(n_pads).is_none_or(ends)
 }

@@ -7,7 +7,7 @@ use crate::{Gate, Limits, Method};
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     let mut text = String::new();
     for group in bytes.chunks(3) {
         let byte = |at: usize| usize::from(group.get(at).copied().unwrap_or(0));
@@ -26,19 +26,19 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// Lines of `width` characters, joined by `by`.
-fn split(text: &str, width: usize, by: &str) -> String {
+pub(super) fn split(text: &str, width: usize, by: &str) -> String {
     text.as_bytes().chunks(width).map(String::from_utf8_lossy).collect::<Vec<_>>().join(by)
 }
 
 /// One as long as the EICAR test file, and one whose base64 has the signs of both alphabets.
-fn payloads() -> [Vec<u8>; 2] {
+pub(super) fn payloads() -> [Vec<u8>; 2] {
     let noise = |at: u32| at.wrapping_mul(2_654_435_761).to_be_bytes()[0] | 0xc0;
     [b"X5O!P%@AP[4\\".iter().copied().chain((0..56).map(noise)).collect(), (0..3_000).map(noise).collect()]
 }
 
 pub(super) fn handed(text: &str) -> Vec<Vec<u8>> {
     let limits =
-        Limits { max_member_bytes: 1_000_000, max_total_bytes: 2_000_000, max_members: 1_100, max_depth: 8 };
+        Limits { max_member_bytes: 1_000_000, max_total_bytes: 20_000_000, max_members: 1_100, max_depth: 8 };
     let gate = Gate { limits, capabilities: [Method::Mail].into_iter().collect() };
     let mut walk = Walk::new(&gate, Scratch::new(tempfile::tempfile().unwrap()), vec![]);
     walk.look(&Blob::from_bytes(text.into()), 0).unwrap();
@@ -46,7 +46,7 @@ pub(super) fn handed(text: &str) -> Vec<Vec<u8>> {
 }
 
 #[track_caller]
-fn check(text: &str, payload: &[u8]) {
+pub(super) fn check(text: &str, payload: &[u8]) {
     let n_shown = text.len().min(300);
     assert!(handed(text).iter().any(|bytes| bytes == payload), "{:?}", text.get(..n_shown));
 }
@@ -231,4 +231,112 @@ fn no_number_of_tokens_is_refused() {
     let token = |at: usize| format!("{{\"token\": \"{}{at:04}\"}}\n", &digits[..88]);
     let text = (0..3_000).map(token).collect::<String>();
     assert_eq!(handed(&text).len(), 1_000);
+}
+
+/// Each character as `escape` writes it, or every `every`th of them.
+fn escaped(bytes: &[u8], every: usize, escape: impl Fn(u8) -> String) -> String {
+    let write = |(at, byte): (usize, &u8)| {
+        if at % every == 0 { escape(*byte) } else { char::from(*byte).to_string() }
+    };
+    bytes.iter().enumerate().map(write).collect()
+}
+
+/// Every way to write a byte by its number.
+fn escapes() -> Vec<fn(u8) -> String> {
+    vec![
+        |byte| format!("\\x{byte:02x}"),
+        |byte| format!("\\{byte:03o}"),
+        |byte| format!("\\u{byte:04x}"),
+        |byte| format!("\\u{{{byte:x}}}"),
+        |byte| format!("\\u{{000{byte:X}}}"),
+        |byte| format!("\\x{{{byte:x}}}"),
+        |byte| format!("\\U{byte:08x}"),
+        |byte| format!("%{byte:02X}"),
+        |byte| format!("%u{byte:04x}"),
+        |byte| format!("`u{{{byte:x}}}"),
+        |byte| format!("\\u{{{}{byte:x}}}", "0".repeat(200)),
+    ]
+}
+
+#[test]
+fn a_literal_may_hold_an_escape_anywhere() {
+    for escape in escapes() {
+        for payload in &payloads()[..1] {
+            check(&format!("f(\"{}\")", escaped(payload, 1, escape)), payload);
+            let digits = base64(payload);
+            for every in [1, 2, 5, 30, 63, 64] {
+                // The quote of templates does not stand in runs.
+                if escape(0).starts_with('`') {
+                    break;
+                }
+                check(&format!("f(\"{}\")", escaped(digits.as_bytes(), every, escape)), payload);
+            }
+        }
+        let visible = "Cat; it (is) [long] enough to be data, as every second character of it is escaped!";
+        check(&format!("f(\"{}\")", escaped(visible.as_bytes(), 2, escape)), visible.as_bytes());
+    }
+    let digits = base64(&payloads()[0]);
+    for between in
+        ["\"/**/+\"", "\" /* it's */ + \"", "\" // it's\n + \"", "\" # \"x\n \"", "\\\u{2028}", "\\/"]
+    {
+        let pieces = split(&digits, 70, between);
+        let text = format!("f(\"{pieces}\")");
+        if between != "\\/" {
+            check(&text, &payloads()[0]);
+        }
+        if between == "\\\u{2028}" {
+            check(&text.replace(&pieces, &split(&digits, 9, between)), &payloads()[0]);
+        }
+    }
+}
+
+#[test]
+fn data_in_attributes_without_quotes_and_in_lists_are_handed() {
+    for payload in payloads() {
+        for text in ["<p data-x=@>x</p>", "<p data-x=@/>", "a,@,b", "{a: @}", "{a=@,b}"] {
+            check(&text.replace('@', &base64(&payload)), &payload);
+        }
+    }
+}
+
+/// Lines that are longer than what is read in one piece: what is found must not depend on where a piece ends.
+#[test]
+fn data_may_stand_anywhere_in_a_long_line() {
+    const PIECE: usize = 64 * 1024;
+    let payload = &payloads()[0];
+    let digits = base64(payload);
+    let each = |every, escape: fn(u8) -> String| escaped(digits.as_bytes(), every, escape);
+    let bytes = |escape: fn(u8) -> String| escaped(payload, 1, escape);
+    let texts = [
+        ("<a href=\"data:application/octet-stream;base64,", digits.clone(), "\">x</a>"),
+        ("<script>f(atob(\"", digits.clone(), "\"))</script>"),
+        ("<script>f(atob(\"", each(7, |byte| format!("\\x{byte:02x}")), "\"))</script>"),
+        ("<script>f(\"", bytes(|byte| format!("\\x{byte:02x}")), "\")</script>"),
+        ("<script>f(\"", bytes(|byte| format!("\\u{{0000{byte:x}}}")), "\")</script>"),
+        ("<data>", digits.clone(), "</data>"),
+        ("{p: 1, a: !!binary \"", digits.clone(), "\"}"),
+        ("a: ", hexadecimal(payload), " b"),
+        ("a = ", digits.clone(), " b"),
+    ];
+    for (before, data, behind) in texts {
+        for n_before in (PIECE - 300..PIECE + 2).step_by(7).chain(PIECE - before.len() - 9..PIECE + 2) {
+            let filler = "a ".repeat(n_before / 2) + &" ".repeat(n_before % 2);
+            check(&format!("{filler}{before}{data}{behind}"), payload);
+        }
+        let filler = "a ".repeat(PIECE + 30);
+        check(&format!("{filler}{before}{data}{behind}{filler}"), payload);
+    }
+    let long = format!("{}{}", "b".repeat(2_000), "Aa1".repeat(60_000));
+    let literal = escaped(long.as_bytes(), 61, |byte| format!("\\x{byte:02x}"));
+    let found = handed(&format!("f(\"{literal}\")"));
+    assert!(found.iter().any(|bytes| bytes.len() == long.len() / 4 * 3), "a literal of several pieces");
+}
+
+#[test]
+fn uuencode_may_begin_anywhere_in_a_long_line() {
+    const PIECE: usize = 64 * 1024;
+    for n_before in PIECE - 20..PIECE + 2 {
+        let text = format!("{}begin 644 a\n#0V%T\n`\nend\n", " ".repeat(n_before));
+        check(&text, b"Cat");
+    }
 }
