@@ -10,7 +10,7 @@ use domain::verdict::Unscannable;
 
 use crate::blob::{Blob, to_u64, to_usize};
 use crate::fields::Fields as _;
-use crate::format::is_text;
+use crate::format::{Format, is_text, sniff};
 use crate::walk::{Walked, refuse};
 
 /// Signatures that are recognised by their bytes alone.
@@ -31,6 +31,23 @@ pub(crate) fn refuse_unopened(blob: &Blob) -> Walked {
     let head = blob.bytes_at(0, HEAD_BYTES)?;
     match recognised(&head, blob)? {
         Some(name) if !is_text(blob)? => refuse(Unscannable::UnsupportedContainer, name),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what begins as an archive that none of the openers opens, by more than an accident: even data that
+/// only look encoded are that archive then.
+pub(crate) fn refuse_surely_unopened(blob: &Blob) -> Walked {
+    // Two or three bytes, or a structure that noise has.
+    const WEAK: [&str; 5] =
+        ["compress, LZH", "pack, or an old gzip", "zstd or lz4, skippable frame", "FAT image", "ZPAQ"];
+    refuse_unopened(blob)?;
+    match sniff(blob)? {
+        Format::Foreign(foreign)
+            if foreign.opened_by.is_empty() && !WEAK.contains(&foreign.name) && !is_text(blob)? =>
+        {
+            refuse(Unscannable::UnsupportedContainer, foreign.name)
+        }
         _ => Ok(()),
     }
 }

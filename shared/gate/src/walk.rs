@@ -16,6 +16,7 @@ use crate::mail::Partial;
 use crate::opener::Opener;
 use crate::refusal::Refusal;
 use crate::scratch::Scratch;
+use crate::unopened;
 
 pub(crate) use limits::Counted;
 use limits::Work;
@@ -240,13 +241,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Does the same for text that only looks like encoded data: source code and office documents are full of
-    /// pieces of files. Nothing is refused for such a piece; the engine is given what cannot be looked into.
+    /// pieces of files. Nothing is refused for such a piece, unless it begins as an archive that is not opened;
+    /// the engine is given what cannot be looked into.
     pub(crate) fn reading_of_guess(&mut self, source: &mut dyn Read, depth: u32) -> Walked<Blob> {
         let mut writer = self.new_member()?;
         self.fill(&mut writer, source, Damage::Refused)?;
         let blob = writer.finish();
         match self.visit_reading(blob.clone(), depth) {
             Err(Stop::Refused(refusal) | Stop::Disputed(refusal)) if self.leaves_to_engine(&refusal) => {
+                unopened::refuse_surely_unopened(&blob)?;
                 self.give(blob.clone()).map(|()| blob)
             }
             visited => visited,

@@ -86,3 +86,20 @@ fn only_damage_makes_it_no_member() {
     let refused = walk_through(&gate).fill_whole(&mut writer, &mut Answers(vec![Ok(&[1; 101])]));
     assert!(matches!(refused, Err(Stop::Refused(it)) if it.reason == Unscannable::TooLarge));
 }
+
+#[test]
+fn a_guess_that_begins_as_an_unopened_archive_is_refused() {
+    let gate = gate();
+    let guessed = |bytes: &'static [u8]| walk_through(&gate).reading_of_guess(&mut &*bytes, 0);
+    for bytes in [b"SIT!\0\x01\0\0\0\x20rLau\x02\0\0\0".as_slice(), b"EGGA\0\x01\0\0", b"ALZ\x01\x0a\0\0\0"] {
+        let refused = guessed(bytes);
+        assert!(
+            matches!(&refused, Err(Stop::Refused(it)) if it.reason == Unscannable::UnsupportedContainer),
+            "{bytes:?} {refused:?}"
+        );
+    }
+    // Damage, and what has two bytes of a signature, are as likely to be an accident.
+    for bytes in [b"\x1f\xa0\x01\x02\x03\0\xff".as_slice(), b"PK\x03\x04\0\0\xff\xff", b"EGGA in a text"] {
+        assert!(guessed(bytes).is_ok(), "{bytes:?}");
+    }
+}
