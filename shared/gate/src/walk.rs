@@ -241,8 +241,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Does the same for text that only looks like encoded data: source code and office documents are full of
-    /// pieces of files. Nothing is refused for such a piece, unless it begins as an archive that is not opened;
-    /// the engine is given what cannot be looked into.
+    /// pieces of files. Nothing is refused for such a piece, unless it begins as an archive that is not
+    /// opened; the engine is given what cannot be looked into.
     pub(crate) fn reading_of_guess(&mut self, source: &mut dyn Read, depth: u32) -> Walked<Blob> {
         let mut writer = self.new_member()?;
         self.fill(&mut writer, source, Damage::Refused)?;

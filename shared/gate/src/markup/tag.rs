@@ -12,8 +12,8 @@ pub(super) struct Tag {
 
 /// Elements that hold base64: of OpenDocument, of flat OPC and of WordprocessingML 2003.
 const DATA: [&[u8]; 3] = [b"binary-data", b"binarydata", b"bindata"];
-/// Elements that hold base64 in some documents: property lists (plistlib of Python 3.11), XML-RPC, FictionBook,
-/// XDP. In others they hold anything.
+/// Elements that hold base64 in some documents: property lists (plistlib of Python 3.11), XML-RPC,
+/// FictionBook, XDP. In others they hold anything.
 const MAY_BE_DATA: [&[u8]; 4] = [b"data", b"base64", b"binary", b"chunk"];
 /// Elements of HTML that hold text alone.
 const RAW: [&[u8]; 8] =
