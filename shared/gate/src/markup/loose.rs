@@ -27,16 +27,19 @@ pub(super) fn hand_values(
             let behind = &window[equals + 1..];
             let n_spaces = behind.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
             let mut start = at + to_u64(equals + 1 + n_spaces);
-            let (first, text) = match behind.get(n_spaces..).and_then(<[u8]>::split_first) {
-                Some((first, text)) => (*first, text),
-                None => {
-                    start = behind_spaces(blob, start)?;
-                    (blob.bytes_at(start, 1)?.first().copied().unwrap_or(0), [].as_slice())
-                }
+            let near = behind.get(n_spaces..).and_then(<[u8]>::split_first);
+            let (first, text) = if let Some((first, text)) = near {
+                (*first, text)
+            } else {
+                start = behind_spaces(blob, start)?;
+                (blob.bytes_at(start, 1)?.first().copied().unwrap_or(0), [].as_slice())
             };
             let found = match first {
                 b'"' | b'\'' => quoted(blob, start + 1, first, text)?,
-                b'd' | b'D' | b'&' => bare(blob, start, &mut bare_end)?,
+                b'&' => bare(blob, start, &mut bare_end)?,
+                b'd' | b'D' if matches!(text.first(), None | Some(b'a' | b'A' | b'&')) => {
+                    bare(blob, start, &mut bare_end)?
+                }
                 _ => None,
             };
             if let Some((start, end)) = found

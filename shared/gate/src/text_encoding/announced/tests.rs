@@ -54,7 +54,7 @@ fn announced_digits_may_stand_in_any_lines() {
 #[test]
 fn quoted_properties_are_decoded() {
     let payload = &payloads()[0];
-    let quoted = payload.iter().map(|byte| format!("={byte:02X}")).collect::<String>();
+    let quoted = payload.iter().map(|byte| format!("={byte:02X}")).collect::<Vec<_>>().concat();
     for value in [quoted.clone(), split(&quoted, 60, "=\r\n")] {
         let text =
             format!("BEGIN:VCARD\r\nVERSION:2.1\r\nNOTE;ENCODING=QUOTED-PRINTABLE:{value}\r\nEND:VCARD\r\n");
