@@ -11,8 +11,8 @@ use domain::verdict::{Decryption, Unscannable};
 
 use crate::Gate;
 use crate::blob::{Blob, BlobWriter, StorageTrouble, to_u64};
-use crate::margins::Accounted;
 use crate::mail::Partial;
+use crate::margins::Accounted;
 use crate::opener::Opener;
 use crate::refusal::Refusal;
 use crate::scratch::Scratch;
