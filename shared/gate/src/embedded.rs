@@ -122,7 +122,7 @@ fn follow(
             Some(start) => iso::walk_embedded(walk, &blob.tail(start), depth).map(|()| 0),
             None => Ok(0),
         },
-        Signature::Compound if at > 0 => compound::embedded::walk(walk, &rest, depth),
+        Signature::Compound if at > 0 => compound::embedded::walk(walk, blob, at, depth),
         Signature::Address => match at.checked_sub(ADDRESS_END_AT) {
             Some(start) if blob.bytes_at(start, 2)?.eq_ignore_ascii_case(b"da") => {
                 address::hand(walk, blob, start, depth).map(|()| 0)

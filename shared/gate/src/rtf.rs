@@ -11,6 +11,8 @@ mod hex;
 mod substitutes;
 mod tokens;
 
+use std::io;
+
 use domain::verdict::Unscannable;
 
 use crate::blob::{Blob, to_u64};
@@ -56,11 +58,24 @@ fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32, binary: &[Binary]
         }
     }
     if finder.is_encapsulated {
+        let rtf = blob.tail(start_of(blob)?);
         for hidden in encapsulated::Hidden::ALL {
-            walk.reading(&mut encapsulated::content(blob, hidden), depth)?;
+            walk.reading(&mut encapsulated::content(&rtf, hidden), depth)?;
         }
     }
     Ok(finder.has_binary)
+}
+
+/// Where the first RTF in a blob begins: what stands in front of it, such as a message that holds it, is no
+/// part of its page.
+fn start_of(blob: &Blob) -> io::Result<u64> {
+    let mut windows = blob.windows(0, START.len() - 1);
+    while let Some((at, window)) = windows.next_window()? {
+        if let Some(hit) = memchr::memmem::find(window, START) {
+            return Ok(at + to_u64(hit));
+        }
+    }
+    Ok(0)
 }
 
 /// A destination with data.
@@ -262,6 +277,8 @@ mod tests {
         for start in ["fromhtml1", "FROMHTML", "fromtext"] {
             let text = format!("{{\\rtf1\\ansi\\{start} {{\\*\\htmltag64 C}}{{\\*\\htmltag \\'61}}t}}");
             assert_eq!(handed(text.as_bytes()), ["Cat"], "{text}");
+            let behind = format!("junk {{}} \\b {text}");
+            assert_eq!(handed(behind.as_bytes()), ["Cat"], "{text}");
         }
         assert_eq!(handed(b"{\\rtf1\\ansi Cat}"), Vec::<String>::new());
     }
