@@ -12,17 +12,14 @@ pub(super) fn decoded(text: &[u8]) -> Option<Vec<u8>> {
         }
         let word = word(&from_mark[2..]);
         is_behind_word = word.is_some();
-        rest = match word {
-            Some((word, behind)) => {
-                all.extend(word);
-                has_word = true;
-                behind
-            }
-            None => {
-                all.extend_from_slice(b"=?");
-                &from_mark[2..]
-            }
-        };
+        if let Some((word, behind)) = word {
+            all.extend(word);
+            has_word = true;
+            rest = behind;
+        } else {
+            all.extend_from_slice(b"=?");
+            rest = &from_mark[2..];
+        }
     }
     all.extend_from_slice(rest);
     has_word.then_some(all)
