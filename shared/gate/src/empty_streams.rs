@@ -1,21 +1,20 @@
-//! Hands the next stream of lzip and lz4 files whose first one is empty: libarchive stops there, other
-//! programs continue.
+//! Hands the next stream of lzip files whose first one is empty: libarchive stops there, lzip(1) continues.
 
 use crate::blob::{Blob, to_u64};
 use crate::walk::{Walk, Walked};
 
-/// What streams begin with: lzip; lz4, and lz4 as it was.
-const LZIP: &[&[u8]] = &[b"LZIP"];
-const LZ4: &[&[u8]] = &[b"\x04\x22\x4d\x18", b"\x02\x21\x4c\x18"];
+/// What streams begin with.
+const LZIP: &[u8] = b"LZIP";
 /// An empty stream is shorter.
 const LONGEST: usize = 64;
 
 /// Hands what begins with the next stream, if one is near.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     let start = blob.bytes_at(0, LONGEST)?;
-    let begins = |bytes: &[u8], magics: &[&[u8]]| magics.iter().any(|magic| bytes.starts_with(magic));
-    let Some(magics) = [LZIP, LZ4].into_iter().find(|magics| begins(&start, magics)) else { return Ok(()) };
-    match (1..start.len()).find(|at| begins(&start[*at..], magics)) {
+    if !start.starts_with(LZIP) {
+        return Ok(());
+    }
+    match memchr::memmem::find(&start[1..], LZIP).map(|at| at + 1) {
         Some(at) => walk.reading_of(blob.tail(to_u64(at)), depth).map(drop),
         None => Ok(()),
     }

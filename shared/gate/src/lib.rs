@@ -39,6 +39,7 @@ mod inflate;
 mod iso;
 mod lbr;
 mod look;
+mod lz4_frames;
 mod lzma_alone;
 mod lzop;
 mod mail;

@@ -13,7 +13,7 @@ use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
     ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, hangul, http, iso,
-    lbr, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf, seven_zip, shar, stream,
+    lbr, lz4_frames, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf, seven_zip, shar, stream,
     tar, tnef, unopened, warc, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
@@ -94,6 +94,7 @@ impl Walk<'_> {
         classic_mac::walk(self, blob, depth)?;
         lbr::walk(self, blob, depth)?;
         zstd_frames::walk(self, blob, depth)?;
+        lz4_frames::walk(self, blob, depth)?;
         empty_streams::walk(self, blob, depth)?;
         arc::walk(self, blob, depth)?;
         // GNU tar goes from block to block, on disks as well.

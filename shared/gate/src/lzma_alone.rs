@@ -14,6 +14,8 @@ use lzma_rust2::filter::bcj::BcjReader;
 
 use crate::blob::{Blob, BlobReader, to_u64};
 use crate::fields::Fields as _;
+use crate::format::{GZIP_DEFLATE, XZ};
+use crate::lz4_frames;
 use crate::stream::MAX_DICTIONARY_KIB;
 use crate::walk::{Damage, Walk, Walked, refuse};
 
@@ -36,6 +38,14 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     Ok(())
 }
 
+/// Unpacks a stream that begins in the middle of other data.
+pub(crate) fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    match Stream::at_start(blob)? {
+        Some(stream) => stream.unpack(walk, depth).map(drop),
+        None => Ok(()),
+    }
+}
+
 /// Unpacks stream after stream, each by itself and all of them joined, as 7-Zip does. Of them, some may be
 /// empty.
 fn walk_streams(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
@@ -52,7 +62,19 @@ fn walk_streams(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
         }
         walk.visit_reading(writer.finish(), depth)?;
     }
+    if !streams.is_empty() && begins_other(&rest)? {
+        walk.reading_of(rest, depth)?;
+    }
     Ok(())
+}
+
+/// Returns whether a stream of another format begins here: zstd(1) continues with those that it unpacks.
+fn begins_other(blob: &Blob) -> io::Result<bool> {
+    const STARTS: &[&[u8]] = &[GZIP_DEFLATE, XZ];
+    let head = blob.bytes_at(0, 8)?;
+    // zstd in all its versions, and what both skip.
+    let is_zstd = matches!(head.at(1, 3), b"\xb5\x2f\xfd" | b"\x2a\x4d\x18");
+    Ok(is_zstd || lz4_frames::begins(&head) || STARTS.iter().any(|start| head.starts_with(start)))
 }
 
 /// Bytes that may be a stream.
@@ -73,7 +95,8 @@ impl Stream {
             return Ok(Some((stream, n_bytes)));
         }
         let Some((stream, n_bytes)) = Self::short_at_start(blob)? else { return Ok(None) };
-        let is_followed = Self::at_start(&blob.tail(HEADER + n_bytes))?.is_some();
+        let rest = blob.tail(HEADER + n_bytes);
+        let is_followed = Self::at_start(&rest)?.is_some() || begins_other(&rest)?;
         Ok(is_followed.then_some((stream, n_bytes)))
     }
 
