@@ -84,7 +84,8 @@ pub(crate) const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Foreign {
     pub(crate) name: &'static str,
-    /// The programs whose answer that it is no archive counts for more than a signature.
+    /// The programs whose answer that it is no archive counts, if no other reader takes it for one either
+    /// ([`crate::tolerant`]).
     pub(crate) opened_by: &'static [Program],
 }
 
@@ -101,6 +102,9 @@ const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0, RAR, Foreign { name: "RAR", opened_by: LIBARCHIVE_OPENS }),
     (0, b"RE~^", Foreign { name: "RAR 1", opened_by: NONE_OPENS }),
     (0, b"\x28\xb5\x2f\xfd", Foreign { name: "zstd", opened_by: BOTH_OPEN }),
+    // The versions before the format's first release (zstd 1.5, lib/legacy), which zstd(1) unpacks from 0.5 on.
+    (1, b"\xb5\x2f\xfd", Foreign { name: "zstd of an early version", opened_by: NONE_OPENS }),
+    (0, b"\xfd\x2f\xb5\x1e", Foreign { name: "zstd of an early version", opened_by: NONE_OPENS }),
     (1, b"\x2a\x4d\x18", Foreign { name: "zstd or lz4, skippable frame", opened_by: NONE_OPENS }),
     (0, b"\x04\x22\x4d\x18", Foreign { name: "lz4", opened_by: LIBARCHIVE_OPENS }),
     (0, b"\x02\x21\x4c\x18", Foreign { name: "lz4, legacy", opened_by: LIBARCHIVE_OPENS }),

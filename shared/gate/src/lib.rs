@@ -63,6 +63,7 @@ mod survey;
 mod tar;
 mod text_encoding;
 mod tnef;
+mod tolerant;
 mod unopened;
 mod walk;
 mod warc;

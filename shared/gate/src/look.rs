@@ -12,9 +12,7 @@ use crate::refusal::Refusal;
 use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, hangul, http, iso,
-    lbr, lz4_frames, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf, seven_zip, shar, stream,
-    tar, tnef, unopened, warc, zip, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, hangul, http, iso, lbr, lz4_frames, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf, seven_zip, shar, stream, tar, tnef, tolerant, unopened, warc, zip, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -155,8 +153,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Asks the openers. What only a signature says is an archive is refused, unless an opener knows better,
-    /// or it is plain text.
+    /// Asks the openers. What a signature says is an archive is refused unless one opens it, or it is plain
+    /// text, or no reader of that kind takes it for one.
     fn ask_about(&mut self, format: Format, walked: Option<Kind>, blob: &Blob, depth: u32) -> Walked<Asked> {
         let asked = ask::ask(self, blob, walked, depth)?;
         if asked == Asked::Given || is_text(blob)? {
@@ -164,7 +162,9 @@ impl Walk<'_> {
         }
         match format {
             Format::Ambiguous => refuse(Unscannable::UnsupportedContainer, "two formats in one file"),
-            Format::Foreign(foreign) if !self.has_one_of(foreign.opened_by) => {
+            Format::Foreign(foreign)
+                if !self.has_one_of(foreign.opened_by) || tolerant::reads(foreign, blob)? =>
+            {
                 refuse(Unscannable::UnsupportedContainer, foreign.name)
             }
             _ => Ok(asked),

@@ -163,13 +163,27 @@ fn members_of_members_are_opened_within_the_limits() {
 }
 
 #[test]
-fn a_signature_is_believed_unless_its_opener_knows_better() {
+fn a_signature_is_believed_unless_no_reader_takes_it_for_one() {
     let wim = b"MSWIM\0\0\0 and no more".as_slice();
     let (seven_zip, libarchive) =
         (told(Opened::Whole, &[]), Told { program: Program::Libarchive, ..told(Opened::Whole, &[]) });
     assert_eq!(judged(wim, &[]).0, Some(Unscannable::UnsupportedContainer));
-    assert_eq!(judged(wim, &[libarchive]).0, Some(Unscannable::UnsupportedContainer));
-    assert_eq!(judged(wim, std::slice::from_ref(&seven_zip)).0, None);
+    assert_eq!(judged(wim, std::slice::from_ref(&libarchive)).0, Some(Unscannable::UnsupportedContainer));
+    // Openers decline what other programs unpack: a reserved bit, a version, a kind of disk.
+    for (start, reason) in [
+        (wim, Some(Unscannable::UnsupportedContainer)),
+        (b"\x1f\x9d\xb0X\0", Some(Unscannable::UnsupportedContainer)),
+        (b"\x1f\x9d\xb1X\0", None),
+        (b"\x1f\x9d\xb0X\x01", None),
+        (b"\x27\xb5\x2f\xfd\0\x58", Some(Unscannable::UnsupportedContainer)),
+        (b"\x1e\xb5\x2f\xfd\0\x58", Some(Unscannable::UnsupportedContainer)),
+        (b"KDMV\x03\0\0\0", Some(Unscannable::UnsupportedContainer)),
+        (b"QFI\xfb\0\0\0\x03", Some(Unscannable::UnsupportedContainer)),
+        (b"070701\0", Some(Unscannable::UnsupportedContainer)),
+        (b"070701;12,50;Caf\xe9", None),
+    ] {
+        assert_eq!(judged(start, &[seven_zip.clone(), libarchive.clone()]).0, reason, "{start:?}");
+    }
     let opens_it = Told { mark: wim.to_vec(), ..told(Opened::Whole, &[(b"a member", Whole)]) };
     assert_eq!(judged(wim, &[opens_it]), (None, vec![b"a member".to_vec()]));
     // No opener supports these formats.
