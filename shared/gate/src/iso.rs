@@ -1,6 +1,8 @@
 //! Walks ISO 9660: every directory tree of the image (plain, and Joliet beside it), and the extents that they
 //! name (ECMA-119).
 
+mod rock_ridge;
+
 use std::collections::BTreeSet;
 
 use domain::verdict::Unscannable;
@@ -10,6 +12,7 @@ use crate::capability::Method;
 use crate::fields::Fields as _;
 use crate::tar::is_zero_from;
 use crate::walk::{Reach, Walk, Walked, malformed, refuse};
+use crate::zisofs;
 
 const SECTOR: u64 = 2048;
 const FIRST_DESCRIPTOR: u64 = 16;
@@ -34,19 +37,23 @@ pub(crate) fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Wal
 /// Hands every file: the engine reads one tree of several, and none where the image begins like something
 /// else. Returns the size of the volume.
 fn walk_trees(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<u64> {
-    let mut files = BTreeSet::new();
+    let mut files = Files::default();
     let volume = read_volume(blob)?;
     for image in boot_images(blob, volume.boot_catalog)? {
         walk.stored_member(image, depth, Reach::Handed)?;
     }
     for root in volume.roots {
-        files.extend(read_tree(blob, root)?);
-        walk.expect(to_u64(files.len()), 0)?;
+        read_tree(blob, root, &mut files)?;
+        walk.expect(to_u64(files.extents.len()), 0)?;
     }
-    for (sector, n_bytes) in files {
-        let data = blob.slice(sector * SECTOR, n_bytes);
-        if data.size_bytes() != n_bytes {
+    for extent in files.extents {
+        let data = blob.slice(extent.0 * SECTOR, extent.1);
+        if data.size_bytes() != extent.1 {
             return malformed("iso: a file behind the end");
+        }
+        // What is compressed says so itself, and is decompressed where it is looked at.
+        if files.compressed.contains(&extent) && !zisofs::has_usual_header(&data)? {
+            return refuse(Unscannable::UnsupportedContainer, "iso: a file compressed in an unusual way");
         }
         walk.stored_member(data, depth, Reach::Handed)?;
     }
@@ -118,9 +125,16 @@ fn extent(record: &[u8]) -> Extent {
     (record.u32_le(2).into(), record.u32_le(10).into())
 }
 
-/// The extents of all files below a root. Each directory is read once.
-fn read_tree(blob: &Blob, root: Extent) -> Walked<BTreeSet<Extent>> {
-    let (mut files, mut seen, mut to_read) = (BTreeSet::new(), BTreeSet::new(), vec![root]);
+#[derive(Debug, Default)]
+struct Files {
+    extents: BTreeSet<Extent>,
+    /// Those among them that Rock Ridge says are compressed: libarchive and Linux decompress them.
+    compressed: BTreeSet<Extent>,
+}
+
+/// Adds the extents of all files below a root. Each directory is read once.
+fn read_tree(blob: &Blob, root: Extent, files: &mut Files) -> Walked {
+    let (mut seen, mut to_read) = (BTreeSet::new(), vec![root]);
     let mut n_bytes_read = 0u64;
     while let Some(directory) = to_read.pop() {
         if !seen.insert(directory) {
@@ -136,13 +150,13 @@ fn read_tree(blob: &Blob, root: Extent) -> Walked<BTreeSet<Extent>> {
         }
         // Records do not cross sectors; a length of zero ends a sector.
         for sector in bytes.chunks(to_usize(SECTOR)) {
-            read_sector(sector, &mut files, &mut to_read)?;
+            read_sector(sector, blob, files, &mut to_read)?;
         }
     }
-    Ok(files)
+    Ok(())
 }
 
-fn read_sector(sector: &[u8], files: &mut BTreeSet<Extent>, directories: &mut Vec<Extent>) -> Walked {
+fn read_sector(sector: &[u8], image: &Blob, files: &mut Files, directories: &mut Vec<Extent>) -> Walked {
     const IS_DIRECTORY: u8 = 0x02;
     const IS_ASSOCIATED: u8 = 0x04;
     const HAS_MORE_EXTENTS: u8 = 0x80;
@@ -170,7 +184,10 @@ fn read_sector(sector: &[u8], files: &mut BTreeSet<Extent>, directories: &mut Ve
             if flags & IS_DIRECTORY != 0 {
                 directories.push(extent(record));
             } else if extent(record).1 > 0 {
-                files.insert(extent(record));
+                files.extents.insert(extent(record));
+                if rock_ridge::is_compressed(record.at(33 + n_name, n_record - 33 - n_name), image)? {
+                    files.compressed.insert(extent(record));
+                }
             }
         }
         rest = &rest[n_record..];
@@ -198,9 +215,9 @@ mod tests {
     }
 
     fn read(sector: &[u8]) -> Option<(Vec<Extent>, Vec<Extent>)> {
-        let (mut files, mut directories) = (BTreeSet::new(), vec![]);
-        read_sector(sector, &mut files, &mut directories).ok()?;
-        Some((files.into_iter().collect(), directories))
+        let (mut files, mut directories) = (Files::default(), vec![]);
+        read_sector(sector, &Blob::from_bytes(vec![]), &mut files, &mut directories).ok()?;
+        Some((files.extents.into_iter().collect(), directories))
     }
 
     #[test]
@@ -238,7 +255,11 @@ mod tests {
 
     #[test]
     fn directories_have_a_largest_size() {
-        let reason = |n_bytes: u64| match read_tree(&Blob::from_bytes(vec![0; 100]), (0, n_bytes)) {
+        let reason = |n_bytes: u64| match read_tree(
+            &Blob::from_bytes(vec![0; 100]),
+            (0, n_bytes),
+            &mut Files::default(),
+        ) {
             Err(crate::walk::Stop::Refused(refusal)) => refusal.reason,
             other => panic!("{other:?}"),
         };

@@ -68,6 +68,7 @@ mod unopened;
 mod walk;
 mod warc;
 mod zip;
+mod zisofs;
 mod zstd_frames;
 
 use std::fs::File;

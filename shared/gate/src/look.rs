@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, hangul, http, iso, lbr, lz4_frames, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf, seven_zip, shar, stream, tar, tnef, tolerant, unopened, warc, zip, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, hangul, http, iso, lbr, lz4_frames, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf, seven_zip, shar, stream, tar, tnef, tolerant, unopened, warc, zip, zisofs, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -91,6 +91,7 @@ impl Walk<'_> {
         rare::walk(self, blob, depth)?;
         classic_mac::walk(self, blob, depth)?;
         lbr::walk(self, blob, depth)?;
+        zisofs::walk(self, blob, depth)?;
         zstd_frames::walk(self, blob, depth)?;
         lz4_frames::walk(self, blob, depth)?;
         empty_streams::walk(self, blob, depth)?;
