@@ -23,6 +23,8 @@ FAMILIES = {
     "tnef": "tnef", "signed": "signed", "markup": "markup", "charset": "charsets", "rtfpage": "encapsulated", "ppt": "presentations",
     "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "pdfodd": "pdf_at_random", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "msgfile": "message_files", "node": "node_libraries", "java": "java_libraries",
     "tnef": "tnef", "signed": "signed", "markup": "markup", "hiddentext": "hidden_text",
+    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "pdfodd": "pdf_at_random", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "msgfile": "message_files", "node": "node_libraries", "java": "java_libraries",
+    "tnef": "tnef", "signed": "signed", "markup": "markup", "unfinished": "unfinished",
 }
 # Those whose producers are too large or too slow for every machine: in `all` alone.
 LARGE = {"lofficelib": "libreoffice_documents"}

@@ -63,6 +63,19 @@ pub(crate) fn ask(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth:
     refusal.map(|()| Asked::Given)
 }
 
+/// Asks about a stream in other data, which may be cut, or followed by data that it does not end before: what
+/// comes out before the damage counts.
+pub(crate) fn ask_in_other_data(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Asked> {
+    let claims = claims(walk, blob, None, depth)?;
+    if claims.is_empty() {
+        return Ok(Asked::NotAnArchive);
+    }
+    let is_whole = true;
+    let refusal = refusal_of(&claims, is_whole);
+    visit_all(walk, claims, depth)?;
+    refusal.map(|()| Asked::Given)
+}
+
 /// Asks about a container that the gate itself found malformed, or could not unpack. It passes if one opener
 /// gets everything out of it and no other opener gets anything else. A zip must also have no member that only
 /// readers find that go by the headers in front of the data.

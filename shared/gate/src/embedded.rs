@@ -6,6 +6,7 @@
 //! archives hold them.
 
 mod signatures;
+mod streams;
 
 use std::io;
 
@@ -47,6 +48,9 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 pub(crate) fn walk_surveyed(walk: &mut Walk<'_>, blob: &Blob, survey: Survey, depth: u32) -> Walked {
     if let Some(block_at) = survey.tar_block_at {
         tar::walk_blocks_without_magic(block_at, walk, blob, depth)?;
+    }
+    if let Some(header_at) = survey.tar_header_at {
+        tar::anywhere::walk(header_at, walk, blob, depth)?;
     }
     let (mut signatures, mut heads) = (survey.signatures, Heads::new(blob));
     let (mut from, mut has_armor) = (0, false);
@@ -134,6 +138,12 @@ fn follow(
             walk.count_attempt()?;
             ask::ask(walk, &rest, None, depth).map(|_| 0)
         }
+        Signature::Zstd
+        | Signature::Lz4
+        | Signature::Lzip
+        | Signature::Compress
+        | Signature::Lzop
+        | Signature::Lzma => streams::follow(walk, &rest, head, signature, depth).map(|()| 0),
         Signature::Armor
         | Signature::Compound
         | Signature::Gzip

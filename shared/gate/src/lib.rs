@@ -28,6 +28,7 @@ mod classic_mac;
 mod cms;
 mod compound;
 mod compressed_rtf;
+mod cpio;
 mod embedded;
 mod empty_streams;
 mod encrypted;

@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, embedded, empty_streams, hangul, http, iso, lbr, lz4_frames, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf, seven_zip, shar, stream, tar, tnef, tolerant, unopened, warc, zip, zisofs, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, cpio, embedded, empty_streams, hangul, http, iso, lbr, lz4_frames, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf, seven_zip, shar, stream, tar, tnef, tolerant, unopened, warc, zip, zisofs, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -95,6 +95,7 @@ impl Walk<'_> {
         zstd_frames::walk(self, blob, depth)?;
         lz4_frames::walk(self, blob, depth)?;
         empty_streams::walk(self, blob, depth)?;
+        cpio::walk(self, blob, depth)?;
         arc::walk(self, blob, depth)?;
         // GNU tar goes from block to block, on disks as well.
         if matches!(format, Format::Foreign(foreign) if foreign.name == "disk image") {

@@ -26,6 +26,21 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     walk.reading_of(unpacked.rest, depth).map(drop)
 }
 
+/// Hands what unpacks in the middle of other data. Programs that read lzop hold its signature alone.
+pub(crate) fn walk_embedded(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+    for filters in [Filters::Undone, Filters::Ignored] {
+        let unpacked = unpack(walk, blob, filters, depth)?;
+        unpacked.hand(walk, depth)?;
+        if unpacked.data.size_bytes() > 0 {
+            unpacked.end?;
+        }
+        if !unpacked.has_filter {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// What a reader makes of filters. libarchive ignores them where it has a decoder of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Filters {

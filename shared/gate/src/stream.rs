@@ -112,7 +112,7 @@ fn look_behind(walk: &mut Walk<'_>, rest: &Blob, depth: u32) -> Walked {
     }
 }
 
-fn skip_zeros(reader: &mut BlobReader) -> io::Result<()> {
+pub(crate) fn skip_zeros(reader: &mut BlobReader) -> io::Result<()> {
     loop {
         let buffer = reader.fill_buf()?;
         let n_zeros = buffer.iter().take_while(|byte| **byte == 0).count();

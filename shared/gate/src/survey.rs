@@ -28,6 +28,8 @@ pub(crate) struct Survey {
     pub(crate) has_foreign_markup: bool,
     /// The first block, but for the very first, that is the header of a tar without `ustar`.
     pub(crate) tar_block_at: Option<u64>,
+    /// The first such header that is not that of a block.
+    pub(crate) tar_header_at: Option<u64>,
     pub(crate) signatures: Signatures,
     /// The first armor, in a container: in other data it is one of the signatures.
     pub(crate) armor_at: Option<u64>,
@@ -41,6 +43,7 @@ impl Survey {
         while let Some((at, window)) = windows.next_window()? {
             survey.look_for_words(window);
             survey.tar_block_at = survey.tar_block_at.or_else(|| tar::block_without_magic(at, window));
+            survey.tar_header_at = survey.tar_header_at.or_else(|| tar::anywhere::first_header(at, window));
             survey.signatures.add_window(at, window);
         }
         Ok(survey)

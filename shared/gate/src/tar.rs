@@ -1,6 +1,8 @@
 //! Walks tar: header after header, to the zero blocks that end it (POSIX.1-2024 pax, "ustar Interchange
 //! Format"; GNU tar manual).
 
+pub(crate) mod anywhere;
+
 use std::io;
 
 use domain::verdict::Unscannable;

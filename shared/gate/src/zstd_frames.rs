@@ -24,7 +24,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 }
 
 /// The size of the frame that begins here; `None` where none does, or where it is not whole.
-fn frame_bytes(blob: &Blob) -> io::Result<Option<u64>> {
+pub(crate) fn frame_bytes(blob: &Blob) -> io::Result<Option<u64>> {
     const LONGEST_HEADER: usize = 18;
     let header = blob.bytes_at(0, LONGEST_HEADER)?;
     let end = if header.at(1, 3) == SKIPPABLE && header.u8_at(0) >> 4 == 5 {

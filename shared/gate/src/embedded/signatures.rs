@@ -8,6 +8,7 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 use super::HEADER;
 use crate::blob::{Blob, SEARCH_WINDOW, to_u64, to_usize};
 use crate::format::{CABINET, COMPOUND, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
+use crate::lzop;
 
 /// What the armor of OpenPGP and CMS begins with, behind dashes.
 pub(crate) const ARMOR: &[u8] = b"-BEGIN ";
@@ -33,6 +34,14 @@ const SIGNATURES: &[(&[u8], Signature)] = &[
     (b"\xca\xfe\xba\xbe\0\0\0", Signature::MachO),
     (b"\xca\xfe\xba\xbf\0\0\0", Signature::MachO),
     (COMPOUND, Signature::Compound),
+    (b"\x28\xb5\x2f\xfd", Signature::Zstd),
+    (b"\x04\x22\x4d\x18", Signature::Lz4),
+    (b"\x02\x21\x4c\x18", Signature::Lz4),
+    (b"LZIP", Signature::Lzip),
+    (b"\x1f\x9d", Signature::Compress),
+    (lzop::MAGIC, Signature::Lzop),
+    // What the usual options write.
+    (b"\x5d\0\0", Signature::Lzma),
     (ARMOR, Signature::Armor),
     (b"BEGIN PGP ", Signature::Armor),
     (b"ta:", Signature::Address),
@@ -60,6 +69,12 @@ pub(super) enum Signature {
     Iso,
     MachO,
     Compound,
+    Zstd,
+    Lz4,
+    Lzip,
+    Compress,
+    Lzop,
+    Lzma,
     /// Several blocks make one message, so the first one stands for all.
     Armor,
     /// A `data:` URL, by its end: in any case, the whole word would be sixteen.
