@@ -18,6 +18,7 @@ pub(crate) struct Survey {
     pub(crate) has_rtf: bool,
     has_object: bool,
     has_stream: bool,
+    has_trailer: bool,
     /// In any case: uuencode and yEnc have it in front of data.
     pub(crate) has_begin: bool,
     /// Of a character set with states, between the characters of a text.
@@ -66,6 +67,7 @@ impl Survey {
         self.has_rtf = self.has_rtf || holds(rtf::START);
         self.has_object = self.has_object || holds(b"obj");
         self.has_stream = self.has_stream || holds(b"stream");
+        self.has_trailer = self.has_trailer || holds(b"trailer");
         self.has_begin = self.has_begin || mail::holds(window, b"begin");
         self.has_shifts = self.has_shifts || mail::holds_shift(window);
         self.has_tag_of_binary = self.has_tag_of_binary || holds(b"!binary") || holds(b":binary");
@@ -75,8 +77,9 @@ impl Survey {
             || markup::FOREIGN.iter().any(|tag| mail::holds(window, tag));
     }
 
-    /// Returns whether there is what a reader of PDF needs. Poppler reads files without `%PDF-`.
+    /// Returns whether there is what a reader of PDF needs. Poppler reads files without `%PDF-`, and saves
+    /// signatures, which are strings, from files without streams; these need a trailer.
     pub(crate) fn may_be_pdf(&self) -> bool {
-        self.has_object && self.has_stream
+        self.has_object && (self.has_stream || self.has_trailer)
     }
 }

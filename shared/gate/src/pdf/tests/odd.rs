@@ -106,6 +106,7 @@ fn what_only_some_programs_save_is_handed() {
         "1 0 obj<</Type 2 0 R>>stream\nfile\nendstream 2 0 obj/EmbeddedFile endobj".to_owned(),
         "1 0 obj<</Metadata 2 0 R>>endobj 2 0 obj<<>>stream\nfile\nendstream".to_owned(),
         format!("1 0 obj<</ByteRange[0 1 2 3]/Contents({in_octal})>>endobj 2 0 obj<<>>stream\nendstream"),
+        "1 0 obj<</SubFilter/A/Contents(file)>>endobj trailer".to_owned(),
         "1 0 obj<</SubFilter/A/Contents<66\n69 6c65>>>endobj 2 0 obj<<>>stream\nendstream".to_owned(),
         "1 0 obj<</B#79teRange[]/C#6fntents 3 0 R>>endobj 3 0 obj(file)endobj 2 0 obj<<>>stream\nendstream"
             .to_owned(),
