@@ -28,7 +28,7 @@ pub(super) fn of_stream(index: &mut Index, dictionary: &Value) -> Walked<Vec<Vec
             for value in index.resolved(value)? {
                 match &value {
                     Value::Dictionary(_) => {
-                        lists.extend(of_filter(index, &value)?.into_iter().map(|it| vec![it]))
+                        lists.extend(of_filter(index, &value)?.into_iter().map(|it| vec![it]));
                     }
                     Value::Array(items) => lists.extend(of_items(index, items)?),
                     _ => {}
@@ -60,13 +60,16 @@ fn of_items(index: &mut Index, items: &[Value]) -> Walked<Vec<Vec<Parameters>>> 
     Ok(lists)
 }
 
+/// Takes the number of one key.
+type Set = fn(&mut Parameters, u64);
+
 /// What one dictionary may mean; the defaults if it is none.
 fn of_filter(index: &mut Index, dictionary: &Value) -> Walked<Vec<Parameters>> {
     let mut found = vec![Parameters::default()];
     if !matches!(dictionary, Value::Dictionary(_)) {
         return Ok(found);
     }
-    let set: [(&[u8], fn(&mut Parameters, u64)); 5] = [
+    let set: [(&[u8], Set); 5] = [
         (b"Predictor", |it, number| it.layout.predictor = number),
         (b"Colors", |it, number| it.layout.n_colors = number),
         (b"BitsPerComponent", |it, number| it.layout.n_bits = number),

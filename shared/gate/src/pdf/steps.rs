@@ -153,8 +153,9 @@ impl Base85 {
     fn is_digit(&self, byte: u8) -> bool {
         match (self.digits, byte) {
             (_, b'!'..=b'u') => true,
-            (Digits85::Strict, _) | (_, b'~' | b'\t' | b'\n' | b'\r' | b' ') => false,
-            (Digits85::All, 0 | 0x0c) => false,
+            (Digits85::Strict, _) | (_, b'~' | b'\t' | b'\n' | b'\r' | b' ') | (Digits85::All, 0 | 0x0c) => {
+                false
+            }
             _ => true,
         }
     }

@@ -99,8 +99,7 @@ pub(super) fn value(cursor: &mut Cursor<'_>) -> io::Result<Option<Value>> {
     let mut items = Vec::new();
     // A reference is three tokens.
     for _ in 0..3 {
-        if !reading.item(cursor, &mut items, 0)?
-            || !items.last().is_some_and(|item| !item.integers().is_empty())
+        if !reading.item(cursor, &mut items, 0)? || items.last().is_none_or(|item| item.integers().is_empty())
         {
             break;
         }

@@ -35,11 +35,13 @@ pub(super) const SUB_FILTER: &[u8] = b"SubFilter";
 
 /// Returns whether a key that matters may follow the solidus.
 pub(super) fn may_be_key(text: &[u8]) -> bool {
-    match text {
-        [b'E' | b'R' | b'X' | b'J' | b'F' | b'S' | b'I' | b'3' | b'#', ..] => true,
-        [b'B', b'y' | b'#', ..] | [b'C', b'o' | b'#', ..] | [b'M', b'e' | b'#', ..] => true,
-        _ => false,
-    }
+    matches!(
+        text,
+        [b'E' | b'R' | b'X' | b'J' | b'F' | b'S' | b'I' | b'3' | b'#', ..]
+            | [b'B', b'y' | b'#', ..]
+            | [b'C', b'o' | b'#', ..]
+            | [b'M', b'e' | b'#', ..]
+    )
 }
 
 /// Which key a name is, and how many bytes it takes.
