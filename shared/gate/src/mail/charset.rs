@@ -3,7 +3,6 @@
 
 use std::io::{self, Read};
 
-use domain::verdict::Unscannable;
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_16BE, UTF_16LE};
 
 use super::boundary::{parameters, percent_decoded};

@@ -24,7 +24,7 @@ pub(crate) struct Counted {
 pub(super) struct Work {
     n_attempts: u64,
     n_hash_rounds: u64,
-    n_pointed_bytes: u64,
+    pointed_bytes: u64,
 }
 
 impl Walk<'_> {
@@ -92,8 +92,8 @@ impl Walk<'_> {
         /// What looking at a part costs, however short it is.
         const EACH: u64 = 1024;
         let n_more = n_bytes.saturating_add(EACH);
-        self.work.n_pointed_bytes = self.work.n_pointed_bytes.saturating_add(n_more);
-        if self.work.n_pointed_bytes > self.gate.limits.max_total_bytes {
+        self.work.pointed_bytes = self.work.pointed_bytes.saturating_add(n_more);
+        if self.work.pointed_bytes > self.gate.limits.max_total_bytes {
             return refuse(Unscannable::ExpandsTooMuch, "parts that overlap, of more bytes than the limit");
         }
         Ok(())

@@ -50,7 +50,7 @@ fn parameters_are_read_by_every_reading() {
         (format!("/Filter[/AHx/Other/Fl]/DecodeParms[null null{usual}]"), ""),
     ] {
         let data = if fields.contains("AHx") {
-            rows.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes()
+            rows.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
         } else {
             rows.clone()
         };
