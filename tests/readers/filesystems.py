@@ -2,6 +2,7 @@
 
 import itertools, struct
 
+import superblocks
 from base import EICAR, FRONTS, HIDDEN_ZIP, PAYLOADS, made_with
 from packers import isos, iso
 
@@ -108,3 +109,5 @@ def variants():
                 yield f"{name}-then-{len(junk)}", "img", data + junk
             table = bytes(446) + struct.pack("<B3sB3sII", 0x80, b"\0\2\0", 0x83, b"\0\3\0", 1, len(data) // 512) + bytes(48) + b"\x55\xaa"
             yield f"{name}-partition", "img", table + data
+    for name, data in superblocks.variants():
+        yield name, "img", data

@@ -5,7 +5,7 @@ use std::io;
 use crate::blob::Blob;
 use crate::fields::Fields as _;
 use crate::opener::{Kind, Program};
-use crate::{http, lzop, mail, tar, warc};
+use crate::{disks, http, lzop, mail, tar, warc};
 
 /// The format that readers take a blob for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,7 +85,8 @@ pub(crate) const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 pub(crate) struct Foreign {
     pub(crate) name: &'static str,
     /// The programs whose answer that it is no archive counts, if no other reader takes it for one either
-    /// ([`crate::tolerant`]).
+    /// ([`crate::tolerant`]): none for images of disks, as QEMU, wimlib and the programs of Linux open images
+    /// that 7-Zip declines.
     pub(crate) opened_by: &'static [Program],
 }
 
@@ -121,13 +122,13 @@ const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0, b"zPQ", Foreign { name: "ZPAQ", opened_by: NONE_OPENS }),
     (0, b"SIT!", Foreign { name: "StuffIt", opened_by: NONE_OPENS }),
     (0, b"StuffIt", Foreign { name: "StuffIt", opened_by: NONE_OPENS }),
-    (0, b"MSWIM\0\0\0", Foreign { name: "WIM", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"MSWIM\0\0\0", Foreign { name: "WIM", opened_by: NONE_OPENS }),
     (0, b"SZDD\x88\xf0\x27\x33", Foreign { name: "SZDD", opened_by: SEVEN_ZIP_OPENS }),
     (0, b"KWAJ\x88\xf0\x27\xd1", Foreign { name: "KWAJ", opened_by: NONE_OPENS }),
     (0, b"\x8f\xaf\xac\x84", Foreign { name: "PPMd", opened_by: SEVEN_ZIP_OPENS }),
     (0, b"ITOLITLS", Foreign { name: "HxS", opened_by: SEVEN_ZIP_OPENS }),
-    (0, b"qshs", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
-    (0, b"shsq", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"qshs", Foreign { name: "SquashFS", opened_by: NONE_OPENS }),
+    (0, b"shsq", Foreign { name: "SquashFS", opened_by: NONE_OPENS }),
     (512, b"PM\0\0", Foreign { name: "disk image", opened_by: SEVEN_ZIP_OPENS }),
     (0, b"\xed\xab\xee\xdb", Foreign { name: "RPM", opened_by: BOTH_OPEN }),
     (0, b"xar!", Foreign { name: "XAR", opened_by: BOTH_OPEN }),
@@ -137,28 +138,26 @@ const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0, b"070707", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
     (0, b"\xc7\x71", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
     (0, b"\x71\xc7", Foreign { name: "cpio", opened_by: BOTH_OPEN }),
-    (0, b"hsqs", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
-    (0, b"sqsh", Foreign { name: "SquashFS", opened_by: SEVEN_ZIP_OPENS }),
-    (0, b"\x45\x3d\xcd\x28", Foreign { name: "cramfs", opened_by: SEVEN_ZIP_OPENS }),
-    (0, b"conectix", Foreign { name: "VHD", opened_by: SEVEN_ZIP_OPENS }),
-    (0, b"vhdxfile", Foreign { name: "VHDX", opened_by: SEVEN_ZIP_OPENS }),
-    (0, b"KDMV", Foreign { name: "VMDK", opened_by: SEVEN_ZIP_OPENS }),
-    (0, b"QFI\xfb", Foreign { name: "QCOW", opened_by: SEVEN_ZIP_OPENS }),
-    (0x40, b"\x7f\x10\xda\xbe", Foreign { name: "VDI", opened_by: SEVEN_ZIP_OPENS }),
-    (3, b"NTFS    ", Foreign { name: "NTFS image", opened_by: SEVEN_ZIP_OPENS }),
-    (32, b"NXSB", Foreign { name: "APFS image", opened_by: SEVEN_ZIP_OPENS }),
+    (0, b"hsqs", Foreign { name: "SquashFS", opened_by: NONE_OPENS }),
+    (0, b"sqsh", Foreign { name: "SquashFS", opened_by: NONE_OPENS }),
+    (0, b"\x28\xcd\x3d\x45", Foreign { name: "cramfs", opened_by: NONE_OPENS }),
+    (0, b"\x45\x3d\xcd\x28", Foreign { name: "cramfs", opened_by: NONE_OPENS }),
+    (0, b"conectix", Foreign { name: "VHD", opened_by: NONE_OPENS }),
+    (0, b"vhdxfile", Foreign { name: "VHDX", opened_by: NONE_OPENS }),
+    (0, b"KDMV", Foreign { name: "VMDK", opened_by: NONE_OPENS }),
+    (0, b"QFI\xfb", Foreign { name: "QCOW", opened_by: NONE_OPENS }),
+    (0x40, b"\x7f\x10\xda\xbe", Foreign { name: "VDI", opened_by: NONE_OPENS }),
+    (32, b"NXSB", Foreign { name: "APFS image", opened_by: NONE_OPENS }),
     (512, b"EFI PART", Foreign { name: "disk image", opened_by: SEVEN_ZIP_OPENS }),
-    (1024, b"H+\0\x04", Foreign { name: "HFS+ image", opened_by: SEVEN_ZIP_OPENS }),
-    // Programs that repair file systems open what 7-Zip does not.
-    (1080, b"\x53\xef\x01\0", Foreign { name: "ext image", opened_by: NONE_OPENS }),
-    (32769, b"BEA01", Foreign { name: "UDF image", opened_by: SEVEN_ZIP_OPENS }),
+    (1024, b"H+\0\x04", Foreign { name: "HFS+ image", opened_by: NONE_OPENS }),
+    (32769, b"BEA01", Foreign { name: "UDF image", opened_by: NONE_OPENS }),
     (0x9311, b"CD001", Foreign { name: "raw CD image", opened_by: NONE_OPENS }),
 ];
 
 /// The last 512 bytes of an Apple disk image, or of a fixed virtual disk, begin with these.
 const FOREIGN_TRAILERS: &[(&[u8], Foreign)] = &[
-    (b"koly", Foreign { name: "DMG", opened_by: SEVEN_ZIP_OPENS }),
-    (b"conectix", Foreign { name: "VHD", opened_by: SEVEN_ZIP_OPENS }),
+    (b"koly", Foreign { name: "DMG", opened_by: NONE_OPENS }),
+    (b"conectix", Foreign { name: "VHD", opened_by: NONE_OPENS }),
 ];
 
 /// Enough for every signature above, and for a mail's header.
@@ -255,13 +254,16 @@ fn foreign(head: &[u8], blob: &Blob) -> io::Result<Option<Foreign>> {
     let by_structure = [
         (is_arj(head), "ARJ", SEVEN_ZIP_OPENS),
         (is_partitioned(head), "disk image", SEVEN_ZIP_OPENS),
-        (is_fat(head), "FAT image", NONE_OPENS),
         (is_old_gzip(head), "pack, or an old gzip", NONE_OPENS),
         (is_lha(head), "LHA", BOTH_OPEN),
     ];
     let found = by_structure.into_iter().find(|(is_it, ..)| *is_it);
     if let Some(foreign) = by_magic.map(|(.., foreign)| *foreign) {
         return Ok(Some(foreign));
+    }
+    // A boot program can look like a table of partitions.
+    if let Some(name) = disks::name_of(blob)? {
+        return Ok(Some(Foreign { name, opened_by: NONE_OPENS }));
     }
     if let Some((_, name, opened_by)) = found {
         return Ok(Some(Foreign { name, opened_by }));
@@ -303,21 +305,6 @@ fn is_partitioned(head: &[u8]) -> bool {
     head.at(510, 2) == [0x55, 0xaa]
         && entries.iter().all(|entry| is_empty(entry) || is_sensible(entry))
         && !entries.iter().all(is_empty)
-}
-
-/// Recognises a FAT volume by its parameters, each in its range (Microsoft, "FAT: General Overview of On-Disk
-/// Format", boot sector). mtools reads volumes without the mark at the sector's end, or without a jump at its
-/// start, which 7-Zip does not.
-fn is_fat(head: &[u8]) -> bool {
-    let (bytes_per_sector, sectors_per_cluster) = (head.u16_le(11), head.u8_at(13));
-    let n_sectors = u32::from(head.u16_le(19)).max(head.u32_le(32));
-    let says_so = head.at(54, 4) == b"FAT1" || head.at(82, 5) == b"FAT32";
-    says_so
-        && matches!(bytes_per_sector, 128 | 256 | 512 | 1024 | 2048 | 4096)
-        && sectors_per_cluster.is_power_of_two()
-        && head.u16_le(14) > 0
-        && matches!(head.u8_at(16), 1 | 2)
-        && n_sectors > 0
 }
 
 /// Returns whether a cpio member begins here in one of its two text forms: digits, and a name that ends where

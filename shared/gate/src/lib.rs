@@ -29,6 +29,7 @@ mod cms;
 mod compound;
 mod compressed_rtf;
 mod cpio;
+mod disks;
 mod embedded;
 mod empty_streams;
 mod encrypted;

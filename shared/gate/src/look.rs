@@ -12,9 +12,7 @@ use crate::refusal::Refusal;
 use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, cpio, embedded, empty_streams, hangul,
-    http, iso, lbr, lz4_frames, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf,
-    seven_zip, shar, stream, tar, tnef, tolerant, unopened, warc, zip, zisofs, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, cpio, disks, embedded, empty_streams, hangul, http, iso, lbr, lz4_frames, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf, seven_zip, shar, stream, tar, tnef, tolerant, unopened, warc, zip, zisofs, zstd_frames,
 };
 use domain::verdict::Unscannable;
 
@@ -64,6 +62,7 @@ impl Walk<'_> {
     fn search(&mut self, format: Format, asked: Asked, blob: &Blob, depth: u32) -> Walked {
         // arc(1) does not care what the data is that an archive stands in.
         arc::search(self, blob, depth)?;
+        disks::refuse_unopened(format, asked, blob)?;
         if format == Format::Zip {
             embedded::walk_armor(self, blob, depth)?;
             return margins::walk(self, blob, depth);

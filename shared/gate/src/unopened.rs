@@ -1,8 +1,8 @@
 //! Refuses archives that none of the openers opens, though other programs do: they are recognised by their
 //! structure.
 //!
-//! unar reads archives of the Macintosh, the Amiga and CP/M, hfsutils classic HFS. All but HFS begin where
-//! the blob does. A text that begins with a signature is no archive.
+//! unar reads archives of the Macintosh, the Amiga and CP/M. They begin where the blob does. A text that
+//! begins with a signature is no archive.
 
 use std::io;
 
@@ -22,6 +22,16 @@ const SIGNATURES: &[(&[u8], &str)] = &[
     (b"\xab\xcd\0\x54", "DiskDoubler"),
     (b"DDAR", "DiskDoubler"),
     (b"DDA2", "DiskDoubler"),
+    (b"RZIP", "rzip"),
+    (b"BZ3v1", "bzip3"),
+    (b"bvx-", "LZFSE"),
+    (b"bvx1", "LZFSE"),
+    (b"bvxn", "LZFSE"),
+    (b"\xff\x06\0\0sNaPpY", "Snappy"),
+    (b"SZ \x88\xf0\x27\x33\xd1", "SZ of QBasic"),
+    (b"\x0d\0\0\0\0\0\0\0nix-archive-1", "NAR"),
+    (b"MPQ\x1a", "MPQ"),
+    (b"MPQ\x1b", "MPQ"),
 ];
 
 const HEAD_BYTES: usize = 2048;
@@ -30,9 +40,14 @@ const HEAD_BYTES: usize = 2048;
 pub(crate) fn refuse_unopened(blob: &Blob) -> Walked {
     let head = blob.bytes_at(0, HEAD_BYTES)?;
     match recognised(&head, blob)? {
-        Some(name) if !is_text(blob)? => refuse(Unscannable::UnsupportedContainer, name),
-        _ => Ok(()),
+        Some(name) if !is_text(blob)? => return refuse(Unscannable::UnsupportedContainer, name),
+        _ => {}
     }
+    // It may stand behind a text.
+    if has_ace(blob)? {
+        return refuse(Unscannable::UnsupportedContainer, "ACE in other data");
+    }
+    Ok(())
 }
 
 /// Refuses what begins as an archive that none of the openers opens, by more than an accident: even data that
@@ -81,7 +96,7 @@ fn recognised(head: &[u8], blob: &Blob) -> io::Result<Option<&'static str>> {
     let by_structure = [
         (is_stuffit(head), "StuffIt"),
         (is_crunched(head), "crunch of CP/M"),
-        (is_hfs(head), "HFS image"),
+        (is_dar(head), "dar"),
         (is_compact_pro(head, blob)?, "Compact Pro"),
     ];
     let by_structure = by_structure.into_iter().find(|(is_it, _)| *is_it);
@@ -107,15 +122,38 @@ fn is_crunched(head: &[u8]) -> bool {
     is_mark && n_name > 0 && is_version(2 + n_name + 1) && is_version(2 + n_name + 2)
 }
 
-/// A master directory block (Inside Macintosh: Files, 2-60): its signature, and sizes and counts that can be.
-fn is_hfs(head: &[u8]) -> bool {
-    const BLOCK_AT: usize = 1024;
-    let block = head.at(BLOCK_AT, 512);
-    let (n_blocks, block_bytes, name_bytes) = (block.u16_be(18), block.u32_be(20), block.u8_at(36));
-    let has_sizes = n_blocks > 0 && block_bytes > 0 && block_bytes % 512 == 0;
-    // A volume that is a mere wrapper of HFS+ says so, and openers know it.
-    let is_wrapper = block.at(124, 2) == b"H+" || block.at(124, 2) == b"HX";
-    block.starts_with(b"BD") && has_sizes && (1..=27).contains(&name_bytes) && !is_wrapper
+/// A slice of dar begins with a number, a label of ten bytes, whether more slices follow, and how the header
+/// goes on (libdar, `header.cpp`).
+fn is_dar(head: &[u8]) -> bool {
+    head.starts_with(b"\0\0\0\x7b")
+        && matches!(head.u8_at(14), b'T' | b'N' | b'E' | b'L')
+        && matches!(head.u8_at(15), b'N' | b'S' | b'T')
+}
+
+/// ACE stands behind programs that unpack it: acefile 0.6 looks for it in the first 512 KiB. In front of the
+/// mark are a checksum, the header's size, its kind, which is zero, and flags; behind it the versions that
+/// unpack and that packed it. Programs that know ACE hold the mark alone.
+fn has_ace(blob: &Blob) -> io::Result<bool> {
+    const MARK: &[u8] = b"**ACE**";
+    const BEFORE: usize = 7;
+    const SEARCHED: u64 = 512 * 1024;
+    let mut windows = blob.windows(0, BEFORE + MARK.len() + 3);
+    while let Some((at, window)) = windows.next_window()?
+        && at <= SEARCHED
+    {
+        let is_header = |mark_at: usize| {
+            let header = &window[mark_at - BEFORE..];
+            let is_version = |byte: u8| (1..=30).contains(&byte);
+            header.u8_at(4) == 0
+                && (20..=4096).contains(&header.u16_le(2))
+                && is_version(header.u8_at(14))
+                && is_version(header.u8_at(15))
+        };
+        if memchr::memmem::find_iter(window, MARK).any(|mark_at| mark_at >= BEFORE && is_header(mark_at)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The directory, wherever the header says that it is, with a right checksum over a whole number of entries.
@@ -166,20 +204,12 @@ mod tests {
         [&[1, 1, 0, 0, 0, 0, 0, 12][..], b"data", &crc.to_be_bytes(), &directory, b"more"].concat()
     }
 
-    fn hfs() -> Vec<u8> {
-        let mut image = vec![0; 2048];
-        image[1024..1026].copy_from_slice(b"BD");
-        image[1024 + 18..1024 + 24].copy_from_slice(&[0, 9, 0, 0, 2, 0]);
-        image[1024 + 36..1024 + 42].copy_from_slice(b"\x05label");
-        image
-    }
-
     #[test]
     fn archives_are_recognised_by_their_structure() {
         let stuffit = b"STi3\0\x01\0\0\0\x99rLau\x01\0".to_vec();
         let crunched = b"\x76\xfeNAME.TXT\0\x20\x20\0\0data".to_vec();
         // A change of this byte makes it another format, which is not refused.
-        for (archive, at) in [(stuffit, 10), (crunched, 12), (hfs(), 1024 + 36), (compact_pro(), 20)] {
+        for (archive, at) in [(stuffit, 10), (crunched, 12), (compact_pro(), 20)] {
             assert!(is_refused(&archive), "{archive:?}");
             let mut other = archive.clone();
             other[at] ^= 0x40;
@@ -188,8 +218,35 @@ mod tests {
     }
 
     #[test]
+    fn ace_is_found_behind_other_data() {
+        let ace = b"\x12\x34\x31\0\0\0\x90**ACE**\x14\x14\x02\0";
+        for n_before in [0, 1, 250, 65_535, 65_536, 100_000] {
+            let file = [&vec![b' '; n_before][..], ace].concat();
+            assert!(is_refused(&file), "{n_before}");
+            for (at, byte) in [(2, 19), (3, 17), (4, 1), (7, b'+'), (14, 0), (15, 31)] {
+                let mut other = file.clone();
+                other[n_before + at] = byte;
+                assert!(!is_refused(&other), "{n_before}: {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slice_of_dar_has_known_flags() {
+        let slice = b"\0\0\0\x7b0123456789TT\x80\0";
+        assert!(is_refused(slice));
+        for at in [3, 14, 15] {
+            let mut other = slice.to_vec();
+            other[at] = b'x';
+            assert!(!is_refused(&other), "{at}");
+        }
+    }
+
+    #[test]
     fn a_text_may_begin_with_a_signature() {
-        for (signature, _) in SIGNATURES.iter().filter(|(signature, _)| signature.is_ascii()) {
+        for (signature, _) in
+            SIGNATURES.iter().filter(|(signature, _)| signature.iter().all(u8::is_ascii_graphic))
+        {
             assert!(!is_refused(&[signature, &b" is a word in a text"[..]].concat()));
             assert!(is_refused(&[signature, &b"\0\x01"[..]].concat()));
         }
@@ -211,12 +268,5 @@ mod tests {
         ] {
             assert_eq!(is_refused(bytes), expected, "{bytes:?}");
         }
-    }
-
-    #[test]
-    fn a_wrapper_of_hfs_plus_is_left_to_the_openers() {
-        let mut wrapper = hfs();
-        wrapper[1024 + 124..1024 + 126].copy_from_slice(b"H+");
-        assert!(!is_refused(&wrapper));
     }
 }

@@ -172,6 +172,8 @@ fn a_signature_is_believed_unless_no_reader_takes_it_for_one() {
     // Openers decline what other programs unpack: a reserved bit, a version, a kind of disk.
     for (start, reason) in [
         (wim, Some(Unscannable::UnsupportedContainer)),
+        (b"hsqs\0", Some(Unscannable::UnsupportedContainer)),
+        (b"vhdxfile\0", Some(Unscannable::UnsupportedContainer)),
         (b"\x1f\x9d\xb0X\0", Some(Unscannable::UnsupportedContainer)),
         (b"\x1f\x9d\xb1X\0", None),
         (b"\x1f\x9d\xb0X\x01", None),
