@@ -2,6 +2,7 @@
 
 import bz2, gzip, hashlib, itertools, lzma, struct, zlib
 
+import stored
 from base import EICAR, FRONTS, GOOD_ZIP, HARMLESS, PAYLOADS, ar_of, made_with, mail, base64_lines, tar_of
 from streams import lz4, lzip, zstd
 
@@ -144,3 +145,4 @@ def xars():
 def variants():
     for part in (cpios, ars, debs, rpms, xars):
         yield from part()
+    yield from stored.variants()

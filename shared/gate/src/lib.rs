@@ -60,6 +60,7 @@ mod rtf;
 mod scratch;
 mod seven_zip;
 mod shar;
+mod stored;
 mod stream;
 mod survey;
 mod tar;

@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use crate::blob::{Blob, to_u64};
 use crate::embedded::{self, Signatures};
-use crate::{mail, markup, rtf, tar};
+use crate::{mail, markup, rtf, stored, tar};
 
 /// What stands where in a blob.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ pub(crate) struct Survey {
     pub(crate) has_tag_of_binary: bool,
     /// What parsers of HTML read as those of XML do: CDATA, drawings and formulas.
     pub(crate) has_foreign_markup: bool,
+    /// A script of PHP may be an archive.
+    pub(crate) has_end_of_php: bool,
     /// The first block, but for the very first, that is the header of a tar without `ustar`.
     pub(crate) tar_block_at: Option<u64>,
     /// The first such header that is not that of a block.
@@ -68,6 +70,7 @@ impl Survey {
         self.has_object = self.has_object || holds(b"obj");
         self.has_stream = self.has_stream || holds(b"stream");
         self.has_trailer = self.has_trailer || holds(b"trailer");
+        self.has_end_of_php = self.has_end_of_php || holds(stored::phar::END_OF_PHP);
         self.has_begin = self.has_begin || mail::holds(window, b"begin");
         self.has_shifts = self.has_shifts || mail::holds_shift(window);
         self.has_tag_of_binary = self.has_tag_of_binary || holds(b"!binary") || holds(b":binary");
