@@ -154,10 +154,11 @@ const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0x9311, b"CD001", Foreign { name: "raw CD image", opened_by: NONE_OPENS }),
 ];
 
-/// The last 512 bytes of an Apple disk image, or of a fixed virtual disk, begin with these.
+/// The last 512 bytes of an Apple disk image, or of a fixed virtual disk, begin with these. What
+/// stands behind a first stream ends so as well, and is none.
 const FOREIGN_TRAILERS: &[(&[u8], Foreign)] = &[
-    (b"koly", Foreign { name: "DMG", opened_by: NONE_OPENS }),
-    (b"conectix", Foreign { name: "VHD", opened_by: NONE_OPENS }),
+    (b"koly", Foreign { name: "DMG", opened_by: SEVEN_ZIP_OPENS }),
+    (b"conectix", Foreign { name: "VHD", opened_by: SEVEN_ZIP_OPENS }),
 ];
 
 /// Enough for every signature above, and for a mail's header.

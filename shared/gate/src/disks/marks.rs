@@ -164,7 +164,7 @@ fn is_disk_copy(start: &[u8], size_bytes: u64) -> bool {
     start.u8_at(0) < 64
         && start.at(82, 2) == [1, 0]
         && start.u32_be(64) > 0
-        && start.u32_be(64) % 512 == 0
+        && start.u32_be(64).is_multiple_of(512)
         && sizes + HEADER_BYTES <= size_bytes
 }
 

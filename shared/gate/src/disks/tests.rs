@@ -49,8 +49,8 @@ fn what_no_opener_opens_is_refused_by_its_mark() {
 
 #[test]
 fn what_has_a_short_mark_is_refused_by_its_structure() {
-    let minix_le = image(&[(1024, b"\x40\0\x90\x01\x01\0\x01\0\x08\0\0\0"), (1040, b"\x8f\x13")]);
-    let minix_be = image(&[(1024, b"\0\x40\x01\x90\0\x01\0\x01\0\x08\0\0"), (1040, b"\x24\x78")]);
+    let minix = image(&[(1024, b"\x40\0\x90\x01\x01\0\x01\0\x08\0\0\0"), (1040, b"\x8f\x13")]);
+    let big_endian_minix = image(&[(1024, b"\0\x40\x01\x90\0\x01\0\x01\0\x08\0\0"), (1040, b"\x24\x78")]);
     let minix_3 = image(&[(1024, b"\x40\0\0\0\0\0\x01\0\x01\0\x08\0\0\0"), (1048, b"\x5a\x4d")]);
     let amiga_disk = image(&[(0, b"DOS\x01")]);
     let amiga_drive = image(&[(1024, b"RDSK\0\0\0\x40")]);
@@ -59,8 +59,12 @@ fn what_has_a_short_mark_is_refused_by_its_structure() {
     let dump = image(&[(0, b"\x01\0\0\0"), (24, b"\x6c\xea\0\0")]);
     let zfs = image(&[(16 * 1024, b"\x01\x01\0\0\0\0\0\0\0\0\0\x01")]);
     for (name, found, others) in [
-        ("Minix", minix_le, &[(1040, b'\x8e'), (1024, 0), (1028, 0), (1030, 0), (1034, 11)][..]),
-        ("Minix, big endian", minix_be, &[(1041, b'\x79'), (1025, 0), (1029, 0), (1031, 0), (1034, 1)]),
+        ("Minix", minix, &[(1040, b'\x8e'), (1024, 0), (1028, 0), (1030, 0), (1034, 11)][..]),
+        (
+            "Minix, big endian",
+            big_endian_minix,
+            &[(1041, b'\x79'), (1025, 0), (1029, 0), (1031, 0), (1034, 1)],
+        ),
         ("Minix 3", minix_3, &[(1048, b'\x5b'), (1030, 0), (1032, 0), (1036, 11)]),
         ("Amiga disk", amiga_disk, &[(0, b'd'), (3, 9)]),
         ("Amiga drive", amiga_drive, &[(1024, b'r'), (1031, 0), (1030, 1)]),

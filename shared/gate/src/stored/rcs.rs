@@ -25,7 +25,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
     }
     let mut newer = None::<Vec<u8>>;
     for revision in revisions(&blob.bytes_at(0, to_usize(blob.size_bytes()))?) {
-        let is_on_trunk = revision.number.iter().filter(|byte| **byte == b'.').count() == 1;
+        let is_on_trunk = revision.number.split(|byte| *byte == b'.').nth(2).is_none();
         let text = match &newer {
             None => Some(revision.text),
             Some(_) if !is_on_trunk && revision.text.is_empty() => continue,
