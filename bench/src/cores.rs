@@ -100,8 +100,8 @@ async fn send(client: &Client, n_bytes: usize, n_files: u32, numbers: &mut Numbe
     Ok(())
 }
 
-/// The processor time of each thread that is not of a pool, by its number, with the names of the thread and of
-/// its process.
+/// The processor time of each thread that is not of a pool, by its number, with its name and that of its
+/// process.
 fn lone_threads(root: u32) -> HashMap<u64, (String, Duration)> {
     let mut threads = HashMap::new();
     for process in family(&[root]) {

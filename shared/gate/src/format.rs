@@ -103,7 +103,7 @@ const FOREIGN: &[(usize, &[u8], Foreign)] = &[
     (0, RAR, Foreign { name: "RAR", opened_by: LIBARCHIVE_OPENS }),
     (0, b"RE~^", Foreign { name: "RAR 1", opened_by: NONE_OPENS }),
     (0, b"\x28\xb5\x2f\xfd", Foreign { name: "zstd", opened_by: BOTH_OPEN }),
-    // The versions before the format's first release (zstd 1.5, lib/legacy), which zstd(1) unpacks from 0.5 on.
+    // The versions before the format's first release (zstd 1.5, lib/legacy): zstd(1) unpacks 0.5 and later.
     (1, b"\xb5\x2f\xfd", Foreign { name: "zstd of an early version", opened_by: NONE_OPENS }),
     (0, b"\xfd\x2f\xb5\x1e", Foreign { name: "zstd of an early version", opened_by: NONE_OPENS }),
     (1, b"\x2a\x4d\x18", Foreign { name: "zstd or lz4, skippable frame", opened_by: NONE_OPENS }),

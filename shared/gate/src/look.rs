@@ -12,7 +12,9 @@ use crate::refusal::Refusal;
 use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
-    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, cpio, disks, embedded, empty_streams, hangul, http, iso, lbr, lz4_frames, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare, rtf, seven_zip, shar, stored, stream, tar, tnef, tolerant, unopened, warc, zip, zisofs, zstd_frames,
+    ar, arc, cabinet, classic_mac, cms, compound, compressed_rtf, cpio, disks, embedded, empty_streams,
+    hangul, http, iso, lbr, lz4_frames, lzma_alone, lzop, mail, margins, markup, media, openpgp, pdf, rare,
+    rtf, seven_zip, shar, stored, stream, tar, tnef, tolerant, unopened, warc, zip, zisofs, zstd_frames,
 };
 use domain::verdict::Unscannable;
 

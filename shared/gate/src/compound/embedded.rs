@@ -11,8 +11,8 @@ use crate::walk::{Stop, Walk, Walked};
 /// The largest number of a sector; those above stand for none ([MS-CFB] 2.1).
 const LAST_SECTOR: u32 = 0xffff_fffa;
 
-/// Looks into what begins at `at`. What cannot be read is left to the engine: eight bytes tell little. Returns
-/// how many bytes it takes, 0 if it is none.
+/// Looks into what begins at `at`. What cannot be read is left to the engine: eight bytes tell little.
+/// Returns how many bytes it takes, 0 if it is none.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, at: u64, depth: u32) -> Walked<u64> {
     let is_compound = blob.bytes_at(0, COMPOUND.len())? == COMPOUND;
     // All streams of a compound file are handed over already: in it stand parts of them.
