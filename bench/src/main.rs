@@ -1,7 +1,7 @@
 //! Produces the figures in `bench/README.md`. `bench pipeline`, `bench gate`, `bench engine`, `bench growth`,
-//! `bench init`, `bench peers`, `bench cores` and `bench transfers` measure; `bench scale` computes. `bench gate
-//! FILE...` measures other files than those that it makes. Reproduce with `make bench`. `bench definitions
-//! DIRECTORY` writes the made-up set that they use, for experiments.
+//! `bench init`, `bench peers`, `bench cores` and `bench transfers` measure; `bench scale` computes.
+//! `bench gate FILE...` measures other files than those that it makes. Reproduce with `make bench`.
+//! `bench definitions DIRECTORY` writes the made-up set that they use, for experiments.
 
 mod archives;
 mod cores;

@@ -15,16 +15,7 @@ FAMILIES = {
     "7z": "sevenzip", "tar": "tars", "stream": "streams", "mail": "mail", "maillib": "mail_libraries", "mailbox": "mailboxes", "mailodd": "mail_at_random", "encoded": "encoded", "text": "texts", "rar": "rar", "lharc": "lharc", "lzop": "lzop", "warc": "warc", "package": "packages", "cabinet": "cabinets",
     "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "pdfodd": "pdf_at_random", "pdfform": "pdf_forms", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "msgfile": "message_files", "node": "node_libraries", "java": "java_libraries",
     "tnef": "tnef", "signed": "signed", "markup": "markup",
-    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "pdfodd": "pdf_at_random", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "msgfile": "message_files", "node": "node_libraries", "java": "java_libraries",
-    "tnef": "tnef", "signed": "signed", "markup": "markup", "free": "free_places", "media": "media", "container": "containers",
-    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "pdfodd": "pdf_at_random", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "msgfile": "message_files", "node": "node_libraries", "java": "java_libraries",
-    "tnef": "tnef", "signed": "signed", "markup": "markup", "announced": "announced",
-    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "pdfodd": "pdf_at_random", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "msgfile": "message_files", "node": "node_libraries", "java": "java_libraries",
-    "tnef": "tnef", "signed": "signed", "markup": "markup", "charset": "charsets", "rtfpage": "encapsulated", "ppt": "presentations",
-    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "pdfodd": "pdf_at_random", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "msgfile": "message_files", "node": "node_libraries", "java": "java_libraries",
-    "tnef": "tnef", "signed": "signed", "markup": "markup", "hiddentext": "hidden_text",
-    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "pdfodd": "pdf_at_random", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "msgfile": "message_files", "node": "node_libraries", "java": "java_libraries",
-    "tnef": "tnef", "signed": "signed", "markup": "markup", "unfinished": "unfinished",
+    "free": "free_places", "media": "media", "container": "containers", "announced": "announced", "charset": "charsets", "rtfpage": "encapsulated", "ppt": "presentations", "hiddentext": "hidden_text", "unfinished": "unfinished",
 }
 # Those whose producers are too large or too slow for every machine: in `all` alone.
 LARGE = {"lofficelib": "libreoffice_documents"}

@@ -97,7 +97,7 @@ def structure():
 
 def messages():
     codings = {
-        "deflate-space": ((b"Content-Encoding : deflate",), zlib.compress(EICAR)), "deflate-tab": ((b"Content-Encoding\t: deflate",), zlib.compress(EICAR)), "deflate-alt": ((b"Content-Encoding: deflate_alt",), bare(EICAR)),
+        "spaced-deflate": ((b"Content-Encoding : deflate",), zlib.compress(EICAR)), "tabbed-deflate": ((b"Content-Encoding\t: deflate",), zlib.compress(EICAR)), "deflate-alt": ((b"Content-Encoding: deflate_alt",), bare(EICAR)),
         "plain": ((), EICAR), "gzip": ((b"Content-Encoding: gzip",), gzip.compress(EICAR, mtime=0)), "x-gzip": ((b"Content-Encoding: x-gzip",), gzip.compress(EICAR, mtime=0)),
         "deflate": ((b"Content-Encoding: deflate",), zlib.compress(EICAR)), "bare-deflate": ((b"Content-Encoding: deflate",), bare(EICAR)), "upper": ((b"CONTENT-ENCODING: DEFLATE",), zlib.compress(EICAR)),
         "twice": ((b"Content-Encoding: gzip, gzip",), gzip.compress(gzip.compress(EICAR, mtime=0), mtime=0)), "unsaid-gzip": ((), gzip.compress(EICAR, mtime=0)), "said-gzip": ((b"Content-Encoding: gzip",), EICAR),

@@ -64,7 +64,7 @@ pub(crate) fn ask(walk: &mut Walk<'_>, blob: &Blob, walked: Option<Kind>, depth:
 }
 
 /// Asks about a stream in other data, which may be cut, or followed by data that it does not end before: what
-/// comes out before the damage counts.
+/// comes out before the damage counts. What an opener takes for one and cannot unpack is none.
 pub(crate) fn ask_in_other_data(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked<Asked> {
     let claims = claims(walk, blob, None, depth)?;
     if claims.is_empty() {
@@ -73,7 +73,12 @@ pub(crate) fn ask_in_other_data(walk: &mut Walk<'_>, blob: &Blob, depth: u32) ->
     let is_whole = true;
     let refusal = refusal_of(&claims, is_whole);
     visit_all(walk, claims, depth)?;
-    refusal.map(|()| Asked::Given)
+    match refusal {
+        Err(Stop::Refused(refusal)) if refusal.reason == Unscannable::UnsupportedContainer => {
+            Ok(Asked::NotAnArchive)
+        }
+        refusal => refusal.map(|()| Asked::Given),
+    }
 }
 
 /// Asks about a container that the gate itself found malformed, or could not unpack. It passes if one opener

@@ -15,7 +15,7 @@ use domain::verdict::Unscannable;
 use crate::ask::{self, Asked};
 use crate::blob::{Blob, SEARCH_WINDOW, to_u64, to_usize};
 use crate::fields::Fields as _;
-use crate::format::{BOTH_OPEN, LIBARCHIVE_OPENS, NONE_OPENS, SEVEN_ZIP_OPENS};
+use crate::format::{BOTH_OPEN, Format, LIBARCHIVE_OPENS, NONE_OPENS, SEVEN_ZIP_OPENS};
 use crate::format::{ZIP_END, ZIP_LOCAL};
 use crate::format::{cabinet_size, is_arj, is_bzip2, is_cpio, is_lha_member, is_rar};
 use crate::opener::Program;
@@ -46,17 +46,65 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 
 /// Does the same for a blob that has been surveyed.
 pub(crate) fn walk_surveyed(walk: &mut Walk<'_>, blob: &Blob, survey: Survey, depth: u32) -> Walked {
+    walk_old_tars(walk, blob, &survey, depth)?;
+    follow_all(walk, blob, survey.signatures, depth, |_| true)
+}
+
+/// Does the same for what is left of a container of this kind beside its members. The container's own parts
+/// are none.
+pub(crate) fn walk_beside(
+    walk: &mut Walk<'_>,
+    format: Format,
+    rest: &Blob,
+    survey: Survey,
+    depth: u32,
+) -> Walked {
+    if format != Format::Tar {
+        walk_old_tars(walk, rest, &survey, depth)?;
+    }
+    let is_own = |signature| match format {
+        Format::Zip => matches!(signature, Signature::Zip | Signature::ZipEnd),
+        Format::SevenZip => signature == Signature::SevenZip,
+        Format::Cabinet => signature == Signature::Cabinet,
+        Format::Xz => signature == Signature::Xz,
+        Format::Gzip => signature == Signature::Gzip,
+        Format::Bzip2 => signature == Signature::Bzip2,
+        Format::Tar => signature == Signature::Tar,
+        Format::Iso => signature == Signature::Iso,
+        Format::Ar => signature == Signature::Ar,
+        _ => false,
+    };
+    // The two are searched for in every container.
+    let is_searched = |signature| matches!(signature, Signature::Armor | Signature::Address);
+    follow_all(walk, rest, survey.signatures, depth, |signature| {
+        !is_own(signature) && !is_searched(signature)
+    })
+}
+
+fn walk_old_tars(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32) -> Walked {
     if let Some(block_at) = survey.tar_block_at {
         tar::walk_blocks_without_magic(block_at, walk, blob, depth)?;
     }
     if let Some(header_at) = survey.tar_header_at {
         tar::anywhere::walk(header_at, walk, blob, depth)?;
     }
-    let (mut signatures, mut heads) = (survey.signatures, Heads::new(blob));
-    let (mut from, mut has_armor) = (0, false);
+    Ok(())
+}
+
+fn follow_all(
+    walk: &mut Walk<'_>,
+    blob: &Blob,
+    mut signatures: Signatures,
+    depth: u32,
+    counts: impl Fn(Signature) -> bool,
+) -> Walked {
+    let (mut heads, mut from, mut has_armor) = (Heads::new(blob), 0, false);
     while let Some((at, signature)) = signatures.next(blob, from)? {
         // From the next byte on: one signature can begin within another, as in `07070701`.
         from = at + 1;
+        if !counts(signature) {
+            continue;
+        }
         if signature != Signature::Armor {
             from = at + follow(walk, blob, at, heads.head(at)?, signature, depth)?.max(1);
         } else if !std::mem::replace(&mut has_armor, true) {

@@ -67,7 +67,7 @@ impl Walk<'_> {
         disks::refuse_unopened(format, asked, blob)?;
         if format == Format::Zip {
             embedded::walk_armor(self, blob, depth)?;
-            return margins::walk(self, blob, depth);
+            return margins::walk(self, format, blob, depth);
         }
         let may_hide = match format {
             // It only looked like one.
@@ -118,10 +118,16 @@ impl Walk<'_> {
             _ => is_whole,
         };
         if is_mail {
-            mail::walk(self, blob, &survey, depth)?;
-            markup::walk(self, blob, &survey, depth)?;
+            let searched = mail::walk(self, blob, &survey, depth)
+                .and_then(|()| markup::walk(self, blob, &survey, depth));
+            match searched {
+                // Parts of members look like damaged archives in a text.
+                Err(Stop::Refused(refusal) | Stop::Disputed(refusal))
+                    if asked == Asked::Given && may_be_overruled(&refusal) => {}
+                searched => searched?,
+            }
         } else {
-            margins::walk(self, blob, depth)?;
+            margins::walk(self, format, blob, depth)?;
         }
         let rests = embedded::walk_zip_at_end(self, blob, depth)?;
         match rests.as_slice() {

@@ -8,6 +8,7 @@
 use std::io::{self, BufRead as _};
 
 use crate::blob::Blob;
+use crate::format::Format;
 use crate::survey::Survey;
 use crate::walk::{Walk, Walked};
 use crate::{embedded, mail, markup, pdf, rtf};
@@ -55,18 +56,24 @@ impl Walk<'_> {
     }
 }
 
-/// Searches what is left of the blob that is being looked at. What begins there may go on in a member, so
-/// that then all of it is searched.
-pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
+/// Searches what is left of the container that is being looked at. What begins there may go on in a member,
+/// so that then all of it is searched. Archives are searched for in what is left alone: GNU tar, cpio,
+/// cabextract and lhasa look for theirs anywhere.
+pub(crate) fn walk(walk: &mut Walk<'_>, format: Format, blob: &Blob, depth: u32) -> Walked {
     let rest = match walk.accounted.take() {
         Some(accounted) => joined(walk, &accounted.rest())?,
         None => blob.clone(),
     };
     let survey = Survey::of(&rest)?;
     if rest.size_bytes() < blob.size_bytes() && begins_something(&rest)? {
-        return search(walk, blob, &Survey::of(blob)?, depth);
+        search(walk, blob, &Survey::of(blob)?, depth)?;
+    } else {
+        search(walk, &rest, &survey, depth)?;
     }
-    search(walk, &rest, &survey, depth)
+    if rest.size_bytes() < blob.size_bytes() {
+        embedded::walk_beside(walk, format, &rest, survey, depth)?;
+    }
+    Ok(())
 }
 
 /// Searches for what programs read in a file of any kind.

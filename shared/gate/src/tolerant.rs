@@ -22,6 +22,8 @@ pub(crate) fn reads(foreign: Foreign, blob: &Blob) -> io::Result<bool> {
         _ if lz4_frames::begins_empty(blob)? || is_empty_lzip(&head) => Ok(false),
         // Parts of sound images, such as a map of partitions that lie elsewhere, have these marks as well.
         _ if matches!(foreign.name, "disk image" | "DMG") => Ok(false),
+        // ClamAV unpacks these itself (libclamav/chmunpack.c).
+        _ if foreign.name == "CHM" => Ok(false),
         // A date or a word, in a character set that is not UTF-8. Every header holds zeros, or a version. GNU
         // cpio 2.13 complains of digits that are none, and continues.
         _ if head.at(0, 4).is_ascii() => Ok(!has_no_controls(blob)?),

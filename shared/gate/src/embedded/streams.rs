@@ -25,7 +25,8 @@ pub(super) fn follow(
         Signature::Lzma => return lzma_alone::walk_embedded(walk, rest, depth),
         Signature::Zstd => {
             let is_whole = zstd_frames::frame_bytes(rest)?.is_some();
-            (is_whole || head.u8_at(4) & 0x08 == 0, is_whole, "zstd in other data")
+            // Openers decompress with zstd's own library.
+            (is_whole || head.u8_at(4) & 0x08 == 0, false, "zstd in other data")
         }
         Signature::Lz4 => (lz4_frames::begins(head), false, "lz4 in other data"),
         // The version, and the dictionary's size (lzip 1.23 manual, "File format").

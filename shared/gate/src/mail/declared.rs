@@ -1,6 +1,8 @@
 //! Hands over a text in UTF-8 whose own bytes say that it is in a character set in which base64, tags and all
 //! else may look different: by a byte order mark, by zeros, by the declaration of XML, by shift sequences.
 
+use std::io::{self, BufRead as _};
+
 use encoding_rs::Encoding;
 
 use super::charset::{Converted, hand_converted, rare_decoders};
@@ -32,11 +34,50 @@ pub(super) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32
         hiding.into_iter().try_for_each(|label| hand_converted(walk, &body, label, depth))?;
     }
     if survey.has_shifts {
+        let text = text_in(walk, blob)?;
         // Browsers know no other set with shifts; some go by the sequences alone (WHATWG Encoding, 12.2).
-        walk.reading(&mut Converted::new(blob, encoding_rs::ISO_2022_JP), depth)?;
-        hand_converted(walk, blob, b"iso-2022-kr", depth)?;
+        walk.reading(&mut Converted::new(&text, encoding_rs::ISO_2022_JP), depth)?;
+        hand_converted(walk, &text, b"iso-2022-kr", depth)?;
     }
     Ok(())
+}
+
+/// The text in a file, with a line's end in place of other bytes: a set with shifts has none, and the engine
+/// would take a converted program for a damaged one.
+fn text_in(walk: &Walk<'_>, blob: &Blob) -> io::Result<Blob> {
+    const FEWEST: usize = 16;
+    const MOST: usize = 4 * 1024;
+    let (mut writer, mut reader) = (walk.writer(), blob.reader());
+    let (mut run, mut is_long) = (Vec::with_capacity(MOST), false);
+    loop {
+        let piece = reader.fill_buf()?;
+        let n_bytes = piece.len();
+        if n_bytes == 0 {
+            break;
+        }
+        for byte in piece {
+            let is_over = !is_text(*byte);
+            if !is_over {
+                run.push(*byte);
+            }
+            is_long |= run.len() >= FEWEST;
+            if is_over && is_long {
+                run.push(b'\n');
+            }
+            if is_long && (is_over || run.len() == MOST) {
+                writer.write(&run)?;
+            }
+            if is_over || run.len() == MOST {
+                run.clear();
+            }
+            is_long &= !is_over;
+        }
+        reader.consume(n_bytes);
+    }
+    if is_long {
+        writer.write(&run)?;
+    }
+    Ok(writer.finish())
 }
 
 /// The character set of a text by its first bytes (XML 1.0, appendix F). A byte order mark says it by itself,
@@ -80,12 +121,16 @@ fn may_hide_ascii(label: &[u8]) -> bool {
 
 /// Returns whether a window of a file holds a shift sequence of ISO 2022 within text: ESC, `(` or `$`.
 pub(crate) fn holds_shift(window: &[u8]) -> bool {
-    const NEAR: usize = 4;
-    let is_text = |byte: &u8| matches!(byte, 0 | 9..=15 | 0x1b | b' '..=b'~');
+    const NEAR: usize = 8;
     memchr::memchr_iter(0x1b, window).any(|at| {
         let near = at.saturating_sub(NEAR)..window.len().min(at + 2 * NEAR);
-        matches!(window.get(at + 1), Some(b'(' | b'$')) && window[near].iter().all(is_text)
+        matches!(window.get(at + 1), Some(b'(' | b'$')) && window[near].iter().copied().all(is_text)
     })
+}
+
+/// Returns whether a byte may stand in a text with shift sequences.
+fn is_text(byte: u8) -> bool {
+    matches!(byte, 9..=15 | 0x1b | b' '..=b'~')
 }
 
 #[cfg(test)]
