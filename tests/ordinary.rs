@@ -41,6 +41,9 @@ fn extension(path: &Path) -> String {
     path.extension().map_or(String::new(), |text| text.to_string_lossy().to_lowercase())
 }
 
+/// Snappy's frames: only tests of libraries hold them, and no program of a desktop opens them.
+const UNUSUAL: &str = "sz";
+
 /// All packages and all made files; of what the packages hold, some of each extension, taken from one package
 /// after the other.
 pub(crate) fn corpus(directory: &Path, n_of_a_kind: usize) -> BTreeMap<String, Vec<PathBuf>> {
@@ -67,6 +70,7 @@ pub(crate) fn corpus(directory: &Path, n_of_a_kind: usize) -> BTreeMap<String, V
             unpacked.entry(extension(&path)).or_default().push((*rank, path));
         }
     }
+    unpacked.remove(UNUSUAL);
     for (extension, mut files) in unpacked {
         files.sort();
         kinds.entry(extension).or_default().extend(files.into_iter().take(n_of_a_kind).map(|(_, path)| path));
@@ -106,7 +110,7 @@ fn expected(exceptions: &BTreeMap<&str, &str>, path: &Path) -> serde_json::Value
 #[tokio::test(flavor = "multi_thread")]
 async fn ordinary_files_are_clean() {
     let directory = tokio::task::spawn_blocking(fetched).await.unwrap();
-    let kinds = corpus(&directory, rounds(16, 10_000));
+    let kinds = corpus(&directory, rounds(9, 10_000));
     let counts = kinds.iter().map(|(kind, files)| (kind, files.len())).collect::<BTreeMap<_, _>>();
     let files = kinds.values().flatten().cloned().collect::<Vec<_>>();
     println!("{} files of {} kinds: {counts:?}", files.len(), kinds.len());

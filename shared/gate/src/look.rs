@@ -112,10 +112,13 @@ impl Walk<'_> {
         if is_whole {
             pdf::walk(self, blob, &survey, depth)?;
         }
+        // Many others store their members as they are: a text in one would be cut by the next.
+        let is_of_members = matches!(format, Format::Foreign(foreign) if asked == Asked::Given
+            && !["RAR", "zstd", "lz4"].contains(&foreign.name));
         let is_mail = match format {
             // Without such fields, readers of mail get the body as it is.
             Format::Http | Format::Warc => http::has_fields_of_mail(blob)?,
-            _ => is_whole,
+            _ => is_whole && !is_of_members,
         };
         if is_mail {
             let searched = mail::walk(self, blob, &survey, depth)
@@ -126,7 +129,7 @@ impl Walk<'_> {
                     if asked == Asked::Given && may_be_overruled(&refusal) => {}
                 searched => searched?,
             }
-        } else {
+        } else if !is_of_members {
             margins::walk(self, format, blob, depth)?;
         }
         let rests = embedded::walk_zip_at_end(self, blob, depth)?;
