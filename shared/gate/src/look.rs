@@ -114,7 +114,7 @@ impl Walk<'_> {
         }
         // Many others store their members as they are: a text in one would be cut by the next.
         let is_of_members = matches!(format, Format::Foreign(foreign) if asked == Asked::Given
-            && !["RAR", "zstd", "lz4"].contains(&foreign.name));
+            && !COMPRESSED.contains(&foreign.name));
         let is_mail = match format {
             // Without such fields, readers of mail get the body as it is.
             Format::Http | Format::Warc => http::has_fields_of_mail(blob)?,
@@ -190,6 +190,9 @@ impl Walk<'_> {
         self.openers.iter().any(|opener| programs.contains(&opener.program()))
     }
 }
+
+/// Kinds whose members are compressed, by name: what is a text in such a file is no part of one.
+const COMPRESSED: [&str; 4] = ["RAR", "zstd", "zstd or lz4, skippable frame", "lz4"];
 
 /// Returns whether a reader that knows more than the gate may overrule the refusal.
 fn may_be_overruled(refusal: &Refusal) -> bool {
