@@ -318,6 +318,20 @@ impl BlobWriter {
         Ok(())
     }
 
+    /// Adds all of another blob.
+    pub(crate) fn write_blob(&mut self, blob: &Blob) -> io::Result<()> {
+        let mut reader = blob.reader();
+        loop {
+            let bytes = io::BufRead::fill_buf(&mut reader)?;
+            let n_bytes = bytes.len();
+            if n_bytes == 0 {
+                return Ok(());
+            }
+            self.write(bytes)?;
+            io::BufRead::consume(&mut reader, n_bytes);
+        }
+    }
+
     pub(crate) fn size_bytes(&self) -> u64 {
         self.size_bytes
     }

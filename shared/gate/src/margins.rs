@@ -5,7 +5,7 @@
 //! `uu` and `mailbox`) and HTML (Chromium) look for it in a file of any kind. Members are looked at by
 //! themselves, and compressed ones hold nothing for such a program: what is left is little.
 
-use std::io::{self, BufRead as _};
+use std::io;
 
 use crate::blob::Blob;
 use crate::format::Format;
@@ -90,18 +90,7 @@ fn joined(walk: &Walk<'_>, parts: &[Blob]) -> io::Result<Blob> {
         return Ok(whole.clone());
     }
     let mut writer = walk.writer();
-    for part in parts {
-        let mut reader = part.reader();
-        loop {
-            let bytes = reader.fill_buf()?;
-            let n_bytes = bytes.len();
-            if n_bytes == 0 {
-                break;
-            }
-            writer.write(bytes)?;
-            reader.consume(n_bytes);
-        }
-    }
+    parts.iter().try_for_each(|part| writer.write_blob(part))?;
     Ok(writer.finish())
 }
 

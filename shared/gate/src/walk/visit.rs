@@ -100,17 +100,9 @@ impl Walk<'_> {
     /// Gives the engine a text so that it takes it for nothing else, whatever it begins with: behind a line
     /// break.
     pub(crate) fn give_as_text(&mut self, text: &Blob) -> io::Result<()> {
-        let (mut writer, mut reader) = (self.writer(), text.reader());
+        let mut writer = self.writer();
         writer.write(b"\n")?;
-        loop {
-            let bytes = reader.fill_buf()?;
-            let n_bytes = bytes.len();
-            if n_bytes == 0 {
-                break;
-            }
-            writer.write(bytes)?;
-            reader.consume(n_bytes);
-        }
+        writer.write_blob(text)?;
         self.handed.push(writer.finish().kept_in(&self.scratch)?);
         Ok(())
     }
