@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use std::io::{self, BufRead as _};
 
 use crate::blob::{Blob, BlobWriter, to_u64};
-use crate::survey::Survey;
+use crate::survey::{Survey, Word};
 use crate::text_encoding::{self, ALL, Base64, Encoding, Padding, base64_digit, class_of};
 use crate::walk::{Walk, Walked};
 
@@ -41,7 +41,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32
     if !is_marked && !may_be_html(blob)? {
         return Ok(());
     }
-    let is_xml = is_marked || survey.has_foreign_markup;
+    let is_xml = is_marked || survey.has(Word::ForeignMarkup);
     let mut seen = HashSet::new();
     if !is_xml || walk_as(walk, blob, Dialect::Xml, &mut seen, depth)? {
         walk_as(walk, blob, Dialect::Html, &mut seen, depth)?;

@@ -17,7 +17,7 @@ use domain::verdict::Unscannable;
 
 use crate::blob::{Blob, to_u64};
 use crate::ole;
-use crate::survey::Survey;
+use crate::survey::{Survey, Word};
 use crate::walk::{Walk, Walked, refuse};
 
 use hex::{Binary, Escape, Hex, Nested, Style};
@@ -34,7 +34,7 @@ pub(crate) const START: &[u8] = b"{\\rt";
 
 /// Hands over what is embedded in a blob that holds [`START`] anywhere.
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32) -> Walked {
-    if !survey.has_rtf {
+    if !survey.has(Word::Rtf) {
         return Ok(());
     }
     if walk_embedded(walk, blob, depth, &[Binary::Data, Binary::Skipped])? {

@@ -10,14 +10,14 @@ pub(crate) mod phar;
 mod rcs;
 
 use crate::blob::Blob;
-use crate::survey::Survey;
+use crate::survey::{Survey, Word};
 use crate::walk::{Walk, Walked};
 
 pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32) -> Walked {
     n_scripter::walk(walk, blob, depth)?;
     nu_fx::walk(walk, blob, depth)?;
     rcs::walk(walk, blob, depth)?;
-    if survey.has_end_of_php {
+    if survey.has(Word::EndOfPhp) {
         phar::walk(walk, blob, depth)?;
     }
     Ok(())

@@ -3,32 +3,24 @@
 //! A search by itself reads the whole file, and most find nothing. Here each looks at the same window while
 //! it is in the processor's cache.
 
+mod words;
+
 use std::io;
 
 use memchr::memmem;
 
 use crate::blob::{Blob, to_u64};
 use crate::embedded::{self, Signatures};
-use crate::{mail, markup, rtf, stored, tar};
+use crate::{mail, tar};
+
+pub(crate) use words::{Word, prepare};
 
 /// What stands where in a blob.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each stands for itself")]
 pub(crate) struct Survey {
-    pub(crate) has_rtf: bool,
-    has_object: bool,
-    has_stream: bool,
-    has_trailer: bool,
-    /// In any case: uuencode and yEnc have it in front of data.
-    pub(crate) has_begin: bool,
+    seen: words::Seen,
     /// Of a character set with states, between the characters of a text.
     pub(crate) has_shifts: bool,
-    /// What YAML and notebooks have in front of base64.
-    pub(crate) has_tag_of_binary: bool,
-    /// What parsers of HTML read as those of XML do: CDATA, drawings and formulas.
-    pub(crate) has_foreign_markup: bool,
-    /// A script of PHP may be an archive.
-    pub(crate) has_end_of_php: bool,
     /// The first block, but for the very first, that is the header of a tar without `ustar`.
     pub(crate) tar_block_at: Option<u64>,
     /// The first such header that is not that of a block.
@@ -65,24 +57,17 @@ impl Survey {
     }
 
     fn look_for_words(&mut self, window: &[u8]) {
-        let holds = |word| memmem::find(window, word).is_some();
-        self.has_rtf = self.has_rtf || holds(rtf::START);
-        self.has_object = self.has_object || holds(b"obj");
-        self.has_stream = self.has_stream || holds(b"stream");
-        self.has_trailer = self.has_trailer || holds(b"trailer");
-        self.has_end_of_php = self.has_end_of_php || holds(stored::phar::END_OF_PHP);
-        self.has_begin = self.has_begin || mail::holds(window, b"begin");
+        self.seen.add_all(window);
         self.has_shifts = self.has_shifts || mail::holds_shift(window);
-        self.has_tag_of_binary = self.has_tag_of_binary || holds(b"!binary") || holds(b":binary");
-        self.has_tag_of_binary = self.has_tag_of_binary || holds(b"\"image/");
-        self.has_foreign_markup = self.has_foreign_markup
-            || holds(markup::CDATA)
-            || markup::FOREIGN.iter().any(|tag| mail::holds(window, tag));
+    }
+
+    pub(crate) fn has(&self, word: Word) -> bool {
+        self.seen.has(word)
     }
 
     /// Returns whether there is what a reader of PDF needs. Poppler reads files without `%PDF-`, and saves
     /// signatures, which are strings, from files without streams; these need a trailer.
     pub(crate) fn may_be_pdf(&self) -> bool {
-        self.has_object && (self.has_stream || self.has_trailer)
+        self.has(Word::Object) && (self.has(Word::Stream) || self.has(Word::Trailer))
     }
 }

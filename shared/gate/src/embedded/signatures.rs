@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 use super::HEADER;
 use crate::blob::{Blob, SEARCH_WINDOW, to_u64, to_usize};
 use crate::format::{CABINET, COMPOUND, GZIP_DEFLATE, RAR, SEVEN_ZIP, XZ, ZIP_END, ZIP_LOCAL};
-use crate::lzop;
+use crate::{lzop, survey};
 
 /// What the armor of OpenPGP and CMS begins with, behind dashes.
 pub(crate) const ARMOR: &[u8] = b"-BEGIN ";
@@ -176,6 +176,7 @@ static SEARCHER: LazyLock<AhoCorasick> = LazyLock::new(|| {
 /// copied for each file.
 pub fn prepare() {
     LazyLock::force(&SEARCHER);
+    survey::prepare();
 }
 
 #[cfg(test)]

@@ -122,9 +122,11 @@ fn may_hide_ascii(label: &[u8]) -> bool {
 /// Returns whether a window of a file holds a shift sequence of ISO 2022 within text: ESC, `(` or `$`.
 pub(crate) fn holds_shift(window: &[u8]) -> bool {
     const NEAR: usize = 8;
-    memchr::memchr_iter(0x1b, window).any(|at| {
-        let near = at.saturating_sub(NEAR)..window.len().min(at + 2 * NEAR);
-        matches!(window.get(at + 1), Some(b'(' | b'$')) && window[near].iter().copied().all(is_text)
+    [b"\x1b(", b"\x1b$"].into_iter().any(|shift| {
+        memchr::memmem::find_iter(window, shift).any(|at| {
+            let near = at.saturating_sub(NEAR)..window.len().min(at + 2 * NEAR);
+            window[near].iter().copied().all(is_text)
+        })
     })
 }
 

@@ -4,6 +4,10 @@
 //! Properties of address cards and calendars (vobject 0.9), values of directories (RFC 2849), `!!binary` of
 //! YAML (PyYAML 6), and pictures in notebooks (nbconvert).
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::{Encoding, base64_digit};
 use crate::mail::{Breaks, Line, Spans, holds};
 use crate::walk::Walked;
@@ -101,18 +105,23 @@ impl Announced {
     }
 }
 
+const PICTURE: &[u8] = b"\"image/";
+const BINARY: &[u8] = b"binary";
+// Made once: every line of a file comes here.
+static PICTURE_FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(PICTURE));
+static BINARY_FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(BINARY));
+
 /// Where a value begins that has a tag of YAML, or the key of a picture in a notebook.
 fn tagged(text: &[u8]) -> Option<(usize, Until)> {
-    const PICTURE: &[u8] = b"\"image/";
-    const BINARY: &[u8] = b"binary";
-    if let Some(at) = memchr::memmem::find(text, PICTURE) {
+    if let Some(at) = PICTURE_FINDER.find(text) {
         let key = at + 1;
         let end = key + memchr::memchr(b'"', &text[key..])? + 1;
         let behind = text[end..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
         let value = behind.strip_prefix(b"\"")?;
         return Some((text.len() - value.len(), Until::Quote(b'"')));
     }
-    let at = memchr::memmem::find_iter(text, BINARY)
+    let at = BINARY_FINDER
+        .find_iter(text)
         .find(|at| text[..*at].ends_with(b"!!") || text[..*at].ends_with(b"tag:yaml.org,2002:"))?;
     let rest = &text[at + BINARY.len()..];
     let value = rest.strip_prefix(b">").unwrap_or(rest).trim_ascii_start();

@@ -7,10 +7,21 @@ use crate::blob::{Blob, BlobReader, to_usize};
 use crate::walk::{Damage, Walk, Walked};
 
 const DIGITS: &[u8; 64] = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr";
+const IS_DIGIT: [bool; 256] = is_digit();
 const RUN: u8 = 0x90;
 const MAX_NAME: usize = 63;
 /// Behind the name: a zero, type, creator and flags, the lengths of the two forks, a checksum.
 const HEADER: usize = 1 + 4 + 4 + 2 + 4 + 4 + 2;
+
+const fn is_digit() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut index = 0;
+    while index < DIGITS.len() {
+        table[DIGITS[index] as usize] = true;
+        index += 1;
+    }
+    table
+}
 
 /// Returns whether what is encoded from here on, behind a colon, begins with a header.
 pub(super) fn begins(text: &[u8]) -> bool {
@@ -130,7 +141,7 @@ pub(super) fn head_of(blob: &Blob, at: u64) -> io::Result<Vec<u8>> {
             if byte == b':' && !head.is_empty() {
                 return Ok(head);
             }
-            if byte == b':' || DIGITS.contains(&byte) {
+            if byte == b':' || IS_DIGIT[usize::from(byte)] {
                 head.push(byte);
             }
         }

@@ -4,7 +4,7 @@ use super::announced::Announced;
 use super::{Encoding, binhex};
 use crate::blob::Blob;
 use crate::mail::{Breaks, Line, Spans};
-use crate::survey::Survey;
+use crate::survey::{Survey, Word};
 use crate::walk::Walked;
 
 /// Finds such lines. What begins with one ends where the next one of its kind stands.
@@ -25,7 +25,8 @@ pub(crate) struct Marks {
 
 impl Marks {
     pub(crate) fn new(blob: &Blob, breaks: Breaks, survey: &Survey) -> Self {
-        let (blob, has_begin, has_tag) = (blob.clone(), survey.has_begin, survey.has_tag_of_binary);
+        let (has_begin, has_tag) = (survey.has(Word::Begin), survey.has(Word::TagOfBinary));
+        let blob = blob.clone();
         let announced = Announced::default();
         Self {
             blob,

@@ -45,6 +45,11 @@ impl Reason {
             Self::Length => 1024,
         }
     }
+
+    /// Of other runs, the last word of a line and the first one of the next would be one.
+    fn takes_lines(self) -> bool {
+        matches!(self, Self::Announced | Self::Value | Self::Lines)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -150,7 +155,7 @@ impl Runs {
         self.find(line.begins.then_some(n_indent), text, from, literals_end, spans)?;
         let ends_with_sign = matches!(visible.last(), Some(b':' | b'>' | b',' | b';'));
         let reason = ends_with_sign.then(|| reason(visible, visible.len(), visible.len()));
-        self.before = reason.filter(|it| !matches!(it, Reason::Word | Reason::Length));
+        self.before = reason.filter(|it| it.takes_lines());
         Ok(())
     }
 
@@ -197,6 +202,9 @@ impl Runs {
             _ if line_begins_at == Some(at) => Reason::Lines,
             _ => reason(text.bytes, at, end),
         };
+        if n_digits < SHORTEST && !text.continues && !reason.takes_lines() {
+            return Ok(n_digits);
+        }
         let place = text.at + to_u64(start);
         let mut run = Run { reason, start: place, end: 0, n_digits: 0, classes: 0, width: 0 };
         let classes = digits(&text.bytes[start..end], is_digit).1;
@@ -294,7 +302,6 @@ impl Run {
         match self.reason {
             Reason::Announced | Reason::Value => n_digits > 0,
             Reason::Lines => n_digits > 0 && to_u64(n_digits) <= self.width,
-            // It would be the last word of one line and the first of the next.
             Reason::Word | Reason::Length => false,
         }
     }

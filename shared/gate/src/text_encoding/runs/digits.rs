@@ -44,22 +44,32 @@ pub(crate) fn class_of(byte: u8) -> u8 {
 /// What is shorter, and does not go to the end of its line, is no data for any reason.
 pub(super) const SHORTEST: usize = 64;
 
-/// Where the next run begins from `from` on that is long enough, or goes to the end. Looks at one byte of
+/// Where the next run begins from `from` on that is long enough, or goes to the end. Looks at a few bytes of
 /// each so many: all data of all files come through here.
 pub(super) fn next_run(text: &[u8], mut from: usize, is_digit: impl Fn(u8) -> bool + Copy) -> Option<usize> {
-    loop {
-        // A long run that begins from here on has a digit there.
-        let probe = (from + SHORTEST - 1).min(text.len().checked_sub(1)?);
-        if probe < from {
-            return None;
+    // A run that begins in one of so many bytes, and is long enough, has digits behind them.
+    const STEP: usize = SHORTEST - 5;
+    while let Some(behind) = text.get(from + STEP..from + SHORTEST) {
+        // Without a branch: what stands in other data cannot be predicted.
+        if !behind.iter().fold(true, |all, byte| all & is_digit(*byte)) {
+            from += STEP + 1;
+            continue;
         }
-        let start = (from..=probe).rev().take_while(|at| is_digit(text[*at])).last();
-        let end = start.map_or(probe + 1, |start| start + digits(&text[start..], is_digit).0);
-        match start {
-            Some(start) if end == text.len() || end - start >= SHORTEST => return Some(start),
-            _ => from = end,
+        let start = first_digit(text, from, from + STEP, is_digit);
+        let end = start + digits(&text[start..], is_digit).0;
+        if end == text.len() || end - start >= SHORTEST {
+            return Some(start);
         }
+        from = end;
     }
+    let start = first_digit(text, from, text.len(), is_digit);
+    (start < text.len()).then_some(start)
+}
+
+/// Where the digits begin that go up to `end`, but not before `from`.
+fn first_digit(text: &[u8], from: usize, end: usize, is_digit: impl Fn(u8) -> bool) -> usize {
+    let n_other = |before: &[u8]| before.iter().rposition(|byte| !is_digit(*byte)).map_or(0, |at| at + 1);
+    text.get(from..end).map_or(end, |before| from + n_other(before))
 }
 
 pub(super) fn digits(text: &[u8], is_digit: impl Fn(u8) -> bool) -> (usize, u8) {
