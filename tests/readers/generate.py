@@ -13,7 +13,7 @@ MUTATED = "mutated"
 # Family: the module that makes it.
 FAMILIES = {
     "7z": "sevenzip", "tar": "tars", "stream": "streams", "mail": "mail", "maillib": "mail_libraries", "mailbox": "mailboxes", "mailodd": "mail_at_random", "encoded": "encoded", "text": "texts", "rar": "rar", "lharc": "lharc", "lzop": "lzop", "warc": "warc", "package": "packages", "cabinet": "cabinets",
-    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "pdfodd": "pdf_at_random", "pdfform": "pdf_forms", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "msgfile": "message_files", "node": "node_libraries", "java": "java_libraries",
+    "embedded": "embedded", "disk": "disks", "filesystem": "filesystems", "mac": "mac", "pdf": "pdf", "pdflib": "pdf_libraries", "pdfodd": "pdf_at_random", "pdfform": "pdf_forms", "pdfshown": "pdf_shown", "rtf": "rtf", "office": "office", "officelib": "office_libraries", "msgfile": "message_files", "node": "node_libraries", "java": "java_libraries",
     "tnef": "tnef", "signed": "signed", "markup": "markup",
     "free": "free_places", "media": "media", "container": "containers", "announced": "announced", "charset": "charsets", "rtfpage": "encapsulated", "ppt": "presentations", "hiddentext": "hidden_text", "unfinished": "unfinished",
 }

@@ -9,29 +9,33 @@
 //! Handed are the streams that programs save (`pdfdetach`, `mutool extract`, `pdfimages`, and what libraries
 //! call attachments): those that an `EF` entry or one like it refers to (see [`words`]), over other objects
 //! as well; those that call themselves `EmbeddedFile`; those that do not say which object they are; the data
-//! of images for which a program saves that data as it is; metadata; and the contents of signatures, which
-//! are strings. Not handed: other streams, which make pages (contents, forms, samples of images, functions,
-//! character maps, colour profiles, cross references). No program saves them as they are, save for those that
+//! of images for which a program saves that data as it is, also amid the contents of a page; metadata; forms
+//! that several streams make; and strings: the contents of signatures, and scripts. Not handed: other
+//! streams, which make pages (contents, samples of images, functions, character maps, colour profiles, cross
+//! references). No program saves them as they are, save for those that
 //! print any object on demand. Nor is an image that stands in the file just as an image program would write
 //! it: the engine sees these bytes in the file.
 
 mod ciphers;
+mod contents;
 mod cursor;
 mod data;
 mod encryption;
 mod filters;
 mod headers;
 mod index;
+mod inline_images;
 mod lzw;
 mod numbers;
 mod objects;
 mod parameters;
 mod predictor;
 mod readings;
-mod signatures;
 mod steps;
+mod strings;
 mod tables;
 mod tokens;
+mod unclaimed;
 mod values;
 mod words;
 
@@ -70,11 +74,15 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, survey: &Survey, depth: u32
     index.follow_saved()?;
     // The engine decrypts some of them, and says of others that it cannot: it is given each stream.
     let takes_all = found.decryption != Decryption::None;
+    let forms = contents::forms(walk, &mut index, &keys)?;
+    let inline_images = inline_images::find(walk, &mut index, &keys)?;
     let saved = saved_readings(&mut index, &keys, takes_all)?;
-    let contents = signatures::contents(&mut index, &keys)?;
+    let strings = strings::saved(&mut index, &keys)?;
     // Members may be such documents again: one index at a time is in memory.
     drop(index);
-    signatures::hand(walk, contents, depth)?;
+    strings::hand(walk, strings, depth)?;
+    forms.iter().try_for_each(|parts| contents::hand_joined(walk, parts, depth))?;
+    inline_images.iter().try_for_each(|image| image.hand(walk, depth))?;
     saved.iter().try_for_each(|reading| reading.hand(walk, blob, depth))
 }
 

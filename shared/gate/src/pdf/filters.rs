@@ -48,6 +48,10 @@ impl Filter {
         }
     }
 
+    pub(super) fn is_image(self) -> bool {
+        matches!(self, Self::Image(_))
+    }
+
     /// Returns whether nothing here undoes it.
     pub(super) fn is_last(self) -> bool {
         matches!(self, Self::Image(_) | Self::Unknown)

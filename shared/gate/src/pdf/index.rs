@@ -1,21 +1,21 @@
 //! Finds every object of a PDF, in all of its revisions, by the words that stand around it.
 
-use std::collections::{BTreeSet, HashSet};
-use std::io;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use domain::verdict::Unscannable;
 use memchr::memmem;
 
-use crate::blob::{Blob, to_u64, to_usize};
+use crate::blob::{Blob, to_u64};
 use crate::walk::{Walked, refuse};
 
 use super::cursor::Cursor;
 use super::headers::{Header, begins_at, header};
 use super::tokens::{self, Token};
 use super::values::{self, Value};
-use super::words::{BYTE_RANGE, CONTENTS, ENCRYPT, ID, MAX_KEY, SUB_FILTER, key, may_be_key, stream_word};
+use super::words::{BYTE_RANGE, ENCRYPT, ID, MAX_KEY, SUB_FILTER, key, may_be_key, stream_word};
+use super::words::{is_followed, is_saved};
 
-const WINDOW: usize = 1024 * 1024;
+pub(super) const WINDOW: usize = 1024 * 1024;
 /// Objects and ends, each. ISO 32000-1, C.2, allows 8,388,607 objects; documents of a gigabyte have a tenth
 /// of these.
 const MAX_FOUND: usize = 1_000_000;
@@ -59,8 +59,9 @@ pub(super) struct Index {
     /// What follows `/Encrypt`.
     pub(super) encrypt: Vec<Value>,
     pub(super) identifiers: HashSet<Vec<u8>>,
-    /// Behind each `/Contents`, and whether there may be a signature whose contents these are.
-    pub(super) contents: Vec<Place>,
+    /// Behind each key whose values are looked at by themselves.
+    followed: BTreeMap<&'static [u8], Vec<Place>>,
+    /// Whether there may be a signature.
     pub(super) is_signed: bool,
     /// Where `trailer` stands, and where cross references begin.
     trailers: Vec<u64>,
@@ -86,7 +87,7 @@ impl Index {
             saved: BTreeSet::new(),
             encrypt: Vec::new(),
             identifiers: HashSet::new(),
-            contents: Vec::new(),
+            followed: BTreeMap::new(),
             is_signed: false,
             trailers: Vec::new(),
             tables: Vec::new(),
@@ -202,47 +203,6 @@ impl Index {
         Ok(())
     }
 
-    fn add_ends(&mut self, stream_words: &[u64]) -> io::Result<()> {
-        for word in stream_words {
-            if let Some(start) = word.checked_sub(3)
-                && self.texts[0].bytes_at(start, 3)? == b"end"
-            {
-                self.stream_ends.push(start);
-            }
-        }
-        Ok(())
-    }
-
-    /// Streams whose `obj` is missing or misspelt: some readers only skip that word.
-    fn add_unclaimed(&mut self, stream_words: &[u64]) -> Walked {
-        let claimed = self.streams.iter().map(|stream| stream.dictionary.1).collect::<HashSet<_>>();
-        for word in stream_words.iter().filter(|word| !claimed.contains(word)) {
-            if let Some(start) = self.unclaimed_dictionary(*word)? {
-                self.other_numbers.push(Stream { id: None, dictionary: (start, *word) });
-            }
-        }
-        Ok(())
-    }
-
-    /// Where the dictionary before an unclaimed `stream` begins, behind the last word that ends something.
-    fn unclaimed_dictionary(&mut self, word: u64) -> Walked<Option<u64>> {
-        for longest in [4096, to_u64(WINDOW)] {
-            let start = word.saturating_sub(longest);
-            let before = self.texts[0].bytes_at(start, to_usize(word - start))?;
-            let text = before.trim_ascii_end();
-            if !text.ends_with(b">>") {
-                return Ok(None);
-            }
-            let from = memmem::rfind(text, b"end").or((start == 0).then_some(0));
-            if let Some(from) = from {
-                let has_key = |key: &[u8]| memmem::find(&text[from..], key).is_some();
-                return Ok((has_key(b"/Length") || has_key(b"/Filter")).then(|| start + to_u64(from)));
-            }
-            self.count_read(longest)?;
-        }
-        refuse(Unscannable::Malformed, "a PDF with a stream whose dictionary is too long")
-    }
-
     /// Takes what stands behind the keys that matter, wherever they are.
     fn add_keys(&mut self, text: usize, at: u64, window: &[u8]) -> Walked {
         for hit in memchr::memchr_iter(b'/', window).take_while(|hit| *hit < WINDOW) {
@@ -257,14 +217,20 @@ impl Index {
             match key {
                 ENCRYPT => self.encrypt.extend(values::value(&mut cursor)?.filter(|_| text == 0)),
                 ID => self.add_identifiers(&mut cursor)?,
-                CONTENTS => self.contents.push(Place { text, at: start }),
                 BYTE_RANGE | SUB_FILTER => self.is_signed = true,
-                _ => values::references(&mut cursor, |number| {
+                _ => {}
+            }
+            if is_followed(key) {
+                self.followed.entry(key).or_default().push(Place { text, at: start });
+            }
+            if is_saved(key) {
+                values::references(&mut cursor, |number| {
                     self.saved.insert(number);
-                })?,
+                })?;
             }
             self.count_read(cursor.position() - start)?;
-            if self.saved.len().max(self.contents.len()) > MAX_FOUND || self.encrypt.len() > MAX_FOUND {
+            let n_most = self.followed.values().map(Vec::len).chain([self.saved.len(), self.encrypt.len()]);
+            if n_most.max().unwrap_or(0) > MAX_FOUND {
                 return too_many();
             }
         }
@@ -325,28 +291,42 @@ impl Index {
 
     /// Adds what the objects to be saved refer to, where they are no streams themselves.
     pub(super) fn follow_saved(&mut self) -> Walked {
+        let saved = std::mem::take(&mut self.saved);
+        self.saved = self.with_referred(saved)?;
+        Ok(())
+    }
+
+    /// Numbers, and those of what these objects refer to, where they are no streams themselves.
+    pub(super) fn with_referred(&mut self, mut numbers: BTreeSet<u64>) -> Walked<BTreeSet<u64>> {
         let stream_places = self
             .streams
             .iter()
             .map(|stream| Place { text: 0, at: stream.dictionary.0 })
             .collect::<HashSet<_>>();
-        let mut waiting = self.saved.iter().copied().collect::<Vec<_>>();
+        let mut waiting = numbers.iter().copied().collect::<Vec<_>>();
         while let Some(number) = waiting.pop() {
-            for place in self.places(number) {
-                if stream_places.contains(&place) {
-                    continue;
-                }
-                let blob = self.texts[place.text].clone();
-                let mut cursor = Cursor::new(&blob, place.at);
-                values::references(&mut cursor, |number| {
-                    if self.saved.insert(number) {
+            for place in self.places(number).into_iter().filter(|place| !stream_places.contains(place)) {
+                self.references_at(place, |number| {
+                    if numbers.insert(number) {
                         waiting.push(number);
                     }
                 })?;
-                self.count_read(cursor.position().saturating_sub(place.at))?;
             }
         }
-        Ok(())
+        Ok(numbers)
+    }
+
+    /// The references in the value that stands at a place.
+    pub(super) fn references_at(&mut self, place: Place, found: impl FnMut(u64)) -> Walked {
+        let blob = self.texts[place.text].clone();
+        let mut cursor = Cursor::new(&blob, place.at);
+        values::references(&mut cursor, found)?;
+        self.count_read(cursor.position().saturating_sub(place.at))
+    }
+
+    /// Where the values of a key stand that is followed.
+    pub(super) fn values_of(&self, key: &[u8]) -> Vec<Place> {
+        self.followed.get(key).cloned().unwrap_or_default()
     }
 
     pub(super) fn is_saved(&self, stream: &Stream) -> bool {

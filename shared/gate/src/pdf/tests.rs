@@ -169,3 +169,4 @@ fn what_explodes_is_refused() {
 }
 
 mod odd;
+mod shown;

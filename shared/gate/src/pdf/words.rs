@@ -16,8 +16,8 @@ pub(super) const MAX_KEY: usize = 64;
 const SAVED: [&[u8]; 11] = [
     b"EF",
     b"RF",
-    b"XFA",
-    b"JS",
+    FORM,
+    SCRIPT,
     b"FontFile",
     b"FontFile2",
     b"FontFile3",
@@ -26,10 +26,16 @@ const SAVED: [&[u8]; 11] = [
     b"3DD",
     b"Metadata",
 ];
+/// Keys whose values are looked at by themselves: contents of pages and of signatures, how annotations look,
+/// scripts, and forms.
+const FOLLOWED: [&[u8]; 4] = [CONTENTS, APPEARANCE, SCRIPT, FORM];
+pub(super) const CONTENTS: &[u8] = b"Contents";
+pub(super) const APPEARANCE: &[u8] = b"AP";
+pub(super) const SCRIPT: &[u8] = b"JS";
+pub(super) const FORM: &[u8] = b"XFA";
 pub(super) const ENCRYPT: &[u8] = b"Encrypt";
 pub(super) const ID: &[u8] = b"ID";
-/// In the dictionary of a signature (ISO 32000-2, table 255), which has one of the other two as well.
-pub(super) const CONTENTS: &[u8] = b"Contents";
+/// In the dictionary of a signature (ISO 32000-2, table 255), whose contents are a string.
 pub(super) const BYTE_RANGE: &[u8] = b"ByteRange";
 pub(super) const SUB_FILTER: &[u8] = b"SubFilter";
 
@@ -40,6 +46,7 @@ pub(super) fn may_be_key(text: &[u8]) -> bool {
         [b'E' | b'R' | b'X' | b'J' | b'F' | b'S' | b'I' | b'3' | b'#', ..]
             | [b'B', b'y' | b'#', ..]
             | [b'C', b'o' | b'#', ..]
+            | [b'A', b'P' | b'#', ..]
             | [b'M', b'e' | b'#', ..]
     )
 }
@@ -48,7 +55,7 @@ pub(super) fn may_be_key(text: &[u8]) -> bool {
 pub(super) fn key(text: &[u8]) -> Option<(&'static [u8], usize)> {
     let n_bytes = text.iter().take_while(|byte| is_regular(**byte)).count();
     let text = &text[..n_bytes];
-    let keys = || SAVED.into_iter().chain([ENCRYPT, ID, CONTENTS, BYTE_RANGE, SUB_FILTER]);
+    let keys = || SAVED.into_iter().chain(FOLLOWED).chain([ENCRYPT, ID, BYTE_RANGE, SUB_FILTER]);
     let found = if text.contains(&b'#') {
         let blob = Blob::from_bytes(text.get(..MAX_KEY).unwrap_or(text).to_vec());
         let name = tokens::name(&mut Cursor::new(&blob, 0)).ok()?;
@@ -57,6 +64,14 @@ pub(super) fn key(text: &[u8]) -> Option<(&'static [u8], usize)> {
         keys().find(|key| *key == text)
     };
     found.map(|key| (key, n_bytes))
+}
+
+pub(super) fn is_saved(key: &[u8]) -> bool {
+    SAVED.contains(&key)
+}
+
+pub(super) fn is_followed(key: &[u8]) -> bool {
+    FOLLOWED.contains(&key)
 }
 
 /// The `stream` behind a dictionary. One that is not closed ends there as well.

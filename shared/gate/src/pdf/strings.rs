@@ -1,4 +1,5 @@
-//! Hands the contents of signatures, which `pdfsig -dump` (poppler 22.12) saves as files.
+//! Hands strings that programs save or run: the contents of signatures (`pdfsig -dump`, poppler 22.12), and
+//! scripts (`pdfinfo -js`).
 
 use std::io::{self, Read as _};
 
@@ -11,13 +12,24 @@ use super::index::{Index, Place};
 use super::readings::Keys;
 use super::tokens;
 use super::values;
+use super::words::{CONTENTS, SCRIPT};
 
-/// The contents of every signature: as they stand there, and decrypted, for readers that decrypt every
-/// string.
-pub(super) fn contents(index: &mut Index, keys: &Keys) -> Walked<Vec<Vec<u8>>> {
+/// A shorter script holds no data.
+const LEAST_SCRIPT: usize = 64;
+
+/// Every such string: as it stands there, and decrypted, for readers that decrypt every string.
+pub(super) fn saved(index: &mut Index, keys: &Keys) -> Walked<Vec<Vec<u8>>> {
+    let contents = if index.is_signed { index.values_of(CONTENTS) } else { Vec::new() };
+    let mut found = of_values(index, keys, contents)?;
+    let mut scripts = of_values(index, keys, index.values_of(SCRIPT))?;
+    scripts.retain(|script| script.len() >= LEAST_SCRIPT);
+    found.append(&mut scripts);
+    Ok(found)
+}
+
+fn of_values(index: &mut Index, keys: &Keys, places: Vec<Place>) -> Walked<Vec<Vec<u8>>> {
     let mut found = Vec::new();
-    let mut places = if index.is_signed { index.contents.clone() } else { Vec::new() };
-    while let Some(place) = places.pop() {
+    for place in places {
         match value_at(index, place)? {
             Contents::String(string) => add(index, keys, place, string, &mut found)?,
             Contents::Objects(numbers) => {
@@ -34,10 +46,8 @@ pub(super) fn contents(index: &mut Index, keys: &Keys) -> Walked<Vec<Vec<u8>>> {
 }
 
 /// Hands what was found.
-pub(super) fn hand(walk: &mut Walk<'_>, contents: Vec<Vec<u8>>, depth: u32) -> Walked {
-    contents
-        .into_iter()
-        .try_for_each(|contents| walk.reading(&mut io::Cursor::new(contents), depth).map(drop))
+pub(super) fn hand(walk: &mut Walk<'_>, strings: Vec<Vec<u8>>, depth: u32) -> Walked {
+    strings.into_iter().try_for_each(|string| walk.reading(&mut io::Cursor::new(string), depth).map(drop))
 }
 
 enum Contents {
@@ -54,7 +64,7 @@ fn value_at(index: &mut Index, place: Place) -> Walked<Contents> {
     index.count_read(cursor.position().saturating_sub(place.at))?;
     match string {
         Some(string) if string.len() >= MAX_CONTENTS => {
-            refuse(Unscannable::TooManyFiles, "a PDF with a signature that is too large")
+            refuse(Unscannable::TooManyFiles, "a PDF with a signature or script that is too large")
         }
         Some(string) => Ok(Contents::String(string)),
         None => {
