@@ -110,7 +110,7 @@ fn expected(exceptions: &BTreeMap<&str, &str>, path: &Path) -> serde_json::Value
 #[tokio::test(flavor = "multi_thread")]
 async fn ordinary_files_are_clean() {
     let directory = tokio::task::spawn_blocking(fetched).await.unwrap();
-    let kinds = corpus(&directory, rounds(6, 10_000));
+    let kinds = corpus(&directory, rounds(9, 10_000));
     let counts = kinds.iter().map(|(kind, files)| (kind, files.len())).collect::<BTreeMap<_, _>>();
     let files = kinds.values().flatten().cloned().collect::<Vec<_>>();
     println!("{} files of {} kinds: {counts:?}", files.len(), kinds.len());
