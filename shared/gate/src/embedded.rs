@@ -51,11 +51,12 @@ pub(crate) fn walk_surveyed(walk: &mut Walk<'_>, blob: &Blob, survey: Survey, de
 }
 
 /// Does the same for what is left of a container of this kind beside its members. The container's own parts
-/// are none.
+/// are none. If nothing is known to be a member, only what programs look for anywhere counts.
 pub(crate) fn walk_beside(
     walk: &mut Walk<'_>,
     format: Format,
     rest: &Blob,
+    is_whole: bool,
     survey: Survey,
     depth: u32,
 ) -> Walked {
@@ -77,7 +78,21 @@ pub(crate) fn walk_beside(
     // The two are searched for in every container.
     let is_searched = |signature| matches!(signature, Signature::Armor | Signature::Address);
     follow_all(walk, rest, survey.signatures, depth, |signature| {
-        !is_own(signature) && !is_searched(signature)
+        !is_own(signature) && !is_searched(signature) && (!is_whole || is_looked_for_anywhere(signature))
+    })
+}
+
+/// GNU tar, cpio, cabextract and lhasa look for their archives in any data.
+fn is_looked_for_anywhere(signature: Signature) -> bool {
+    matches!(signature, Signature::Tar | Signature::Cpio | Signature::Cabinet | Signature::Lha)
+}
+
+/// Finds what begins amid the members of a container that an opener has unpacked, or behind them. Archives
+/// that no program looks for anywhere are found behind it.
+pub(crate) fn walk_among_members(walk: &mut Walk<'_>, blob: &Blob, survey: Survey, depth: u32) -> Walked {
+    walk_old_tars(walk, blob, &survey, depth)?;
+    follow_all(walk, blob, survey.signatures, depth, |signature| {
+        is_looked_for_anywhere(signature) || signature == Signature::Armor
     })
 }
 

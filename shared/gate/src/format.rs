@@ -308,23 +308,33 @@ fn is_partitioned(head: &[u8]) -> bool {
         && !entries.iter().all(is_empty)
 }
 
-/// Returns whether a cpio member begins here in one of its two text forms: digits, and a name that ends where
-/// they say. Its last byte is a zero, so that text of digits alone never passes. Its kind of file counts for
-/// nothing: programs unpack what they do not know.
+/// Returns whether a cpio member begins here: in one of its two text forms, digits, and a name that ends where
+/// they say; or in words of two bytes in either order. The name's last byte is a zero, so that text of digits
+/// alone never passes. The kind of file counts for nothing in text: programs unpack what they do not know.
+/// With words, which stand anywhere by chance, only a regular file counts, as GNU cpio 2.13 has it.
 pub(crate) fn is_cpio(blob: &Blob) -> io::Result<bool> {
     // The longest path of Linux.
     const MAX_NAME: usize = 4096;
     let bytes = blob.bytes_at(0, 110 + MAX_NAME)?;
+    let name_ends = |n_header: usize, n_name: usize| {
+        (1..=MAX_NAME).contains(&n_name) && bytes.at(n_header + n_name - 1, 1) == [0]
+    };
     let (n_header, name_size_at, radix) = match bytes.at(0, 6) {
         b"070701" | b"070702" => (110, 94..102, 16),
         b"070707" => (76, 59..65, 8),
+        [0xc7, 0x71, ..] => return Ok(is_regular(bytes.u16_le(6)) && name_ends(26, bytes.u16_le(20).into())),
+        [0x71, 0xc7, ..] => return Ok(is_regular(bytes.u16_be(6)) && name_ends(26, bytes.u16_be(20).into())),
         _ => return Ok(false),
     };
     let digits = bytes.at(6, n_header - 6);
     let is_header = !digits.is_empty() && digits.iter().all(|byte| char::from(*byte).is_digit(radix));
     let n_name = bytes.get(name_size_at).and_then(|digits| std::str::from_utf8(digits).ok());
     let n_name = n_name.and_then(|digits| usize::from_str_radix(digits, radix).ok()).unwrap_or(0);
-    Ok(is_header && (1..=MAX_NAME).contains(&n_name) && bytes.at(n_header + n_name - 1, 1) == [0])
+    Ok(is_header && name_ends(n_header, n_name))
+}
+
+fn is_regular(mode: u16) -> bool {
+    mode >> 12 == 0o10
 }
 
 fn is_lha(bytes: &[u8]) -> bool {

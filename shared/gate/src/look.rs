@@ -77,7 +77,12 @@ impl Walk<'_> {
         if may_hide && !format.may_hide_containers() {
             embedded::walk_armor(self, blob, depth)?;
         }
-        let survey = if may_hide { Survey::of(blob)? } else { Survey::of_container(blob)? };
+        let opened = match format {
+            Format::Foreign(foreign) if asked == Asked::Given => Some(foreign),
+            _ => None,
+        };
+        let survey =
+            if may_hide || opened.is_some() { Survey::of(blob)? } else { Survey::of_container(blob)? };
         if let Some(armor_at) = survey.armor_at {
             openpgp::walk_armor(self, blob, armor_at, depth)?;
         }
@@ -112,28 +117,22 @@ impl Walk<'_> {
         if is_whole {
             pdf::walk(self, blob, &survey, depth)?;
         }
-        // Many others store their members as they are: a text in one would be cut by the next.
-        let is_of_members = matches!(format, Format::Foreign(foreign) if asked == Asked::Given
-            && !COMPRESSED.contains(&foreign.name));
+        // Many such containers store their members as they are: a text in one would be cut by the next.
+        let is_of_members = opened.is_some_and(|foreign| !COMPRESSED.contains(&foreign.name));
         let is_mail = match format {
             // Without such fields, readers of mail get the body as it is.
             Format::Http | Format::Warc => http::has_fields_of_mail(blob)?,
             _ => is_whole && !is_of_members,
         };
         if is_mail {
-            let searched = mail::walk(self, blob, &survey, depth)
-                .and_then(|()| markup::walk(self, blob, &survey, depth));
-            match searched {
-                // Parts of members look like damaged archives in a text.
-                Err(Stop::Refused(refusal) | Stop::Disputed(refusal))
-                    if asked == Asked::Given && may_be_overruled(&refusal) => {}
-                searched => searched?,
-            }
+            mail::walk(self, blob, &survey, depth)?;
+            markup::walk(self, blob, &survey, depth)?;
         } else if !is_of_members {
             margins::walk(self, format, blob, depth)?;
         }
         let rests = embedded::walk_zip_at_end(self, blob, depth)?;
         match rests.as_slice() {
+            _ if opened.is_some() => embedded::walk_among_members(self, blob, survey, depth),
             _ if !may_hide => Ok(()),
             [whole] if whole.size_bytes() == blob.size_bytes() => {
                 embedded::walk_surveyed(self, blob, survey, depth)

@@ -70,10 +70,7 @@ pub(crate) fn walk(walk: &mut Walk<'_>, format: Format, blob: &Blob, depth: u32)
     } else {
         search(walk, &rest, &survey, depth)?;
     }
-    if rest.size_bytes() < blob.size_bytes() {
-        embedded::walk_beside(walk, format, &rest, survey, depth)?;
-    }
-    Ok(())
+    embedded::walk_beside(walk, format, &rest, rest.size_bytes() == blob.size_bytes(), survey, depth)
 }
 
 /// Searches for what programs read in a file of any kind.

@@ -26,6 +26,8 @@ const SIGNATURES: &[(&[u8], Signature)] = &[
     (b"\x60\xea", Signature::Arj),
     (b"MSWIM\0\0\0", Signature::Wim),
     (b"07070", Signature::Cpio),
+    (b"\xc7\x71", Signature::Cpio),
+    (b"\x71\xc7", Signature::Cpio),
     (b"!<arch>\n", Signature::Ar),
     (b"-lh", Signature::Lha),
     (b"-lz", Signature::Lha),

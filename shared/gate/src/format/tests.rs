@@ -56,6 +56,18 @@ fn a_cpio_member_has_digits_and_a_name_that_ends() {
     assert!(!is_cpio(&newc("070701", "00000000", b"a/b\0")));
     assert!(!is_cpio(&newc("070701", "00001001", &[&[0; 4097][..], b"\0"].concat())));
     assert!(!is_cpio(&odc("000004", b"a/bc")));
+    for (word, magic) in
+        [(u16::to_le_bytes as fn(u16) -> [u8; 2], [0xc7, 0x71]), (u16::to_be_bytes, [0x71, 0xc7])]
+    {
+        let member = |mode: u16, n_name: u16, name: &[u8]| {
+            [&magic[..], &[0; 4], &word(mode), &[0; 12], &word(n_name), &[0; 4], name].concat()
+        };
+        assert!(is_cpio(&member(0o100_644, 4, b"a/b\0")));
+        assert!(!is_cpio(&member(0o100_644, 4, b"a/b")), "no end of the name");
+        assert!(!is_cpio(&member(0o040_755, 4, b"a/b\0")), "a directory");
+        assert!(!is_cpio(&member(0o100_644, 0, b"a/b\0")), "no name");
+        assert!(!is_cpio(&member(0o100_644, 4097, &longest)), "a name that is too long");
+    }
     // Pictures in RTF are written so.
     for digit in *b"0123456789abcdefABCDEF" {
         assert!(!is_cpio(&[b"070701".as_slice(), &vec![digit; 9000]].concat()));
