@@ -47,7 +47,28 @@ pub(crate) fn walk(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
 /// Does the same for a blob that has been surveyed.
 pub(crate) fn walk_surveyed(walk: &mut Walk<'_>, blob: &Blob, survey: Survey, depth: u32) -> Walked {
     walk_old_tars(walk, blob, &survey, depth)?;
-    follow_all(walk, blob, survey.signatures, depth, |_| true)
+    follow_all(walk, blob, survey.signatures, depth, Damaged::Refused, |_| true)
+}
+
+/// What is done about an archive in other data that cannot be unpacked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Damaged {
+    Refused,
+    /// It counts as far as it goes: compressed data and parts of members begin like archives.
+    CutOff,
+}
+
+impl Damaged {
+    fn judge<T: Default>(self, walked: Walked<T>) -> Walked<T> {
+        match walked {
+            Err(Stop::Refused(refusal) | Stop::Disputed(refusal))
+                if self == Self::CutOff && refusal.may_be_overruled() =>
+            {
+                Ok(T::default())
+            }
+            walked => walked,
+        }
+    }
 }
 
 /// Does the same for what is left of a container of this kind beside its members. The container's own parts
@@ -60,8 +81,9 @@ pub(crate) fn walk_beside(
     survey: Survey,
     depth: u32,
 ) -> Walked {
+    let damaged = if is_whole { Damaged::CutOff } else { Damaged::Refused };
     if format != Format::Tar {
-        walk_old_tars(walk, rest, &survey, depth)?;
+        damaged.judge(walk_old_tars(walk, rest, &survey, depth))?;
     }
     let is_own = |signature| match format {
         Format::Zip => matches!(signature, Signature::Zip | Signature::ZipEnd),
@@ -77,7 +99,7 @@ pub(crate) fn walk_beside(
     };
     // The two are searched for in every container.
     let is_searched = |signature| matches!(signature, Signature::Armor | Signature::Address);
-    follow_all(walk, rest, survey.signatures, depth, |signature| {
+    follow_all(walk, rest, survey.signatures, depth, damaged, |signature| {
         !is_own(signature) && !is_searched(signature) && (!is_whole || is_looked_for_anywhere(signature))
     })
 }
@@ -90,8 +112,9 @@ fn is_looked_for_anywhere(signature: Signature) -> bool {
 /// Finds what begins amid the members of a container that an opener has unpacked, or behind them. Archives
 /// that no program looks for anywhere are found behind it.
 pub(crate) fn walk_among_members(walk: &mut Walk<'_>, blob: &Blob, survey: Survey, depth: u32) -> Walked {
-    walk_old_tars(walk, blob, &survey, depth)?;
-    follow_all(walk, blob, survey.signatures, depth, |signature| {
+    let damaged = Damaged::CutOff;
+    damaged.judge(walk_old_tars(walk, blob, &survey, depth))?;
+    follow_all(walk, blob, survey.signatures, depth, damaged, |signature| {
         is_looked_for_anywhere(signature) || signature == Signature::Armor
     })
 }
@@ -111,6 +134,7 @@ fn follow_all(
     blob: &Blob,
     mut signatures: Signatures,
     depth: u32,
+    damaged: Damaged,
     counts: impl Fn(Signature) -> bool,
 ) -> Walked {
     let (mut heads, mut from, mut has_armor) = (Heads::new(blob), 0, false);
@@ -121,7 +145,8 @@ fn follow_all(
             continue;
         }
         if signature != Signature::Armor {
-            from = at + follow(walk, blob, at, heads.head(at)?, signature, depth)?.max(1);
+            let followed = follow(walk, blob, at, heads.head(at)?, signature, depth);
+            from = at + damaged.judge(followed)?.max(1);
         } else if !std::mem::replace(&mut has_armor, true) {
             openpgp::walk_armor(walk, blob, at, depth)?;
         }
@@ -175,7 +200,14 @@ fn follow(
         Signature::Wim if head.u32_le(8) == 208 => {
             open(walk, &rest, depth, SEVEN_ZIP_OPENS, "WIM in other data")
         }
-        Signature::Cpio if is_cpio(&rest)? => open(walk, &rest, depth, BOTH_OPEN, "cpio in other data"),
+        Signature::Cpio if is_cpio(&rest)? && head.starts_with(b"0") => {
+            open(walk, &rest, depth, BOTH_OPEN, "cpio in other data")
+        }
+        // Words of two bytes pass for a header by chance, as in tables of numbers: damage says nothing.
+        Signature::Cpio if is_cpio(&rest)? => {
+            walk.count_attempt()?;
+            ask::ask_in_other_data(walk, &rest, depth).map(|_| 0)
+        }
         Signature::Ar if head.at(66, 2) == b"`\n" => open(walk, &rest, depth, BOTH_OPEN, "ar in other data"),
         Signature::Lha => match at.checked_sub(LHA_METHOD_AT) {
             Some(start) if is_lha_member(&blob.bytes_at(start, HEADER)?) => {

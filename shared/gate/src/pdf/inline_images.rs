@@ -1,5 +1,5 @@
-//! Finds images that stand amid the contents of pages, forms and annotations (ISO 32000-2, 8.9.7): `pdfimages`
-//! (poppler 22.12) saves what a filter for images is applied to, up to the end of the stream.
+//! Finds images that stand amid the contents of pages, forms and annotations (ISO 32000-2, 8.9.7):
+//! `pdfimages` (poppler 22.12) saves what a filter for images is applied to, up to the end of the stream.
 
 use std::collections::BTreeSet;
 
