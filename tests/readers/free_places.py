@@ -5,6 +5,7 @@ APPNOTE 6.3.10 4.4.12 and 4.5; RFC 1952 2.3.1; POSIX.1-2024 pax; ECMA-119 6.2.1;
 
 import gzip, io, struct, tarfile, zipfile
 
+import lharc, packages, sevenzip, tars
 from base import EICAR, HARMLESS, base64_lines, packers
 from encoded import uu
 from pdf import Document
@@ -59,7 +60,30 @@ def hosts(data):
     yield "lz4-skippable", b"\x50\x2a\x4d\x18" + struct.pack("<I", len(data)) + data
 
 
+def archives():
+    """That programs look for in any data."""
+    for form in ("binary", "binary-big", "newc", "odc"):
+        yield f"cpio-{form}", packages.cpio(packages.CPIOS[form], (b"e.com", EICAR))
+    yield "tar-v7", tars.member(magic=tars.V7) + bytes(1024)
+    yield "tar-ustar", tars.member() + bytes(1024)
+    yield "cabinet", packers.cabinet([(1, [(b"e.com", EICAR)])])
+
+
+def opened(data):
+    """Containers of which the gate knows no structure, and what follows them."""
+    for name, front in {"lha": lharc.lha_level_3(HARMLESS) + bytes(4), "xar": packages.xar(HARMLESS), "cpio": packages.cpio(packages.CPIOS["newc"], (b"a.txt", HARMLESS)), "arj": lharc.arj(HARMLESS)}.items():
+        yield f"{name}-then", front + data
+        yield f"{name}-then-block", front.ljust(-(-len(front) // 512) * 512, b"\0") + data
+    yield "7z-dummy", sevenzip.archive([sevenzip.chain(HARMLESS, ("copy",))], properties=b"\x19" + sevenzip.number(len(data)) + data)
+    yield "7z-unknown", sevenzip.archive([sevenzip.chain(HARMLESS, ("copy",))], properties=b"\x30" + sevenzip.number(len(data)) + data)
+
+
 def variants():
+    for kind, data in archives():
+        for name, made in (*hosts(data), *opened(data)):
+            # cabextract finds one behind another, and none within another; attributes of a tar are UTF-8.
+            if (name, kind) != ("cab-reserve", "cabinet") and not name.startswith("tar-"):
+                yield f"{name}-{kind}", "bin", made
     for kind, extension, data in carriers():
         for name, made in hosts(data):
             yield f"{name}-{kind}", extension, made

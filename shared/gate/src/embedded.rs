@@ -62,7 +62,7 @@ impl Damaged {
     fn judge<T: Default>(self, walked: Walked<T>) -> Walked<T> {
         match walked {
             Err(Stop::Refused(refusal) | Stop::Disputed(refusal))
-                if self == Self::CutOff && refusal.may_be_overruled() =>
+                if self == Self::CutOff && refusal.reason == Unscannable::Malformed =>
             {
                 Ok(T::default())
             }
@@ -206,6 +206,9 @@ fn follow(
         // Words of two bytes pass for a header by chance, as in tables of numbers: damage says nothing.
         Signature::Cpio if is_cpio(&rest)? => {
             walk.count_attempt()?;
+            if !walk.has_one_of(BOTH_OPEN) {
+                return refuse(Unscannable::UnsupportedContainer, "cpio in other data");
+            }
             ask::ask_in_other_data(walk, &rest, depth).map(|_| 0)
         }
         Signature::Ar if head.at(66, 2) == b"`\n" => open(walk, &rest, depth, BOTH_OPEN, "ar in other data"),

@@ -309,9 +309,9 @@ fn is_partitioned(head: &[u8]) -> bool {
 }
 
 /// Returns whether a cpio member begins here: in one of its two text forms, digits, and a name that ends
-/// where they say; or in words of two bytes in either order. The name's last byte is a zero, so that text of digits
-/// alone never passes. The kind of file counts for nothing in text: programs unpack what they do not know.
-/// With words, which stand anywhere by chance, only a regular file counts, as GNU cpio 2.13 has it.
+/// where they say; or in words of two bytes in either order. The name's last byte is a zero, so that text of
+/// digits alone never passes. The kind of file counts for nothing in text: programs unpack what they do not
+/// know. With words, which stand anywhere by chance, only a regular file counts, as GNU cpio 2.13 has it.
 pub(crate) fn is_cpio(blob: &Blob) -> io::Result<bool> {
     // The longest path of Linux.
     const MAX_NAME: usize = 4096;

@@ -8,6 +8,7 @@ use crate::format::{Format, SEVEN_ZIP_OPENS, is_text, sniff};
 use crate::margins::Accounted;
 use crate::ole::active_mime;
 use crate::opener::{Kind, Program};
+use crate::refusal::Refusal;
 use crate::survey::Survey;
 use crate::walk::{Reach, Stop, Walk, Walked, refuse};
 use crate::{
@@ -49,7 +50,7 @@ impl Walk<'_> {
                 self.counted = counted;
                 ask::open_with_password(self, blob, refusal, depth)?
             }
-            Err(Stop::Refused(refusal)) if format.has_second_opinion() && refusal.may_be_overruled() => {
+            Err(Stop::Refused(refusal)) if format.has_second_opinion() && may_be_overruled(&refusal) => {
                 self.counted = counted;
                 ask::second_opinion(self, blob, format, refusal, depth)?;
                 Asked::Given
@@ -191,3 +192,8 @@ impl Walk<'_> {
 
 /// Kinds whose members are compressed, by name: what is a text in such a file is no part of one.
 const COMPRESSED: [&str; 4] = ["RAR", "zstd", "zstd or lz4, skippable frame", "lz4"];
+
+/// Returns whether a reader that knows more than the gate may overrule the refusal.
+fn may_be_overruled(refusal: &Refusal) -> bool {
+    matches!(refusal.reason, Unscannable::Malformed | Unscannable::UnsupportedContainer)
+}

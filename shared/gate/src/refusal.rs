@@ -15,11 +15,6 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Returns whether a reader that knows more than the gate may overrule it.
-    pub(crate) fn may_be_overruled(&self) -> bool {
-        matches!(self.reason, Unscannable::Malformed | Unscannable::UnsupportedContainer)
-    }
-
     /// Returns whether the engine scans the file nevertheless, because it may know it as malware. It does not
     /// scan what unpacks to too much: that refusal exists to save the work.
     pub fn may_ask_engine(&self) -> bool {
