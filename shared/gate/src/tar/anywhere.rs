@@ -181,6 +181,19 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_of_three_digits_is_found_at_any_byte() {
+        let mut header = vec![0; BLOCK];
+        header[0] = b'e';
+        header[124] = b'6';
+        let sum = format!("{:o}", unsigned_sum(&header));
+        assert_eq!(sum.len(), FEWEST_DIGITS);
+        header[SUM_AT..SUM_AT + FEWEST_DIGITS].copy_from_slice(sum.as_bytes());
+        for n_front in 1..200 {
+            assert_eq!(found(&vec![b'x'; n_front], &header), Some(to_u64(n_front)), "{n_front}");
+        }
+    }
+
+    #[test]
     fn a_table_of_numbers_holds_none() {
         let good = header(b' ', |sum| format!("{sum:06o}  "));
         assert_eq!(found(b"x", &good), Some(1));
