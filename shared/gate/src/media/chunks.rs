@@ -31,7 +31,11 @@ pub(super) fn walk_png(walk: &mut Walk<'_>, blob: &Blob, depth: u32) -> Walked {
                 }
             }
             b"iTXt" => walk_text(walk, &data, depth)?,
-            b"eXIf" => exif::walk(walk, &data, depth)?,
+            // ExifTool 12.57 saves it as it is where it is no TIFF.
+            b"eXIf" => {
+                hand(walk, &data, depth)?;
+                exif::walk(walk, &data, depth)?;
+            }
             b"caBX" => hand(walk, &data, depth)?,
             _ => {}
         }
@@ -156,6 +160,7 @@ pub(super) fn walk_riff(walk: &mut Walk<'_>, blob: &Blob, number: fn([u8; 4]) ->
         match header.at(0, 4) {
             b"ICCP" | b"XMP " | b"id3 " | b"ID3 " | b"_PMX" | b"APPL" => hand(walk, &data, depth)?,
             b"EXIF" => {
+                hand(walk, &data, depth)?;
                 exif_behind_mark(walk, &data, depth)?;
                 exif::walk(walk, &data, depth)?;
             }
